@@ -1,0 +1,153 @@
+"""The lab's own API under /lab: what tests order, and what they look at. JSON in, JSON out; errors as {"error": ...}."""
+
+import json
+import re
+
+from botocore.exceptions import ClientError
+from moto.core.exceptions import ServiceException
+from moto.moto_api._internal.models import moto_api_backend
+from werkzeug.exceptions import HTTPException
+
+from aws import fleets, health
+from aws.backends import LOCK, target_group
+from aws.faults import Fault
+from aws.images import REGISTRY
+from aws.scaling import refreshing
+from world.keys import HOSTS
+
+MAX_BODY = 1 << 20
+
+
+class NotFound(Exception):
+    pass
+
+
+class Api:
+    def __init__(self, lab):
+        self.lab = lab
+        self.routes = [(method, re.compile(path + "$"), handler) for method, path, handler in (
+            ("POST", "/lab/reset", self.reset),
+            ("POST", "/lab/fleet", self.fleet),
+            ("GET", "/lab/state", self.state),
+            ("GET", "/lab/calls", lambda _body: lab.record.summary()),
+            ("GET", "/lab/calls/log", lambda _body: lab.record.entries()),
+            ("POST", "/lab/calls/reset", lambda _body: lab.record.reset()),
+            ("GET", "/lab/transitions", self.transitions),
+            ("POST", "/lab/transitions/reset", self.reset_transitions),
+            ("POST", "/lab/targets/fail", self.fail_target),
+            ("POST", "/lab/drain", self.hold_drain),
+            ("POST", "/lab/group/launch", self.launch),
+            ("POST", "/lab/instance/terminate", lambda body: lab.fleets.terminate(body["id"])),
+            ("POST", "/lab/refresh", self.refresh),
+            ("POST", "/lab/fault", lambda body: lab.faults.add(Fault(**body))),
+            ("DELETE", "/lab/fault", lambda _body: lab.faults.clear()),
+            ("POST", "/lab/images", self.image),
+            ("POST", r"/lab/hosts/(\w+)/stop", self.stop_host),
+            ("POST", r"/lab/hosts/(\w+)/start", self.start_host),
+            ("POST", r"/lab/hosts/(\w+)/run", self.run_on_host),
+            ("GET", r"/lab/hosts/(\w+)/containers", self.containers),
+            ("POST", "/lab/rabbitmq/stop", lambda _body: lab.engines.stop_rabbitmq()),
+            ("POST", "/lab/rabbitmq/start", lambda _body: lab.engines.start_rabbitmq()),
+        )]
+
+    def answer(self, method, path, text):
+        """(status, object to send as JSON)"""
+        try:
+            body = json.loads(text) if text else {}
+            result = self._handler(method, path)(body)
+            return 200, {} if result is None else result
+        except NotFound as error:
+            return 404, {"error": str(error)}
+        except KeyError as error:
+            return 400, {"error": f"missing or unknown: {error.args[0]}"}
+        except (ValueError, TypeError, ServiceException, ClientError, HTTPException) as error:
+            return 400, {"error": str(error)}
+        except Exception as error:  # a test shall see what went wrong, whatever it was
+            self.lab.log_exception()
+            return 500, {"error": f"{type(error).__name__}: {error}"}
+
+    def _handler(self, method, path):
+        for its_method, pattern, handler in self.routes:
+            match = pattern.match(path)
+            if match and its_method == method:
+                return lambda body: handler(body, *match.groups())
+        raise NotFound(f"no {method} {path} here")
+
+    def reset(self, _body):
+        """Hosts first: where one has to boot, the old state is there until it is up."""
+        with self.lab.fleets.lock:
+            self.lab.faults.clear()
+            self.lab.engines.reset()
+            with LOCK:
+                self.lab.balancer.clear()
+                moto_api_backend.reset()
+                refreshing.clear()
+                health.transitions.clear()
+            self.lab.fleets.prepare()
+            self.lab.record.reset()
+
+    def fleet(self, body):
+        with self.lab.fleets.lock:
+            return self.lab.fleets.create(body)
+
+    def state(self, _body):
+        with LOCK:
+            return fleets.state()
+
+    def transitions(self, _body):
+        with LOCK:
+            return list(health.transitions)
+
+    def reset_transitions(self, _body):
+        with LOCK:
+            health.transitions.clear()
+
+    def fail_target(self, body):
+        with LOCK:
+            failing = _target_group(body).failing
+            if body["fail"]:
+                failing.add(body["target"])
+            else:
+                failing.discard(body["target"])
+
+    def hold_drain(self, body):
+        with LOCK:
+            _target_group(body).hold_draining = bool(body["hold"])
+
+    def launch(self, body):
+        _host(body["host"])
+        return self.lab.fleets.launch(body["group"], body["host"], body.get("zone"))
+
+    def refresh(self, body):
+        with LOCK:
+            fleets.refresh(body["group"], body["active"])
+
+    def image(self, body):
+        digest = self.lab.images.push(body["repository"], body["tag"], body["version"], body.get("mode", "ok"),
+                                      body.get("healthcheck", False))
+        return {"digest": digest, "reference": f"{REGISTRY}/{body['repository']}:{body['tag']}"}
+
+    def stop_host(self, _body, name):
+        self.lab.engines.stop(_host(name))
+
+    def start_host(self, _body, name):
+        self.lab.engines.start(_host(name))
+
+    def run_on_host(self, body, name):
+        return {"id": self.lab.engines.run(_host(name), body["image"], body["name"], body.get("args", []))}
+
+    def containers(self, _body, name):
+        return self.lab.engines.containers(_host(name))
+
+
+def _host(name):
+    if name not in HOSTS:
+        raise NotFound(f"no host {name}")
+    return name
+
+
+def _target_group(body):
+    group = target_group(body["target_group"])
+    if group is None:
+        raise NotFound(f"no target group {body['target_group']}")
+    return group

@@ -1,0 +1,89 @@
+"""HAProxy as the load balancer: each target group with a listener owns the backend of that port, each target a slot.
+
+    healthy -> ready      draining -> drain (requests in flight finish, none is new)      the rest -> maint
+
+HAProxy is told over its admin socket at the very moment a target changes, so a deregistration that was answered is in
+effect. As AWS does, it fails open: where no target is healthy or waits for its first checks, unhealthy ones are served.
+"""
+
+import socket
+
+from world.daemons import LISTEN_PORTS, SLOTS
+
+ADMIN_TIMEOUT_S = 2
+# What HAProxy answers where it has done as told; on changes of the state it says nothing.
+TAKEN = ("IP changed", "port changed", "no need to change")
+SERVED = {"healthy": "ready", "draining": "drain"}
+
+
+class Balancer:
+    def __init__(self, admin_socket):
+        self.admin_socket = admin_socket
+        # Port of the listener -> slot -> (target, what HAProxy was told last).
+        self.backends = {}
+
+    def listen(self, port):
+        if port not in LISTEN_PORTS:
+            raise ValueError(f"listen must be within {LISTEN_PORTS[0]} to {LISTEN_PORTS[-1]}")
+        if port in self.backends:
+            raise ValueError(f"port {port} has a listener already")
+        self.backends[port] = {}
+
+    def sync(self, port, targets):
+        """Brings one backend in line with the targets of its group."""
+        slots = self.backends[port]
+        wanted = {target: mode for target, mode in _modes(targets)}
+        commands = []
+        for slot, (target, _told) in list(slots.items()):
+            if target not in wanted:
+                # The delay is over: whatever is still in flight is cut, as AWS does.
+                commands += [f"shutdown sessions server {_server(port, slot)}", _state(port, slot, "maint")]
+                del slots[slot]
+        held = {target: slot for slot, (target, _told) in slots.items()}
+        for target, mode in wanted.items():
+            slot = held.get(target)
+            if slot is None:
+                slot = next(number for number in range(1, SLOTS + 1) if number not in slots)
+                commands.append(f"set server {_server(port, slot)} addr {target.address} port {target.port}")
+                slots[slot] = (target, None)
+            if slots[slot][1] != mode:
+                commands.append(_state(port, slot, mode))
+                slots[slot] = (target, mode)
+        self._tell(commands)
+
+    def clear(self):
+        for port in list(self.backends):
+            self.sync(port, [])
+        self.backends.clear()
+
+    def _tell(self, commands):
+        if not commands:
+            return
+        with socket.socket(socket.AF_UNIX) as client:
+            client.settimeout(ADMIN_TIMEOUT_S)
+            client.connect(self.admin_socket)
+            client.sendall((";".join(commands) + "\n").encode())
+            answer = b""
+            while chunk := client.recv(4096):
+                answer += chunk
+        refusals = [line for line in answer.decode().splitlines() if line and not line.startswith(TAKEN)]
+        if refusals:
+            raise RuntimeError(f"HAProxy: {'; '.join(refusals)} (told: {'; '.join(commands)})")
+
+
+def _modes(targets):
+    states = {target.state for target in targets}
+    open_anyway = "unhealthy" in states and not states & {"healthy", "initial"}
+    for target in targets:
+        if open_anyway and target.state == "unhealthy":
+            yield target, "ready"
+        else:
+            yield target, SERVED.get(target.state, "maint")
+
+
+def _server(port, slot):
+    return f"tg-{port}/s{slot}"
+
+
+def _state(port, slot, mode):
+    return f"set server {_server(port, slot)} state {mode}"

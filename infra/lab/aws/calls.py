@@ -1,0 +1,78 @@
+"""What a request to the AWS API asks for, and the record of all that came."""
+
+import collections
+import dataclasses
+import json
+import re
+import threading
+import time
+import urllib.parse
+
+from aws import cbor
+
+MAX_LOG = 20_000
+# Signing names whose IAM prefix, by which people know an action, is another one.
+IAM_PREFIX = {"monitoring": "cloudwatch"}
+SIGNED_FOR = re.compile(r"Credential=[^/]+/[^/]+/[^/]+/([^/]+)/aws4_request")
+# The parameters that say what an action is about, the most telling first.
+SUBJECTS = ("TargetGroupArn", "AutoScalingGroupName", "InstanceId", "Name", "SecretId", "AlarmName", "ResourceARN",
+            "ResourceId.1", "Tags.member.1.ResourceId", "AlarmNames.member.1", "InstanceId.1", "ResourceArn")
+
+
+@dataclasses.dataclass
+class Call:
+    action: str
+    protocol: str
+    subject: str | None
+
+
+def identify(environ, body):
+    """The call that a request is, by its signature and its body; None for what is no AWS call."""
+    signed = SIGNED_FOR.search(environ.get("HTTP_AUTHORIZATION", ""))
+    if not signed:
+        return None
+    prefix = IAM_PREFIX.get(signed[1], signed[1])
+    target = environ.get("HTTP_X_AMZ_TARGET")
+    over_cbor = cbor.PATH.match(environ["PATH_INFO"])
+    if over_cbor:
+        return Call(f"{prefix}:{over_cbor[2]}", "cbor", None)
+    if target:
+        return Call(f"{prefix}:{target.rpartition('.')[2]}", "json", _subject(_json_object(body)))
+    values = dict(urllib.parse.parse_qsl(body.decode(errors="replace")))
+    protocol = "ec2" if prefix == "ec2" else "query"
+    return Call(f"{prefix}:{values.get('Action', '?')}", protocol, _subject(values))
+
+
+def _json_object(body):
+    try:
+        values = json.loads(body or b"{}")
+    except ValueError:
+        return {}
+    return values if isinstance(values, dict) else {}
+
+
+def _subject(values):
+    return next((str(values[name]) for name in SUBJECTS if name in values), None)
+
+
+class Record:
+    def __init__(self):
+        self.lock = threading.Lock()
+        self.reset()
+
+    def reset(self):
+        with self.lock:
+            self.counts, self.log = collections.Counter(), collections.deque(maxlen=MAX_LOG)
+
+    def add(self, call):
+        with self.lock:
+            self.counts[call.action] += 1
+            self.log.append({"at": time.time(), "action": call.action, "target": call.subject})
+
+    def summary(self):
+        with self.lock:
+            return dict(sorted(self.counts.items()))
+
+    def entries(self):
+        with self.lock:
+            return list(self.log)

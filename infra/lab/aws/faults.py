@@ -1,0 +1,102 @@
+"""Faults on order: the next calls of an action are throttled, refused, broken, or never answered.
+
+    throttle, error500, access_denied   the error that AWS gives, in the protocol of the call; nothing is done
+    timeout                             nothing is done, and no answer comes for HOLD_S
+    timeout_after_act                   the call is done, and no answer comes for HOLD_S
+"""
+
+import dataclasses
+import json
+import threading
+
+from aws import cbor
+
+HOLD_S = 30
+MODES = ("throttle", "error500", "access_denied", "timeout", "timeout_after_act")
+
+# Status and code per mode; EC2 and the JSON services have names of their own for some.
+ERRORS = {
+    "throttle": {"query": (400, "Throttling"), "ec2": (503, "RequestLimitExceeded"), "json": (400, "ThrottlingException")},
+    "error500": {"query": (500, "InternalFailure"), "ec2": (500, "InternalError"), "json": (500, "InternalServerError")},
+    "access_denied": {"query": (403, "AccessDenied"), "ec2": (403, "UnauthorizedOperation"),
+                      "json": (400, "AccessDeniedException")},
+    # What a client sees that waits longer than we hold.
+    "timeout": {"query": (503, "ServiceUnavailable"), "ec2": (503, "Unavailable"), "json": (503, "ServiceUnavailable")},
+}
+MESSAGES = {
+    "throttle": "Rate exceeded",
+    "error500": "The request processing has failed because of an unknown error, exception or failure.",
+    "access_denied": "User: arn:aws:iam::123456789012:user/lab is not authorized to perform: {action}",
+    "timeout": "Service is unable to handle request.",
+}
+QUERY = """<ErrorResponse><Error><Type>Sender</Type><Code>{code}</Code><Message>{message}</Message></Error>\
+<RequestId>lab</RequestId></ErrorResponse>"""
+EC2 = """<?xml version="1.0" encoding="UTF-8"?><Response><Errors><Error><Code>{code}</Code>\
+<Message>{message}</Message></Error></Errors><RequestID>lab</RequestID></Response>"""
+
+
+@dataclasses.dataclass
+class Fault:
+    action: str
+    mode: str
+    count: int
+    share: float = 1.0
+    due: float = 0.0
+
+    def __post_init__(self):
+        if self.mode not in MODES:
+            raise ValueError(f"mode must be one of {', '.join(MODES)}")
+        if not 0 < float(self.share) <= 1 or int(self.count) < 1:
+            raise ValueError("share must be above 0 and at most 1, count at least 1")
+
+    def strikes(self, action):
+        """A share of 0.5 strikes every second call: evenly, so that a test is the same each time."""
+        if self.action not in ("*", action) or self.count == 0:
+            return False
+        self.due += self.share
+        if self.due < 0.999999:
+            return False
+        self.due -= 1
+        self.count -= 1
+        return True
+
+
+class Faults:
+    def __init__(self):
+        self.lock = threading.Lock()
+        self.active, self.released = [], threading.Event()
+
+    def add(self, fault):
+        with self.lock:
+            self.active.append(fault)
+
+    def clear(self):
+        """Calls that are being held are answered now."""
+        with self.lock:
+            self.active = []
+            self.released.set()
+            self.released = threading.Event()
+
+    def strike(self, action):
+        with self.lock:
+            return next((fault.mode for fault in self.active if fault.strikes(action)), None)
+
+    def hold(self):
+        with self.lock:
+            released = self.released
+        released.wait(HOLD_S)
+
+
+def error_answer(call, mode):
+    """(status, headers, body) as AWS has them."""
+    family = "json" if call.protocol == "cbor" else call.protocol
+    status, code = ERRORS[mode][family]
+    message = MESSAGES[mode].format(action=call.action)
+    if call.protocol == "query":
+        return status, [("Content-Type", "text/xml")], QUERY.format(code=code, message=message).encode()
+    if call.protocol == "ec2":
+        return status, [("Content-Type", "text/xml")], EC2.format(code=code, message=message).encode()
+    body = json.dumps({"__type": code, "message": message}).encode()
+    if call.protocol == "cbor":
+        return status, cbor.HEADERS, cbor.from_json_answer(call.action.partition(":")[2], status, body)
+    return status, [("Content-Type", "application/x-amz-json-1.1")], body

@@ -1,0 +1,199 @@
+"""Fleets: a group, its instances at the hosts' addresses, its target groups with listeners, its alarms; and the
+state of all of them for tests to look at.
+
+Made through the AWS API itself, as a user would, by a client whose calls are neither counted nor hit by faults. What
+the API has no words for (times below a second, addresses that several instances share) is set on moto's objects.
+"""
+
+import math
+import threading
+import time
+
+import boto3
+
+from aws.backends import LOCK, REGION, autoscaling, cloudwatch, ec2, elbv2, target_group
+from aws.scaling import refreshing
+from world.keys import HOSTS
+
+# By this the server knows the lab's own calls.
+USER_AGENT = "drawgate-lab"
+LAUNCH_CONFIGURATION = "lab"
+LOAD_BALANCER = "lab"
+MAX_SIZE = 20
+# The least that AWS lets one ask for; what the fleet asks for is kept beside it (LiveTargetGroup.timing).
+MIN_INTERVAL_S, MIN_TIMEOUT_S = 5, 2
+TIMING = ("interval_s", "timeout_s", "healthy_threshold", "unhealthy_threshold")
+
+
+class Fleets:
+    def __init__(self, balancer, endpoint):
+        self.balancer, self.endpoint = balancer, endpoint
+        # One fleet at a time is made or reset.
+        self.lock = threading.Lock()
+        self.clients = {}
+
+    def prepare(self):
+        """What every fleet needs to be there. Also after a reset, which removes it."""
+        self._client("autoscaling").create_launch_configuration(
+            LaunchConfigurationName=LAUNCH_CONFIGURATION, ImageId="ami-12c6146b", InstanceType="t2.micro")
+        client = self._client("ec2")
+        subnets = client.describe_subnets()["Subnets"]
+        self.vpc = subnets[0]["VpcId"]
+        balancer = self._client("elbv2").create_load_balancer(
+            Name=LOAD_BALANCER, Subnets=[subnet["SubnetId"] for subnet in subnets], Type="application")
+        self.balancer_arn = balancer["LoadBalancers"][0]["LoadBalancerArn"]
+
+    def create(self, spec):
+        name, wanted_hosts = spec["name"], spec["hosts"]
+        unknown = [host for host in wanted_hosts if host not in HOSTS]
+        if unknown:
+            raise ValueError(f"no such hosts: {', '.join(unknown)}")
+        if name in autoscaling().autoscaling_groups:
+            raise ValueError(f"fleet {name} exists already")
+        for group in spec.get("target_groups", []):
+            self._create_target_group(group)
+        self._create_group(spec)
+        instances = [self.launch(name, host, zone) for host, zone in zip(wanted_hosts, _zones(spec), strict=True)]
+        with LOCK:
+            autoscaling().autoscaling_groups[name].min_size = len(wanted_hosts)
+        for group in spec.get("target_groups", []):
+            if "hosts" in group:
+                self._register(group, [each for each in instances if each["host"] in group["hosts"]])
+        for alarm in spec.get("alarms", []):
+            self._create_alarm(alarm)
+        if spec.get("suspended"):
+            self._client("autoscaling").suspend_processes(AutoScalingGroupName=name, ScalingProcesses=spec["suspended"])
+        return {"auto_scaling_group": name, "instances": instances,
+                "target_groups": [self._describe(group["name"]) for group in spec.get("target_groups", [])]}
+
+    def launch(self, name, host, zone=None):
+        """An instance of its own at the host's address, attached to the group, which is one larger then."""
+        with LOCK:
+            group = autoscaling().autoscaling_groups[name]
+            tags = {**group.get_propagated_tags(), "Name": f"{name}-{host}"}
+        instance = self._client("ec2").run_instances(
+            ImageId="ami-12c6146b", InstanceType="t2.micro", MinCount=1, MaxCount=1,
+            Placement={"AvailabilityZone": zone or group.availability_zones[0]},
+            TagSpecifications=[{"ResourceType": "instance", "Tags": _as_list(tags)}])["Instances"][0]
+        with LOCK:
+            _move_to(ec2().get_instance(instance["InstanceId"]), HOSTS[host])
+        self._client("autoscaling").attach_instances(AutoScalingGroupName=name, InstanceIds=[instance["InstanceId"]])
+        return {"id": instance["InstanceId"], "host": host, "address": HOSTS[host]}
+
+    def terminate(self, instance_id):
+        self._client("ec2").terminate_instances(InstanceIds=[instance_id])
+
+    def _create_group(self, spec):
+        tags = [{"Key": key, "Value": value, "PropagateAtLaunch": True, "ResourceId": spec["name"],
+                 "ResourceType": "auto-scaling-group"} for key, value in spec.get("tags", {}).items()]
+        attached = [target_group(group["name"]).arn for group in spec.get("target_groups", []) if "hosts" not in group]
+        # Without capacity at first: else the group would launch instances of its own before ours are attached.
+        self._client("autoscaling").create_auto_scaling_group(
+            AutoScalingGroupName=spec["name"], LaunchConfigurationName=LAUNCH_CONFIGURATION, MinSize=0, MaxSize=MAX_SIZE,
+            DesiredCapacity=0, AvailabilityZones=sorted(set(_zones(spec))), TargetGroupARNs=attached, Tags=tags,
+            HealthCheckType=spec.get("health_check_type", "EC2"), HealthCheckGracePeriod=300)
+
+    def _create_target_group(self, group):
+        health, delay_s = group.get("health", {}), group.get("deregistration_delay_s", 300)
+        client = self._client("elbv2")
+        arn = client.create_target_group(
+            Name=group["name"], Protocol="HTTP", Port=group["port"], VpcId=self.vpc, TargetType="instance",
+            HealthCheckPath=health.get("path", "/"), Matcher={"HttpCode": "200"},
+            HealthCheckIntervalSeconds=max(MIN_INTERVAL_S, math.ceil(health.get("interval_s", 30))),
+            HealthCheckTimeoutSeconds=max(MIN_TIMEOUT_S, math.ceil(health.get("timeout_s", 5))),
+            HealthyThresholdCount=max(2, health.get("healthy_threshold", 5)),
+            UnhealthyThresholdCount=max(2, health.get("unhealthy_threshold", 2)))["TargetGroups"][0]["TargetGroupArn"]
+        client.modify_target_group_attributes(TargetGroupArn=arn, Attributes=[
+            {"Key": "deregistration_delay.timeout_seconds", "Value": str(math.ceil(delay_s))}])
+        with LOCK:
+            live = elbv2().target_groups[arn]
+            live.timing = {name: health[name] for name in TIMING if name in health}
+            live.timing["deregistration_delay_s"] = delay_s
+            if group.get("listen"):
+                self.balancer.listen(group["listen"])
+                live.listen_port = group["listen"]
+        if group.get("listen"):
+            client.create_listener(LoadBalancerArn=self.balancer_arn, Protocol="HTTP", Port=group["listen"],
+                                   DefaultActions=[{"Type": "forward", "TargetGroupArn": arn}])
+
+    def _register(self, group, instances):
+        if instances:
+            self._client("elbv2").register_targets(
+                TargetGroupArn=target_group(group["name"]).arn,
+                Targets=[{"Id": each["id"], "Port": group["port"]} for each in instances])
+
+    def _create_alarm(self, alarm):
+        client = self._client("cloudwatch")
+        client.put_metric_alarm(
+            AlarmName=alarm["name"], ActionsEnabled=alarm.get("actions_enabled", True),
+            AlarmActions=alarm.get("actions", [f"arn:aws:sns:{REGION}:123456789012:pager"]), Namespace="lab",
+            MetricName="errors", Statistic="Sum", Period=60, EvaluationPeriods=1, Threshold=1.0,
+            ComparisonOperator="GreaterThanThreshold", Tags=_as_list(alarm.get("tags", {})))
+        client.set_alarm_state(AlarmName=alarm["name"], StateValue=alarm.get("state", "OK"), StateReason="lab")
+
+    def _describe(self, name):
+        group = target_group(name)
+        url = f"http://10.77.0.1:{group.listen_port}/" if group.listen_port else None
+        return {"name": name, "arn": group.arn, "url": url}
+
+    def _client(self, service):
+        """Clients may be shared by threads, their making may not; and it takes a tenth of a second."""
+        with LOCK:
+            if service not in self.clients:
+                config = boto3.session.Config(user_agent=USER_AGENT, retries={"total_max_attempts": 1})
+                self.clients[service] = boto3.client(
+                    service, region_name=REGION, endpoint_url=self.endpoint, config=config,
+                    aws_access_key_id="test", aws_secret_access_key="test")
+            return self.clients[service]
+
+
+def _zones(spec):
+    default = [f"{REGION}{letter}" for letter in "abc"]
+    given = spec.get("zones") or default
+    return [given[number % len(given)] for number, _host in enumerate(spec["hosts"])]
+
+
+def _as_list(tags):
+    return [{"Key": key, "Value": value} for key, value in tags.items()]
+
+
+def _move_to(instance, address):
+    """Several fleets may be on one host; a subnet would not give an address twice."""
+    interface = instance.nics[0]
+    interface.private_ip_address = address
+    for each in interface.private_ip_addresses:
+        if each.get("Primary", True):
+            each["PrivateIpAddress"] = address
+
+
+def refresh(name, active):
+    autoscaling().autoscaling_groups[name]
+    if active:
+        refreshing[name] = {"InstanceRefreshId": "08b91cf7-8fa6-48af-b6a6-d227f40f1b9b", "AutoScalingGroupName": name,
+                            "Status": "InProgress", "StartTime": time.time(), "PercentageComplete": 0,
+                            "InstancesToUpdate": 1}
+    else:
+        refreshing.pop(name, None)
+
+
+def state():
+    return {
+        "groups": [{"name": group.name, "suspended": list(group._suspended_processes), "tags": _tags(group.tags),
+                    "instances": [{"id": member.instance.id, "lifecycle": member.lifecycle_state,
+                                   "health": member.health_status} for member in group.instance_states]}
+                   for group in autoscaling().autoscaling_groups.values()],
+        "target_groups": [{"name": group.name, "arn": group.arn,
+                           "targets": [{"id": target.id, "port": target.port, "state": target.state,
+                                        "reason": target.reason} for target in group.members.values()]}
+                          for group in elbv2().target_groups.values()],
+        "alarms": [{"name": alarm.name, "actions_enabled": alarm.actions_enabled, "state": alarm.state_value,
+                    "tags": cloudwatch().tagger.get_tag_dict_for_resource(alarm.alarm_arn)}
+                   for alarm in cloudwatch().alarms.values()],
+        "instances": [{"id": instance.id, "state": instance.state, "address": instance.private_ip,
+                       "tags": dict(ec2().tags.get(instance.id, {}))}
+                      for reservation in ec2().reservations.values() for instance in reservation.instances],
+    }
+
+
+def _tags(tags):
+    return {tag["Key"]: tag["Value"] for tag in tags}

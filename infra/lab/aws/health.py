@@ -1,0 +1,246 @@
+"""Target health as AWS has it, from real probes of the real address.
+
+    register -> initial -> healthy <-> unhealthy        deregister -> draining -> (delay over) -> gone
+
+moto says `healthy` at once and knows one port per instance; LiveTargetGroup stands in for its class.
+"""
+
+import collections
+import http.client
+import math
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+from moto.elbv2 import models
+from moto.elbv2.exceptions import InvalidTargetError, TargetGroupNotFoundError, TargetNotRunning
+
+from aws.backends import LOCK, ec2, elbv2
+
+TICK_S = 0.025
+PROBES_AT_ONCE = 16
+MAX_TRANSITIONS = 10_000
+# Names of AWS, with the descriptions that go with them.
+REGISTRATION = ("Elb.RegistrationInProgress", "Target registration is in progress")
+FIRST_CHECKS = ("Elb.InitialHealthChecking", "Initial health checks in progress")
+DRAINING = ("Target.DeregistrationInProgress", "Target deregistration is in progress")
+NOT_REGISTERED = ("Target.NotRegistered", "Target is not registered to the target group")
+NOT_IN_USE = ("Target.NotInUse", "Target group is not configured to receive traffic from the load balancer")
+STOPPED = ("Target.InvalidState", "Target is in the stopped state")
+FAILED = ("Target.FailedHealthChecks", "Health checks failed")
+TIMED_OUT = ("Target.Timeout", "Request timed out")
+
+transitions = collections.deque(maxlen=MAX_TRANSITIONS)
+
+
+class Target:
+    """One registration. Registered again while draining is a new one, whose checks start from nothing."""
+
+    def __init__(self, instance_id, port, address):
+        self.id, self.port, self.address = instance_id, port, address
+        self.state, (self.reason, self.description) = "absent", (None, None)
+        self.passed = self.failed = 0
+        self.probe_at, self.probing, self.drained_at = 0.0, False, None
+
+
+class LiveTargetGroup(models.FakeTargetGroup):
+    balancer = None
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.members = {}
+        self.listen_port = None
+        # Times below AWS's own granularity of a second, so that tests need not wait: set by a fleet.
+        self.timing = {}
+        self.failing, self.hold_draining = set(), False
+
+    # What moto's backend calls.
+
+    def register(self, targets):
+        found = [self._find(target) for target in targets]
+        for target in found:
+            current = self.members.get((target.id, target.port))
+            if current is None or current.state == "draining":
+                target.state = current.state if current else "absent"
+                self.members[target.id, target.port] = target
+                self._first_state(target)
+        self._sync()
+
+    def deregister(self, targets):
+        """Of what is not registered it succeeds without doing anything, as AWS does; so does a repetition."""
+        for wanted in targets:
+            for target in self._registered(wanted):
+                if target.state != "draining":
+                    target.drained_at = time.monotonic() + self.delay_s()
+                    self._move(target, "draining", DRAINING)
+        self._sync()
+
+    def deregister_terminated_instances(self, instance_ids):
+        self.deregister([{"Id": instance_id} for instance_id in instance_ids])
+
+    def describe(self, targets):
+        if not targets:
+            return [self._status(target) for target in self.members.values()]
+        found = []
+        for wanted in targets:
+            absent = Target(wanted["Id"], int(wanted.get("Port", self.port)), None)
+            absent.state, (absent.reason, absent.description) = "unused", NOT_REGISTERED
+            found += [self._status(target) for target in self._registered(wanted) or [absent]]
+        return found
+
+    # What the clock calls.
+
+    def tick(self, now):
+        """Ends drains, follows the instances, and returns the targets whose probe is due."""
+        for key, target in list(self.members.items()):
+            if target.state == "draining":
+                if now >= target.drained_at and not self.hold_draining:
+                    self._move(target, "absent", (None, None))
+                    del self.members[key]
+            else:
+                self._follow_instance(target)
+        self._sync()
+        due = [target for target in self.members.values() if self._due(target, now)]
+        for target in due:
+            target.probing, target.probe_at = True, now + self._interval_s()
+        return due
+
+    def probed(self, target, problem):
+        target.probing = False
+        if self.members.get((target.id, target.port)) is not target or target.state in ("draining", "unused"):
+            return
+        if target.id in self.failing:
+            problem = FAILED
+        target.passed, target.failed = (0, target.failed + 1) if problem else (target.passed + 1, 0)
+        if target.failed >= self._threshold("unhealthy", self.unhealthy_threshold_count):
+            self._move(target, "unhealthy", problem)
+        elif target.passed >= self._threshold("healthy", self.healthy_threshold_count):
+            self._move(target, "healthy", (None, None))
+        elif target.state == "initial":
+            target.reason, target.description = FIRST_CHECKS
+        self._sync()
+
+    def probe_timeout_s(self):
+        return float(self.timing.get("timeout_s", self.health_check_timeout_seconds))
+
+    def accepts(self, status):
+        """Matches a code against a matcher such as `200`, `200-299` or `200,302`."""
+        for part in self.matcher["HttpCode"].split(","):
+            low, _, high = part.partition("-")
+            if int(low) <= status <= int(high or low):
+                return True
+        return False
+
+    def delay_s(self):
+        """The attribute, or the fleet's finer value for as long as nobody has set the attribute to something else."""
+        attribute = float(self.attributes["deregistration_delay.timeout_seconds"])
+        fine = self.timing.get("deregistration_delay_s")
+        return fine if fine is not None and math.ceil(fine) == attribute else attribute
+
+    # Its own.
+
+    def _find(self, wanted):
+        port = int(wanted.get("Port", self.port))
+        if self.target_type == "ip":
+            return Target(wanted["Id"], port, wanted["Id"])
+        instance = ec2().get_instance_by_id(wanted["Id"])
+        if instance is None:
+            raise InvalidTargetError()
+        if instance.state != "running":
+            raise TargetNotRunning(instance_id=wanted["Id"])
+        return Target(instance.id, port, instance.private_ip)
+
+    def _registered(self, wanted):
+        """Without a port, all ports of that id are meant."""
+        port = wanted.get("Port")
+        return [target for target in self.members.values()
+                if target.id == wanted["Id"] and port in (None, target.port, str(target.port))]
+
+    def _first_state(self, target):
+        target.passed = target.failed = 0
+        target.probe_at = 0.0
+        if self.load_balancer_arns:
+            self._move(target, "initial", REGISTRATION)
+        else:
+            self._move(target, "unused", NOT_IN_USE)
+
+    def _follow_instance(self, target):
+        instance = None if self.target_type == "ip" else ec2().get_instance_by_id(target.id)
+        if instance is not None and instance.state == "terminated":
+            self.deregister([{"Id": target.id}])
+        elif instance is not None and instance.state != "running":
+            self._move(target, "unused", STOPPED)
+        elif not self.load_balancer_arns:
+            self._move(target, "unused", NOT_IN_USE)
+        elif target.state == "unused":
+            self._first_state(target)
+
+    def _move(self, target, state, why):
+        if state != target.state:
+            transitions.append({"at": time.time(), "target_group": self.name, "target": target.id, "port": target.port,
+                                "from": target.state, "to": state})
+        target.state, (target.reason, target.description) = state, why
+
+    def _due(self, target, now):
+        return target.state not in ("draining", "unused") and not target.probing and now >= target.probe_at
+
+    def _interval_s(self):
+        return float(self.timing.get("interval_s", self.health_check_interval_seconds))
+
+    def _threshold(self, which, of_aws):
+        return int(self.timing.get(f"{which}_threshold", of_aws))
+
+    def _sync(self):
+        if self.listen_port is not None:
+            self.balancer.sync(self.listen_port, list(self.members.values()))
+
+    def _status(self, target):
+        return models.FakeHealthStatus(target.id, target.port, str(target.port), target.state, target.reason,
+                                       target.description)
+
+
+def describe_target_health(backend, target_group_arn, targets):
+    if target_group_arn not in backend.target_groups:
+        raise TargetGroupNotFoundError()
+    return backend.target_groups[target_group_arn].describe(targets)
+
+
+def probe(address, port, path, timeout_s):
+    """One request from the load balancer's side: the status, or the reason of AWS why there is none."""
+    connection = http.client.HTTPConnection(address, port, timeout=timeout_s)
+    try:
+        connection.request("GET", path or "/", headers={"User-Agent": "ELB-HealthChecker/2.0", "Connection": "close"})
+        return connection.getresponse().status
+    except TimeoutError:
+        return TIMED_OUT
+    except (OSError, http.client.HTTPException):
+        return FAILED
+    finally:
+        connection.close()
+
+
+def probe_and_judge(group, target):
+    result = probe(target.address, target.port, group.health_check_path, group.probe_timeout_s())
+    with LOCK:
+        if isinstance(result, int):
+            mismatch = ("Target.ResponseCodeMismatch", f"Health checks failed with these codes: [{result}]")
+            result = None if group.accepts(result) else mismatch
+        group.probed(target, result)
+
+
+def run_clock():
+    with ThreadPoolExecutor(PROBES_AT_ONCE) as pool:
+        while True:
+            time.sleep(TICK_S)
+            with LOCK:
+                now = time.monotonic()
+                due = [(group, target) for group in elbv2().target_groups.values() for target in group.tick(now)]
+            for group, target in due:
+                pool.submit(probe_and_judge, group, target)
+
+
+def install(balancer):
+    LiveTargetGroup.balancer = balancer
+    models.FakeTargetGroup = LiveTargetGroup
+    models.ELBv2Backend.describe_target_health = describe_target_health
+    threading.Thread(target=run_clock, name="health", daemon=True).start()

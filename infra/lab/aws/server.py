@@ -1,0 +1,120 @@
+"""The AWS API of the lab: moto, behind what counts calls, injects faults and translates CBOR; and /lab beside it.
+
+    request -> /lab/...  -> api
+            -> identify -> record -> fault? -> (CBOR to JSON) -> moto, under LOCK -> (JSON to CBOR) -> answer
+"""
+
+import io
+import json
+import os
+import pathlib
+import threading
+import traceback
+
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
+from werkzeug.serving import make_server
+
+from aws import calls
+from aws import cbor
+from aws import faults
+from aws import health
+from aws import pages
+from aws import scaling
+from aws.api import MAX_BODY, Api
+from aws.backends import LOCK
+from aws.balancer import Balancer
+from aws.engines import Engines
+from aws.fleets import USER_AGENT, Fleets
+from aws.images import Images
+
+ADDRESS, PORT = "10.77.0.1", 5555
+STATUS_TEXT = {200: "200 OK", 400: "400 Bad Request", 403: "403 Forbidden", 404: "404 Not Found",
+               500: "500 Internal Server Error", 503: "503 Service Unavailable"}
+
+
+class Lab:
+    def __init__(self, state, target):
+        password = (state / "registry-password").read_text()
+        self.balancer = Balancer(str(state / "haproxy.sock"))
+        self.engines, self.images = Engines(state), Images(password, target / "app")
+        self.fleets = Fleets(self.balancer, f"http://{ADDRESS}:{PORT}")
+        self.record, self.faults = calls.Record(), faults.Faults()
+        self.moto, self.api = DomainDispatcherApplication(create_backend_app), Api(self)
+
+    def __call__(self, environ, start_response):
+        body = environ["wsgi.input"].read(min(int(environ.get("CONTENT_LENGTH") or 0), MAX_BODY))
+        if environ["PATH_INFO"].startswith("/lab/"):
+            status, values = self.api.answer(environ["REQUEST_METHOD"], environ["PATH_INFO"], body)
+            headers, answer = [("Content-Type", "application/json")], json.dumps(values, default=str).encode()
+        else:
+            status, headers, answer = self.aws(environ, body)
+        if isinstance(status, int):
+            status = STATUS_TEXT.get(status, f"{status} -")
+        headers = [(name, value) for name, value in headers if name.lower() != "content-length"]
+        start_response(status, [*headers, ("Content-Length", str(len(answer)))])
+        return [answer]
+
+    def aws(self, environ, body):
+        call = calls.identify(environ, body)
+        if call is None or USER_AGENT in environ.get("HTTP_USER_AGENT", ""):
+            return self.act(environ, body)
+        self.record.add(call)
+        mode = self.faults.strike(call.action)
+        if mode == "timeout_after_act":
+            answer = self.act(environ, body)
+            self.faults.hold()
+            return answer
+        if mode == "timeout":
+            self.faults.hold()
+        return faults.error_answer(call, mode) if mode else self.act(environ, body)
+
+    def act(self, environ, body):
+        translated = cbor.to_json_request(environ, body)
+        if translated is None:
+            return self.ask_moto(environ, body)
+        status, headers, answer = self.ask_moto(*translated)
+        operation = cbor.PATH.match(environ["PATH_INFO"])[2]
+        kept = [(name, value) for name, value in headers if name.lower().startswith("x-amzn")]
+        return status, [*kept, *cbor.HEADERS], cbor.from_json_answer(operation, int(status.split()[0]), answer)
+
+    def ask_moto(self, environ, body):
+        answer = {}
+
+        def start_response(status, headers, _error=None):
+            answer["status"], answer["headers"] = status, headers
+
+        with LOCK:
+            chunks = self.moto({**environ, "wsgi.input": io.BytesIO(body)}, start_response)
+            text = b"".join(chunks)
+            close = getattr(chunks, "close", None)
+            if close:
+                close()
+        return answer["status"], answer["headers"], text
+
+    def log_exception(self):
+        traceback.print_exc()
+
+
+class RequestHandler(MotoRequestHandler):
+    def log_request(self, code="-", size="-"):
+        """Errors only: a log of every poll would fill the lab's small disk and tell nothing."""
+        if str(code)[:1] not in "123":
+            super().log_request(code, size)
+
+
+def main():
+    state, target = pathlib.Path(os.environ["LAB_STATE"]), pathlib.Path(os.environ["LAB_TARGET"])
+    lab = Lab(state, target)
+    pages.install()
+    health.install(lab.balancer)
+    scaling.install()
+    server = make_server(ADDRESS, PORT, lab, threaded=True, request_handler=RequestHandler)
+    serving = threading.Thread(target=server.serve_forever, name="http")
+    # It answers from now on; whoever orders a fleet waits until the ground is prepared, by calls to this very server.
+    with lab.fleets.lock:
+        serving.start()
+        lab.fleets.prepare()
+    serving.join()
+
+
+main()

@@ -1,0 +1,178 @@
+//! Publishing one request: persistent, mandatory, confirmed.
+
+use drawgate_schemas::{ReleaseRequest, topology};
+use lapin::message::BasicReturnMessage;
+use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
+use lapin::{BasicProperties, Confirmation};
+
+use crate::broker::{CallError, Link, Refusal, app_id, call, refusal, user_id};
+use crate::limits;
+
+/// AMQP 0-9-1: delivery mode 2 survives the broker's restart.
+const PERSISTENT: u8 = 2;
+
+/// Why it is not certain that the message arrived.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum PublishError {
+    /// No worker ever ran on this broker's virtual host.
+    #[error(
+        "the broker at {broker} has no exchange {} in virtual host {vhost:?}: no worker ever ran there",
+        topology::RELEASES_EXCHANGE
+    )]
+    NoExchange {
+        /// Where.
+        broker: String,
+        /// In which.
+        vhost: String,
+    },
+    /// basic.return 312: no queue takes this routing key.
+    #[error("nobody listens for {key}: no worker serves this service in this environment")]
+    NobodyListens {
+        /// `<environment>.<service>`.
+        key: String,
+    },
+    /// basic.return with another code.
+    #[error("the broker returned the message: {code} {text}")]
+    Returned {
+        /// Its code.
+        code: u16,
+        /// Its words.
+        text: String,
+    },
+    /// The user may not write there.
+    #[error(
+        "the broker does not let user {user:?} publish to {}",
+        topology::RELEASES_EXCHANGE
+    )]
+    NotPermitted {
+        /// Who.
+        user: String,
+        /// The broker's words.
+        #[source]
+        source: lapin::Error,
+    },
+    /// Before anything was sent.
+    #[error("no channel on the broker's connection; nothing was published")]
+    Channel(#[source] CallError),
+    /// basic.nack.
+    #[error("the broker could not store the message (nack): it is unknown whether a worker has it")]
+    Nack,
+    /// Silence.
+    #[error("the broker did not confirm within {} s: it is unknown whether the message arrived", limits::CONFIRM.as_secs())]
+    NoConfirm,
+    /// The connection broke between sending and confirming.
+    #[error("the connection broke before the broker confirmed: it is unknown whether the message arrived")]
+    Lost(#[source] lapin::Error),
+}
+
+impl PublishError {
+    /// What to do; `again` is the command that publishes the same request.
+    pub(crate) fn hint(&self, again: &str) -> Option<String> {
+        match self {
+            Self::NoExchange { .. } => Some(
+                "is it the right broker and virtual host? The worker makes the exchange when it starts: \
+                 systemctl status drawgate-worker on the bastion"
+                    .to_owned(),
+            ),
+            Self::NobodyListens { .. } => Some(
+                "check --environment and --service for typing errors; else the worker lacks that service's file, \
+                 or has not been started since it was written"
+                    .to_owned(),
+            ),
+            Self::NotPermitted { .. } => Some(format!(
+                "it needs the permission to write {} (rabbitmqctl set_permissions)",
+                topology::RELEASES_EXCHANGE
+            )),
+            Self::Nack | Self::NoConfirm | Self::Lost(_) => Some(format!(
+                "publishing the same request again is harmless, its id is accepted once:\n  {again}"
+            )),
+            Self::Returned { .. } | Self::Channel(_) => None,
+        }
+    }
+}
+
+/// Publishes `body` and returns when the broker has it on disk, in a queue that some worker reads.
+///
+/// # Errors
+/// Everything else; each says whether that is a no or a don't-know.
+pub(crate) async fn publish(link: &Link, request: &ReleaseRequest, body: &[u8]) -> Result<(), PublishError> {
+    let channel = call(link.connection.create_channel())
+        .await
+        .map_err(PublishError::Channel)?;
+    call(channel.confirm_select(ConfirmSelectOptions::default()))
+        .await
+        .map_err(PublishError::Channel)?;
+    let key = topology::release_key(&request.environment, &request.service);
+    let confirmed = async {
+        let options = BasicPublishOptions {
+            mandatory: true,
+            ..BasicPublishOptions::default()
+        };
+        channel
+            .basic_publish(
+                topology::RELEASES_EXCHANGE.into(),
+                key.as_str().into(),
+                options,
+                body,
+                properties(link, request),
+            )
+            .await?
+            .await
+    };
+    match tokio::time::timeout(limits::CONFIRM, confirmed).await {
+        Err(_) => Err(PublishError::NoConfirm),
+        Ok(Err(source)) => Err(meaning(link, source)),
+        Ok(Ok(confirmation)) => verdict(confirmation, key),
+    }
+}
+
+fn properties(link: &Link, request: &ReleaseRequest) -> BasicProperties {
+    let seconds = u64::try_from(request.requested_at.as_second()).unwrap_or(0);
+    let properties = BasicProperties::default()
+        .with_content_type(topology::CONTENT_TYPE.into())
+        .with_delivery_mode(PERSISTENT)
+        .with_message_id(request.id.to_string().into())
+        .with_timestamp(seconds)
+        .with_app_id(app_id());
+    match user_id(link.address.user_id()) {
+        Some(user) => properties.with_user_id(user),
+        None => properties,
+    }
+}
+
+fn verdict(confirmation: Confirmation, key: String) -> Result<(), PublishError> {
+    match confirmation {
+        Confirmation::Ack(None) => Ok(()),
+        Confirmation::Ack(Some(returned)) | Confirmation::Nack(Some(returned)) => {
+            Err(why_returned(&returned, key))
+        }
+        // Without confirms there is no certainty; they were asked for, so this is not seen.
+        Confirmation::Nack(None) | Confirmation::NotRequested => Err(PublishError::Nack),
+    }
+}
+
+fn why_returned(returned: &BasicReturnMessage, key: String) -> PublishError {
+    /// AMQP 0-9-1: NO_ROUTE.
+    const NO_ROUTE: u16 = 312;
+    if returned.reply_code == NO_ROUTE {
+        return PublishError::NobodyListens { key };
+    }
+    PublishError::Returned {
+        code: returned.reply_code,
+        text: returned.reply_text.to_string(),
+    }
+}
+
+fn meaning(link: &Link, source: lapin::Error) -> PublishError {
+    match refusal(&source) {
+        Refusal::NotFound => PublishError::NoExchange {
+            broker: link.address.to_string(),
+            vhost: link.address.vhost().to_owned(),
+        },
+        Refusal::NotPermitted => PublishError::NotPermitted {
+            user: link.address.user().to_owned(),
+            source,
+        },
+        Refusal::NotAllowed | Refusal::Other => PublishError::Lost(source),
+    }
+}

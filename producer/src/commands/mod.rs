@@ -1,0 +1,59 @@
+//! What each command does, from its arguments to its exit code.
+
+mod publish;
+mod show;
+mod watch;
+
+pub(crate) use publish::publish;
+pub(crate) use show::show;
+pub(crate) use watch::watch;
+
+use std::time::Duration;
+
+use drawgate_schemas::{ReleaseId, ReleaseView};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::broker::{Address, ConnectError, Link, Verdict, connect_patiently};
+use crate::cli::BrokerArgs;
+use crate::error::{CommandError, Stop};
+use crate::printer;
+
+/// The first connection, tried for as long as `--connect-timeout` says.
+async fn first_link(address: &Address, name: &str, args: &BrokerArgs) -> Result<Link, ConnectError> {
+    let mut told = false;
+    let tell = |error: &ConnectError| {
+        if !std::mem::replace(&mut told, true) {
+            let limit = args.connect_timeout.as_secs();
+            printer::narrate(&format!("{error}; trying again for up to {limit} s"));
+        }
+    };
+    connect_patiently(address, name, args.connect_timeout, false, tell).await
+}
+
+/// Ends when somebody wants this process to end, or when its time is over.
+async fn stop(timeout: Option<Duration>) -> Result<Stop, std::io::Error> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut hangup = signal(SignalKind::hangup())?;
+    let time_over = async {
+        match timeout {
+            Some(timeout) => tokio::time::sleep(timeout).await,
+            None => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        interrupt = tokio::signal::ctrl_c() => interrupt.map(|()| Stop::Interrupted),
+        _ = terminate.recv() => Ok(Stop::Interrupted),
+        _ = hangup.recv() => Ok(Stop::Interrupted),
+        () = time_over => Ok(Stop::TimedOut),
+    }
+}
+
+/// The release, or why there is none to show.
+fn known(verdict: Verdict, release: ReleaseId) -> Result<ReleaseView, CommandError> {
+    match verdict {
+        Verdict::Known(view) => Ok(*view),
+        Verdict::Unknown { workers } => Err(CommandError::Unknown { release, workers }),
+        Verdict::Refused { worker, reason } => Err(CommandError::Refused { worker, reason }),
+        Verdict::Silence => Err(CommandError::Silence),
+    }
+}

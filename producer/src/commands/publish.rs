@@ -1,0 +1,143 @@
+//! `drawgate publish`.
+
+use std::cell::Cell;
+
+use drawgate_schemas::{Rejection, ReleaseId};
+use serde::Serialize;
+
+use crate::broker::{self, Address, Target, subscribe};
+use crate::cli::{Format, PublishArgs};
+use crate::commands::{first_link, stop};
+use crate::error::{CommandError, Stage};
+use crate::exit::Exit;
+use crate::follow::Follower;
+use crate::narrator::Narrator;
+use crate::printer;
+use crate::request::{self, Message};
+use crate::watching::Watching;
+
+/// What `publish --format json` says without `--wait`.
+#[derive(Serialize)]
+struct Published<'a> {
+    release: ReleaseId,
+    environment: &'a str,
+    service: &'a str,
+    image: String,
+    body_sha256: String,
+}
+
+/// Publishes, and follows if that is wanted.
+pub(crate) async fn publish(args: &PublishArgs) -> Result<Exit, CommandError> {
+    let address = Address::from_args(&args.broker)?;
+    let id = match args.id {
+        Some(id) => id,
+        None => request::new_id()?,
+    };
+    let message = request::message(args, id)?;
+    let stage = Cell::new(Stage::Before);
+    let mut narrator = Narrator::new(args.format);
+    let work = async {
+        if args.wait {
+            publish_and_follow(args, &address, &message, &stage, &mut narrator).await
+        } else {
+            publish_only(args, &address, &message, &stage).await
+        }
+    };
+    let ended = tokio::select! {
+        ended = work => ended,
+        stop = stop(args.wait.then_some(args.timeout)) => Err(CommandError::Stopped {
+            release: id,
+            stop: stop?,
+            stage: stage.get(),
+            again: Some(args.again(id)),
+        }),
+    };
+    narrator.close();
+    ended
+}
+
+async fn publish_only(
+    args: &PublishArgs,
+    address: &Address,
+    message: &Message,
+    stage: &Cell<Stage>,
+) -> Result<Exit, CommandError> {
+    let id = message.request.id;
+    let link = first_link(address, &connection_name(id), &args.broker).await?;
+    send(args, &link, message, stage).await?;
+    link.close().await;
+    match args.format {
+        Format::Text => {
+            printer::data(&id.to_string())?;
+            printer::narrate(&format!("published; drawgate watch {id} follows it"));
+        }
+        Format::Json => printer::data(&published(message))?,
+    }
+    Ok(Exit::Succeeded)
+}
+
+/// Listens before it publishes, so that no event goes by unheard.
+async fn publish_and_follow(
+    args: &PublishArgs,
+    address: &Address,
+    message: &Message,
+    stage: &Cell<Stage>,
+    narrator: &mut Narrator,
+) -> Result<Exit, CommandError> {
+    let request = &message.request;
+    let target = Target {
+        environment: request.environment.clone(),
+        service: request.service.clone(),
+    };
+    let name = connection_name(request.id);
+    let link = first_link(address, &name, &args.broker).await?;
+    let events = subscribe(&link, &target, true).await?;
+    send(args, &link, message, stage).await?;
+    narrator.header(request);
+    let mut watching = Watching {
+        address,
+        name,
+        target,
+        follower: Follower::new(request.id, Some(Rejection::body_sha256(&message.body))),
+        narrator,
+        message: Some(message),
+        release: request.id,
+    };
+    // A release under a given id may be old: its events have gone by.
+    let outcome = watching.follow(link, events, args.id.is_some()).await?;
+    Ok(outcome.into())
+}
+
+async fn send(
+    args: &PublishArgs,
+    link: &broker::Link,
+    message: &Message,
+    stage: &Cell<Stage>,
+) -> Result<(), CommandError> {
+    stage.set(Stage::Publishing);
+    let sent = broker::publish(link, &message.request, &message.body).await;
+    let again = || args.again(message.request.id);
+    sent.map_err(|source| CommandError::Publish {
+        source,
+        again: again(),
+    })?;
+    stage.set(Stage::Published);
+    Ok(())
+}
+
+fn connection_name(id: ReleaseId) -> String {
+    format!("drawgate publish {id}")
+}
+
+fn published(message: &Message) -> String {
+    let request = &message.request;
+    let published = Published {
+        release: request.id,
+        environment: request.environment.as_str(),
+        service: request.service.as_str(),
+        image: request.image.to_string(),
+        body_sha256: Rejection::body_sha256(&message.body),
+    };
+    // Writing a plain struct with string keys cannot fail.
+    serde_json::to_string(&published).unwrap_or_default()
+}

@@ -1,0 +1,53 @@
+//! `drawgate`: publishes release messages, and follows releases to their end.
+//!
+//! stdout is data, stderr is narration, the exit code says how it ended.
+
+mod broker;
+mod cli;
+mod commands;
+mod env_vars;
+mod error;
+mod exit;
+mod follow;
+mod limits;
+mod narrator;
+mod printer;
+mod request;
+#[cfg(test)]
+mod testing;
+mod view;
+mod watching;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::cli::{Cli, Command};
+use crate::error::CommandError;
+use crate::exit::Exit;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let exit = run(&cli).unwrap_or_else(|error| {
+        printer::narrate(&error.report());
+        error.exit()
+    });
+    exit.into()
+}
+
+fn run(cli: &Cli) -> Result<Exit, CommandError> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()?;
+    let exit = runtime.block_on(async {
+        match &cli.command {
+            Command::Publish(args) => commands::publish(args).await,
+            Command::Watch(args) => commands::watch(args).await,
+            Command::Show(args) => commands::show(args).await,
+        }
+    });
+    // A connection that hangs must not keep the process.
+    runtime.shutdown_background();
+    exit
+}

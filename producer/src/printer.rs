@@ -1,0 +1,63 @@
+//! The one place that writes to stdout and stderr. stdout is data, stderr is narration.
+
+use std::io::{self, IsTerminal, Write};
+
+use crate::env_vars::EnvVars;
+
+/// Nobody reads stdout any more.
+#[derive(Debug, thiserror::Error)]
+#[error("stdout cannot be written to")]
+pub(crate) struct StdoutClosed(#[from] io::Error);
+
+/// Writes one line of data.
+///
+/// # Errors
+/// [`StdoutClosed`], for instance when the reader of a pipe has ended.
+pub(crate) fn data(line: &str) -> Result<(), StdoutClosed> {
+    let mut stdout = io::stdout().lock();
+    writeln!(stdout, "{line}")
+        .and_then(|()| stdout.flush())
+        .map_err(StdoutClosed)
+}
+
+/// Writes one line of narration. Where nobody reads it, it is not missed: the exit code still tells.
+pub(crate) fn narrate(line: &str) {
+    let _closed = writeln!(io::stderr().lock(), "{line}");
+}
+
+/// What stderr can show.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Screen {
+    /// A person watches, and lines may be drawn anew.
+    pub(crate) live: bool,
+    /// Colours are understood and wanted.
+    pub(crate) colour: bool,
+}
+
+impl Screen {
+    /// Looks at stderr and at the environment.
+    pub(crate) fn of_stderr() -> Self {
+        let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
+        let dumb = set(EnvVars::TERM).is_some_and(|term| term == "dumb");
+        let live = io::stderr().is_terminal() && !dumb;
+        Self {
+            live,
+            colour: live && set(EnvVars::NO_COLOR).is_none(),
+        }
+    }
+}
+
+/// Columns of the terminal behind stderr, asked anew because people resize it; 80 where it does not say.
+pub(crate) fn columns() -> usize {
+    columns_of(io::stderr()).unwrap_or(80)
+}
+
+/// Columns of the terminal behind stdout, if it is one.
+pub(crate) fn stdout_columns() -> Option<usize> {
+    columns_of(io::stdout())
+}
+
+fn columns_of(stream: impl std::os::fd::AsFd) -> Option<usize> {
+    let size = rustix::termios::tcgetwinsize(stream).ok()?;
+    Some(usize::from(size.ws_col)).filter(|columns| *columns >= 40)
+}

@@ -1,0 +1,138 @@
+//! From the command line to the message.
+
+use drawgate_schemas::{Build, Options, Rejection, ReleaseId, ReleaseRequest, Version1};
+use jiff::{SignedDuration, Timestamp};
+use uuid::Uuid;
+
+use crate::cli::PublishArgs;
+
+/// A request, and the bytes that are sent.
+#[derive(Debug)]
+pub(crate) struct Message {
+    /// The request.
+    pub(crate) request: ReleaseRequest,
+    /// The very bytes: the worker names their hash where it refuses them.
+    pub(crate) body: Vec<u8>,
+}
+
+/// Why no message was made.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum RequestError {
+    /// A UUIDv7 begins with the time at which it was made; this one's is beyond the calendar.
+    #[error("--id {0}: its time is not one of this calendar")]
+    IdTime(ReleaseId),
+    /// `expires_at` would be.
+    #[error("--expires-in reaches beyond the calendar")]
+    Expiry(#[source] jiff::Error),
+    /// Cannot happen for plain data.
+    #[error("the request cannot be written")]
+    Json(#[source] serde_json::Error),
+    /// The worker would refuse it for the same reason.
+    #[error("the worker would refuse this request")]
+    Refused(#[source] Rejection),
+}
+
+/// An id for a release that is asked for now.
+pub(crate) fn new_id() -> Result<ReleaseId, drawgate_schemas::InvalidName> {
+    ReleaseId::try_from(Uuid::now_v7())
+}
+
+/// The message that `args` ask for.
+///
+/// The time of the request is the time in its id. So the same command with the same `--id` makes the same bytes,
+/// and publishing it again is harmless; with the time of day it would be another request under a used id.
+pub(crate) fn message(args: &PublishArgs, id: ReleaseId) -> Result<Message, RequestError> {
+    let requested_at = made_at(id).ok_or(RequestError::IdTime(id))?;
+    let expires_at = args
+        .expires_in
+        .map(|time| SignedDuration::try_from(time).and_then(|time| requested_at.checked_add(time)))
+        .transpose()
+        .map_err(RequestError::Expiry)?;
+    let build = Build {
+        system: args.build_system.clone(),
+        number: args.build_number.clone(),
+        url: args.build_url.clone(),
+    };
+    let request = ReleaseRequest {
+        version: Version1,
+        id,
+        environment: args.environment.clone(),
+        service: args.service.clone(),
+        image: args.image.clone(),
+        revision: args.revision.clone(),
+        branch: args.branch.clone(),
+        sequence: args.sequence,
+        build: (build != Build::default()).then_some(build),
+        requested_by: args.requested_by.clone(),
+        requested_at,
+        expires_at,
+        reason: args.reason.clone(),
+        options: Options {
+            max_unavailable: args.max_unavailable,
+            min_healthy_time_s: args.min_healthy_time,
+            min_drain_s: args.min_drain,
+        },
+    };
+    let body = serde_json::to_vec(&request).map_err(RequestError::Json)?;
+    ReleaseRequest::decode(&body).map_err(RequestError::Refused)?;
+    Ok(Message { request, body })
+}
+
+/// The time in a UUID of version 7 (RFC 9562: milliseconds since 1970).
+fn made_at(id: ReleaseId) -> Option<Timestamp> {
+    let (seconds, nanoseconds) = Uuid::from(id).get_timestamp()?.to_unix();
+    Timestamp::new(i64::try_from(seconds).ok()?, i32::try_from(nanoseconds).ok()?).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::cli::{Cli, Command};
+
+    fn args(more: &[&str]) -> PublishArgs {
+        let start = [
+            "drawgate",
+            "publish",
+            "--environment",
+            "staging",
+            "--service",
+            "api",
+            "--image",
+            "r.example.com/api:1",
+        ];
+        match Cli::try_parse_from(start.iter().chain(more).copied())
+            .unwrap()
+            .command
+        {
+            Command::Publish(args) => *args,
+            other => unreachable!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_same_id_makes_the_same_bytes() {
+        let id: ReleaseId = "01936a5e-7c2e-7d10-8a44-5c1f2e9b0d7c".parse().unwrap();
+        let first = message(&args(&["--expires-in", "2h"]), id).unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(2));
+        assert_eq!(
+            first.body,
+            message(&args(&["--expires-in", "2h"]), id).unwrap().body
+        );
+        insta::assert_snapshot!(String::from_utf8(first.body).unwrap());
+    }
+
+    #[test]
+    fn an_id_from_beyond_the_calendar_is_refused() {
+        let id: ReleaseId = "ffffffff-ffff-7fff-8fff-ffffffffffff".parse().unwrap();
+        assert!(matches!(message(&args(&[]), id), Err(RequestError::IdTime(_))));
+    }
+
+    #[test]
+    fn a_new_id_is_of_now() {
+        let made = made_at(new_id().unwrap()).unwrap();
+        let age = Timestamp::now().duration_since(made);
+        assert!(age.abs() < SignedDuration::from_secs(5), "{age}");
+    }
+}

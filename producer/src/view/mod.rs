@@ -1,0 +1,24 @@
+//! What a person sees. Pure: state and events in, lines out; the clock is an argument.
+//!
+//! ```text
+//! StatusEvent ──> lines(&ViewState, &event) ──> Line ──> layout ──> text
+//!            └──> ViewState::apply          ──> bar(&ViewState, now)
+//! ```
+
+mod bar;
+mod layout;
+mod lines;
+mod receipt;
+mod show;
+mod state;
+mod words;
+
+pub(crate) use bar::bar;
+pub(crate) use layout::{Layout, Line, Mark};
+pub(crate) use lines::{Detail, final_line, header, lines, rejection_hint};
+pub(crate) use receipt::receipt;
+pub(crate) use show::show;
+pub(crate) use state::ViewState;
+
+#[cfg(test)]
+mod tests;

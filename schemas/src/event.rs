@@ -1,0 +1,311 @@
+//! `StatusEvent` v1: what everybody may hear of a release.
+//!
+//! Unlike requests, events are read leniently: a consumer of version 1 passes over fields and kinds of event that a
+//! newer worker adds (decision record 0004).
+
+use std::fmt;
+
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::image::Digest;
+use crate::name::{Environment, ReleaseId, Service};
+use crate::receipt::Receipt;
+use crate::rejection::Rejection;
+use crate::request::Version1;
+
+/// One thing that happened to one release.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct StatusEvent {
+    /// Always 1.
+    pub version: Version1,
+    /// The same when an event is sent twice.
+    pub id: Uuid,
+    /// The release. Absent only in a `rejected` event about a message whose id could not be read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub release: Option<ReleaseId>,
+    /// Place among the release's events: 1, 2, 3, … without a gap. 0 in `rejected` events, which belong to a
+    /// message and not to a release.
+    pub sequence: u64,
+    /// When it happened, by the worker's clock.
+    pub at: Timestamp,
+    /// The release's environment, where it could be read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub environment: Option<Environment>,
+    /// The release's service, where it could be read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service: Option<Service>,
+    /// The worker that says so.
+    pub worker: String,
+    /// What happened.
+    pub event: Event,
+}
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Event {
+    /// The release is in the worker's ledger and will be handled.
+    Accepted {
+        /// What a person calls the version.
+        version_name: String,
+        /// The image as it was asked for.
+        image: String,
+        /// Releases of the same target before this one.
+        ahead: u32,
+        /// Who asked, as the sender said it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        requested_by: Option<String>,
+        /// The build's number.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        build: Option<String>,
+        /// Where a person finds the build.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        build_url: Option<String>,
+    },
+    /// A message was refused for good and lies in the dead-letter queue.
+    Rejected {
+        /// Why.
+        #[serde(flatten)]
+        rejection: Rejection,
+        /// SHA-256 of the message's bytes, in hexadecimal.
+        body_sha256: String,
+    },
+    /// The tag became a digest.
+    Resolved {
+        /// The digest that every host gets.
+        digest: Digest,
+    },
+    /// The release's turn has come, its fleet was inspected and is fit to be rolled.
+    Started(Box<Started>),
+    /// Every host has the image.
+    Staged {
+        /// Hosts that have it.
+        hosts: u32,
+        /// The slowest pull.
+        slowest_ms: u64,
+    },
+    /// Processes of an Auto Scaling group were suspended.
+    Suspended(Suspension),
+    /// Alarm actions were disabled.
+    Silenced {
+        /// The alarms whose actions were on and are off now.
+        alarms: Vec<String>,
+    },
+    /// A host came a step further.
+    Host(HostProgress),
+    /// Something failed: from here on the way leads back.
+    TurnedBack {
+        /// What failed.
+        reason: String,
+        /// The host it failed on, if it was one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        instance: Option<String>,
+    },
+    /// Processes of an Auto Scaling group were resumed.
+    Resumed(Suspension),
+    /// Alarm actions were enabled again.
+    Unsilenced {
+        /// The alarms whose actions are on again.
+        alarms: Vec<String>,
+    },
+    /// Worth a person's look; the release goes on.
+    Warning {
+        /// What was seen.
+        text: String,
+    },
+    /// Another worker process took the release up where one had stopped.
+    TakenUp {
+        /// Steps that were under way then, and are looked at again.
+        open_steps: u32,
+    },
+    /// The release's end. Nothing follows.
+    Ended(Box<Ended>),
+    /// A kind of event that this version does not know.
+    #[serde(other)]
+    Unknown,
+}
+
+impl Event {
+    /// The last word of the routing key.
+    pub fn key(&self) -> &'static str {
+        match self {
+            Self::Accepted { .. } => "accepted",
+            Self::Rejected { .. } => "rejected",
+            Self::Resolved { .. } => "resolved",
+            Self::Started(_) => "started",
+            Self::Staged { .. } => "staged",
+            Self::Suspended(_) => "suspended",
+            Self::Silenced { .. } => "silenced",
+            Self::Host(_) => "host",
+            Self::TurnedBack { .. } => "turned_back",
+            Self::Resumed(_) => "resumed",
+            Self::Unsilenced { .. } => "unsilenced",
+            Self::Warning { .. } => "warning",
+            Self::TakenUp { .. } => "taken_up",
+            Self::Ended(ended) => ended.outcome.as_str(),
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// What will be done.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Started {
+    /// The hosts in the order of the roll.
+    pub hosts: Vec<HostRef>,
+    /// What runs there now, as a person calls it; `None` where nothing does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
+    /// What a person calls the wanted version.
+    pub to: String,
+    /// The digest that every host gets.
+    pub digest: Digest,
+    /// Hosts out at once, at most.
+    pub max_unavailable: u32,
+    /// Auto Scaling groups, by name.
+    pub groups: Vec<String>,
+    /// Target groups, by name.
+    pub target_groups: Vec<String>,
+    /// How long the roll will take, as far as can be said.
+    pub expected_s: u64,
+    /// What preflight saw and let pass.
+    pub warnings: Vec<String>,
+}
+
+/// One host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct HostRef {
+    /// The EC2 instance's id.
+    pub instance: String,
+    /// The address it is reached by.
+    pub address: String,
+}
+
+/// Processes of one Auto Scaling group.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Suspension {
+    /// The group's name.
+    pub group: String,
+    /// The processes that were suspended, or resumed, by us.
+    pub processes: Vec<String>,
+    /// Processes that somebody else had suspended before: left alone.
+    pub left_alone: Vec<String>,
+}
+
+/// How far one host is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct HostProgress {
+    /// The EC2 instance's id.
+    pub instance: String,
+    /// Toward the wanted version, or back.
+    pub direction: Direction,
+    /// What has begun, or has been reached.
+    pub phase: HostPhase,
+    /// Hosts that are done in this direction.
+    pub done: u32,
+    /// Hosts in all.
+    pub total: u32,
+    /// How long this phase should take, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expected_s: Option<u64>,
+    /// What else is worth saying.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+}
+
+/// Which way a host goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Direction {
+    /// Toward the wanted version.
+    Forward,
+    /// To what ran before.
+    Back,
+}
+
+/// What a host is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum HostPhase {
+    /// Leaving its target groups.
+    Deregistering,
+    /// Waiting until its target groups are done with it.
+    Draining,
+    /// The container is being swapped.
+    Swapping,
+    /// The container is being checked.
+    Verifying,
+    /// Going back into its target groups.
+    Registering,
+    /// Waiting until it is healthy, and stays so.
+    Settling,
+    /// Healthy in every target group, on the version it was to have.
+    Done,
+    /// A step failed.
+    Failed,
+    /// The instance is no longer a member of the fleet.
+    Gone,
+}
+
+/// The end of a release.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Ended {
+    /// How it ended.
+    pub outcome: Outcome,
+    /// One line for a person.
+    pub summary: String,
+    /// What to do now, if anything.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
+    /// What was before and is after; absent where nothing was inspected.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub receipt: Option<Receipt>,
+}
+
+/// Every release ends in exactly one of these.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// Every host runs the wanted version; scaling, alarms and targets are as before.
+    Succeeded,
+    /// Something failed; every touched host runs what it ran before; scaling, alarms and targets are as before.
+    RolledBack,
+    /// A person ended it; restored as after a failure.
+    Cancelled,
+    /// It was refused before anything was looked at.
+    Rejected,
+    /// A newer release of the same target took its place before it began.
+    Superseded,
+    /// It failed before any host was touched.
+    Failed,
+    /// It could not be brought to a good end: a person must look. The receipt says what is left, and what to run.
+    NeedsOperator,
+}
+
+impl Outcome {
+    /// As it stands in routing keys.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Succeeded => "succeeded",
+            Self::RolledBack => "rolled_back",
+            Self::Cancelled => "cancelled",
+            Self::Rejected => "rejected",
+            Self::Superseded => "superseded",
+            Self::Failed => "failed",
+            Self::NeedsOperator => "needs_operator",
+        }
+    }
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::RolledBack => "rolled back",
+            Self::NeedsOperator => "needs an operator",
+            other => other.as_str(),
+        })
+    }
+}

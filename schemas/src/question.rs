@@ -1,0 +1,141 @@
+//! Questions over RabbitMQ's direct reply-to, and their answers. A reply comes at most once: who hears nothing asks
+//! again.
+
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::event::{Outcome, StatusEvent};
+use crate::image::Digest;
+use crate::limits;
+use crate::name::ReleaseId;
+use crate::rejection::{Rejection, RejectionCode};
+use crate::request::{ReleaseRequest, Version1};
+
+/// A question to every worker that hears it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Question {
+    /// Always 1.
+    pub version: Version1,
+    /// Comes back in the answer.
+    pub id: Uuid,
+    /// Nobody waits for the answer after this moment.
+    pub expires_at: Timestamp,
+    /// What is asked.
+    pub ask: Ask,
+}
+
+/// What is asked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Ask {
+    /// Everything about one release.
+    Show {
+        /// Which.
+        release: ReleaseId,
+        /// Only events after this one; 0 asks for all.
+        #[serde(default)]
+        after: u64,
+        /// Whether the logs of failed containers are wanted too.
+        #[serde(default)]
+        logs: bool,
+    },
+}
+
+/// An answer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Answer {
+    /// Always 1.
+    pub version: Version1,
+    /// The question's id.
+    pub question: Uuid,
+    /// Who answers.
+    pub worker: String,
+    /// The answer itself.
+    pub reply: Reply,
+}
+
+/// The answer itself.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Reply {
+    /// The release is in this worker's ledger.
+    Show(Box<ReleaseView>),
+    /// This worker does not know the release; another one may.
+    UnknownRelease {
+        /// The release that was asked for.
+        release: ReleaseId,
+    },
+    /// The question could not be read or answered.
+    Refused {
+        /// Why, and what would be right.
+        reason: String,
+    },
+}
+
+/// One release as its worker's ledger has it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ReleaseView {
+    /// The message that asked for it.
+    pub request: ReleaseRequest,
+    /// The digest, once it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<Digest>,
+    /// Where it stands.
+    pub state: ReleaseState,
+    /// Its events after the one that was asked for, oldest first, at most 500.
+    pub events: Vec<StatusEvent>,
+    /// Whether there are more: ask again after the last.
+    pub more: bool,
+    /// Logs of failed containers, where they were asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub logs: Vec<HostLogs>,
+}
+
+/// Where a release stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum ReleaseState {
+    /// Its turn has not come.
+    Waiting {
+        /// Releases of the same target before it.
+        ahead: u32,
+    },
+    /// It rolls.
+    Running,
+    /// It has ended.
+    Ended {
+        /// How.
+        outcome: Outcome,
+    },
+}
+
+/// The last lines of a container that failed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct HostLogs {
+    /// The EC2 instance's id.
+    pub instance: String,
+    /// At most 50 lines, oldest first.
+    pub lines: Vec<String>,
+}
+
+impl Question {
+    /// Reads a message body.
+    ///
+    /// # Errors
+    /// A [`Rejection`] that says what is wrong.
+    pub fn decode(body: &[u8]) -> Result<Self, Rejection> {
+        if body.len() > limits::MESSAGE_BYTES {
+            return Err(Rejection::new(
+                RejectionCode::TooLarge,
+                format!("{} bytes", body.len()),
+            ));
+        }
+        serde_json::from_slice(body).map_err(|error| match error.classify() {
+            serde_json::error::Category::Data => Rejection::new(RejectionCode::Invalid, error.to_string()),
+            _ => Rejection::new(RejectionCode::NotJson, error.to_string()),
+        })
+    }
+}

@@ -1,0 +1,57 @@
+//! Names on the broker: exchanges, queues, routing keys, headers.
+
+use crate::event::StatusEvent;
+use crate::name::{Environment, Service, Site};
+
+/// Topic exchange for release requests; key `<environment>.<service>`.
+pub const RELEASES_EXCHANGE: &str = "drawgate.releases";
+/// Topic exchange for questions and commands.
+pub const CONTROL_EXCHANGE: &str = "drawgate.control";
+/// Topic exchange for status events; key `<environment>.<service>.<event>`.
+pub const EVENTS_EXCHANGE: &str = "drawgate.events";
+/// Fanout exchange in front of the dead-letter queue.
+pub const DEAD_EXCHANGE: &str = "drawgate.dead";
+/// Messages that were refused for good.
+pub const DEAD_QUEUE: &str = "drawgate.dead";
+/// Events for chat.
+pub const CHAT_QUEUE: &str = "drawgate.chat";
+/// Routing key of questions: every site's worker hears them.
+pub const QUESTION_KEY: &str = "question";
+/// RabbitMQ's direct reply-to pseudo-queue ("Direct Reply-to" in the RabbitMQ guides).
+pub const REPLY_QUEUE: &str = "amq.rabbitmq.reply-to";
+
+/// Content type of every message.
+pub const CONTENT_TYPE: &str = "application/json";
+
+/// Header of a dead letter: the kind of mistake.
+pub const HEADER_REASON: &str = "x-drawgate-reason";
+/// Header of a dead letter: what is wrong, and what would be right.
+pub const HEADER_DETAIL: &str = "x-drawgate-detail";
+/// Header of a dead letter: the routing key it came with.
+pub const HEADER_ROUTING_KEY: &str = "x-drawgate-routing-key";
+/// Header of a dead letter: the worker that refused it.
+pub const HEADER_WORKER: &str = "x-drawgate-worker";
+/// Header of a dead letter: when it was refused.
+pub const HEADER_REJECTED_AT: &str = "x-drawgate-rejected-at";
+
+/// One site's queue of release requests.
+pub fn releases_queue(site: &Site) -> String {
+    format!("drawgate.releases.{site}")
+}
+
+/// One site's queue of questions and commands.
+pub fn control_queue(site: &Site) -> String {
+    format!("drawgate.control.{site}")
+}
+
+/// Routing key of a release request.
+pub fn release_key(environment: &Environment, service: &Service) -> String {
+    format!("{environment}.{service}")
+}
+
+/// Routing key of a status event. What could not be read of a rejected message is `_`.
+pub fn event_key(event: &StatusEvent) -> String {
+    let environment = event.environment.as_ref().map_or("_", Environment::as_str);
+    let service = event.service.as_ref().map_or("_", Service::as_str);
+    format!("{environment}.{service}.{}", event.event.key())
+}

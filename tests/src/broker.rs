@@ -1,0 +1,222 @@
+//! A virtual host of the broker for one test.
+
+use lapin::options::{
+    BasicConsumeOptions, BasicGetOptions, BasicPublishOptions, ConfirmSelectOptions, QueueBindOptions,
+    QueueDeclareOptions,
+};
+use lapin::types::{AMQPValue, FieldTable};
+use lapin::{BasicProperties, Connection, ConnectionProperties};
+use serde_json::json;
+use uuid::Uuid;
+
+use drawgate_schemas::topology;
+
+use crate::wait::{until, within};
+
+/// A virtual host, and a connection to it.
+pub struct Broker {
+    vhost: String,
+    url: String,
+    api: String,
+    http: reqwest::Client,
+    connection: Connection,
+}
+
+/// A message in the dead-letter queue.
+#[derive(Debug)]
+pub struct DeadLetter {
+    /// Its bytes, as they were published.
+    pub body: Vec<u8>,
+    /// The header with the kind of mistake.
+    pub reason: String,
+    /// The header with what is wrong.
+    pub detail: String,
+    /// The header with the routing key it came with.
+    pub routing_key: String,
+}
+
+impl Broker {
+    /// A new virtual host with rights for everybody.
+    pub async fn new() -> Self {
+        let vhost = format!("test-{}", Uuid::now_v7().simple());
+        let api = std::env::var("LAB_RABBITMQ_API").expect("LAB_RABBITMQ_API");
+        let url = std::env::var("DRAWGATE_AMQP_URL").expect("DRAWGATE_AMQP_URL");
+        let url = format!("{}/{vhost}", url.rsplit_once('/').expect("a virtual host").0);
+        let http = reqwest::Client::builder().no_proxy().build().unwrap();
+        put(&http, &format!("{api}/vhosts/{vhost}"), json!({})).await;
+        let all = json!({"configure": ".*", "write": ".*", "read": ".*"});
+        for user in ["drawgate", "ci"] {
+            put(&http, &format!("{api}/permissions/{vhost}/{user}"), all.clone()).await;
+        }
+        let connection = connect(&url).await;
+        Self {
+            vhost,
+            url,
+            api,
+            http,
+            connection,
+        }
+    }
+
+    /// The address with the virtual host.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Removes the virtual host with all that is in it.
+    pub async fn delete(self) {
+        let _ = self.connection.close(200, "the test is over".into()).await;
+        let gone = self
+            .http
+            .delete(format!("{}/vhosts/{}", self.api, self.vhost))
+            .send()
+            .await
+            .unwrap();
+        assert!(
+            gone.status().is_success(),
+            "the virtual host was not deleted: {}",
+            gone.status()
+        );
+    }
+
+    /// Waits until somebody consumes from a queue.
+    pub async fn consumed(&self, queue: &str) {
+        until(&format!("a consumer of {queue}"), || async {
+            (self.count(queue).await?.1 > 0).then_some(())
+        })
+        .await;
+    }
+
+    /// Waits until a queue holds this many messages that nobody has taken.
+    pub async fn holds(&self, queue: &str, messages: u32) {
+        until(&format!("{messages} messages in {queue}"), || async {
+            (self.count(queue).await?.0 == messages).then_some(())
+        })
+        .await;
+    }
+
+    /// Messages and consumers of a queue; `None` while there is no such queue.
+    pub async fn count(&self, queue: &str) -> Option<(u32, u32)> {
+        let channel = self.connection.create_channel().await.ok()?;
+        let options = QueueDeclareOptions {
+            passive: true,
+            ..QueueDeclareOptions::default()
+        };
+        let seen = channel
+            .queue_declare(queue.into(), options, FieldTable::default())
+            .await
+            .ok()?;
+        let counts = (seen.message_count(), seen.consumer_count());
+        let _ = channel.close(200, "seen".into()).await;
+        Some(counts)
+    }
+
+    /// Publishes bytes to the releases exchange, confirmed, whatever they are.
+    pub async fn publish(&self, routing_key: &str, body: &[u8]) {
+        let channel = self.connection.create_channel().await.unwrap();
+        channel
+            .confirm_select(ConfirmSelectOptions::default())
+            .await
+            .unwrap();
+        let options = BasicPublishOptions {
+            mandatory: true,
+            ..BasicPublishOptions::default()
+        };
+        let properties = BasicProperties::default().with_delivery_mode(2);
+        let exchange = topology::RELEASES_EXCHANGE;
+        let sent = channel.basic_publish(exchange.into(), routing_key.into(), options, body, properties);
+        let confirmed = within("the broker's confirm", sent.await.unwrap()).await.unwrap();
+        assert!(
+            confirmed.is_ack(),
+            "the broker refused the message: {confirmed:?}"
+        );
+        let _ = channel.close(200, "sent".into()).await;
+    }
+
+    /// Binds a queue to the releases exchange under one more key.
+    pub async fn bind(&self, queue: &str, key: &str) {
+        let channel = self.connection.create_channel().await.unwrap();
+        let exchange = topology::RELEASES_EXCHANGE;
+        let bound = channel.queue_bind(
+            queue.into(),
+            exchange.into(),
+            key.into(),
+            QueueBindOptions::default(),
+            FieldTable::default(),
+        );
+        bound.await.unwrap();
+        let _ = channel.close(200, "bound".into()).await;
+    }
+
+    /// Takes the next message out of the dead-letter queue.
+    pub async fn dead_letter(&self) -> DeadLetter {
+        let channel = self.connection.create_channel().await.unwrap();
+        let options = BasicGetOptions { no_ack: true };
+        let message = until("a dead letter", || async {
+            channel
+                .basic_get(topology::DEAD_QUEUE.into(), options)
+                .await
+                .unwrap()
+        })
+        .await;
+        let headers = message.properties.headers().clone().unwrap_or_default();
+        let header = |name: &str| match headers.inner().get(name) {
+            Some(AMQPValue::LongString(text)) => String::from_utf8_lossy(text.as_bytes()).into_owned(),
+            other => panic!("header {name} is {other:?}"),
+        };
+        DeadLetter {
+            reason: header(topology::HEADER_REASON),
+            detail: header(topology::HEADER_DETAIL),
+            routing_key: header(topology::HEADER_ROUTING_KEY),
+            body: message.data.clone(),
+        }
+    }
+
+    /// A consumer of every status event, from now on.
+    pub async fn event_consumer(&self) -> lapin::Consumer {
+        let channel = self.connection.create_channel().await.unwrap();
+        let options = QueueDeclareOptions {
+            exclusive: true,
+            auto_delete: true,
+            ..QueueDeclareOptions::default()
+        };
+        let queue = channel
+            .queue_declare("".into(), options, FieldTable::default())
+            .await
+            .unwrap();
+        let name = queue.name().clone();
+        let bind = QueueBindOptions::default();
+        channel
+            .queue_bind(
+                name.clone(),
+                topology::EVENTS_EXCHANGE.into(),
+                "#".into(),
+                bind,
+                FieldTable::default(),
+            )
+            .await
+            .unwrap();
+        let consume = BasicConsumeOptions {
+            no_ack: true,
+            ..BasicConsumeOptions::default()
+        };
+        channel
+            .basic_consume(name, "".into(), consume, FieldTable::default())
+            .await
+            .unwrap()
+    }
+}
+
+async fn connect(url: &str) -> Connection {
+    within(
+        "a connection to the broker",
+        Connection::connect(url, ConnectionProperties::default()),
+    )
+    .await
+    .unwrap()
+}
+
+async fn put(http: &reqwest::Client, url: &str, body: serde_json::Value) {
+    let answer = http.put(url).json(&body).send().await.unwrap();
+    assert!(answer.status().is_success(), "PUT {url}: {}", answer.status());
+}

@@ -1,0 +1,112 @@
+//! Every status event of a virtual host, as it comes.
+
+use drawgate_schemas::{Direction, Ended, Event, HostPhase, ReleaseId, StatusEvent};
+use futures_util::StreamExt;
+use tokio::sync::watch;
+
+use crate::wait::within;
+
+/// What was heard so far. An event that the relay sent twice is kept once.
+pub struct Events {
+    heard: watch::Receiver<Vec<StatusEvent>>,
+}
+
+impl Events {
+    /// Listens until the consumer ends.
+    pub fn listen(mut consumer: lapin::Consumer) -> Self {
+        let (sender, heard) = watch::channel(Vec::<StatusEvent>::new());
+        tokio::spawn(async move {
+            while let Some(Ok(delivery)) = consumer.next().await {
+                let event: StatusEvent = serde_json::from_slice(&delivery.data).expect("a status event");
+                let key = drawgate_schemas::topology::event_key(&event);
+                assert_eq!(delivery.routing_key.as_str(), key, "an event under another key");
+                sender.send_if_modified(|all| {
+                    let new = !all.iter().any(|other| other.id == event.id);
+                    if new {
+                        all.push(event);
+                    }
+                    new
+                });
+            }
+        });
+        Self { heard }
+    }
+
+    /// Everything so far, in the order it was heard.
+    pub fn all(&self) -> Vec<StatusEvent> {
+        self.heard.borrow().clone()
+    }
+
+    /// Everything of one release so far.
+    pub fn of(&self, id: ReleaseId) -> Vec<StatusEvent> {
+        self.all()
+            .into_iter()
+            .filter(|event| event.release == Some(id))
+            .collect()
+    }
+
+    /// The first event, past or future, that this finds something in.
+    pub async fn find<T>(&self, what: &str, find: impl Fn(&StatusEvent) -> Option<T>) -> T {
+        let mut heard = self.heard.clone();
+        let all = async {
+            heard
+                .wait_for(|all| all.iter().any(|event| find(event).is_some()))
+                .await
+                .map(|all| all.clone())
+        };
+        let all = within(what, all)
+            .await
+            .unwrap_or_else(|_| panic!("the events ended before: {what}"));
+        all.iter().find_map(find).expect("it was there")
+    }
+
+    /// Waits for a release's end.
+    pub async fn end(&self, id: ReleaseId) -> Ended {
+        self.find(&format!("the end of {id}"), |event| match &event.event {
+            Event::Ended(ended) if event.release == Some(id) => Some(ended.as_ref().clone()),
+            _ => None,
+        })
+        .await
+    }
+
+    /// Waits until a release's event of this kind: `started`, `staged`, `suspended`, …
+    pub async fn kind(&self, id: ReleaseId, kind: &str) -> StatusEvent {
+        let is = |event: &StatusEvent| {
+            (event.release == Some(id) && event.event.key() == kind).then(|| event.clone())
+        };
+        self.find(&format!("{kind} of {id}"), is).await
+    }
+
+    /// Waits until some host begins a phase; gives its instance.
+    pub async fn phase(&self, id: ReleaseId, direction: Direction, phase: HostPhase) -> String {
+        self.nth_phase(id, direction, phase, 1).await
+    }
+
+    /// Waits until the n-th host (from 1) begins a phase; gives its instance.
+    pub async fn nth_phase(&self, id: ReleaseId, direction: Direction, phase: HostPhase, n: usize) -> String {
+        let mut heard = self.heard.clone();
+        let nth = |all: &Vec<StatusEvent>| {
+            let mut hosts: Vec<String> = Vec::new();
+            for event in all.iter().filter(|event| event.release == Some(id)) {
+                if let Event::Host(host) = &event.event
+                    && (host.direction, host.phase) == (direction, phase)
+                    && !hosts.contains(&host.instance)
+                {
+                    hosts.push(host.instance.clone());
+                }
+            }
+            hosts.get(n - 1).cloned()
+        };
+        let what = format!("{direction:?} {phase:?} of host {n}");
+        let all = async {
+            heard
+                .wait_for(|all| nth(all).is_some())
+                .await
+                .map(|all| all.clone())
+        };
+        let all = within(&what, all)
+            .await
+            .unwrap_or_else(|_| panic!("the events ended before: {what}"));
+        nth(&all).expect("it was there")
+    }
+}

@@ -1,0 +1,254 @@
+//! The lab's own API (`infra/lab/README.md`), and what can be seen of the world through it.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+use tokio::sync::{Mutex, MutexGuard};
+
+use crate::wait::until;
+
+/// There is one lab for all, so tests take turns, also when somebody forgets `--test-threads=1`.
+static TURN: Mutex<()> = Mutex::const_new(());
+
+/// The three hosts.
+pub const HOSTS: [&str; 3] = ["h1", "h2", "h3"];
+
+/// A turn in the lab.
+pub struct Lab {
+    state: PathBuf,
+    api: String,
+    http: reqwest::Client,
+    _turn: MutexGuard<'static, ()>,
+}
+
+/// A fleet that the lab made.
+#[derive(Debug, Clone)]
+pub struct Fleet {
+    /// Name of the Auto Scaling group.
+    pub name: String,
+    /// Its instances, in the order of their hosts.
+    pub instances: Vec<Instance>,
+    /// Its target groups.
+    pub target_groups: Vec<TargetGroup>,
+}
+
+/// One instance.
+#[derive(Debug, Clone)]
+pub struct Instance {
+    /// The EC2 instance's id.
+    pub id: String,
+    /// The lab's name of its host.
+    pub host: String,
+}
+
+/// One target group.
+#[derive(Debug, Clone)]
+pub struct TargetGroup {
+    /// Its name.
+    pub name: String,
+    /// Its ARN.
+    pub arn: String,
+    /// The load balancer's address for it.
+    pub url: String,
+}
+
+impl Fleet {
+    /// Instance ids in the order in which a roll takes healthy hosts: by id.
+    pub fn in_order(&self) -> Vec<Instance> {
+        let mut sorted = self.instances.clone();
+        sorted.sort_by(|a, b| a.id.cmp(&b.id));
+        sorted
+    }
+
+    /// The host of an instance.
+    pub fn host_of(&self, instance: &str) -> &str {
+        &self
+            .instances
+            .iter()
+            .find(|other| other.id == instance)
+            .expect("an instance of this fleet")
+            .host
+    }
+}
+
+impl Lab {
+    /// Takes a turn, in a lab as new.
+    pub async fn enter() -> Self {
+        let (Some(state), Ok(api)) = (std::env::var_os("DRAWGATE_LAB"), std::env::var("LAB_API")) else {
+            panic!("end-to-end tests run inside the lab: run with `make test`");
+        };
+        let turn = TURN.lock().await;
+        let http = reqwest::Client::builder().no_proxy().build().unwrap();
+        let lab = Self {
+            state: state.into(),
+            api,
+            http,
+            _turn: turn,
+        };
+        lab.post("reset", json!({})).await;
+        lab
+    }
+
+    /// The folder with `ssh_config`, `registry-password` and `logs/`.
+    pub fn folder(&self) -> &Path {
+        &self.state
+    }
+
+    /// The registry's host and port.
+    pub fn registry(&self) -> String {
+        std::env::var("LAB_REGISTRY").expect("LAB_REGISTRY")
+    }
+
+    /// Orders something.
+    pub async fn post(&self, path: &str, body: Value) -> Value {
+        let answer = self
+            .http
+            .post(format!("{}/{path}", self.api))
+            .json(&body)
+            .send()
+            .await
+            .unwrap();
+        let (status, text) = (answer.status(), answer.text().await.unwrap());
+        assert!(status.is_success(), "POST {path} {body}: {status} {text}");
+        serde_json::from_str(&text).unwrap_or(Value::Null)
+    }
+
+    /// Looks at something.
+    pub async fn get(&self, path: &str) -> Value {
+        let answer = self
+            .http
+            .get(format!("{}/{path}", self.api))
+            .send()
+            .await
+            .unwrap();
+        assert!(answer.status().is_success(), "GET {path}: {}", answer.status());
+        answer.json().await.unwrap()
+    }
+
+    /// Makes a fleet.
+    pub async fn fleet(&self, spec: Value) -> Fleet {
+        let made = self.post("fleet", spec).await;
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let list = |key: &str| made[key].as_array().cloned().unwrap_or_default();
+        Fleet {
+            name: text(&made["auto_scaling_group"]),
+            instances: list("instances")
+                .iter()
+                .map(|each| Instance {
+                    id: text(&each["id"]),
+                    host: text(&each["host"]),
+                })
+                .collect(),
+            target_groups: list("target_groups")
+                .iter()
+                .map(|each| TargetGroup {
+                    name: text(&each["name"]),
+                    arn: text(&each["arn"]),
+                    url: text(&each["url"]),
+                })
+                .collect(),
+        }
+    }
+
+    /// Pushes the test application under a tag; gives the digest.
+    pub async fn image(&self, repository: &str, tag: &str, version: &str, mode: &str) -> String {
+        self.push(json!({"repository": repository, "tag": tag, "version": version, "mode": mode}))
+            .await
+    }
+
+    /// The same, with a `HEALTHCHECK` in the image.
+    pub async fn image_with_healthcheck(&self, repository: &str, tag: &str, mode: &str) -> String {
+        self.push(
+            json!({"repository": repository, "tag": tag, "version": tag, "mode": mode, "healthcheck": true}),
+        )
+        .await
+    }
+
+    async fn push(&self, spec: Value) -> String {
+        self.post("images", spec).await["digest"]
+            .as_str()
+            .expect("a digest")
+            .to_owned()
+    }
+
+    /// `docker run` by hand on each of these hosts, as another tool would; gives the containers' ids.
+    pub async fn run_by_hand(&self, hosts: &[&str], image: &str, name: &str, args: &[&str]) -> Vec<String> {
+        let one = |host: &str| {
+            let path = format!("hosts/{host}/run");
+            let body = json!({"image": image, "name": name, "args": args});
+            async move {
+                self.post(&path, body).await["id"]
+                    .as_str()
+                    .expect("an id")
+                    .to_owned()
+            }
+        };
+        futures_util::future::join_all(hosts.iter().map(|host| one(host))).await
+    }
+
+    /// `docker inspect` of every container of a host.
+    pub async fn containers(&self, host: &str) -> Vec<Value> {
+        self.get(&format!("hosts/{host}/containers"))
+            .await
+            .as_array()
+            .cloned()
+            .unwrap_or_default()
+    }
+
+    /// The state of every target of a target group, by instance.
+    pub async fn targets(&self, group: &str) -> Vec<(String, String)> {
+        let state = self.get("state").await;
+        let groups = state["target_groups"].as_array().cloned().unwrap_or_default();
+        let found = groups
+            .into_iter()
+            .find(|each| each["name"] == group)
+            .expect("a target group");
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let targets = found["targets"].as_array().cloned().unwrap_or_default();
+        targets
+            .iter()
+            .map(|each| (text(&each["id"]), text(&each["state"])))
+            .collect()
+    }
+
+    /// Waits until every target of the fleet is in this state.
+    pub async fn all_targets(&self, fleet: &Fleet, wanted: &str) {
+        for group in &fleet.target_groups {
+            until(&format!("all of {} {wanted}", group.name), || async {
+                let targets = self.targets(&group.name).await;
+                (!targets.is_empty() && targets.iter().all(|(_, state)| state == wanted)).then_some(())
+            })
+            .await;
+        }
+    }
+
+    /// AWS calls so far, by `service:Action`.
+    pub async fn calls(&self) -> std::collections::BTreeMap<String, u64> {
+        serde_json::from_value(self.get("calls").await).unwrap()
+    }
+
+    /// A command on a host, over SSH, as the worker's user.
+    pub async fn on_host(&self, host: &str, command: &str) -> String {
+        let number: u8 = host.trim_start_matches('h').parse().unwrap();
+        let done = tokio::process::Command::new("ssh")
+            .arg("-F")
+            .arg(self.state.join("ssh_config"))
+            .args([
+                "-o",
+                "HostKeyAlias=i-0lab",
+                "-o",
+                "BatchMode=yes",
+                &format!("10.77.0.{}", 10 + number),
+                command,
+            ])
+            .output()
+            .await
+            .unwrap();
+        assert!(
+            done.status.success(),
+            "{command} on {host}: {}",
+            String::from_utf8_lossy(&done.stderr)
+        );
+        String::from_utf8_lossy(&done.stdout).into_owned()
+    }
+}

@@ -1,0 +1,40 @@
+//! The harness of the end-to-end tests: real `drawgate-worker` and `drawgate` processes in the lab.
+//!
+//! ```text
+//!   test -- Scene -- Lab      fleets, images, hosts, faults, and what AWS and the engines look like now
+//!             |----- Broker   a virtual host of its own: publish, dead letters, status events
+//!             |----- Worker   a process with a configuration and a ledger of its own; stopped, killed, started again
+//!             |----- Load     constant requests through the load balancer
+//!             `----- oracle   what must be true after a release, whatever was tried
+//! ```
+//!
+//! Every wait is for an event and has a bound; nothing sleeps and hopes. A helper that cannot do its work panics: the
+//! test has failed.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::missing_panics_doc,
+    reason = "a helper that cannot do its work has failed its test, and says so"
+)]
+
+pub mod broker;
+pub mod events;
+pub mod lab;
+pub mod load;
+pub mod oracle;
+pub mod programs;
+pub mod scene;
+pub mod service;
+pub mod wait;
+pub mod webhook;
+pub mod worker;
+
+pub use broker::Broker;
+pub use events::Events;
+pub use lab::{Fleet, Lab};
+pub use load::Load;
+pub use scene::Scene;
+pub use service::Service;
+pub use worker::Worker;

@@ -1,0 +1,230 @@
+//! What must be true after a release, whatever was tried. Apart from the tests, so that each of them is judged alike.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use drawgate_schemas::{Event, StatusEvent};
+use serde_json::Value;
+
+use crate::lab::{Fleet, HOSTS, Lab};
+
+/// AWS and all containers at one moment.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Look {
+    aws: Value,
+    containers: BTreeMap<String, Vec<Container>>,
+}
+
+/// What is worth comparing of a container.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Container {
+    /// Its name, without the slash.
+    pub name: String,
+    /// Its id.
+    pub id: String,
+    /// The image as it was named when it was made.
+    pub image: String,
+    /// Whether it runs.
+    pub running: bool,
+    /// Its restart policy.
+    pub restart: String,
+}
+
+impl Container {
+    fn of(inspected: &Value) -> Self {
+        let text = |pointer: &str| {
+            inspected
+                .pointer(pointer)
+                .and_then(Value::as_str)
+                .unwrap_or_default()
+                .to_owned()
+        };
+        Self {
+            name: text("/Name").trim_start_matches('/').to_owned(),
+            id: text("/Id"),
+            image: text("/Config/Image"),
+            running: inspected.pointer("/State/Running") == Some(&Value::Bool(true)),
+            restart: text("/HostConfig/RestartPolicy/Name"),
+        }
+    }
+}
+
+impl Look {
+    /// Looks.
+    pub async fn at(lab: &Lab) -> Self {
+        let mut containers = BTreeMap::new();
+        for host in HOSTS {
+            let mut all: Vec<Container> = lab.containers(host).await.iter().map(Container::of).collect();
+            all.sort();
+            containers.insert(host.to_owned(), all);
+        }
+        Self {
+            aws: without_reasons(lab.get("state").await),
+            containers,
+        }
+    }
+
+    /// Groups with their suspended processes and tags, targets, alarms and instances with their tags: all alike.
+    pub fn assert_aws_as(&self, before: &Self) {
+        let show = |value: &Value| serde_json::to_string_pretty(value).unwrap();
+        assert!(
+            self.aws == before.aws,
+            "AWS is not as before:\n{}",
+            difference(&show(&before.aws), &show(&self.aws))
+        );
+    }
+
+    /// The very same containers, in the same state.
+    pub fn assert_containers_as(&self, before: &Self) {
+        assert_eq!(self.containers, before.containers, "containers are not as before");
+    }
+
+    /// No tag of ours is on anything.
+    pub fn assert_no_tags(&self) {
+        assert!(
+            !self.aws.to_string().contains("drawgate"),
+            "a tag was left: {}",
+            self.aws
+        );
+    }
+
+    /// All containers of a host.
+    pub fn containers(&self, host: &str) -> &[Container] {
+        self.containers.get(host).map_or(&[], Vec::as_slice)
+    }
+
+    /// The one container of that name on a host.
+    pub fn container(&self, host: &str, name: &str) -> &Container {
+        let found = self
+            .containers(host)
+            .iter()
+            .find(|container| container.name == name);
+        found.unwrap_or_else(|| panic!("no container {name} on {host}: {:?}", self.containers(host)))
+    }
+
+    /// Every host of the fleet runs this image under this name, and no second container of the service.
+    pub fn assert_runs(&self, fleet: &Fleet, name: &str, image: &str) {
+        for instance in &fleet.instances {
+            let all = self.containers(&instance.host).iter();
+            let running: Vec<&Container> = all
+                .filter(|container| container.running && is_of(&container.name, name))
+                .collect();
+            let seen: Vec<(&str, &str)> = running
+                .iter()
+                .map(|container| (container.name.as_str(), container.image.as_str()))
+                .collect();
+            assert_eq!(seen, [(name, image)], "running on {}", instance.host);
+        }
+    }
+}
+
+/// `search`, `search.before-…`, `search.drawgate-…`.
+fn is_of(container: &str, service: &str) -> bool {
+    container.split('.').next() == Some(service)
+}
+
+/// Descriptions come and go with each probe, and the order of a list means nothing.
+fn without_reasons(mut state: Value) -> Value {
+    for group in state["target_groups"].as_array_mut().into_iter().flatten() {
+        for target in group["targets"].as_array_mut().into_iter().flatten() {
+            target.as_object_mut().unwrap().remove("reason");
+        }
+    }
+    for (list, inner) in [("groups", "instances"), ("target_groups", "targets")] {
+        for group in state[list].as_array_mut().into_iter().flatten() {
+            group[inner]
+                .as_array_mut()
+                .unwrap()
+                .sort_by_key(ToString::to_string);
+        }
+    }
+    state
+}
+
+/// The lines that differ.
+fn difference(before: &str, after: &str) -> String {
+    let lines = |text: &str| text.lines().map(str::to_owned).collect::<BTreeSet<_>>();
+    let (old, new) = (lines(before), lines(after));
+    let gone = old.difference(&new).map(|line| format!("- {line}"));
+    let come = new.difference(&old).map(|line| format!("+ {line}"));
+    gone.chain(come).collect::<Vec<_>>().join("\n") + "\n" + after
+}
+
+/// The events of one release: numbered 1, 2, 3, … in the order they were heard, and one end, which is the last.
+pub fn assert_well_told(events: &[StatusEvent]) {
+    let numbers: Vec<u64> = events.iter().map(|event| event.sequence).collect();
+    let expected: Vec<u64> = (1..=events.len() as u64).collect();
+    let kinds = || events.iter().map(|event| event.event.key()).collect::<Vec<_>>();
+    assert_eq!(numbers, expected, "numbers of the events {:?}", kinds());
+    let ends: Vec<usize> = events
+        .iter()
+        .enumerate()
+        .filter(|(_, e)| matches!(e.event, Event::Ended(_)))
+        .map(|(n, _)| n)
+        .collect();
+    assert_eq!(
+        ends,
+        [events.len() - 1],
+        "the end is told once, and last: {:?}",
+        kinds()
+    );
+}
+
+/// The journal of one release: numbered without a gap, intents before outcomes, and one end, which is the last.
+pub fn assert_journal(entries: &[Value]) {
+    let numbers: Vec<u64> = entries
+        .iter()
+        .map(|entry| entry["n"].as_u64().unwrap_or_default())
+        .collect();
+    assert_eq!(
+        numbers,
+        (1..=entries.len() as u64).collect::<Vec<_>>(),
+        "numbers of the journal"
+    );
+    let record = |entry: &Value| entry["record"]["record"].as_str().unwrap_or_default().to_owned();
+    let ends: Vec<usize> = entries
+        .iter()
+        .enumerate()
+        .filter(|(_, entry)| record(entry) == "ended")
+        .map(|(n, _)| n)
+        .collect();
+    assert_eq!(
+        ends,
+        [entries.len() - 1],
+        "the journal has one end, and it is the last"
+    );
+    let mut open: Vec<&Value> = Vec::new();
+    for entry in entries {
+        let step = &entry["record"]["step"];
+        match record(entry).as_str() {
+            "intent" => open.push(step),
+            "taken_up" => open.clear(),
+            "outcome" => {
+                let place = open.iter().position(|other| *other == step);
+                open.remove(place.unwrap_or_else(|| panic!("an outcome without an intent: {step}")));
+            }
+            _ => {}
+        }
+    }
+    assert!(open.is_empty(), "intents without an outcome: {open:?}");
+}
+
+/// The most targets of a group that were out of service at one moment, from the lab's trace. All are in at its start.
+pub fn most_out(transitions: &Value, group: &str) -> usize {
+    let mut out: BTreeSet<String> = BTreeSet::new();
+    let mut most = 0;
+    for each in transitions
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter(|each| each["target_group"] == group)
+    {
+        let target = format!("{}:{}", each["target"], each["port"]);
+        if each["to"] == "healthy" {
+            out.remove(&target);
+        } else {
+            out.insert(target);
+        }
+        most = most.max(out.len());
+    }
+    most
+}

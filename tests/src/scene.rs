@@ -1,0 +1,280 @@
+//! What a test begins with, and the judgement that every release of it has to pass.
+
+use std::path::{Path, PathBuf};
+use std::process::Output;
+
+use drawgate_schemas::{Ended, Outcome, ReleaseId, topology};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::process::Command;
+
+use crate::broker::Broker;
+use crate::events::Events;
+use crate::lab::{Fleet, Lab};
+use crate::oracle::{self, Look};
+use crate::programs::program;
+use crate::service::Service;
+use crate::wait::within;
+use crate::worker::Worker;
+
+/// The site of every test's worker.
+const SITE: &str = "lab";
+
+/// A lab as new, a broker as new, and a worker's configuration.
+pub struct Scene {
+    /// The lab.
+    pub lab: Lab,
+    /// The broker.
+    pub broker: Broker,
+    folder: TempDir,
+}
+
+impl Scene {
+    /// A lab without fleets, a virtual host without queues, a worker without services.
+    pub async fn begin() -> Self {
+        let lab = Lab::enter().await;
+        let broker = Broker::new().await;
+        let folder = tempfile::Builder::new().prefix("dg").tempdir().unwrap();
+        for name in ["services", "run"] {
+            std::fs::create_dir(folder.path().join(name)).unwrap();
+        }
+        let scene = Self { lab, broker, folder };
+        scene.configure("");
+        scene
+    }
+
+    /// Where the worker's files are.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Writes `worker.toml`, with more at its end.
+    pub fn configure(&self, more: &str) {
+        let (url, lab, registry) = (
+            self.broker.url(),
+            self.lab.folder().display(),
+            self.lab.registry(),
+        );
+        let text = format!(
+            "worker = \"bastion-lab\"\nsite = \"{SITE}\"\nledger = \"ledger.sqlite\"\nservices = \"services\"\n\n\
+             [amqp]\nurl = \"{url}\"\n\n[ssh]\nconfig_file = \"{lab}/ssh_config\"\nruntime_dir = \"run\"\n\n\
+             [registry.\"{registry}\"]\nusername = \"AWS\"\npassword_file = \"{lab}/registry-password\"\n\n{more}"
+        );
+        std::fs::write(self.folder().join("worker.toml"), text).unwrap();
+    }
+
+    /// Writes a service's file.
+    pub fn serve(&self, service: &Service) {
+        std::fs::write(
+            self.service_file(&service.name),
+            service.to_toml(&self.lab.registry()),
+        )
+        .unwrap();
+    }
+
+    /// The path of a service's file.
+    pub fn service_file(&self, name: &str) -> PathBuf {
+        self.folder().join("services").join(format!("{name}.toml"))
+    }
+
+    /// Starts the worker, and waits until it takes messages.
+    pub async fn worker(&self) -> Worker {
+        let mut worker = Worker::start(self.folder());
+        let queue = topology::releases_queue(&SITE.parse().unwrap());
+        tokio::select! {
+            () = self.broker.consumed(&queue) => worker,
+            status = ended(&mut worker) => panic!("the worker ended with {status}:\n{}", worker.log()),
+        }
+    }
+
+    /// The queue of release messages.
+    pub fn releases_queue(&self) -> String {
+        topology::releases_queue(&SITE.parse().unwrap())
+    }
+
+    /// Listens to every status event from now on. A worker must have been up once: it makes the exchange.
+    pub async fn events(&self) -> Events {
+        Events::listen(self.broker.event_consumer().await)
+    }
+
+    /// The image of a service under a tag.
+    pub fn image(&self, service: &str, tag: &str) -> String {
+        format!("{}/{service}:{tag}", self.lab.registry())
+    }
+
+    /// The image of a service by its digest, as every host is told to run it.
+    pub fn pinned(&self, service: &str, digest: &str) -> String {
+        format!("{}/{service}@{digest}", self.lab.registry())
+    }
+
+    /// `drawgate` with these arguments, at the test's broker.
+    pub async fn drawgate(&self, arguments: &[&str]) -> Output {
+        let mut command = Command::new(program("drawgate"));
+        command
+            .args(arguments)
+            .env("DRAWGATE_AMQP_URL", self.broker.url())
+            .kill_on_drop(true);
+        within(&format!("drawgate {}", arguments.join(" ")), command.output())
+            .await
+            .unwrap()
+    }
+
+    /// Publishes a release to staging with `drawgate publish`; gives its id.
+    pub async fn publish(&self, service: &str, tag: &str, more: &[&str]) -> ReleaseId {
+        let output = self.publish_with(service, tag, more).await;
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(
+            output.status.success(),
+            "drawgate publish: {} {}",
+            said,
+            String::from_utf8_lossy(&output.stderr)
+        );
+        said.trim()
+            .parse()
+            .unwrap_or_else(|_| panic!("no release id on stdout: {said:?}"))
+    }
+
+    /// The same, whatever becomes of it.
+    pub async fn publish_with(&self, service: &str, tag: &str, more: &[&str]) -> Output {
+        let image = self.image(service, tag);
+        let mut arguments = vec![
+            "publish",
+            "--environment",
+            "staging",
+            "--service",
+            service,
+            "--image",
+            &image,
+        ];
+        arguments.extend_from_slice(more);
+        self.drawgate(&arguments).await
+    }
+
+    /// What the worker's ledger has of a release.
+    pub async fn show(&self, id: ReleaseId) -> Value {
+        let output = self
+            .drawgate(&["show", "--logs", "--format", "json", &id.to_string()])
+            .await;
+        let error = String::from_utf8_lossy(&output.stderr).into_owned();
+        serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("drawgate show {id}: {error}"))
+    }
+
+    /// The journal of a release, read from the ledger's file.
+    pub async fn journal(&self, id: ReleaseId) -> Vec<Value> {
+        const READ: &str = "import json, sqlite3, sys\n\
+            rows = sqlite3.connect(sys.argv[1]).execute(\
+            'SELECT entry FROM journal WHERE release_id = ? ORDER BY n', (sys.argv[2],))\n\
+            print(json.dumps([json.loads(row[0]) for row in rows]))";
+        let ledger = self.folder().join("ledger.sqlite");
+        let output = Command::new("python3")
+            .args(["-c", READ])
+            .arg(ledger)
+            .arg(id.to_string())
+            .output()
+            .await
+            .unwrap();
+        assert!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        serde_json::from_slice(&output.stdout).unwrap()
+    }
+
+    /// A fleet `NAME-staging` on these hosts behind `NAME-8080` on port 8100, without containers. A person has
+    /// suspended one process, and one of two alarms was off before.
+    pub async fn fleet(&self, name: &str, hosts: &[&str]) -> Fleet {
+        self.lab.fleet(fleet_spec(name, hosts, &[(8080, 8100)])).await
+    }
+
+    /// The same with version `v1` on every host, made by another tool, and healthy.
+    pub async fn fleet_on_v1(&self, name: &str, hosts: &[&str]) -> Fleet {
+        self.v1(name, hosts, &["-p", "8080:8080"]).await;
+        let fleet = self.fleet(name, hosts).await;
+        self.lab.all_targets(&fleet, "healthy").await;
+        fleet
+    }
+
+    /// Version `v1` on these hosts, as another tool makes containers: no labels, `always`, by tag.
+    pub async fn v1(&self, name: &str, hosts: &[&str], ports: &[&str]) {
+        self.lab.image(name, "v1", "v1", "ok").await;
+        let arguments = [ports, &["--restart", "always"]].concat();
+        self.lab
+            .run_by_hand(hosts, &self.image(name, "v1"), name, &arguments)
+            .await;
+    }
+
+    /// Judges a release that has ended: this outcome; AWS as before; told, written and shown without a gap.
+    pub async fn judge(&self, events: &Events, id: ReleaseId, outcome: Outcome, before: &Look) -> Ended {
+        let ended = self.judge_telling(events, id, outcome).await;
+        Look::at(&self.lab).await.assert_aws_as(before);
+        ended
+    }
+
+    /// The same without AWS, for fleets that are to change.
+    pub async fn judge_telling(&self, events: &Events, id: ReleaseId, outcome: Outcome) -> Ended {
+        let ended = events.end(id).await;
+        let events = events.of(id);
+        let story = || serde_json::to_string_pretty(&events).unwrap();
+        assert_eq!(ended.outcome, outcome, "{}: {}", ended.summary, story());
+        oracle::assert_well_told(&events);
+        oracle::assert_journal(&self.journal(id).await);
+        let shown = self.show(id).await;
+        assert_eq!(
+            shown["state"],
+            json!({"type": "ended", "outcome": outcome.as_str()})
+        );
+        assert_eq!(
+            shown["events"].as_array().map(Vec::len),
+            Some(events.len()),
+            "events that show has"
+        );
+        if let Some(receipt) = &ended.receipt {
+            assert_eq!(receipt.left_over, Vec::<String>::new());
+            for group in &receipt.groups {
+                assert_eq!(group.before, group.after, "processes of {}", group.group);
+            }
+        }
+        ended
+    }
+
+    /// Stops the worker and removes what the test made; nothing may be left of the worker's connections.
+    pub async fn end(self, worker: Worker) {
+        worker.stop().await;
+        let left: Vec<_> = std::fs::read_dir(self.folder().join("run"))
+            .unwrap()
+            .flatten()
+            .map(|e| e.path())
+            .collect();
+        assert!(left.is_empty(), "sockets left behind: {left:?}");
+        self.broker.delete().await;
+    }
+}
+
+/// The order for a fleet: target groups by port, each with its listener.
+pub fn fleet_spec(name: &str, hosts: &[&str], ports: &[(u16, u16)]) -> Value {
+    let target_groups: Vec<Value> = ports
+        .iter()
+        .map(|(port, listen)| {
+            json!({"name": format!("{name}-{port}"), "port": port, "deregistration_delay_s": 1, "listen": listen,
+                   "health": {"path": "/health", "interval_s": 0.3, "timeout_s": 1, "healthy_threshold": 2,
+                              "unhealthy_threshold": 2}})
+        })
+        .collect();
+    json!({
+        "name": format!("{name}-staging"), "hosts": hosts, "target_groups": target_groups,
+        "suspended": ["ScheduledActions"], "health_check_type": "ELB",
+        "tags": {"stack": name, "deployment": "staging"},
+        "alarms": [{"name": format!("{name}-5xx"), "actions_enabled": true},
+                   {"name": format!("{name}-latency"), "actions_enabled": false}],
+    })
+}
+
+/// The status of a worker that ends by itself.
+async fn ended(worker: &mut Worker) -> std::process::ExitStatus {
+    crate::wait::until("the worker's end", || {
+        let status = worker.has_ended();
+        async move { status }
+    })
+    .await
+}

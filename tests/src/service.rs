@@ -1,0 +1,94 @@
+//! A service file, as quick as the bounds of the configuration allow.
+
+use std::fmt::Write as _;
+
+/// What a test's service file says. Every field may be changed before it is written.
+#[derive(Debug, Clone)]
+pub struct Service {
+    /// Its name, and that of its container, its repository and its fleet.
+    pub name: String,
+    /// `auto_scaling_group = …`, or `[fleet]` with its body.
+    pub fleet: String,
+    /// Hosts out at once.
+    pub max_unavailable: u32,
+    /// Whether all may be out at once.
+    pub allow_outage: bool,
+    /// How long a host stays healthy before it counts.
+    pub min_healthy_time: String,
+    /// Longest wait for a drain beyond the delay.
+    pub drain_timeout: String,
+    /// Longest wait for health.
+    pub healthy_timeout: String,
+    /// Published ports.
+    pub ports: Vec<String>,
+    /// More lines of `[container]`.
+    pub container: String,
+    /// The body of `[verify]`; without one, the container has to run only.
+    pub verify: Option<String>,
+}
+
+impl Service {
+    /// A service on the Auto Scaling group `NAME-staging`, on port 8080, checked by `GET /health`.
+    pub fn of(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            fleet: format!("auto_scaling_group = \"{name}-{{environment}}\""),
+            max_unavailable: 1,
+            allow_outage: false,
+            min_healthy_time: "200ms".to_owned(),
+            drain_timeout: "20s".to_owned(),
+            healthy_timeout: "30s".to_owned(),
+            ports: vec!["8080:8080".to_owned()],
+            container: String::new(),
+            verify: Some("http = { path = \"/health\", port = 8080 }".to_owned()),
+        }
+    }
+
+    /// The same on another port of the hosts.
+    #[must_use]
+    pub fn on_port(mut self, port: u16) -> Self {
+        self.ports = vec![format!("{port}:8080")];
+        self.verify = Some(format!("http = {{ path = \"/health\", port = {port} }}"));
+        self
+    }
+
+    /// With this many hosts out at once.
+    #[must_use]
+    pub fn at_once(mut self, hosts: u32) -> Self {
+        self.max_unavailable = hosts;
+        self
+    }
+
+    /// The file.
+    pub fn to_toml(&self, registry: &str) -> String {
+        let Self {
+            name,
+            fleet,
+            max_unavailable,
+            allow_outage,
+            min_healthy_time,
+            ..
+        } = self;
+        let Self {
+            drain_timeout,
+            healthy_timeout,
+            ports,
+            container,
+            ..
+        } = self;
+        let mut text = format!(
+            "service = \"{name}\"\nenvironments = [\"staging\", \"personal-*\"]\n{fleet}\n\n\
+             [roll]\nmax_unavailable = {max_unavailable}\nallow_outage = {allow_outage}\n\
+             min_healthy_time = \"{min_healthy_time}\"\nmin_drain = \"500ms\"\ndrain_timeout = \"{drain_timeout}\"\n\
+             healthy_timeout = \"{healthy_timeout}\"\npoll_interval = \"200ms\"\nmin_disk_free = \"64MiB\"\n\n\
+             [container]\nname = \"{name}\"\nports = {ports:?}\nstop_timeout = \"3s\"\n{container}\n\n\
+             [alarms]\nsilence = [\"{name}-*\"]\n\n[policy]\nimages = [\"{registry}/{name}\"]\n"
+        );
+        if let Some(verify) = &self.verify {
+            let timing = "attempts = 20\ninterval = \"100ms\"\ntimeout = \"2s\"";
+            let timing = if verify.contains("attempts") { "" } else { timing };
+            let _ = write!(text, "\n[verify]\n{verify}\n{timing}\n");
+        }
+        text
+    }
+}

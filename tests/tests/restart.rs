@@ -1,0 +1,132 @@
+//! The worker is stopped, or killed, in mid-roll and started again: it goes on from what it finds.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+
+use drawgate_schemas::{Direction, Event, HostPhase, Outcome, ReleaseId};
+use drawgate_tests::lab::HOSTS;
+use drawgate_tests::oracle::{Look, most_out};
+use drawgate_tests::{Events, Load, Scene, Service, Worker};
+use serde_json::json;
+
+use Direction::{Back, Forward};
+use HostPhase::{Deregistering, Draining, Registering, Settling, Swapping, Verifying};
+
+/// How a worker is taken away.
+#[derive(Clone, Copy)]
+enum Blow {
+    Term,
+    Kill,
+}
+
+impl Blow {
+    async fn strike(self, worker: Worker) {
+        match self {
+            Self::Term => worker.stop().await,
+            Self::Kill => worker.kill().await,
+        }
+    }
+}
+
+/// At the n-th host's phase, whichever host that is.
+type Moment = (Direction, HostPhase, usize);
+
+/// Takes the worker away at each of these moments, and starts it again at once.
+async fn strike_at(
+    scene: &Scene,
+    events: &Events,
+    id: ReleaseId,
+    mut worker: Worker,
+    blow: Blow,
+    moments: &[Moment],
+) -> Worker {
+    for (direction, phase, n) in moments {
+        events.nth_phase(id, *direction, *phase, *n).await;
+        blow.strike(worker).await;
+        worker = scene.worker().await;
+    }
+    worker
+}
+
+/// Each phase once, spread over the hosts, and both ends of the roll.
+async fn interrupted_roll(blow: Blow) {
+    let scene = Scene::begin().await;
+    scene.serve(&Service::of("search"));
+    let fleet = scene.fleet_on_v1("search", &HOSTS).await;
+    let v2 = scene.lab.image("search", "v2", "v2", "ok").await;
+    let mut worker = scene.worker().await;
+    let events = scene.events().await;
+    let before = Look::at(&scene.lab).await;
+    scene.lab.post("transitions/reset", json!({})).await;
+    let load = Load::start(scene.folder(), &fleet.target_groups[0].url, 40).await;
+
+    let id = scene.publish("search", "v2", &[]).await;
+    for kind in ["started", "suspended"] {
+        events.kind(id, kind).await;
+        blow.strike(worker).await;
+        worker = scene.worker().await;
+    }
+    let moments = [
+        (Forward, Deregistering, 1),
+        (Forward, Draining, 1),
+        (Forward, Swapping, 1),
+        (Forward, Verifying, 2),
+        (Forward, Registering, 2),
+        (Forward, Settling, 3),
+    ];
+    worker = strike_at(&scene, &events, id, worker, blow, &moments).await;
+    events.kind(id, "resumed").await;
+    blow.strike(worker).await;
+    let worker = scene.worker().await;
+    scene.judge(&events, id, Outcome::Succeeded, &before).await;
+
+    load.stop_unharmed().await;
+    assert_eq!(
+        most_out(&scene.lab.get("transitions").await, "search-8080"),
+        1,
+        "never two hosts out at once"
+    );
+    let after = Look::at(&scene.lab).await;
+    after.assert_no_tags();
+    after.assert_runs(&fleet, "search", &scene.pinned("search", &v2));
+    let told = events
+        .of(id)
+        .iter()
+        .filter(|event| matches!(event.event, Event::TakenUp { .. }))
+        .count();
+    assert!(told > 0, "nobody was told that another process took over");
+    scene.end(worker).await;
+}
+
+#[tokio::test]
+async fn worker_stopped_and_started_in_mid_roll() {
+    interrupted_roll(Blow::Term).await;
+}
+
+#[tokio::test]
+async fn worker_killed_and_started_in_mid_roll() {
+    interrupted_roll(Blow::Kill).await;
+}
+
+/// The way back survives it too.
+#[tokio::test]
+async fn worker_killed_and_started_on_the_way_back() {
+    let scene = Scene::begin().await;
+    scene.serve(&Service::of("search"));
+    let fleet = scene.fleet_on_v1("search", &HOSTS).await;
+    scene.lab.image("search", "v2", "v2", "exit").await;
+    let worker = scene.worker().await;
+    let events = scene.events().await;
+    let before = Look::at(&scene.lab).await;
+    let load = Load::start(scene.folder(), &fleet.target_groups[0].url, 40).await;
+
+    let id = scene.publish("search", "v2", &[]).await;
+    events.kind(id, "turned_back").await;
+    worker.kill().await;
+    let worker = scene.worker().await;
+    let moments = [(Back, Swapping, 1), (Back, Registering, 1), (Back, Settling, 1)];
+    let worker = strike_at(&scene, &events, id, worker, Blow::Kill, &moments).await;
+    scene.judge(&events, id, Outcome::RolledBack, &before).await;
+
+    load.stop_unharmed().await;
+    Look::at(&scene.lab).await.assert_containers_as(&before);
+    scene.end(worker).await;
+}

@@ -1,0 +1,410 @@
+//! Releases that succeed, and what a roll is made of.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+
+use drawgate_schemas::{Direction, Event, HostPhase, Outcome};
+use drawgate_tests::lab::HOSTS;
+use drawgate_tests::oracle::{Look, most_out};
+use drawgate_tests::scene::fleet_spec;
+use drawgate_tests::wait::until;
+use drawgate_tests::{Load, Scene, Service};
+use serde_json::json;
+
+/// The main way, with everything that a service file can say of a container; then once more over our own container.
+#[tokio::test]
+async fn roll_of_three() {
+    let scene = Scene::begin().await;
+    let mut service = Service::of("search");
+    service.fleet = "[fleet]\ntags = { stack = \"search\", deployment = \"{environment}\" }".to_owned();
+    service.container = "env = { LOG_LEVEL = \"info\", STAGE = \"{environment}\" }\n\
+        volumes = [\"/dev/log:/dev/log\", \"search-data:/data\"]\nrestart = \"unless-stopped\"\nmemory = \"64MiB\"\n\
+        cpus = 0.5\nlabels = { team = \"search\" }\nlog = { driver = \"json-file\", options = { max-size = \"1m\" } }"
+        .to_owned();
+    scene.serve(&service);
+    let fleet = scene.fleet_on_v1("search", &HOSTS).await;
+    let v2 = scene.lab.image("search", "v2", "v2", "ok").await;
+    let worker = scene.worker().await;
+    let events = scene.events().await;
+    let before = Look::at(&scene.lab).await;
+    let load = Load::start(scene.folder(), &fleet.target_groups[0].url, 40).await;
+
+    let output = scene
+        .publish_with(
+            "search",
+            "v2",
+            &["--wait", "--revision", "4f2c91e07ab2", "--requested-by", "ben"],
+        )
+        .await;
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    let id = events
+        .all()
+        .first()
+        .and_then(|event| event.release)
+        .expect("a release");
+    let ended = scene.judge(&events, id, Outcome::Succeeded, &before).await;
+
+    let served = load.stop_unharmed().await;
+    assert!(
+        served.by_version.contains_key("v1") && served.by_version.contains_key("v2"),
+        "{:?}",
+        served.by_version
+    );
+    assert_eq!(
+        most_out(&scene.lab.get("transitions").await, "search-8080").max(1),
+        1
+    );
+    let after = Look::at(&scene.lab).await;
+    after.assert_no_tags();
+    after.assert_runs(&fleet, "search", &scene.pinned("search", &v2));
+    assert_container_is_as_the_file_says(&scene).await;
+    assert_hosts_log_through_the_mount(&scene).await;
+    let receipt = ended.receipt.unwrap();
+    assert_eq!(receipt.digest.as_str(), v2);
+    assert_eq!(receipt.groups[0].before, ["ScheduledActions"]);
+    assert!(
+        !receipt.groups[0]
+            .suspended
+            .contains(&"ScheduledActions".to_owned())
+    );
+    assert_eq!(
+        receipt
+            .alarms
+            .iter()
+            .map(|alarm| alarm.alarm.as_str())
+            .collect::<Vec<_>>(),
+        ["search-5xx"]
+    );
+    assert!(
+        receipt
+            .hosts
+            .iter()
+            .all(|host| host.touched && host.without_container_ms.is_some()),
+        "{receipt:?}"
+    );
+    for host in HOSTS {
+        let kept: Vec<_> = after.containers(host).iter().filter(|c| !c.running).collect();
+        assert_eq!(
+            kept.len(),
+            1,
+            "the replaced container is kept, stopped, on {host}: {kept:?}"
+        );
+        assert_eq!(
+            kept[0].restart, "no",
+            "a stopped container must not come back when the engine starts"
+        );
+    }
+
+    let v3 = scene.lab.image("search", "v3", "v3", "ok").await;
+    let id = scene.publish("search", "v3", &[]).await;
+    scene.judge(&events, id, Outcome::Succeeded, &before).await;
+    let after = Look::at(&scene.lab).await;
+    after.assert_runs(&fleet, "search", &scene.pinned("search", &v3));
+    for host in HOSTS {
+        let images: Vec<_> = after
+            .containers(host)
+            .iter()
+            .map(|container| container.image.as_str())
+            .collect();
+        assert_eq!(
+            images.len(),
+            2,
+            "one that runs and one to go back to on {host}: {images:?}"
+        );
+        assert!(
+            images.contains(&scene.pinned("search", &v2).as_str()),
+            "{images:?}"
+        );
+    }
+    scene.end(worker).await;
+}
+
+async fn assert_container_is_as_the_file_says(scene: &Scene) {
+    let containers = scene.lab.containers("h2").await;
+    let container = containers
+        .iter()
+        .find(|each| each["Name"] == "/search")
+        .expect("the container");
+    let (config, host) = (&container["Config"], &container["HostConfig"]);
+    let env = config["Env"].as_array().unwrap();
+    assert!(
+        env.contains(&json!("LOG_LEVEL=info")) && env.contains(&json!("STAGE=staging")),
+        "{env:?}"
+    );
+    assert_eq!(config["Labels"]["team"], "search");
+    assert_eq!(host["Binds"], json!(["/dev/log:/dev/log", "search-data:/data"]));
+    assert_eq!(host["RestartPolicy"]["Name"], "unless-stopped");
+    assert_eq!(
+        (&host["Memory"], &host["NanoCpus"]),
+        (&json!(64 << 20), &json!(500_000_000))
+    );
+    assert_eq!(host["LogConfig"]["Type"], "json-file");
+    assert_eq!(host["LogConfig"]["Config"]["max-size"], "1m");
+    assert_eq!(host["PortBindings"]["8080/tcp"][0]["HostPort"], "8080");
+}
+
+/// A line that a container sends to its `/dev/log` is in its host's own log.
+async fn assert_hosts_log_through_the_mount(scene: &Scene) {
+    for host in HOSTS {
+        scene
+            .lab
+            .on_host(
+                host,
+                &format!("docker exec search /bin/busybox logger said-on-{host}"),
+            )
+            .await;
+        let log = scene.lab.folder().join(format!("logs/{host}-syslog.log"));
+        until("the line in the host's log", || async {
+            let text = tokio::fs::read_to_string(&log).await.unwrap_or_default();
+            text.contains(&format!("said-on-{host}")).then_some(())
+        })
+        .await;
+    }
+}
+
+#[tokio::test]
+async fn max_unavailable_two() {
+    let scene = Scene::begin().await;
+    scene.serve(&Service::of("search").at_once(2));
+    let fleet = scene.fleet_on_v1("search", &HOSTS).await;
+    let v2 = scene.lab.image("search", "v2", "v2", "ok").await;
+    let worker = scene.worker().await;
+    let events = scene.events().await;
+    let before = Look::at(&scene.lab).await;
+    let load = Load::start(scene.folder(), &fleet.target_groups[0].url, 40).await;
+    scene.lab.post("transitions/reset", json!({})).await;
+
+    let id = scene.publish("search", "v2", &[]).await;
+    scene.judge(&events, id, Outcome::Succeeded, &before).await;
+
+    load.stop_unharmed().await;
+    assert_eq!(
+        most_out(&scene.lab.get("transitions").await, "search-8080"),
+        2,
+        "two at once, and never three"
+    );
+    Look::at(&scene.lab)
+        .await
+        .assert_runs(&fleet, "search", &scene.pinned("search", &v2));
+    scene.end(worker).await;
+}
+
+/// A request may ask for more care than the file, and gets it.
+#[tokio::test]
+async fn options_make_a_roll_more_careful() {
+    let scene = Scene::begin().await;
+    scene.serve(&Service::of("search").at_once(2));
+    let fleet = scene.fleet_on_v1("search", &HOSTS).await;
+    scene.lab.image("search", "v2", "v2", "ok").await;
+    let worker = scene.worker().await;
+    let events = scene.events().await;
+    let before = Look::at(&scene.lab).await;
+    scene.lab.post("transitions/reset", json!({})).await;
+
+    let id = scene
+        .publish("search", "v2", &["--max-unavailable", "1", "--min-drain", "2s"])
+        .await;
+    let ended = scene.judge(&events, id, Outcome::Succeeded, &before).await;
+
+    assert_eq!(most_out(&scene.lab.get("transitions").await, "search-8080"), 1);
+    for host in ended.receipt.unwrap().hosts {
+        let drain = host
+            .phases
+            .iter()
+            .find(|phase| phase.phase == HostPhase::Draining)
+            .unwrap();
+        assert!(
+            drain.took_ms >= 1_800,
+            "drained for {} ms only on {}",
+            drain.took_ms,
+            host.instance
+        );
+    }
+    assert_eq!(fleet.instances.len(), 3);
+    scene.end(worker).await;
+}
+
+#[tokio::test]
+async fn tag_moved_in_mid_roll() {
+    let scene = Scene::begin().await;
+    scene.serve(&Service::of("search"));
+    let fleet = scene.fleet_on_v1("search", &HOSTS).await;
+    let wanted = scene.lab.image("search", "stable", "v2", "ok").await;
+    let worker = scene.worker().await;
+    let events = scene.events().await;
+    let before = Look::at(&scene.lab).await;
+
+    let id = scene.publish("search", "stable", &[]).await;
+    events.phase(id, Direction::Forward, HostPhase::Draining).await;
+    let moved = scene.lab.image("search", "stable", "v3", "exit").await;
+    assert_ne!(moved, wanted);
+    let ended = scene.judge(&events, id, Outcome::Succeeded, &before).await;
+
+    Look::at(&scene.lab)
+        .await
+        .assert_runs(&fleet, "search", &scene.pinned("search", &wanted));
+    assert_eq!(
+        ended.receipt.unwrap().tag_moved_to.map(String::from),
+        Some(moved.clone())
+    );
+    let told = events
+        .of(id)
+        .into_iter()
+        .any(|event| matches!(event.event, Event::Warning { text } if text.contains(&moved)));
+    assert!(told, "nobody was told that the tag moved");
+    scene.end(worker).await;
+}
+
+#[tokio::test]
+async fn two_target_groups() {
+    let scene = Scene::begin().await;
+    let mut service = Service::of("search");
+    service.ports = vec!["8080:8080".to_owned(), "8081:8080".to_owned()];
+    scene.serve(&service);
+    scene
+        .v1("search", &HOSTS, &["-p", "8080:8080", "-p", "8081:8080"])
+        .await;
+    let mut spec = fleet_spec("search", &HOSTS, &[(8080, 8100), (8081, 8101)]);
+    // One host is in the first group only: it is to come back into that one, and into no other.
+    spec["target_groups"][1]["hosts"] = json!(["h1", "h3"]);
+    spec["target_groups"][1]["deregistration_delay_s"] = json!(2);
+    let fleet = scene.lab.fleet(spec).await;
+    scene.lab.all_targets(&fleet, "healthy").await;
+    let v2 = scene.lab.image("search", "v2", "v2", "ok").await;
+    let worker = scene.worker().await;
+    let events = scene.events().await;
+    let before = Look::at(&scene.lab).await;
+    let loads = [
+        Load::start(scene.folder(), &fleet.target_groups[0].url, 30).await,
+        Load::start(scene.folder(), &fleet.target_groups[1].url, 30).await,
+    ];
+
+    let id = scene.publish("search", "v2", &[]).await;
+    let ended = scene.judge(&events, id, Outcome::Succeeded, &before).await;
+
+    for load in loads {
+        load.stop_unharmed().await;
+    }
+    Look::at(&scene.lab)
+        .await
+        .assert_runs(&fleet, "search", &scene.pinned("search", &v2));
+    for host in ended.receipt.unwrap().hosts {
+        let mut groups: Vec<_> = host
+            .targets
+            .iter()
+            .map(|t| (t.target_group.as_str(), t.port, t.after.as_str()))
+            .collect();
+        groups.sort_unstable();
+        let both = [("search-8080", 8080, "healthy"), ("search-8081", 8081, "healthy")];
+        let expected = if fleet.host_of(&host.instance) == "h2" {
+            &both[..1]
+        } else {
+            &both[..]
+        };
+        assert_eq!(groups, expected, "targets of {}", host.instance);
+    }
+    scene.end(worker).await;
+}
+
+/// Onto hosts where nothing runs yet.
+#[tokio::test]
+async fn first_release() {
+    let scene = Scene::begin().await;
+    scene.serve(&Service::of("search"));
+    let v1 = scene.lab.image("search", "v1", "v1", "ok").await;
+    let fleet = scene.lab.fleet(first_fleet()).await;
+    scene.lab.all_targets(&fleet, "unhealthy").await;
+    let worker = scene.worker().await;
+    let events = scene.events().await;
+
+    let id = scene.publish("search", "v1", &[]).await;
+    let ended = scene.judge_telling(&events, id, Outcome::Succeeded).await;
+
+    scene.lab.all_targets(&fleet, "healthy").await;
+    let after = Look::at(&scene.lab).await;
+    after.assert_no_tags();
+    after.assert_runs(&fleet, "search", &scene.pinned("search", &v1));
+    assert!(
+        ended
+            .receipt
+            .unwrap()
+            .hosts
+            .iter()
+            .all(|host| host.image_before.is_none())
+    );
+    scene.end(worker).await;
+}
+
+/// A fleet whose hosts run nothing is unhealthy; by EC2's own checks it is not, or the group would replace it.
+fn first_fleet() -> serde_json::Value {
+    let mut spec = fleet_spec("search", &HOSTS, &[(8080, 8100)]);
+    spec["health_check_type"] = json!("EC2");
+    spec
+}
+
+/// Nothing ran before, so nothing runs afterwards, and nothing else is changed.
+#[tokio::test]
+async fn first_release_that_fails() {
+    let scene = Scene::begin().await;
+    scene.serve(&Service::of("search"));
+    scene.lab.image("search", "v1", "v1", "exit").await;
+    let fleet = scene.lab.fleet(first_fleet()).await;
+    scene.lab.all_targets(&fleet, "unhealthy").await;
+    let worker = scene.worker().await;
+    let events = scene.events().await;
+    let before = Look::at(&scene.lab).await;
+
+    let id = scene.publish("search", "v1", &[]).await;
+    scene.judge_telling(&events, id, Outcome::RolledBack).await;
+
+    scene.lab.all_targets(&fleet, "unhealthy").await;
+    let after = Look::at(&scene.lab).await;
+    after.assert_aws_as(&before);
+    after.assert_containers_as(&before);
+    scene.end(worker).await;
+}
+
+#[tokio::test]
+async fn verified_by_a_command_in_the_container() {
+    let scene = Scene::begin().await;
+    let mut service = Service::of("search");
+    service.verify = Some("command = [\"/app\", \"--probe\"]\nattempts = 3\ninterval = \"100ms\"".to_owned());
+    scene.serve(&service);
+    verified_and_refused(scene, "GET").await;
+}
+
+#[tokio::test]
+async fn verified_by_the_images_healthcheck() {
+    let scene = Scene::begin().await;
+    let mut service = Service::of("search");
+    service.verify = Some("healthcheck = true\nattempts = 30\ninterval = \"200ms\"".to_owned());
+    scene.serve(&service);
+    verified_and_refused(scene, "HEALTHCHECK says unhealthy").await;
+}
+
+/// A good version passes; one whose health page fails does not, and goes back before any request reaches it.
+async fn verified_and_refused(scene: Scene, _why: &str) {
+    let hosts = ["h1", "h2"];
+    let fleet = scene.fleet_on_v1("search", &hosts).await;
+    let v2 = scene.lab.image_with_healthcheck("search", "v2", "ok").await;
+    scene
+        .lab
+        .image_with_healthcheck("search", "v3", "unhealthy")
+        .await;
+    let worker = scene.worker().await;
+    let events = scene.events().await;
+    let before = Look::at(&scene.lab).await;
+    let load = Load::start(scene.folder(), &fleet.target_groups[0].url, 30).await;
+
+    let id = scene.publish("search", "v2", &[]).await;
+    scene.judge(&events, id, Outcome::Succeeded, &before).await;
+    let on_v2 = Look::at(&scene.lab).await;
+    on_v2.assert_runs(&fleet, "search", &scene.pinned("search", &v2));
+
+    let id = scene.publish("search", "v3", &[]).await;
+    let ended = scene.judge(&events, id, Outcome::RolledBack, &before).await;
+    assert!(ended.summary.contains("verify"), "{}", ended.summary);
+    let served = load.stop_unharmed().await;
+    assert!(!served.by_version.contains_key("v3"), "{:?}", served.by_version);
+    Look::at(&scene.lab).await.assert_containers_as(&on_v2);
+    scene.end(worker).await;
+}

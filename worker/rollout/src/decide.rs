@@ -1,0 +1,327 @@
+//! The one function that holds all branching of a roll.
+//!
+//! ```text
+//!   resolve -> (turn) -> inspect -> forward: stage -> suspend -> silence -> hosts -> sweep --+
+//!                                      |                                                     |
+//!                                      +-- a step failed --> back: touched hosts ------------+
+//!                                                                                            v
+//!                                                         restore: resume, unsilence, retire -> confirm -> end
+//! ```
+//!
+//! It is asked again after every entry, begins at the top each time, and passes over what is done: a crash between
+//! any two entries changes nothing in what comes next.
+
+use std::ops::ControlFlow;
+
+use drawgate_schemas::Direction;
+use jiff::Timestamp;
+
+use crate::limits::{self, after};
+use crate::path;
+use crate::plan::{HostPlan, Plan};
+use crate::record::{Cause, Failure, Record};
+use crate::report;
+use crate::state::{Release, Standing};
+use crate::step::Step;
+
+/// What to do next.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Decision {
+    /// Append an intent, perform the step, append its outcome.
+    Perform {
+        /// Which step.
+        step: Step,
+        /// The performance ends by then; what is not known by then is unknown.
+        deadline: Timestamp,
+    },
+    /// Append this, and decide anew.
+    Append(Record),
+    /// Nothing until the release's turn in its lane has come: then append `Started`.
+    AwaitTurn,
+    /// Nothing before that moment, unless something happens.
+    WakeAt(Timestamp),
+}
+
+/// What to do next. Empty while everything that can be done is under way, and after the end.
+pub fn decide(release: &Release, now: Timestamp) -> Vec<Decision> {
+    if release.ended.is_some() {
+        return Vec::new();
+    }
+    let agenda = Agenda { release, now };
+    match agenda.run() {
+        ControlFlow::Break(decisions) => decisions,
+        ControlFlow::Continue(()) => {
+            vec![Decision::Append(Record::Ended {
+                ended: Box::new(report::conclude(release, now)),
+            })]
+        }
+    }
+}
+
+/// `Break` holds what to do now; `Continue` says that this part is behind us.
+type Part = ControlFlow<Vec<Decision>>;
+
+struct Agenda<'a> {
+    release: &'a Release,
+    now: Timestamp,
+}
+
+impl Agenda<'_> {
+    fn run(&self) -> Part {
+        if self.release.turned_back.is_none() {
+            self.prepare()?;
+        }
+        let Some(plan) = &self.release.plan else {
+            // Without a plan nothing was touched: there is nothing to restore.
+            return Part::Continue(());
+        };
+        if self.release.turned_back.is_none() {
+            self.forward(plan)?;
+        } else {
+            self.back(plan)?;
+        }
+        self.restore(plan)
+    }
+
+    /// Before anything is touched.
+    fn prepare(&self) -> Part {
+        if self.release.digest.is_none() {
+            self.must(&[Step::Resolve], 1)?;
+        }
+        if self.release.started_at.is_none() {
+            if self
+                .release
+                .request
+                .expires_at
+                .is_some_and(|expires_at| expires_at <= self.now)
+            {
+                let ended = Box::new(report::expired(self.release));
+                return Part::Break(vec![Decision::Append(Record::Ended { ended })]);
+            }
+            return Part::Break(vec![Decision::AwaitTurn]);
+        }
+        self.must(&[Step::Inspect], 1)
+    }
+
+    fn forward(&self, plan: &Plan) -> Part {
+        let instances = || self.members().map(|host| host.instance.clone());
+        let stage: Vec<Step> = instances().map(|instance| Step::Stage { instance }).collect();
+        self.must(&stage, plan.definition.roll.pull_concurrency as usize)?;
+        let suspend: Vec<Step> = each_group(plan, |group| Step::Suspend { group });
+        self.must(&suspend, 1)?;
+        self.must(&[Step::Silence], 1)?;
+        self.hosts_forward(plan)?;
+        if self.release.sweeps >= limits::SWEEPS {
+            let failure = Failure::new("members keep joining faster than they can be rolled");
+            let cause = Cause {
+                step: Step::Sweep,
+                failure,
+                attempts: self.release.sweeps,
+            };
+            return Part::Break(vec![Decision::Append(Record::TurnedBack { cause })]);
+        }
+        self.must(&[Step::Sweep], 1)
+    }
+
+    /// Hosts in their order, at most `max_unavailable` out at once.
+    fn hosts_forward(&self, plan: &Plan) -> Part {
+        let mut todo = Todo::default();
+        let mut out = self
+            .members()
+            .filter(|host| path::is_out(self.release, host))
+            .count();
+        for host in self.members() {
+            let Some(step) = self.next_step(host, Direction::Forward) else {
+                continue;
+            };
+            if !path::is_out(self.release, host) {
+                if out >= plan.definition.roll.max_unavailable as usize {
+                    continue;
+                }
+                out += 1;
+            }
+            todo.add(self, step);
+        }
+        self.or_turn_back(todo)
+    }
+
+    /// Hosts that were touched go back: those that are out already first, then the others, at most `max_unavailable`
+    /// out at once. A host that cannot go back stops no other; the receipt names it.
+    fn back(&self, plan: &Plan) -> Part {
+        if self.any_running(|step| !step.restores()) {
+            return Part::Break(Vec::new());
+        }
+        let mut todo = Todo::default();
+        let touched = || self.members().filter(|host| self.release.touched(&host.instance));
+        let is_out = |host: &&HostPlan| path::is_out(self.release, host);
+        let mut out = touched().filter(is_out).count();
+        for host in touched()
+            .filter(is_out)
+            .chain(touched().filter(|host| !is_out(host)))
+        {
+            let Some(step) = self.next_step(host, Direction::Back) else {
+                continue;
+            };
+            if !is_out(&host) {
+                if out >= plan.definition.roll.max_unavailable as usize {
+                    continue;
+                }
+                out += 1;
+            }
+            todo.add(self, step);
+        }
+        todo.or_go_on()
+    }
+
+    /// Everything that was changed beside the hosts; each part whatever became of the others.
+    fn restore(&self, plan: &Plan) -> Part {
+        let begun = |step: &Step| self.release.begun(step);
+        let resume = each_group(plan, |group| Step::Suspend { group })
+            .into_iter()
+            .filter(begun)
+            .filter_map(undo);
+        let unsilence = std::iter::once(Step::Silence).filter(begun).filter_map(undo);
+        let retire = self
+            .members()
+            .filter(|host| self.was_created(host))
+            .map(|host| Step::Retire {
+                instance: host.instance.clone(),
+            });
+        for steps in [
+            resume.collect::<Vec<_>>(),
+            unsilence.collect(),
+            retire.collect(),
+            vec![Step::Confirm],
+        ] {
+            self.try_all(&steps, plan.definition.roll.pull_concurrency as usize)?;
+        }
+        Part::Continue(())
+    }
+
+    fn was_created(&self, host: &HostPlan) -> bool {
+        path::steps(self.release, host, Direction::Forward)
+            .next()
+            .is_some_and(|create| self.release.begun(&create))
+    }
+
+    /// The hosts that are still members.
+    fn members(&self) -> impl Iterator<Item = &HostPlan> {
+        self.release
+            .hosts()
+            .filter(|host| !self.release.gone.contains(&host.instance))
+    }
+
+    /// The first step of a host that has no good end yet; `None` when all have, or when it failed on the way back.
+    fn next_step(&self, host: &HostPlan, direction: Direction) -> Option<Step> {
+        path::steps(self.release, host, direction).find(|step| !self.release.done(step))
+    }
+
+    /// These steps, at most `limit` at once; when one fails for good, the roll turns back.
+    fn must(&self, steps: &[Step], limit: usize) -> Part {
+        self.or_turn_back(self.todo(steps, limit))
+    }
+
+    /// These steps, at most `limit` at once; one that fails for good is passed over, and the receipt names it.
+    fn try_all(&self, steps: &[Step], limit: usize) -> Part {
+        self.todo(steps, limit).or_go_on()
+    }
+
+    fn todo(&self, steps: &[Step], limit: usize) -> Todo {
+        let mut todo = Todo::default();
+        let running = steps
+            .iter()
+            .filter(|step| self.standing(step) == Standing::Running)
+            .count();
+        let mut room = limit.max(1).saturating_sub(running);
+        for step in steps.iter().filter(|step| !self.release.done(step)) {
+            let begins = !matches!(self.standing(step), Standing::Running | Standing::Failed(_));
+            if begins && room == 0 {
+                todo.waiting = true;
+                continue;
+            }
+            room -= usize::from(begins);
+            todo.add(self, step.clone());
+        }
+        todo
+    }
+
+    fn standing(&self, step: &Step) -> Standing<'_> {
+        self.release.standing(step, self.now)
+    }
+
+    fn any_running(&self, which: impl Fn(&Step) -> bool) -> bool {
+        self.release
+            .steps
+            .iter()
+            .any(|(step, state)| state.last.is_none() && which(step))
+    }
+
+    fn or_turn_back(&self, todo: Todo) -> Part {
+        match todo.failed {
+            Some((step, failure)) => {
+                let attempts = self.release.steps.get(&step).map_or(0, |state| state.attempts);
+                let cause = Cause {
+                    step,
+                    failure,
+                    attempts,
+                };
+                Part::Break(vec![Decision::Append(Record::TurnedBack { cause })])
+            }
+            None => todo.or_go_on(),
+        }
+    }
+
+    fn perform(&self, step: Step) -> Decision {
+        let deadline = after(self.now, limits::attempt_ms(&step, self.release));
+        Decision::Perform { step, deadline }
+    }
+}
+
+/// What is still to be done of a list of steps.
+#[derive(Default)]
+struct Todo {
+    decisions: Vec<Decision>,
+    waiting: bool,
+    failed: Option<(Step, Failure)>,
+}
+
+impl Todo {
+    fn add(&mut self, agenda: &Agenda<'_>, step: Step) {
+        match agenda.standing(&step) {
+            Standing::Done => {}
+            Standing::Running => self.waiting = true,
+            Standing::Fresh => self.decisions.push(agenda.perform(step)),
+            Standing::Again { at } if at <= agenda.now => self.decisions.push(agenda.perform(step)),
+            Standing::Again { at } => self.decisions.push(Decision::WakeAt(at)),
+            Standing::Failed(failure) => {
+                let failure = failure.clone();
+                self.failed.get_or_insert((step, failure));
+            }
+        }
+    }
+
+    fn or_go_on(self) -> Part {
+        if self.decisions.is_empty() && !self.waiting {
+            Part::Continue(())
+        } else {
+            Part::Break(self.decisions)
+        }
+    }
+}
+
+fn each_group(plan: &Plan, step: impl Fn(String) -> Step) -> Vec<Step> {
+    plan.groups
+        .iter()
+        .filter(|group| !group.suspend.is_empty())
+        .map(|group| step(group.name.clone()))
+        .collect()
+}
+
+/// The step that undoes another one.
+fn undo(step: Step) -> Option<Step> {
+    match step {
+        Step::Suspend { group } => Some(Step::Resume { group }),
+        Step::Silence => Some(Step::Unsilence),
+        _ => None,
+    }
+}

@@ -1,0 +1,260 @@
+//! What the worker's own files say about a service in one environment: the *how* of a roll.
+//!
+//! A release message says which version; everything in here comes from the bastion's configuration, so that
+//! whoever can publish cannot change mounts, ports or hosts. The definition is copied into the plan, because the
+//! way back is judged by the definition that was in force when the release began.
+
+use std::collections::BTreeMap;
+
+use drawgate_schemas::{Environment, Service};
+use serde::{Deserialize, Serialize};
+
+/// One service in one environment, with every `{environment}` already filled in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServiceDefinition {
+    /// The service's name, as a release message addresses it.
+    pub service: Service,
+    /// The environment's name, as a release message addresses it.
+    pub environment: Environment,
+    /// How the instances are found.
+    pub fleet: FleetSelector,
+    /// How many at once, and how long each wait may take.
+    pub roll: RollPolicy,
+    /// The container that every host shall run.
+    pub container: ContainerDefinition,
+    /// How a swapped container is checked before it is registered again.
+    pub verify: VerifyDefinition,
+    /// Which alarms are silenced while the roll lasts.
+    pub alarms: AlarmDefinition,
+    /// The Auto Scaling processes that are suspended while the roll lasts.
+    pub suspend: Vec<Process>,
+    /// Image repositories that may be released (mandatory, never empty).
+    pub images: Vec<String>,
+}
+
+/// How the fleet of a target is found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FleetSelector {
+    /// By the name of its Auto Scaling group.
+    AutoScalingGroup(String),
+    /// By tags that every instance carries; the Auto Scaling group is the one the instances are members of.
+    Tags(BTreeMap<String, String>),
+}
+
+/// Pace and patience of a roll. All durations are in milliseconds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RollPolicy {
+    /// Hosts out of service by our doing at any moment, at least 1.
+    pub max_unavailable: u32,
+    /// Says that a fleet of one may be without service during its swap.
+    pub allow_outage: bool,
+    /// How long a host must stay healthy before it counts.
+    pub min_healthy_time_ms: u64,
+    /// The least time between deregistering and stopping, even where the deregistration delay is 0: the load
+    /// balancer's nodes need a moment to learn of it.
+    pub min_drain_ms: u64,
+    /// Longest wait for a drain, beyond the target group's own deregistration delay.
+    pub drain_timeout_ms: u64,
+    /// Longest wait for a registered target to become healthy.
+    pub healthy_timeout_ms: u64,
+    /// Time between two looks at target health.
+    pub poll_interval_ms: u64,
+    /// Hosts that pull at the same time.
+    pub pull_concurrency: u32,
+    /// Longest pull of one host.
+    pub pull_timeout_ms: u64,
+    /// Free space, in bytes, that the engine's disk needs before a pull.
+    pub min_disk_free_bytes: u64,
+}
+
+/// A container as `docker run` would make it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ContainerDefinition {
+    /// The container's name on the host.
+    pub name: String,
+    /// Published ports.
+    pub ports: Vec<PortMapping>,
+    /// Environment variables.
+    pub env: BTreeMap<String, String>,
+    /// Bind mounts and volumes, `source:target[:options]`, as Docker's `Binds`.
+    pub volumes: Vec<String>,
+    /// Network mode or network name; the engine's default bridge where absent.
+    pub network: Option<String>,
+    /// What the engine does when the container ends; given to the container after it passed verification.
+    pub restart: RestartPolicy,
+    /// Memory limit in bytes.
+    pub memory_bytes: Option<u64>,
+    /// CPU limit in billionths of a CPU, as Docker's `NanoCpus`.
+    pub nano_cpus: Option<u64>,
+    /// Log driver; the engine's default where absent.
+    pub log_driver: Option<String>,
+    /// Options of the log driver.
+    pub log_options: BTreeMap<String, String>,
+    /// Labels beside our own.
+    pub labels: BTreeMap<String, String>,
+    /// Command in place of the image's own.
+    pub command: Option<Vec<String>>,
+    /// Seconds between SIGTERM and SIGKILL when the container is stopped.
+    pub stop_timeout_s: u32,
+}
+
+/// A published port, `[address:]host:container[/protocol]`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PortMapping {
+    /// Host address to bind, all where absent.
+    pub address: Option<String>,
+    /// Port on the host.
+    pub host: u16,
+    /// Port in the container.
+    pub container: u16,
+    /// `tcp` or `udp`.
+    pub protocol: Protocol,
+}
+
+/// Transport of a published port.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Protocol {
+    /// TCP.
+    Tcp,
+    /// UDP.
+    Udp,
+}
+
+impl Protocol {
+    /// As Docker writes it in `8080/tcp`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Tcp => "tcp",
+            Self::Udp => "udp",
+        }
+    }
+}
+
+/// Docker's restart policies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RestartPolicy {
+    /// Never restarted.
+    No,
+    /// Restarted whenever it ends, and when the engine starts.
+    Always,
+    /// Like `always`, unless it was stopped by hand.
+    UnlessStopped,
+    /// Restarted when it ends with another code than 0; 0 retries means without limit.
+    OnFailure {
+        /// Docker's `MaximumRetryCount`.
+        retries: u32,
+    },
+}
+
+/// How a swapped container is checked, on its host, before it is registered again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VerifyDefinition {
+    /// What is asked.
+    pub probe: Probe,
+    /// How often it is asked before the host has failed, at least 1.
+    pub attempts: u32,
+    /// Milliseconds between two attempts.
+    pub interval_ms: u64,
+    /// Milliseconds one attempt may take.
+    pub timeout_ms: u64,
+}
+
+/// One kind of check.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Probe {
+    /// `GET path` on the host's own loopback, through the SSH connection.
+    Http {
+        /// Path with its query.
+        path: String,
+        /// Port on the host.
+        port: u16,
+        /// The only status that passes.
+        status: u16,
+    },
+    /// A command in the container; exit code 0 passes.
+    Command(Vec<String>),
+    /// The image's own `HEALTHCHECK` says `healthy`.
+    Healthcheck,
+    /// The container runs and does not restart: nothing more can be said of it.
+    Running,
+}
+
+/// Which alarms to silence.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AlarmDefinition {
+    /// Alarm names; a `*` at the end matches any rest.
+    pub silence: Vec<String>,
+}
+
+/// Auto Scaling processes, as `SuspendProcesses` names them
+/// (Amazon EC2 Auto Scaling User Guide, "Suspend and resume processes").
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Process {
+    /// Starts instances.
+    Launch,
+    /// Ends instances.
+    Terminate,
+    /// Registers new instances with the load balancer. Never suspended by us: later instances would never join.
+    AddToLoadBalancer,
+    /// Acts on alarms of scaling policies.
+    AlarmNotification,
+    /// Balances instances over zones.
+    #[serde(rename = "AZRebalance")]
+    AzRebalance,
+    /// Marks instances unhealthy.
+    HealthCheck,
+    /// Runs instance refreshes.
+    InstanceRefresh,
+    /// Terminates and replaces instances that are marked unhealthy.
+    ReplaceUnhealthy,
+    /// Runs scheduled actions.
+    ScheduledActions,
+}
+
+impl Process {
+    /// What is suspended where the service file says nothing.
+    pub const DEFAULT: [Self; 6] = [
+        Self::AzRebalance,
+        Self::AlarmNotification,
+        Self::ScheduledActions,
+        Self::HealthCheck,
+        Self::ReplaceUnhealthy,
+        Self::InstanceRefresh,
+    ];
+
+    const ALL: [Self; 9] = [
+        Self::Launch,
+        Self::Terminate,
+        Self::AddToLoadBalancer,
+        Self::AlarmNotification,
+        Self::AzRebalance,
+        Self::HealthCheck,
+        Self::InstanceRefresh,
+        Self::ReplaceUnhealthy,
+        Self::ScheduledActions,
+    ];
+
+    /// The API's name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Launch => "Launch",
+            Self::Terminate => "Terminate",
+            Self::AddToLoadBalancer => "AddToLoadBalancer",
+            Self::AlarmNotification => "AlarmNotification",
+            Self::AzRebalance => "AZRebalance",
+            Self::HealthCheck => "HealthCheck",
+            Self::InstanceRefresh => "InstanceRefresh",
+            Self::ReplaceUnhealthy => "ReplaceUnhealthy",
+            Self::ScheduledActions => "ScheduledActions",
+        }
+    }
+
+    /// The process of that name, if there is one.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|process| process.as_str() == name)
+    }
+}

@@ -1,0 +1,39 @@
+//! What a roll does next. Pure: no clock, no IO, no async; `now` is an argument.
+//!
+//! ```text
+//!   request + definition + snapshot --plan()--> Plan
+//!   Entry, Entry, Entry …           --apply()--> Release          (the journal's fold)
+//!   Release, now                    --decide()--> what to do next (all branching is here)
+//!   Release, Entry                  --narrate()--> status events
+//!   Release                         --conclude()--> outcome and receipt
+//! ```
+//!
+//! The worker's runner appends what is decided, performs it, appends what came of it, and asks again. Whoever wants
+//! to know how a roll behaves reads `decide.rs`; nothing else decides.
+
+mod decide;
+pub mod definition;
+pub mod limits;
+mod narrate;
+mod path;
+mod plan;
+mod preflight;
+mod record;
+mod report;
+mod snapshot;
+mod state;
+mod step;
+
+pub use decide::{Decision, decide};
+pub use narrate::narrate;
+pub use plan::{AlarmPlan, ContainerBefore, GroupPlan, HostPlan, Plan, TargetGroupPlan, TargetPlan};
+pub use preflight::{Finding, Severity, host_plan, plan};
+pub use record::{Cause, Entry, Evidence, Failure, Record, StepOutcome};
+pub use report::conclude;
+pub use snapshot::{
+    AlarmSnapshot, ContainerSnapshot, FleetSnapshot, GroupSnapshot, HostSnapshot, HostView, LABEL_RELEASE,
+    LABEL_VERSION, MemberSnapshot, Observation, ObservedGroup, ObservedHost, ObservedTarget,
+    TargetGroupSnapshot, TargetSnapshot,
+};
+pub use state::{Illegal, Release, Standing, StepState};
+pub use step::{Phase, Step};

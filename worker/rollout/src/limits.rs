@@ -1,0 +1,116 @@
+//! Every bound of a roll that no configuration sets, with its reason.
+
+use drawgate_schemas::Direction;
+use jiff::{SignedDuration, Timestamp};
+
+use crate::definition::RollPolicy;
+use crate::plan::{HostPlan, Plan};
+use crate::state::Release;
+use crate::step::{Phase, Step};
+
+/// One API call or engine call with its look before and after: the SDK's own time-out is 20 s, and two of them fit.
+pub const CALL_MS: u64 = 60_000;
+
+/// How long a step on the way forward is tried again when AWS throttles or a host is away for a moment. Longer, and
+/// the fleet would stand still with scaling suspended.
+pub const PATIENCE_MS: u64 = 120_000;
+
+/// How long a step that restores is tried again. A broker or AWS region that is away for minutes must not leave
+/// anything behind; after a quarter of an hour a person has to know.
+pub const RESTORE_PATIENCE_MS: u64 = 15 * 60_000;
+
+/// A definite no on the way back is asked again this often: what was refused once (a host that boots, a name that
+/// is being removed) may pass, and there is nothing else left to try.
+pub const RESTORE_REFUSALS: u32 = 5;
+
+/// Pause before a step is tried again: doubles from the first to the last.
+pub const BACKOFF_FIRST_MS: u64 = 500;
+/// The longest such pause: with it a fault of a minute costs at most ten more seconds.
+pub const BACKOFF_LAST_MS: u64 = 10_000;
+
+/// Rounds in which members that joined are rolled too. Each round is a whole roll of the newcomers; a fleet that
+/// grows faster than it can be rolled is a person's concern.
+pub const SWEEPS: u32 = 10;
+
+/// Attempts of one step whatever else: a bound on the journal's length.
+pub const ATTEMPTS: u32 = 200;
+
+/// `ts` + `ms`, never beyond the end of time.
+pub fn after(ts: Timestamp, ms: u64) -> Timestamp {
+    let ms = i64::try_from(ms).unwrap_or(i64::MAX);
+    ts.saturating_add(SignedDuration::from_millis(ms))
+        .unwrap_or(Timestamp::MAX)
+}
+
+/// Milliseconds from `from` to `to`; 0 where the clock went back.
+pub fn between_ms(from: Timestamp, to: Timestamp) -> u64 {
+    u64::try_from(to.duration_since(from).as_millis()).unwrap_or(0)
+}
+
+/// Pause before the attempt after `attempts` failed ones.
+pub fn backoff_ms(attempts: u32) -> u64 {
+    let doubled = BACKOFF_FIRST_MS.saturating_mul(1 << attempts.saturating_sub(1).min(10));
+    doubled.min(BACKOFF_LAST_MS)
+}
+
+/// How long one performance of a step may take.
+pub fn attempt_ms(step: &Step, release: &Release) -> u64 {
+    let Some(plan) = &release.plan else {
+        return 2 * CALL_MS;
+    };
+    let roll = &plan.definition.roll;
+    match step {
+        Step::Stage { .. } => roll.pull_timeout_ms,
+        Step::Host { instance, phase, .. } => host_attempt_ms(*phase, release.host(instance), plan, roll),
+        // Inspect, Sweep and Confirm look at every host; Resume makes up to five calls.
+        _ => 2 * CALL_MS,
+    }
+}
+
+fn host_attempt_ms(phase: Phase, host: Option<&HostPlan>, plan: &Plan, roll: &RollPolicy) -> u64 {
+    match phase {
+        Phase::Drain => host.map_or(0, |host| plan.drain_ms(host)) + roll.drain_timeout_ms,
+        // The stop itself may take its whole time-out before the engine kills.
+        Phase::Swap => u64::from(plan.definition.container.stop_timeout_s) * 1000 + CALL_MS,
+        Phase::Verify => plan.definition.verify.timeout_ms + CALL_MS,
+        Phase::Settle => roll.healthy_timeout_ms + roll.min_healthy_time_ms,
+        Phase::Create | Phase::Deregister | Phase::Enable | Phase::Register => CALL_MS,
+    }
+}
+
+/// How long, from its first intent, a step is tried again.
+pub fn patience_ms(step: &Step, release: &Release) -> u64 {
+    let base = match step {
+        // Looks, and tidying: nothing waits for them that could be harmed, and the release is not to stay open.
+        Step::Retire { .. } | Step::Confirm => PATIENCE_MS,
+        // These two have their own bound in the service's file, and it is kept.
+        Step::Host {
+            phase: Phase::Drain | Phase::Settle,
+            direction: Direction::Forward,
+            ..
+        } => 0,
+        step if step.restores() => RESTORE_PATIENCE_MS,
+        _ => PATIENCE_MS,
+    };
+    let waits = match (step, &release.plan) {
+        (
+            Step::Host {
+                phase: Phase::Drain | Phase::Settle | Phase::Swap,
+                ..
+            }
+            | Step::Stage { .. },
+            _,
+        ) => attempt_ms(step, release),
+        // Deregistering waits until the others are healthy enough to spare one more.
+        (
+            Step::Host {
+                phase: Phase::Deregister,
+                direction: Direction::Forward,
+                ..
+            },
+            Some(plan),
+        ) => plan.definition.roll.healthy_timeout_ms,
+        _ => 0,
+    };
+    base.max(waits)
+}

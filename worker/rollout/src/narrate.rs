@@ -1,0 +1,260 @@
+//! What the world is told of each entry. Asked with the release as it is *after* the entry.
+
+use std::collections::BTreeMap;
+
+use drawgate_schemas::{Direction, Event, HostPhase, HostProgress, HostRef, Started, Suspension};
+
+use crate::limits::between_ms;
+use crate::plan::{HostPlan, Plan};
+use crate::record::{Entry, Evidence, Failure, Record, StepOutcome};
+use crate::snapshot::Observation;
+use crate::state::{Release, host_step};
+use crate::step::{Phase, Step};
+
+/// The status events that an entry brings, in order. Often none, at most a few.
+pub fn narrate(release: &Release, entry: &Entry) -> Vec<Event> {
+    match &entry.record {
+        Record::Accepted { ahead, .. } => vec![accepted(release, *ahead)],
+        Record::Started => Vec::new(),
+        Record::TakenUp => {
+            let unknown = |state: &&crate::StepState| {
+                state.last_at == entry.at && matches!(state.last, Some(StepOutcome::Unknown { .. }))
+            };
+            let open = release.steps.values().filter(unknown).count();
+            vec![Event::TakenUp {
+                open_steps: u32::try_from(open).unwrap_or(u32::MAX),
+            }]
+        }
+        Record::Intent { step } => begun(release, step).into_iter().collect(),
+        Record::Outcome { step, outcome } => ended_step(release, step, outcome),
+        Record::TurnedBack { cause } => vec![Event::TurnedBack {
+            reason: format!("{}: {}", cause.step, cause.failure.what),
+            instance: cause.step.instance().map(str::to_owned),
+        }],
+        Record::Ended { ended } => vec![Event::Ended(ended.clone())],
+    }
+}
+
+fn accepted(release: &Release, ahead: u32) -> Event {
+    let request = &release.request;
+    let build = request.build.as_ref();
+    Event::Accepted {
+        version_name: request.version_name(),
+        image: request.image.to_string(),
+        ahead,
+        requested_by: request.requested_by.as_ref().map(ToString::to_string),
+        build: build
+            .and_then(|build| build.number.as_ref())
+            .map(ToString::to_string),
+        build_url: build
+            .and_then(|build| build.url.as_ref())
+            .map(ToString::to_string),
+    }
+}
+
+/// The first attempt of a host's phase is news; the second is not.
+fn begun(release: &Release, step: &Step) -> Option<Event> {
+    let Step::Host {
+        instance,
+        direction,
+        phase,
+    } = step
+    else {
+        return None;
+    };
+    if release.steps.get(step).is_some_and(|state| state.attempts > 1) {
+        return None;
+    }
+    let host = release.host(instance)?;
+    let plan = release.plan.as_ref()?;
+    let expected_ms = match phase {
+        Phase::Drain => Some(plan.drain_ms(host)),
+        Phase::Settle => Some(plan.healthy_ms(host)),
+        _ => None,
+    };
+    let mut progress = progress(release, instance, *direction, phase.shown_as()?);
+    progress.expected_s = expected_ms.map(|ms| ms.div_ceil(1000));
+    Some(Event::Host(progress))
+}
+
+fn progress(release: &Release, instance: &str, direction: Direction, phase: HostPhase) -> HostProgress {
+    let members = || {
+        release
+            .hosts()
+            .filter(|host| !release.gone.contains(&host.instance))
+    };
+    let settled = |host: &&HostPlan| release.done(&host_step(&host.instance, direction, Phase::Settle));
+    let total = match direction {
+        Direction::Forward => members().count(),
+        Direction::Back => members().filter(|host| release.touched(&host.instance)).count(),
+    };
+    HostProgress {
+        instance: instance.to_owned(),
+        direction,
+        phase,
+        done: u32::try_from(members().filter(settled).count()).unwrap_or(u32::MAX),
+        total: u32::try_from(total).unwrap_or(u32::MAX),
+        expected_s: None,
+        detail: None,
+    }
+}
+
+fn ended_step(release: &Release, step: &Step, outcome: &StepOutcome) -> Vec<Event> {
+    let Some(evidence) = outcome.evidence() else {
+        return outcome
+            .failure()
+            .and_then(|failure| setback(release, step, failure))
+            .into_iter()
+            .collect();
+    };
+    if let (Evidence::Gone { why }, Some(instance)) = (evidence, step.instance()) {
+        let direction = match step {
+            Step::Host { direction, .. } => *direction,
+            _ => Direction::Forward,
+        };
+        let mut gone = progress(release, instance, direction, HostPhase::Gone);
+        gone.detail = Some(why.clone());
+        return vec![Event::Host(gone)];
+    }
+    let event = match (step, evidence) {
+        (Step::Resolve, Evidence::Resolved { digest }) => Some(Event::Resolved {
+            digest: digest.clone(),
+        }),
+        (Step::Inspect, Evidence::Planned { plan }) => Some(Event::Started(Box::new(started(plan)))),
+        (Step::Stage { .. }, _) => staged(release),
+        (Step::Suspend { group }, _) => suspension(release, group).map(Event::Suspended),
+        (Step::Resume { group }, _) => suspension(release, group).map(Event::Resumed),
+        (Step::Silence, _) => alarms(release).map(|alarms| Event::Silenced { alarms }),
+        (Step::Unsilence, _) => alarms(release).map(|alarms| Event::Unsilenced { alarms }),
+        (
+            Step::Host {
+                instance,
+                direction,
+                phase: Phase::Settle,
+            },
+            _,
+        ) => Some(Event::Host(progress(
+            release,
+            instance,
+            *direction,
+            HostPhase::Done,
+        ))),
+        (Step::Sweep, Evidence::Joined { hosts }) => {
+            let ids: Vec<&str> = hosts.iter().map(|host| host.instance.as_str()).collect();
+            Some(Event::Warning {
+                text: format!("joined the fleet meanwhile, rolled too: {}", ids.join(", ")),
+            })
+        }
+        (Step::Confirm, Evidence::Observed { observation }) => tag_moved(release, observation),
+        _ => None,
+    };
+    event.into_iter().collect()
+}
+
+/// An attempt that failed and will be made again, where people wonder why it takes so long.
+fn setback(release: &Release, step: &Step, failure: &Failure) -> Option<Event> {
+    let attempts = release.steps.get(step).map_or(0, |state| state.attempts);
+    match step {
+        Step::Host {
+            instance,
+            direction,
+            phase: Phase::Verify,
+        } => {
+            let of = release
+                .plan
+                .as_ref()
+                .map_or(0, |plan| plan.definition.verify.attempts);
+            let mut progress = progress(release, instance, *direction, HostPhase::Verifying);
+            progress.detail = Some(format!("attempt {attempts} of {of} failed: {}", failure.what));
+            Some(Event::Host(progress))
+        }
+        // Said once, or a minute of throttling would fill the channel.
+        _ if attempts == 1 => Some(Event::Warning {
+            text: format!("{step}: {}", failure.what),
+        }),
+        _ => None,
+    }
+}
+
+fn started(plan: &Plan) -> Started {
+    let mut versions: BTreeMap<&str, usize> = BTreeMap::new();
+    for before in plan.hosts.iter().filter_map(|host| host.before.as_ref()) {
+        *versions.entry(before.version_name.as_str()).or_default() += 1;
+    }
+    let from: Vec<&str> = versions.keys().copied().collect();
+    Started {
+        hosts: plan
+            .hosts
+            .iter()
+            .map(|host| HostRef {
+                instance: host.instance.clone(),
+                address: host.address.clone(),
+            })
+            .collect(),
+        from: (!from.is_empty()).then(|| from.join(", ")),
+        to: plan.version_name.clone(),
+        digest: plan.digest.clone(),
+        max_unavailable: plan.definition.roll.max_unavailable,
+        groups: plan.groups.iter().map(|group| group.name.clone()).collect(),
+        target_groups: plan
+            .target_groups
+            .values()
+            .map(|group| group.name.clone())
+            .collect(),
+        expected_s: plan.expected_ms().div_ceil(1000),
+        warnings: plan.warnings.clone(),
+    }
+}
+
+/// Said once: when the last of the plan's hosts has the image.
+fn staged(release: &Release) -> Option<Event> {
+    let plan = release.plan.as_ref()?;
+    let took = |host: &HostPlan| {
+        let step = Step::Stage {
+            instance: host.instance.clone(),
+        };
+        let state = release.steps.get(&step).filter(|_| release.done(&step))?;
+        Some(between_ms(state.begun_at, state.last_at))
+    };
+    let members = plan
+        .hosts
+        .iter()
+        .filter(|host| !release.gone.contains(&host.instance));
+    let times: Option<Vec<u64>> = members.map(took).collect();
+    let times = times.filter(|_| release.joined.is_empty())?;
+    Some(Event::Staged {
+        hosts: u32::try_from(times.len()).unwrap_or(u32::MAX),
+        slowest_ms: times.into_iter().max().unwrap_or(0),
+    })
+}
+
+fn suspension(release: &Release, name: &str) -> Option<Suspension> {
+    let group = release
+        .plan
+        .as_ref()?
+        .groups
+        .iter()
+        .find(|group| group.name == name)?;
+    Some(Suspension {
+        group: group.name.clone(),
+        processes: group
+            .suspend
+            .iter()
+            .map(|process| process.as_str().to_owned())
+            .collect(),
+        left_alone: group.suspended_before.clone(),
+    })
+}
+
+fn alarms(release: &Release) -> Option<Vec<String>> {
+    let alarms = &release.plan.as_ref()?.alarms;
+    (!alarms.is_empty()).then(|| alarms.iter().map(|alarm| alarm.name.clone()).collect())
+}
+
+fn tag_moved(release: &Release, observation: &Observation) -> Option<Event> {
+    let wanted = release.digest.as_ref()?;
+    let now = observation.tag_digest.as_ref().filter(|now| *now != wanted)?;
+    let image = &release.request.image;
+    let text = format!("{image} moved meanwhile and is {now} now; every host got {wanted}");
+    Some(Event::Warning { text })
+}

@@ -1,0 +1,184 @@
+//! The plan: request, definition and the fleet as it was seen. Never changed once made.
+
+use std::collections::BTreeMap;
+
+use drawgate_schemas::{Digest, ImageReference};
+use serde::{Deserialize, Serialize};
+
+use crate::definition::{Process, RestartPolicy, ServiceDefinition};
+use crate::snapshot::HostSnapshot;
+
+/// What a release will do. The journal holds it, so that the way back is judged by what was in force at the start.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Plan {
+    /// The image as it was asked for.
+    pub image: ImageReference,
+    /// The bytes that every host gets.
+    pub digest: Digest,
+    /// What a person calls the wanted version.
+    pub version_name: String,
+    /// The definition in force.
+    pub definition: ServiceDefinition,
+    /// Hosts in the order of the roll.
+    pub hosts: Vec<HostPlan>,
+    /// Auto Scaling groups, sorted by name.
+    pub groups: Vec<GroupPlan>,
+    /// Target groups, by ARN.
+    pub target_groups: BTreeMap<String, TargetGroupPlan>,
+    /// Alarms whose actions are on and will be disabled.
+    pub alarms: Vec<AlarmPlan>,
+    /// What preflight saw and let pass.
+    pub warnings: Vec<String>,
+}
+
+/// One host of the fleet.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct HostPlan {
+    /// The EC2 instance's id.
+    pub instance: String,
+    /// The address it is reached by.
+    pub address: String,
+    /// Its Auto Scaling group, if it has one.
+    pub group: Option<String>,
+    /// Every target it is, as it is to be again.
+    pub targets: Vec<TargetPlan>,
+    /// The container that runs under the service's name now.
+    pub before: Option<ContainerBefore>,
+}
+
+impl HostPlan {
+    /// A plan for a host as it was seen.
+    pub fn of(host: &HostSnapshot) -> Self {
+        Self {
+            instance: host.instance.clone(),
+            address: host.address.clone(),
+            group: host.group.clone(),
+            targets: host
+                .targets
+                .iter()
+                .map(|target| TargetPlan {
+                    target_group: target.target_group.clone(),
+                    id: target.id.clone(),
+                    port: target.port,
+                    zone: target.zone.clone(),
+                    state_before: target.state.clone(),
+                })
+                .collect(),
+            before: host.before(),
+        }
+    }
+
+    /// Whether it took requests when it was seen.
+    pub fn was_healthy(&self) -> bool {
+        self.targets.iter().all(|target| target.state_before == "healthy")
+    }
+}
+
+/// One registration of one host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TargetPlan {
+    /// The target group's ARN.
+    pub target_group: String,
+    /// Instance id or IP address, as it is registered.
+    pub id: String,
+    /// The port it is registered with.
+    pub port: u16,
+    /// The availability zone it is registered with, where it is given at all.
+    pub zone: Option<String>,
+    /// Its state when it was seen, as the API writes it.
+    pub state_before: String,
+}
+
+impl TargetPlan {
+    /// A target of a group that no load balancer uses never becomes healthy: nobody waits for it.
+    pub fn can_be_healthy(&self) -> bool {
+        self.state_before != "unused"
+    }
+}
+
+/// The container that a release replaces.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ContainerBefore {
+    /// The container's id: its identity on the way back.
+    pub id: String,
+    /// The image it was made from, as it was named then.
+    pub image: String,
+    /// Digest of that image, where the engine knows one.
+    pub digest: Option<Digest>,
+    /// What a person calls its version.
+    pub version_name: String,
+    /// Whether it runs.
+    pub running: bool,
+    /// Its restart policy, to be given back.
+    pub restart: RestartPolicy,
+    /// Whether a release of ours made it.
+    pub ours: bool,
+}
+
+/// One Auto Scaling group.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GroupPlan {
+    /// Its name.
+    pub name: String,
+    /// Processes that were suspended when it was seen: not ours, left alone.
+    pub suspended_before: Vec<String>,
+    /// Processes to suspend: the configured ones less those that were suspended already. May be empty.
+    pub suspend: Vec<Process>,
+}
+
+/// One target group.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TargetGroupPlan {
+    /// Its name.
+    pub name: String,
+    /// Its deregistration delay, in seconds.
+    pub deregistration_delay_s: u64,
+    /// Seconds from registering until the load balancer can call a good target healthy.
+    pub healthy_after_s: u64,
+    /// Healthy targets that must be left when another host is taken out.
+    pub floor: u32,
+}
+
+/// One alarm.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AlarmPlan {
+    /// Its name.
+    pub name: String,
+    /// Its ARN.
+    pub arn: String,
+}
+
+impl Plan {
+    /// The longest deregistration delay among a host's target groups, and at least the configured least drain.
+    pub fn drain_ms(&self, host: &HostPlan) -> u64 {
+        let delay = |target: &TargetPlan| {
+            self.target_groups
+                .get(&target.target_group)
+                .map_or(0, |group| group.deregistration_delay_s)
+        };
+        let longest_s = host.targets.iter().map(delay).max();
+        longest_s.map_or(0, |s| (s * 1000).max(self.definition.roll.min_drain_ms))
+    }
+
+    /// The soonest that a host's targets can all be healthy after registering.
+    pub fn healthy_ms(&self, host: &HostPlan) -> u64 {
+        let after = |target: &TargetPlan| {
+            self.target_groups
+                .get(&target.target_group)
+                .map_or(0, |group| group.healthy_after_s)
+        };
+        host.targets.iter().map(after).max().unwrap_or(0) * 1000 + self.definition.roll.min_healthy_time_ms
+    }
+
+    /// How long the roll will take: the load balancer's own waits, and five seconds a host for the rest.
+    pub fn expected_ms(&self) -> u64 {
+        let per_host = |host: &HostPlan| self.drain_ms(host) + self.healthy_ms(host) + 5_000;
+        let sum: u64 = self.hosts.iter().map(per_host).sum();
+        sum / u64::from(self.definition.roll.max_unavailable.max(1))
+    }
+
+    /// The image as every host is told to run it.
+    pub fn pinned(&self) -> String {
+        format!("{}@{}", self.image.repository(), self.digest)
+    }
+}

@@ -1,0 +1,425 @@
+//! From a snapshot to a plan, or to the reasons why not: everything that can be known before anything is touched.
+
+use std::collections::BTreeMap;
+
+use drawgate_schemas::{Digest, Options, ReleaseRequest, limits};
+use serde::{Deserialize, Serialize};
+
+use crate::definition::{ContainerDefinition, Process, RollPolicy, ServiceDefinition};
+use crate::plan::{AlarmPlan, GroupPlan, HostPlan, Plan, TargetGroupPlan};
+use crate::snapshot::{
+    AlarmSnapshot, ContainerSnapshot, FleetSnapshot, GroupSnapshot, HostSnapshot, HostView,
+    TargetGroupSnapshot,
+};
+
+/// Something that preflight saw.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Finding {
+    /// Whether the release may go on.
+    pub severity: Severity,
+    /// What it is about: an instance, a group, a target group, an alarm.
+    pub subject: String,
+    /// What was seen.
+    pub what: String,
+    /// The way out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
+}
+
+/// Whether the release may go on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Severity {
+    /// It may not.
+    Refuse,
+    /// It may; a person should know.
+    Warn,
+}
+
+impl Finding {
+    fn refuse(subject: impl Into<String>, what: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self {
+            severity: Severity::Refuse,
+            subject: subject.into(),
+            what: what.into(),
+            hint: Some(hint.into()),
+        }
+    }
+
+    fn warn(subject: impl Into<String>, what: impl Into<String>) -> Self {
+        Self {
+            severity: Severity::Warn,
+            subject: subject.into(),
+            what: what.into(),
+            hint: None,
+        }
+    }
+
+    /// One line for a person.
+    pub fn line(&self) -> String {
+        format!("{}: {}", self.subject, self.what)
+    }
+}
+
+impl RollPolicy {
+    /// This policy, made more careful by a request's options.
+    ///
+    /// # Errors
+    /// Names the option that asks for *less* care: it is refused, because its sender would believe it was heeded.
+    pub fn tightened(&self, options: &Options) -> Result<Self, String> {
+        let mut roll = self.clone();
+        if let Some(wanted) = options.max_unavailable {
+            if wanted > roll.max_unavailable {
+                let most = roll.max_unavailable;
+                return Err(format!(
+                    "options.max_unavailable is {wanted}; the service allows at most {most}"
+                ));
+            }
+            roll.max_unavailable = wanted;
+        }
+        let seconds = [
+            (
+                "min_healthy_time_s",
+                options.min_healthy_time_s,
+                &mut roll.min_healthy_time_ms,
+            ),
+            ("min_drain_s", options.min_drain_s, &mut roll.min_drain_ms),
+        ];
+        for (name, wanted, value_ms) in seconds {
+            let Some(wanted_ms) = wanted.map(|s| u64::from(s) * 1000) else {
+                continue;
+            };
+            if wanted_ms < *value_ms {
+                let least = *value_ms;
+                return Err(format!(
+                    "options.{name} is {wanted_ms} ms; the service wants at least {least} ms"
+                ));
+            }
+            *value_ms = wanted_ms;
+        }
+        Ok(roll)
+    }
+}
+
+/// The plan for a request on a fleet as it was seen.
+///
+/// # Errors
+/// All findings, when at least one of them refuses the release.
+pub fn plan(
+    request: &ReleaseRequest,
+    digest: &Digest,
+    definition: &ServiceDefinition,
+    snapshot: &FleetSnapshot,
+) -> Result<Plan, Vec<Finding>> {
+    let mut definition = definition.clone();
+    let mut findings = Vec::new();
+    match definition.roll.tightened(&request.options) {
+        Ok(roll) => definition.roll = roll,
+        Err(what) => findings.push(Finding::refuse("request", what, "leave the option out")),
+    }
+    let hosts = hosts(snapshot, &definition, &mut findings);
+    fleet(&hosts, &definition, &mut findings);
+    let target_groups = target_groups(snapshot, &hosts, &definition, &mut findings);
+    let groups = snapshot
+        .groups
+        .iter()
+        .map(|group| group_plan(group, &definition, &mut findings))
+        .collect();
+    let alarms = snapshot
+        .alarms
+        .iter()
+        .filter_map(|alarm| alarm_plan(alarm, &mut findings))
+        .collect();
+    if findings
+        .iter()
+        .any(|finding| finding.severity == Severity::Refuse)
+    {
+        findings.sort_by_key(|finding| finding.severity);
+        return Err(findings);
+    }
+    Ok(Plan {
+        image: request.image.clone(),
+        digest: digest.clone(),
+        version_name: request.version_name(),
+        definition,
+        hosts,
+        groups,
+        target_groups,
+        alarms,
+        warnings: findings.iter().map(Finding::line).collect(),
+    })
+}
+
+/// The hosts in the order of the roll: those that serve nobody first, because they cost nothing; then by id, so that
+/// two plans for one fleet are alike.
+fn hosts(
+    snapshot: &FleetSnapshot,
+    definition: &ServiceDefinition,
+    findings: &mut Vec<Finding>,
+) -> Vec<HostPlan> {
+    let mut hosts = Vec::new();
+    for host in &snapshot.hosts {
+        if is_member(host, snapshot, findings) {
+            hosts.extend(host_plan(host, definition, findings));
+        }
+    }
+    hosts.sort_by_cached_key(|host| (host.was_healthy(), host.instance.clone()));
+    hosts
+}
+
+/// A member is `InService` in its group and `running` in EC2. While `HealthCheck` is suspended a group goes on listing
+/// dead instances as `InService`, so that one of the two alone proves nothing.
+fn is_member(host: &HostSnapshot, snapshot: &FleetSnapshot, findings: &mut Vec<Finding>) -> bool {
+    let lifecycle = snapshot
+        .groups
+        .iter()
+        .flat_map(|group| &group.members)
+        .find(|member| member.instance == host.instance)
+        .map_or("InService", |member| member.lifecycle.as_str());
+    match (lifecycle, host.state.as_str()) {
+        ("InService", "running") => true,
+        ("InService", "pending") | ("Pending" | "Pending:Wait" | "Pending:Proceed", _) => {
+            let what = "is still being launched";
+            findings.push(Finding::refuse(
+                &host.instance,
+                what,
+                "publish again when it is in service",
+            ));
+            false
+        }
+        ("InService", state) => {
+            let what = format!("is {state} in EC2 and still InService in its group");
+            findings.push(Finding::refuse(
+                &host.instance,
+                what,
+                "let Auto Scaling replace it first",
+            ));
+            false
+        }
+        (other, _) => {
+            findings.push(Finding::warn(
+                &host.instance,
+                format!("is {other} in its group: left alone"),
+            ));
+            false
+        }
+    }
+}
+
+/// The plan for one host, unless something about it refuses the release.
+pub fn host_plan(
+    host: &HostSnapshot,
+    definition: &ServiceDefinition,
+    findings: &mut Vec<Finding>,
+) -> Option<HostPlan> {
+    let before = findings.len();
+    match &host.view {
+        HostView::Unreachable { why, hint } => findings.push(Finding {
+            severity: Severity::Refuse,
+            subject: host.instance.clone(),
+            what: why.clone(),
+            hint: hint.clone(),
+        }),
+        HostView::Reached {
+            disk_free_bytes,
+            container,
+            ports_held,
+            ..
+        } => {
+            disk(host, *disk_free_bytes, definition, findings);
+            if let Some(container) = container {
+                replaceable(host, container, &definition.container, findings);
+            }
+            ports(host, ports_held, &definition.container, findings);
+        }
+    }
+    for target in host.targets.iter().filter(|target| target.state == "draining") {
+        let what = format!(
+            "is being deregistered from {} by somebody else",
+            target.target_group
+        );
+        findings.push(Finding::refuse(
+            &host.instance,
+            what,
+            "register it again, or wait until it is gone",
+        ));
+    }
+    let refused = findings
+        .iter()
+        .skip(before)
+        .any(|finding| finding.severity == Severity::Refuse);
+    (!refused).then(|| HostPlan::of(host))
+}
+
+fn disk(host: &HostSnapshot, free: Option<u64>, definition: &ServiceDefinition, findings: &mut Vec<Finding>) {
+    let least = definition.roll.min_disk_free_bytes;
+    match free {
+        None => findings.push(Finding::warn(&host.instance, "free disk space could not be read")),
+        Some(free) if free < least => findings.push(Finding::refuse(
+            &host.instance,
+            format!("{} MiB free for images, {} MiB wanted", free >> 20, least >> 20),
+            "make room on the host, or lower roll.min_disk_free",
+        )),
+        Some(_) => {}
+    }
+}
+
+/// Labels by which another tool says that a container is its own, and would make it again.
+const OWNED_BY: [(&str, &str); 3] = [
+    ("com.docker.compose.project", "Docker Compose"),
+    ("com.docker.swarm.service.id", "Docker Swarm"),
+    ("com.amazonaws.ecs.cluster", "Amazon ECS"),
+];
+
+fn replaceable(
+    host: &HostSnapshot,
+    container: &ContainerSnapshot,
+    wanted: &ContainerDefinition,
+    findings: &mut Vec<Finding>,
+) {
+    let name = &wanted.name;
+    if container.auto_remove {
+        let what =
+            format!("container {name} was started with --rm: once stopped, it could not be brought back");
+        let hint = format!("on the host: run {name} once without --rm");
+        findings.push(Finding::refuse(&host.instance, what, hint));
+    }
+    if let Some((_, owner)) = OWNED_BY
+        .iter()
+        .find(|(label, _)| container.labels.contains_key(*label))
+    {
+        let what = format!("container {name} belongs to {owner}, which would make it again");
+        let hint = format!("take the service out of {owner} on this host first");
+        findings.push(Finding::refuse(&host.instance, what, hint));
+    }
+}
+
+fn ports(
+    host: &HostSnapshot,
+    held: &BTreeMap<String, String>,
+    wanted: &ContainerDefinition,
+    findings: &mut Vec<Finding>,
+) {
+    for port in &wanted.ports {
+        let key = format!("{}/{}", port.host, port.protocol.as_str());
+        if let Some(other) = held.get(&key) {
+            let what = format!("host port {key} is held by container {other}");
+            let hint = format!("stop {other}, or give this service another host port");
+            findings.push(Finding::refuse(&host.instance, what, hint));
+        }
+    }
+}
+
+fn fleet(hosts: &[HostPlan], definition: &ServiceDefinition, findings: &mut Vec<Finding>) {
+    let subject = format!("{}.{}", definition.environment, definition.service);
+    if hosts.len() > limits::HOSTS {
+        let what = format!(
+            "{} hosts; at most {} are rolled in one release",
+            hosts.len(),
+            limits::HOSTS
+        );
+        findings.push(Finding::refuse(&subject, what, "split the service"));
+    }
+    let refused_hosts = findings
+        .iter()
+        .any(|finding| finding.severity == Severity::Refuse);
+    if hosts.is_empty() && !refused_hosts {
+        let what = "no instance in service was found";
+        findings.push(Finding::refuse(
+            &subject,
+            what,
+            "check [fleet] in the service's file",
+        ));
+    }
+    let all_at_once = definition.roll.max_unavailable as usize >= hosts.len();
+    if all_at_once && !hosts.is_empty() && !definition.roll.allow_outage {
+        let what = format!(
+            "max_unavailable is {} of {} hosts",
+            definition.roll.max_unavailable,
+            hosts.len()
+        );
+        let hint =
+            "service would be interrupted: say allow_outage = true in the service's file if that is meant";
+        findings.push(Finding::refuse(&subject, what, hint));
+    }
+}
+
+fn target_groups(
+    snapshot: &FleetSnapshot,
+    hosts: &[HostPlan],
+    definition: &ServiceDefinition,
+    findings: &mut Vec<Finding>,
+) -> BTreeMap<String, TargetGroupPlan> {
+    let used = |group: &&TargetGroupSnapshot| {
+        hosts
+            .iter()
+            .flat_map(|host| &host.targets)
+            .any(|target| target.target_group == group.arn)
+    };
+    let mut plans = BTreeMap::new();
+    for group in snapshot.target_groups.iter().filter(used) {
+        let floor = group.healthy.saturating_sub(definition.roll.max_unavailable);
+        if floor == 0 && group.healthy > 0 && !definition.roll.allow_outage {
+            let what = format!(
+                "{} healthy, max_unavailable {}",
+                group.healthy, definition.roll.max_unavailable
+            );
+            let hint = "nobody would be served: lower max_unavailable, or say allow_outage = true";
+            findings.push(Finding::refuse(&group.name, what, hint));
+        }
+        let plan = TargetGroupPlan {
+            name: group.name.clone(),
+            deregistration_delay_s: group.deregistration_delay_s,
+            healthy_after_s: group.health_check_interval_s * group.healthy_threshold,
+            floor,
+        };
+        plans.insert(group.arn.clone(), plan);
+    }
+    plans
+}
+
+fn group_plan(
+    group: &GroupSnapshot,
+    definition: &ServiceDefinition,
+    findings: &mut Vec<Finding>,
+) -> GroupPlan {
+    if let Some(refresh) = &group.refresh {
+        let what = format!("instance refresh {refresh} is running");
+        findings.push(Finding::refuse(&group.name, what, "wait for it, or cancel it"));
+    }
+    if let Some(tag) = &group.suspension_tag {
+        let what = format!("carries the suspension tag of another release: {tag}");
+        let hint = "see whether that release still runs; if not, resume the processes that the tag names and remove it";
+        findings.push(Finding::refuse(&group.name, what, hint));
+    }
+    for source in &group.unsupported {
+        let what = format!("has {source} attached, which this version does not handle");
+        findings.push(Finding::refuse(
+            &group.name,
+            what,
+            "move the service to target groups",
+        ));
+    }
+    let suspended_before: Vec<String> = group.suspended.iter().cloned().collect();
+    if !suspended_before.is_empty() {
+        let what = format!("already suspended, left alone: {}", suspended_before.join(", "));
+        findings.push(Finding::warn(&group.name, what));
+    }
+    let ours = |process: &Process| !group.suspended.contains(process.as_str());
+    GroupPlan {
+        name: group.name.clone(),
+        suspend: definition.suspend.iter().copied().filter(ours).collect(),
+        suspended_before,
+    }
+}
+
+/// An alarm whose actions are off stays off; one that only scales is left alone, because scaling is suspended anyway.
+fn alarm_plan(alarm: &AlarmSnapshot, findings: &mut Vec<Finding>) -> Option<AlarmPlan> {
+    if alarm.state == "ALARM" {
+        findings.push(Finding::warn(&alarm.name, "is in ALARM already"));
+    }
+    (alarm.actions_enabled && !alarm.scales_only).then(|| AlarmPlan {
+        name: alarm.name.clone(),
+        arn: alarm.arn.clone(),
+    })
+}

@@ -1,0 +1,211 @@
+//! The journal: what a release's history is made of.
+
+use drawgate_schemas::{Digest, Ended, ReleaseRequest, limits::cut};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::plan::{HostPlan, Plan};
+use crate::snapshot::Observation;
+use crate::step::Step;
+
+/// One line of the journal.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Entry {
+    /// 1, 2, 3, … without a gap.
+    pub n: u64,
+    /// When it was written, by the worker's clock. Waits are reckoned from it; order is `n`'s alone.
+    pub at: Timestamp,
+    /// What is recorded.
+    pub record: Record,
+}
+
+/// What is recorded.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "record", rename_all = "snake_case")]
+pub enum Record {
+    /// The request is this worker's to handle.
+    Accepted {
+        /// The message.
+        request: Box<ReleaseRequest>,
+        /// Open releases of the same target at that moment.
+        ahead: u32,
+    },
+    /// Its turn in the lane has come.
+    Started,
+    /// A worker process took it up where another one stopped: the open intents have no known outcome.
+    TakenUp,
+    /// The step is about to be performed. Written before the effect.
+    Intent {
+        /// Which step.
+        step: Step,
+    },
+    /// What came of it.
+    Outcome {
+        /// Which step.
+        step: Step,
+        /// What came of it.
+        outcome: StepOutcome,
+    },
+    /// From here on the way leads back.
+    TurnedBack {
+        /// Why.
+        cause: Cause,
+    },
+    /// The end. Nothing follows.
+    Ended {
+        /// Outcome and receipt.
+        ended: Box<Ended>,
+    },
+}
+
+/// What came of one performance of a step.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "outcome", rename_all = "snake_case")]
+pub enum StepOutcome {
+    /// Performed, and confirmed.
+    Done {
+        /// What was learnt.
+        evidence: Evidence,
+    },
+    /// Found done, and left alone.
+    AlreadyDone {
+        /// What was learnt.
+        evidence: Evidence,
+    },
+    /// A definite no: trying again would bring the same.
+    Refused {
+        /// What was refused.
+        failure: Failure,
+    },
+    /// Not done, for certain; a later try may succeed.
+    Transient {
+        /// What stood in the way.
+        failure: Failure,
+    },
+    /// It may have happened or not: to be looked at again before anything else.
+    Unknown {
+        /// What is not known.
+        failure: Failure,
+    },
+}
+
+impl StepOutcome {
+    /// Performed and confirmed, with nothing more to say.
+    pub fn done() -> Self {
+        Self::Done {
+            evidence: Evidence::Nothing,
+        }
+    }
+
+    /// Found done, with nothing more to say.
+    pub fn already() -> Self {
+        Self::AlreadyDone {
+            evidence: Evidence::Nothing,
+        }
+    }
+
+    /// What was learnt, if the step is done.
+    pub fn evidence(&self) -> Option<&Evidence> {
+        match self {
+            Self::Done { evidence } | Self::AlreadyDone { evidence } => Some(evidence),
+            _ => None,
+        }
+    }
+
+    /// What went wrong, if the step is not done.
+    pub fn failure(&self) -> Option<&Failure> {
+        match self {
+            Self::Refused { failure } | Self::Transient { failure } | Self::Unknown { failure } => {
+                Some(failure)
+            }
+            _ => None,
+        }
+    }
+}
+
+/// What a step that is done has learnt.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "evidence", rename_all = "snake_case")]
+pub enum Evidence {
+    /// Nothing more.
+    Nothing,
+    /// The digest behind the tag.
+    Resolved {
+        /// It.
+        digest: Digest,
+    },
+    /// The plan.
+    Planned {
+        /// It.
+        plan: Box<Plan>,
+    },
+    /// The containers were swapped.
+    Swapped {
+        /// Time between the order to stop the one and the other's having started; `None` where nothing ran before.
+        without_container_ms: Option<u64>,
+    },
+    /// The instance is no longer a member of the fleet.
+    Gone {
+        /// How that was seen.
+        why: String,
+    },
+    /// Members that were not among the hosts.
+    Joined {
+        /// They, ready to be rolled.
+        hosts: Vec<HostPlan>,
+    },
+    /// What is there at the end.
+    Observed {
+        /// It.
+        observation: Box<Observation>,
+    },
+}
+
+/// What went wrong, for a person.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// What went wrong.
+    pub what: String,
+    /// The way out, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
+    /// The container's last lines, where a container failed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub logs: Vec<String>,
+}
+
+impl Failure {
+    /// A failure without hint or logs; the text is cut to the bound of an event's detail.
+    pub fn new(what: impl AsRef<str>) -> Self {
+        Self {
+            what: cut(what.as_ref(), drawgate_schemas::limits::DETAIL_CHARS),
+            hint: None,
+            logs: Vec::new(),
+        }
+    }
+
+    /// With the way out.
+    #[must_use]
+    pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// With the container's last lines.
+    #[must_use]
+    pub fn with_logs(mut self, logs: Vec<String>) -> Self {
+        self.logs = logs;
+        self
+    }
+}
+
+/// Why a roll turned back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cause {
+    /// The step that failed.
+    pub step: Step,
+    /// What went wrong.
+    pub failure: Failure,
+    /// How often it was tried.
+    pub attempts: u32,
+}

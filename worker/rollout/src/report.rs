@@ -1,0 +1,459 @@
+//! The end of a release: what was before, what is after, and what that makes of it.
+//!
+//! Nothing is called fine that was not seen: without an observation at the end, the outcome is `needs_operator`.
+
+use std::collections::BTreeSet;
+
+use drawgate_schemas::{
+    AlarmReceipt, Digest, Direction, Ended, GroupReceipt, HostReceipt, Outcome, PhaseTime, Receipt,
+    TargetReceipt,
+};
+use jiff::Timestamp;
+
+use crate::limits::between_ms;
+use crate::plan::{GroupPlan, HostPlan, Plan, TargetPlan};
+use crate::record::{Evidence, StepOutcome};
+use crate::snapshot::{Observation, ObservedHost, ObservedTarget};
+use crate::state::{Release, host_step};
+use crate::step::{Phase, Step};
+
+/// Outcome and receipt of a release that has nothing left to do.
+pub fn conclude(release: &Release, now: Timestamp) -> Ended {
+    let Some(plan) = &release.plan else {
+        return without_plan(release);
+    };
+    let digest = &plan.digest;
+    let seen = release.observation.as_deref();
+    let left_over = seen.map_or_else(|| unseen(plan), |seen| left_over(release, plan, seen));
+    let outcome = outcome(release, plan, &left_over);
+    let receipt = receipt(release, plan, digest, seen, left_over, now);
+    Ended {
+        outcome,
+        summary: summary(release, plan, outcome, &receipt),
+        hint: hint(release, outcome),
+        receipt: Some(receipt),
+    }
+}
+
+/// The end of a request whose time ran out before its turn came.
+pub(crate) fn expired(release: &Release) -> Ended {
+    let at = release
+        .request
+        .expires_at
+        .map(|at| at.to_string())
+        .unwrap_or_default();
+    Ended {
+        outcome: Outcome::Rejected,
+        summary: format!("expired at {at}, before its turn came: nothing was touched"),
+        hint: Some("publish again".to_owned()),
+        receipt: None,
+    }
+}
+
+fn without_plan(release: &Release) -> Ended {
+    let cause = release.turned_back.as_ref();
+    Ended {
+        outcome: Outcome::Failed,
+        summary: cause.map_or_else(
+            || "ended before it began: nothing was touched".to_owned(),
+            |cause| format!("{}: {}; nothing was touched", cause.step, cause.failure.what),
+        ),
+        hint: cause.and_then(|cause| cause.failure.hint.clone()),
+        receipt: None,
+    }
+}
+
+fn outcome(release: &Release, plan: &Plan, left_over: &[String]) -> Outcome {
+    let touched = release.hosts().any(|host| release.touched(&host.instance));
+    match (&release.turned_back, left_over.is_empty()) {
+        (_, false) => Outcome::NeedsOperator,
+        (None, true) if all_gone(release, plan) => Outcome::NeedsOperator,
+        (None, true) => Outcome::Succeeded,
+        (Some(_), true) if touched => Outcome::RolledBack,
+        (Some(_), true) => Outcome::Failed,
+    }
+}
+
+fn all_gone(release: &Release, plan: &Plan) -> bool {
+    !plan.hosts.is_empty() && release.hosts().all(|host| release.gone.contains(&host.instance))
+}
+
+/// What is not as it should be, each with the command that mends it or says more.
+fn left_over(release: &Release, plan: &Plan, seen: &Observation) -> Vec<String> {
+    let mut left = Vec::new();
+    for group in plan.groups.iter().filter(|group| !group.suspend.is_empty()) {
+        left_over_group(group, release, seen, &mut left);
+    }
+    for alarm in plan.alarms.iter().filter(|_| release.begun(&Step::Silence)) {
+        if seen.alarms.get(&alarm.name) != Some(&true) {
+            let name = &alarm.name;
+            left.push(format!(
+                "actions of alarm {name} are not on: aws cloudwatch enable-alarm-actions --alarm-names {name}"
+            ));
+        }
+    }
+    for host in release
+        .hosts()
+        .filter(|host| !release.gone.contains(&host.instance))
+    {
+        left_over_host(host, release, plan, seen, &mut left);
+    }
+    left
+}
+
+fn left_over_group(group: &GroupPlan, release: &Release, seen: &Observation, left: &mut Vec<String>) {
+    if !release.begun(&Step::Suspend {
+        group: group.name.clone(),
+    }) {
+        return;
+    }
+    let name = &group.name;
+    let Some(after) = seen.groups.get(name) else {
+        left.push(format!(
+            "group {name} could not be seen: aws autoscaling describe-auto-scaling-groups \
+             --auto-scaling-group-names {name}"
+        ));
+        return;
+    };
+    if after.held_by_other {
+        return;
+    }
+    let ours = group.suspend.iter().map(|process| process.as_str());
+    let still: Vec<&str> = ours
+        .filter(|process| after.suspended.contains(*process))
+        .collect();
+    if !still.is_empty() {
+        let still = still.join(" ");
+        left.push(format!(
+            "{still} still suspended: aws autoscaling resume-processes --auto-scaling-group-name {name} \
+             --scaling-processes {still}"
+        ));
+    }
+}
+
+fn left_over_host(
+    host: &HostPlan,
+    release: &Release,
+    plan: &Plan,
+    seen: &Observation,
+    left: &mut Vec<String>,
+) {
+    let instance = &host.instance;
+    let Some(after) = seen.hosts.get(instance) else {
+        left.push(format!("{instance} could not be seen"));
+        return;
+    };
+    if !after.member {
+        return;
+    }
+    let touched = release.touched(instance);
+    if let Some(why) = after
+        .unseen
+        .as_ref()
+        .filter(|_| touched || release.turned_back.is_none())
+    {
+        left.push(format!("{instance} could not be seen: {why}"));
+    } else {
+        left_over_container(host, release, plan, after, left);
+    }
+    for (target, state) in host.targets.iter().zip(&after.targets).filter(|_| touched) {
+        left_over_target(target, state, plan, left);
+    }
+}
+
+fn left_over_container(
+    host: &HostPlan,
+    release: &Release,
+    plan: &Plan,
+    after: &ObservedHost,
+    left: &mut Vec<String>,
+) {
+    let instance = &host.instance;
+    let name = &plan.definition.container.name;
+    let runs = after
+        .image
+        .as_deref()
+        .filter(|_| after.running)
+        .unwrap_or("nothing");
+    if release.turned_back.is_none() {
+        let pinned = plan.pinned();
+        if !after.running || after.image.as_deref() != Some(pinned.as_str()) {
+            left.push(format!("{instance} runs {runs} as {name}, not {pinned}"));
+        }
+    } else if release.touched(instance) {
+        let before = host.before.as_ref();
+        let same = after.container.as_deref() == before.map(|before| before.id.as_str());
+        let running = before.is_some_and(|before| before.running);
+        if !same || (running && !after.running) {
+            let wanted = before.map_or("nothing", |before| before.image.as_str());
+            left.push(format!(
+                "{instance} runs {runs} as {name}, before it was {wanted}"
+            ));
+        }
+    }
+}
+
+fn left_over_target(target: &TargetPlan, state: &ObservedTarget, plan: &Plan, left: &mut Vec<String>) {
+    let was_healthy = target.state_before == "healthy";
+    let there = !matches!(state.state.as_str(), "absent" | "draining");
+    if (was_healthy && state.state == "healthy") || (!was_healthy && there) {
+        return;
+    }
+    let (arn, id, port) = (&target.target_group, &target.id, target.port);
+    let name = target_group_name(plan, arn);
+    left.push(format!(
+        "{id}:{port} is {} in {name}, before it was {}: aws elbv2 register-targets --target-group-arn {arn} \
+         --targets Id={id},Port={port}",
+        state.state, target.state_before
+    ));
+}
+
+fn unseen(plan: &Plan) -> Vec<String> {
+    let groups: Vec<&str> = plan.groups.iter().map(|group| group.name.as_str()).collect();
+    vec![format!(
+        "the result could not be looked at: aws autoscaling describe-auto-scaling-groups \
+         --auto-scaling-group-names {}",
+        groups.join(" ")
+    )]
+}
+
+fn target_group_name(plan: &Plan, arn: &str) -> String {
+    plan.target_groups
+        .get(arn)
+        .map_or_else(|| arn.to_owned(), |group| group.name.clone())
+}
+
+fn receipt(
+    release: &Release,
+    plan: &Plan,
+    digest: &Digest,
+    seen: Option<&Observation>,
+    left_over: Vec<String>,
+    now: Timestamp,
+) -> Receipt {
+    let moved = seen
+        .and_then(|seen| seen.tag_digest.clone())
+        .filter(|tag| tag != digest);
+    Receipt {
+        digest: digest.clone(),
+        tag_moved_to: moved,
+        duration_ms: between_ms(release.started_at.unwrap_or(release.accepted_at), now),
+        balancer_wait_ms: balancer_wait_ms(release),
+        costs_most: costs_most(release, plan),
+        hosts: release
+            .hosts()
+            .map(|host| host_receipt(release, plan, host, seen))
+            .collect(),
+        groups: plan
+            .groups
+            .iter()
+            .map(|group| group_receipt(group, seen))
+            .collect(),
+        alarms: plan
+            .alarms
+            .iter()
+            .map(|alarm| AlarmReceipt {
+                alarm: alarm.name.clone(),
+                before: true,
+                after: seen.is_some_and(|seen| seen.alarms.get(&alarm.name) == Some(&true)),
+            })
+            .collect(),
+        left_over,
+    }
+}
+
+fn group_receipt(group: &GroupPlan, seen: Option<&Observation>) -> GroupReceipt {
+    let after = seen.and_then(|seen| seen.groups.get(&group.name));
+    GroupReceipt {
+        group: group.name.clone(),
+        before: group.suspended_before.clone(),
+        suspended: group
+            .suspend
+            .iter()
+            .map(|process| process.as_str().to_owned())
+            .collect(),
+        after: after
+            .map(|after| after.suspended.iter().cloned().collect())
+            .unwrap_or_default(),
+    }
+}
+
+fn host_receipt(release: &Release, plan: &Plan, host: &HostPlan, seen: Option<&Observation>) -> HostReceipt {
+    let after = seen.and_then(|seen| seen.hosts.get(&host.instance));
+    let state_after = |index: usize| {
+        after
+            .and_then(|after| after.targets.get(index))
+            .map_or("not seen", |target| target.state.as_str())
+    };
+    HostReceipt {
+        instance: host.instance.clone(),
+        touched: release.touched(&host.instance),
+        gone: release.gone.contains(&host.instance),
+        image_before: host.before.as_ref().map(|before| before.image.clone()),
+        image_after: after.and_then(|after| after.image.clone()),
+        targets: host
+            .targets
+            .iter()
+            .enumerate()
+            .map(|(index, target)| TargetReceipt {
+                target_group: target_group_name(plan, &target.target_group),
+                port: target.port,
+                before: target.state_before.clone(),
+                after: state_after(index).to_owned(),
+            })
+            .collect(),
+        without_container_ms: without_container_ms(release, &host.instance),
+        phases: phase_times(release, &host.instance),
+    }
+}
+
+fn without_container_ms(release: &Release, instance: &str) -> Option<u64> {
+    let swap = release
+        .steps
+        .get(&host_step(instance, Direction::Forward, Phase::Swap))?;
+    match swap.last.as_ref().and_then(StepOutcome::evidence)? {
+        Evidence::Swapped { without_container_ms } => *without_container_ms,
+        _ => None,
+    }
+}
+
+fn phase_times(release: &Release, instance: &str) -> Vec<PhaseTime> {
+    let mut times = Vec::new();
+    for (step, state) in &release.steps {
+        let Step::Host {
+            instance: of,
+            direction,
+            phase,
+        } = step
+        else {
+            continue;
+        };
+        if let Some(shown) = phase.shown_as().filter(|_| of == instance) {
+            let took_ms = between_ms(state.begun_at, state.last_at);
+            times.push(PhaseTime {
+                direction: *direction,
+                phase: shown,
+                took_ms,
+            });
+        }
+    }
+    times
+}
+
+/// Time in which at least one host was waiting for the load balancer: with hosts one after another it is the sum, with
+/// several at once no moment counts twice.
+fn balancer_wait_ms(release: &Release) -> u64 {
+    let waits = |step: &Step| {
+        matches!(
+            step,
+            Step::Host {
+                phase: Phase::Drain | Phase::Settle,
+                ..
+            }
+        )
+    };
+    let mut spans: Vec<(Timestamp, Timestamp)> = release
+        .steps
+        .iter()
+        .filter(|(step, _)| waits(step))
+        .map(|(_, state)| (state.begun_at, state.last_at))
+        .collect();
+    spans.sort();
+    let mut total_ms = 0;
+    let mut covered = Timestamp::MIN;
+    for (from, to) in spans {
+        total_ms += between_ms(from.max(covered), to.max(covered));
+        covered = covered.max(to);
+    }
+    total_ms
+}
+
+/// The one setting that would save most if it were smaller.
+fn costs_most(release: &Release, plan: &Plan) -> Option<String> {
+    let sum = |phase: Phase| -> u64 {
+        let of_phase = release
+            .steps
+            .iter()
+            .filter(|(step, _)| matches!(step, Step::Host { phase: p, .. } if *p == phase));
+        of_phase
+            .map(|(_, state)| between_ms(state.begun_at, state.last_at))
+            .sum()
+    };
+    let delays: BTreeSet<u64> = plan
+        .target_groups
+        .values()
+        .map(|group| group.deregistration_delay_s)
+        .collect();
+    let delay_s = delays.last().copied().unwrap_or(0);
+    let healthy_s = plan
+        .target_groups
+        .values()
+        .map(|group| group.healthy_after_s)
+        .max()
+        .unwrap_or(0);
+    let stop_s = plan.definition.container.stop_timeout_s;
+    let costs = [
+        (
+            sum(Phase::Drain),
+            format!("the deregistration delay of {delay_s} s"),
+        ),
+        (
+            sum(Phase::Settle),
+            format!("the health check's {healthy_s} s until a target is healthy"),
+        ),
+        (
+            sum(Phase::Swap),
+            format!("stopping and starting the container (stop_timeout {stop_s} s)"),
+        ),
+        (sum(Phase::Verify), "verification".to_owned()),
+    ];
+    costs
+        .into_iter()
+        .max_by_key(|(ms, _)| *ms)
+        .filter(|(ms, _)| *ms > 0)
+        .map(|(_, what)| what)
+}
+
+fn summary(release: &Release, plan: &Plan, outcome: Outcome, receipt: &Receipt) -> String {
+    let to = &plan.version_name;
+    let hosts = release.hosts().count() - release.gone.len();
+    let why = release
+        .turned_back
+        .as_ref()
+        .map(|cause| format!("{}: {}", cause.step, cause.failure.what));
+    let why = why.unwrap_or_default();
+    match outcome {
+        Outcome::Succeeded => {
+            let joined = release.joined.len();
+            format!("{hosts} of {hosts} on {to}, {joined} adopted, scaling and alarms as before")
+        }
+        Outcome::RolledBack => {
+            format!("{why}; service is on what it was before everywhere, scaling and alarms as before")
+        }
+        Outcome::Failed => format!("{why}; no host was touched, scaling and alarms as before"),
+        _ if receipt.left_over.is_empty() => "no instance of the fleet is left".to_owned(),
+        _ => {
+            let n = receipt.left_over.len();
+            let first = receipt.left_over.first().map_or("", String::as_str);
+            let cause = if why.is_empty() {
+                String::new()
+            } else {
+                format!("{why}; ")
+            };
+            format!("{cause}{n} left as it should not be: {first}")
+        }
+    }
+}
+
+fn hint(release: &Release, outcome: Outcome) -> Option<String> {
+    let cause = release.turned_back.as_ref();
+    let id = release.request.id;
+    match outcome {
+        Outcome::Succeeded => None,
+        Outcome::NeedsOperator => Some(format!("drawgate show {id} lists what is left, and what to run")),
+        _ if cause.is_some_and(|cause| !cause.failure.logs.is_empty()) => Some(format!(
+            "drawgate show {id} --logs has the container's last lines"
+        )),
+        _ => cause.and_then(|cause| cause.failure.hint.clone()),
+    }
+}

@@ -1,0 +1,243 @@
+//! The fleet as it was seen: what `Inspect` brings, and what `Confirm` brings at the end.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use drawgate_schemas::Digest;
+use serde::{Deserialize, Serialize};
+
+use crate::definition::RestartPolicy;
+use crate::plan::ContainerBefore;
+
+/// Everything that a plan is made from.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct FleetSnapshot {
+    /// The fleet's Auto Scaling groups.
+    pub groups: Vec<GroupSnapshot>,
+    /// Its instances.
+    pub hosts: Vec<HostSnapshot>,
+    /// Every target group that one of them is in.
+    pub target_groups: Vec<TargetGroupSnapshot>,
+    /// Every alarm that the service's patterns match.
+    pub alarms: Vec<AlarmSnapshot>,
+}
+
+/// An Auto Scaling group.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GroupSnapshot {
+    /// Its name.
+    pub name: String,
+    /// Suspended processes.
+    pub suspended: BTreeSet<String>,
+    /// The suspension tag, if a release left one.
+    pub suspension_tag: Option<String>,
+    /// The id of an instance refresh that runs.
+    pub refresh: Option<String>,
+    /// Classic load balancers and other traffic sources that this version cannot handle.
+    pub unsupported: Vec<String>,
+    /// Its members.
+    pub members: Vec<MemberSnapshot>,
+}
+
+/// A member of an Auto Scaling group.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MemberSnapshot {
+    /// The EC2 instance's id.
+    pub instance: String,
+    /// Its lifecycle state, as the API writes it: `InService`, `Pending`, …
+    pub lifecycle: String,
+}
+
+/// An instance.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HostSnapshot {
+    /// The EC2 instance's id.
+    pub instance: String,
+    /// Its state in EC2, as the API writes it.
+    pub state: String,
+    /// The address it is reached by.
+    pub address: String,
+    /// Its Auto Scaling group.
+    pub group: Option<String>,
+    /// Its targets.
+    pub targets: Vec<TargetSnapshot>,
+    /// What was seen over SSH.
+    pub view: HostView,
+}
+
+/// What was seen of a host over SSH.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "view", rename_all = "snake_case")]
+pub enum HostView {
+    /// It answered.
+    Reached {
+        /// The Docker engine's version.
+        engine: String,
+        /// Free bytes where the engine keeps images; `None` where that could not be read.
+        disk_free_bytes: Option<u64>,
+        /// The container under the service's name, running or not.
+        container: Option<ContainerSnapshot>,
+        /// Other containers that hold host ports: name by port and protocol (`8080/tcp`).
+        ports_held: BTreeMap<String, String>,
+    },
+    /// It did not answer.
+    Unreachable {
+        /// Which part failed, and how.
+        why: String,
+        /// The way out.
+        hint: Option<String>,
+    },
+}
+
+/// A container.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ContainerSnapshot {
+    /// Its id.
+    pub id: String,
+    /// The image it was made from, as it was named then.
+    pub image: String,
+    /// Digest of that image, where the engine knows one.
+    pub digest: Option<Digest>,
+    /// Whether it runs.
+    pub running: bool,
+    /// Its restart policy.
+    pub restart: RestartPolicy,
+    /// Whether the engine removes it when it stops.
+    pub auto_remove: bool,
+    /// Its labels.
+    pub labels: BTreeMap<String, String>,
+}
+
+/// A registration.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TargetSnapshot {
+    /// The target group's ARN.
+    pub target_group: String,
+    /// Instance id or IP address, as it is registered.
+    pub id: String,
+    /// The port it is registered with.
+    pub port: u16,
+    /// The availability zone it is registered with, where it is given at all.
+    pub zone: Option<String>,
+    /// Its state, as the API writes it.
+    pub state: String,
+}
+
+/// A target group.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TargetGroupSnapshot {
+    /// Its ARN.
+    pub arn: String,
+    /// Its name.
+    pub name: String,
+    /// Its deregistration delay, in seconds.
+    pub deregistration_delay_s: u64,
+    /// Seconds between two health checks.
+    pub health_check_interval_s: u64,
+    /// Successes that make a target healthy.
+    pub healthy_threshold: u64,
+    /// Healthy targets, whoever they belong to.
+    pub healthy: u32,
+}
+
+/// An alarm.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AlarmSnapshot {
+    /// Its name.
+    pub name: String,
+    /// Its ARN.
+    pub arn: String,
+    /// Whether its actions are on.
+    pub actions_enabled: bool,
+    /// Whether all its actions are scaling policies: then it is left alone.
+    pub scales_only: bool,
+    /// `OK`, `ALARM` or `INSUFFICIENT_DATA`.
+    pub state: String,
+}
+
+impl HostSnapshot {
+    /// The container that a release would replace.
+    pub fn before(&self) -> Option<ContainerBefore> {
+        let HostView::Reached {
+            container: Some(container),
+            ..
+        } = &self.view
+        else {
+            return None;
+        };
+        let label = |key: &str| container.labels.get(key).cloned();
+        Some(ContainerBefore {
+            id: container.id.clone(),
+            image: container.image.clone(),
+            digest: container.digest.clone(),
+            version_name: label(LABEL_VERSION).unwrap_or_else(|| version_of(&container.image)),
+            running: container.running,
+            restart: container.restart,
+            ours: container.labels.contains_key(LABEL_RELEASE),
+        })
+    }
+}
+
+/// Label of a container of ours: the release that made it.
+pub const LABEL_RELEASE: &str = "drawgate.release";
+/// Label of a container of ours: what a person calls its version.
+pub const LABEL_VERSION: &str = "drawgate.version";
+
+/// What a person calls a container's version that no label names: its tag, or else its digest's first digits.
+fn version_of(image: &str) -> String {
+    image.parse::<drawgate_schemas::ImageReference>().map_or_else(
+        |_| drawgate_schemas::limits::cut(image, 24),
+        |reference| reference.version().to_owned(),
+    )
+}
+
+/// Everything that was touched, as it is at the end.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Observation {
+    /// Where the tag points now, where that could be read.
+    pub tag_digest: Option<Digest>,
+    /// Groups by name.
+    pub groups: BTreeMap<String, ObservedGroup>,
+    /// Alarms of the plan: whether their actions are on.
+    pub alarms: BTreeMap<String, bool>,
+    /// Hosts by instance id.
+    pub hosts: BTreeMap<String, ObservedHost>,
+}
+
+/// A group at the end.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ObservedGroup {
+    /// Suspended processes.
+    pub suspended: BTreeSet<String>,
+    /// Whether another release's suspension tag is on it: then what is suspended is that release's.
+    pub held_by_other: bool,
+}
+
+/// A host at the end.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ObservedHost {
+    /// Whether it is still a member of the fleet.
+    pub member: bool,
+    /// The container under the service's name: its id.
+    pub container: Option<String>,
+    /// The image it was made from.
+    pub image: Option<String>,
+    /// Whether it runs.
+    pub running: bool,
+    /// Whether a release of ours made it, and which.
+    pub release: Option<String>,
+    /// Its targets, in the order of the plan.
+    pub targets: Vec<ObservedTarget>,
+    /// Why it could not be seen, if it could not.
+    pub unseen: Option<String>,
+}
+
+/// A target at the end.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ObservedTarget {
+    /// The target group's ARN.
+    pub target_group: String,
+    /// The port.
+    pub port: u16,
+    /// Its state as the API writes it; `absent` where the group does not have it.
+    pub state: String,
+}

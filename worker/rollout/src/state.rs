@@ -1,0 +1,360 @@
+//! A release is the fold of its journal: `apply` each entry in turn. An entry that cannot follow is refused.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use drawgate_schemas::{Digest, Direction, Ended, ReleaseRequest};
+use jiff::Timestamp;
+
+use crate::limits::{self, after, backoff_ms};
+use crate::plan::{HostPlan, Plan};
+use crate::record::{Cause, Entry, Evidence, Failure, Record, StepOutcome};
+use crate::snapshot::Observation;
+use crate::step::{Phase, Step};
+
+/// One release, as its journal tells it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Release {
+    /// The message that asked for it.
+    pub request: ReleaseRequest,
+    /// When it was accepted.
+    pub accepted_at: Timestamp,
+    /// When its turn in the lane came.
+    pub started_at: Option<Timestamp>,
+    /// The digest behind the tag, once it is known.
+    pub digest: Option<Digest>,
+    /// The plan, once it is made.
+    pub plan: Option<Box<Plan>>,
+    /// Members that joined after the plan was made.
+    pub joined: Vec<HostPlan>,
+    /// Instances that left the fleet meanwhile.
+    pub gone: BTreeSet<String>,
+    /// Every step that was ever begun.
+    pub steps: BTreeMap<Step, StepState>,
+    /// How often the fleet was looked over for members that joined.
+    pub sweeps: u32,
+    /// Why it turned back, if it did.
+    pub turned_back: Option<Cause>,
+    /// What was there at the end.
+    pub observation: Option<Box<Observation>>,
+    /// The end.
+    pub ended: Option<Ended>,
+    /// Number of the last entry.
+    pub last_entry: u64,
+    /// Number of the last status event.
+    pub last_event: u64,
+}
+
+/// One step, as far as it has come.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StepState {
+    /// Its first intent.
+    pub begun_at: Timestamp,
+    /// From here on its patience is reckoned: the first intent, or the take-up by another worker process. A step must
+    /// not count as failed because nobody was there to try it.
+    pub patient_from: Timestamp,
+    /// Its last entry.
+    pub last_at: Timestamp,
+    /// Intents so far.
+    pub attempts: u32,
+    /// Definite refusals so far.
+    pub refusals: u32,
+    /// The outcome of the last attempt; `None` while it runs.
+    pub last: Option<StepOutcome>,
+}
+
+/// Where a step stands for the one who decides.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Standing<'a> {
+    /// Never begun.
+    Fresh,
+    /// An intent without an outcome.
+    Running,
+    /// Done.
+    Done,
+    /// Not done yet; not to be tried before that moment.
+    Again {
+        /// That moment.
+        at: Timestamp,
+    },
+    /// Not done, and not tried any more.
+    Failed(&'a Failure),
+}
+
+/// An entry that cannot follow the ones before it. A journal that holds one was not written by this code.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("entry {n} cannot follow: {why}")]
+pub struct Illegal {
+    /// The entry's number.
+    pub n: u64,
+    /// Why.
+    pub why: String,
+}
+
+impl Release {
+    /// The release that begins with this entry.
+    ///
+    /// # Errors
+    /// When the entry is not number 1 or not an acceptance.
+    pub fn begin(entry: &Entry) -> Result<Self, Illegal> {
+        let Record::Accepted { request, .. } = &entry.record else {
+            return Err(Illegal {
+                n: entry.n,
+                why: "a journal begins with an acceptance".to_owned(),
+            });
+        };
+        if entry.n != 1 {
+            return Err(Illegal {
+                n: entry.n,
+                why: "a journal begins with entry 1".to_owned(),
+            });
+        }
+        Ok(Self {
+            request: request.as_ref().clone(),
+            accepted_at: entry.at,
+            started_at: None,
+            digest: request.image.digest().cloned(),
+            plan: None,
+            joined: Vec::new(),
+            gone: BTreeSet::new(),
+            steps: BTreeMap::new(),
+            sweeps: 0,
+            turned_back: None,
+            observation: None,
+            ended: None,
+            last_entry: 1,
+            last_event: 0,
+        })
+    }
+
+    /// The release that a whole journal tells. Status events are numbered as they were when it was written.
+    ///
+    /// # Errors
+    /// At the first entry that cannot follow.
+    pub fn fold(entries: &[Entry]) -> Result<Self, Illegal> {
+        let Some((first, rest)) = entries.split_first() else {
+            return Err(Illegal {
+                n: 0,
+                why: "the journal is empty".to_owned(),
+            });
+        };
+        let mut release = Self::begin(first)?;
+        release.last_event = crate::narrate(&release, first).len() as u64;
+        for entry in rest {
+            release.apply(entry)?;
+            release.last_event += crate::narrate(&release, entry).len() as u64;
+        }
+        Ok(release)
+    }
+
+    /// Takes one entry in.
+    ///
+    /// # Errors
+    /// When the entry cannot follow; the release is then unchanged.
+    pub fn apply(&mut self, entry: &Entry) -> Result<(), Illegal> {
+        let illegal = |why: String| Err(Illegal { n: entry.n, why });
+        if entry.n != self.last_entry + 1 {
+            return illegal(format!("the last one was {}", self.last_entry));
+        }
+        if self.ended.is_some() {
+            return illegal("the release has ended".to_owned());
+        }
+        match &entry.record {
+            Record::Accepted { .. } => return illegal("it was accepted before".to_owned()),
+            Record::Started if self.started_at.is_some() => {
+                return illegal("it was started before".to_owned());
+            }
+            Record::Started => self.started_at = Some(entry.at),
+            Record::TakenUp => self.lose_open_intents(entry.at),
+            Record::Intent { step } => self.intend(step, entry)?,
+            Record::Outcome { step, outcome } => self.conclude_step(step, outcome, entry)?,
+            Record::TurnedBack { .. } if self.turned_back.is_some() => {
+                return illegal("it turned back before".to_owned());
+            }
+            Record::TurnedBack { cause } => self.turned_back = Some(cause.clone()),
+            Record::Ended { ended } => self.ended = Some(ended.as_ref().clone()),
+        }
+        self.last_entry = entry.n;
+        Ok(())
+    }
+
+    fn intend(&mut self, step: &Step, entry: &Entry) -> Result<(), Illegal> {
+        match self.steps.get_mut(step) {
+            None => {
+                let state = StepState {
+                    begun_at: entry.at,
+                    patient_from: entry.at,
+                    last_at: entry.at,
+                    attempts: 1,
+                    refusals: 0,
+                    last: None,
+                };
+                self.steps.insert(step.clone(), state);
+            }
+            Some(StepState { last: None, .. }) => {
+                return Err(Illegal {
+                    n: entry.n,
+                    why: format!("{step} is under way"),
+                });
+            }
+            Some(state) => {
+                state.attempts += 1;
+                state.last_at = entry.at;
+                state.last = None;
+            }
+        }
+        Ok(())
+    }
+
+    fn conclude_step(&mut self, step: &Step, outcome: &StepOutcome, entry: &Entry) -> Result<(), Illegal> {
+        match self.steps.get_mut(step) {
+            Some(state) if state.last.is_none() => {
+                state.last_at = entry.at;
+                state.refusals += u32::from(matches!(outcome, StepOutcome::Refused { .. }));
+                state.last = Some(outcome.clone());
+            }
+            _ => {
+                return Err(Illegal {
+                    n: entry.n,
+                    why: format!("{step} has an outcome without an intent"),
+                });
+            }
+        }
+        if let Some(evidence) = outcome.evidence() {
+            self.learn(step, evidence);
+        }
+        Ok(())
+    }
+
+    fn learn(&mut self, step: &Step, evidence: &Evidence) {
+        match evidence {
+            Evidence::Resolved { digest } => self.digest = Some(digest.clone()),
+            Evidence::Planned { plan } => self.plan = Some(plan.clone()),
+            Evidence::Gone { .. } => {
+                self.gone.extend(step.instance().map(str::to_owned));
+            }
+            Evidence::Joined { hosts } => {
+                self.sweeps += 1;
+                let known: BTreeSet<String> = self.hosts().map(|host| host.instance.clone()).collect();
+                let new = hosts
+                    .iter()
+                    .filter(|host| !known.contains(&host.instance))
+                    .cloned();
+                self.joined.extend(new.collect::<Vec<_>>());
+                // The newcomers are rolled, and then the fleet is looked over again.
+                self.steps.remove(step);
+            }
+            Evidence::Observed { observation } => self.observation = Some(observation.clone()),
+            Evidence::Nothing | Evidence::Swapped { .. } => {}
+        }
+    }
+
+    /// The process that had begun them is gone: what came of them is not known.
+    fn lose_open_intents(&mut self, at: Timestamp) {
+        for state in self.steps.values_mut() {
+            state.patient_from = at;
+            if state.last.is_none() {
+                let failure = Failure::new("the worker stopped while this was under way");
+                state.last = Some(StepOutcome::Unknown { failure });
+                state.last_at = at;
+            }
+        }
+    }
+
+    /// Every host, in the order of the roll: the plan's, then those that joined.
+    pub fn hosts(&self) -> impl Iterator<Item = &HostPlan> {
+        self.plan
+            .iter()
+            .flat_map(|plan| plan.hosts.iter())
+            .chain(self.joined.iter())
+    }
+
+    /// A host of that id.
+    pub fn host(&self, instance: &str) -> Option<&HostPlan> {
+        self.hosts().find(|host| host.instance == instance)
+    }
+
+    /// Where a step stands.
+    pub fn standing(&self, step: &Step, now: Timestamp) -> Standing<'_> {
+        let Some(state) = self.steps.get(step) else {
+            return Standing::Fresh;
+        };
+        let Some(last) = &state.last else {
+            return Standing::Running;
+        };
+        match last {
+            StepOutcome::Done { .. } | StepOutcome::AlreadyDone { .. } => Standing::Done,
+            StepOutcome::Refused { failure } => self.after_refusal(step, state, failure),
+            StepOutcome::Transient { failure } | StepOutcome::Unknown { failure } => {
+                self.after_setback(step, state, failure, now)
+            }
+        }
+    }
+
+    fn after_refusal<'a>(&self, step: &Step, state: &StepState, failure: &'a Failure) -> Standing<'a> {
+        if step.restores() && state.refusals < limits::RESTORE_REFUSALS {
+            return Standing::Again {
+                at: after(state.last_at, backoff_ms(state.attempts)),
+            };
+        }
+        Standing::Failed(failure)
+    }
+
+    fn after_setback<'a>(
+        &self,
+        step: &Step,
+        state: &StepState,
+        failure: &'a Failure,
+        now: Timestamp,
+    ) -> Standing<'a> {
+        let is_attempt_of_verify = matches!(
+            step,
+            Step::Host {
+                phase: Phase::Verify,
+                ..
+            }
+        ) && matches!(state.last, Some(StepOutcome::Transient { .. }));
+        if is_attempt_of_verify {
+            let verify = self.plan.as_ref().map(|plan| &plan.definition.verify);
+            let (attempts, interval_ms) =
+                verify.map_or((1, 0), |verify| (verify.attempts, verify.interval_ms));
+            if state.attempts >= attempts {
+                return Standing::Failed(failure);
+            }
+            return Standing::Again {
+                at: after(state.last_at, interval_ms),
+            };
+        }
+        let given_up_at = after(state.patient_from, limits::patience_ms(step, self));
+        if now >= given_up_at || state.attempts >= limits::ATTEMPTS {
+            return Standing::Failed(failure);
+        }
+        Standing::Again {
+            at: after(state.last_at, backoff_ms(state.attempts)),
+        }
+    }
+
+    /// Whether a step was begun, whatever came of it.
+    pub fn begun(&self, step: &Step) -> bool {
+        self.steps.contains_key(step)
+    }
+
+    /// Whether a step has its good end.
+    pub fn done(&self, step: &Step) -> bool {
+        let last = self.steps.get(step).and_then(|state| state.last.as_ref());
+        last.is_some_and(|outcome| outcome.evidence().is_some())
+    }
+
+    /// Whether a host was taken out of service on the way forward, or may have been: an intent is enough.
+    pub fn touched(&self, instance: &str) -> bool {
+        self.begun(&host_step(instance, Direction::Forward, Phase::Deregister))
+    }
+}
+
+/// A phase of a host as a step.
+pub(crate) fn host_step(instance: &str, direction: Direction, phase: Phase) -> Step {
+    Step::Host {
+        instance: instance.to_owned(),
+        direction,
+        phase,
+    }
+}

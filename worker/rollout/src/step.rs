@@ -1,0 +1,160 @@
+//! The steps of a roll, in the words of the field.
+
+use std::fmt;
+
+use drawgate_schemas::{Direction, HostPhase};
+use serde::{Deserialize, Serialize};
+
+/// One effect. Each is performed as look, act, confirm: doing it twice is harmless.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(tag = "step", rename_all = "snake_case")]
+pub enum Step {
+    /// Ask the registry which digest the tag stands for.
+    Resolve,
+    /// Look at the fleet and make the plan. Reads only.
+    Inspect,
+    /// Pull the image on one host.
+    Stage {
+        /// The EC2 instance's id.
+        instance: String,
+    },
+    /// Tag one Auto Scaling group with the processes to be suspended, then suspend them.
+    Suspend {
+        /// The group's name.
+        group: String,
+    },
+    /// Tag the alarms whose actions are on, then disable the actions.
+    Silence,
+    /// One phase of one host.
+    Host {
+        /// The EC2 instance's id.
+        instance: String,
+        /// Toward the wanted version, or back.
+        direction: Direction,
+        /// Which phase.
+        phase: Phase,
+    },
+    /// Look whether every member of the fleet is among the hosts that were rolled; others join.
+    Sweep,
+    /// Resume the processes that were suspended by us, in the order that terminates nobody; untag.
+    Resume {
+        /// The group's name.
+        group: String,
+    },
+    /// Enable the alarm actions that were disabled by us; untag.
+    Unsilence,
+    /// Remove what one host does not need any more.
+    Retire {
+        /// The EC2 instance's id.
+        instance: String,
+    },
+    /// Look at everything that was touched, for the receipt. Reads only.
+    Confirm,
+}
+
+/// The phases of one host, in their order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// Create the new container beside the old one.
+    Create,
+    /// Tag the instance with its targets, then deregister it everywhere.
+    Deregister,
+    /// Wait until no target group has it, not even draining.
+    Drain,
+    /// Stop the one container, start the other.
+    Swap,
+    /// Check the container, once.
+    Verify,
+    /// Give the container the restart policy it is to keep.
+    Enable,
+    /// Look whether the instance is still a member, then register every target as it was.
+    Register,
+    /// Wait until every target is healthy, and stays so; untag the instance.
+    Settle,
+}
+
+impl Phase {
+    /// What the world is told of this phase; creating a container beside the old one is nobody's news.
+    pub fn shown_as(self) -> Option<HostPhase> {
+        match self {
+            Self::Create | Self::Enable => None,
+            Self::Deregister => Some(HostPhase::Deregistering),
+            Self::Drain => Some(HostPhase::Draining),
+            Self::Swap => Some(HostPhase::Swapping),
+            Self::Verify => Some(HostPhase::Verifying),
+            Self::Register => Some(HostPhase::Registering),
+            Self::Settle => Some(HostPhase::Settling),
+        }
+    }
+}
+
+impl Step {
+    /// The instance it is about, if it is about one.
+    pub fn instance(&self) -> Option<&str> {
+        match self {
+            Self::Stage { instance } | Self::Host { instance, .. } | Self::Retire { instance } => {
+                Some(instance)
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether it puts things back. Such a step is given more patience, and its failure stops nothing else.
+    pub fn restores(&self) -> bool {
+        match self {
+            Self::Host { direction, .. } => *direction == Direction::Back,
+            Self::Resume { .. } | Self::Unsilence | Self::Retire { .. } | Self::Confirm => true,
+            Self::Resolve
+            | Self::Inspect
+            | Self::Stage { .. }
+            | Self::Suspend { .. }
+            | Self::Silence
+            | Self::Sweep => false,
+        }
+    }
+}
+
+impl fmt::Display for Phase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Create => "create the container",
+            Self::Deregister => "deregister",
+            Self::Drain => "drain",
+            Self::Swap => "swap the container",
+            Self::Verify => "verify",
+            Self::Enable => "set the restart policy",
+            Self::Register => "register",
+            Self::Settle => "become healthy",
+        })
+    }
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Resolve => f.write_str("resolve the tag"),
+            Self::Inspect => f.write_str("inspect the fleet"),
+            Self::Stage { instance } => write!(f, "{instance}: pull the image"),
+            Self::Suspend { group } => write!(f, "{group}: suspend processes"),
+            Self::Silence => f.write_str("silence alarms"),
+            Self::Host {
+                instance,
+                direction: Direction::Forward,
+                phase,
+            } => write!(f, "{instance}: {phase}"),
+            Self::Host {
+                instance,
+                direction: Direction::Back,
+                phase,
+            } => {
+                write!(f, "{instance}: {phase} (way back)")
+            }
+            Self::Sweep => f.write_str("look for members that joined"),
+            Self::Resume { group } => write!(f, "{group}: resume processes"),
+            Self::Unsilence => f.write_str("enable alarm actions"),
+            Self::Retire { instance } => write!(f, "{instance}: remove what is not needed"),
+            Self::Confirm => f.write_str("look at the result"),
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! A worker may be killed at any moment. Every moment is tried: after each entry of the journal, with each step under
+//! way then not begun, half done or done, in every combination. That holds all four places around a step: before its
+//! intent (the entry before it is the last), after it (not begun), after the effect (done, unheard), and after the
+//! outcome (the next prefix).
+
+use drawgate_rollout::{Entry, Phase, Record, Step};
+use drawgate_schemas::Outcome;
+
+use crate::driver::Sim;
+use crate::forward;
+use crate::world::{Extent, Fault, World, id};
+
+const AWAY_MS: u64 = 90_000;
+
+/// Steps under way after these entries.
+fn under_way(journal: &[Entry]) -> Vec<Step> {
+    let mut open: Vec<Step> = Vec::new();
+    for entry in journal {
+        match &entry.record {
+            Record::Intent { step } => open.push(step.clone()),
+            Record::Outcome { step, .. } => open.retain(|other| other != step),
+            Record::TakenUp => open.clear(),
+            _ => {}
+        }
+    }
+    open
+}
+
+fn extents_of(step: &Step) -> &'static [Extent] {
+    if World::has_half(step) {
+        &[Extent::None, Extent::Half, Extent::Whole]
+    } else {
+        &[Extent::None, Extent::Whole]
+    }
+}
+
+/// Every combination of how far the steps under way may have come.
+fn combinations(steps: &[Step]) -> Vec<Vec<Extent>> {
+    let mut all = vec![Vec::new()];
+    for step in steps {
+        let longer = |shorter: &Vec<Extent>| {
+            let shorter = shorter.clone();
+            extents_of(step).iter().map(move |extent| {
+                let mut longer = shorter.clone();
+                longer.push(*extent);
+                longer
+            })
+        };
+        all = all.iter().flat_map(longer).collect();
+    }
+    all
+}
+
+/// How many kills there are in a journal: counted from it alone, as the check on `explore`.
+fn kills(journal: &[Entry]) -> usize {
+    let prefixes = (1..journal.len()).map(|k| under_way(&journal[..k]));
+    prefixes
+        .map(|open| open.iter().map(|step| extents_of(step).len()).product::<usize>())
+        .sum()
+}
+
+fn killed_at(world: &World, k: usize) -> Sim {
+    let mut sim = Sim::new(world.clone());
+    sim.kill_at = Some(k);
+    assert!(sim.run().is_err(), "was not killed after entry {k}");
+    assert_eq!(sim.journal.len(), k);
+    sim
+}
+
+/// Kills the worker at every moment of this roll; each ends as it would have without. Gives the executions.
+fn explore(world: &World, outcome: Outcome) -> usize {
+    let calm = Sim::new(world.clone()).finish();
+    assert_eq!(calm.outcome(), outcome);
+    let mut executions = 0;
+    for k in 1..calm.journal.len() {
+        let open = under_way(&calm.journal[..k]);
+        for extents in combinations(&open) {
+            let mut sim = killed_at(world, k);
+            let flying: Vec<Step> = sim.flights.iter().map(|(_, step)| step.clone()).collect();
+            assert_eq!(flying, open);
+            sim.die(&extents, AWAY_MS);
+            let sim = sim.finish();
+            assert_eq!(
+                sim.outcome(),
+                outcome,
+                "killed after entry {k}, {open:?} {extents:?}"
+            );
+            executions += 1;
+        }
+    }
+    assert_eq!(executions, kills(&calm.journal));
+    executions
+}
+
+/// Kills the worker twice, at every pair of moments, steps under way either not begun or done.
+fn explore_twice(world: &World, outcome: Outcome) -> usize {
+    let calm = Sim::new(world.clone()).finish();
+    assert_eq!(calm.outcome(), outcome);
+    let mut executions = 0;
+    for first in 1..calm.journal.len() {
+        for (extent_1, extent_2) in [
+            (Extent::None, Extent::None),
+            (Extent::None, Extent::Whole),
+            (Extent::Whole, Extent::None),
+            (Extent::Whole, Extent::Whole),
+        ] {
+            for later in 1.. {
+                let mut sim = killed_at(world, first);
+                let extents = vec![extent_1; sim.flights.len()];
+                sim.die(&extents, AWAY_MS);
+                sim.kill_at = Some(sim.journal.len() + later);
+                if sim.run().is_ok() {
+                    break;
+                }
+                let extents = vec![extent_2; sim.flights.len()];
+                sim.die(&extents, AWAY_MS);
+                if sim.release.ended.is_none() {
+                    assert_eq!(
+                        sim.finish().outcome(),
+                        outcome,
+                        "killed after entries {first} and {later}"
+                    );
+                    executions += 1;
+                }
+            }
+        }
+    }
+    executions
+}
+
+/// The places where a way back begins that differ from one another: nothing swapped, all of the last host swapped, all
+/// of the fleet.
+fn turning_points(hosts: usize) -> [(Step, Outcome); 5] {
+    [
+        (forward(1, Phase::Create), Outcome::Failed),
+        (forward(hosts, Phase::Drain), Outcome::RolledBack),
+        (forward(hosts, Phase::Swap), Outcome::RolledBack),
+        (forward(hosts, Phase::Settle), Outcome::RolledBack),
+        (Step::Sweep, Outcome::RolledBack),
+    ]
+}
+
+fn fleets() -> [(usize, u32); 5] {
+    [(1, 1), (2, 1), (2, 2), (3, 1), (3, 2)]
+}
+
+#[test]
+fn killed_at_every_moment_of_the_way_forward() {
+    let executions = fleets().map(|(hosts, out)| explore(&World::new(hosts, out), Outcome::Succeeded));
+    assert_eq!(executions, [0; 5]);
+}
+
+#[test]
+fn killed_at_every_moment_of_the_way_back() {
+    let executions = fleets().map(|(hosts, out)| {
+        let ways = turning_points(hosts);
+        ways.map(|(step, outcome)| {
+            explore(
+                &World::new(hosts, out).with(step, Fault::Refused, usize::MAX),
+                outcome,
+            )
+        })
+        .iter()
+        .sum::<usize>()
+    });
+    assert_eq!(executions, [0; 5]);
+}
+
+#[test]
+fn killed_at_every_moment_of_a_way_back_from_each_step_of_a_fleet_of_two() {
+    let mut executions = 0;
+    for step in crate::forward_steps(2) {
+        let world = World::new(2, 1).with(step, Fault::Refused, usize::MAX);
+        let outcome = Sim::new(world.clone()).finish().outcome();
+        executions += explore(&world, outcome);
+    }
+    assert_eq!(executions, 0);
+}
+
+#[test]
+fn killed_at_every_moment_while_a_member_joins() {
+    let world = World::new(2, 1).with_arrival(forward(1, Phase::Drain), &id(7));
+    assert_eq!(explore(&world, Outcome::Succeeded), 0);
+}
+
+#[test]
+fn killed_at_every_moment_while_an_operator_will_be_needed() {
+    let world = World::new(2, 1).with(crate::resume(), Fault::Refused, usize::MAX);
+    assert_eq!(explore(&world, Outcome::NeedsOperator), 0);
+}
+
+#[test]
+fn killed_twice_at_every_pair_of_moments() {
+    let forward_way = explore_twice(&World::new(1, 1), Outcome::Succeeded);
+    let back = World::new(2, 1).with(forward(2, Phase::Verify), Fault::Refused, usize::MAX);
+    let back_way = explore_twice(&back, Outcome::RolledBack);
+    assert_eq!((forward_way, back_way), (0, 0));
+}

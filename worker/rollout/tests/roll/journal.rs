@@ -1,0 +1,183 @@
+//! The journal: folded it is the release, written and read it is itself, and what cannot follow is refused.
+
+use drawgate_rollout::{Entry, Failure, Phase, Record, Release, Step, StepOutcome, narrate};
+use drawgate_schemas::Outcome;
+
+use crate::driver::{Sim, start};
+use crate::world::{Fault, World, id, request};
+use crate::{back, forward, resume};
+
+/// Rolls that between them write every kind of record, outcome and evidence.
+fn rolls() -> Vec<Sim> {
+    let mut killed = Sim::new(World::new(2, 1));
+    killed.kill_at = Some(30);
+    assert!(killed.run().is_err());
+    killed.die(&[crate::world::Extent::None], 1_000);
+    vec![
+        Sim::new(World::new(3, 2)).finish(),
+        killed.finish(),
+        Sim::new(World::new(3, 1).with(Step::Sweep, Fault::Refused, 9)).finish(),
+        Sim::new(World::new(2, 1).with_arrival(forward(1, Phase::Swap), &id(7))).finish(),
+        Sim::new(World::new(2, 1).with(forward(1, Phase::Register), Fault::Gone, 1)).finish(),
+        Sim::new(World::new(2, 1).with(forward(1, Phase::Swap), Fault::UnknownHalf, 2)).finish(),
+        Sim::new(World::new(2, 1).with(resume(), Fault::Refused, 99)).finish(),
+        Sim::new(World::new(1, 2).with(Step::Inspect, Fault::Transient, 3)).finish(),
+    ]
+}
+
+#[test]
+fn folding_any_prefix_gives_the_release_as_it_was() {
+    for sim in rolls() {
+        let mut live = Release::begin(&sim.journal[0]).unwrap();
+        live.last_event = narrate(&live, &sim.journal[0]).len() as u64;
+        for (k, entry) in sim.journal.iter().enumerate() {
+            if k > 0 {
+                live.apply(entry).unwrap();
+                live.last_event += narrate(&live, entry).len() as u64;
+            }
+            assert_eq!(
+                Release::fold(&sim.journal[..=k]).unwrap(),
+                live,
+                "after entry {}",
+                entry.n
+            );
+        }
+        assert_eq!(live, sim.release);
+    }
+}
+
+#[test]
+fn every_entry_is_read_as_it_was_written() {
+    for sim in rolls() {
+        for entry in &sim.journal {
+            let json = serde_json::to_string(entry).unwrap();
+            assert_eq!(serde_json::from_str::<Entry>(&json).unwrap(), *entry, "{json}");
+        }
+    }
+}
+
+fn entry(release: &Release, record: Record) -> Entry {
+    Entry {
+        n: release.last_entry + 1,
+        at: start(),
+        record,
+    }
+}
+
+fn accepted() -> Record {
+    Record::Accepted {
+        request: Box::new(request()),
+        ahead: 0,
+    }
+}
+
+#[test]
+fn a_journal_begins_with_entry_1_and_an_acceptance() {
+    assert!(Release::fold(&[]).is_err());
+    assert!(
+        Release::begin(&Entry {
+            n: 1,
+            at: start(),
+            record: Record::Started
+        })
+        .is_err()
+    );
+    assert!(
+        Release::begin(&Entry {
+            n: 2,
+            at: start(),
+            record: accepted()
+        })
+        .is_err()
+    );
+    assert!(
+        Release::begin(&Entry {
+            n: 1,
+            at: start(),
+            record: accepted()
+        })
+        .is_ok()
+    );
+}
+
+#[test]
+fn an_entry_that_cannot_follow_is_refused_and_changes_nothing() {
+    let done = |step: Step| Record::Outcome {
+        step,
+        outcome: StepOutcome::done(),
+    };
+    let intent = |step: Step| Record::Intent { step };
+    let cause = drawgate_rollout::Cause {
+        step: Step::Resolve,
+        failure: Failure::new("x"),
+        attempts: 1,
+    };
+    let turned_back = || Record::TurnedBack { cause: cause.clone() };
+    let cases: [(&str, Vec<Record>, Record); 6] = [
+        ("accepted before", vec![], accepted()),
+        ("started before", vec![Record::Started], Record::Started),
+        ("under way", vec![intent(Step::Resolve)], intent(Step::Resolve)),
+        ("without an intent", vec![], done(Step::Resolve)),
+        (
+            "without an intent",
+            vec![intent(Step::Resolve), done(Step::Resolve)],
+            done(Step::Resolve),
+        ),
+        ("turned back before", vec![turned_back()], turned_back()),
+    ];
+    for (why, before, refused) in cases {
+        let mut release = Release::begin(&Entry {
+            n: 1,
+            at: start(),
+            record: accepted(),
+        })
+        .unwrap();
+        for record in before {
+            release.apply(&entry(&release, record)).unwrap();
+        }
+        let unchanged = release.clone();
+        let illegal = release.apply(&entry(&release, refused)).unwrap_err();
+        assert!(illegal.to_string().contains(why), "{illegal}");
+        assert_eq!(release, unchanged);
+    }
+}
+
+#[test]
+fn numbers_may_neither_be_skipped_nor_repeated_and_nothing_follows_the_end() {
+    let sim = Sim::new(World::new(2, 1)).finish();
+    let skipped = [&sim.journal[..3], &sim.journal[4..]].concat();
+    assert!(
+        Release::fold(&skipped)
+            .unwrap_err()
+            .why
+            .contains("the last one was 3")
+    );
+    let repeated = [&sim.journal[..3], &sim.journal[2..]].concat();
+    assert!(
+        Release::fold(&repeated)
+            .unwrap_err()
+            .why
+            .contains("the last one was 3")
+    );
+    let mut ended = sim.release.clone();
+    let late = entry(&ended, Record::TakenUp);
+    assert!(ended.apply(&late).unwrap_err().why.contains("has ended"));
+}
+
+#[test]
+fn nothing_but_the_steps_of_the_way_back_follows_a_turn() {
+    let world = World::new(3, 2).with(forward(2, Phase::Verify), Fault::Refused, 9);
+    let sim = Sim::new(world).finish();
+    assert_eq!(sim.outcome(), Outcome::RolledBack);
+    let turn = sim
+        .journal
+        .iter()
+        .position(|entry| matches!(entry.record, Record::TurnedBack { .. }))
+        .unwrap();
+    for entry in &sim.journal[turn..] {
+        if let Record::Intent { step } = &entry.record {
+            assert!(step.restores(), "{step} after the turn");
+        }
+    }
+    assert!(sim.attempts(&back(1, Phase::Swap)) == 1 && sim.attempts(&back(3, Phase::Swap)) == 0);
+}

@@ -1,0 +1,145 @@
+//! What must hold, whatever the scenario: after every step, and at the end. It looks at the world and not at the
+//! journal, and knows nothing of how `decide` comes to its decisions.
+
+use drawgate_rollout::Release;
+use drawgate_schemas::Outcome;
+
+use crate::world::{Host, TARGET_GROUP, Target, Which, World, fresh_host};
+
+/// How a host was before: as it was at the start, or as every newcomer is.
+fn was(before: &World, instance: &str) -> Host {
+    before.hosts.get(instance).cloned().unwrap_or_else(fresh_host)
+}
+
+fn ran(host: &Host) -> bool {
+    host.old.as_ref().is_some_and(|old| old.running)
+}
+
+/// After every entry and every effect.
+pub(crate) fn always(before: &World, world: &World, release: &Release) {
+    let context = || format!("{:#?}\nafter {:?}", world.hosts, world.performed.last());
+    assert!(world.broken.is_empty(), "{:?}", world.broken);
+    let Some(plan) = &release.plan else {
+        assert_eq!(world.hosts, before.hosts, "touched without a plan");
+        return;
+    };
+    let mut out = 0;
+    let mut lost_by_fate = 0;
+    for (instance, host) in &world.hosts {
+        let was = was(before, instance);
+        assert!(
+            host.running() <= 1,
+            "two containers run on {instance}: {}",
+            context()
+        );
+        let serves = host.target == Target::Registered && (host.running() == 1 || !ran(&was));
+        if before.hosts.contains_key(instance) && was.healthy() && (!host.member || host.sick) {
+            lost_by_fate += 1;
+        } else if was.healthy() && !serves {
+            out += 1;
+        }
+        if host.member && host.target == Target::Registered && ran(&was) {
+            assert_eq!(
+                host.running(),
+                1,
+                "{instance} is registered and runs nothing: {}",
+                context()
+            );
+        }
+    }
+    assert!(
+        out <= plan.definition.roll.max_unavailable as usize,
+        "{out} are out: {}",
+        context()
+    );
+    let healthy = world.hosts.values().filter(|host| host.healthy()).count();
+    let floor = plan.target_groups[TARGET_GROUP].floor as usize;
+    assert!(
+        healthy + lost_by_fate >= floor,
+        "{healthy} healthy, floor {floor}: {}",
+        context()
+    );
+}
+
+/// What is not as it was, or not on the new version everywhere.
+pub(crate) fn differences(before: &World, world: &World, on_new: bool) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut differs = |what: String, differs: bool| {
+        if differs {
+            found.push(what);
+        }
+    };
+    differs(
+        format!("suspended {:?}", world.suspended),
+        world.suspended != before.suspended,
+    );
+    differs("group tag".to_owned(), world.group_tag != before.group_tag);
+    differs(
+        format!("alarms {:?}", world.alarms),
+        world.alarms != before.alarms,
+    );
+    for (instance, host) in world.hosts.iter().filter(|(_, host)| host.member) {
+        let was = was(before, instance);
+        differs(
+            format!("{instance} is {:?}", host.target),
+            host.target != was.target,
+        );
+        let sick = was.healthy() && !host.healthy();
+        differs(format!("{instance} is not healthy"), sick);
+        let as_it_should = if on_new {
+            is_on_new(world, host)
+        } else {
+            is_on_old(host, &was)
+        };
+        differs(format!("containers of {instance}: {host:?}"), !as_it_should);
+    }
+    found
+}
+
+fn is_on_new(world: &World, host: &Host) -> bool {
+    let wanted = world.definition.container.restart;
+    let new = host
+        .new
+        .as_ref()
+        .is_some_and(|new| new.running && new.restart == wanted);
+    new && host.named == Some(Which::New) && !ran(host)
+}
+
+fn is_on_old(host: &Host, was: &Host) -> bool {
+    host.old == was.old && host.named == was.named && host.new.as_ref().is_none_or(|new| !new.running)
+}
+
+/// At the end.
+pub(crate) fn at_end(before: &World, world: &World, release: &Release) {
+    let ended = release.ended.as_ref().unwrap();
+    let left_over = ended
+        .receipt
+        .as_ref()
+        .map(|receipt| receipt.left_over.clone())
+        .unwrap_or_default();
+    let text = format!("{ended:#?}\n{:#?}", world.hosts);
+    match ended.outcome {
+        Outcome::NeedsOperator => {
+            let really = differences(before, world, release.turned_back.is_none());
+            let blind = release.observation.is_none();
+            let nobody = world.hosts.iter().all(|(instance, host)| {
+                !host.member || !before.hosts.contains_key(instance) || release.gone.contains(instance)
+            });
+            assert!(!really.is_empty() || blind || nobody, "nothing is left: {text}");
+            assert!(
+                !left_over.is_empty() || nobody,
+                "does not say what is left: {really:?} {text}"
+            );
+            return;
+        }
+        outcome => {
+            let really = differences(before, world, outcome == Outcome::Succeeded);
+            assert_eq!(really, Vec::<String>::new(), "left behind: {text}");
+            assert!(left_over.is_empty(), "{text}");
+        }
+    }
+    let touched = world.hosts.values().any(|host| host.disturbed);
+    if ended.outcome == Outcome::Failed || ended.outcome == Outcome::Rejected {
+        assert!(!touched, "says that nothing was touched: {text}");
+    }
+}

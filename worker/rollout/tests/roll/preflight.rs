@@ -1,0 +1,1 @@
+//! What preflight refuses, what it lets pass with a word, and the plan that it makes.

@@ -1,0 +1,788 @@
+//! A small fleet in virtual time. `perform` does to it what the worker's effects do to the real one: each looks, acts,
+//! confirms, and may be repeated. Faults stand in for AWS, Docker and SSH on a bad day.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use drawgate_rollout::definition::{
+    AlarmDefinition, ContainerDefinition, FleetSelector, PortMapping, Probe, Process, Protocol,
+    RestartPolicy, RollPolicy, ServiceDefinition, VerifyDefinition,
+};
+use drawgate_rollout::{
+    AlarmSnapshot, ContainerSnapshot, Evidence, Failure, Finding, FleetSnapshot, GroupSnapshot, HostPlan,
+    HostSnapshot, HostView, LABEL_RELEASE, MemberSnapshot, Observation, ObservedGroup, ObservedHost,
+    ObservedTarget, Phase, Plan, Release, Step, StepOutcome, TargetGroupSnapshot, TargetSnapshot, host_plan,
+    plan,
+};
+use drawgate_schemas::{Digest, Direction, ReleaseRequest};
+use serde_json::json;
+
+pub(crate) const GROUP: &str = "web-asg";
+pub(crate) const TARGET_GROUP: &str = "arn:aws:elasticloadbalancing:eu-west-1:1:targetgroup/web/1";
+pub(crate) const ALARM: &str = "web-5xx";
+pub(crate) const NAME: &str = "api";
+pub(crate) const REPOSITORY: &str = "registry.example.com/team/api";
+const OLD_IMAGE: &str = "registry.example.com/team/api:main-41";
+
+pub(crate) fn digest(of: char) -> Digest {
+    format!("sha256:{}", of.to_string().repeat(64)).parse().unwrap()
+}
+
+pub(crate) fn request() -> ReleaseRequest {
+    serde_json::from_value(json!({
+        "version": 1,
+        "id": "0190f6f0-0000-7000-8000-000000000001",
+        "environment": "staging",
+        "service": "api",
+        "image": format!("{REPOSITORY}:main-42"),
+        "requested_at": "2026-01-01T00:00:00Z",
+    }))
+    .unwrap()
+}
+
+pub(crate) fn definition() -> ServiceDefinition {
+    ServiceDefinition {
+        service: "api".parse().unwrap(),
+        environment: "staging".parse().unwrap(),
+        fleet: FleetSelector::AutoScalingGroup(GROUP.to_owned()),
+        roll: RollPolicy {
+            max_unavailable: 1,
+            allow_outage: false,
+            min_healthy_time_ms: 2_000,
+            min_drain_ms: 5_000,
+            drain_timeout_ms: 60_000,
+            healthy_timeout_ms: 120_000,
+            poll_interval_ms: 1_000,
+            pull_concurrency: 2,
+            pull_timeout_ms: 300_000,
+            min_disk_free_bytes: 1 << 30,
+        },
+        container: container_definition(),
+        verify: VerifyDefinition {
+            probe: Probe::Running,
+            attempts: 3,
+            interval_ms: 7_000,
+            timeout_ms: 5_000,
+        },
+        alarms: AlarmDefinition {
+            silence: vec!["web-*".to_owned()],
+        },
+        suspend: Process::DEFAULT.to_vec(),
+        images: vec![REPOSITORY.to_owned()],
+    }
+}
+
+fn container_definition() -> ContainerDefinition {
+    ContainerDefinition {
+        name: NAME.to_owned(),
+        ports: vec![PortMapping {
+            address: None,
+            host: 8080,
+            container: 80,
+            protocol: Protocol::Tcp,
+        }],
+        env: BTreeMap::new(),
+        volumes: Vec::new(),
+        network: None,
+        restart: RestartPolicy::UnlessStopped,
+        memory_bytes: None,
+        nano_cpus: None,
+        log_driver: None,
+        log_options: BTreeMap::new(),
+        labels: BTreeMap::new(),
+        command: None,
+        stop_timeout_s: 10,
+    }
+}
+
+/// One container.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Container {
+    pub(crate) running: bool,
+    pub(crate) restart: RestartPolicy,
+    pub(crate) labels: BTreeMap<String, String>,
+}
+
+/// The state of a host's one target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Target {
+    Absent,
+    Draining,
+    Registered,
+}
+
+/// Which container has the service's name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Which {
+    Old,
+    New,
+}
+
+/// One instance.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Host {
+    pub(crate) member: bool,
+    pub(crate) target: Target,
+    /// What fate does to its health, whatever runs.
+    pub(crate) sick: bool,
+    pub(crate) old: Option<Container>,
+    pub(crate) new: Option<Container>,
+    pub(crate) named: Option<Which>,
+    pub(crate) tagged: bool,
+    /// Whether a step that changes what it serves was performed on it.
+    pub(crate) disturbed: bool,
+}
+
+impl Host {
+    pub(crate) fn running(&self) -> usize {
+        [&self.old, &self.new]
+            .into_iter()
+            .flatten()
+            .filter(|container| container.running)
+            .count()
+    }
+
+    pub(crate) fn healthy(&self) -> bool {
+        self.member && self.target == Target::Registered && self.running() == 1 && !self.sick
+    }
+
+    fn named(&self) -> Option<(Which, &Container)> {
+        match self.named? {
+            Which::Old => self.old.as_ref().map(|container| (Which::Old, container)),
+            Which::New => self.new.as_ref().map(|container| (Which::New, container)),
+        }
+    }
+
+    fn serving(&self, direction: Direction) -> Option<&Container> {
+        match direction {
+            Direction::Forward => self.new.as_ref(),
+            Direction::Back => self.old.as_ref(),
+        }
+    }
+}
+
+/// What goes wrong in place of a step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fault {
+    Refused,
+    Transient,
+    UnknownDone,
+    UnknownNotDone,
+    UnknownHalf,
+    RefusedHalf,
+    Gone,
+}
+
+/// How far an effect came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Extent {
+    None,
+    Half,
+    Whole,
+}
+
+/// Everything a release may touch.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct World {
+    pub(crate) hosts: BTreeMap<String, Host>,
+    pub(crate) suspended: BTreeSet<String>,
+    pub(crate) group_tag: Option<String>,
+    pub(crate) alarms: BTreeMap<String, bool>,
+    pub(crate) definition: ServiceDefinition,
+    /// Faults yet to come: how often, for which step.
+    pub(crate) faults: Vec<(Step, Fault, usize)>,
+    /// Members that join when that step is performed.
+    pub(crate) arrivals: Vec<(Step, String)>,
+    /// Rules that a performance broke.
+    pub(crate) broken: Vec<String>,
+    /// What was performed, in its order.
+    pub(crate) performed: Vec<Step>,
+}
+
+pub(crate) fn old_container() -> Container {
+    Container {
+        running: true,
+        restart: RestartPolicy::Always,
+        labels: BTreeMap::new(),
+    }
+}
+
+pub(crate) fn fresh_host() -> Host {
+    Host {
+        member: true,
+        target: Target::Registered,
+        sick: false,
+        old: Some(old_container()),
+        new: None,
+        named: Some(Which::Old),
+        tagged: false,
+        disturbed: false,
+    }
+}
+
+pub(crate) fn id(n: usize) -> String {
+    format!("i-{n}")
+}
+
+impl World {
+    /// A healthy fleet of `n` hosts, of which `max_unavailable` may be out.
+    pub(crate) fn new(n: usize, max_unavailable: u32) -> Self {
+        let mut definition = definition();
+        definition.roll.max_unavailable = max_unavailable;
+        definition.roll.allow_outage = n <= max_unavailable as usize;
+        Self {
+            hosts: (1..=n).map(|n| (id(n), fresh_host())).collect(),
+            suspended: BTreeSet::new(),
+            group_tag: None,
+            alarms: BTreeMap::from([(ALARM.to_owned(), true)]),
+            definition,
+            faults: Vec::new(),
+            arrivals: Vec::new(),
+            broken: Vec::new(),
+            performed: Vec::new(),
+        }
+    }
+
+    pub(crate) fn with(mut self, step: Step, fault: Fault, times: usize) -> Self {
+        self.faults.push((step, fault, times));
+        self
+    }
+
+    pub(crate) fn with_arrival(mut self, step: Step, instance: &str) -> Self {
+        self.arrivals.push((step, instance.to_owned()));
+        self
+    }
+
+    fn fault(&mut self, step: &Step) -> Option<Fault> {
+        let (_, fault, times) = self
+            .faults
+            .iter_mut()
+            .find(|(faulty, _, times)| faulty == step && *times > 0)?;
+        *times = times.saturating_sub(1);
+        Some(*fault)
+    }
+
+    /// What a step brings, faults included.
+    pub(crate) fn perform(&mut self, release: &Release, step: &Step) -> StepOutcome {
+        self.arrive(step);
+        let failure = || Failure::new("fault");
+        match self.fault(step) {
+            None => self.effect(release, step),
+            Some(Fault::Refused) => StepOutcome::Refused { failure: failure() },
+            Some(Fault::Transient) => StepOutcome::Transient { failure: failure() },
+            Some(Fault::UnknownNotDone) => StepOutcome::Unknown { failure: failure() },
+            Some(Fault::UnknownHalf) => {
+                self.half(release, step);
+                StepOutcome::Unknown { failure: failure() }
+            }
+            Some(Fault::RefusedHalf) => {
+                self.half(release, step);
+                StepOutcome::Refused { failure: failure() }
+            }
+            Some(Fault::UnknownDone) => {
+                self.effect(release, step);
+                StepOutcome::Unknown { failure: failure() }
+            }
+            Some(Fault::Gone) => {
+                if let Some(host) = step.instance().and_then(|instance| self.hosts.get_mut(instance)) {
+                    host.member = false;
+                }
+                StepOutcome::Done {
+                    evidence: Evidence::Gone {
+                        why: "terminated in EC2".to_owned(),
+                    },
+                }
+            }
+        }
+    }
+
+    /// The effect only, as far as it came before its worker died.
+    pub(crate) fn perform_unheard(&mut self, release: &Release, step: &Step, extent: Extent) {
+        match extent {
+            Extent::None => {}
+            Extent::Half => self.half(release, step),
+            Extent::Whole => {
+                self.perform(release, step);
+            }
+        }
+    }
+
+    fn arrive(&mut self, step: &Step) {
+        let arrived: Vec<String> = self
+            .arrivals
+            .iter()
+            .filter(|(at, _)| at == step)
+            .map(|(_, instance)| instance.clone())
+            .collect();
+        for instance in arrived {
+            self.hosts.entry(instance).or_insert_with(fresh_host);
+        }
+    }
+
+    /// A step of several calls, stopped between them.
+    fn half(&mut self, release: &Release, step: &Step) {
+        match step {
+            Step::Suspend { .. } => self.group_tag = Some(release.request.id.to_string()),
+            // All processes run again, the tag is still there.
+            Step::Resume { .. } => self
+                .suspended
+                .retain(|process| !ours(release).any(|ours| ours == *process)),
+            Step::Host {
+                instance,
+                phase: Phase::Deregister,
+                ..
+            } => self.host(instance).tagged = true,
+            Step::Host {
+                instance,
+                phase: Phase::Swap,
+                direction,
+            } => {
+                let host = self.host(instance);
+                host.disturbed = true;
+                let (leaves, comes) = match direction {
+                    Direction::Forward => (&mut host.old, Which::New),
+                    Direction::Back => (&mut host.new, Which::Old),
+                };
+                if let Some(leaves) = leaves {
+                    leaves.restart = RestartPolicy::No;
+                    leaves.running = false;
+                }
+                host.named = Some(comes);
+            }
+            _ => {}
+        }
+    }
+
+    pub(crate) fn has_half(step: &Step) -> bool {
+        match step {
+            Step::Suspend { .. } | Step::Resume { .. } => true,
+            Step::Host { phase, .. } => matches!(phase, Phase::Deregister | Phase::Swap),
+            _ => false,
+        }
+    }
+
+    fn host(&mut self, instance: &str) -> &mut Host {
+        self.hosts.get_mut(instance).unwrap()
+    }
+
+    fn effect(&mut self, release: &Release, step: &Step) -> StepOutcome {
+        self.performed.push(step.clone());
+        match step {
+            Step::Resolve => done(Evidence::Resolved { digest: digest('d') }),
+            Step::Inspect => self.inspect(release),
+            Step::Stage { .. } => StepOutcome::done(),
+            Step::Suspend { .. } => self.suspend(release),
+            Step::Silence => self.switch_alarms(release, false),
+            Step::Unsilence => self.switch_alarms(release, true),
+            Step::Resume { .. } => self.resume(release),
+            Step::Sweep => self.sweep(release),
+            Step::Confirm => self.confirm(release),
+            Step::Retire { instance } => self.retire(release, instance),
+            Step::Host {
+                instance,
+                direction,
+                phase,
+            } => self.on_host(release, instance, *direction, *phase),
+        }
+    }
+
+    fn inspect(&self, release: &Release) -> StepOutcome {
+        match plan(
+            &release.request,
+            release.digest.as_ref().unwrap(),
+            &self.definition,
+            &self.snapshot(),
+        ) {
+            Ok(plan) => done(Evidence::Planned { plan: Box::new(plan) }),
+            Err(findings) => refused(&findings.iter().map(Finding::line).collect::<Vec<_>>().join("; ")),
+        }
+    }
+
+    fn suspend(&mut self, release: &Release) -> StepOutcome {
+        if self.is_held_by_other(release) {
+            return refused("carries another release's tag");
+        }
+        self.group_tag = Some(release.request.id.to_string());
+        let before = self.suspended.len();
+        self.suspended.extend(ours(release));
+        if self.suspended.len() == before {
+            StepOutcome::already()
+        } else {
+            StepOutcome::done()
+        }
+    }
+
+    fn is_held_by_other(&self, release: &Release) -> bool {
+        self.group_tag
+            .as_ref()
+            .is_some_and(|tag| *tag != release.request.id.to_string())
+    }
+
+    fn resume(&mut self, release: &Release) -> StepOutcome {
+        if self.is_held_by_other(release) {
+            return StepOutcome::already();
+        }
+        for process in ours(release) {
+            self.suspended.remove(&process);
+        }
+        self.group_tag = None;
+        StepOutcome::done()
+    }
+
+    fn switch_alarms(&mut self, release: &Release, on: bool) -> StepOutcome {
+        for alarm in &release.plan.as_ref().unwrap().alarms {
+            self.alarms.insert(alarm.name.clone(), on);
+        }
+        StepOutcome::done()
+    }
+
+    fn sweep(&self, release: &Release) -> StepOutcome {
+        let mut hosts = Vec::new();
+        for snapshot in self.snapshot().hosts {
+            if release.host(&snapshot.instance).is_none() && self.hosts[&snapshot.instance].member {
+                hosts.extend(host_plan(&snapshot, &self.definition, &mut Vec::new()));
+            }
+        }
+        if hosts.is_empty() {
+            StepOutcome::done()
+        } else {
+            done(Evidence::Joined { hosts })
+        }
+    }
+
+    fn on_host(
+        &mut self,
+        release: &Release,
+        instance: &str,
+        direction: Direction,
+        phase: Phase,
+    ) -> StepOutcome {
+        let planned = release.host(instance).unwrap().clone();
+        if phase != Phase::Create {
+            self.host(instance).disturbed = true;
+        }
+        if self
+            .performed
+            .iter()
+            .any(|step| matches!(step, Step::Resume { .. }))
+        {
+            self.broken
+                .push(format!("{instance} is worked on after scaling was resumed"));
+        }
+        match phase {
+            Phase::Create => self.create(release, instance),
+            Phase::Deregister => self.deregister(release, instance),
+            Phase::Drain => self.drain(instance),
+            Phase::Swap => self.swap(&planned, direction),
+            Phase::Verify => self.verify(&planned, direction),
+            Phase::Enable => self.enable(&planned, direction),
+            Phase::Register => self.register(instance),
+            Phase::Settle => self.settle(&planned, direction),
+        }
+    }
+
+    fn create(&mut self, release: &Release, instance: &str) -> StepOutcome {
+        let host = self.host(instance);
+        if host.new.is_some() {
+            return StepOutcome::already();
+        }
+        let labels = BTreeMap::from([(LABEL_RELEASE.to_owned(), release.request.id.to_string())]);
+        host.new = Some(Container {
+            running: false,
+            restart: RestartPolicy::No,
+            labels,
+        });
+        StepOutcome::done()
+    }
+
+    fn deregister(&mut self, release: &Release, instance: &str) -> StepOutcome {
+        let healthy = self.hosts.values().filter(|host| host.healthy()).count();
+        let floor = release.plan.as_ref().unwrap().target_groups[TARGET_GROUP].floor as usize;
+        if !ours(release).all(|process| self.suspended.contains(&process)) {
+            self.broken
+                .push(format!("{instance} deregistered while processes run"));
+        }
+        let host = self.host(instance);
+        if host.healthy() && healthy <= floor {
+            return StepOutcome::Transient {
+                failure: Failure::new("the floor must be kept"),
+            };
+        }
+        if host.target != Target::Registered {
+            return StepOutcome::already();
+        }
+        host.tagged = true;
+        host.target = Target::Draining;
+        StepOutcome::done()
+    }
+
+    fn drain(&mut self, instance: &str) -> StepOutcome {
+        let host = self.host(instance);
+        if host.target == Target::Registered {
+            return StepOutcome::Transient {
+                failure: Failure::new("still registered"),
+            };
+        }
+        host.target = Target::Absent;
+        StepOutcome::done()
+    }
+
+    fn swap(&mut self, planned: &HostPlan, direction: Direction) -> StepOutcome {
+        let host = self.hosts.get_mut(&planned.instance).unwrap();
+        if host.target != Target::Absent {
+            self.broken.push(format!(
+                "{} swapped while it is {:?}",
+                planned.instance, host.target
+            ));
+        }
+        if direction == Direction::Forward {
+            let Some(new) = &mut host.new else {
+                return refused("the created container is gone");
+            };
+            if planned.before.is_some() && host.old.is_none() {
+                return refused("the old container is gone");
+            }
+            if let Some(old) = &mut host.old {
+                old.restart = RestartPolicy::No;
+                old.running = false;
+            }
+            new.running = true;
+            host.named = Some(Which::New);
+            return done(Evidence::Swapped {
+                without_container_ms: planned.before.as_ref().map(|_| 800),
+            });
+        }
+        if planned.before.is_some() && host.old.is_none() {
+            return refused("the old container is gone");
+        }
+        if let Some(new) = &mut host.new {
+            new.restart = RestartPolicy::No;
+            new.running = false;
+        }
+        host.named = host.old.as_ref().map(|_| Which::Old);
+        if let Some(old) = &mut host.old {
+            old.running |= ran_before(planned);
+        }
+        StepOutcome::done()
+    }
+
+    fn verify(&mut self, planned: &HostPlan, direction: Direction) -> StepOutcome {
+        if direction == Direction::Back && !ran_before(planned) {
+            return StepOutcome::already();
+        }
+        match self.host(&planned.instance).serving(direction) {
+            Some(container) if container.running => StepOutcome::done(),
+            _ => refused("the container ended"),
+        }
+    }
+
+    fn enable(&mut self, planned: &HostPlan, direction: Direction) -> StepOutcome {
+        let wanted = match direction {
+            Direction::Forward => Some(self.definition.container.restart),
+            Direction::Back => planned.before.as_ref().map(|before| before.restart),
+        };
+        let host = self.host(&planned.instance);
+        let container = match direction {
+            Direction::Forward => &mut host.new,
+            Direction::Back => &mut host.old,
+        };
+        if let (Some(container), Some(wanted)) = (container, wanted) {
+            container.restart = wanted;
+        }
+        StepOutcome::done()
+    }
+
+    fn register(&mut self, instance: &str) -> StepOutcome {
+        let host = self.host(instance);
+        if !host.member {
+            return done(Evidence::Gone {
+                why: "terminated in EC2".to_owned(),
+            });
+        }
+        if host.target == Target::Registered {
+            return StepOutcome::already();
+        }
+        host.target = Target::Registered;
+        StepOutcome::done()
+    }
+
+    fn settle(&mut self, planned: &HostPlan, direction: Direction) -> StepOutcome {
+        let host = self.host(&planned.instance);
+        if !host.member {
+            return done(Evidence::Gone {
+                why: "terminated in EC2".to_owned(),
+            });
+        }
+        let awaited = direction == Direction::Forward || planned.was_healthy();
+        if awaited && !host.healthy() {
+            return StepOutcome::Transient {
+                failure: Failure::new("unhealthy in web"),
+            };
+        }
+        host.tagged = false;
+        StepOutcome::done()
+    }
+
+    fn retire(&mut self, release: &Release, instance: &str) -> StepOutcome {
+        let host = self.host(instance);
+        if release.turned_back.is_some() && host.named != Some(Which::New) {
+            host.new = None;
+        }
+        StepOutcome::done()
+    }
+
+    fn confirm(&self, release: &Release) -> StepOutcome {
+        let plan = release.plan.as_ref().unwrap();
+        let group = ObservedGroup {
+            suspended: self.suspended.clone(),
+            held_by_other: self.is_held_by_other(release),
+        };
+        let members = release
+            .hosts()
+            .filter(|host| !release.gone.contains(&host.instance));
+        let observation = Observation {
+            tag_digest: Some(digest('d')),
+            groups: BTreeMap::from([(GROUP.to_owned(), group)]),
+            alarms: self.alarms.clone(),
+            hosts: members
+                .map(|host| (host.instance.clone(), self.observe(plan, host)))
+                .collect(),
+        };
+        done(Evidence::Observed {
+            observation: Box::new(observation),
+        })
+    }
+
+    fn observe(&self, plan: &Plan, planned: &HostPlan) -> ObservedHost {
+        let host = &self.hosts[&planned.instance];
+        let named = host.named();
+        ObservedHost {
+            member: host.member,
+            container: named.map(|(which, _)| container_id(&planned.instance, which)),
+            image: named.map(|(which, _)| match which {
+                Which::Old => OLD_IMAGE.to_owned(),
+                Which::New => plan.pinned(),
+            }),
+            running: named.is_some_and(|(_, container)| container.running),
+            release: named.and_then(|(_, container)| container.labels.get(LABEL_RELEASE).cloned()),
+            targets: vec![ObservedTarget {
+                target_group: TARGET_GROUP.to_owned(),
+                port: 8080,
+                state: state(host).to_owned(),
+            }],
+            unseen: None,
+        }
+    }
+
+    /// The fleet as `Inspect` sees it.
+    pub(crate) fn snapshot(&self) -> FleetSnapshot {
+        let healthy = self.hosts.values().filter(|host| host.healthy()).count();
+        let lifecycle = |host: &Host| if host.member { "InService" } else { "Terminating" };
+        FleetSnapshot {
+            groups: vec![GroupSnapshot {
+                name: GROUP.to_owned(),
+                suspended: self.suspended.clone(),
+                suspension_tag: self.group_tag.clone(),
+                members: self
+                    .hosts
+                    .iter()
+                    .map(|(instance, host)| MemberSnapshot {
+                        instance: instance.clone(),
+                        lifecycle: lifecycle(host).to_owned(),
+                    })
+                    .collect(),
+                ..GroupSnapshot::default()
+            }],
+            hosts: self
+                .hosts
+                .iter()
+                .map(|(instance, host)| host_snapshot(instance, host))
+                .collect(),
+            target_groups: vec![TargetGroupSnapshot {
+                arn: TARGET_GROUP.to_owned(),
+                name: "web".to_owned(),
+                deregistration_delay_s: 30,
+                health_check_interval_s: 5,
+                healthy_threshold: 2,
+                healthy: u32::try_from(healthy).unwrap(),
+            }],
+            alarms: self
+                .alarms
+                .iter()
+                .map(|(name, on)| AlarmSnapshot {
+                    name: name.clone(),
+                    arn: format!("arn:alarm:{name}"),
+                    actions_enabled: *on,
+                    scales_only: false,
+                    state: "OK".to_owned(),
+                })
+                .collect(),
+        }
+    }
+}
+
+fn host_snapshot(instance: &str, host: &Host) -> HostSnapshot {
+    let container = host.named().map(|(which, container)| ContainerSnapshot {
+        id: container_id(instance, which),
+        image: OLD_IMAGE.to_owned(),
+        digest: None,
+        running: container.running,
+        restart: container.restart,
+        auto_remove: false,
+        labels: container.labels.clone(),
+    });
+    HostSnapshot {
+        instance: instance.to_owned(),
+        state: "running".to_owned(),
+        address: "10.0.0.1".to_owned(),
+        group: Some(GROUP.to_owned()),
+        targets: vec![TargetSnapshot {
+            target_group: TARGET_GROUP.to_owned(),
+            id: instance.to_owned(),
+            port: 8080,
+            zone: None,
+            state: state(host).to_owned(),
+        }],
+        view: HostView::Reached {
+            engine: "28.0".to_owned(),
+            disk_free_bytes: Some(10 << 30),
+            container,
+            ports_held: BTreeMap::new(),
+        },
+    }
+}
+
+fn state(host: &Host) -> &'static str {
+    match host.target {
+        Target::Absent => "absent",
+        Target::Draining => "draining",
+        Target::Registered if host.healthy() => "healthy",
+        Target::Registered => "unhealthy",
+    }
+}
+
+fn container_id(instance: &str, which: Which) -> String {
+    format!("{instance}-{which:?}")
+}
+
+fn ran_before(planned: &HostPlan) -> bool {
+    planned.before.as_ref().is_some_and(|before| before.running)
+}
+
+/// The processes that this release suspends.
+fn ours(release: &Release) -> impl Iterator<Item = String> {
+    let groups = &release.plan.as_ref().unwrap().groups;
+    groups
+        .iter()
+        .flat_map(|group| &group.suspend)
+        .map(|process| process.as_str().to_owned())
+}
+
+fn done(evidence: Evidence) -> StepOutcome {
+    StepOutcome::Done { evidence }
+}
+
+fn refused(what: &str) -> StepOutcome {
+    StepOutcome::Refused {
+        failure: Failure::new(what),
+    }
+}

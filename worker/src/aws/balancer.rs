@@ -1,0 +1,358 @@
+//! Target groups and the targets in them.
+
+use aws_sdk_elasticloadbalancingv2::types;
+use serde::{Deserialize, Serialize};
+
+use super::client::Aws;
+use super::error::AwsError;
+use super::limits;
+
+/// A target group, without its attributes, which cost a call each.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TargetGroup {
+    /// Its ARN.
+    pub arn: String,
+    /// Its name.
+    pub name: String,
+    /// `HTTP`, `TCP`, ...
+    pub protocol: String,
+    /// The port targets get where none is given; a target's own port counts.
+    pub port: Option<u16>,
+    /// `instance`, `ip`, `lambda`, `alb`.
+    pub target_type: String,
+    /// False when no load balancer uses it: its targets stay `unused` for ever.
+    pub has_load_balancer: bool,
+    /// How its targets are checked.
+    pub health_check: HealthCheck,
+}
+
+/// A target group's health check.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct HealthCheck {
+    /// Whether there is one.
+    pub enabled: bool,
+    /// Seconds between two checks.
+    pub interval_s: u32,
+    /// Seconds one check may take.
+    pub timeout_s: u32,
+    /// Passed checks until a target is healthy.
+    pub healthy_threshold: u32,
+    /// Failed checks until a target is unhealthy.
+    pub unhealthy_threshold: u32,
+}
+
+/// What is known of a target group only by asking for its attributes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TargetGroupAttributes {
+    /// Seconds that a deregistered target is `draining`.
+    pub deregistration_delay_s: u32,
+    /// Seconds over which a new target gets its share, 0 for at once.
+    pub slow_start_s: u32,
+    /// Cross-zone balancing: `Some` where the group says, `None` where the load balancer decides.
+    pub cross_zone: Option<bool>,
+    /// All attributes as AWS gave them.
+    pub all: std::collections::BTreeMap<String, String>,
+}
+
+/// One address of a target group. The port is always given: without it, AWS means the group's own port, which is
+/// another target.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct TargetId {
+    /// Instance id or IP address.
+    pub id: String,
+    /// Port.
+    pub port: u16,
+    /// Availability zone, where it was registered with one (`all` for addresses outside the VPC).
+    pub zone: Option<String>,
+}
+
+/// A target and its health.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Target {
+    /// Instance id or IP address.
+    pub id: String,
+    /// Port.
+    pub port: u16,
+    /// Availability zone, where AWS gives one.
+    pub zone: Option<String>,
+    /// Its state.
+    pub state: TargetState,
+    /// AWS's reason code, `Target.Timeout`, ...
+    pub reason: Option<String>,
+    /// AWS's own words.
+    pub description: Option<String>,
+}
+
+impl Target {
+    /// The address to register or deregister it by.
+    pub fn target_id(&self) -> TargetId {
+        TargetId {
+            id: self.id.clone(),
+            port: self.port,
+            zone: self.zone.clone(),
+        }
+    }
+}
+
+/// Health of a target, as `DescribeTargetHealth` names it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(from = "String", into = "String")]
+pub enum TargetState {
+    /// Registered, not yet checked often enough.
+    Initial,
+    /// Gets traffic.
+    Healthy,
+    /// Fails its checks.
+    Unhealthy,
+    /// Fails its checks and is being emptied.
+    UnhealthyDraining,
+    /// Deregistered, its connections are being waited for.
+    Draining,
+    /// Not registered, or no load balancer sends it anything.
+    Unused,
+    /// Health checks are off.
+    Unavailable,
+    /// A state that this build does not know.
+    Other(String),
+}
+
+impl TargetState {
+    /// The API's name.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Initial => "initial",
+            Self::Healthy => "healthy",
+            Self::Unhealthy => "unhealthy",
+            Self::UnhealthyDraining => "unhealthy.draining",
+            Self::Draining => "draining",
+            Self::Unused => "unused",
+            Self::Unavailable => "unavailable",
+            Self::Other(name) => name,
+        }
+    }
+}
+
+impl From<String> for TargetState {
+    fn from(name: String) -> Self {
+        match name.as_str() {
+            "initial" => Self::Initial,
+            "healthy" => Self::Healthy,
+            "unhealthy" => Self::Unhealthy,
+            "unhealthy.draining" => Self::UnhealthyDraining,
+            "draining" => Self::Draining,
+            "unused" => Self::Unused,
+            "unavailable" => Self::Unavailable,
+            _ => Self::Other(name),
+        }
+    }
+}
+
+impl From<TargetState> for String {
+    fn from(state: TargetState) -> Self {
+        state.as_str().to_owned()
+    }
+}
+
+impl std::fmt::Display for TargetState {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl Aws {
+    /// Every target group of the account and region, in one scan.
+    pub async fn scan_target_groups(&self) -> Result<Vec<TargetGroup>, AwsError> {
+        const OPERATION: &str = "elasticloadbalancing:DescribeTargetGroups";
+        let mut groups = Vec::new();
+        let mut marker = None;
+        for _ in 0..limits::PAGES {
+            let request = self
+                .elbv2
+                .describe_target_groups()
+                .page_size(limits::TARGET_GROUPS_PER_PAGE);
+            let answer = self.read(OPERATION, request.set_marker(marker).send()).await?;
+            groups.extend(
+                answer
+                    .target_groups
+                    .unwrap_or_default()
+                    .into_iter()
+                    .filter_map(target_group),
+            );
+            marker = answer.next_marker.filter(|marker| !marker.is_empty());
+            if marker.is_none() {
+                return Ok(groups);
+            }
+        }
+        Err(AwsError::too_long(OPERATION))
+    }
+
+    /// A target group's attributes.
+    pub async fn attributes(&self, arn: &str) -> Result<TargetGroupAttributes, AwsError> {
+        let request = self
+            .elbv2
+            .describe_target_group_attributes()
+            .target_group_arn(arn);
+        let answer = self
+            .read(
+                "elasticloadbalancing:DescribeTargetGroupAttributes",
+                request.send(),
+            )
+            .await?;
+        Ok(attributes(answer.attributes.unwrap_or_default()))
+    }
+
+    /// All targets of a group, draining ones included. A Lambda function is no member of a fleet and left out.
+    pub async fn target_health(&self, arn: &str) -> Result<Vec<Target>, AwsError> {
+        let request = self.elbv2.describe_target_health().target_group_arn(arn);
+        let answer = self
+            .read("elasticloadbalancing:DescribeTargetHealth", request.send())
+            .await?;
+        Ok(answer
+            .target_health_descriptions
+            .unwrap_or_default()
+            .into_iter()
+            .filter_map(target)
+            .collect())
+    }
+
+    /// Registers targets. One that is registered already stays so.
+    pub async fn register(&self, arn: &str, targets: &[TargetId]) -> Result<(), AwsError> {
+        for chunk in targets.chunks(limits::TARGETS_PER_CALL) {
+            let request = self.elbv2.register_targets().target_group_arn(arn);
+            let request = request.set_targets(Some(chunk.iter().map(target_description).collect()));
+            self.write("elasticloadbalancing:RegisterTargets", request.send())
+                .await?;
+        }
+        Ok(())
+    }
+
+    /// Deregisters targets, each with its port: without one, AWS takes every port of that id.
+    pub async fn deregister(&self, arn: &str, targets: &[TargetId]) -> Result<(), AwsError> {
+        for chunk in targets.chunks(limits::TARGETS_PER_CALL) {
+            let request = self.elbv2.deregister_targets().target_group_arn(arn);
+            let request = request.set_targets(Some(chunk.iter().map(target_description).collect()));
+            self.write("elasticloadbalancing:DeregisterTargets", request.send())
+                .await?;
+        }
+        Ok(())
+    }
+}
+
+fn target_group(group: types::TargetGroup) -> Option<TargetGroup> {
+    Some(TargetGroup {
+        arn: group.target_group_arn?,
+        name: group.target_group_name.unwrap_or_default(),
+        protocol: group
+            .protocol
+            .map(|protocol| protocol.as_str().to_owned())
+            .unwrap_or_default(),
+        port: group.port.and_then(|port| u16::try_from(port).ok()),
+        target_type: group
+            .target_type
+            .map(|kind| kind.as_str().to_owned())
+            .unwrap_or_default(),
+        has_load_balancer: !group.load_balancer_arns.unwrap_or_default().is_empty(),
+        health_check: HealthCheck {
+            enabled: group.health_check_enabled.unwrap_or(true),
+            interval_s: number(group.health_check_interval_seconds),
+            timeout_s: number(group.health_check_timeout_seconds),
+            healthy_threshold: number(group.healthy_threshold_count),
+            unhealthy_threshold: number(group.unhealthy_threshold_count),
+        },
+    })
+}
+
+fn attributes(attributes: Vec<types::TargetGroupAttribute>) -> TargetGroupAttributes {
+    let all: std::collections::BTreeMap<_, _> = attributes
+        .into_iter()
+        .filter_map(|attribute| Some((attribute.key?, attribute.value?)))
+        .collect();
+    let seconds = |key: &str| all.get(key).and_then(|value| value.parse().ok());
+    TargetGroupAttributes {
+        // AWS's own defaults, for a group that does not say.
+        deregistration_delay_s: seconds("deregistration_delay.timeout_seconds").unwrap_or(300),
+        slow_start_s: seconds("slow_start.duration_seconds").unwrap_or(0),
+        cross_zone: match all.get("load_balancing.cross_zone.enabled").map(String::as_str) {
+            Some("true") => Some(true),
+            Some("false") => Some(false),
+            _ => None,
+        },
+        all,
+    }
+}
+
+fn target(description: types::TargetHealthDescription) -> Option<Target> {
+    let target = description.target?;
+    let health = description.target_health;
+    let state = health.as_ref().and_then(|health| health.state.as_ref());
+    Some(Target {
+        id: target.id?,
+        port: target.port.and_then(|port| u16::try_from(port).ok())?,
+        zone: target.availability_zone,
+        state: TargetState::from(state.map(|state| state.as_str().to_owned()).unwrap_or_default()),
+        reason: health
+            .as_ref()
+            .and_then(|health| health.reason.as_ref())
+            .map(|reason| reason.as_str().to_owned()),
+        description: health.and_then(|health| health.description),
+    })
+}
+
+fn target_description(target: &TargetId) -> types::TargetDescription {
+    types::TargetDescription::builder()
+        .id(&target.id)
+        .port(i32::from(target.port))
+        .set_availability_zone(target.zone.clone())
+        .build()
+}
+
+fn number(number: Option<i32>) -> u32 {
+    number
+        .and_then(|number| u32::try_from(number).ok())
+        .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rule_11_the_port_is_always_sent() {
+        let target = TargetId {
+            id: "i-1".into(),
+            port: 8080,
+            zone: None,
+        };
+        let sent = target_description(&target);
+        assert_eq!(
+            (sent.id(), sent.port(), sent.availability_zone()),
+            (Some("i-1"), Some(8080), None)
+        );
+    }
+
+    #[test]
+    fn states_keep_their_names_even_unknown_ones() {
+        for name in ["initial", "healthy", "unhealthy.draining", "unused", "brand-new"] {
+            assert_eq!(TargetState::from(name.to_owned()).as_str(), name);
+        }
+        let json = serde_json::to_string(&TargetState::UnhealthyDraining).unwrap();
+        assert_eq!(json, r#""unhealthy.draining""#);
+        assert_eq!(
+            serde_json::from_str::<TargetState>(&json).unwrap(),
+            TargetState::UnhealthyDraining
+        );
+    }
+
+    #[test]
+    fn a_group_that_does_not_say_has_the_defaults_of_aws() {
+        let nothing = attributes(Vec::new());
+        assert_eq!(
+            (
+                nothing.deregistration_delay_s,
+                nothing.slow_start_s,
+                nothing.cross_zone
+            ),
+            (300, 0, None)
+        );
+    }
+}

@@ -1,0 +1,207 @@
+//! The SDK clients, and the one place through which every call goes.
+
+use std::cell::Cell;
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::fmt::Debug;
+use std::future::Future;
+use std::io::{self, ErrorKind};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use aws_config::retry::RetryConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{BehaviorVersion, ConfigLoader};
+use aws_sdk_autoscaling::config::http::HttpResponse;
+use aws_sdk_autoscaling::config::interceptors::BeforeTransmitInterceptorContextRef;
+use aws_sdk_autoscaling::config::{ConfigBag, Intercept, RuntimeComponents};
+use aws_sdk_autoscaling::error::{BoxError, ProvideErrorMetadata, SdkError};
+
+use super::error::{self, AwsError, Cause, Effect};
+use super::limits;
+
+/// The worker's connection to AWS. Clones share everything.
+#[derive(Debug, Clone)]
+pub struct Aws {
+    pub(super) autoscaling: aws_sdk_autoscaling::Client,
+    pub(super) elbv2: aws_sdk_elasticloadbalancingv2::Client,
+    pub(super) ec2: aws_sdk_ec2::Client,
+    pub(super) cloudwatch: aws_sdk_cloudwatch::Client,
+    calls: Arc<Mutex<BTreeMap<String, u64>>>,
+}
+
+impl Aws {
+    /// Clients for the environment's region, credentials and endpoint (`AWS_*`). Nothing is sent yet.
+    pub async fn connect() -> Self {
+        Self::connect_with(aws_config::defaults(BehaviorVersion::latest())).await
+    }
+
+    /// Clients for another endpoint, region or credentials than the environment's. Time-outs and repetition stay
+    /// ours.
+    pub async fn connect_with(environment: ConfigLoader) -> Self {
+        let timeouts = TimeoutConfig::builder()
+            .connect_timeout(limits::CONNECT_TIMEOUT)
+            .operation_timeout(limits::OPERATION_TIMEOUT)
+            .build();
+        let shared = environment
+            .timeout_config(timeouts)
+            .retry_config(RetryConfig::disabled())
+            .load()
+            .await;
+        Self {
+            autoscaling: aws_sdk_autoscaling::Client::from_conf(
+                aws_sdk_autoscaling::config::Builder::from(&shared)
+                    .interceptor(NoteSent)
+                    .build(),
+            ),
+            elbv2: aws_sdk_elasticloadbalancingv2::Client::from_conf(
+                aws_sdk_elasticloadbalancingv2::config::Builder::from(&shared)
+                    .interceptor(NoteSent)
+                    .build(),
+            ),
+            ec2: aws_sdk_ec2::Client::from_conf(
+                aws_sdk_ec2::config::Builder::from(&shared)
+                    .interceptor(NoteSent)
+                    .build(),
+            ),
+            cloudwatch: aws_sdk_cloudwatch::Client::from_conf(
+                aws_sdk_cloudwatch::config::Builder::from(&shared)
+                    .interceptor(NoteSent)
+                    .build(),
+            ),
+            calls: Arc::default(),
+        }
+    }
+
+    /// How many requests were sent, by `service:Operation`.
+    pub fn calls(&self) -> BTreeMap<String, u64> {
+        self.calls.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Makes a call that only looks.
+    pub(super) async fn read<T, E>(
+        &self,
+        operation: &'static str,
+        request: impl Future<Output = Result<T, SdkError<E, HttpResponse>>>,
+    ) -> Result<T, AwsError>
+    where
+        E: ProvideErrorMetadata + Error + Debug + Send + Sync + 'static,
+    {
+        self.call(operation, Effect::Read, request).await
+    }
+
+    /// Makes a call that changes something.
+    pub(super) async fn write<T, E>(
+        &self,
+        operation: &'static str,
+        request: impl Future<Output = Result<T, SdkError<E, HttpResponse>>>,
+    ) -> Result<T, AwsError>
+    where
+        E: ProvideErrorMetadata + Error + Debug + Send + Sync + 'static,
+    {
+        self.call(operation, Effect::Write, request).await
+    }
+
+    async fn call<T, E>(
+        &self,
+        operation: &'static str,
+        effect: Effect,
+        request: impl Future<Output = Result<T, SdkError<E, HttpResponse>>>,
+    ) -> Result<T, AwsError>
+    where
+        E: ProvideErrorMetadata + Error + Debug + Send + Sync + 'static,
+    {
+        let (result, sent) = SENT
+            .scope(Cell::new(false), async {
+                let result = request.await;
+                (result, SENT.with(Cell::get))
+            })
+            .await;
+        if sent {
+            let mut calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
+            *calls.entry(operation.to_owned()).or_default() += 1;
+        }
+        result.map_err(|failure| classify(operation, effect, sent, failure))
+    }
+}
+
+tokio::task_local! {
+    /// Whether the request of the call under way has been handed to the HTTP client. The SDK's own error does not
+    /// tell missing credentials from a connection that broke after sending.
+    static SENT: Cell<bool>;
+}
+
+#[derive(Debug)]
+struct NoteSent;
+
+impl Intercept for NoteSent {
+    fn name(&self) -> &'static str {
+        "drawgate-note-sent"
+    }
+
+    fn read_before_transmit(
+        &self,
+        _: &BeforeTransmitInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        // Outside a call's scope there is nobody to tell.
+        let _ = SENT.try_with(|sent| sent.set(true));
+        Ok(())
+    }
+}
+
+/// What the caller may conclude from a failed call.
+fn classify<E>(
+    operation: &'static str,
+    effect: Effect,
+    sent: bool,
+    failure: SdkError<E, HttpResponse>,
+) -> AwsError
+where
+    E: ProvideErrorMetadata + Error + Debug + Send + Sync + 'static,
+{
+    if let SdkError::ServiceError(answer) = &failure {
+        let status = answer.raw().status().as_u16();
+        let metadata = answer.err().meta();
+        return error::answered(operation, effect, status, metadata.code(), metadata.message());
+    }
+    let never_left = match &failure {
+        _ if !sent => true,
+        SdkError::ConstructionFailure(_) => true,
+        // The only time-out the HTTP client has of its own is the one for connecting.
+        SdkError::DispatchFailure(dispatch) => {
+            dispatch.is_timeout()
+                || dispatch
+                    .as_connector_error()
+                    .is_some_and(|error| never_connected(error))
+        }
+        _ => false,
+    };
+    let source: Cause = Arc::new(failure);
+    match never_left {
+        true => AwsError::NotSent { operation, source },
+        false => error::lost(operation, effect, source),
+    }
+}
+
+/// True when the connection could not be made: name not resolved, refused, no route, TLS handshake failed.
+fn never_connected(error: &(dyn Error + 'static)) -> bool {
+    let chain = std::iter::successors(Some(error), |&error| error.source());
+    chain.take(CAUSES_LOOKED_AT).any(|cause| {
+        cause
+            .downcast_ref::<hyper_util::client::legacy::Error>()
+            .is_some_and(|error| error.is_connect())
+            || cause
+                .downcast_ref::<io::Error>()
+                .is_some_and(|error| error.kind() == ErrorKind::ConnectionRefused)
+    })
+}
+
+/// Deeper than any chain of causes that the SDK builds.
+const CAUSES_LOOKED_AT: usize = 20;
+
+/// AWS's time as ours; `None` for a time that no calendar has.
+pub(super) fn timestamp(time: &aws_smithy_types::DateTime) -> Option<jiff::Timestamp> {
+    let nanoseconds = i32::try_from(time.subsec_nanos()).ok()?;
+    jiff::Timestamp::new(time.secs(), nanoseconds).ok()
+}

@@ -1,0 +1,29 @@
+//! Everything the worker says to AWS: one client, one classification of answers, plain results.
+//!
+//! ```text
+//! worker -> Aws::suspend(..) -> call(operation, effect, request) -> SDK -> AWS
+//!                                  |  counts it, notes whether it was sent
+//!                                  +- Ok(plain struct) | AwsError: Refused, Throttled, NotSent, Unknown
+//! ```
+//!
+//! The SDK does not repeat anything: the core decides what is repeated, because only the core knows whether a
+//! call that may have happened has to be looked for first.
+
+mod alarms;
+mod balancer;
+mod client;
+mod error;
+mod health_watch;
+mod instances;
+pub mod limits;
+mod scaling;
+mod shared_poll;
+
+pub use alarms::Alarm;
+pub use balancer::{HealthCheck, Target, TargetGroup, TargetGroupAttributes, TargetId, TargetState};
+pub use client::Aws;
+pub use error::{AwsError, Cause};
+pub use health_watch::HealthWatch;
+pub use instances::Instance;
+pub use scaling::{Group, Member, ScheduledAction, TrafficSource};
+pub use shared_poll::{Observation, SharedPoll};

@@ -1,0 +1,365 @@
+//! Auto Scaling groups: what they are, who is in them, and which of their processes stand still.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use aws_sdk_autoscaling::types;
+use drawgate_rollout::definition::Process;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::client::Aws;
+use super::error::AwsError;
+use super::limits;
+
+/// An Auto Scaling group as it is now.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Group {
+    /// Its name.
+    pub name: String,
+    /// Its ARN.
+    pub arn: String,
+    /// Suspended processes by the API's name, unknown ones included, each with AWS's reason.
+    pub suspended: BTreeMap<String, String>,
+    /// The group's own tags.
+    pub tags: BTreeMap<String, String>,
+    /// Its instances in every lifecycle state.
+    pub members: Vec<Member>,
+    /// Target groups attached to the group.
+    pub target_group_arns: Vec<String>,
+    /// Classic load balancers attached to the group, which this worker cannot drain.
+    pub classic_load_balancers: Vec<String>,
+    /// All traffic sources, target groups among them.
+    pub traffic_sources: Vec<TrafficSource>,
+    /// `EC2`, `ELB`, ... as configured.
+    pub health_check_type: String,
+    /// Desired capacity.
+    pub desired: u32,
+    /// Minimum size.
+    pub min: u32,
+    /// Maximum size.
+    pub max: u32,
+}
+
+impl Group {
+    /// Names of the suspended processes.
+    pub fn suspended_names(&self) -> BTreeSet<String> {
+        self.suspended.keys().cloned().collect()
+    }
+}
+
+/// An instance as its group sees it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Member {
+    /// Instance id.
+    pub id: String,
+    /// Lifecycle state by the API's name, `InService`, `Pending:Wait`, ...
+    pub lifecycle: String,
+    /// `Healthy` or `Unhealthy`, as the group believes.
+    pub health: String,
+    /// Availability zone.
+    pub zone: String,
+    /// Protected from scale-in.
+    pub protected_from_scale_in: bool,
+}
+
+/// Where a group's traffic comes from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TrafficSource {
+    /// ARN or name.
+    pub identifier: String,
+    /// `elb`, `elbv2`, `vpc-lattice`; empty where AWS does not say.
+    pub kind: String,
+}
+
+/// A planned change of a group's size.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ScheduledAction {
+    /// Its name.
+    pub name: String,
+    /// When it happens next.
+    pub next: Option<Timestamp>,
+    /// Its cron line, if it repeats.
+    pub recurrence: Option<String>,
+}
+
+impl Aws {
+    /// The group of that name, if there is one.
+    pub async fn group_by_name(&self, name: &str) -> Result<Option<Group>, AwsError> {
+        const OPERATION: &str = "autoscaling:DescribeAutoScalingGroups";
+        let request = self
+            .autoscaling
+            .describe_auto_scaling_groups()
+            .auto_scaling_group_names(name);
+        let answer = self.read(OPERATION, request.send()).await?;
+        let groups = answer.auto_scaling_groups.unwrap_or_default();
+        Ok(groups.into_iter().map(group).find(|group| group.name == name))
+    }
+
+    /// The group of each of these instances, by instance id; instances in no group are left out.
+    pub async fn groups_of_instances(&self, ids: &[String]) -> Result<BTreeMap<String, String>, AwsError> {
+        const OPERATION: &str = "autoscaling:DescribeAutoScalingInstances";
+        let mut groups = BTreeMap::new();
+        for chunk in ids.chunks(limits::INSTANCES_PER_GROUP_QUERY) {
+            let request = self.autoscaling.describe_auto_scaling_instances();
+            // At most one page: as many ids as a page holds.
+            let request = request.set_instance_ids(Some(chunk.to_vec()));
+            let answer = self.read(OPERATION, request.send()).await?;
+            let found = answer.auto_scaling_instances.unwrap_or_default().into_iter();
+            groups.extend(
+                found.filter_map(|instance| Some((instance.instance_id?, instance.auto_scaling_group_name?))),
+            );
+        }
+        Ok(groups)
+    }
+
+    /// Suspends exactly these processes. An empty list would suspend all and is refused here.
+    pub async fn suspend(&self, name: &str, processes: &[Process]) -> Result<(), AwsError> {
+        const OPERATION: &str = "autoscaling:SuspendProcesses";
+        let names = process_names(OPERATION, processes)?;
+        let request = self.autoscaling.suspend_processes().auto_scaling_group_name(name);
+        let request = request.set_scaling_processes(Some(names));
+        self.write(OPERATION, request.send()).await.map(drop)
+    }
+
+    /// Resumes exactly these processes. An empty list would resume all and is refused here.
+    pub async fn resume(&self, name: &str, processes: &[Process]) -> Result<(), AwsError> {
+        const OPERATION: &str = "autoscaling:ResumeProcesses";
+        let names = process_names(OPERATION, processes)?;
+        let request = self.autoscaling.resume_processes().auto_scaling_group_name(name);
+        let request = request.set_scaling_processes(Some(names));
+        self.write(OPERATION, request.send()).await.map(drop)
+    }
+
+    /// Sets a tag of the group itself; instances launched later do not get it.
+    pub async fn tag_group(&self, name: &str, key: &str, value: &str) -> Result<(), AwsError> {
+        let tag = group_tag(name, key)
+            .value(value)
+            .propagate_at_launch(false)
+            .build();
+        let request = self.autoscaling.create_or_update_tags().tags(tag);
+        self.write("autoscaling:CreateOrUpdateTags", request.send())
+            .await
+            .map(drop)
+    }
+
+    /// Removes a tag of the group. A tag that is not there is no error.
+    pub async fn untag_group(&self, name: &str, key: &str) -> Result<(), AwsError> {
+        let request = self.autoscaling.delete_tags().tags(group_tag(name, key).build());
+        self.write("autoscaling:DeleteTags", request.send())
+            .await
+            .map(drop)
+    }
+
+    /// Tells the group that an instance is healthy, whatever the grace period says.
+    pub async fn set_instance_health_healthy(&self, id: &str) -> Result<(), AwsError> {
+        let request = self.autoscaling.set_instance_health().instance_id(id);
+        let request = request
+            .health_status("Healthy")
+            .should_respect_grace_period(false);
+        self.write("autoscaling:SetInstanceHealth", request.send())
+            .await
+            .map(drop)
+    }
+
+    /// The status of the instance refresh that is under way, if one is.
+    pub async fn refresh_running(&self, name: &str) -> Result<Option<String>, AwsError> {
+        let request = self
+            .autoscaling
+            .describe_instance_refreshes()
+            .auto_scaling_group_name(name);
+        let request = request.max_records(limits::REFRESHES_LOOKED_AT);
+        let answer = self
+            .read("autoscaling:DescribeInstanceRefreshes", request.send())
+            .await?;
+        let refreshes = answer.instance_refreshes.unwrap_or_default();
+        let mut statuses = refreshes.into_iter().filter_map(|refresh| refresh.status);
+        Ok(statuses
+            .find(refresh_is_under_way)
+            .map(|status| status.as_str().to_owned()))
+    }
+
+    /// The group's scheduled actions.
+    pub async fn scheduled_actions(&self, name: &str) -> Result<Vec<ScheduledAction>, AwsError> {
+        const OPERATION: &str = "autoscaling:DescribeScheduledActions";
+        let mut actions = Vec::new();
+        let mut token = None;
+        for _ in 0..limits::PAGES {
+            let request = self
+                .autoscaling
+                .describe_scheduled_actions()
+                .auto_scaling_group_name(name);
+            let answer = self.read(OPERATION, request.set_next_token(token).send()).await?;
+            let page = answer.scheduled_update_group_actions.unwrap_or_default();
+            actions.extend(page.into_iter().filter_map(scheduled_action));
+            token = answer.next_token.filter(|token| !token.is_empty());
+            if token.is_none() {
+                return Ok(actions);
+            }
+        }
+        Err(AwsError::too_long(OPERATION))
+    }
+}
+
+/// The API's names; refuses the list that would mean every process.
+fn process_names(operation: &'static str, processes: &[Process]) -> Result<Vec<String>, AwsError> {
+    if processes.is_empty() {
+        let reason = "an empty list of processes means all of them";
+        return Err(AwsError::Invalid { operation, reason });
+    }
+    Ok(processes
+        .iter()
+        .map(|process| process.as_str().to_owned())
+        .collect())
+}
+
+fn group_tag(name: &str, key: &str) -> types::builders::TagBuilder {
+    types::Tag::builder()
+        .resource_type("auto-scaling-group")
+        .resource_id(name)
+        .key(key)
+}
+
+/// A refresh that has not ended acts on the instances, or will. A status that is new to this build counts as such.
+fn refresh_is_under_way(status: &types::InstanceRefreshStatus) -> bool {
+    use types::InstanceRefreshStatus as Status;
+    !matches!(
+        status,
+        Status::Successful
+            | Status::Failed
+            | Status::Cancelled
+            | Status::RollbackFailed
+            | Status::RollbackSuccessful
+    )
+}
+
+fn group(group: types::AutoScalingGroup) -> Group {
+    let suspended = group.suspended_processes.unwrap_or_default().into_iter();
+    let tags = group.tags.unwrap_or_default().into_iter();
+    let sources = group.traffic_sources.unwrap_or_default().into_iter();
+    Group {
+        name: group.auto_scaling_group_name.unwrap_or_default(),
+        arn: group.auto_scaling_group_arn.unwrap_or_default(),
+        suspended: suspended
+            .filter_map(|process| {
+                Some((
+                    process.process_name?,
+                    process.suspension_reason.unwrap_or_default(),
+                ))
+            })
+            .collect(),
+        tags: tags
+            .filter_map(|tag| Some((tag.key?, tag.value.unwrap_or_default())))
+            .collect(),
+        members: group
+            .instances
+            .unwrap_or_default()
+            .into_iter()
+            .filter_map(member)
+            .collect(),
+        target_group_arns: group.target_group_arns.unwrap_or_default(),
+        classic_load_balancers: group.load_balancer_names.unwrap_or_default(),
+        traffic_sources: sources
+            .filter_map(|source| {
+                Some(TrafficSource {
+                    identifier: source.identifier?,
+                    kind: source.r#type.unwrap_or_default(),
+                })
+            })
+            .collect(),
+        health_check_type: group.health_check_type.unwrap_or_default(),
+        desired: count(group.desired_capacity),
+        min: count(group.min_size),
+        max: count(group.max_size),
+    }
+}
+
+fn member(instance: types::Instance) -> Option<Member> {
+    Some(Member {
+        id: instance.instance_id?,
+        lifecycle: instance
+            .lifecycle_state
+            .map(|state| state.as_str().to_owned())
+            .unwrap_or_default(),
+        health: instance.health_status.unwrap_or_default(),
+        zone: instance.availability_zone.unwrap_or_default(),
+        protected_from_scale_in: instance.protected_from_scale_in.unwrap_or_default(),
+    })
+}
+
+fn scheduled_action(action: types::ScheduledUpdateGroupAction) -> Option<ScheduledAction> {
+    Some(ScheduledAction {
+        name: action.scheduled_action_name?,
+        // `Time` is the old name of the same field.
+        next: action
+            .start_time
+            .or(action.time)
+            .and_then(|time| super::client::timestamp(&time)),
+        recurrence: action.recurrence,
+    })
+}
+
+fn count(number: Option<i32>) -> u32 {
+    number
+        .and_then(|number| u32::try_from(number).ok())
+        .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rule_1_an_empty_list_of_processes_is_never_sent() {
+        let error = process_names("autoscaling:ResumeProcesses", &[]).unwrap_err();
+        assert!(error.is_refused(), "{error:?}");
+        assert!(
+            error.to_string().contains("autoscaling:ResumeProcesses"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn processes_go_by_the_names_of_the_api() {
+        let names = process_names("autoscaling:SuspendProcesses", &Process::DEFAULT).unwrap();
+        assert_eq!(names[0], "AZRebalance");
+        assert_eq!(names.len(), 6);
+    }
+
+    #[test]
+    fn a_refresh_is_under_way_until_it_has_ended() {
+        for status in [
+            "Pending",
+            "InProgress",
+            "Cancelling",
+            "RollbackInProgress",
+            "Baking",
+            "SomethingNew",
+        ] {
+            assert!(refresh_is_under_way(&status.into()), "{status}");
+        }
+        for status in [
+            "Successful",
+            "Failed",
+            "Cancelled",
+            "RollbackFailed",
+            "RollbackSuccessful",
+        ] {
+            assert!(!refresh_is_under_way(&status.into()), "{status}");
+        }
+    }
+
+    #[test]
+    fn unknown_suspended_processes_are_kept_with_their_reason() {
+        let process = types::SuspendedProcess::builder()
+            .process_name("Tomorrow")
+            .suspension_reason("by ben");
+        let answer = types::AutoScalingGroup::builder()
+            .auto_scaling_group_name("shop")
+            .suspended_processes(process.build())
+            .build();
+        assert_eq!(
+            group(answer).suspended,
+            BTreeMap::from([("Tomorrow".into(), "by ben".into())])
+        );
+    }
+}

@@ -1,0 +1,77 @@
+//! Events for chat, one at a time and in order; acknowledged after they were posted.
+
+use std::future::Future;
+use std::time::{Duration, Instant};
+
+use drawgate_schemas::StatusEvent;
+use drawgate_schemas::topology::CHAT_QUEUE;
+use lapin::message::Delivery;
+use tokio::sync::watch;
+
+use super::consume::{self, Next, OnDelivery, Queue};
+use super::stop::Stop;
+use super::{Bus, limits};
+
+/// What became of a post.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Posted {
+    /// It was taken, or is not to be posted.
+    Done,
+    /// Not now: the same event again after this pause.
+    Again(Duration),
+}
+
+/// Posts events.
+pub trait ChatHandler: Send {
+    /// Posts one. The same event may come again.
+    fn post(&mut self, event: &StatusEvent) -> impl Future<Output = Posted> + Send;
+}
+
+impl Bus {
+    /// Feeds chat until told to stop. It has a consumer of its own: nothing else waits for it.
+    pub async fn feed_chat(&self, handler: &mut impl ChatHandler, stop: watch::Receiver<bool>) {
+        let queue = Queue {
+            name: CHAT_QUEUE.to_owned(),
+            prefetch: 1,
+        };
+        consume::run(
+            &self.consuming,
+            &queue,
+            &mut Stop::new(stop),
+            &mut Feed { handler },
+        )
+        .await;
+    }
+}
+
+struct Feed<'a, H> {
+    handler: &'a mut H,
+}
+
+impl<H: ChatHandler> OnDelivery for Feed<'_, H> {
+    async fn on(&mut self, delivery: &Delivery, stop: &mut Stop) -> Next {
+        let event: StatusEvent = match serde_json::from_slice(&delivery.data) {
+            Ok(event) => event,
+            Err(error) => {
+                tracing::warn!("what is not an event was in the chat queue, and was dropped: {error}");
+                return Next::Ack;
+            }
+        };
+        let began = Instant::now();
+        loop {
+            match self.handler.post(&event).await {
+                Posted::Done => return Next::Ack,
+                Posted::Again(pause) if began.elapsed() + pause < limits::CHAT_HOLD => {
+                    // A channel that was lost meanwhile delivers it anew.
+                    if !stop.sleep(pause).await || !delivery.acker.usable() {
+                        return Next::GiveBack;
+                    }
+                }
+                Posted::Again(pause) => {
+                    stop.sleep(pause).await;
+                    return Next::GiveBack;
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! One consumer, kept alive: channel, prefetch, deliveries one by one in their order, until told to stop.
+
+use std::future::Future;
+
+use futures_util::StreamExt as _;
+use lapin::message::Delivery;
+use lapin::options::{BasicAckOptions, BasicConsumeOptions, BasicQosOptions};
+use lapin::protocol::AMQPSoftError;
+use lapin::types::{AMQPValue, FieldTable};
+use lapin::{BasicProperties, Channel, Consumer};
+
+use super::backoff::Backoff;
+use super::link::Link;
+use super::stop::Stop;
+use super::{BusError, limits, topology};
+use crate::error_chain;
+
+/// A message as it came.
+#[derive(Debug, Clone)]
+pub struct Delivered {
+    /// Its bytes.
+    pub body: Vec<u8>,
+    /// The key it was published under.
+    pub routing_key: String,
+    /// Whether it was delivered before: to be met with the same answer.
+    pub redelivered: bool,
+    /// Headers, user id, reply queue and the like.
+    pub properties: BasicProperties,
+}
+
+impl Delivered {
+    pub(super) fn of(delivery: &Delivery) -> Self {
+        Self {
+            body: delivery.data.clone(),
+            routing_key: delivery.routing_key.to_string(),
+            redelivered: delivery.redelivered,
+            properties: delivery.properties.clone(),
+        }
+    }
+
+    /// A header that holds text.
+    pub fn header(&self, name: &str) -> Option<&[u8]> {
+        match self.properties.headers().as_ref()?.inner().get(name)? {
+            AMQPValue::LongString(text) => Some(text.as_bytes()),
+            AMQPValue::ShortString(text) => Some(text.as_str().as_bytes()),
+            _ => None,
+        }
+    }
+
+    /// How often the queue has given it out before, where the queue counts that.
+    pub fn delivery_count(&self) -> i64 {
+        let headers = self.properties.headers().as_ref();
+        match headers.and_then(|headers| headers.inner().get("x-delivery-count")) {
+            Some(AMQPValue::LongLongInt(count)) => *count,
+            Some(AMQPValue::LongInt(count)) => i64::from(*count),
+            Some(AMQPValue::ShortInt(count)) => i64::from(*count),
+            Some(AMQPValue::ShortShortInt(count)) => i64::from(*count),
+            _ => 0,
+        }
+    }
+}
+
+/// What becomes of a delivery.
+pub(super) enum Next {
+    /// It is done with: acknowledge it.
+    Ack,
+    /// It cannot be done with now: give back all that is unacknowledged by closing the channel.
+    GiveBack,
+    /// It is time to stop.
+    Stop,
+}
+
+/// What is consumed, and how.
+pub(super) struct Queue {
+    pub(super) name: String,
+    pub(super) prefetch: u16,
+}
+
+/// What is done with deliveries.
+pub(super) trait OnDelivery: Send {
+    /// Handles one.
+    fn on(&mut self, delivery: &Delivery, stop: &mut Stop) -> impl Future<Output = Next> + Send;
+
+    /// Whether it makes sense to fetch any.
+    fn ready(&mut self) -> impl Future<Output = bool> + Send {
+        async { true }
+    }
+}
+
+/// Consumes until told to stop, over as many connections as it takes.
+pub(super) async fn run(link: &Link, queue: &Queue, stop: &mut Stop, on: &mut impl OnDelivery) {
+    let mut backoff = Backoff::default();
+    while !stop.is_set() {
+        if stop.or(on.ready()).await == Some(true)
+            && let Some(channel) = link.channel(stop).await
+        {
+            let progress = one_channel(link, &channel, queue, stop, on).await;
+            close(&channel).await;
+            if progress {
+                backoff.reset();
+            }
+        }
+        stop.sleep(backoff.next()).await;
+    }
+}
+
+/// True when at least one delivery was done with.
+async fn one_channel(
+    link: &Link,
+    channel: &Channel,
+    queue: &Queue,
+    stop: &mut Stop,
+    on: &mut impl OnDelivery,
+) -> bool {
+    match consumer(channel, queue).await {
+        Ok(consumer) => deliveries(consumer, stop, on).await,
+        Err(error) => {
+            tracing::warn!(
+                queue = queue.name,
+                "cannot consume, trying on: {}",
+                error_chain(&error)
+            );
+            if let BusError::Refused { source, .. } = &error
+                && topology::is_soft(source, AMQPSoftError::NOTFOUND)
+            {
+                link.start_over().await;
+            }
+            false
+        }
+    }
+}
+
+async fn consumer(channel: &Channel, queue: &Queue) -> Result<Consumer, BusError> {
+    let begin = async {
+        channel
+            .basic_qos(queue.prefetch, BasicQosOptions::default())
+            .await?;
+        let options = BasicConsumeOptions::default();
+        channel
+            .basic_consume(
+                queue.name.as_str().into(),
+                "".into(),
+                options,
+                FieldTable::default(),
+            )
+            .await
+    };
+    match tokio::time::timeout(limits::CALL_TIMEOUT, begin).await {
+        Ok(consumer) => consumer.map_err(BusError::refused("begin to deliver")),
+        Err(_) => Err(BusError::Silent {
+            operation: "begin to deliver",
+        }),
+    }
+}
+
+async fn deliveries(mut consumer: Consumer, stop: &mut Stop, on: &mut impl OnDelivery) -> bool {
+    let mut progress = false;
+    // An error and the end of the stream both say that the channel is gone; why, the link tells.
+    while let Some(Some(Ok(delivery))) = stop.or(consumer.next()).await {
+        match on.on(&delivery, stop).await {
+            Next::Ack => match delivery.ack(BasicAckOptions::default()).await {
+                Ok(true) => progress = true,
+                // The channel was lost meanwhile: it is delivered again.
+                _ => return progress,
+            },
+            Next::GiveBack | Next::Stop => return progress,
+        }
+    }
+    progress
+}
+
+/// Gives back what is unacknowledged.
+async fn close(channel: &Channel) {
+    if channel.status().connected() {
+        let _ = tokio::time::timeout(limits::CALL_TIMEOUT, channel.close(200, "".into())).await;
+    }
+}

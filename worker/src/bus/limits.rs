@@ -1,0 +1,65 @@
+//! The bounds of the bus, each with its reason.
+
+use std::time::Duration;
+
+/// Pause before the second try after a loss. A broker that restarts takes seconds; a flapping connection comes back at
+/// once.
+pub const BACKOFF_FIRST: Duration = Duration::from_millis(200);
+
+/// Longest pause between two tries: what an operator who has just brought the broker back is willing to wait.
+pub const BACKOFF_LAST: Duration = Duration::from_secs(10);
+
+/// Longest wait for one connection with its handshake.
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// Heartbeat where the URL names none. A dead peer is noticed after twice this; the broker's own default is 60 s.
+pub const HEARTBEAT_S: u16 = 15;
+
+/// Longest wait for an answer to a declaration, a consumer or a close.
+pub const CALL_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// Longest wait for a confirm. A quorum queue whose leader dies answers within a second or two; a broker under a disk
+/// alarm does not answer at all.
+pub const CONFIRM_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Most messages that may be on their way to one consumer. A message takes milliseconds to accept, and what is
+/// prefetched is redelivered when the channel closes.
+pub const PREFETCH: u16 = 16;
+
+/// Most events that are published and not confirmed. Enough to hide the round trip (a quorum queue confirms 64 in the
+/// time of two or three), few enough that little is sent twice after a loss.
+pub const EVENTS_IN_FLIGHT: u32 = 64;
+
+/// How often the relay looks for events without being woken: only another process on the same ledger appends without
+/// waking it.
+pub const OUTBOX_POLL: Duration = Duration::from_secs(1);
+
+/// How long the relay goes on publishing after the order to stop: what is left goes out at the next start.
+pub const LAST_WORDS: Duration = Duration::from_secs(5);
+
+/// How often a worker that may not relay (another one on the same ledger does) asks for the turn.
+pub const RELAY_TURN_POLL: Duration = Duration::from_secs(5);
+
+/// Questions live this long in the queue. Each names its own, shorter, time; this is for those whose site has no
+/// worker.
+pub const QUESTION_TTL_MS: u32 = 60_000;
+
+/// Longest time for one answer.
+pub const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// Chat posts that are older are not worth a person's look any more; the outcome is in `drawgate status`.
+pub const CHAT_TTL_MS: u32 = 24 * 60 * 60 * 1000;
+
+/// How long a chat message is held without acknowledgement. RabbitMQ closes a channel after 30 minutes (its
+/// `consumer_timeout`); before that it is given back to the queue's head and fetched again.
+pub const CHAT_HOLD: Duration = Duration::from_secs(15 * 60);
+
+/// An AMQP short string, such as a binding key, has at most 255 bytes.
+pub const KEY_BYTES: usize = 255;
+
+/// Headers of a rejected message that are carried over to its dead letter, in bytes. Headers travel in one frame
+/// (128 KiB by default): a sender who fills it would make a dead letter that no broker takes, again and again.
+pub const DEAD_HEADER_BYTES: usize = 32 * 1024;
+
+/// First frame of the broker's handshake. RabbitMQ's has about 500 bytes.
+pub const HANDSHAKE_BYTES: usize = 64 * 1024;

@@ -1,0 +1,167 @@
+//! One connection that comes back by itself. Whoever needs a channel asks for one and waits as long as it takes.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use lapin::{Channel, Connection, ConnectionProperties};
+use tokio::sync::Mutex;
+
+use super::backoff::Backoff;
+use super::stop::Stop;
+use super::version::{ServerVersion, server_version};
+use super::{BusError, BusSettings, limits, topology};
+use crate::error_chain;
+
+#[derive(Debug)]
+pub(super) struct Link {
+    /// As the broker's management interface shows it.
+    name: String,
+    settings: Arc<BusSettings>,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    connection: Option<Connection>,
+    told: Told,
+}
+
+/// What the log says already: a change is told once, not each try.
+#[derive(Debug, Default, PartialEq)]
+enum Told {
+    #[default]
+    Nothing,
+    Up,
+    Down(String),
+}
+
+impl Link {
+    pub(super) fn new(name: String, settings: Arc<BusSettings>) -> Self {
+        Self {
+            name,
+            settings,
+            state: Mutex::default(),
+        }
+    }
+
+    /// A channel of the connection, which is made first where there is none. `None` when it is time to stop.
+    pub(super) async fn channel(&self, stop: &mut Stop) -> Option<Channel> {
+        let mut backoff = Backoff::default();
+        while !stop.is_set() {
+            // An error has been told already.
+            if let Some(Ok(channel)) = stop.or(self.try_channel()).await {
+                return Some(channel);
+            }
+            stop.sleep(backoff.next()).await;
+        }
+        None
+    }
+
+    /// The first connection: what trying again would not mend is an error here. `None` when it is time to stop.
+    pub(super) async fn first_connection(&self, stop: &mut Stop) -> Result<Option<()>, BusError> {
+        let mut backoff = Backoff::default();
+        while !stop.is_set() {
+            match stop.or(self.try_channel()).await {
+                Some(Ok(_)) => return Ok(Some(())),
+                Some(Err(error)) if error.is_definite() => return Err(error),
+                _ => {}
+            }
+            stop.sleep(backoff.next()).await;
+        }
+        Ok(None)
+    }
+
+    /// Gives the connection up, so that the next one declares everything anew: an exchange or a queue is not there.
+    pub(super) async fn start_over(&self) {
+        let connection = self.state.lock().await.connection.take();
+        close(connection).await;
+    }
+
+    pub(super) async fn is_connected(&self) -> bool {
+        self.state
+            .lock()
+            .await
+            .connection
+            .as_ref()
+            .is_some_and(|connection| connection.status().connected())
+    }
+
+    pub(super) async fn close(&self) {
+        self.start_over().await;
+    }
+
+    async fn try_channel(&self) -> Result<Channel, BusError> {
+        // Held while connecting: whoever else needs a channel wants the same connection.
+        let mut state = self.state.lock().await;
+        let attempt = tokio::time::timeout(limits::CONNECT_TIMEOUT * 2, self.open(&mut state.connection));
+        let channel = attempt.await.unwrap_or(Err(BusError::Silent {
+            operation: "open a connection and a channel",
+        }));
+        if let Err(error) = &channel {
+            self.tell_down(&mut state.told, error);
+        } else {
+            state.told = Told::Up;
+        }
+        channel
+    }
+
+    async fn open(&self, kept: &mut Option<Connection>) -> Result<Channel, BusError> {
+        kept.take_if(|connection| !connection.status().connected());
+        let connection = match kept {
+            Some(connection) => connection,
+            None => kept.insert(self.connect().await?),
+        };
+        connection
+            .create_channel()
+            .await
+            .map_err(BusError::refused("open a channel"))
+    }
+
+    async fn connect(&self) -> Result<Connection, BusError> {
+        let uri = self.settings.uri()?;
+        let version = server_version(&uri).await?;
+        let properties = ConnectionProperties::default().with_connection_name(self.name.as_str().into());
+        let connection = Connection::connect_uri(uri, properties)
+            .await
+            .map_err(BusError::refused("accept the connection"))?;
+        topology::declare(&connection, &self.settings, &version).await?;
+        self.tell_up(&version);
+        Ok(connection)
+    }
+
+    fn tell_up(&self, version: &ServerVersion) {
+        tracing::info!(
+            connection = self.name,
+            rabbitmq = version.text,
+            "connected to the broker"
+        );
+        if version.major.is_none() {
+            tracing::warn!(
+                connection = self.name,
+                "the broker does not say its version: queues are declared as for RabbitMQ 3"
+            );
+        }
+    }
+
+    fn tell_down(&self, told: &mut Told, error: &BusError) {
+        let text = error_chain(error);
+        let now = Told::Down(text.clone());
+        if *told != now {
+            let hint = error.hint();
+            tracing::warn!(
+                connection = self.name,
+                hint,
+                "the broker is away, trying on: {text}"
+            );
+            *told = now;
+        }
+    }
+}
+
+async fn close(connection: Option<Connection>) {
+    const PATIENCE: Duration = Duration::from_secs(5);
+    if let Some(connection) = connection {
+        // Whatever comes of it: the connection goes with its handle.
+        let _ = tokio::time::timeout(PATIENCE, connection.close(200, "".into())).await;
+    }
+}

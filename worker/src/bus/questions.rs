@@ -1,0 +1,135 @@
+//! Questions and their answers. A reply comes at most once; who hears nothing asks again, so nothing is retried here.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use drawgate_schemas::topology::{CONTENT_TYPE, control_queue};
+use drawgate_schemas::{Answer, Question, Reply, Version1};
+use jiff::Timestamp;
+use lapin::BasicProperties;
+use lapin::message::Delivery;
+use tokio::sync::watch;
+use uuid::Uuid;
+
+use super::consume::{self, Delivered, Next, OnDelivery, Queue};
+use super::publisher::{Address, Publisher};
+use super::stop::Stop;
+use super::{Bus, limits};
+use crate::error_chain;
+
+/// Answers questions.
+pub trait QuestionHandler: Send + Sync {
+    /// The answer to one question.
+    fn answer(&self, question: Question) -> impl Future<Output = Answer> + Send;
+}
+
+impl Bus {
+    /// Answers the site's questions until told to stop.
+    pub async fn answer_questions(&self, handler: &impl QuestionHandler, stop: watch::Receiver<bool>) {
+        let mut desk = Desk {
+            handler,
+            publisher: Publisher::new(Arc::clone(&self.publishing)),
+            worker: &self.settings.worker,
+        };
+        let queue = Queue {
+            name: control_queue(&self.settings.site),
+            prefetch: limits::PREFETCH,
+        };
+        consume::run(&self.consuming, &queue, &mut Stop::new(stop), &mut desk).await;
+    }
+}
+
+struct Desk<'a, H> {
+    handler: &'a H,
+    publisher: Publisher,
+    worker: &'a str,
+}
+
+impl<H: QuestionHandler> OnDelivery for Desk<'_, H> {
+    async fn on(&mut self, delivery: &Delivery, stop: &mut Stop) -> Next {
+        let message = &Delivered::of(delivery);
+        let Some(reply_to) = reply_queue(message) else {
+            tracing::info!("a question without a reply queue of the broker's own was dropped");
+            return Next::Ack;
+        };
+        let answer = match Question::decode(&message.body) {
+            Ok(question) if question.expires_at <= Timestamp::now() => {
+                tracing::info!(question = %question.id, expired_at = %question.expires_at, "a question came too late");
+                return Next::Ack;
+            }
+            Ok(question) => self.answer(question).await,
+            Err(rejection) => self.refused(question_id(message), rejection.to_string()),
+        };
+        self.send(reply_to, message, &answer, stop).await;
+        Next::Ack
+    }
+}
+
+impl<H: QuestionHandler> Desk<'_, H> {
+    async fn answer(&self, question: Question) -> Answer {
+        let id = question.id;
+        match tokio::time::timeout(limits::ANSWER_TIMEOUT, self.handler.answer(question)).await {
+            Ok(answer) => answer,
+            Err(_) => self.refused(id, "the worker's ledger did not answer in time".to_owned()),
+        }
+    }
+
+    fn refused(&self, question: Uuid, reason: String) -> Answer {
+        let reply = Reply::Refused { reason };
+        Answer {
+            version: Version1,
+            question,
+            worker: self.worker.to_owned(),
+            reply,
+        }
+    }
+
+    async fn send(&mut self, reply_to: &str, message: &Delivered, answer: &Answer, stop: &mut Stop) {
+        let body = match serde_json::to_vec(answer) {
+            Ok(body) => body,
+            Err(error) => {
+                tracing::error!("an answer could not be written: {error}");
+                return;
+            }
+        };
+        let mut properties = BasicProperties::default().with_content_type(CONTENT_TYPE.into());
+        if let Some(id) = message.properties.correlation_id() {
+            properties = properties.with_correlation_id(id.clone());
+        }
+        let address = Address {
+            exchange: "",
+            key: reply_to,
+            mandatory: false,
+        };
+        // The asker may be gone, which is no error, and a lost reply is asked for again.
+        if let Some(Err(error)) = self
+            .publisher
+            .send(address, &body, properties, stop)
+            .await
+            .map(|sent| sent.map(drop))
+        {
+            tracing::debug!("an answer was not sent: {}", error_chain(&error));
+        }
+    }
+}
+
+/// Only a queue that the broker has named: anybody may write any name there, and the answer would be put into, say,
+/// the queue of releases.
+fn reply_queue(message: &Delivered) -> Option<&str> {
+    message
+        .properties
+        .reply_to()
+        .as_ref()
+        .map(|queue| queue.as_str())
+        .filter(|queue| queue.starts_with("amq."))
+}
+
+/// The id of a question that could not be read: from what can be read of it, else the correlation id.
+fn question_id(message: &Delivered) -> Uuid {
+    let in_body = || {
+        let json: serde_json::Value = serde_json::from_slice(&message.body).ok()?;
+        Uuid::try_parse(json.get("id")?.as_str()?).ok()
+    };
+    let in_properties = || Uuid::try_parse(message.properties.correlation_id().as_ref()?.as_str()).ok();
+    in_body().or_else(in_properties).unwrap_or_default()
+}

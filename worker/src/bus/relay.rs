@@ -1,0 +1,193 @@
+//! The relay: the ledger's outbox goes to the events exchange, in order, until the broker has confirmed it.
+//!
+//! ```text
+//! unpublished(64) -> publish all -> confirms in order -> mark the confirmed front -> again from the first that is not
+//! ```
+//!
+//! After a loss the rest is sent again, so a consumer may see 1 2 3 2 3 4: the same ids, never a gap. Only one process
+//! per ledger relays (a lease like a lane's), or two would interleave.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use drawgate_schemas::topology::{CONTENT_TYPE, EVENTS_EXCHANGE};
+use lapin::BasicProperties;
+use tokio::sync::watch;
+
+use super::backoff::Backoff;
+use super::publisher::{Address, PERSISTENT, Publisher};
+use super::stop::Stop;
+use super::{Bus, BusError, limits};
+use crate::error_chain;
+use crate::ledger::{self, Acquired, Lease, Ledger, LedgerError, OutboxRow};
+
+impl Bus {
+    /// Publishes the outbox until told to stop. What is in flight then is confirmed first.
+    pub async fn relay(&self, ledger: &Ledger, stop: watch::Receiver<bool>) {
+        let mut stop = Stop::new(stop);
+        let mut relay = Relay {
+            ledger,
+            publisher: Publisher::new(Arc::clone(&self.publishing)),
+            backoff: Backoff::default(),
+            troubled: false,
+        };
+        while !stop.is_set() {
+            match ledger.acquire_relay().await {
+                Ok(Acquired::Lease(lease)) => relay.with_lease(lease, &mut stop).await,
+                Ok(Acquired::Held { .. }) => {
+                    stop.sleep(limits::RELAY_TURN_POLL).await;
+                }
+                Err(error) => relay.trouble(&error_chain(&error), &mut stop).await,
+            }
+        }
+    }
+}
+
+struct Relay<'a> {
+    ledger: &'a Ledger,
+    publisher: Publisher,
+    backoff: Backoff,
+    /// Whether the log says already that events are not getting out.
+    troubled: bool,
+}
+
+impl Relay<'_> {
+    /// Relays until the lease is lost or it is time to stop.
+    async fn with_lease(&mut self, lease: Lease, stop: &mut Stop) {
+        let mut renewed = Instant::now();
+        while !stop.is_set() {
+            if renewed.elapsed() >= renew_every(&lease) {
+                match self.ledger.renew(&lease).await {
+                    Ok(()) => renewed = Instant::now(),
+                    Err(error) if error.is_lost_lease() => return,
+                    Err(error) => self.trouble(&error_chain(&error), stop).await,
+                }
+            }
+            // A process that was stopped for a while wakes up here with a lease that is somebody else's by now.
+            if lease.remaining().is_zero() {
+                continue;
+            }
+            self.one_batch(stop).await;
+        }
+        self.last_words().await;
+        if let Err(error) = self.ledger.give_back(lease).await {
+            tracing::debug!("the relay's lease was not given back: {}", error_chain(&error));
+        }
+    }
+
+    /// What was appended before the order to stop still goes out, where the broker is there to take it.
+    async fn last_words(&mut self) {
+        let (_never, receiver) = watch::channel(false);
+        let mut stop = Stop::new(receiver);
+        let flush = async {
+            while let Ok(rows) = self.ledger.unpublished(limits::EVENTS_IN_FLIGHT).await {
+                if rows.is_empty() || self.troubled {
+                    break;
+                }
+                self.publish(&rows, &mut stop).await;
+            }
+        };
+        // Whatever is left goes out at the next start.
+        let _ = tokio::time::timeout(limits::LAST_WORDS, flush).await;
+    }
+
+    async fn one_batch(&mut self, stop: &mut Stop) {
+        match self.ledger.unpublished(limits::EVENTS_IN_FLIGHT).await {
+            Ok(rows) if rows.is_empty() => {
+                let wake = tokio::time::timeout(limits::OUTBOX_POLL, self.ledger.appended());
+                stop.or(wake).await;
+            }
+            Ok(rows) => self.publish(&rows, stop).await,
+            Err(error) => self.trouble(&error_chain(&error), stop).await,
+        }
+    }
+
+    async fn publish(&mut self, rows: &[OutboxRow], stop: &mut Stop) {
+        let (confirmed, failure) = self.publish_in_order(rows, stop).await;
+        self.mark(&confirmed, stop).await;
+        match failure {
+            Some(error) => self.trouble(&error_chain(&error), stop).await,
+            None => {
+                self.backoff.reset();
+                if std::mem::take(&mut self.troubled) {
+                    tracing::info!("events are published again");
+                }
+            }
+        }
+    }
+
+    /// The places of the front that the broker has, and what stopped the rest.
+    async fn publish_in_order(
+        &mut self,
+        rows: &[OutboxRow],
+        stop: &mut Stop,
+    ) -> (Vec<i64>, Option<BusError>) {
+        let mut sent = VecDeque::with_capacity(rows.len());
+        let mut failure = None;
+        for row in rows {
+            let address = Address {
+                exchange: EVENTS_EXCHANGE,
+                key: &row.routing_key,
+                mandatory: false,
+            };
+            match self
+                .publisher
+                .send(address, row.json.as_bytes(), properties(row), stop)
+                .await
+            {
+                Some(Ok(confirm)) => sent.push_back((row.place, confirm)),
+                Some(Err(error)) => {
+                    failure = Some(error);
+                    break;
+                }
+                None => break,
+            }
+        }
+        let mut confirmed = Vec::with_capacity(sent.len());
+        while let Some((place, confirm)) = sent.pop_front() {
+            match self.publisher.confirmed(confirm).await {
+                Ok(()) => confirmed.push(place),
+                // Later ones may have arrived: they are sent again behind this one, because order is by place.
+                Err(error) => return (confirmed, Some(error)),
+            }
+        }
+        (confirmed, failure)
+    }
+
+    /// Marks until the ledger has taken it: sending again what was confirmed would be worse than waiting.
+    async fn mark(&mut self, places: &[i64], stop: &mut Stop) {
+        loop {
+            match self.ledger.mark_published(places).await {
+                Ok(()) => return,
+                Err(error) if !self.may_try_again(&error, stop) => return,
+                Err(error) => self.trouble(&error_chain(&error), stop).await,
+            }
+        }
+    }
+
+    fn may_try_again(&self, error: &LedgerError, stop: &Stop) -> bool {
+        error.is_unavailable() && !stop.is_set()
+    }
+
+    /// Says it once and pauses.
+    async fn trouble(&mut self, what: &str, stop: &mut Stop) {
+        if !std::mem::replace(&mut self.troubled, true) {
+            tracing::warn!("events are not published, trying on: {what}");
+        }
+        stop.sleep(self.backoff.next()).await;
+    }
+}
+
+/// A quarter of the lease, and never later than the rule.
+fn renew_every(lease: &Lease) -> Duration {
+    ledger::limits::RENEW_EVERY.min(lease.length() / 4)
+}
+
+fn properties(row: &OutboxRow) -> BasicProperties {
+    BasicProperties::default()
+        .with_delivery_mode(PERSISTENT)
+        .with_content_type(CONTENT_TYPE.into())
+        .with_message_id(row.event_id.to_string().into())
+        .with_app_id("drawgate-worker".into())
+}

@@ -1,0 +1,36 @@
+//! Chat: one line for each turn of a release, in the order of the events, each once.
+//!
+//! ```text
+//! event -> Facts (who, build, from, to) -> render() -> Post -> slack::body() -> POST -> 2xx -> noted in the ledger -> ack
+//!                                                                                 else -> the same again, later
+//! ```
+//!
+//! `Post` knows no chat system: another one, or a message that is edited as the release goes (`Post::release` is what
+//! ties its posts together), is another arm of [`Service`]. A chat that is away keeps its queue waiting and nothing
+//! else.
+
+mod facts;
+pub mod limits;
+mod notify;
+mod render;
+mod slack;
+
+pub use facts::Facts;
+pub use notify::{Chat, ChatError};
+pub use render::{Part, Post, Tone, render};
+
+/// The chat systems that can be posted to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Service {
+    /// Slack's incoming webhooks (Mattermost and Rocket.Chat take the same).
+    SlackWebhook,
+}
+
+impl Service {
+    /// The request body for a post.
+    pub fn body(self, post: &Post) -> serde_json::Value {
+        match self {
+            Self::SlackWebhook => slack::body(post),
+        }
+    }
+}

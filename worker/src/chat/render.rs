@@ -1,0 +1,161 @@
+//! From an event to a post. Pure.
+//!
+//! ```text
+//! search-api 9d11ab0 → 4f2c91e on staging · ben · build 812: started, 3 hosts
+//! ```
+
+use drawgate_schemas::{Ended, Event, Outcome, ReleaseId, Started, StatusEvent};
+
+use super::facts::Facts;
+use super::limits;
+
+/// One message to people.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Post {
+    /// The release it is about: posts of one release belong together.
+    pub release: Option<ReleaseId>,
+    /// How it is meant.
+    pub tone: Tone,
+    /// What it is about: release, person, build.
+    pub header: Vec<Part>,
+    /// What happened.
+    pub what: String,
+    /// What else is worth saying, a line each.
+    pub notes: Vec<String>,
+}
+
+/// How a post is meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tone {
+    /// For those who watch.
+    Progress,
+    /// A good end.
+    Good,
+    /// A bad end, or the way to one; what was touched is restored.
+    Bad,
+    /// A person must act.
+    NeedsPerson,
+}
+
+/// A piece of text, with a link where there is one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Part {
+    /// The text.
+    pub text: String,
+    /// Where it leads.
+    pub link: Option<String>,
+}
+
+impl Part {
+    fn plain(text: impl Into<String>) -> Self {
+        Self {
+            text: text.into(),
+            link: None,
+        }
+    }
+}
+
+/// The post for an event, or `None` for those that chat is spared.
+pub fn render(event: &StatusEvent, facts: &Facts) -> Option<Post> {
+    let (tone, what, notes) = match &event.event {
+        Event::Started(started) => (Tone::Progress, started_with(started), started.warnings.clone()),
+        Event::TurnedBack { reason, instance } => {
+            let at = instance
+                .as_ref()
+                .map(|instance| format!(" at {instance}"))
+                .unwrap_or_default();
+            (Tone::Bad, format!("turned back{at}: {reason}"), Vec::new())
+        }
+        Event::Rejected { rejection, .. } => (
+            Tone::Bad,
+            format!("rejected ({}): {}", rejection.code, rejection.detail),
+            Vec::new(),
+        ),
+        Event::Ended(ended) => (tone_of(ended.outcome), ended_with(ended), notes_of(ended)),
+        _ => return None,
+    };
+    let notes = notes.into_iter().take(limits::NOTES).collect();
+    Some(Post {
+        release: event.release,
+        tone,
+        header: header(event, facts),
+        what,
+        notes,
+    })
+}
+
+fn header(event: &StatusEvent, facts: &Facts) -> Vec<Part> {
+    let mut parts = vec![Part::plain(subject(event, facts))];
+    parts.extend(facts.requested_by.as_ref().map(Part::plain));
+    parts.extend(facts.build.as_ref().map(|build| Part {
+        text: format!("build {build}"),
+        link: facts.build_url.as_ref().filter(|url| is_link(url)).cloned(),
+    }));
+    parts
+}
+
+fn subject(event: &StatusEvent, facts: &Facts) -> String {
+    let mut text = event
+        .service
+        .as_ref()
+        .map_or("a message", |service| service.as_str())
+        .to_owned();
+    match (&facts.from, &facts.to) {
+        (Some(from), Some(to)) => text.push_str(&format!(" {from} → {to}")),
+        (None, Some(to)) => text.push_str(&format!(" {to}")),
+        _ => {}
+    }
+    if let Some(environment) = &event.environment {
+        text.push_str(&format!(" on {environment}"));
+    }
+    text
+}
+
+fn started_with(started: &Started) -> String {
+    let hosts = match started.hosts.len() {
+        1 => "1 host".to_owned(),
+        n => format!("{n} hosts"),
+    };
+    match started.expected_s {
+        0..60 => format!("started, {hosts}"),
+        seconds => format!("started, {hosts}, about {} min", seconds.div_ceil(60)),
+    }
+}
+
+fn tone_of(outcome: Outcome) -> Tone {
+    match outcome {
+        Outcome::Succeeded => Tone::Good,
+        Outcome::Superseded | Outcome::Cancelled => Tone::Progress,
+        Outcome::RolledBack | Outcome::Failed | Outcome::Rejected => Tone::Bad,
+        Outcome::NeedsOperator => Tone::NeedsPerson,
+    }
+}
+
+fn ended_with(ended: &Ended) -> String {
+    let took = ended
+        .receipt
+        .as_ref()
+        .map(|receipt| format!(" after {}", duration(receipt.duration_ms)));
+    format!("{}{}: {}", ended.outcome, took.unwrap_or_default(), ended.summary)
+}
+
+fn notes_of(ended: &Ended) -> Vec<String> {
+    let left_over = ended
+        .receipt
+        .iter()
+        .flat_map(|receipt| receipt.left_over.iter().cloned());
+    ended.hint.iter().cloned().chain(left_over).collect()
+}
+
+fn duration(ms: u64) -> String {
+    match ms.div_ceil(1000) {
+        seconds @ 0..60 => format!("{seconds} s"),
+        seconds => format!("{} min {} s", seconds / 60, seconds % 60),
+    }
+}
+
+/// Chat systems give `<`, `>` and `|` a meaning inside a link; an address never needs them.
+fn is_link(url: &str) -> bool {
+    let odd = |c: char| c.is_whitespace() || matches!(c, '<' | '>' | '|');
+    (url.starts_with("https://") || url.starts_with("http://")) && !url.contains(odd)
+}

@@ -1,0 +1,40 @@
+//! Slack's shape of a post (docs.slack.dev, "Sending messages using incoming webhooks", "Formatting message text").
+
+use drawgate_schemas::limits::cut;
+use serde_json::{Value, json};
+
+use super::limits;
+use super::render::{Part, Post};
+
+/// `{"text": …}`, in Slack's mark-up.
+pub(super) fn body(post: &Post) -> Value {
+    json!({ "text": text(post) })
+}
+
+fn text(post: &Post) -> String {
+    let header: Vec<String> = post.header.iter().map(part).collect();
+    let mut text = format!("{}: {}", header.join(" · "), escaped(&post.what));
+    for note in &post.notes {
+        text.push_str("\n> ");
+        text.push_str(&escaped(note));
+    }
+    cut(&text, limits::POST_CHARS)
+}
+
+fn part(part: &Part) -> String {
+    match &part.link {
+        Some(link) => format!("<{}|{}>", escaped(link), escaped(&part.text)),
+        None => escaped(&part.text),
+    }
+}
+
+/// The three characters that Slack gives a meaning; without this, a branch called `<!channel>` would call everybody.
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+        .replace('\n', " ")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,205 @@
+//! What people read, whole.
+
+use drawgate_schemas::{
+    Ended, Event, HostRef, Outcome, Receipt, Rejection, RejectionCode, Started, StatusEvent, Version1,
+};
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use super::super::facts::Facts;
+use super::super::render::render;
+use super::body;
+
+fn event(event: Event) -> StatusEvent {
+    StatusEvent {
+        version: Version1,
+        id: Uuid::nil(),
+        release: None,
+        sequence: 3,
+        at: Timestamp::UNIX_EPOCH,
+        environment: Some("staging".parse().unwrap()),
+        service: Some("search-api".parse().unwrap()),
+        worker: "bastion-1".to_owned(),
+        event,
+    }
+}
+
+fn facts() -> Facts {
+    Facts {
+        to: Some("4f2c91e".to_owned()),
+        from: Some("9d11ab0".to_owned()),
+        requested_by: Some("ben".to_owned()),
+        build: Some("812".to_owned()),
+        build_url: None,
+    }
+}
+
+fn started(hosts: usize, expected_s: u64) -> Event {
+    let host = |n| HostRef {
+        instance: format!("i-{n}"),
+        address: format!("10.0.0.{n}"),
+    };
+    Event::Started(Box::new(Started {
+        hosts: (0..hosts).map(host).collect(),
+        from: Some("9d11ab0".to_owned()),
+        to: "4f2c91e".to_owned(),
+        digest: format!("sha256:{}", "a".repeat(64)).parse().unwrap(),
+        max_unavailable: 1,
+        groups: vec![],
+        target_groups: vec![],
+        expected_s,
+        warnings: vec![],
+    }))
+}
+
+fn ended(outcome: Outcome, summary: &str, hint: Option<&str>, left_over: &[&str]) -> Event {
+    let receipt = Receipt {
+        digest: format!("sha256:{}", "a".repeat(64)).parse().unwrap(),
+        tag_moved_to: None,
+        duration_ms: 192_400,
+        balancer_wait_ms: 0,
+        costs_most: None,
+        hosts: vec![],
+        groups: vec![],
+        alarms: vec![],
+        left_over: left_over.iter().map(|&line| line.to_owned()).collect(),
+    };
+    Event::Ended(Box::new(Ended {
+        outcome,
+        summary: summary.to_owned(),
+        hint: hint.map(str::to_owned),
+        receipt: Some(receipt),
+    }))
+}
+
+fn text(event: &StatusEvent, facts: &Facts) -> String {
+    body(&render(event, facts).unwrap())["text"]
+        .as_str()
+        .unwrap()
+        .to_owned()
+}
+
+#[test]
+fn a_release_from_start_to_end() {
+    let say = |kind| text(&event(kind), &facts());
+    assert_eq!(
+        say(started(3, 40)),
+        "search-api 9d11ab0 → 4f2c91e on staging · ben · build 812: started, 3 hosts"
+    );
+    assert_eq!(
+        say(started(1, 200)),
+        "search-api 9d11ab0 → 4f2c91e on staging · ben · build 812: started, 1 host, about 4 min"
+    );
+    assert_eq!(
+        say(ended(
+            Outcome::Succeeded,
+            "3 of 3 on 4f2c91e, scaling and alarms as before",
+            None,
+            &[]
+        )),
+        "search-api 9d11ab0 → 4f2c91e on staging · ben · build 812: \
+         succeeded after 3 min 13 s: 3 of 3 on 4f2c91e, scaling and alarms as before"
+    );
+    let reason = "verify: GET /health answered 500".to_owned();
+    assert_eq!(
+        say(Event::TurnedBack {
+            reason,
+            instance: Some("i-2".to_owned())
+        }),
+        "search-api 9d11ab0 → 4f2c91e on staging · ben · build 812: \
+         turned back at i-2: verify: GET /health answered 500"
+    );
+    assert_eq!(
+        say(ended(
+            Outcome::RolledBack,
+            "service is on what it was before",
+            None,
+            &[]
+        )),
+        "search-api 9d11ab0 → 4f2c91e on staging · ben · build 812: \
+         rolled back after 3 min 13 s: service is on what it was before"
+    );
+}
+
+#[test]
+fn what_a_person_must_do_stands_below() {
+    let kind = ended(
+        Outcome::NeedsOperator,
+        "2 things are left",
+        Some("drawgate-worker doctor"),
+        &[
+            "group api: Launch is suspended: aws autoscaling resume-processes …",
+            "two",
+            "three",
+        ],
+    );
+    assert_eq!(
+        text(&event(kind), &Facts::default()),
+        "search-api on staging: needs an operator after 3 min 13 s: 2 things are left\n\
+         > drawgate-worker doctor\n\
+         > group api: Launch is suspended: aws autoscaling resume-processes …\n\
+         > two"
+    );
+}
+
+#[test]
+fn a_message_that_could_not_be_read_has_no_names() {
+    let rejection = Rejection::new(RejectionCode::NotJson, "expected value at line 1 column 1");
+    let mut rejected = event(Event::Rejected {
+        rejection,
+        body_sha256: "00".to_owned(),
+    });
+    rejected.service = None;
+    rejected.environment = None;
+    assert_eq!(
+        text(&rejected, &Facts::default()),
+        "a message: rejected (not_json): expected value at line 1 column 1"
+    );
+}
+
+#[test]
+fn mark_up_of_others_is_only_text() {
+    let facts = Facts {
+        requested_by: Some("<!channel> & co".to_owned()),
+        build_url: Some("https://ci.example.com/builds/812?a=1&b=2".to_owned()),
+        ..facts()
+    };
+    assert_eq!(
+        text(&event(started(3, 0)), &facts),
+        "search-api 9d11ab0 → 4f2c91e on staging · &lt;!channel&gt; &amp; co · \
+         <https://ci.example.com/builds/812?a=1&amp;b=2|build 812>: started, 3 hosts"
+    );
+    for odd in ["https://x|y", "https://x> <!channel", "javascript:alert(1)"] {
+        let facts = Facts {
+            build_url: Some(odd.to_owned()),
+            ..facts.clone()
+        };
+        assert!(
+            text(&event(started(3, 0)), &facts).contains("· build 812:"),
+            "{odd}"
+        );
+    }
+}
+
+#[test]
+fn a_post_is_one_json_object_of_bounded_text() {
+    let post = render(
+        &event(ended(Outcome::Failed, &"x".repeat(9000), None, &[])),
+        &facts(),
+    )
+    .unwrap();
+    let body = body(&post);
+    assert_eq!(body.as_object().unwrap().keys().collect::<Vec<_>>(), ["text"]);
+    assert_eq!(body["text"].as_str().unwrap().chars().count(), 3000);
+}
+
+#[test]
+fn chat_is_spared_the_steps() {
+    for kind in [
+        Event::Silenced { alarms: vec![] },
+        Event::Warning { text: "w".to_owned() },
+        Event::Unknown,
+    ] {
+        assert_eq!(render(&event(kind), &facts()), None);
+    }
+}

@@ -1,0 +1,143 @@
+//! The command line of the worker.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand, ValueEnum};
+use drawgate_worker::commands::{self, CommandError, plan::PlanArguments};
+use drawgate_worker::config::env_vars;
+use drawgate_worker::error_chain;
+use tracing_subscriber::EnvFilter;
+
+/// Rolls fleets: consumes release messages and does what they ask, host by host.
+#[derive(Parser)]
+#[command(name = "drawgate-worker", version, max_term_width = 100)]
+struct Cli {
+    /// The worker's configuration; service files are read from `services/` beside it.
+    #[arg(long, global = true, env = env_vars::DRAWGATE_CONFIG, default_value = "/etc/drawgate/worker.toml")]
+    config: PathBuf,
+    /// How logs are written, on stderr.
+    #[arg(long, global = true, value_enum, default_value_t = LogFormat::Text)]
+    log_format: LogFormat,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum LogFormat {
+    Text,
+    Json,
+}
+
+/// How data is written, on stdout.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    Text,
+    Json,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Consume release messages and roll, until SIGTERM.
+    Run {
+        /// Leave posting to chat to another process (`drawgate-worker notify`).
+        #[arg(long)]
+        without_chat: bool,
+    },
+    /// Post to chat what the event bus tells, until SIGTERM.
+    Notify,
+    /// Show what a release would do. Reads only.
+    #[command(
+        after_help = "Example:\n  drawgate-worker plan --environment staging --service search-api \\\n    \
+                            --image registry.example.com/search-api:4f2c91e"
+    )]
+    Plan {
+        /// Where to.
+        #[arg(long)]
+        environment: String,
+        /// What.
+        #[arg(long)]
+        service: String,
+        /// Which version.
+        #[arg(long)]
+        image: String,
+        /// How the plan is written.
+        #[arg(long, value_enum, default_value_t = Format::Text)]
+        format: Format,
+    },
+    /// Check the configuration; every mistake with its file, line and fix.
+    Check {
+        /// How the findings are written.
+        #[arg(long, value_enum, default_value_t = Format::Text)]
+        format: Format,
+    },
+}
+
+/// Parses, runs, and says once what went wrong.
+pub(crate) async fn main() -> ExitCode {
+    let cli = Cli::parse();
+    start_log(cli.log_format);
+    let done = match cli.command {
+        Command::Run { without_chat } => commands::run::run(&cli.config, !without_chat).await,
+        Command::Notify => commands::notify::notify(&cli.config).await,
+        Command::Plan {
+            environment,
+            service,
+            image,
+            format,
+        } => {
+            let arguments = PlanArguments {
+                environment,
+                service,
+                image,
+                json: format == Format::Json,
+            };
+            commands::plan::plan(&cli.config, arguments).await
+        }
+        Command::Check { format } => commands::check::check(&cli.config, format == Format::Json),
+    };
+    match done {
+        Ok(code) => code,
+        Err(error) => {
+            say(&error);
+            ExitCode::from(error.exit_code())
+        }
+    }
+}
+
+#[expect(
+    clippy::print_stderr,
+    reason = "the one place where the command line says what went wrong"
+)]
+fn say(error: &CommandError) {
+    eprintln!("error: {}", error_chain(error));
+    if let Some(hint) = error.hint() {
+        eprintln!("hint: {hint}");
+    }
+}
+
+/// hyper and bollard write whole requests, with credentials in them, at `debug`: they are never let below `info`,
+/// whatever is asked for.
+fn start_log(format: LogFormat) {
+    let asked = std::env::var(env_vars::DRAWGATE_LOG).unwrap_or_else(|_| "info".to_owned());
+    let mut filter = EnvFilter::try_new(&asked).unwrap_or_else(|_| EnvFilter::new("info"));
+    for quiet in [
+        "hyper=info",
+        "hyper_util=info",
+        "bollard=info",
+        "h2=info",
+        "aws_smithy_runtime=info",
+    ] {
+        if let Ok(directive) = quiet.parse() {
+            filter = filter.add_directive(directive);
+        }
+    }
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(false);
+    match format {
+        LogFormat::Text => log.init(),
+        LogFormat::Json => log.json().init(),
+    }
+}

@@ -1,0 +1,82 @@
+//! The commands of the worker.
+
+pub mod check;
+pub mod notify;
+pub mod plan;
+mod print;
+pub mod run;
+mod setup;
+
+use std::path::PathBuf;
+
+use drawgate_rollout::Failure;
+
+use crate::config::ConfigErrors;
+use crate::ledger::LedgerError;
+
+/// Why a command came to no good end.
+#[derive(Debug, thiserror::Error)]
+pub enum CommandError {
+    /// The configuration has mistakes; its text names each.
+    #[error("{0}")]
+    Config(ConfigErrors),
+    /// An argument is not what it should be.
+    #[error("{0}")]
+    Usage(String),
+    /// The ledger could not be opened.
+    #[error("the ledger {path} could not be opened", path = path.display())]
+    Ledger {
+        /// Its path.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: LedgerError,
+    },
+    /// The directory for sockets could not be made.
+    #[error("no directory for sockets could be made in {path}", path = path.display())]
+    Sockets {
+        /// Where.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The broker's topology stands in the way, or its settings are not usable.
+    #[error("the broker")]
+    Bus(#[source] crate::bus::BusError),
+    /// Chat cannot be posted to.
+    #[error("chat is not configured")]
+    NoChat,
+    /// The webhook of chat is not usable.
+    #[error("chat")]
+    Chat(#[source] crate::chat::ChatError),
+    /// The fleet could not be looked at.
+    #[error("{}", .0.what)]
+    Fleet(Failure),
+    /// Signals could not be listened to.
+    #[error("signals cannot be listened to")]
+    Signals(#[source] std::io::Error),
+}
+
+impl CommandError {
+    /// 2 for what the caller can mend by other words, 1 for the rest.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Config(_) | Self::Usage(_) | Self::NoChat => 2,
+            _ => 1,
+        }
+    }
+
+    /// The way out.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Config(_) => {
+                Some("drawgate-worker check says the same without starting anything".to_owned())
+            }
+            Self::NoChat => Some("write webhook_file in [chat] of worker.toml".to_owned()),
+            Self::Fleet(failure) => failure.hint.clone(),
+            Self::Ledger { .. } => Some("see ledger in worker.toml: a path on a local disk".to_owned()),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,41 @@
+//! `drawgate-worker notify`: posts to chat what the event bus tells, apart from `run` if that is wanted.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use super::{CommandError, run, setup};
+use crate::bus::Bus;
+use crate::chat::Chat;
+use crate::config::Config;
+use crate::ledger::Ledger;
+
+/// Posts until SIGTERM or SIGINT.
+///
+/// # Errors
+/// What keeps it from starting.
+pub async fn notify(path: &Path) -> Result<ExitCode, CommandError> {
+    let config = setup::load(path)?;
+    let ledger = run::open(&config).await?;
+    let Some(mut chat) = handler(&config, &ledger)? else {
+        return Err(CommandError::NoChat);
+    };
+    let stop = run::stop_signal()?;
+    if let Some(bus) = Bus::connect(setup::bus_settings(&config), stop.clone())
+        .await
+        .map_err(CommandError::Bus)?
+    {
+        bus.feed_chat(&mut chat, stop).await;
+        bus.close().await;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What posts to chat; `None` where no chat is configured.
+pub(super) fn handler(config: &Config, ledger: &Ledger) -> Result<Option<Chat>, CommandError> {
+    let Some(webhook) = &config.settings().webhook else {
+        return Ok(None);
+    };
+    Chat::new(webhook.clone(), ledger.clone())
+        .map(Some)
+        .map_err(CommandError::Chat)
+}

@@ -1,0 +1,112 @@
+//! `drawgate-worker run`: everything together, until SIGTERM or SIGINT.
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+
+use super::{CommandError, notify, setup};
+use crate::answers::Answers;
+use crate::bus::Bus;
+use crate::config::Config;
+use crate::intake::Intake;
+use crate::ledger::Ledger;
+use crate::roll::Lanes;
+
+/// Consumes release messages and rolls.
+///
+/// # Errors
+/// What keeps the worker from starting. Once it runs, it survives broker, AWS and hosts being away.
+pub async fn run(path: &Path, chat: bool) -> Result<ExitCode, CommandError> {
+    let config = setup::load(path)?;
+    let ledger = open(&config).await?;
+    let effects = setup::effects(&config).await?;
+    let stop = stop_signal()?;
+    let worker = config.worker().to_owned();
+    let lanes = Arc::new(Lanes::new(
+        ledger.clone(),
+        effects.clone(),
+        worker.clone(),
+        stop.clone(),
+    ));
+    let taken_up = lanes
+        .take_up()
+        .await
+        .map_err(|source| ledger_error(&config, source))?;
+    tracing::info!(worker, site = %config.settings().site, taken_up, "started");
+
+    // Rolls go on while the broker is away; what they say waits in the outbox.
+    if let Some(bus) = Bus::connect(setup::bus_settings(&config), stop.clone())
+        .await
+        .map_err(CommandError::Bus)?
+    {
+        let intake = Intake::new(Arc::clone(&config), ledger.clone(), Arc::clone(&lanes));
+        let answers = Answers::new(ledger.clone(), worker);
+        let mut chat = if chat {
+            notify::handler(&config, &ledger)?
+        } else {
+            None
+        };
+        let feed = async {
+            if let Some(handler) = &mut chat {
+                bus.feed_chat(handler, stop.clone()).await;
+            }
+        };
+        tokio::join!(
+            bus.consume_releases(&intake, stop.clone()),
+            bus.answer_questions(&answers, stop.clone()),
+            async {
+                // The relay goes on until the lanes have said their last.
+                let (ended, last_words) = watch::channel(false);
+                tokio::join!(bus.relay(&ledger, last_words), async {
+                    lanes_end(&lanes, stop.clone()).await;
+                    ended.send_replace(true);
+                });
+            },
+            feed,
+        );
+        bus.close().await;
+    }
+    lanes.ended().await;
+    effects.close().await;
+    tracing::info!("stopped");
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn lanes_end(lanes: &Lanes, mut stop: watch::Receiver<bool>) {
+    let _ = stop.wait_for(|stop| *stop).await;
+    lanes.ended().await;
+}
+
+pub(super) async fn open(config: &Config) -> Result<Ledger, CommandError> {
+    let path = &config.settings().ledger;
+    Ledger::open(path, config.worker())
+        .await
+        .map_err(|source| ledger_error(config, source))
+}
+
+fn ledger_error(config: &Config, source: crate::ledger::LedgerError) -> CommandError {
+    CommandError::Ledger {
+        path: config.settings().ledger.clone(),
+        source,
+    }
+}
+
+/// Becomes true at SIGTERM or SIGINT. A second signal ends the process at once: what was under way is looked at again
+/// when the release is taken up.
+pub(super) fn stop_signal() -> Result<watch::Receiver<bool>, CommandError> {
+    let mut terminate = signal(SignalKind::terminate()).map_err(CommandError::Signals)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(CommandError::Signals)?;
+    let (sender, stop) = watch::channel(false);
+    tokio::spawn(async move {
+        tokio::select! { _ = terminate.recv() => {} _ = interrupt.recv() => {} }
+        tracing::info!("stopping at the next safe point; a second signal stops at once");
+        sender.send_replace(true);
+        tokio::select! { _ = terminate.recv() => {} _ = interrupt.recv() => {} }
+        tracing::warn!("stopped at once");
+        rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL).ok();
+    });
+    Ok(stop)
+}

@@ -1,0 +1,111 @@
+//! From the configuration to the parts of a worker.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use aws_config::{BehaviorVersion, Region};
+use drawgate_rollout::definition::ServiceDefinition;
+use drawgate_schemas::{Environment, Service};
+
+use super::CommandError;
+use crate::aws::Aws;
+use crate::bus::BusSettings;
+use crate::config::{Config, EnvironmentPattern, KnownHosts, SshSettings};
+use crate::effects::{Credentials, Definitions, Effects};
+use crate::host::{HostKeys, HostSettings, Hosts, RegistryCredentials};
+
+/// The configuration, with its warnings in the log.
+pub(super) fn load(path: &Path) -> Result<Arc<Config>, CommandError> {
+    let config = Config::load(path).map_err(CommandError::Config)?;
+    for warning in config.warnings() {
+        tracing::warn!("{warning}");
+    }
+    Ok(Arc::new(config))
+}
+
+/// The hands: connections to AWS and to the hosts. Nothing is sent yet.
+pub(super) async fn effects(config: &Arc<Config>) -> Result<Effects, CommandError> {
+    let aws = Aws::connect_with(aws_environment(config)).await;
+    let settings = host_settings(&config.settings().ssh);
+    let path = settings.runtime_dir.clone();
+    let hosts = Hosts::new(settings).map_err(|source| CommandError::Sockets { path, source })?;
+    let files = Arc::new(Files(Arc::clone(config)));
+    Ok(Effects::new(aws, hosts, files.clone(), files))
+}
+
+fn aws_environment(config: &Config) -> aws_config::ConfigLoader {
+    let mut environment = aws_config::defaults(BehaviorVersion::latest());
+    let settings = &config.settings().aws;
+    if let Some(region) = &settings.region {
+        environment = environment.region(Region::new(region.clone()));
+    }
+    if let Some(endpoint) = &settings.endpoint {
+        environment = environment.endpoint_url(endpoint);
+    }
+    environment
+}
+
+fn host_settings(ssh: &SshSettings) -> HostSettings {
+    let usual = HostSettings::default();
+    HostSettings {
+        user: ssh.user.clone(),
+        port: ssh.port,
+        keyfile: ssh.key_file.clone(),
+        config_file: ssh.config_file.clone(),
+        host_keys: match ssh.known_hosts {
+            KnownHosts::Strict => HostKeys::Strict,
+            KnownHosts::AcceptNew => HostKeys::AcceptNew,
+        },
+        connect_by_instance_id: ssh.connect_by_instance_id,
+        docker_socket: ssh.docker_socket.clone(),
+        runtime_dir: ssh.runtime_dir.clone().unwrap_or(usual.runtime_dir),
+        docker_timeout: usual.docker_timeout,
+    }
+}
+
+/// The broker as the configuration has it, with what this site's queue is bound to.
+pub(super) fn bus_settings(config: &Config) -> BusSettings {
+    let settings = config.settings();
+    let keys = config.routes().into_iter().flat_map(|route| {
+        let service = route.service;
+        let key = move |environment: EnvironmentPattern| format!("{}.{service}", environment.topic_word());
+        route.environments.into_iter().map(key).collect::<Vec<_>>()
+    });
+    BusSettings {
+        url: settings.amqp.url.expose().to_owned(),
+        password_file: settings.amqp.password_file.clone(),
+        site: settings.site.clone(),
+        worker: settings.name.clone(),
+        routes: keys.collect(),
+        prefetch: crate::bus::limits::PREFETCH,
+    }
+}
+
+/// What the worker's own files say.
+struct Files(Arc<Config>);
+
+impl Definitions for Files {
+    fn of(&self, environment: &Environment, service: &Service) -> Result<ServiceDefinition, String> {
+        self.0
+            .definition(environment, service)
+            .map_err(|error| error.to_string())
+    }
+}
+
+impl Credentials for Files {
+    fn of(&self, repository: &str) -> Result<Option<RegistryCredentials>, String> {
+        let registry = repository.split('/').next().unwrap_or(repository);
+        let Some(login) = self.0.settings().registries.get(registry) else {
+            return Ok(None);
+        };
+        let password = login
+            .password
+            .read()
+            .map_err(|error| crate::error_chain(&error))?;
+        let password = password.expose().to_owned();
+        Ok(Some(RegistryCredentials {
+            username: login.username.clone(),
+            password,
+        }))
+    }
+}

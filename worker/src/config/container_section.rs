@@ -1,0 +1,388 @@
+//! `[container]`: what runs on every host. The image is not here: it comes with the release.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use drawgate_rollout::definition::{ContainerDefinition, PortMapping, RestartPolicy};
+use drawgate_schemas::{Environment, Service};
+
+use super::docker;
+use super::error::Problems;
+use super::limits as at;
+use super::placeholders::Template;
+use super::reader::{Field, Located, Table};
+use super::units;
+use super::verify_section::words;
+
+/// The section's keys, for the hint about a key in the wrong table.
+pub(super) const KEYS: [&str; 13] = [
+    "name",
+    "ports",
+    "env",
+    "volumes",
+    "network",
+    "restart",
+    "memory",
+    "cpus",
+    "log",
+    "labels",
+    "command",
+    "stop_timeout",
+    "secrets",
+];
+
+/// Labels that say who owns a container: a roll refuses to touch what is owned by others.
+const OWNERS: [&str; 3] = ["drawgate.", "com.docker.compose.", "com.docker.swarm."];
+
+/// A container with the texts that depend on the environment.
+#[derive(Debug, Clone)]
+pub(super) struct Container {
+    /// What does not depend on it; its maps and its volumes are empty.
+    fixed: ContainerDefinition,
+    env: Templates,
+    labels: Templates,
+    log_options: Templates,
+    volumes: Vec<Template>,
+    /// Where each of `ports` stands.
+    pub(super) port_spans: Vec<std::ops::Range<usize>>,
+    /// Where the name stands; 0..0 where the file has none.
+    pub(super) name_span: std::ops::Range<usize>,
+}
+
+type Templates = BTreeMap<String, Located<Template>>;
+
+impl Container {
+    /// The definition for one target.
+    pub(super) fn fill(&self, environment: &Environment, service: &Service) -> ContainerDefinition {
+        let fill = |templates: &Templates| {
+            let filled = templates
+                .iter()
+                .map(|(key, text)| (key.clone(), text.value.fill(environment, service)));
+            filled.collect::<BTreeMap<_, _>>()
+        };
+        ContainerDefinition {
+            env: fill(&self.env),
+            labels: fill(&self.labels),
+            log_options: fill(&self.log_options),
+            volumes: self
+                .volumes
+                .iter()
+                .map(|volume| volume.fill(environment, service))
+                .collect(),
+            ..self.fixed.clone()
+        }
+    }
+
+    /// The container's name.
+    pub(super) fn name(&self) -> &str {
+        &self.fixed.name
+    }
+
+    /// The published ports.
+    pub(super) fn ports(&self) -> &[PortMapping] {
+        &self.fixed.ports
+    }
+
+    /// Whether the container shares the host's network.
+    pub(super) fn on_host_network(&self) -> bool {
+        self.fixed.network.as_deref() == Some("host")
+    }
+
+    /// A container of that name and nothing else.
+    pub(super) fn absent(name: &str) -> Self {
+        let fixed = ContainerDefinition {
+            name: name.to_owned(),
+            ports: Vec::new(),
+            env: BTreeMap::new(),
+            volumes: Vec::new(),
+            network: None,
+            restart: RestartPolicy::UnlessStopped,
+            memory_bytes: None,
+            nano_cpus: None,
+            log_driver: None,
+            log_options: BTreeMap::new(),
+            labels: BTreeMap::new(),
+            command: None,
+            stop_timeout_s: at::STOP_TIMEOUT_DEFAULT_S,
+        };
+        Self {
+            fixed,
+            env: Templates::new(),
+            labels: Templates::new(),
+            log_options: Templates::new(),
+            volumes: Vec::new(),
+            port_spans: Vec::new(),
+            name_span: 0..0,
+        }
+    }
+}
+
+/// Reads the section. The container is named like the service where the file does not say.
+pub(super) fn read(
+    mut table: Table<'_, '_>,
+    service: &str,
+    belongs: impl Fn(&str) -> Option<&'static str>,
+    problems: &mut Problems<'_>,
+) -> Container {
+    let mut container = Container::absent(service);
+    table.refuse(
+        "secrets",
+        "until then, give the service its secrets by a mounted file or by the instance's role",
+        problems,
+    );
+    table.refuse_as(
+        "image",
+        "comes with the release, not from this file",
+        "name the repository in [policy] images = [\"registry.example.com/team/api\"]",
+        problems,
+    );
+    if let Some(field) = table.take("name") {
+        container.name_span = field.span.clone();
+        container.fixed.name = name(&field, problems).unwrap_or_default();
+    }
+    if let Some(field) = table.take("ports") {
+        read_ports(&field, &mut container, problems);
+    }
+    if let Some(field) = table.take("volumes") {
+        container.volumes = volumes(&field, problems);
+    }
+    container.env = table
+        .take("env")
+        .map(|field| env(&field, problems))
+        .unwrap_or_default();
+    container.labels = table
+        .take("labels")
+        .map(|field| labels(&field, problems))
+        .unwrap_or_default();
+    container.fixed.network = table.take("network").and_then(|field| network(&field, problems));
+    if let Some(policy) = table.take("restart").and_then(|field| restart(&field, problems)) {
+        container.fixed.restart = policy;
+    }
+    container.fixed.memory_bytes = table
+        .take("memory")
+        .and_then(|field| field.size(at::MEMORY, problems));
+    container.fixed.nano_cpus = table.take("cpus").and_then(|field| cpus(&field, problems));
+    if let Some(log) = table.section("log", problems) {
+        read_log(log, &mut container, problems);
+    }
+    let example = "command = [\"bin/serve\", \"--port\", \"8080\"]";
+    container.fixed.command = table
+        .take("command")
+        .and_then(|field| words(&field, example, problems));
+    if let Some(seconds) = table
+        .take("stop_timeout")
+        .and_then(|field| stop_timeout(&field, problems))
+    {
+        container.fixed.stop_timeout_s = seconds;
+    }
+    check_network(&container, problems);
+    table.finish(belongs, problems);
+    container
+}
+
+fn name(field: &Field<'_, '_>, problems: &mut Problems<'_>) -> Option<String> {
+    let name = field.plain_text(problems)?;
+    if !docker::is_volume_name(name) {
+        field.invalid_hint(
+            format!("{name:?} is no container's name"),
+            "use letters, digits, `_`, `.` and `-`, at least two of them, the first a letter or digit",
+            problems,
+        );
+        return None;
+    }
+    Some(name.to_owned())
+}
+
+fn read_ports(field: &Field<'_, '_>, container: &mut Container, problems: &mut Problems<'_>) {
+    for item in field
+        .list(at::LIST, "ports = [\"8080:80\"]", problems)
+        .unwrap_or_default()
+    {
+        let Some(text) = item.as_text() else {
+            item.wrong_kind(
+                "a string",
+                "\"HOST:CONTAINER\" in quotes, as in \"8080:80\"",
+                problems,
+            );
+            continue;
+        };
+        let port = match docker::port(text) {
+            Ok(port) => port,
+            Err((problem, hint)) => {
+                item.invalid_hint(problem, hint, problems);
+                continue;
+            }
+        };
+        if container.ports().iter().any(|other| clash(other, &port)) {
+            item.invalid(format!("host port {} is published twice", port.host), problems);
+        }
+        container.port_spans.push(item.span.clone());
+        container.fixed.ports.push(port);
+    }
+}
+
+/// Whether two published ports cannot be held at the same time on one host.
+pub(super) fn clash(one: &PortMapping, other: &PortMapping) -> bool {
+    let any = |port: &PortMapping| {
+        let address = port
+            .address
+            .as_deref()
+            .and_then(|address| address.parse::<IpAddr>().ok());
+        address.is_none_or(|address| address.is_unspecified())
+    };
+    one.host == other.host
+        && one.protocol == other.protocol
+        && (any(one) || any(other) || one.address == other.address)
+}
+
+fn volumes(field: &Field<'_, '_>, problems: &mut Problems<'_>) -> Vec<Template> {
+    let mut volumes = Vec::new();
+    let mut targets = Vec::new();
+    for item in field
+        .list(at::LIST, "volumes = [\"/dev/log:/dev/log\"]", problems)
+        .unwrap_or_default()
+    {
+        if item.text(problems).is_none() {
+            continue;
+        }
+        let Some(volume) = item.template(problems) else {
+            continue;
+        };
+        match docker::volume_target(&example(&volume)) {
+            Ok(target) if targets.contains(&target) => {
+                item.invalid(format!("{target} is mounted twice"), problems);
+            }
+            Ok(target) => targets.push(target),
+            Err((problem, hint)) => item.invalid_hint(problem, hint, problems),
+        }
+        volumes.push(volume);
+    }
+    volumes
+}
+
+/// The text with its placeholders filled in by something of the right shape, to be judged as a whole.
+pub(super) fn example(template: &Template) -> String {
+    let environment = Environment::try_from("environment".to_owned());
+    let service = Service::try_from("service".to_owned());
+    match (environment, service) {
+        (Ok(environment), Ok(service)) => template.fill(&environment, &service),
+        _ => template.to_string(),
+    }
+}
+
+fn env(field: &Field<'_, '_>, problems: &mut Problems<'_>) -> Templates {
+    let env = field.templates(at::MAP, problems);
+    for (name, value) in &env {
+        if name.is_empty() || name.contains(['=', '\0']) || name.chars().any(char::is_whitespace) {
+            let shown: String = name.chars().take(60).collect();
+            problems
+                .error(
+                    value.span.clone(),
+                    format!("{shown:?} is no environment variable's name"),
+                )
+                .hint("write NAME = \"value\", with letters, digits and `_` in the name");
+        }
+    }
+    env
+}
+
+fn labels(field: &Field<'_, '_>, problems: &mut Problems<'_>) -> Templates {
+    let labels = field.templates(at::MAP, problems);
+    for (name, value) in &labels {
+        if let Some(owner) = OWNERS.into_iter().find(|owner| name.starts_with(owner)) {
+            problems
+                .error(
+                    value.span.clone(),
+                    format!("labels that begin with `{owner}` say who owns a container"),
+                )
+                .hint("choose a name of your own, as in \"com.example.team\"");
+        }
+        if name.is_empty() {
+            problems.error(value.span.clone(), "a label needs a name");
+        }
+    }
+    labels
+}
+
+fn network(field: &Field<'_, '_>, problems: &mut Problems<'_>) -> Option<String> {
+    let network = field.plain_text(problems)?;
+    if let Some(other) = network.strip_prefix("container:") {
+        field.invalid_hint(
+            format!("the network of container {other:?} would be gone when that one is replaced"),
+            "write \"host\", \"bridge\" or a network's name",
+            problems,
+        );
+        return None;
+    }
+    if !docker::is_volume_name(network) {
+        field.invalid_hint(
+            format!("{network:?} is no network's name"),
+            "write \"host\", \"bridge\" or a network's name",
+            problems,
+        );
+        return None;
+    }
+    Some(network.to_owned())
+}
+
+fn check_network(container: &Container, problems: &mut Problems<'_>) {
+    let Some(span) = container
+        .port_spans
+        .first()
+        .filter(|_| container.on_host_network())
+    else {
+        return;
+    };
+    problems
+        .warning(
+            span.clone(),
+            "with network = \"host\" the engine ignores published ports",
+        )
+        .hint("remove `ports`: the container listens on the host's ports itself");
+}
+
+fn restart(field: &Field<'_, '_>, problems: &mut Problems<'_>) -> Option<RestartPolicy> {
+    let policy = docker::restart(field.plain_text(problems)?);
+    policy
+        .map_err(|(problem, hint)| field.invalid_hint(problem, hint, problems))
+        .ok()
+}
+
+fn cpus(field: &Field<'_, '_>, problems: &mut Problems<'_>) -> Option<u64> {
+    let cpus = field.float(problems)?;
+    let nano = units::whole(cpus * 1e9).filter(|nano| (at::NANO_CPUS_MIN..=at::NANO_CPUS_MAX).contains(nano));
+    if nano.is_none() {
+        field.invalid_hint(
+            "must be from 0.01 to 1024",
+            "it counts CPUs: 1.5 is one and a half",
+            problems,
+        );
+    }
+    nano
+}
+
+fn read_log(mut table: Table<'_, '_>, container: &mut Container, problems: &mut Problems<'_>) {
+    let driver = table.require("driver", "driver = \"journald\"", problems);
+    container.fixed.log_driver = driver
+        .and_then(|field| field.plain_text(problems))
+        .map(str::to_owned);
+    container.log_options = table
+        .take("options")
+        .map(|field| field.templates(at::MAP, problems))
+        .unwrap_or_default();
+    table.finish(|_| None, problems);
+}
+
+/// Whole seconds: the engine takes nothing finer.
+fn stop_timeout(field: &Field<'_, '_>, problems: &mut Problems<'_>) -> Option<u32> {
+    let ms = field.duration(at::STOP_TIMEOUT, problems)?;
+    if ms % 1000 != 0 {
+        field.invalid_hint(
+            "must be whole seconds: the engine takes nothing finer",
+            "write it as \"20s\"",
+            problems,
+        );
+        return None;
+    }
+    u32::try_from(ms / 1000).ok()
+}

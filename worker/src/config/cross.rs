@@ -1,0 +1,152 @@
+//! What can be judged only with all service files at hand: two that mean one service, two that cannot live on one host.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use drawgate_rollout::definition::FleetSelector;
+use drawgate_schemas::{Environment, Service};
+
+use super::container_section::clash;
+use super::error::ConfigError;
+use super::service_file::ServiceFile;
+use super::source::Source;
+
+/// A service file with its text.
+pub(super) struct Loaded {
+    pub(super) source: Source,
+    pub(super) file: ServiceFile,
+}
+
+/// The mistakes between files.
+pub(super) fn check(files: &[Loaded]) -> Vec<ConfigError> {
+    let mut errors = same_service(files);
+    for (one, other) in neighbours(files) {
+        errors.extend(on_one_host(one, other));
+    }
+    errors
+}
+
+fn same_service(files: &[Loaded]) -> Vec<ConfigError> {
+    let mut first: BTreeMap<&Service, &Loaded> = BTreeMap::new();
+    let mut errors = Vec::new();
+    for loaded in files {
+        let service = &loaded.file.service;
+        if let Some(other) = first.get(&service.value) {
+            let at = other.source.place(&other.file.service.span);
+            let message = format!("service \"{}\" is defined twice", service.value);
+            errors.push(
+                ConfigError::at(&loaded.source, &service.span, message).with_hint(format!(
+                    "the other is {}:{}; remove one of the files",
+                    other.source.name(),
+                    at.line
+                )),
+            );
+        } else {
+            first.insert(&service.value, loaded);
+        }
+    }
+    errors
+}
+
+/// Pairs of services that share a host port or a container's name: only those can be in each other's way. Each pair
+/// once, the later file second.
+fn neighbours(files: &[Loaded]) -> Vec<(&Loaded, &Loaded)> {
+    let mut by_port: BTreeMap<u16, Vec<usize>> = BTreeMap::new();
+    let mut by_name: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+    for (n, loaded) in files.iter().enumerate() {
+        by_name.entry(loaded.file.container.name()).or_default().push(n);
+        let ports: BTreeSet<u16> = loaded
+            .file
+            .container
+            .ports()
+            .iter()
+            .map(|port| port.host)
+            .collect();
+        ports
+            .into_iter()
+            .for_each(|port| by_port.entry(port).or_default().push(n));
+    }
+    let groups = by_port.into_values().chain(by_name.into_values());
+    let mut pairs = BTreeSet::new();
+    for group in groups {
+        for (at, one) in group.iter().enumerate() {
+            pairs.extend(group.iter().skip(at + 1).map(|other| (*one, *other)));
+        }
+    }
+    let loaded = |(one, other): (usize, usize)| Some((files.get(one)?, files.get(other)?));
+    let other_service =
+        |(one, other): &(&Loaded, &Loaded)| one.file.service.value != other.file.service.value;
+    pairs
+        .into_iter()
+        .filter_map(loaded)
+        .filter(other_service)
+        .collect()
+}
+
+/// Two services that meet on a host and want the same port or name there.
+fn on_one_host(one: &Loaded, other: &Loaded) -> Vec<ConfigError> {
+    let Some(environment) = meeting(&one.file, &other.file) else {
+        return Vec::new();
+    };
+    let mut errors = Vec::new();
+    let name = &one.file.service.value;
+    let (here, there) = (&other.file.container, &one.file.container);
+    let clashing = here
+        .ports()
+        .iter()
+        .zip(&here.port_spans)
+        .find(|(port, _)| there.ports().iter().any(|held| clash(held, port)));
+    if let Some((port, span)) = clashing {
+        let message = format!(
+            "host port {} is published by service \"{name}\" on the same fleet too",
+            port.host
+        );
+        let hint = format!(
+            "both run on the hosts of {environment} ({}); publish another port",
+            one.source.name()
+        );
+        errors.push(ConfigError::at(&other.source, span, message).with_hint(hint));
+    }
+    if here.name() == there.name() {
+        let message = format!(
+            "container \"{}\" is service \"{name}\"'s on the same fleet too",
+            here.name()
+        );
+        let hint = format!(
+            "both run on the hosts of {environment} ({}); choose another name",
+            one.source.name()
+        );
+        errors.push(ConfigError::at(&other.source, &here.name_span, message).with_hint(hint));
+    }
+    errors
+}
+
+/// An environment in which both services are on the same hosts.
+fn meeting(one: &ServiceFile, other: &ServiceFile) -> Option<Environment> {
+    let pairs = one
+        .environments
+        .iter()
+        .flat_map(|a| other.environments.iter().map(move |b| (a, b)));
+    pairs
+        .filter_map(|(a, b)| a.value.common(&b.value))
+        .find(|environment| {
+            let a = one.fleet.fill(environment, &one.service.value);
+            let b = other.fleet.fill(environment, &other.service.value);
+            same_hosts(&a, &b)
+        })
+}
+
+/// Whether one selector's hosts are all hosts of the other. Tags select what carries all of them: more tags, fewer hosts.
+fn same_hosts(one: &FleetSelector, other: &FleetSelector) -> bool {
+    match (one, other) {
+        (FleetSelector::AutoScalingGroup(one), FleetSelector::AutoScalingGroup(other)) => one == other,
+        (FleetSelector::Tags(one), FleetSelector::Tags(other)) => {
+            let (few, many) = if one.len() <= other.len() {
+                (one, other)
+            } else {
+                (other, one)
+            };
+            few.iter().all(|(key, value)| many.get(key) == Some(value))
+        }
+        _ => false,
+    }
+}

@@ -1,0 +1,174 @@
+//! Every bound of the configuration, with its reason. Beyond a bound is a mistake in the file (a wrong unit, as a
+//! rule), which is better told at load than met in mid-roll.
+
+use super::units::Bounds;
+
+/// Size of a configuration file. A service file has 2 KiB; one of this size is something else.
+pub(super) const FILE_BYTES: u64 = 256 * 1024;
+
+/// Service files of one worker. Each is a lane at least; beyond this, another bastion.
+pub(super) const SERVICE_FILES: usize = 500;
+
+/// Environments or patterns of one service.
+pub(super) const ENVIRONMENTS: usize = 100;
+
+/// Ports, volumes, alarms, images, words of a command: far beyond any container in use.
+pub(super) const LIST: usize = 100;
+
+/// Environment variables, labels, log options of one container.
+pub(super) const MAP: usize = 500;
+
+/// Tags of an EC2 instance (Amazon EC2 User Guide, "Tag restrictions").
+pub(super) const TAGS: usize = 50;
+/// Characters of a tag's key.
+pub(super) const TAG_KEY_CHARS: usize = 128;
+/// Characters of a tag's value.
+pub(super) const TAG_VALUE_CHARS: usize = 256;
+
+/// Characters of an Auto Scaling group's name, and of an alarm's.
+pub(super) const AWS_NAME_CHARS: usize = 255;
+
+/// Releases that may wait in one lane.
+pub(super) const WAITING: Bounds = Bounds {
+    min: 1,
+    max: 10_000,
+    reason: "each waiting release is read at every start; a line of thousands is a loop in a CI job",
+};
+/// Ten builds an hour and a roll that is stuck overnight stay below it.
+pub(super) const WAITING_DEFAULT: u32 = 100;
+
+/// An SSH connection.
+pub(super) const CONNECT_TIMEOUT: Bounds = Bounds {
+    min: 1_000,
+    max: 120_000,
+    reason: "a connection takes a second or two, and a roll stands still while it waits for one",
+};
+/// What the host adapter takes by itself.
+pub(super) const CONNECT_TIMEOUT_DEFAULT_MS: u64 = 10_000;
+
+/// Hosts out of service at once.
+pub(super) const MAX_UNAVAILABLE: Bounds = Bounds {
+    min: 1,
+    max: 500,
+    reason: "it counts hosts; a release has 500 of them at most",
+};
+
+/// How long a host must stay healthy.
+pub(super) const MIN_HEALTHY_TIME: Bounds = Bounds {
+    min: 0,
+    max: 3_600_000,
+    reason: "every batch of hosts waits so long, with scaling suspended",
+};
+/// Long enough to see a container that dies of its first requests, short beside a drain.
+pub(super) const MIN_HEALTHY_TIME_DEFAULT_MS: u64 = 10_000;
+
+/// Least time between deregistering and stopping.
+pub(super) const MIN_DRAIN: Bounds = Bounds {
+    min: 0,
+    max: 3_600_000,
+    reason: "it comes before the target group's own deregistration delay, which is 1h at most",
+};
+/// The load balancer's nodes learn of a deregistration within a few seconds.
+pub(super) const MIN_DRAIN_DEFAULT_MS: u64 = 5_000;
+
+/// Longest wait beyond the deregistration delay.
+pub(super) const DRAIN_TIMEOUT: Bounds = Bounds {
+    min: 1_000,
+    max: 3_600_000,
+    reason: "it is added to the target group's deregistration delay",
+};
+/// AWS reports `unused` within seconds of the delay's end; minutes mean that something is wrong.
+pub(super) const DRAIN_TIMEOUT_DEFAULT_MS: u64 = 300_000;
+
+/// Longest wait for health.
+pub(super) const HEALTHY_TIMEOUT: Bounds = Bounds {
+    min: 5_000,
+    max: 3_600_000,
+    reason: "a load balancer's health check needs 10s at least, and scaling is suspended while it waits",
+};
+/// Ten checks of 30 s, the load balancer's slowest default.
+pub(super) const HEALTHY_TIMEOUT_DEFAULT_MS: u64 = 300_000;
+
+/// Time between two looks at target health.
+pub(super) const POLL_INTERVAL: Bounds = Bounds {
+    min: 100,
+    max: 60_000,
+    reason: "AWS throttles whoever asks more often; more seldom only costs time",
+};
+/// All hosts share one look; a second is not throttled and loses half a second per wait.
+pub(super) const POLL_INTERVAL_DEFAULT_MS: u64 = 1_000;
+
+/// Hosts that pull at once.
+pub(super) const PULL_CONCURRENCY: Bounds = Bounds {
+    min: 1,
+    max: 100,
+    reason: "each is a download from the registry and an SSH connection",
+};
+/// Kind to a registry of one's own; ECR serves more.
+pub(super) const PULL_CONCURRENCY_DEFAULT: u32 = 4;
+
+/// Longest pull.
+pub(super) const PULL_TIMEOUT: Bounds = Bounds {
+    min: 10_000,
+    max: 7_200_000,
+    reason: "a large image takes minutes; nothing is touched yet while it is pulled",
+};
+/// 4 GiB at 8 MiB/s.
+pub(super) const PULL_TIMEOUT_DEFAULT_MS: u64 = 600_000;
+
+/// Free space before a pull.
+pub(super) const MIN_DISK_FREE: Bounds = Bounds {
+    min: 0,
+    max: 1 << 44,
+    reason: "it is the free space on one host's disk",
+};
+/// An image and its unpacked layers, with room for logs.
+pub(super) const MIN_DISK_FREE_DEFAULT: u64 = 2 << 30;
+
+/// A container's memory. The engine refuses less than 6 MiB.
+pub(super) const MEMORY: Bounds = Bounds {
+    min: 6 << 20,
+    max: 1 << 44,
+    reason: "the engine refuses less than 6MiB, and no host has more than 16TiB",
+};
+
+/// A container's CPUs, in billionths. The engine refuses less than a hundredth.
+pub(super) const NANO_CPUS_MIN: u64 = 10_000_000;
+/// The largest EC2 instances have 896.
+pub(super) const NANO_CPUS_MAX: u64 = 1_024_000_000_000;
+
+/// Time between SIGTERM and SIGKILL.
+pub(super) const STOP_TIMEOUT: Bounds = Bounds {
+    min: 0,
+    max: 3_600_000,
+    reason: "the host is out of service so long; the drain came before it",
+};
+/// Docker's own default.
+pub(super) const STOP_TIMEOUT_DEFAULT_S: u32 = 10;
+
+/// Attempts of a verification.
+pub(super) const ATTEMPTS: Bounds = Bounds {
+    min: 1,
+    max: 1_000,
+    reason: "the host is out of service while they last; raise `interval` for a slow start",
+};
+/// As the pipelines that were read for this do it.
+pub(super) const ATTEMPTS_DEFAULT: u32 = 3;
+
+/// Time between two attempts.
+pub(super) const INTERVAL: Bounds = Bounds {
+    min: 100,
+    max: 600_000,
+    reason: "the host is out of service while it waits",
+};
+/// With three attempts, 15 s for a service to come up.
+pub(super) const INTERVAL_DEFAULT_MS: u64 = 5_000;
+
+/// One attempt.
+pub(super) const TIMEOUT: Bounds = Bounds {
+    min: 100,
+    max: 600_000,
+    reason: "the host is out of service while it waits; a smoke test of 10m is a long one",
+};
+/// A health page answers in milliseconds.
+pub(super) const TIMEOUT_DEFAULT_MS: u64 = 5_000;

@@ -1,0 +1,258 @@
+//! From the files on disk to a [`Config`], or to everything that is wrong with them.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+
+use toml::de::DeTable;
+
+use super::cross::{self, Loaded};
+use super::error::{ConfigError, ConfigErrors, FINDINGS_PER_FILE, Problems};
+use super::limits;
+use super::reader::Table;
+use super::source::Source;
+use super::worker_file::{self, Surroundings, WorkerSettings};
+use super::{Config, env_vars, service_file};
+
+/// What the machine says beside the files.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Machine {
+    pub(super) amqp_url: Option<String>,
+    pub(super) hostname: Option<String>,
+}
+
+impl Machine {
+    /// This process's environment and this machine's name.
+    pub(super) fn this() -> Self {
+        Self {
+            amqp_url: std::env::var(env_vars::DRAWGATE_AMQP_URL).ok(),
+            // Linux's own word for it; no library and no child process needed.
+            hostname: std::fs::read_to_string("/proc/sys/kernel/hostname").ok(),
+        }
+    }
+}
+
+/// Findings of all files.
+#[derive(Default)]
+pub(super) struct Findings {
+    pub(super) errors: Vec<ConfigError>,
+    pub(super) warnings: Vec<ConfigError>,
+}
+
+impl Findings {
+    fn add(&mut self, problems: Problems<'_>) {
+        let (errors, warnings) = problems.sorted();
+        self.errors.extend(errors);
+        self.warnings.extend(warnings);
+    }
+}
+
+/// Reads everything.
+pub(super) fn load(path: &Path, machine: Machine) -> Result<Config, ConfigErrors> {
+    let mut findings = Findings::default();
+    let folder = folder_of(path);
+    let worker = read_worker(path, &folder, machine, &mut findings);
+    // Without a worker.toml that can be read, its services are still looked at: one go shows all mistakes.
+    let services = worker
+        .as_ref()
+        .map_or_else(|| folder.join("services"), |worker| worker.services.clone());
+    let files = read_services(&services, &folder, &mut findings);
+    findings.errors.extend(cross::check(&files));
+    let services = files
+        .into_iter()
+        .map(|loaded| (loaded.file.service.value.clone(), loaded.file));
+    let services: BTreeMap<_, _> = services.collect();
+    match worker {
+        Some(worker) if findings.errors.is_empty() => Ok(Config {
+            worker,
+            services,
+            warnings: findings.warnings,
+        }),
+        _ => Err(ConfigErrors {
+            file: path.display().to_string(),
+            errors: findings.errors,
+            warnings: findings.warnings,
+        }),
+    }
+}
+
+fn folder_of(path: &Path) -> PathBuf {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
+        _ => PathBuf::from("."),
+    }
+}
+
+fn read_worker(
+    path: &Path,
+    folder: &Path,
+    machine: Machine,
+    findings: &mut Findings,
+) -> Option<WorkerSettings> {
+    let name = path.file_name().map_or_else(
+        || "worker.toml".into(),
+        |name| name.to_string_lossy().into_owned(),
+    );
+    let text = match read_text(path) {
+        Ok(text) => text,
+        Err(error) => {
+            let error = match error.kind() {
+                io::ErrorKind::NotFound => {
+                    ConfigError::of_file(name, format!("{} does not exist", path.display())).with_hint(
+                        format!(
+                            "write it (infra/examples has one), or set {}",
+                            env_vars::DRAWGATE_CONFIG
+                        ),
+                    )
+                }
+                _ => ConfigError::of_file(name, format!("cannot be read: {error}")),
+            };
+            findings.errors.push(error);
+            return None;
+        }
+    };
+    let around = Surroundings {
+        folder,
+        amqp_url: machine.amqp_url,
+        hostname: machine.hostname,
+    };
+    judge_worker(&Source::with_secrets(name, text), &around, findings)
+}
+
+/// `worker.toml` from its text.
+pub(super) fn judge_worker(
+    source: &Source,
+    around: &Surroundings<'_>,
+    findings: &mut Findings,
+) -> Option<WorkerSettings> {
+    let mut problems = Problems::new(source);
+    let root = parse(source, &mut problems);
+    let settings = root.and_then(|root| worker_file::read(Table::root(&root), around, &mut problems));
+    findings.add(problems);
+    settings
+}
+
+/// The tree of a file without syntax errors. With one, the rest of the tree is a guess, and judging it would only
+/// add errors that are none.
+fn parse<'s>(source: &'s Source, problems: &mut Problems<'_>) -> Option<DeTable<'s>> {
+    let (table, errors) = DeTable::parse_recoverable(source.text());
+    for error in errors.iter().take(FINDINGS_PER_FILE) {
+        let (message, hint) = syntax(error.message());
+        let noted = problems.error(error.span().unwrap_or(0..0), message);
+        if let Some(hint) = hint {
+            noted.hint(hint);
+        }
+    }
+    errors.is_empty().then(|| table.into_inner())
+}
+
+/// The parser's words, and what is usually meant where they do not say it. A missed text loses a hint, no more.
+fn syntax(message: &str) -> (&str, Option<&'static str>) {
+    match message {
+        message if message.starts_with("string values must be quoted") => {
+            ("a text must be in quotes", Some("write it as in name = \"api\""))
+        }
+        message if message.starts_with("invalid time") => (
+            message,
+            Some("a port mapping is written in quotes, as in \"8080:8080\""),
+        ),
+        "duplicate key" => (message, Some("it is there already, above; keep one")),
+        message => (message, None),
+    }
+}
+
+fn read_services(services: &Path, folder: &Path, findings: &mut Findings) -> Vec<Loaded> {
+    let shown = |path: &Path| path.strip_prefix(folder).unwrap_or(path).display().to_string();
+    let paths = match service_paths(services) {
+        Ok(paths) => paths,
+        Err(error) => {
+            let error = ConfigError::of_file(
+                shown(services),
+                format!("the folder of the service files: {error}"),
+            )
+            .with_hint("make the folder and put one file per service into it, as services/search-api.toml");
+            findings.errors.push(error);
+            return Vec::new();
+        }
+    };
+    if paths.is_empty() {
+        let warning = ConfigError::of_file(shown(services), "has no *.toml: this worker rolls nothing");
+        findings
+            .warnings
+            .push(warning.with_hint("put one file per service into it, as search-api.toml"));
+    }
+    if paths.len() > limits::SERVICE_FILES {
+        let message = format!(
+            "has {} files, and may have {}",
+            paths.len(),
+            limits::SERVICE_FILES
+        );
+        findings
+            .errors
+            .push(ConfigError::of_file(shown(services), message));
+    }
+    let paths = paths.iter().take(limits::SERVICE_FILES);
+    paths
+        .filter_map(|path| read_service(path, shown(path), findings))
+        .collect()
+}
+
+/// The `*.toml` of the folder in order, without hidden ones: an editor's locks and swap files.
+fn service_paths(services: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut paths = Vec::new();
+    for entry in std::fs::read_dir(services)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        if name.ends_with(".toml") && !name.starts_with('.') {
+            paths.push(entry.path());
+        }
+    }
+    paths.sort();
+    Ok(paths)
+}
+
+fn read_service(path: &Path, name: String, findings: &mut Findings) -> Option<Loaded> {
+    let text = match read_text(path) {
+        Ok(text) => text,
+        Err(error) => {
+            findings
+                .errors
+                .push(ConfigError::of_file(name, format!("cannot be read: {error}")));
+            return None;
+        }
+    };
+    judge_service(Source::new(name, text), findings)
+}
+
+/// A service file from its text.
+pub(super) fn judge_service(source: Source, findings: &mut Findings) -> Option<Loaded> {
+    let mut problems = Problems::new(&source);
+    let root = parse(&source, &mut problems);
+    let file = root.and_then(|root| service_file::read(Table::root(&root), &mut problems));
+    findings.add(problems);
+    Some(Loaded { file: file?, source })
+}
+
+/// A file's text, bounded.
+fn read_text(path: &Path) -> io::Result<String> {
+    let mut bytes = Vec::new();
+    File::open(path)?
+        .take(limits::FILE_BYTES + 1)
+        .read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > limits::FILE_BYTES {
+        return Err(io::Error::other(format!(
+            "it is larger than {} KiB",
+            limits::FILE_BYTES / 1024
+        )));
+    }
+    String::from_utf8(bytes).map_err(|error| {
+        let before = error
+            .as_bytes()
+            .get(..error.utf8_error().valid_up_to())
+            .unwrap_or_default();
+        let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
+        io::Error::other(format!("line {line} is not UTF-8"))
+    })
+}

@@ -1,0 +1,460 @@
+//! One file of the folder `services`: how a service is rolled, in each of its environments.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use drawgate_rollout::definition::{AlarmDefinition, FleetSelector, ServiceDefinition};
+use drawgate_schemas::{Environment, ImageReference, Service};
+
+use super::container_section::{self, Container};
+use super::error::Problems;
+use super::limits as at;
+use super::pattern::EnvironmentPattern;
+use super::placeholders::Template;
+use super::reader::{Field, Located, Table};
+use super::roll_section::{self, Roll};
+use super::verify_section::{self, Verify};
+
+/// A service file that was read, with its places in the text for what is checked later.
+#[derive(Debug, Clone)]
+pub(super) struct ServiceFile {
+    pub(super) service: Located<Service>,
+    pub(super) environments: Vec<Located<EnvironmentPattern>>,
+    pub(super) fleet: Fleet,
+    pub(super) roll: Roll,
+    pub(super) container: Container,
+    pub(super) verify: Verify,
+    pub(super) silence: Vec<Template>,
+    pub(super) images: Vec<String>,
+}
+
+/// How the fleet is found, before an environment is filled in.
+#[derive(Debug, Clone)]
+pub(super) enum Fleet {
+    Group(Template),
+    Tags(BTreeMap<String, Template>),
+}
+
+impl Fleet {
+    /// The selector for one target.
+    pub(super) fn fill(&self, environment: &Environment, service: &Service) -> FleetSelector {
+        match self {
+            Self::Group(name) => FleetSelector::AutoScalingGroup(name.fill(environment, service)),
+            Self::Tags(tags) => FleetSelector::Tags(
+                tags.iter()
+                    .map(|(key, value)| (key.clone(), value.fill(environment, service)))
+                    .collect(),
+            ),
+        }
+    }
+
+    fn names_environment(&self) -> bool {
+        match self {
+            Self::Group(name) => name.names_environment(),
+            Self::Tags(tags) => tags.values().any(Template::names_environment),
+        }
+    }
+}
+
+impl ServiceFile {
+    /// Everything for one environment.
+    pub(super) fn definition(&self, environment: &Environment) -> ServiceDefinition {
+        let service = &self.service.value;
+        ServiceDefinition {
+            service: service.clone(),
+            environment: environment.clone(),
+            fleet: self.fleet.fill(environment, service),
+            roll: self.roll.policy.clone(),
+            container: self.container.fill(environment, service),
+            verify: self.verify.value.clone(),
+            alarms: AlarmDefinition {
+                silence: self
+                    .silence
+                    .iter()
+                    .map(|alarm| alarm.fill(environment, service))
+                    .collect(),
+            },
+            suspend: self.roll.suspend.clone(),
+            images: self.images.clone(),
+        }
+    }
+}
+
+/// Reads a service file. `None` only with an error noted.
+pub(super) fn read(mut root: Table<'_, '_>, problems: &mut Problems<'_>) -> Option<ServiceFile> {
+    let service = root.require("service", "service = \"search-api\"", problems);
+    let service = service.and_then(|field| service_name(&field, problems));
+    let environments = root.require(
+        "environments",
+        "environments = [\"staging\", \"production\"]",
+        problems,
+    );
+    let environments = environments
+        .map(|field| read_environments(&field, problems))
+        .unwrap_or_default();
+    let fleet = read_fleet(&mut root, problems);
+    let roll = root
+        .section("roll", problems)
+        .map_or_else(Roll::default, |table| {
+            roll_section::read(table, belongs, problems)
+        });
+    let name = service.as_ref().map_or("", |service| service.value.as_str());
+    let container = match root.section("container", problems) {
+        Some(table) => container_section::read(table, name, belongs, problems),
+        None => Container::absent(name),
+    };
+    let verify = root
+        .section("verify", problems)
+        .map_or_else(verify_section::absent, |table| {
+            verify_section::read(table, belongs, problems)
+        });
+    let silence = root
+        .section("alarms", problems)
+        .map(|table| read_alarms(table, problems))
+        .unwrap_or_default();
+    let images = read_policy(&mut root, problems);
+    refuse_later_sections(&mut root, problems);
+    root.finish(belongs, problems);
+    let (service, fleet) = (service?, fleet?);
+    check_one_fleet(&environments, &fleet, problems);
+    check_probe_port(&container, &verify, problems);
+    Some(ServiceFile {
+        service,
+        environments,
+        fleet,
+        roll,
+        container,
+        verify,
+        silence,
+        images,
+    })
+}
+
+/// The table that a key of a service file belongs in.
+fn belongs(key: &str) -> Option<&'static str> {
+    match key {
+        "service" | "environments" | "auto_scaling_group" => Some(""),
+        "tags" => Some("fleet"),
+        "silence" => Some("alarms"),
+        "images" => Some("policy"),
+        key if roll_section::KEYS.contains(&key) => Some("roll"),
+        // A probe and a container both have a command.
+        "command" => None,
+        key if container_section::KEYS.contains(&key) => Some("container"),
+        key if verify_section::KEYS.contains(&key) => Some("verify"),
+        _ => None,
+    }
+}
+
+fn refuse_later_sections(root: &mut Table<'_, '_>, problems: &mut Problems<'_>) {
+    root.refuse(
+        "before",
+        "remove [before], and run the migration in the CI job before `drawgate publish`",
+        problems,
+    );
+    root.refuse(
+        "after",
+        "remove [after], and run the tests in the CI job after `drawgate publish --wait`",
+        problems,
+    );
+    root.refuse(
+        "secrets",
+        "until then, give the service its secrets by a mounted file or by the instance's role",
+        problems,
+    );
+    root.refuse(
+        "environment",
+        "remove the table; approval, order and windows are the CI's until then. What differs between environments \
+         is written with {environment}, or as two services",
+        problems,
+    );
+}
+
+fn service_name(field: &Field<'_, '_>, problems: &mut Problems<'_>) -> Option<Located<Service>> {
+    let name = field.plain_text(problems)?;
+    match Service::try_from(name.to_owned()) {
+        Ok(value) => Some(Located {
+            value,
+            span: field.span.clone(),
+        }),
+        Err(error) => {
+            let fixed = name.to_lowercase().replace(['_', ' ', '.'], "-");
+            let hint = Service::try_from(fixed).map_or_else(
+                |_| "write it as \"search-api\"".to_owned(),
+                |fixed| format!("write \"{fixed}\", here and in the repository's drawgate.toml"),
+            );
+            problems.error(field.span.clone(), error.to_string()).hint(hint);
+            None
+        }
+    }
+}
+
+fn read_environments(field: &Field<'_, '_>, problems: &mut Problems<'_>) -> Vec<Located<EnvironmentPattern>> {
+    let example = "environments = [\"staging\", \"personal-*\"]";
+    let mut environments: Vec<Located<EnvironmentPattern>> = Vec::new();
+    let Some(items) = field.list(at::ENVIRONMENTS, example, problems) else {
+        return environments;
+    };
+    if items.is_empty() {
+        field.invalid_hint(
+            "is empty: the service could be released nowhere",
+            format!("write {example}"),
+            problems,
+        );
+    }
+    for item in items {
+        let Some(text) = item.plain_text(problems) else {
+            continue;
+        };
+        match EnvironmentPattern::parse(text) {
+            Ok(value) => {
+                let other = environments
+                    .iter()
+                    .find(|other| other.value.common(&value).is_some());
+                if let Some(other) = other {
+                    problems
+                        .warning(
+                            item.span.clone(),
+                            format!("\"{value}\" overlaps with \"{}\"", other.value),
+                        )
+                        .hint("remove the narrower one: both get the same definition");
+                }
+                environments.push(Located {
+                    value,
+                    span: item.span.clone(),
+                });
+            }
+            Err(problem) => {
+                let hint = "write a name as \"staging\" or a pattern as \"personal-*\"";
+                problems.error(item.span.clone(), problem).hint(hint);
+            }
+        }
+    }
+    environments
+}
+
+fn read_fleet(root: &mut Table<'_, '_>, problems: &mut Problems<'_>) -> Option<Fleet> {
+    const HINT: &str =
+        "write auto_scaling_group = \"search-api-{environment}\" at the top, or [fleet] with tags = { … }";
+    let group = root.take("auto_scaling_group");
+    let fleet = root.take("fleet");
+    match (group, fleet) {
+        (Some(group), Some(_)) => {
+            problems
+                .error(
+                    group.key,
+                    "`auto_scaling_group` and [fleet] both say where the fleet is",
+                )
+                .hint("keep one");
+            None
+        }
+        (Some(group), None) => aws_name(&group, problems).map(Fleet::Group),
+        (None, Some(fleet)) => fleet
+            .table(problems)
+            .and_then(|table| read_tags(table, problems))
+            .map(Fleet::Tags),
+        (None, None) => {
+            problems.error(0..0, "nothing says where the fleet is").hint(HINT);
+            None
+        }
+    }
+}
+
+/// The name of an Auto Scaling group or an alarm.
+fn aws_name(field: &Field<'_, '_>, problems: &mut Problems<'_>) -> Option<Template> {
+    let text = field.text(problems)?;
+    if text.chars().count() > at::AWS_NAME_CHARS {
+        field.invalid(
+            format!("is longer than AWS allows, {} characters", at::AWS_NAME_CHARS),
+            problems,
+        );
+        return None;
+    }
+    field.template(problems)
+}
+
+fn read_tags(mut table: Table<'_, '_>, problems: &mut Problems<'_>) -> Option<BTreeMap<String, Template>> {
+    let field = table.require(
+        "tags",
+        "tags = { stack = \"search\", deployment = \"{environment}\" }",
+        problems,
+    );
+    table.finish(belongs, problems);
+    let field = field?;
+    let tags = field.templates(at::TAGS, problems);
+    if tags.is_empty() {
+        field.invalid_hint(
+            "names no tag, and would mean every instance of the account",
+            "name the fleet's tags",
+            problems,
+        );
+        return None;
+    }
+    for (key, value) in &tags {
+        let too_long = key.chars().count() > at::TAG_KEY_CHARS
+            || container_section::example(&value.value).chars().count() > at::TAG_VALUE_CHARS;
+        if key.is_empty() || too_long {
+            problems.error(
+                value.span.clone(),
+                "a tag's key has 1 to 128 characters, its value at most 256",
+            );
+        }
+        if key.contains('*') || value.value.to_string().contains('*') {
+            problems
+                .error(
+                    value.span.clone(),
+                    "tags are compared as they are, `*` stands for itself",
+                )
+                .hint("name the exact value; {environment} can be a part of it");
+        }
+    }
+    Some(tags.into_iter().map(|(key, value)| (key, value.value)).collect())
+}
+
+fn read_alarms(mut table: Table<'_, '_>, problems: &mut Problems<'_>) -> Vec<Template> {
+    let until_then = "remove it; watch the alarm yourself, and `drawgate cancel` starts the way back";
+    table.refuse("watch", until_then, problems);
+    let mut silence = Vec::new();
+    let list = table
+        .take("silence")
+        .and_then(|field| field.list(at::LIST, "silence = [\"search-api-*\"]", problems));
+    for item in list.unwrap_or_default() {
+        let Some(text) = item.text(problems) else { continue };
+        let star = text.find('*');
+        if star == Some(0) {
+            item.invalid_hint(
+                format!("{text:?} would silence alarms of others too"),
+                "begin with the service's name, as in \"search-api-*\"",
+                problems,
+            );
+        } else if star.is_some_and(|star| star + 1 < text.len()) {
+            item.invalid_hint(
+                "a `*` may stand at the end only",
+                "list the alarms, or begin alike and end with `*`",
+                problems,
+            );
+        } else {
+            silence.extend(aws_name(&item, problems));
+        }
+    }
+    table.finish(belongs, problems);
+    silence
+}
+
+fn read_policy(root: &mut Table<'_, '_>, problems: &mut Problems<'_>) -> Vec<String> {
+    const EXAMPLE: &str = "images = [\"registry.example.com/team/api\"]";
+    let Some(field) = root.take("policy") else {
+        problems
+            .error(
+                0..0,
+                "[policy] is missing: nothing says which images may run here",
+            )
+            .hint(format!("write [policy] and {EXAMPLE}"));
+        return Vec::new();
+    };
+    let Some(mut table) = field.table(problems) else {
+        return Vec::new();
+    };
+    let field = table.require("images", EXAMPLE, problems);
+    table.finish(belongs, problems);
+    let Some(field) = field else { return Vec::new() };
+    let Some(items) = field.list(at::LIST, EXAMPLE, problems) else {
+        return Vec::new();
+    };
+    if items.is_empty() {
+        field.invalid_hint(
+            "is empty: nothing could be released",
+            format!("write {EXAMPLE}"),
+            problems,
+        );
+    }
+    items
+        .iter()
+        .filter_map(|item| repository(item, problems))
+        .collect()
+}
+
+/// A repository without tag and digest.
+fn repository(item: &Field<'_, '_>, problems: &mut Problems<'_>) -> Option<String> {
+    let text = item.plain_text(problems)?;
+    if let Ok(image) = text.parse::<ImageReference>() {
+        let hint = format!(
+            "write \"{}\": which version is said by the release",
+            image.repository()
+        );
+        item.invalid_hint(format!("{text:?} names a version"), hint, problems);
+        return None;
+    }
+    if text.contains('*') {
+        item.invalid_hint(
+            format!("{text:?} is a pattern"),
+            "list the repositories one by one",
+            problems,
+        );
+        return None;
+    }
+    match format!("{text}:tag").parse::<ImageReference>() {
+        Ok(image) => Some(image.repository().to_owned()),
+        Err(_) => {
+            item.invalid_hint(
+                format!("{text:?} is no repository"),
+                "write it in lower case and without https://, as in \"registry.example.com/team/api\"",
+                problems,
+            );
+            None
+        }
+    }
+}
+
+/// Several environments that are all one fleet roll the same hosts, each undoing the other.
+fn check_one_fleet(environments: &[Located<EnvironmentPattern>], fleet: &Fleet, problems: &mut Problems<'_>) {
+    let several = environments.len() > 1
+        || environments
+            .iter()
+            .any(|one| matches!(one.value, EnvironmentPattern::Pattern { .. }));
+    let span: Range<usize> = environments.last().map_or(0..0, |last| last.span.clone());
+    if several && !fleet.names_environment() {
+        problems
+            .error(
+                span,
+                "several environments, but the fleet is the same in each of them",
+            )
+            .hint("put {environment} into `auto_scaling_group` or a tag, or name one environment only");
+    }
+}
+
+/// A probe at a port that nobody publishes fails on every host.
+fn check_probe_port(container: &Container, verify: &Verify, problems: &mut Problems<'_>) {
+    use drawgate_rollout::definition::{Probe, Protocol};
+    let Probe::Http { port, .. } = verify.value.probe else {
+        return;
+    };
+    let published = |mapping: &&drawgate_rollout::definition::PortMapping| mapping.protocol == Protocol::Tcp;
+    if container.on_host_network()
+        || container
+            .ports()
+            .iter()
+            .filter(published)
+            .any(|mapping| mapping.host == port)
+    {
+        return;
+    }
+    let inner = container
+        .ports()
+        .iter()
+        .filter(published)
+        .find(|mapping| mapping.container == port);
+    let hint = match inner {
+        Some(mapping) => format!(
+            "{port} is the port in the container; on the host it is {}",
+            mapping.host
+        ),
+        None => format!("publish it, as in [container] ports = [\"{port}:{port}\"]"),
+    };
+    problems
+        .warning(
+            verify.span.clone(),
+            format!("`verify.http` asks port {port}, which is not published"),
+        )
+        .hint(hint);
+}

@@ -1,0 +1,822 @@
+//! Typical mistakes, each with exactly what `check` says about it. A service file's lines count from 6, after
+//! [`HEAD`](super::HEAD).
+
+use super::{WORKER, checked, checked_service};
+
+fn checked_file(text: &str) -> String {
+    checked(WORKER, &[("api.toml", text)])
+}
+
+fn checked_worker(text: &str) -> String {
+    checked(text, &[("api.toml", super::HEAD)])
+}
+
+#[test]
+fn a_mistyped_key() {
+    let text = r#"[roll]
+max_unavailble = 2
+"#;
+    insta::assert_snapshot!(checked_service(text), @r#"
+    error: services/api.toml:7:1: unknown key `max_unavailble`
+      7 | max_unavailble = 2
+        | ^^^^^^^^^^^^^^
+      hint: did you mean `max_unavailable`?
+
+    worker.toml: 1 error
+    "#);
+}
+
+#[test]
+fn keys_in_the_wrong_table() {
+    let text = r#"[verify]
+healthcheck = true
+ports = ["80:80"]
+service = "api"
+min_drain = "5s"
+"#;
+    insta::assert_snapshot!(checked_service(text), @r#"
+    error: services/api.toml:8:1: unknown key `ports`
+      8 | ports = ["80:80"]
+        | ^^^^^
+      hint: it belongs in [container]
+
+    error: services/api.toml:9:1: unknown key `service`
+      9 | service = "api"
+        | ^^^^^^^
+      hint: it belongs at the top of the file, before the first [table]
+
+    error: services/api.toml:10:1: unknown key `min_drain`
+      10 | min_drain = "5s"
+         | ^^^^^^^^^
+      hint: it belongs in [roll]
+
+    worker.toml: 3 errors
+    "#);
+}
+
+#[test]
+fn an_unknown_key_like_no_other() {
+    let text = r#"[container]
+replicas = 3
+"#;
+    insta::assert_snapshot!(checked_service(text), @r#"
+    error: services/api.toml:7:1: unknown key `replicas`
+      7 | replicas = 3
+        | ^^^^^^^^
+      hint: known here: name, ports, volumes, env, labels, network, restart, memory, cpus, log, command, stop_timeout
+
+    worker.toml: 1 error
+    "#);
+}
+
+#[test]
+fn ports_without_quotes() {
+    let text = r#"[container]
+ports = [8080:8080]
+"#;
+    insta::assert_snapshot!(checked_service(text), @r#"
+    error: services/api.toml:7:10: invalid time, expected a two-digit hour (HH)
+      7 | ports = [8080:8080]
+        |          ^^^^^^^^^
+      hint: a port mapping is written in quotes, as in "8080:8080"
+
+    worker.toml: 1 error
+    "#);
+}
+
+#[test]
+fn ports_that_cannot_be_published() {
+    let text = r#"[container]
+ports = ["8080", "8000-8010:80", "80:80/sctp", "90:90", "127.0.0.1:90:91"]
+"#;
+    insta::assert_snapshot!(checked_service(text), @r#"
+    error: services/api.toml:7:10: `container.ports[0]`: "8080" names one port: the engine would choose the host's, and the load balancer could not know it
+      7 | ports = ["8080", "8000-8010:80", "80:80/sctp", "90:90", "127.0.0.1:90:91"]
+        |          ^^^^^^
+      hint: write "HOST:CONTAINER", as in "8080:80", "127.0.0.1:8080:80" or "514:514/udp"
+
+    error: services/api.toml:7:18: `container.ports[1]`: "8000-8010:80" is a range: list the ports one by one
+      7 | ports = ["8080", "8000-8010:80", "80:80/sctp", "90:90", "127.0.0.1:90:91"]
+        |                  ^^^^^^^^^^^^^^
+      hint: write "HOST:CONTAINER", as in "8080:80", "127.0.0.1:8080:80" or "514:514/udp"
+
+    error: services/api.toml:7:34: `container.ports[2]`: "80:80/sctp" names a protocol that is neither tcp nor udp
+      7 | ports = ["8080", "8000-8010:80", "80:80/sctp", "90:90", "127.0.0.1:90:91"]
+        |                                  ^^^^^^^^^^^^
+      hint: write "HOST:CONTAINER", as in "8080:80", "127.0.0.1:8080:80" or "514:514/udp"
+
+    error: services/api.toml:7:57: `container.ports[4]`: host port 90 is published twice
+      7 | ports = ["8080", "8000-8010:80", "80:80/sctp", "90:90", "127.0.0.1:90:91"]
+        |                                                         ^^^^^^^^^^^^^^^^^
+
+    worker.toml: 4 errors
+    "#);
+}
+
+#[test]
+fn numbers_in_place_of_texts() {
+    let text = r#"[container]
+env = { PORT = 8080, DEBUG = true }
+[verify]
+command = "bin/smoke"
+attempts = "3"
+"#;
+    insta::assert_snapshot!(checked_service(text), @r#"
+    error: services/api.toml:7:16: `container.env.PORT` is an integer, and not a string
+      7 | env = { PORT = 8080, DEBUG = true }
+        |                ^^^^
+      hint: write "8080"
+
+    error: services/api.toml:7:30: `container.env.DEBUG` is a boolean, and not a string
+      7 | env = { PORT = 8080, DEBUG = true }
+        |                              ^^^^
+      hint: write "true"
+
+    error: services/api.toml:9:11: `verify.command` is a string, and not a list
+      9 | command = "bin/smoke"
+        |           ^^^^^^^^^^^
+      hint: write command = ["bin/smoke", "--quick"]
+
+    error: services/api.toml:10:12: `verify.attempts` is a string, and not a whole number
+      10 | attempts = "3"
+         |            ^^^
+      hint: write a number without quotes
+
+    worker.toml: 4 errors
+    "#);
+}
+
+#[test]
+fn durations_and_sizes() {
+    let text = r#"[roll]
+min_healthy_time = 10
+min_drain = "5"
+poll_interval = "10ms"
+healthy_timeout = "soon"
+[container]
+memory = "512m"
+stop_timeout = "1500ms"
+cpus = 0
+"#;
+    insta::assert_snapshot!(checked_service(text), @r#"
+    error: services/api.toml:7:20: `roll.min_healthy_time` is an integer, and not a duration
+      7 | min_healthy_time = 10
+        |                    ^^
+      hint: write it with a unit: "10s"
+
+    error: services/api.toml:8:13: `roll.min_drain`: "5" is not a duration
+      8 | min_drain = "5"
+        |             ^^^
+      hint: write a number with a unit, as in "5s" (units: ms, s, m, h)
+
+    error: services/api.toml:9:17: `roll.poll_interval`: must be from 100ms to 1m
+      9 | poll_interval = "10ms"
+        |                 ^^^^^^
+      hint: AWS throttles whoever asks more often; more seldom only costs time
+
+    error: services/api.toml:10:19: `roll.healthy_timeout`: "soon" is not a duration
+      10 | healthy_timeout = "soon"
+         |                   ^^^^^^
+      hint: write a duration as "500ms", "10s", "2m" or "1h 30m"
+
+    error: services/api.toml:12:10: `container.memory`: "512m" is not a size
+      12 | memory = "512m"
+         |          ^^^^^^
+      hint: write "512MiB"
+
+    error: services/api.toml:13:16: `container.stop_timeout`: must be whole seconds: the engine takes nothing finer
+      13 | stop_timeout = "1500ms"
+         |                ^^^^^^^^
+      hint: write it as "20s"
+
+    error: services/api.toml:14:8: `container.cpus`: must be from 0.01 to 1024
+      14 | cpus = 0
+         |        ^
+      hint: it counts CPUs: 1.5 is one and a half
+
+    worker.toml: 7 errors
+    "#);
+}
+
+#[test]
+fn what_comes_later_is_refused() {
+    let text = r#"secrets = { A = "ssm:a" }
+[roll]
+max_unavailable = "25%"
+canary = { instances = 1 }
+[container]
+secrets = { DATABASE_URL = "secretsmanager:x#y" }
+[alarms]
+watch = ["api-5xx"]
+[before]
+run = ["bin/migrate"]
+[after]
+run = ["bin/browser-tests"]
+[environment.production]
+approval = { from = ["ops"] }
+"#;
+    insta::assert_snapshot!(checked_service(text), @r#"
+    error: services/api.toml:6:1: `secrets` is not supported by this version
+      6 | secrets = { A = "ssm:a" }
+        | ^^^^^^^
+      hint: until then, give the service its secrets by a mounted file or by the instance's role
+
+    error: services/api.toml:8:19: `roll.max_unavailable`: a percentage is not supported by this version
+      8 | max_unavailable = "25%"
+        |                   ^^^^^
+      hint: write a number of hosts, as in max_unavailable = 1
+
+    error: services/api.toml:9:1: `roll.canary` is not supported by this version
+      9 | canary = { instances = 1 }
+        | ^^^^^^
+      hint: remove it; max_unavailable = 1 rolls one host at a time and stops at the first failure
+
+    error: services/api.toml:11:1: `container.secrets` is not supported by this version
+      11 | secrets = { DATABASE_URL = "secretsmanager:x#y" }
+         | ^^^^^^^
+      hint: until then, give the service its secrets by a mounted file or by the instance's role
+
+    error: services/api.toml:13:1: `alarms.watch` is not supported by this version
+      13 | watch = ["api-5xx"]
+         | ^^^^^
+      hint: remove it; watch the alarm yourself, and `drawgate cancel` starts the way back
+
+    error: services/api.toml:14:2: `before` is not supported by this version
+      14 | [before]
+         |  ^^^^^^
+      hint: remove [before], and run the migration in the CI job before `drawgate publish`
+
+    error: services/api.toml:16:2: `after` is not supported by this version
+      16 | [after]
+         |  ^^^^^
+      hint: remove [after], and run the tests in the CI job after `drawgate publish --wait`
+
+    error: services/api.toml:18:2: `environment` is not supported by this version
+      18 | [environment.production]
+         |  ^^^^^^^^^^^
+      hint: remove the table; approval, order and windows are the CI's until then. What differs between environments is written with {environment}, or as two services
+
+    worker.toml: 8 errors
+    "#);
+}
+
+#[test]
+fn a_placeholder_that_is_none() {
+    let text = r#"[container]
+env = { A = "{enviroment}", B = "${HOME}", C = "${environment}" }
+name = "api-{environment}"
+"#;
+    insta::assert_snapshot!(checked_service(text), @r#"
+    error: services/api.toml:7:13: `container.env.A`: unknown placeholder {enviroment}
+      7 | env = { A = "{enviroment}", B = "${HOME}", C = "${environment}" }
+        |             ^^^^^^^^^^^^^^
+      hint: did you mean {environment}?
+
+    error: services/api.toml:7:33: `container.env.B`: unknown placeholder {HOME}
+      7 | env = { A = "{enviroment}", B = "${HOME}", C = "${environment}" }
+        |                                 ^^^^^^^^^
+      hint: {environment} and {service} are filled in; write {{HOME}} for the text {HOME}
+
+    error: services/api.toml:7:48: `container.env.C`: `${environment}` would become a dollar sign with the environment's name
+      7 | env = { A = "{enviroment}", B = "${HOME}", C = "${environment}" }
+        |                                                ^^^^^^^^^^^^^^^^
+      hint: write {environment}
+
+    error: services/api.toml:8:8: `container.name`: {environment} is not filled in here
+      8 | name = "api-{environment}"
+        |        ^^^^^^^^^^^^^^^^^^^
+      hint: placeholders work in fleet tags, auto_scaling_group, env, labels, volumes, log options and alarms
+
+    worker.toml: 4 errors
+    "#);
+}
+
+#[test]
+fn volumes() {
+    let text = r#"[container]
+volumes = ["./data:/data", "/data", "/a:/b:rx", "/c:/b", "/d:/b"]
+"#;
+    insta::assert_snapshot!(checked_service(text), @r#"
+    error: services/api.toml:7:12: `container.volumes[0]`: "./data:/data" has a relative source, which means nothing on another host
+      7 | volumes = ["./data:/data", "/data", "/a:/b:rx", "/c:/b", "/d:/b"]
+        |            ^^^^^^^^^^^^^^
+      hint: write "/on/host:/in/container" or "volume:/in/container", with ":ro" for read only
+
+    error: services/api.toml:7:28: `container.volumes[1]`: "/data" has no target: an anonymous volume would be empty after every release
+      7 | volumes = ["./data:/data", "/data", "/a:/b:rx", "/c:/b", "/d:/b"]
+        |                            ^^^^^^^
+      hint: write "/on/host:/in/container" or "volume:/in/container", with ":ro" for read only
+
+    error: services/api.toml:7:37: `container.volumes[2]`: "/a:/b:rx" has the option "rx", which the engine does not know
+      7 | volumes = ["./data:/data", "/data", "/a:/b:rx", "/c:/b", "/d:/b"]
+        |                                     ^^^^^^^^^^
+      hint: write "/on/host:/in/container" or "volume:/in/container", with ":ro" for read only
+
+    error: services/api.toml:7:58: `container.volumes[4]`: /b is mounted twice
+      7 | volumes = ["./data:/data", "/data", "/a:/b:rx", "/c:/b", "/d:/b"]
+        |                                                          ^^^^^^^
+
+    worker.toml: 4 errors
+    "#);
+}
+
+#[test]
+fn processes() {
+    let text = r#"[roll]
+suspend = ["AddToLoadBalancer", "Healthcheck", "Sleep", "AZRebalance", "AZRebalance"]
+"#;
+    insta::assert_snapshot!(checked_service(text), @r#"
+    error: services/api.toml:7:12: `roll.suspend[0]`: AddToLoadBalancer is never suspended
+      7 | suspend = ["AddToLoadBalancer", "Healthcheck", "Sleep", "AZRebalance", "AZRebalance"]
+        |            ^^^^^^^^^^^^^^^^^^^
+      hint: instances launched meanwhile would never join the load balancer, not even after it is resumed; remove it
+
+    error: services/api.toml:7:33: `roll.suspend[1]`: "Healthcheck" is no Auto Scaling process
+      7 | suspend = ["AddToLoadBalancer", "Healthcheck", "Sleep", "AZRebalance", "AZRebalance"]
+        |                                 ^^^^^^^^^^^^^
+      hint: did you mean "HealthCheck"?
+
+    error: services/api.toml:7:48: `roll.suspend[2]`: "Sleep" is no Auto Scaling process
+      7 | suspend = ["AddToLoadBalancer", "Healthcheck", "Sleep", "AZRebalance", "AZRebalance"]
+        |                                                ^^^^^^^
+      hint: known: AlarmNotification, AZRebalance, HealthCheck, InstanceRefresh, Launch, ReplaceUnhealthy, ScheduledActions, Terminate
+
+    error: services/api.toml:7:72: `roll.suspend[4]`: AZRebalance is there twice
+      7 | suspend = ["AddToLoadBalancer", "Healthcheck", "Sleep", "AZRebalance", "AZRebalance"]
+        |                                                                        ^^^^^^^^^^^^^
+
+    worker.toml: 4 errors
+    "#);
+}
+
+#[test]
+fn nothing_protects_the_hosts() {
+    let text = r#"[roll]
+suspend = ["ScheduledActions"]
+"#;
+    insta::assert_snapshot!(checked_service(text), @r#"
+    warning: services/api.toml:7:11: neither HealthCheck nor ReplaceUnhealthy is suspended
+      7 | suspend = ["ScheduledActions"]
+        |           ^^^^^^^^^^^^^^^^^^^^
+      hint: Auto Scaling may terminate a host while its container is swapped; leave `suspend` out for the usual set
+
+    worker.toml: ok, 1 warning
+    "#);
+}
+
+#[test]
+fn two_kinds_of_check() {
+    let text = r#"[verify]
+http = { path = "/health", port = 8080 }
+healthcheck = true
+"#;
+    insta::assert_snapshot!(checked_service(text), @r#"
+    error: services/api.toml:8:1: [verify] has more than one kind of check
+      8 | healthcheck = true
+        | ^^^^^^^^^^^
+      hint: write one of http = { path = "/health", port = 8080 }, command = ["bin/smoke"], healthcheck = true
+
+    worker.toml: 1 error
+    "#);
+}
+
+#[test]
+fn a_check_of_nothing() {
+    let text = r#"[verify]
+attempts = 3
+"#;
+    insta::assert_snapshot!(checked_service(text), @r#"
+    error: services/api.toml:6:1: [verify] says nothing to check
+      6 | [verify]
+        | ^^^^^^^^
+      hint: write one of http = { path = "/health", port = 8080 }, command = ["bin/smoke"], healthcheck = true; or remove [verify]: then the container only has to keep running
+
+    worker.toml: 1 error
+    "#);
+}
+
+#[test]
+fn a_check_at_the_containers_port() {
+    let text = r#"[container]
+ports = ["80:8080"]
+[verify]
+http = { path = "health", port = 8080, state = 200 }
+"#;
+    insta::assert_snapshot!(checked_service(text), @r#"
+    error: services/api.toml:9:17: `verify.http.path`: "health" is no path of a request
+      9 | http = { path = "health", port = 8080, state = 200 }
+        |                 ^^^^^^^^
+      hint: write it as "/health" or "/health?full=1"; the host is always the rolled one
+
+    error: services/api.toml:9:40: unknown key `state`
+      9 | http = { path = "health", port = 8080, state = 200 }
+        |                                        ^^^^^
+      hint: did you mean `status`?
+
+    worker.toml: 2 errors
+    "#);
+}
+
+#[test]
+fn a_port_nobody_publishes() {
+    let text = r#"[container]
+ports = ["80:8080"]
+[verify]
+http = { path = "/health", port = 8080 }
+"#;
+    insta::assert_snapshot!(checked_service(text), @r#"
+    warning: services/api.toml:9:1: `verify.http` asks port 8080, which is not published
+      9 | http = { path = "/health", port = 8080 }
+        | ^^^^
+      hint: 8080 is the port in the container; on the host it is 80
+
+    worker.toml: ok, 1 warning
+    "#);
+}
+
+#[test]
+fn labels_and_restart() {
+    let text = r#"[container]
+image = "registry.example.com/team/api"
+restart = "never"
+labels = { "drawgate.release" = "x", "com.docker.compose.project" = "y" }
+network = "container:db"
+"#;
+    insta::assert_snapshot!(checked_service(text), @r#"
+    error: services/api.toml:7:1: `container.image` comes with the release, not from this file
+      7 | image = "registry.example.com/team/api"
+        | ^^^^^
+      hint: name the repository in [policy] images = ["registry.example.com/team/api"]
+
+    error: services/api.toml:8:11: `container.restart`: "never" is no restart policy
+      8 | restart = "never"
+        |           ^^^^^^^
+      hint: write "no", "always", "unless-stopped", "on-failure" or "on-failure:5"
+
+    error: services/api.toml:9:12: labels that begin with `drawgate.` say who owns a container
+      9 | labels = { "drawgate.release" = "x", "com.docker.compose.project" = "y" }
+        |            ^^^^^^^^^^^^^^^^^^
+      hint: choose a name of your own, as in "com.example.team"
+
+    error: services/api.toml:9:38: labels that begin with `com.docker.compose.` say who owns a container
+      9 | labels = { "drawgate.release" = "x", "com.docker.compose.project" = "y" }
+        |                                      ^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+      hint: choose a name of your own, as in "com.example.team"
+
+    error: services/api.toml:10:11: `container.network`: the network of container "db" would be gone when that one is replaced
+      10 | network = "container:db"
+         |           ^^^^^^^^^^^^^^
+      hint: write "host", "bridge" or a network's name
+
+    worker.toml: 5 errors
+    "#);
+}
+
+#[test]
+fn alarms() {
+    let text = r#"[alarms]
+silence = ["*", "api-*-5xx", "", 5]
+"#;
+    insta::assert_snapshot!(checked_service(text), @r#"
+    error: services/api.toml:7:12: `alarms.silence[0]`: "*" would silence alarms of others too
+      7 | silence = ["*", "api-*-5xx", "", 5]
+        |            ^^^
+      hint: begin with the service's name, as in "search-api-*"
+
+    error: services/api.toml:7:17: `alarms.silence[1]`: a `*` may stand at the end only
+      7 | silence = ["*", "api-*-5xx", "", 5]
+        |                 ^^^^^^^^^^^
+      hint: list the alarms, or begin alike and end with `*`
+
+    error: services/api.toml:7:30: `alarms.silence[2]`: must not be empty
+      7 | silence = ["*", "api-*-5xx", "", 5]
+        |                              ^^
+
+    error: services/api.toml:7:34: `alarms.silence[3]` is an integer, and not a string
+      7 | silence = ["*", "api-*-5xx", "", 5]
+        |                                  ^
+      hint: write "5"
+
+    worker.toml: 4 errors
+    "#);
+}
+
+#[test]
+fn an_empty_file() {
+    let text = r#""#;
+    insta::assert_snapshot!(checked_file(text), @r#"
+    error: services/api.toml:1:1: `service` is missing
+      hint: write service = "search-api"
+
+    error: services/api.toml:1:1: `environments` is missing
+      hint: write environments = ["staging", "production"]
+
+    error: services/api.toml:1:1: nothing says where the fleet is
+      hint: write auto_scaling_group = "search-api-{environment}" at the top, or [fleet] with tags = { … }
+
+    error: services/api.toml:1:1: [policy] is missing: nothing says which images may run here
+      hint: write [policy] and images = ["registry.example.com/team/api"]
+
+    worker.toml: 4 errors
+    "#);
+}
+
+#[test]
+fn a_file_with_little_in_it() {
+    let text = r#"service = "Search_API"
+environments = []
+fleet.tags = {}
+policy.images = []
+"#;
+    insta::assert_snapshot!(checked_file(text), @r#"
+    error: services/api.toml:1:11: service "Search_API" must be 1 to 63 of a-z, 0-9 and inner hyphens
+      1 | service = "Search_API"
+        |           ^^^^^^^^^^^^
+      hint: write "search-api", here and in the repository's drawgate.toml
+
+    error: services/api.toml:2:16: `environments`: is empty: the service could be released nowhere
+      2 | environments = []
+        |                ^^
+      hint: write environments = ["staging", "personal-*"]
+
+    error: services/api.toml:3:14: `fleet.tags`: names no tag, and would mean every instance of the account
+      3 | fleet.tags = {}
+        |              ^^
+      hint: name the fleet's tags
+
+    error: services/api.toml:4:17: `policy.images`: is empty: nothing could be released
+      4 | policy.images = []
+        |                 ^^
+      hint: write images = ["registry.example.com/team/api"]
+
+    worker.toml: 4 errors
+    "#);
+}
+
+#[test]
+fn images() {
+    let text = r#"service = "api"
+environments = ["staging"]
+auto_scaling_group = "api"
+[policy]
+images = ["registry.example.com/api:latest", "https://registry.example.com/api", "registry.example.com/*"]
+"#;
+    insta::assert_snapshot!(checked_file(text), @r#"
+    error: services/api.toml:5:11: `policy.images[0]`: "registry.example.com/api:latest" names a version
+      5 | images = ["registry.example.com/api:latest", "https://registry.example.com/api", "registry.example.com/*"]
+        |           ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+      hint: write "registry.example.com/api": which version is said by the release
+
+    error: services/api.toml:5:46: `policy.images[1]`: "https://registry.example.com/api" is no repository
+      5 | images = ["registry.example.com/api:latest", "https://registry.example.com/api", "registry.example.com/*"]
+        |                                              ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+      hint: write it in lower case and without https://, as in "registry.example.com/team/api"
+
+    error: services/api.toml:5:82: `policy.images[2]`: "registry.example.com/*" is a pattern
+      5 | images = ["registry.example.com/api:latest", "https://registry.example.com/api", "registry.example.com/*"]
+        |                                                                                  ^^^^^^^^^^^^^^^^^^^^^^^^
+      hint: list the repositories one by one
+
+    worker.toml: 3 errors
+    "#);
+}
+
+#[test]
+fn environments() {
+    let text = r#"service = "api"
+environments = ["Staging", "personal-*-*", "personal-*", "personal-ben"]
+auto_scaling_group = "api"
+policy.images = ["registry.example.com/api"]
+"#;
+    insta::assert_snapshot!(checked_file(text), @r#"
+    error: services/api.toml:2:17: environment "Staging" must be 1 to 63 of a-z, 0-9 and inner hyphens
+      2 | environments = ["Staging", "personal-*-*", "personal-*", "personal-ben"]
+        |                 ^^^^^^^^^
+      hint: write a name as "staging" or a pattern as "personal-*"
+
+    error: services/api.toml:2:28: pattern "personal-*-*" has more than one `*`
+      2 | environments = ["Staging", "personal-*-*", "personal-*", "personal-ben"]
+        |                            ^^^^^^^^^^^^^^
+      hint: write a name as "staging" or a pattern as "personal-*"
+
+    error: services/api.toml:2:58: several environments, but the fleet is the same in each of them
+      2 | environments = ["Staging", "personal-*-*", "personal-*", "personal-ben"]
+        |                                                          ^^^^^^^^^^^^^^
+      hint: put {environment} into `auto_scaling_group` or a tag, or name one environment only
+
+    warning: services/api.toml:2:58: "personal-ben" overlaps with "personal-*"
+      2 | environments = ["Staging", "personal-*-*", "personal-*", "personal-ben"]
+        |                                                          ^^^^^^^^^^^^^^
+      hint: remove the narrower one: both get the same definition
+
+    worker.toml: 3 errors, 1 warning
+    "#);
+}
+
+#[test]
+fn two_fleets() {
+    let text = r#"service = "api"
+environments = ["staging"]
+auto_scaling_group = "api"
+fleet = { tags = { a = "b" } }
+policy.images = ["registry.example.com/api"]
+"#;
+    insta::assert_snapshot!(checked_file(text), @r#"
+    error: services/api.toml:3:1: `auto_scaling_group` and [fleet] both say where the fleet is
+      3 | auto_scaling_group = "api"
+        | ^^^^^^^^^^^^^^^^^^
+      hint: keep one
+
+    worker.toml: 1 error
+    "#);
+}
+
+#[test]
+fn syntax() {
+    let text = r#"[roll
+max_unavailable = 1
+[container]
+name = api
+name = "api"
+"#;
+    insta::assert_snapshot!(checked_service(text), @r#"
+    error: services/api.toml:6:6: unclosed table, expected `]`
+      6 | [roll
+        |      ^
+
+    error: services/api.toml:9:8: a text must be in quotes
+      9 | name = api
+        |        ^^^
+      hint: write it as in name = "api"
+
+    error: services/api.toml:10:1: duplicate key
+      10 | name = "api"
+         | ^^^^
+      hint: it is there already, above; keep one
+
+    worker.toml: 3 errors
+    "#);
+}
+
+#[test]
+fn worker_keys() {
+    let text = r#"worker = "bastion a"
+site = "US West"
+region = "us-west-2"
+[amqp]
+url = "rabbit://a:hush@b"
+pasword_file = "x"
+[ssh]
+known_hosts = "no"
+user = "ec2-user@host"
+connect_timeout = 10
+docker_socket = "docker.sock"
+[chat]
+[aws]
+region = "Oregon"
+endpoint = "localhost:4566"
+[limits]
+max_waiting_per_lane = 0
+"#;
+    insta::assert_snapshot!(checked_worker(text), @r#"
+    error: worker.toml:1:10: `worker`: must be 1 to 63 letters, digits, `-`, `.` and `_`
+      1 | worker = "bastion a"
+        |          ^^^^^^^^^^^
+
+    error: worker.toml:2:8: site "US West" must be 1 to 63 of a-z, 0-9 and inner hyphens
+      2 | site = "US West"
+        |        ^^^^^^^^^
+      hint: write it as "us-west"
+
+    error: worker.toml:3:1: unknown key `region`
+      3 | region = "us-west-2"
+        | ^^^^^^
+      hint: it belongs in [aws]
+
+    error: worker.toml:5:7: `amqp.url`: must begin with amqps:// or amqp://
+      5 | url = …
+        |       ^
+      hint: write url = "amqps://drawgate@broker.example.com:5671/drawgate"
+
+    error: worker.toml:6:1: unknown key `pasword_file`
+      6 | pasword_file = …
+        | ^^^^^^^^^^^^
+      hint: did you mean `password_file`?
+
+    error: worker.toml:8:15: `ssh.known_hosts`: "no" is not known
+      8 | known_hosts = "no"
+        |               ^^^^
+      hint: write "strict" (unknown hosts are refused) or "accept-new" (remembered on first sight)
+
+    error: worker.toml:9:8: `ssh.user`: is no login name
+      9 | user = …
+        |        ^
+
+    error: worker.toml:10:19: `ssh.connect_timeout` is an integer, and not a duration
+      10 | connect_timeout = 10
+         |                   ^^
+      hint: write it with a unit: "10s"
+
+    error: worker.toml:11:17: `ssh.docker_socket`: must be an absolute path on the hosts
+      11 | docker_socket = "docker.sock"
+         |                 ^^^^^^^^^^^^^
+      hint: write "/var/run/docker.sock"
+
+    error: worker.toml:12:1: [chat] names no webhook
+      12 | [chat]
+         | ^^^^^^
+      hint: write webhook_file = "secrets/webhook", or remove [chat] for no chat
+
+    error: worker.toml:14:10: `aws.region`: "Oregon" is no region
+      14 | region = "Oregon"
+         |          ^^^^^^^^
+      hint: write it as "us-west-2"
+
+    error: worker.toml:15:12: `aws.endpoint`: must begin with https:// or http://
+      15 | endpoint = "localhost:4566"
+         |            ^^^^^^^^^^^^^^^^
+      hint: write it as "http://127.0.0.1:4566", or leave it out
+
+    error: worker.toml:17:24: `limits.max_waiting_per_lane`: must be from 1 to 10000
+      17 | max_waiting_per_lane = 0
+         |                        ^
+      hint: each waiting release is read at every start; a line of thousands is a loop in a CI job
+
+    worker.toml: 13 errors
+    "#);
+}
+
+#[test]
+fn worker_without_anything() {
+    let text = r#""#;
+    insta::assert_snapshot!(checked_worker(text), @r#"
+    error: worker.toml:1:1: `site` is missing
+      hint: write site = "us-west"
+
+    error: worker.toml:1:1: the broker's address is missing
+      hint: write [amqp] and url = "amqps://drawgate@broker.example.com:5671/drawgate", or set DRAWGATE_AMQP_URL
+
+    worker.toml: 2 errors
+    "#);
+}
+
+#[test]
+fn worker_secrets_are_not_shown() {
+    let text = r#"site = "us-west"
+[amqp]
+url = "amqp://a:hush@b"
+password = "hush"
+password_file = "/dev/null/nowhere"
+[chat]
+webhook = "hooks.example.com/hush"
+webhook_file = "x"
+[registry."https://registry.example.com"]
+username = "u"
+[registry."1234.dkr.ecr.us-west-2.amazonaws.com"]
+username = "AWS"
+password = "hush"
+"#;
+    insta::assert_snapshot!(checked_worker(text), @r#"
+    error: worker.toml:4:1: unknown key `password`
+      4 | password = …
+        | ^^^^^^^^
+      hint: did you mean `password_file`?
+
+    error: worker.toml:5:1: `amqp.password_file`, and `amqp.url` holds a password too
+      5 | password_file = "/dev/null/nowhere"
+        | ^^^^^^^^^^^^^
+      hint: take the password out of the url
+
+    error: worker.toml:7:1: `chat.webhook` and `chat.webhook_file` are both there
+      7 | webhook = …
+        | ^^^^^^^
+      hint: keep one
+
+    error: worker.toml:9:11: "https://registry.example.com" is no registry's host
+      9 | [registry."https://registry.example.com"]
+        |           ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+      hint: write [registry."registry.example.com"], with :PORT if it has one, without https:// and path
+
+    error: worker.toml:11:1: `password_file` is missing in [registry.1234.dkr.ecr.us-west-2.amazonaws.com]
+      11 | [registry."1234.dkr.ecr.us-west-2.amazonaws.com"]
+         | ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+      hint: write password_file = "secrets/registry"
+
+    error: worker.toml:13:1: unknown key `password`
+      13 | password = …
+         | ^^^^^^^^
+      hint: did you mean `password_file`?
+
+    warning: worker.toml:5:17: `amqp.password_file`: cannot read the secret in /dev/null/nowhere: Not a directory (os error 20)
+      5 | password_file = "/dev/null/nowhere"
+        |                 ^^^^^^^^^^^^^^^^^^^
+      hint: the worker reads it at every use; write the secret there, readable by the worker only
+
+    warning: worker.toml:11:11: 1234.dkr.ecr.us-west-2.amazonaws.com is ECR, where passwords live for 12 hours
+      11 | [registry."1234.dkr.ecr.us-west-2.amazonaws.com"]
+         |           ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+      hint: remove this table: the worker fetches a fresh ECR login for every release
+
+    worker.toml: 6 errors, 2 warnings
+    "#);
+}

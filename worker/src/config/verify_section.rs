@@ -1,0 +1,189 @@
+//! `[verify]`: how a swapped container is checked before it is registered again.
+
+use std::ops::Range;
+
+use drawgate_rollout::definition::{Probe, VerifyDefinition};
+
+use super::error::Problems;
+use super::limits as at;
+use super::reader::{Field, Located, Table};
+use super::roll_section::count;
+use super::units::Bounds;
+
+/// The section's keys, for the hint about a key in the wrong table.
+pub(super) const KEYS: [&str; 6] = [
+    "http",
+    "command",
+    "healthcheck",
+    "attempts",
+    "interval",
+    "timeout",
+];
+
+const PORT: Bounds = Bounds {
+    min: 1,
+    max: 65_535,
+    reason: "it is a port",
+};
+const STATUS: Bounds = Bounds {
+    min: 100,
+    max: 599,
+    reason: "it is an HTTP status",
+};
+
+/// A checked definition, and where its probe stands.
+pub(super) type Verify = Located<VerifyDefinition>;
+
+/// What is checked where the file says nothing.
+pub(super) fn absent() -> Verify {
+    Located {
+        value: definition(Probe::Running),
+        span: 0..0,
+    }
+}
+
+fn definition(probe: Probe) -> VerifyDefinition {
+    VerifyDefinition {
+        probe,
+        attempts: at::ATTEMPTS_DEFAULT,
+        interval_ms: at::INTERVAL_DEFAULT_MS,
+        timeout_ms: at::TIMEOUT_DEFAULT_MS,
+    }
+}
+
+/// Reads the section.
+pub(super) fn read(
+    mut table: Table<'_, '_>,
+    belongs: impl Fn(&str) -> Option<&'static str>,
+    problems: &mut Problems<'_>,
+) -> Verify {
+    let probes = [
+        table
+            .take("http")
+            .map(|field| (field.key.clone(), http(&field, problems))),
+        table
+            .take("command")
+            .map(|field| (field.key.clone(), command(&field, problems))),
+        table
+            .take("healthcheck")
+            .map(|field| (field.key.clone(), healthcheck(&field, problems))),
+    ];
+    let (span, probe) = one(probes.into_iter().flatten().collect(), table.span(), problems);
+    let mut verify = definition(probe);
+    if let Some(attempts) = table
+        .take("attempts")
+        .and_then(|field| count(&field, at::ATTEMPTS, problems))
+    {
+        verify.attempts = attempts;
+    }
+    if let Some(ms) = table
+        .take("interval")
+        .and_then(|field| field.duration(at::INTERVAL, problems))
+    {
+        verify.interval_ms = ms;
+    }
+    if let Some(ms) = table
+        .take("timeout")
+        .and_then(|field| field.duration(at::TIMEOUT, problems))
+    {
+        verify.timeout_ms = ms;
+    }
+    table.finish(belongs, problems);
+    Located { value: verify, span }
+}
+
+type Found = (Range<usize>, Option<Probe>);
+
+/// The one probe; an unreadable one counts, so that one mistake is told once.
+fn one(mut found: Vec<Found>, section: Range<usize>, problems: &mut Problems<'_>) -> (Range<usize>, Probe) {
+    const HINT: &str = "write one of http = { path = \"/health\", port = 8080 }, command = [\"bin/smoke\"], healthcheck = true";
+    if found.len() > 1 {
+        let span = found.get(1).map_or(section, |(span, _)| span.clone());
+        problems
+            .error(span, "[verify] has more than one kind of check")
+            .hint(HINT);
+        return (0..0, Probe::Running);
+    }
+    match found.pop() {
+        Some((span, probe)) => (span, probe.unwrap_or(Probe::Running)),
+        None => {
+            let hint = format!("{HINT}; or remove [verify]: then the container only has to keep running");
+            problems
+                .error(section, "[verify] says nothing to check")
+                .hint(hint);
+            (0..0, Probe::Running)
+        }
+    }
+}
+
+fn http(field: &Field<'_, '_>, problems: &mut Problems<'_>) -> Option<Probe> {
+    let mut table = field.table(problems)?;
+    let path = table
+        .require("path", "path = \"/health\"", problems)
+        .and_then(|field| path(&field, problems));
+    let port_field = table.require("port", "port = 8080, the port on the host", problems);
+    let port = port_field.and_then(|field| port(&field, problems));
+    let status = match table.take("status") {
+        Some(field) => field
+            .number(STATUS, problems)
+            .and_then(|status| u16::try_from(status).ok()),
+        None => Some(200),
+    };
+    table.finish(|_| None, problems);
+    Some(Probe::Http {
+        path: path?,
+        port: port?,
+        status: status?,
+    })
+}
+
+fn path(field: &Field<'_, '_>, problems: &mut Problems<'_>) -> Option<String> {
+    let path = field.plain_text(problems)?;
+    if !path.starts_with('/') || path.contains('#') || !path.chars().all(|c| c.is_ascii_graphic()) {
+        field.invalid_hint(
+            format!("{path:?} is no path of a request"),
+            "write it as \"/health\" or \"/health?full=1\"; the host is always the rolled one",
+            problems,
+        );
+        return None;
+    }
+    Some(path.to_owned())
+}
+
+/// A port's number.
+pub(super) fn port(field: &Field<'_, '_>, problems: &mut Problems<'_>) -> Option<u16> {
+    field
+        .number(PORT, problems)
+        .and_then(|port| u16::try_from(port).ok())
+}
+
+fn command(field: &Field<'_, '_>, problems: &mut Problems<'_>) -> Option<Probe> {
+    words(field, "command = [\"bin/smoke\", \"--quick\"]", problems).map(Probe::Command)
+}
+
+/// A command as a list of words, at least one.
+pub(super) fn words(
+    field: &Field<'_, '_>,
+    example: &str,
+    problems: &mut Problems<'_>,
+) -> Option<Vec<String>> {
+    let items = field.list(at::LIST, example, problems)?;
+    if items.is_empty() {
+        field.invalid_hint("has no words", format!("write {example}"), problems);
+        return None;
+    }
+    let words: Vec<String> = items
+        .iter()
+        .filter_map(|item| item.plain_text(problems))
+        .map(str::to_owned)
+        .collect();
+    (words.len() == items.len()).then_some(words)
+}
+
+fn healthcheck(field: &Field<'_, '_>, problems: &mut Problems<'_>) -> Option<Probe> {
+    if !field.flag(problems)? {
+        field.invalid_hint("false says nothing", "write true, or remove the line", problems);
+        return None;
+    }
+    Some(Probe::Healthcheck)
+}

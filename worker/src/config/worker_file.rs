@@ -1,0 +1,388 @@
+//! `worker.toml`: who this worker is and what it talks to.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use drawgate_schemas::Site;
+
+use super::address;
+use super::error::Problems;
+use super::limits;
+use super::paths::Paths;
+use super::reader::{Field, Table};
+use super::secrets::{Secret, SecretSource};
+use super::ssh_section::{self, SshSettings};
+
+/// What `worker.toml` says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WorkerSettings {
+    /// The worker's name in events and leases.
+    pub name: String,
+    /// The site, which names the queue.
+    pub site: Site,
+    /// The ledger's file, on a local disk.
+    pub ledger: PathBuf,
+    /// The folder of the service files.
+    pub services: PathBuf,
+    /// The broker.
+    pub amqp: AmqpSettings,
+    /// How hosts are reached.
+    pub ssh: SshSettings,
+    /// The chat's incoming webhook; no chat where absent.
+    pub webhook: Option<SecretSource>,
+    /// AWS, as far as the environment does not say it.
+    pub aws: AwsSettings,
+    /// Logins at registries, by host. ECR needs none here.
+    pub registries: BTreeMap<String, RegistrySettings>,
+    /// Releases that may wait in one lane before the next is refused.
+    pub max_waiting_per_lane: u32,
+}
+
+/// The broker.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AmqpSettings {
+    /// Its address; it may hold the password.
+    pub url: Secret,
+    /// The password's file, read for every connection, where the address holds no password.
+    pub password_file: Option<PathBuf>,
+}
+
+/// AWS, as far as the environment does not say it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AwsSettings {
+    /// The region.
+    pub region: Option<String>,
+    /// One endpoint for every service, for a lab.
+    pub endpoint: Option<String>,
+}
+
+/// A login at a registry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RegistrySettings {
+    /// User name.
+    pub username: String,
+    /// Where the password comes from.
+    pub password: SecretSource,
+}
+
+/// What the machine says, as an argument, so that tests can say it.
+pub(super) struct Surroundings<'s> {
+    /// The folder that relative paths start from.
+    pub(super) folder: &'s Path,
+    /// `DRAWGATE_AMQP_URL`.
+    pub(super) amqp_url: Option<String>,
+    /// The machine's name.
+    pub(super) hostname: Option<String>,
+}
+
+/// Reads `worker.toml`. `None` only with an error noted.
+pub(super) fn read(
+    mut root: Table<'_, '_>,
+    around: &Surroundings<'_>,
+    problems: &mut Problems<'_>,
+) -> Option<WorkerSettings> {
+    let paths = Paths {
+        folder: around.folder,
+    };
+    let name = worker_name(&mut root, around.hostname.as_deref(), problems);
+    let site = root
+        .require("site", "site = \"us-west\"", problems)
+        .and_then(|field| site(&field, problems));
+    let ledger = paths.or(&mut root, "ledger", "/var/lib/drawgate/ledger.sqlite", problems);
+    let services = paths.or(&mut root, "services", "services", problems);
+    let amqp = amqp(&mut root, around, problems);
+    let ssh = root.section("ssh", problems);
+    let ssh = ssh.map_or_else(SshSettings::default, |table| {
+        ssh_section::read(table, &paths, belongs, problems)
+    });
+    let webhook = root
+        .section("chat", problems)
+        .and_then(|table| read_chat(table, &paths, problems));
+    let aws = root
+        .section("aws", problems)
+        .map_or_else(AwsSettings::default, |table| read_aws(table, problems));
+    let registries = root.section("registry", problems);
+    let registries = registries.map_or_else(BTreeMap::new, |table| read_registries(&table, &paths, problems));
+    let max_waiting_per_lane = read_limits(&mut root, problems);
+    root.finish(belongs, problems);
+    let (name, site, amqp) = (name?, site?, amqp?);
+    Some(WorkerSettings {
+        name,
+        site,
+        ledger,
+        services,
+        amqp,
+        ssh,
+        webhook,
+        aws,
+        registries,
+        max_waiting_per_lane,
+    })
+}
+
+/// The table that a key of `worker.toml` belongs in.
+fn belongs(key: &str) -> Option<&'static str> {
+    Some(match key {
+        "worker" | "site" | "ledger" | "services" => "",
+        // The broker has a user and a port too, in its url.
+        "user" | "port" => return None,
+        "url" => "amqp",
+        "webhook" | "webhook_file" => "chat",
+        "region" | "endpoint" => "aws",
+        "max_waiting_per_lane" => "limits",
+        key if ssh_section::KEYS.contains(&key) => "ssh",
+        _ => return None,
+    })
+}
+
+fn worker_name(
+    root: &mut Table<'_, '_>,
+    hostname: Option<&str>,
+    problems: &mut Problems<'_>,
+) -> Option<String> {
+    let is_name = |name: &str| {
+        (1..=63).contains(&name.len())
+            && name
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_'))
+    };
+    match root.take("worker") {
+        Some(field) => {
+            let name = field.plain_text(problems)?;
+            if !is_name(name) {
+                field.invalid("must be 1 to 63 letters, digits, `-`, `.` and `_`", problems);
+                return None;
+            }
+            Some(name.to_owned())
+        }
+        None => {
+            let name = hostname.map(str::trim).filter(|name| is_name(name));
+            if name.is_none() {
+                problems
+                    .error(
+                        0..0,
+                        "`worker` is missing, and this machine has no usable name of its own",
+                    )
+                    .hint("write worker = \"bastion-a\"");
+            }
+            name.map(str::to_owned)
+        }
+    }
+}
+
+fn site(field: &Field<'_, '_>, problems: &mut Problems<'_>) -> Option<Site> {
+    let text = field.plain_text(problems)?;
+    match Site::try_from(text.to_owned()) {
+        Ok(site) => Some(site),
+        Err(error) => {
+            problems
+                .error(field.span.clone(), error.to_string())
+                .hint("write it as \"us-west\"");
+            None
+        }
+    }
+}
+
+fn amqp(
+    root: &mut Table<'_, '_>,
+    around: &Surroundings<'_>,
+    problems: &mut Problems<'_>,
+) -> Option<AmqpSettings> {
+    const EXAMPLE: &str = "url = \"amqps://drawgate@broker.example.com:5671/drawgate\"";
+    let paths = Paths {
+        folder: around.folder,
+    };
+    let from_env = around.amqp_url.as_deref().filter(|url| !url.is_empty());
+    let table = root.section("amqp", problems);
+    let Some(mut table) = table else {
+        if from_env.is_none() {
+            let hint = format!(
+                "write [amqp] and {EXAMPLE}, or set {}",
+                super::env_vars::DRAWGATE_AMQP_URL
+            );
+            problems.error(0..0, "the broker's address is missing").hint(hint);
+        }
+        return env_url(from_env?, None, problems);
+    };
+    let url = match from_env {
+        Some(_) => table.take("url"),
+        None => table.require("url", EXAMPLE, problems),
+    };
+    let password_file = table.take("password_file");
+    let password_path = password_file
+        .as_ref()
+        .and_then(|field| paths.secret(field, problems));
+    table.finish(belongs, problems);
+    let settings = url.and_then(|field| {
+        let url = field.plain_text(problems)?;
+        let address = address::check(url, &["amqps", "amqp"]);
+        let address =
+            address.map_err(|problem| field.invalid_hint(problem, format!("write {EXAMPLE}"), problems));
+        if address.ok()?.has_password
+            && let Some(file) = &password_file
+        {
+            problems
+                .error(
+                    file.key.clone(),
+                    "`amqp.password_file`, and `amqp.url` holds a password too",
+                )
+                .hint("take the password out of the url");
+        }
+        Some(AmqpSettings {
+            url: Secret::new(url),
+            password_file: password_path.clone(),
+        })
+    });
+    match from_env {
+        Some(url) => env_url(url, password_path, problems),
+        None => settings,
+    }
+}
+
+/// The address from the environment. A password in it goes before the file's.
+fn env_url(url: &str, password_file: Option<PathBuf>, problems: &mut Problems<'_>) -> Option<AmqpSettings> {
+    match address::check(url, &["amqps", "amqp"]) {
+        Ok(address) => {
+            let password_file = password_file.filter(|_| !address.has_password);
+            Some(AmqpSettings {
+                url: Secret::new(url),
+                password_file,
+            })
+        }
+        Err(problem) => {
+            let name = super::env_vars::DRAWGATE_AMQP_URL;
+            problems
+                .error(0..0, format!("the environment variable {name}: {problem}"))
+                .hint("set it as amqps://user:password@broker.example.com:5671/vhost");
+            None
+        }
+    }
+}
+
+fn read_chat(
+    mut table: Table<'_, '_>,
+    paths: &Paths<'_>,
+    problems: &mut Problems<'_>,
+) -> Option<SecretSource> {
+    let inline = table.take("webhook");
+    let file = table.take("webhook_file");
+    let span = table.span();
+    table.finish(belongs, problems);
+    match (inline, file) {
+        (Some(inline), Some(_)) => {
+            problems
+                .error(
+                    inline.key,
+                    "`chat.webhook` and `chat.webhook_file` are both there",
+                )
+                .hint("keep one");
+            None
+        }
+        (None, Some(file)) => paths.secret(&file, problems).map(SecretSource::File),
+        (Some(inline), None) => {
+            let url = inline.plain_text(problems)?;
+            match address::check(url, &["https", "http"]) {
+                Ok(_) => Some(SecretSource::Inline(Secret::new(url))),
+                Err(problem) => {
+                    inline.invalid_hint(problem, "write the address that the chat gave you", problems);
+                    None
+                }
+            }
+        }
+        (None, None) => {
+            problems
+                .error(span, "[chat] names no webhook")
+                .hint("write webhook_file = \"secrets/webhook\", or remove [chat] for no chat");
+            None
+        }
+    }
+}
+
+fn read_aws(mut table: Table<'_, '_>, problems: &mut Problems<'_>) -> AwsSettings {
+    let region = table.take("region").and_then(|field| {
+        let region = field.plain_text(problems)?;
+        let good = region
+            .chars()
+            .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
+        if !good || !region.contains('-') {
+            field.invalid_hint(
+                format!("{region:?} is no region"),
+                "write it as \"us-west-2\"",
+                problems,
+            );
+            return None;
+        }
+        Some(region.to_owned())
+    });
+    let endpoint = table.take("endpoint").and_then(|field| {
+        let url = field.plain_text(problems)?;
+        if let Err(problem) = address::check(url, &["https", "http"]) {
+            field.invalid_hint(
+                problem,
+                "write it as \"http://127.0.0.1:4566\", or leave it out",
+                problems,
+            );
+            return None;
+        }
+        Some(url.to_owned())
+    });
+    table.finish(belongs, problems);
+    AwsSettings { region, endpoint }
+}
+
+fn read_registries(
+    table: &Table<'_, '_>,
+    paths: &Paths<'_>,
+    problems: &mut Problems<'_>,
+) -> BTreeMap<String, RegistrySettings> {
+    let mut registries = BTreeMap::new();
+    for (host, field) in table.entries().take(limits::LIST) {
+        if host.contains('/') || !address::is_registry(host) {
+            let shown: String = host.chars().take(60).collect();
+            problems
+                .error(field.key.clone(), format!("{shown:?} is no registry's host"))
+                .hint("write [registry.\"registry.example.com\"], with :PORT if it has one, without https:// and path");
+            continue;
+        }
+        let Some(mut login) = field.table(problems) else {
+            continue;
+        };
+        let username = login.require("username", "username = \"drawgate\"", problems);
+        let username = username.and_then(|field| field.plain_text(problems));
+        let password = login.require("password_file", "password_file = \"secrets/registry\"", problems);
+        let password = password.and_then(|field| paths.secret(&field, problems));
+        login.finish(|_| None, problems);
+        if host.contains(".dkr.ecr.") {
+            problems
+                .warning(
+                    field.key.clone(),
+                    format!("{host} is ECR, where passwords live for 12 hours"),
+                )
+                .hint("remove this table: the worker fetches a fresh ECR login for every release");
+        }
+        if let (Some(username), Some(password)) = (username, password) {
+            let password = SecretSource::File(password);
+            registries.insert(
+                host.to_owned(),
+                RegistrySettings {
+                    username: username.to_owned(),
+                    password,
+                },
+            );
+        }
+    }
+    registries
+}
+
+fn read_limits(root: &mut Table<'_, '_>, problems: &mut Problems<'_>) -> u32 {
+    let Some(mut table) = root.section("limits", problems) else {
+        return limits::WAITING_DEFAULT;
+    };
+    let waiting = table
+        .take("max_waiting_per_lane")
+        .and_then(|field| field.number(limits::WAITING, problems));
+    table.finish(belongs, problems);
+    waiting
+        .and_then(|waiting| u32::try_from(waiting).ok())
+        .unwrap_or(limits::WAITING_DEFAULT)
+}

@@ -1,0 +1,108 @@
+//! The last look: everything that was touched, as it is now.
+
+use drawgate_rollout::{
+    Evidence, HostPlan, LABEL_RELEASE, Observation, ObservedGroup, ObservedHost, ObservedTarget, StepOutcome,
+};
+use futures_util::stream::{self, StreamExt, TryStreamExt};
+use tokio::time::{Instant, timeout};
+
+use super::inspect::HOST_LOOK;
+use super::membership::Membership;
+use super::names::GROUP_TAG;
+use super::outcome::{Effect, Sorted, either};
+use super::{Effects, Task};
+
+/// Hosts that are looked at side by side.
+const SIDE_BY_SIDE: usize = 8;
+
+impl Effects {
+    pub(super) async fn confirm(&self, task: Task<'_>) -> StepOutcome {
+        either(self.try_confirm(task).await)
+    }
+
+    async fn try_confirm(&self, task: Task<'_>) -> Effect<StepOutcome> {
+        let mut seen = Observation::default();
+        for plan in &task.plan.groups {
+            // A group that was deleted meanwhile is not missed: it has nothing suspended.
+            let group = self.aws.group_by_name(&plan.name).await.sorted()?;
+            let observed = group.map_or_else(ObservedGroup::default, |group| ObservedGroup {
+                suspended: group.suspended_names(),
+                held_by_other: group
+                    .tags
+                    .get(GROUP_TAG)
+                    .is_some_and(|tag| !tag.starts_with(&task.id())),
+            });
+            seen.groups.insert(plan.name.clone(), observed);
+        }
+        let there = self.planned_alarms(task, |_| true).await?;
+        for plan in &task.plan.alarms {
+            let alarm = there.iter().find(|alarm| alarm.name == plan.name);
+            seen.alarms
+                .insert(plan.name.clone(), alarm.is_none_or(|alarm| alarm.actions_enabled));
+        }
+        let members = task
+            .release
+            .hosts()
+            .filter(|host| !task.release.gone.contains(&host.instance));
+        let looks: Vec<_> = members.map(|host| self.observe_named(task, host)).collect();
+        seen.hosts = stream::iter(looks).buffered(SIDE_BY_SIDE).try_collect().await?;
+        seen.tag_digest = self.tag_digest(task).await;
+        Ok(StepOutcome::Done {
+            evidence: Evidence::Observed {
+                observation: Box::new(seen),
+            },
+        })
+    }
+
+    async fn observe_named(&self, task: Task<'_>, host: &HostPlan) -> Effect<(String, ObservedHost)> {
+        Ok((host.instance.clone(), self.observe(task, host).await?))
+    }
+
+    async fn observe(&self, task: Task<'_>, host: &HostPlan) -> Effect<ObservedHost> {
+        let mut seen = ObservedHost {
+            member: matches!(
+                self.membership(&host.instance, host.group.as_deref()).await?,
+                Membership::InService | Membership::Awaited(_)
+            ),
+            ..ObservedHost::default()
+        };
+        let now = Instant::now();
+        for target in &host.targets {
+            let state = self.state_of(task, target, now).await?;
+            seen.targets.push(ObservedTarget {
+                target_group: target.target_group.clone(),
+                port: target.port,
+                state: state.map_or_else(|| "absent".to_owned(), |state| state.as_str().to_owned()),
+            });
+        }
+        if seen.member {
+            self.observe_container(task, host, &mut seen).await;
+        }
+        Ok(seen)
+    }
+
+    async fn observe_container(&self, task: Task<'_>, host: &HostPlan, seen: &mut ObservedHost) {
+        let name = &task.plan.definition.container.name;
+        match timeout(HOST_LOOK, self.host(host).container(name)).await {
+            Err(_) => seen.unseen = Some("no answer".to_owned()),
+            Ok(Err(error)) => seen.unseen = Some(super::outcome::chain(&error)),
+            Ok(Ok(None)) => {}
+            Ok(Ok(Some(container))) => {
+                seen.release = container.labels.get(LABEL_RELEASE).cloned();
+                seen.container = Some(container.id);
+                seen.image = Some(container.image_reference);
+                seen.running = container.running;
+            }
+        }
+    }
+
+    /// Where the tag points now; a registry that is away hides only whether the tag moved.
+    async fn tag_digest(&self, task: Task<'_>) -> Option<drawgate_schemas::Digest> {
+        task.plan.image.tag()?;
+        let host = task
+            .release
+            .hosts()
+            .find(|host| !task.release.gone.contains(&host.instance))?;
+        self.digest_from(&[self.host(host)], &task.plan.image).await.ok()
+    }
+}

@@ -1,0 +1,207 @@
+//! The containers of one host: create beside, swap, swap back, keep, remove.
+//!
+//! Identity is never a name: the old container is the id that the plan recorded, the new one is the one that carries
+//! the release's label. So a swap finds its place again from any half-way point.
+
+use drawgate_rollout::definition::RestartPolicy;
+use drawgate_rollout::{Evidence, HostPlan, LABEL_RELEASE, StepOutcome};
+use drawgate_schemas::Direction;
+use tokio::time::Instant;
+
+use super::names::{aside, aside_prefix, beside, labels};
+use super::outcome::{Effect, Sorted, either, refused};
+use super::targets::policy;
+use super::{Effects, Task};
+use crate::host::{ContainerInfo, Host};
+
+impl Effects {
+    pub(super) async fn create(&self, task: Task<'_>, host: &HostPlan) -> StepOutcome {
+        either(self.try_create(task, host).await)
+    }
+
+    async fn try_create(&self, task: Task<'_>, host: &HostPlan) -> Effect<StepOutcome> {
+        let engine = self.host(host);
+        if new_container(&engine, task).await?.is_some() {
+            return Ok(StepOutcome::already());
+        }
+        let definition = &task.plan.definition.container;
+        let name = beside(&definition.name, task.release.request.id);
+        let labels = labels(&task.id(), task.plan);
+        engine
+            .create(definition, &name, &task.plan.pinned(), &labels)
+            .await
+            .sorted()?;
+        Ok(StepOutcome::done())
+    }
+
+    pub(super) async fn swap_forward(&self, task: Task<'_>, host: &HostPlan) -> StepOutcome {
+        either(self.try_swap_forward(task, host).await)
+    }
+
+    async fn try_swap_forward(&self, task: Task<'_>, host: &HostPlan) -> Effect<StepOutcome> {
+        let engine = self.host(host);
+        let Some(new) = new_container(&engine, task).await? else {
+            return refused("the container that was created for this release is gone");
+        };
+        let old = self.old_container(&engine, host).await?;
+        let name = &task.plan.definition.container.name;
+        let mut stopped_at = None;
+        if let Some(old) = &old {
+            // A stopped container with `always` starts again when the engine starts, and takes the port.
+            set_policy(&engine, old, RestartPolicy::No).await?;
+            rename(&engine, old, &aside(name, task.release.request.id)).await?;
+        }
+        rename(&engine, &new, name).await?;
+        if let Some(old) = old.as_ref().filter(|old| old.running) {
+            stopped_at = Some(Instant::now());
+            engine
+                .stop(&old.id, task.plan.definition.container.stop_timeout_s)
+                .await
+                .sorted()?;
+        }
+        if new.running {
+            return Ok(StepOutcome::already());
+        }
+        engine.start(&new.id).await.sorted()?;
+        let took_ms = |from: Instant| u64::try_from(from.elapsed().as_millis()).unwrap_or(u64::MAX);
+        Ok(StepOutcome::Done {
+            evidence: Evidence::Swapped {
+                without_container_ms: stopped_at.map(took_ms),
+            },
+        })
+    }
+
+    pub(super) async fn swap_back(&self, task: Task<'_>, host: &HostPlan) -> StepOutcome {
+        either(self.try_swap_back(task, host).await)
+    }
+
+    async fn try_swap_back(&self, task: Task<'_>, host: &HostPlan) -> Effect<StepOutcome> {
+        let engine = self.host(host);
+        let name = &task.plan.definition.container.name;
+        let old = self.old_container(&engine, host).await?;
+        if let Some(new) = new_container(&engine, task).await? {
+            set_policy(&engine, &new, RestartPolicy::No).await?;
+            rename(&engine, &new, &beside(name, task.release.request.id)).await?;
+            if new.running {
+                engine
+                    .stop(&new.id, task.plan.definition.container.stop_timeout_s)
+                    .await
+                    .sorted()?;
+            }
+        }
+        let Some(old) = old else {
+            return Ok(StepOutcome::done());
+        };
+        rename(&engine, &old, name).await?;
+        let ran = host.before.as_ref().is_some_and(|before| before.running);
+        if ran && !old.running {
+            engine.start(&old.id).await.sorted()?;
+        }
+        Ok(StepOutcome::done())
+    }
+
+    /// The container that ran before, which has to be there if there was one.
+    pub(super) async fn old_container(
+        &self,
+        engine: &Host,
+        host: &HostPlan,
+    ) -> Effect<Option<ContainerInfo>> {
+        let Some(before) = &host.before else {
+            return Ok(None);
+        };
+        match engine.container(&before.id).await.sorted()? {
+            Some(container) => Ok(Some(container)),
+            None => refused(format!(
+                "the container {} that ran {} before is gone",
+                before.id, before.image
+            )),
+        }
+    }
+
+    pub(super) async fn enable(&self, task: Task<'_>, host: &HostPlan, direction: Direction) -> StepOutcome {
+        either(self.try_enable(task, host, direction).await)
+    }
+
+    async fn try_enable(&self, task: Task<'_>, host: &HostPlan, direction: Direction) -> Effect<StepOutcome> {
+        let (Some(policy), Some(container)) = (
+            policy(task, host, direction),
+            self.serving_container(task, host, direction).await?,
+        ) else {
+            return Ok(StepOutcome::already());
+        };
+        let changed = set_policy(&self.host(host), &container, policy).await?;
+        Ok(if changed {
+            StepOutcome::done()
+        } else {
+            StepOutcome::already()
+        })
+    }
+
+    /// The container that is to serve in one direction; `None` where there is to be none.
+    pub(super) async fn serving_container(
+        &self,
+        task: Task<'_>,
+        host: &HostPlan,
+        direction: Direction,
+    ) -> Effect<Option<ContainerInfo>> {
+        let engine = self.host(host);
+        match direction {
+            Direction::Back => self.old_container(&engine, host).await,
+            Direction::Forward => match new_container(&engine, task).await? {
+                Some(new) => Ok(Some(new)),
+                None => refused("the container that was created for this release is gone"),
+            },
+        }
+    }
+
+    pub(super) async fn retire(&self, task: Task<'_>, host: &HostPlan) -> StepOutcome {
+        either(self.try_retire(task, host).await)
+    }
+
+    /// After a success the replaced container stays, stopped, and those that earlier releases replaced go. After a
+    /// failure the failed container goes; its last lines are in the journal.
+    async fn try_retire(&self, task: Task<'_>, host: &HostPlan) -> Effect<StepOutcome> {
+        let engine = self.host(host);
+        let name = &task.plan.definition.container.name;
+        let prefix = aside_prefix(name);
+        let keep = host.before.as_ref().map(|before| before.id.as_str());
+        let succeeded = task.release.turned_back.is_none();
+        let mut removed = false;
+        for container in engine.containers(true).await.sorted()? {
+            let failed = !succeeded && is_of(&container, task) && container.name != *name;
+            let superseded = succeeded && container.name.starts_with(&prefix) && !container.running;
+            if (failed || superseded) && keep != Some(container.id.as_str()) {
+                removed |= engine.remove(&container.id, failed).await.sorted()?;
+            }
+        }
+        Ok(if removed {
+            StepOutcome::done()
+        } else {
+            StepOutcome::already()
+        })
+    }
+}
+
+fn is_of(container: &ContainerInfo, task: Task<'_>) -> bool {
+    container.labels.get(LABEL_RELEASE) == Some(&task.id())
+}
+
+/// The container that this release made on a host.
+pub(super) async fn new_container(engine: &Host, task: Task<'_>) -> Effect<Option<ContainerInfo>> {
+    let all = engine.containers(true).await.sorted()?;
+    Ok(all.into_iter().find(|container| is_of(container, task)))
+}
+
+async fn set_policy(engine: &Host, container: &ContainerInfo, policy: RestartPolicy) -> Effect<bool> {
+    if container.restart_policy == policy {
+        return Ok(false);
+    }
+    engine.set_restart_policy(&container.id, policy).await.sorted()
+}
+
+async fn rename(engine: &Host, container: &ContainerInfo, name: &str) -> Effect<bool> {
+    if container.name == name {
+        return Ok(false);
+    }
+    engine.rename(&container.id, name).await.sorted()
+}

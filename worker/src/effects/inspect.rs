@@ -1,0 +1,364 @@
+//! Looking at a fleet: everything that preflight judges. Reads only; what `run` sees here, `plan` prints.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use drawgate_rollout::definition::{FleetSelector, ServiceDefinition};
+use drawgate_rollout::{
+    AlarmSnapshot, ContainerSnapshot, Evidence, Failure, Finding, FleetSnapshot, GroupSnapshot, HostSnapshot,
+    HostView, MemberSnapshot, Plan, Release, Severity, StepOutcome, TargetGroupSnapshot, TargetSnapshot,
+    plan,
+};
+use drawgate_schemas::{Digest, ReleaseRequest};
+use futures_util::stream::{self, StreamExt, TryStreamExt};
+use tokio::time::Instant;
+
+use super::Effects;
+use super::names::GROUP_TAG;
+use super::outcome::{Effect, Sorted, chain, either, refused};
+use crate::aws::{Group, HealthWatch, Instance, Target, TargetGroup};
+use crate::host::{ContainerInfo, HostError};
+
+/// Hosts and target groups that are looked at side by side: quick for a large fleet, and far below AWS's request
+/// rates and sshd's limits.
+const SIDE_BY_SIDE: usize = 8;
+
+/// A plan, or why there is none.
+pub type Inspection = Result<Plan, Vec<Finding>>;
+
+impl Effects {
+    pub(super) async fn inspect(&self, release: &Release) -> StepOutcome {
+        either(self.try_inspect(release).await)
+    }
+
+    async fn try_inspect(&self, release: &Release) -> Effect<StepOutcome> {
+        let Some(digest) = &release.digest else {
+            return refused("the digest is not known");
+        };
+        match self.plan(&release.request, digest).await? {
+            Ok(plan) => Ok(StepOutcome::Done {
+                evidence: Evidence::Planned { plan: Box::new(plan) },
+            }),
+            Err(findings) => Err(StepOutcome::Refused {
+                failure: findings_failure(&findings),
+            }),
+        }
+    }
+
+    /// What a release would do. Reads only.
+    ///
+    /// # Errors
+    /// Why the fleet could not be looked at.
+    pub async fn plan(&self, request: &ReleaseRequest, digest: &Digest) -> Result<Inspection, StepOutcome> {
+        let definition = self
+            .definitions
+            .of(&request.environment, &request.service)
+            .or_else(|what| refused(what))?;
+        let snapshot = snapshot(self, &definition).await?;
+        Ok(plan(request, digest, &definition, &snapshot))
+    }
+
+    /// The digest that an image's tag stands for now, as a release would resolve it. Reads only.
+    ///
+    /// # Errors
+    /// Why it could not be had.
+    pub async fn digest_of(&self, request: &ReleaseRequest) -> Result<Digest, StepOutcome> {
+        if let Some(digest) = request.image.digest() {
+            return Ok(digest.clone());
+        }
+        let definition = self
+            .definitions
+            .of(&request.environment, &request.service)
+            .or_else(|what| refused(what))?;
+        let instances = self.fleet_instances(&definition.fleet).await?;
+        let running = instances.iter().filter(|instance| instance.state == "running");
+        let hosts: Vec<_> = running
+            .filter_map(|instance| Some(self.hosts.host(&instance.id, instance.private_addresses.first()?)))
+            .collect();
+        self.digest_from(&hosts, &request.image).await
+    }
+
+    /// The instances of a fleet, whatever state they are in.
+    pub(super) async fn fleet_instances(&self, fleet: &FleetSelector) -> Effect<Vec<Instance>> {
+        match fleet {
+            FleetSelector::AutoScalingGroup(name) => {
+                let group = self.group(name).await?;
+                let ids: Vec<String> = group.members.into_iter().map(|member| member.id).collect();
+                if ids.is_empty() {
+                    return Ok(Vec::new());
+                }
+                self.aws.instances_by_ids(&ids).await.sorted()
+            }
+            FleetSelector::Tags(tags) => self.aws.instances_by_tags(tags).await.sorted(),
+        }
+    }
+}
+
+fn findings_failure(findings: &[Finding]) -> Failure {
+    let refusing = || {
+        findings
+            .iter()
+            .filter(|finding| finding.severity == Severity::Refuse)
+    };
+    let lines: Vec<String> = refusing().map(Finding::line).collect();
+    let failure = Failure::new(format!("preflight: {}", lines.join("; ")));
+    match refusing().find_map(|finding| finding.hint.clone()) {
+        Some(hint) => failure.with_hint(hint),
+        None => failure,
+    }
+}
+
+/// The fleet as it is now.
+///
+/// # Errors
+/// Why it could not be looked at.
+pub async fn snapshot(
+    effects: &Effects,
+    definition: &ServiceDefinition,
+) -> Result<FleetSnapshot, StepOutcome> {
+    let instances = effects.fleet_instances(&definition.fleet).await?;
+    let groups = groups_of(effects, &instances).await?;
+    let (target_groups, targets) = effects.registrations(definition, &instances).await?;
+    let alarms = effects
+        .aws
+        .alarms_matching(&definition.alarms.silence)
+        .await
+        .sorted()?;
+    let group_of = |id: &str| {
+        let has = |group: &&Group| group.members.iter().any(|member| member.id == id);
+        groups.iter().find(has).map(|group| group.name.clone())
+    };
+    let looks: Vec<_> = instances
+        .iter()
+        .map(|instance| {
+            let targets = targets.get(&instance.id).cloned().unwrap_or_default();
+            effects.host_snapshot(instance, group_of(&instance.id), targets, definition)
+        })
+        .collect();
+    let hosts = stream::iter(looks).buffered(SIDE_BY_SIDE).collect().await;
+    let mut snapshots = Vec::new();
+    for group in &groups {
+        let refresh = effects.aws.refresh_running(&group.name).await.sorted()?;
+        snapshots.push(group_snapshot(group, refresh));
+    }
+    Ok(FleetSnapshot {
+        groups: snapshots,
+        hosts,
+        target_groups,
+        alarms: alarms
+            .into_iter()
+            .map(|alarm| AlarmSnapshot {
+                name: alarm.name,
+                arn: alarm.arn,
+                actions_enabled: alarm.actions_enabled,
+                scales_only: alarm.scaling_policy_only,
+                state: alarm.state,
+            })
+            .collect(),
+    })
+}
+
+async fn groups_of(effects: &Effects, instances: &[Instance]) -> Effect<Vec<Group>> {
+    let ids: Vec<String> = instances.iter().map(|instance| instance.id.clone()).collect();
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let by_instance = effects.aws.groups_of_instances(&ids).await.sorted()?;
+    let names: BTreeSet<String> = by_instance.into_values().collect();
+    let mut groups = Vec::new();
+    for name in names {
+        groups.push(effects.group(&name).await?);
+    }
+    Ok(groups)
+}
+
+fn group_snapshot(group: &Group, refresh: Option<String>) -> GroupSnapshot {
+    let classic = group
+        .classic_load_balancers
+        .iter()
+        .map(|name| format!("the classic load balancer {name}"));
+    let others = group
+        .traffic_sources
+        .iter()
+        .filter(|source| source.kind == "vpc-lattice")
+        .map(|source| format!("the VPC Lattice target group {}", source.identifier));
+    GroupSnapshot {
+        name: group.name.clone(),
+        suspended: group.suspended_names(),
+        suspension_tag: group.tags.get(GROUP_TAG).cloned(),
+        refresh,
+        unsupported: classic.chain(others).collect(),
+        members: group
+            .members
+            .iter()
+            .map(|member| MemberSnapshot {
+                instance: member.id.clone(),
+                lifecycle: member.lifecycle.clone(),
+            })
+            .collect(),
+    }
+}
+
+/// Registrations of every instance, by instance id.
+type Registrations = BTreeMap<String, Vec<TargetSnapshot>>;
+
+impl Effects {
+    /// One scan of all target groups; the ones that hold an instance of the fleet, by id or by any of its addresses.
+    pub(super) async fn registrations(
+        &self,
+        definition: &ServiceDefinition,
+        instances: &[Instance],
+    ) -> Effect<(Vec<TargetGroupSnapshot>, Registrations)> {
+        let watch = self.watch(definition);
+        let now = Instant::now();
+        let groups = self.aws.scan_target_groups().await.sorted()?;
+        let looks: Vec<_> = groups
+            .into_iter()
+            .map(|group| look_at_group(&watch, group, now))
+            .collect();
+        let scanned: Vec<(TargetGroup, Vec<Target>)> =
+            stream::iter(looks).buffered(SIDE_BY_SIDE).try_collect().await?;
+        let mut groups = Vec::new();
+        let mut registrations = Registrations::new();
+        for (group, targets) in scanned {
+            let ours = targets
+                .iter()
+                .filter_map(|target| Some((owner(instances, &target.id)?, target)));
+            let before = registrations.values().map(Vec::len).sum::<usize>();
+            for (instance, target) in ours {
+                registrations
+                    .entry(instance.id.clone())
+                    .or_default()
+                    .push(TargetSnapshot {
+                        target_group: group.arn.clone(),
+                        id: target.id.clone(),
+                        port: target.port,
+                        zone: target.zone.clone(),
+                        state: target.state.as_str().to_owned(),
+                    });
+            }
+            if registrations.values().map(Vec::len).sum::<usize>() > before {
+                groups.push(self.target_group_snapshot(&group, &targets).await?);
+            }
+        }
+        Ok((groups, registrations))
+    }
+
+    async fn target_group_snapshot(
+        &self,
+        group: &TargetGroup,
+        targets: &[Target],
+    ) -> Effect<TargetGroupSnapshot> {
+        let attributes = self.aws.attributes(&group.arn).await.sorted()?;
+        let healthy = targets
+            .iter()
+            .filter(|target| target.state.as_str() == "healthy")
+            .count();
+        Ok(TargetGroupSnapshot {
+            arn: group.arn.clone(),
+            name: group.name.clone(),
+            deregistration_delay_s: attributes.deregistration_delay_s.into(),
+            health_check_interval_s: group.health_check.interval_s.into(),
+            healthy_threshold: group.health_check.healthy_threshold.into(),
+            healthy: u32::try_from(healthy).unwrap_or(u32::MAX),
+        })
+    }
+
+    pub(super) async fn host_snapshot(
+        &self,
+        instance: &Instance,
+        group: Option<String>,
+        targets: Vec<TargetSnapshot>,
+        definition: &ServiceDefinition,
+    ) -> HostSnapshot {
+        let address = instance.private_addresses.first().cloned().unwrap_or_default();
+        let view = if instance.state == "running" {
+            self.look_at_host(&instance.id, &address, definition)
+                .await
+                .unwrap_or_else(|error| HostView::Unreachable {
+                    why: chain(&error),
+                    hint: error.hint().map(str::to_owned),
+                })
+        } else {
+            HostView::Unreachable {
+                why: format!("is {}", instance.state),
+                hint: None,
+            }
+        };
+        HostSnapshot {
+            instance: instance.id.clone(),
+            state: instance.state.clone(),
+            address,
+            group,
+            targets,
+            view,
+        }
+    }
+
+    async fn look_at_host(
+        &self,
+        instance: &str,
+        address: &str,
+        definition: &ServiceDefinition,
+    ) -> Result<HostView, HostError> {
+        let host = self.hosts.host(instance, address);
+        let facts = host.probe().await?;
+        let containers = host.containers(true).await?;
+        let (own, others): (Vec<_>, Vec<_>) = containers
+            .into_iter()
+            .partition(|container| container.name == definition.container.name);
+        let mut ports_held = BTreeMap::new();
+        for other in others.iter().filter(|other| other.running) {
+            for port in &other.host_ports {
+                ports_held.insert(format!("{}/{}", port.port, port.protocol), other.name.clone());
+            }
+        }
+        Ok(HostView::Reached {
+            engine: facts.engine_version,
+            disk_free_bytes: facts.disk_free_bytes,
+            container: own.into_iter().next().map(container_snapshot),
+            ports_held,
+        })
+    }
+}
+
+async fn look_at_group(
+    watch: &HealthWatch,
+    group: TargetGroup,
+    now: Instant,
+) -> Effect<(TargetGroup, Vec<Target>)> {
+    let seen = watch.look(&group.arn, now).await.sorted()?;
+    Ok((group, seen.targets.clone()))
+}
+
+/// The instance that a target is: by its id, or by any of its private addresses.
+fn owner<'a>(instances: &'a [Instance], id: &str) -> Option<&'a Instance> {
+    instances
+        .iter()
+        .find(|instance| instance.id == id || instance.private_addresses.iter().any(|address| address == id))
+}
+
+fn container_snapshot(container: ContainerInfo) -> ContainerSnapshot {
+    // A tag's digest is only as good as the tag; what the engine pulled it by is what it is.
+    let pinned = container
+        .image_reference
+        .split_once('@')
+        .and_then(|(_, digest)| digest.parse().ok());
+    let pulled = container
+        .repo_digests
+        .iter()
+        .filter_map(|reference| reference.split_once('@'));
+    let digest = pinned.or_else(|| pulled.into_iter().find_map(|(_, digest)| digest.parse().ok()));
+    ContainerSnapshot {
+        id: container.id,
+        image: container.image_reference,
+        digest,
+        running: container.running,
+        restart: container.restart_policy,
+        auto_remove: container.auto_remove,
+        labels: container.labels,
+    }
+}
+
+/// A look that must not take longer than this in `Confirm`, for hosts that are away.
+pub(super) const HOST_LOOK: Duration = Duration::from_secs(20);

@@ -1,0 +1,186 @@
+//! What a roll does to the world. One file per subject; every effect looks, acts, and confirms, so that doing it
+//! twice is harmless, and sorts what came of it: a definite no, not yet, or not known.
+//!
+//! Nothing here decides what comes next: that is `drawgate_rollout::decide`.
+
+mod alarms;
+mod confirm;
+mod container;
+mod inspect;
+mod membership;
+mod names;
+mod outcome;
+mod scaling;
+mod stage;
+mod sweep;
+mod targets;
+mod verify;
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use drawgate_rollout::definition::ServiceDefinition;
+use drawgate_rollout::{Failure, HostPlan, Phase, Plan, Release, Step, StepOutcome};
+use drawgate_schemas::{Direction, Environment, Service};
+use tokio::time::Instant;
+
+pub use inspect::{Inspection, snapshot};
+
+use crate::aws::{Aws, HealthWatch};
+use crate::host::{Host, Hosts};
+
+/// Where registry credentials come from. Asked anew for every release: they may live for hours only.
+pub trait Credentials: Send + Sync {
+    /// Credentials for the registry of a repository; `None` where it needs none.
+    ///
+    /// # Errors
+    /// Says what is missing, for a person.
+    fn of(&self, repository: &str) -> Result<Option<crate::host::RegistryCredentials>, String>;
+}
+
+/// Where service definitions come from.
+pub trait Definitions: Send + Sync {
+    /// The definition in force for a target.
+    ///
+    /// # Errors
+    /// Says which targets there are.
+    fn of(&self, environment: &Environment, service: &Service) -> Result<ServiceDefinition, String>;
+}
+
+/// The hands of a worker.
+#[derive(Clone)]
+pub struct Effects {
+    aws: Aws,
+    hosts: Hosts,
+    credentials: Arc<dyn Credentials>,
+    definitions: Arc<dyn Definitions>,
+    watches: Arc<Mutex<HashMap<Duration, HealthWatch>>>,
+}
+
+/// One performance of one step: what it is about, and until when.
+#[derive(Clone, Copy)]
+struct Task<'a> {
+    release: &'a Release,
+    plan: &'a Plan,
+    deadline: Instant,
+}
+
+impl Task<'_> {
+    /// The release's id as text: what tags and labels carry.
+    fn id(&self) -> String {
+        self.release.request.id.to_string()
+    }
+}
+
+impl Effects {
+    /// Hands on these connections.
+    pub fn new(
+        aws: Aws,
+        hosts: Hosts,
+        credentials: Arc<dyn Credentials>,
+        definitions: Arc<dyn Definitions>,
+    ) -> Self {
+        Self {
+            aws,
+            hosts,
+            credentials,
+            definitions,
+            watches: Arc::default(),
+        }
+    }
+
+    /// AWS calls so far, by `service:Operation`.
+    pub fn aws_calls(&self) -> BTreeMap<String, u64> {
+        self.aws.calls()
+    }
+
+    /// SSH connections made so far.
+    pub fn ssh_connections(&self) -> u64 {
+        self.hosts.connections()
+    }
+
+    /// Ends all connections.
+    pub async fn close(&self) {
+        self.hosts.close().await;
+    }
+
+    /// Performs a step once. Whatever is not known at the deadline is unknown.
+    pub async fn perform(&self, release: &Release, step: &Step, deadline: Instant) -> StepOutcome {
+        match tokio::time::timeout_at(deadline, self.perform_unbounded(release, step, deadline)).await {
+            Ok(outcome) => outcome,
+            Err(_) => StepOutcome::Unknown {
+                failure: Failure::new("no answer within its time"),
+            },
+        }
+    }
+
+    async fn perform_unbounded(&self, release: &Release, step: &Step, deadline: Instant) -> StepOutcome {
+        match step {
+            Step::Resolve => return self.resolve(release).await,
+            Step::Inspect => return self.inspect(release).await,
+            _ => {}
+        }
+        let Some(plan) = release.plan.as_deref() else {
+            return StepOutcome::Refused {
+                failure: Failure::new("there is no plan yet"),
+            };
+        };
+        let task = Task {
+            release,
+            plan,
+            deadline,
+        };
+        match step {
+            Step::Resolve | Step::Inspect => StepOutcome::already(),
+            Step::Suspend { group } => self.suspend(task, group).await,
+            Step::Resume { group } => self.resume(task, group).await,
+            Step::Silence => self.silence(task).await,
+            Step::Unsilence => self.unsilence(task).await,
+            Step::Sweep => self.sweep(task).await,
+            Step::Confirm => self.confirm(task).await,
+            Step::Stage { instance } | Step::Retire { instance } | Step::Host { instance, .. } => {
+                match release.host(instance) {
+                    Some(host) => self.on_host(task, step, host).await,
+                    None => StepOutcome::Refused {
+                        failure: Failure::new("not a host of this release"),
+                    },
+                }
+            }
+        }
+    }
+
+    async fn on_host(&self, task: Task<'_>, step: &Step, host: &HostPlan) -> StepOutcome {
+        let Step::Host { direction, phase, .. } = step else {
+            return match step {
+                Step::Stage { .. } => self.stage(task, host).await,
+                _ => self.retire(task, host).await,
+            };
+        };
+        match (phase, direction) {
+            (Phase::Create, _) => self.create(task, host).await,
+            (Phase::Deregister, _) => self.deregister(task, host).await,
+            (Phase::Drain, direction) => self.drain(task, host, *direction).await,
+            (Phase::Swap, Direction::Forward) => self.swap_forward(task, host).await,
+            (Phase::Swap, Direction::Back) => self.swap_back(task, host).await,
+            (Phase::Verify, direction) => self.verify(task, host, *direction).await,
+            (Phase::Enable, direction) => self.enable(task, host, *direction).await,
+            (Phase::Register, _) => self.register(task, host).await,
+            (Phase::Settle, direction) => self.settle(task, host, *direction).await,
+        }
+    }
+
+    fn host(&self, host: &HostPlan) -> Host {
+        self.hosts.host(&host.instance, &host.address)
+    }
+
+    /// The shared look at target health: at most one call per target group and interval, whoever asks.
+    fn watch(&self, definition: &ServiceDefinition) -> HealthWatch {
+        let interval = Duration::from_millis(definition.roll.poll_interval_ms);
+        let mut watches = self.watches.lock().unwrap_or_else(PoisonError::into_inner);
+        watches
+            .entry(interval)
+            .or_insert_with(|| HealthWatch::new(self.aws.clone(), interval))
+            .clone()
+    }
+}

@@ -1,0 +1,80 @@
+//! Names of what a release leaves on the things it touches, so that each can be put right from the thing itself,
+//! without the ledger.
+
+use std::collections::BTreeMap;
+
+use drawgate_rollout::definition::{Process, VerifyDefinition};
+use drawgate_rollout::{LABEL_RELEASE, LABEL_VERSION, Plan, TargetPlan};
+use drawgate_schemas::ReleaseId;
+
+/// Tag of an Auto Scaling group: the release, and the processes that it suspends.
+pub(super) const GROUP_TAG: &str = "drawgate:suspended";
+/// Tag of an alarm whose actions a release disabled.
+pub(super) const ALARM_TAG: &str = "drawgate:silenced";
+/// Label: the digest.
+pub(super) const LABEL_DIGEST: &str = "drawgate.digest";
+/// Label: the service.
+pub(super) const LABEL_SERVICE: &str = "drawgate.service";
+/// Label: the environment.
+pub(super) const LABEL_ENVIRONMENT: &str = "drawgate.environment";
+/// Label: how a release verified this container, as JSON. On a later way back it is judged by this again.
+pub(super) const LABEL_VERIFY: &str = "drawgate.verify";
+
+/// Value of [`GROUP_TAG`]. Tag values take no comma, hence the plus.
+pub(super) fn suspension(release: &str, processes: &[Process]) -> String {
+    let names: Vec<&str> = processes.iter().map(|process| process.as_str()).collect();
+    format!("{release} {}", names.join("+"))
+}
+
+/// Tag of an instance for one of its targets: one tag each, because a value has at most 256 characters.
+pub(super) fn target_tag(plan: &Plan, target: &TargetPlan) -> String {
+    let name = plan
+        .target_groups
+        .get(&target.target_group)
+        .map_or("", |group| group.name.as_str());
+    format!("drawgate:target:{name}:{}", target.port)
+}
+
+/// Value of such a tag.
+pub(super) fn target_value(release: &str, target: &TargetPlan) -> String {
+    let zone = target.zone.as_deref().unwrap_or("-");
+    format!("{release} {} {} {zone}", target.id, target.port)
+}
+
+/// Name of a release's container while the old one has the service's name.
+pub(super) fn beside(name: &str, release: ReleaseId) -> String {
+    format!("{name}.drawgate-{}", release.short())
+}
+
+/// Name of the container that a release replaced.
+pub(super) fn aside(name: &str, release: ReleaseId) -> String {
+    format!("{}{}", aside_prefix(name), release.short())
+}
+
+/// How every such name begins.
+pub(super) fn aside_prefix(name: &str) -> String {
+    format!("{name}.before-")
+}
+
+/// Labels of a container of ours.
+pub(super) fn labels(release: &str, plan: &Plan) -> BTreeMap<String, String> {
+    let verify = serde_json::to_string(&plan.definition.verify).unwrap_or_default();
+    [
+        (LABEL_RELEASE, release.to_owned()),
+        (LABEL_VERSION, plan.version_name.clone()),
+        (LABEL_DIGEST, plan.digest.to_string()),
+        (LABEL_SERVICE, plan.definition.service.to_string()),
+        (LABEL_ENVIRONMENT, plan.definition.environment.to_string()),
+        (LABEL_VERIFY, verify),
+    ]
+    .into_iter()
+    .map(|(key, value)| (key.to_owned(), value))
+    .collect()
+}
+
+/// How a container was verified when a release of ours made it.
+pub(super) fn verify_of(labels: &BTreeMap<String, String>) -> Option<VerifyDefinition> {
+    labels
+        .get(LABEL_VERIFY)
+        .and_then(|json| serde_json::from_str(json).ok())
+}

@@ -1,0 +1,71 @@
+//! From an adapter's error to what the core may conclude from it.
+
+use std::error::Error;
+
+use drawgate_rollout::{Failure, StepOutcome};
+
+use crate::aws::AwsError;
+pub(super) use crate::error_chain as chain;
+use crate::host::HostError;
+
+/// An effect's end before its natural one.
+pub(super) type Effect<T> = Result<T, StepOutcome>;
+
+fn failure(error: &dyn Error, hint: Option<String>) -> Failure {
+    let failure = Failure::new(chain(error));
+    match hint {
+        Some(hint) => failure.with_hint(hint),
+        None => failure,
+    }
+}
+
+/// Sorts an adapter's error.
+pub(super) trait Sorted<T> {
+    /// The value, or the outcome that the error amounts to.
+    fn sorted(self) -> Effect<T>;
+}
+
+impl<T> Sorted<T> for Result<T, AwsError> {
+    fn sorted(self) -> Effect<T> {
+        self.map_err(|error| {
+            let failure = failure(&error, error.hint());
+            match () {
+                () if error.is_unknown() => StepOutcome::Unknown { failure },
+                () if error.is_transient() => StepOutcome::Transient { failure },
+                () => StepOutcome::Refused { failure },
+            }
+        })
+    }
+}
+
+impl<T> Sorted<T> for Result<T, HostError> {
+    fn sorted(self) -> Effect<T> {
+        self.map_err(|error| {
+            let failure = failure(&error, error.hint().map(str::to_owned));
+            match () {
+                () if error.is_unknown() => StepOutcome::Unknown { failure },
+                () if error.is_transient() => StepOutcome::Transient { failure },
+                () => StepOutcome::Refused { failure },
+            }
+        })
+    }
+}
+
+/// A definite no.
+pub(super) fn refused<T>(what: impl AsRef<str>) -> Effect<T> {
+    Err(StepOutcome::Refused {
+        failure: Failure::new(what),
+    })
+}
+
+/// Not yet.
+pub(super) fn not_yet<T>(what: impl AsRef<str>) -> Effect<T> {
+    Err(StepOutcome::Transient {
+        failure: Failure::new(what),
+    })
+}
+
+/// Whichever way an effect ended.
+pub(super) fn either(effect: Effect<StepOutcome>) -> StepOutcome {
+    effect.unwrap_or_else(|outcome| outcome)
+}

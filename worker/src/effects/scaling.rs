@@ -1,0 +1,158 @@
+//! Suspending the processes of an Auto Scaling group, and resuming exactly those, in the order that terminates
+//! nobody.
+//!
+//! `ResumeProcesses` and `SuspendProcesses` without a list act on *every* process (Amazon EC2 Auto Scaling API
+//! Reference); no empty list is ever sent.
+
+use drawgate_rollout::definition::Process;
+use drawgate_rollout::{GroupPlan, StepOutcome};
+use drawgate_schemas::Direction;
+use tokio::time::Instant;
+
+use super::names::{GROUP_TAG, suspension};
+use super::outcome::{Effect, Sorted, either, not_yet, refused};
+use super::{Effects, Task};
+use crate::aws::{Group, TargetState};
+
+impl Effects {
+    pub(super) async fn suspend(&self, task: Task<'_>, name: &str) -> StepOutcome {
+        either(self.try_suspend(task, name).await)
+    }
+
+    async fn try_suspend(&self, task: Task<'_>, name: &str) -> Effect<StepOutcome> {
+        let plan = group_plan(task, name)?;
+        let tag = suspension(&task.id(), &plan.suspend);
+        let group = self.group(name).await?;
+        match group.tags.get(GROUP_TAG) {
+            Some(other) if *other != tag => {
+                return refused(format!(
+                    "{name} carries the suspension tag of another release: {other}"
+                ));
+            }
+            Some(_) => {}
+            // The tag comes first: from it anybody can restore the group when everything else is lost.
+            None => self.aws.tag_group(name, GROUP_TAG, &tag).await.sorted()?,
+        }
+        let missing = without(&plan.suspend, |process| is_suspended(&group, process));
+        if missing.is_empty() {
+            return Ok(StepOutcome::already());
+        }
+        self.aws.suspend(name, &missing).await.sorted()?;
+        let seen = self.group(name).await?;
+        match without(&plan.suspend, |process| is_suspended(&seen, process)).first() {
+            Some(process) => not_yet(format!("{} of {name} is not suspended yet", process.as_str())),
+            None => Ok(StepOutcome::done()),
+        }
+    }
+
+    pub(super) async fn resume(&self, task: Task<'_>, name: &str) -> StepOutcome {
+        either(self.try_resume(task, name).await)
+    }
+
+    /// HealthCheck first; then hosts that were marked unhealthy while *we* had them out are marked healthy; then
+    /// ReplaceUnhealthy, which would terminate them otherwise; then the rest.
+    async fn try_resume(&self, task: Task<'_>, name: &str) -> Effect<StepOutcome> {
+        let plan = group_plan(task, name)?;
+        let Some(group) = self.aws.group_by_name(name).await.sorted()? else {
+            // Deleted meanwhile: nothing of it can be left suspended.
+            return Ok(StepOutcome::already());
+        };
+        if group
+            .tags
+            .get(GROUP_TAG)
+            .is_some_and(|tag| !tag.starts_with(&task.id()))
+        {
+            // We were refused because another release holds the group: what is suspended is its to resume.
+            return Ok(StepOutcome::already());
+        }
+        let ours = without(&plan.suspend, |process| !is_suspended(&group, process));
+        let first = without(&ours, |process| process != Process::HealthCheck);
+        self.resume_these(name, &first).await?;
+        if ours.contains(&Process::ReplaceUnhealthy) {
+            self.mark_healthy(task, name).await?;
+            self.resume_these(name, &[Process::ReplaceUnhealthy]).await?;
+        }
+        let rest = without(&ours, |process| {
+            matches!(process, Process::HealthCheck | Process::ReplaceUnhealthy)
+        });
+        self.resume_these(name, &rest).await?;
+        let seen = self.group(name).await?;
+        if let Some(process) = plan.suspend.iter().find(|process| is_suspended(&seen, **process)) {
+            return not_yet(format!("{} of {name} is still suspended", process.as_str()));
+        }
+        if seen.tags.contains_key(GROUP_TAG) {
+            self.aws.untag_group(name, GROUP_TAG).await.sorted()?;
+        }
+        Ok(if ours.is_empty() {
+            StepOutcome::already()
+        } else {
+            StepOutcome::done()
+        })
+    }
+
+    async fn resume_these(&self, name: &str, processes: &[Process]) -> Effect<()> {
+        if processes.is_empty() {
+            return Ok(());
+        }
+        self.aws.resume(name, processes).await.sorted()
+    }
+
+    /// Only hosts that we took out, and that are healthy in all their target groups now: whoever else is unhealthy
+    /// is unhealthy for a reason, and Auto Scaling shall replace it.
+    async fn mark_healthy(&self, task: Task<'_>, name: &str) -> Effect<()> {
+        let group = self.group(name).await?;
+        for member in group.members.iter().filter(|member| member.health == "Unhealthy") {
+            let Some(host) = task
+                .release
+                .host(&member.id)
+                .filter(|host| task.release.touched(&host.instance))
+            else {
+                continue;
+            };
+            let mut healthy = true;
+            for target in host.targets.iter().filter(|target| target.can_be_healthy()) {
+                let state = self.state_of(task, target, Instant::now()).await?;
+                healthy &= state == Some(TargetState::Healthy);
+            }
+            if healthy {
+                self.aws.set_instance_health_healthy(&member.id).await.sorted()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The group, which has to be there.
+    pub(super) async fn group(&self, name: &str) -> Effect<Group> {
+        match self.aws.group_by_name(name).await.sorted()? {
+            Some(group) => Ok(group),
+            None => refused(format!("the Auto Scaling group {name} does not exist")),
+        }
+    }
+}
+
+fn group_plan<'a>(task: Task<'a>, name: &str) -> Effect<&'a GroupPlan> {
+    match task.plan.groups.iter().find(|group| group.name == name) {
+        Some(group) if !group.suspend.is_empty() => Ok(group),
+        _ => refused(format!("{name} is not a group of this release")),
+    }
+}
+
+fn is_suspended(group: &Group, process: Process) -> bool {
+    group.suspended.contains_key(process.as_str())
+}
+
+fn without(processes: &[Process], drop: impl Fn(Process) -> bool) -> Vec<Process> {
+    processes
+        .iter()
+        .copied()
+        .filter(|process| !drop(*process))
+        .collect()
+}
+
+/// What a host's health is judged by in one direction: on the way back, only what was healthy before.
+pub(super) fn is_awaited(state_before: &str, can_be_healthy: bool, direction: Direction) -> bool {
+    match direction {
+        Direction::Forward => can_be_healthy,
+        Direction::Back => state_before == "healthy",
+    }
+}

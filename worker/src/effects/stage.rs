@@ -1,0 +1,99 @@
+//! The image: which bytes, and onto every host before anything is touched.
+
+use drawgate_rollout::definition::FleetSelector;
+use drawgate_rollout::{Evidence, Failure, HostPlan, Release, StepOutcome};
+use drawgate_schemas::{Digest, ImageReference};
+
+use super::outcome::{Effect, Sorted, chain, either, refused};
+use super::{Effects, Task};
+use crate::host::{Host, RegistryCredentials};
+
+/// Hosts that are asked for a digest before giving up: any engine of the fleet can tell, and one may be down.
+const ASKED: usize = 3;
+
+impl Effects {
+    pub(super) async fn resolve(&self, release: &Release) -> StepOutcome {
+        either(self.try_resolve(release).await)
+    }
+
+    /// Any engine of the fleet can ask the registry: it has the route, the trust and the proxy that the pull will
+    /// use.
+    async fn try_resolve(&self, release: &Release) -> Effect<StepOutcome> {
+        let request = &release.request;
+        let definition = self
+            .definitions
+            .of(&request.environment, &request.service)
+            .or_else(|what| refused(what))?;
+        let hosts = self.some_hosts(&definition.fleet).await?;
+        let digest = self.digest_from(&hosts, &request.image).await?;
+        Ok(StepOutcome::Done {
+            evidence: Evidence::Resolved { digest },
+        })
+    }
+
+    async fn some_hosts(&self, fleet: &FleetSelector) -> Effect<Vec<Host>> {
+        let instances = self.fleet_instances(fleet).await?;
+        let running = instances.iter().filter(|instance| instance.state == "running");
+        let hosts: Vec<Host> = running
+            .filter_map(|instance| Some(self.hosts.host(&instance.id, instance.private_addresses.first()?)))
+            .take(ASKED)
+            .collect();
+        if hosts.is_empty() {
+            return refused(
+                "no running instance was found for this target: check [fleet] in the service's file",
+            );
+        }
+        Ok(hosts)
+    }
+
+    /// The digest behind an image reference, from the first of these hosts that can tell.
+    pub(super) async fn digest_from(&self, hosts: &[Host], image: &ImageReference) -> Effect<Digest> {
+        let credentials = self.credentials_of(image.repository())?;
+        let mut last = refused("no host could be asked");
+        for host in hosts {
+            match host.digest_of(&image.to_string(), credentials.as_ref()).await {
+                Ok(text) => {
+                    return text
+                        .parse()
+                        .or_else(|_| refused(format!("the registry says digest {text:?}")));
+                }
+                // The registry's own no is the same from every host.
+                Err(error) if error.is_refused() => {
+                    let failure = Failure::new(format!("{image}: {}", chain(&error))).with_hint(
+                        "push the image first, or check the registry's credentials in worker.toml",
+                    );
+                    return Err(StepOutcome::Refused { failure });
+                }
+                Err(error) => last = Err(error).sorted(),
+            }
+        }
+        last
+    }
+
+    pub(super) fn credentials_of(&self, repository: &str) -> Effect<Option<RegistryCredentials>> {
+        self.credentials.of(repository).or_else(|what| refused(what))
+    }
+
+    pub(super) async fn stage(&self, task: Task<'_>, host: &HostPlan) -> StepOutcome {
+        either(self.try_stage(task, host).await)
+    }
+
+    async fn try_stage(&self, task: Task<'_>, host: &HostPlan) -> Effect<StepOutcome> {
+        let repository = task.plan.image.repository();
+        let credentials = self.credentials_of(repository)?;
+        let digest = task.plan.digest.as_str();
+        let limit = task
+            .deadline
+            .saturating_duration_since(tokio::time::Instant::now());
+        let engine = self.host(host);
+        let pulled = engine
+            .pull(repository, digest, credentials.as_ref(), limit, |_| {})
+            .await
+            .sorted()?;
+        Ok(if pulled.already {
+            StepOutcome::already()
+        } else {
+            StepOutcome::done()
+        })
+    }
+}

@@ -1,0 +1,86 @@
+//! Members that joined while the roll went on: they are found and rolled too.
+
+use std::collections::BTreeSet;
+
+use drawgate_rollout::definition::FleetSelector;
+use drawgate_rollout::{Evidence, Finding, Severity, StepOutcome, host_plan};
+
+use super::membership::Membership;
+use super::outcome::{Effect, either, not_yet, refused};
+use super::{Effects, Task};
+use crate::aws::Instance;
+
+impl Effects {
+    pub(super) async fn sweep(&self, task: Task<'_>) -> StepOutcome {
+        either(self.try_sweep(task).await)
+    }
+
+    async fn try_sweep(&self, task: Task<'_>) -> Effect<StepOutcome> {
+        let known: BTreeSet<&str> = task.release.hosts().map(|host| host.instance.as_str()).collect();
+        let strangers: Vec<Instance> = self
+            .fleet_instances(&task.plan.definition.fleet)
+            .await?
+            .into_iter()
+            .filter(|instance| !known.contains(instance.id.as_str()))
+            .collect();
+        let mut joined = Vec::new();
+        for instance in &strangers {
+            let group = self.group_of(task, instance).await?;
+            match self.membership(&instance.id, group.as_deref()).await? {
+                Membership::Gone(_) => {}
+                Membership::Awaited(state) => {
+                    return not_yet(format!("{} joined and is {state}", instance.id));
+                }
+                Membership::InService => joined.push((instance.clone(), group)),
+            }
+        }
+        if joined.is_empty() {
+            return Ok(StepOutcome::done());
+        }
+        self.plan_newcomers(task, joined).await
+    }
+
+    async fn plan_newcomers(
+        &self,
+        task: Task<'_>,
+        joined: Vec<(Instance, Option<String>)>,
+    ) -> Effect<StepOutcome> {
+        let definition = &task.plan.definition;
+        let instances: Vec<Instance> = joined.iter().map(|(instance, _)| instance.clone()).collect();
+        let (_, mut registrations) = self.registrations(definition, &instances).await?;
+        let mut hosts = Vec::new();
+        for (instance, group) in joined {
+            let targets = registrations.remove(&instance.id).unwrap_or_default();
+            let seen = self.host_snapshot(&instance, group, targets, definition).await;
+            let mut findings: Vec<Finding> = Vec::new();
+            let plan = host_plan(&seen, definition, &mut findings);
+            let refusal = findings
+                .iter()
+                .find(|finding| finding.severity == Severity::Refuse);
+            match (plan, refusal) {
+                (Some(plan), _) => hosts.push(plan),
+                // It may still be booting.
+                (None, Some(finding)) => {
+                    return not_yet(format!("joined, and cannot be rolled: {}", finding.line()));
+                }
+                (None, None) => return refused(format!("{} cannot be rolled", instance.id)),
+            }
+        }
+        Ok(StepOutcome::Done {
+            evidence: Evidence::Joined { hosts },
+        })
+    }
+
+    async fn group_of(&self, task: Task<'_>, instance: &Instance) -> Effect<Option<String>> {
+        if let FleetSelector::AutoScalingGroup(name) = &task.plan.definition.fleet {
+            return Ok(Some(name.clone()));
+        }
+        use super::outcome::Sorted;
+        let groups = self
+            .aws
+            .groups_of_instances(std::slice::from_ref(&instance.id))
+            .await
+            .sorted()?;
+        Ok(groups.into_values().next())
+    }
+}

@@ -1,0 +1,302 @@
+//! A host's way out of its target groups and back in.
+//!
+//! ```text
+//!   floor kept? -> tag -> deregister ... drained (unused or absent, and min_drain) ... register -> healthy -> untag
+//! ```
+
+use std::time::Duration;
+
+use drawgate_rollout::definition::RestartPolicy;
+use drawgate_rollout::{HostPlan, Phase, Step, StepOutcome, TargetPlan};
+use drawgate_schemas::Direction;
+use tokio::time::{Instant, sleep_until};
+
+use super::membership::Membership;
+use super::names::{target_tag, target_value};
+use super::outcome::{Effect, Sorted, either, not_yet, refused};
+use super::scaling::is_awaited;
+use super::{Effects, Task};
+use crate::aws::{Target, TargetId, TargetState};
+
+/// An attempt of a wait ends this much before its deadline, so that what was seen last can be told.
+const LAST_WORDS: Duration = Duration::from_millis(500);
+
+impl Effects {
+    pub(super) async fn deregister(&self, task: Task<'_>, host: &HostPlan) -> StepOutcome {
+        either(self.try_deregister(task, host).await)
+    }
+
+    async fn try_deregister(&self, task: Task<'_>, host: &HostPlan) -> Effect<StepOutcome> {
+        let poll = Duration::from_millis(task.plan.definition.roll.poll_interval_ms);
+        let recent = Instant::now().checked_sub(poll).unwrap_or_else(Instant::now);
+        let mut present = Vec::new();
+        for target in &host.targets {
+            let all = self.targets_of(task, &target.target_group, recent).await?;
+            let own = find(&all, target);
+            keeps_floor(task, target, &all, own)?;
+            present.extend(
+                own.filter(|own| own.state != TargetState::Draining)
+                    .map(|_| target),
+            );
+        }
+        if present.is_empty() {
+            return Ok(StepOutcome::already());
+        }
+        for target in &present {
+            let value = target_value(&task.id(), target);
+            self.aws
+                .tag_instance(&host.instance, &target_tag(task.plan, target), &value)
+                .await
+                .sorted()?;
+        }
+        for target in &present {
+            self.aws
+                .deregister(&target.target_group, &[target_id(target)])
+                .await
+                .sorted()?;
+        }
+        Ok(StepOutcome::done())
+    }
+
+    pub(super) async fn drain(&self, task: Task<'_>, host: &HostPlan, direction: Direction) -> StepOutcome {
+        either(self.try_drain(task, host, direction).await)
+    }
+
+    async fn try_drain(&self, task: Task<'_>, host: &HostPlan, direction: Direction) -> Effect<StepOutcome> {
+        if host.targets.is_empty() {
+            return Ok(StepOutcome::already());
+        }
+        // `draining` lasts for the whole delay, even when nothing is open (Elastic Load Balancing, "Deregistration
+        // delay"): the first look before its end would be wasted.
+        sleep_until(drained_at(task, host, direction)).await;
+        loop {
+            let mut draining = None;
+            for target in &host.targets {
+                if self
+                    .state_of(task, target, Instant::now())
+                    .await?
+                    .is_some_and(|state| state != TargetState::Unused)
+                {
+                    draining = Some(target);
+                    break;
+                }
+            }
+            let Some(target) = draining else {
+                return Ok(StepOutcome::done());
+            };
+            if Instant::now() + LAST_WORDS >= task.deadline {
+                return not_yet(self.still_draining(task, host, target).await);
+            }
+        }
+    }
+
+    async fn still_draining(&self, task: Task<'_>, host: &HostPlan, target: &TargetPlan) -> String {
+        let group = task
+            .plan
+            .target_groups
+            .get(&target.target_group)
+            .map_or("", |group| group.name.as_str());
+        let open = self.host(host).open_connections(target.port).await.ok().flatten();
+        let open = open.map_or_else(
+            || "open connections could not be counted".to_owned(),
+            |open| format!("{open} connections to port {} are open on the host", target.port),
+        );
+        format!("still draining in {group} past its deadline; {open}")
+    }
+
+    pub(super) async fn register(&self, task: Task<'_>, host: &HostPlan) -> StepOutcome {
+        either(self.try_register(task, host).await)
+    }
+
+    async fn try_register(&self, task: Task<'_>, host: &HostPlan) -> Effect<StepOutcome> {
+        self.must_be_member(host).await?;
+        let mut changed = false;
+        for target in &host.targets {
+            // A draining target is not a registered one.
+            let there = |state: TargetState| !matches!(state, TargetState::Draining | TargetState::Unused);
+            let state = self.state_of(task, target, Instant::now()).await?;
+            if state.is_some_and(there) {
+                continue;
+            }
+            self.aws
+                .register(&target.target_group, &[target_id(target)])
+                .await
+                .sorted()?;
+            changed = true;
+        }
+        Ok(if changed {
+            StepOutcome::done()
+        } else {
+            StepOutcome::already()
+        })
+    }
+
+    pub(super) async fn settle(&self, task: Task<'_>, host: &HostPlan, direction: Direction) -> StepOutcome {
+        either(self.try_settle(task, host, direction).await)
+    }
+
+    async fn try_settle(&self, task: Task<'_>, host: &HostPlan, direction: Direction) -> Effect<StepOutcome> {
+        let awaited: Vec<&TargetPlan> = host
+            .targets
+            .iter()
+            .filter(|target| is_awaited(&target.state_before, target.can_be_healthy(), direction))
+            .collect();
+        let min_healthy = Duration::from_millis(task.plan.definition.roll.min_healthy_time_ms);
+        let poll = Duration::from_millis(task.plan.definition.roll.poll_interval_ms);
+        let mut healthy_since: Option<Instant> = None;
+        loop {
+            let look_at = Instant::now();
+            let unhealthy = self.first_unhealthy(task, host, &awaited, look_at).await?;
+            self.still_serves(task, host, direction).await?;
+            match unhealthy {
+                None if look_at.duration_since(*healthy_since.get_or_insert(look_at)) >= min_healthy => break,
+                None => {}
+                Some(_) => healthy_since = None,
+            }
+            if Instant::now() + LAST_WORDS + poll >= task.deadline {
+                return not_yet(unhealthy.unwrap_or_else(|| "not healthy for long enough".to_owned()));
+            }
+            let soonest =
+                healthy_since.map_or(look_at + poll, |since| (since + min_healthy).min(look_at + poll));
+            sleep_until(soonest).await;
+        }
+        for target in &host.targets {
+            self.aws
+                .untag_instance(&host.instance, &target_tag(task.plan, target))
+                .await
+                .sorted()?;
+        }
+        Ok(StepOutcome::done())
+    }
+
+    /// What stands in the way of calling the host healthy, in words.
+    async fn first_unhealthy(
+        &self,
+        task: Task<'_>,
+        host: &HostPlan,
+        awaited: &[&TargetPlan],
+        not_before: Instant,
+    ) -> Effect<Option<String>> {
+        for target in awaited {
+            let all = self.targets_of(task, &target.target_group, not_before).await?;
+            let name = task
+                .plan
+                .target_groups
+                .get(&target.target_group)
+                .map_or("", |group| group.name.as_str());
+            match find(&all, target) {
+                Some(own) if own.state == TargetState::Healthy => {}
+                Some(own) if own.state != TargetState::Draining => {
+                    let why = own
+                        .description
+                        .as_deref()
+                        .or(own.reason.as_deref())
+                        .unwrap_or("no reason given");
+                    return Ok(Some(format!("{} in {name}: {why}", own.state)));
+                }
+                _ => {
+                    self.must_be_member(host).await?;
+                    return refused(format!("was deregistered from {name} by somebody else"));
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// The instance is a member still, or the step is over: its host is gone, or not yet to be judged.
+    pub(super) async fn must_be_member(&self, host: &HostPlan) -> Effect<()> {
+        match self.membership(&host.instance, host.group.as_deref()).await? {
+            Membership::InService => Ok(()),
+            Membership::Awaited(state) => not_yet(format!("the instance is {state}")),
+            Membership::Gone(why) => Err(StepOutcome::Done {
+                evidence: drawgate_rollout::Evidence::Gone { why },
+            }),
+        }
+    }
+
+    pub(super) async fn targets_of(
+        &self,
+        task: Task<'_>,
+        arn: &str,
+        not_before: Instant,
+    ) -> Effect<Vec<Target>> {
+        let seen = self
+            .watch(&task.plan.definition)
+            .look(arn, not_before)
+            .await
+            .sorted()?;
+        Ok(seen.targets.clone())
+    }
+
+    pub(super) async fn state_of(
+        &self,
+        task: Task<'_>,
+        target: &TargetPlan,
+        not_before: Instant,
+    ) -> Effect<Option<TargetState>> {
+        let all = self.targets_of(task, &target.target_group, not_before).await?;
+        Ok(find(&all, target).map(|own| own.state.clone()))
+    }
+}
+
+/// The floor of a target group: taking this host out must leave as many healthy as the plan says. A host that is not
+/// healthy costs nothing.
+fn keeps_floor(task: Task<'_>, target: &TargetPlan, all: &[Target], own: Option<&Target>) -> Effect<()> {
+    if own.is_none_or(|own| own.state != TargetState::Healthy) {
+        return Ok(());
+    }
+    let Some(group) = task.plan.target_groups.get(&target.target_group) else {
+        return Ok(());
+    };
+    let healthy = all
+        .iter()
+        .filter(|other| other.state == TargetState::Healthy)
+        .count();
+    if healthy <= group.floor as usize {
+        return not_yet(format!(
+            "{} has {healthy} healthy targets, and {} must be left when this one is out",
+            group.name, group.floor
+        ));
+    }
+    Ok(())
+}
+
+fn find<'a>(all: &'a [Target], target: &TargetPlan) -> Option<&'a Target> {
+    all.iter()
+        .find(|other| other.id == target.id && other.port == target.port)
+}
+
+fn target_id(target: &TargetPlan) -> TargetId {
+    TargetId {
+        id: target.id.clone(),
+        port: target.port,
+        zone: target.zone.clone(),
+    }
+}
+
+/// The soonest end of the drain, reckoned from when deregistering was confirmed.
+fn drained_at(task: Task<'_>, host: &HostPlan, direction: Direction) -> Instant {
+    let step = Step::Host {
+        instance: host.instance.clone(),
+        direction,
+        phase: Phase::Deregister,
+    };
+    let state = task.release.steps.get(&step);
+    let already = state.and_then(|state| state.last.as_ref());
+    if matches!(already, Some(StepOutcome::AlreadyDone { .. })) {
+        return Instant::now();
+    }
+    let since_ms = state.map_or(0, |state| {
+        u64::try_from(jiff::Timestamp::now().duration_since(state.begun_at).as_millis()).unwrap_or(0)
+    });
+    let left_ms = task.plan.drain_ms(host).saturating_sub(since_ms);
+    Instant::now() + Duration::from_millis(left_ms)
+}
+
+/// The policy that a host's container is to keep in one direction; `None` where there is no container.
+pub(super) fn policy(task: Task<'_>, host: &HostPlan, direction: Direction) -> Option<RestartPolicy> {
+    match direction {
+        Direction::Forward => Some(task.plan.definition.container.restart),
+        Direction::Back => host.before.as_ref().map(|before| before.restart),
+    }
+}

@@ -1,0 +1,143 @@
+//! One look at whether a container does its work.
+
+use std::time::Duration;
+
+use drawgate_rollout::definition::{Probe, VerifyDefinition};
+use drawgate_rollout::{Failure, HostPlan, StepOutcome};
+use drawgate_schemas::Direction;
+
+use super::names::verify_of;
+use super::outcome::{Effect, Sorted, either};
+use super::{Effects, Task};
+use crate::host::ContainerInfo;
+
+/// Lines of a failed container that are kept.
+const LOG_LINES: usize = drawgate_schemas::limits::LOG_LINES;
+
+impl Effects {
+    pub(super) async fn verify(&self, task: Task<'_>, host: &HostPlan, direction: Direction) -> StepOutcome {
+        either(self.try_verify(task, host, direction).await)
+    }
+
+    async fn try_verify(&self, task: Task<'_>, host: &HostPlan, direction: Direction) -> Effect<StepOutcome> {
+        let Some(container) = self.serving_container(task, host, direction).await? else {
+            return Ok(StepOutcome::already());
+        };
+        if !is_to_run(host, direction) {
+            return Ok(StepOutcome::already());
+        }
+        self.runs_steadily(task, host, &container, direction).await?;
+        // The way back is judged by what was in force when the container was made.
+        let own = verify_of(&container.labels).filter(|_| direction == Direction::Back);
+        let verify = own.as_ref().unwrap_or(&task.plan.definition.verify);
+        match self.probe(host, &container, verify).await? {
+            None => Ok(StepOutcome::done()),
+            Some(what) => {
+                let logs = self.logs(host, &container).await;
+                Err(StepOutcome::Transient {
+                    failure: Failure::new(what).with_logs(logs),
+                })
+            }
+        }
+    }
+
+    /// Asks once; what was wrong, in words, or nothing.
+    async fn probe(
+        &self,
+        host: &HostPlan,
+        container: &ContainerInfo,
+        verify: &VerifyDefinition,
+    ) -> Effect<Option<String>> {
+        let engine = self.host(host);
+        let timeout = Duration::from_millis(verify.timeout_ms);
+        Ok(match &verify.probe {
+            Probe::Running => None,
+            Probe::Http { path, port, status } => match engine.http_get(*port, path, timeout).await {
+                Ok(answer) if answer.status == *status => None,
+                Ok(answer) => {
+                    let body = drawgate_schemas::limits::cut(answer.body_start.trim(), 200);
+                    Some(format!("GET {path} {}, wanted {status}: {body:?}", answer.status))
+                }
+                Err(error) => Some(format!("GET {path}: {}", super::outcome::chain(&error))),
+            },
+            Probe::Command(command) => {
+                let result = engine.exec(&container.id, command, timeout).await.sorted()?;
+                (result.exit_code != Some(0)).then(|| {
+                    let tail = drawgate_schemas::limits::cut(result.output_tail.trim(), 200);
+                    let code = result.exit_code.map_or("no".to_owned(), |code| code.to_string());
+                    format!("{} ended with exit code {code}: {tail:?}", command.join(" "))
+                })
+            }
+            Probe::Healthcheck => match container.health.as_deref() {
+                Some("healthy") => None,
+                Some(other) => Some(format!("the image's HEALTHCHECK says {other}")),
+                None => Some("the image has no HEALTHCHECK".to_owned()),
+            },
+        })
+    }
+
+    /// It runs, and the engine has not had to start it again: a container that restarts again and again looks
+    /// "running" at most moments. One that ended does not come back: that is definite.
+    async fn runs_steadily(
+        &self,
+        task: Task<'_>,
+        host: &HostPlan,
+        container: &ContainerInfo,
+        direction: Direction,
+    ) -> Effect<()> {
+        let restarts_before = if direction == Direction::Forward {
+            0
+        } else {
+            container.restart_count
+        };
+        let what = if container.restart_count > restarts_before {
+            format!(
+                "the container restarts again and again ({} times so far)",
+                container.restart_count
+            )
+        } else if container.running {
+            return Ok(());
+        } else {
+            let code = container
+                .exit_code
+                .map_or_else(String::new, |code| format!(" with exit code {code}"));
+            format!(
+                "the container {} ended{code}",
+                task.plan.definition.container.name
+            )
+        };
+        let logs = self.logs(host, container).await;
+        Err(StepOutcome::Refused {
+            failure: Failure::new(what).with_logs(logs),
+        })
+    }
+
+    /// While a host settles: its container goes on as it should.
+    pub(super) async fn still_serves(
+        &self,
+        task: Task<'_>,
+        host: &HostPlan,
+        direction: Direction,
+    ) -> Effect<()> {
+        if !is_to_run(host, direction) {
+            return Ok(());
+        }
+        match self.serving_container(task, host, direction).await? {
+            Some(container) => self.runs_steadily(task, host, &container, direction).await,
+            None => Ok(()),
+        }
+    }
+
+    /// The last lines, where they can be had: a failure is told without them too.
+    async fn logs(&self, host: &HostPlan, container: &ContainerInfo) -> Vec<String> {
+        self.host(host)
+            .logs(&container.id, LOG_LINES)
+            .await
+            .unwrap_or_default()
+    }
+}
+
+/// On the way back a host that ran nothing before is to run nothing.
+fn is_to_run(host: &HostPlan, direction: Direction) -> bool {
+    direction == Direction::Forward || host.before.as_ref().is_some_and(|before| before.running)
+}

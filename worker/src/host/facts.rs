@@ -1,0 +1,120 @@
+//! What preflight wants to know of a host before anything is touched.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::diagnosis::diagnose;
+use super::error::{Effect, HostError, Stage};
+use super::pool::{Host, Link};
+
+/// A host that was reached on every way that a roll will use.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct HostFacts {
+    /// The engine's version.
+    pub engine_version: String,
+    /// The newest API version the engine speaks.
+    pub api_version: String,
+    /// Operating system, `linux`.
+    pub os: String,
+    /// Architecture, `x86_64`, `aarch64`.
+    pub arch: String,
+    /// The engine's directory for images and containers.
+    pub docker_root_dir: String,
+    /// Free bytes for it; `None` when `df` cannot say.
+    pub disk_free_bytes: Option<u64>,
+    /// Running containers.
+    pub running_containers: u64,
+    /// Whether containers go on when the engine stops.
+    pub live_restore: bool,
+    /// One way to the host and back over the existing connection.
+    pub ssh_latency_ms: f64,
+}
+
+impl Host {
+    /// Looks at the host by SSH, by a forwarded socket and by its engine. The error tells which of them failed and
+    /// the way out.
+    pub async fn probe(&self) -> Result<HostFacts, HostError> {
+        const OPERATION: &str = "looking at the host";
+        let link = self.link(OPERATION).await?;
+        match self.look(OPERATION, &link).await {
+            Err(HostError::Unreachable {
+                stage: Stage::Engine,
+                hint: None,
+                source,
+                ..
+            }) => {
+                // It answered earlier on this connection.
+                let (stage, hint) = diagnose(&link.master, &self.shared.settings.docker_socket).await;
+                Err(self.unreachable(OPERATION, stage, Some(hint), source))
+            }
+            looked => looked,
+        }
+    }
+
+    async fn look(&self, operation: &'static str, link: &Link) -> Result<HostFacts, HostError> {
+        let latency = link.master.round_trip().await;
+        let latency =
+            latency.map_err(|error| self.unreachable(operation, Stage::Ssh, None, Arc::new(error)))?;
+        let version = self
+            .ask(
+                operation,
+                Effect::Read,
+                |docker| async move { docker.version().await },
+            )
+            .await?;
+        let info = self
+            .ask(
+                operation,
+                Effect::Read,
+                |docker| async move { docker.info().await },
+            )
+            .await?;
+        let root = info.docker_root_dir.unwrap_or_default();
+        Ok(HostFacts {
+            engine_version: version.version.unwrap_or_default(),
+            api_version: version.api_version.unwrap_or_default(),
+            os: info.os_type.unwrap_or_default(),
+            arch: info.architecture.unwrap_or_default(),
+            disk_free_bytes: self.disk_free(&root).await?,
+            docker_root_dir: root,
+            running_containers: info
+                .containers_running
+                .and_then(|count| u64::try_from(count).ok())
+                .unwrap_or_default(),
+            live_restore: info.live_restore_enabled.unwrap_or_default(),
+            ssh_latency_ms: latency.as_secs_f64() * 1000.0,
+        })
+    }
+
+    async fn disk_free(&self, dir: &str) -> Result<Option<u64>, HostError> {
+        const OPERATION: &str = "asking for free disk space";
+        let link = self.link(OPERATION).await?;
+        // The portable form: every `df` knows it, and no line is broken in two.
+        let output = link.master.run("df", &["-Pk", "--", dir]).await;
+        let output =
+            output.map_err(|error| self.unreachable(OPERATION, Stage::Command, None, Arc::new(error)))?;
+        Ok(available_bytes(&output.stdout).filter(|_| output.exit_code == Some(0)))
+    }
+}
+
+/// The fourth column of the last line, in units of 1024 bytes.
+fn available_bytes(printed: &str) -> Option<u64> {
+    let line = printed.lines().last()?;
+    let kilobytes: u64 = line.split_whitespace().nth(3)?.parse().ok()?;
+    kilobytes.checked_mul(1024)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn free_space_is_read_from_df() {
+        let printed = "Filesystem     1024-blocks    Used Available Capacity Mounted on\n\
+                       /dev/nvme0n1p1    31444972 4192220  27252752      14% /\n";
+        assert_eq!(available_bytes(printed), Some(27_252_752 * 1024));
+        assert_eq!(available_bytes(""), None);
+        assert_eq!(available_bytes("df: /x: No such file or directory"), None);
+    }
+}

@@ -1,0 +1,214 @@
+//! Images: which bytes a tag means, and having them on the host.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bollard::errors::Error as DockerError;
+use bollard::models::CreateImageInfo;
+use bollard::query_parameters::CreateImageOptionsBuilder;
+use futures_util::StreamExt;
+use serde::{Deserialize, Serialize};
+use tokio::time::timeout;
+
+use super::credentials::RegistryCredentials;
+use super::error::{Effect, HostError, TookTooLong};
+use super::pool::Host;
+
+/// How far a pull is. The totals grow while layers are discovered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PullProgress {
+    /// Bytes downloaded.
+    pub done_bytes: u64,
+    /// Bytes to download, as far as known.
+    pub total_bytes: u64,
+}
+
+/// What a pull did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pulled {
+    /// The image was there, nothing was asked of the registry.
+    pub already: bool,
+    /// Bytes downloaded, as far as the engine reported them; small layers come without a number.
+    pub bytes: u64,
+}
+
+impl Host {
+    /// The digest that a reference means at its registry now, asked by the engine of this host.
+    pub async fn digest_of(
+        &self,
+        reference: &str,
+        credentials: Option<&RegistryCredentials>,
+    ) -> Result<String, HostError> {
+        const OPERATION: &str = "asking the registry for a digest";
+        let login = credentials.map(|credentials| credentials.for_engine(reference));
+        let answer = self
+            .ask(OPERATION, Effect::Read, |docker| {
+                let (reference, login) = (reference.to_owned(), login.clone());
+                async move { docker.inspect_registry_image(&reference, login).await }
+            })
+            .await?;
+        answer.descriptor.digest.ok_or_else(|| HostError::Refused {
+            host: self.label(),
+            operation: OPERATION,
+            status: None,
+            message: format!("the registry gave no digest for {reference}"),
+        })
+    }
+
+    /// Whether the image of that digest is on the host, under this repository's name.
+    pub async fn has_image(&self, repository: &str, digest: &str) -> Result<bool, HostError> {
+        let reference = format!("{repository}@{digest}");
+        let known = self.repo_digests(&reference).await?;
+        // The engine shortens the names of Docker Hub's repositories, so only the digest is compared: the reference
+        // it was found by names the repository already.
+        Ok(known
+            .iter()
+            .any(|known| known.rsplit_once('@').is_some_and(|(_, found)| found == digest)))
+    }
+
+    /// Brings the image of that digest to the host. Can be repeated; a pull that is cut off leaves whole layers.
+    ///
+    /// A refusal without a status is a pull that failed in its middle (registry gone, disk full): the engine says
+    /// it in words only.
+    pub async fn pull(
+        &self,
+        repository: &str,
+        digest: &str,
+        credentials: Option<&RegistryCredentials>,
+        limit: Duration,
+        progress: impl FnMut(PullProgress) + Send,
+    ) -> Result<Pulled, HostError> {
+        const OPERATION: &str = "pulling the image";
+        if self.has_image(repository, digest).await? {
+            return Ok(Pulled {
+                already: true,
+                bytes: 0,
+            });
+        }
+        let engine = self.engine(OPERATION).await?;
+        let options = CreateImageOptionsBuilder::new()
+            .from_image(repository)
+            .tag(digest)
+            .build();
+        let login = credentials.map(|credentials| credentials.for_engine(repository));
+        let events = engine.docker.create_image(Some(options), None, login);
+        let bytes = match timeout(limit, follow(events, progress)).await {
+            Ok(Ok(bytes)) => bytes,
+            Ok(Err(error)) => return Err(self.failed(OPERATION, Effect::Read, error)),
+            Err(_) => {
+                return Err(self.lost(OPERATION, Effect::Read, Arc::new(TookTooLong(limit))));
+            }
+        };
+        if self.has_image(repository, digest).await? {
+            return Ok(Pulled {
+                already: false,
+                bytes,
+            });
+        }
+        Err(HostError::Refused {
+            host: self.label(),
+            operation: OPERATION,
+            status: None,
+            message: format!("the pull ended without an error, but {repository}@{digest} is not there"),
+        })
+    }
+}
+
+/// Reads a pull to its end; gives the bytes downloaded.
+async fn follow(
+    events: impl futures_util::Stream<Item = Result<CreateImageInfo, DockerError>>,
+    mut progress: impl FnMut(PullProgress),
+) -> Result<u64, DockerError> {
+    let mut layers = Layers::default();
+    let mut events = std::pin::pin!(events);
+    while let Some(event) = events.next().await {
+        if layers.note(&event?) {
+            progress(layers.progress());
+        }
+    }
+    Ok(layers.progress().done_bytes)
+}
+
+/// Bytes per layer: done, total.
+#[derive(Debug, Default)]
+struct Layers(HashMap<String, (u64, u64)>);
+
+impl Layers {
+    /// Takes an event in; true when it moved the progress.
+    fn note(&mut self, event: &CreateImageInfo) -> bool {
+        let Some(layer) = &event.id else { return false };
+        let (done, total) = self.0.entry(layer.clone()).or_default();
+        let before = (*done, *total);
+        let bytes = |number: Option<i64>| {
+            number
+                .and_then(|number| u64::try_from(number).ok())
+                .unwrap_or_default()
+        };
+        match (event.status.as_deref(), &event.progress_detail) {
+            // Extracting counts the same bytes a second time.
+            (Some("Downloading"), Some(detail)) => {
+                *done = bytes(detail.current);
+                *total = bytes(detail.total).max(*done);
+            }
+            (Some("Download complete" | "Pull complete"), _) => *done = *total,
+            _ => {}
+        }
+        before != (*done, *total)
+    }
+
+    fn progress(&self) -> PullProgress {
+        let sum = |of: fn(&(u64, u64)) -> u64| self.0.values().map(of).sum();
+        PullProgress {
+            done_bytes: sum(|layer| layer.0),
+            total_bytes: sum(|layer| layer.1),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn progress_counts_each_byte_once() {
+        let mut layers = Layers::default();
+        let mut note = |event: serde_json::Value| {
+            let event: CreateImageInfo = serde_json::from_value(event).unwrap();
+            let moved = layers.note(&event);
+            let progress = layers.progress();
+            (moved, progress.done_bytes, progress.total_bytes)
+        };
+        let at = |current: u64, total: u64| json!({"current": current, "total": total});
+        assert_eq!(
+            note(json!({"status": "Pulling from api", "id": "main"})),
+            (false, 0, 0)
+        );
+        assert_eq!(
+            note(json!({"status": "Downloading", "id": "a", "progressDetail": at(10, 40)})),
+            (true, 10, 40)
+        );
+        assert_eq!(
+            note(json!({"status": "Downloading", "id": "b", "progressDetail": at(5, 60)})),
+            (true, 15, 100)
+        );
+        assert_eq!(
+            note(json!({"status": "Download complete", "id": "a", "progressDetail": {}})),
+            (true, 45, 100)
+        );
+        assert_eq!(
+            note(json!({"status": "Extracting", "id": "a", "progressDetail": at(1, 40)})),
+            (false, 45, 100)
+        );
+        assert_eq!(
+            note(json!({"status": "Already exists", "id": "c", "progressDetail": {}})),
+            (false, 45, 100)
+        );
+        assert_eq!(
+            note(json!({"status": "Pull complete", "id": "b", "progressDetail": {}})),
+            (true, 100, 100)
+        );
+    }
+}

@@ -1,0 +1,70 @@
+//! The bounds of the host adapter, each with its reason.
+
+use std::time::Duration;
+
+/// Longest wait for a TCP connection and key exchange, given to ssh. A cold connection takes 0.2 s; a host behind
+/// a jump host and a session manager takes a few seconds.
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Longest wait for a usable SSH connection, logging in included, which ssh does not bound by itself.
+pub const LOGIN_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// Silence after which ssh asks whether the host is still there; three times unanswered ends the connection. So a
+/// dead host is noticed within 20 s, between any two polls of a drain.
+pub const ALIVE_INTERVAL: Duration = Duration::from_secs(5);
+
+/// Longest answer of a running ssh master to a request for a forward; it takes under a millisecond.
+pub const FORWARD_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Longest plain command (`df`, `ss`). They look into the kernel's tables; a network file system may hang `df`.
+pub const COMMAND_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Commands at once on one host: sshd allows 10 sessions per connection, the lifeline is one of them.
+pub const COMMANDS_AT_ONCE: usize = 4;
+
+/// What is read of a command's output, and of the lines before the lifeline answers (a banner, a chatty profile).
+pub const COMMAND_OUTPUT_BYTES: usize = 64 * 1024;
+
+/// How long an ssh master may take to end on request before it is killed.
+pub const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// How often it is looked whether it has ended; it takes a few milliseconds.
+pub const CLOSE_POLL: Duration = Duration::from_millis(5);
+
+/// Tries of one request, each over a connection of its own: one that died since its last use is found out by the
+/// first and replaced for the second.
+pub const LINK_TRIES: usize = 2;
+
+/// Containers of one host that are looked at. Far beyond what a host runs; more is a host to clean up first.
+pub const CONTAINERS: usize = 500;
+
+/// Containers inspected at the same time, each by a channel of its own.
+pub const INSPECTIONS_AT_ONCE: usize = 8;
+
+/// What the engine may need beyond a container's own stop time-out to answer a stop.
+pub const STOP_MARGIN: Duration = Duration::from_secs(15);
+
+/// Longest stop time-out that is passed on; Docker reads a negative one as "for ever".
+pub const STOP_TIMEOUT_MAX_S: u32 = 24 * 3600;
+
+/// Log lines kept of a container.
+pub const LOG_LINES: usize = 50;
+
+/// Characters kept of a log line: enough for the message of a stack trace, and fit for a chat message.
+pub const LOG_LINE_CHARS: usize = 500;
+
+/// Pieces of a log that are read at most; the engine cuts lines at 16 KiB, so this bounds the memory to 16 MiB.
+pub const LOG_PIECES: usize = 1024;
+
+/// What is kept of a verification's HTTP answer.
+pub const HTTP_BODY_BYTES: usize = 2 * 1024;
+
+/// What is kept of a verification command's output, from its end.
+pub const EXEC_OUTPUT_BYTES: usize = 4 * 1024;
+
+/// A Unix socket's address is at most 108 bytes with its final zero, and ssh binds its control socket under a
+/// name 17 characters longer before it renames it.
+pub const CONTROL_PATH_BYTES: usize = 108 - 1 - 17;
+
+/// What is read of ssh's own words when a connection fails.
+pub const SSH_LOG_BYTES: usize = 2 * 1024;

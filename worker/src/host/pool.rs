@@ -1,0 +1,266 @@
+//! The connections to all hosts: at most one per host, shared by everything the worker does there.
+
+use std::collections::HashMap;
+use std::fs;
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bollard::Docker;
+use futures_util::future::join_all;
+use tempfile::TempDir;
+use tokio::sync::OnceCell;
+use tokio::time::Instant;
+
+use super::error::{Cause, HostError, Reason, Stage};
+use super::limits;
+use super::master::{Master, ssh_by_hand};
+use super::settings::HostSettings;
+
+/// All hosts. Clones share everything.
+#[derive(Debug, Clone)]
+pub struct Hosts {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) settings: HostSettings,
+    dir: TempDir,
+    slots: Mutex<HashMap<(String, String), Arc<Slot>>>,
+    connections: AtomicU64,
+}
+
+/// The place of one host's connection.
+#[derive(Debug)]
+struct Slot {
+    id: String,
+    address: String,
+    state: tokio::sync::Mutex<SlotState>,
+}
+
+#[derive(Debug, Default)]
+struct SlotState {
+    link: Option<Arc<Link>>,
+    /// The last failure to connect, told to all who were waiting for that attempt.
+    failed: Option<(Instant, HostError)>,
+}
+
+/// A connection in use.
+#[derive(Debug)]
+pub(super) struct Link {
+    pub(super) master: Master,
+    pub(super) docker: OnceCell<Docker>,
+}
+
+/// One host. Connects on first use, and again when the connection has died.
+#[derive(Debug, Clone)]
+pub struct Host {
+    pub(super) shared: Arc<Shared>,
+    slot: Arc<Slot>,
+}
+
+impl Hosts {
+    /// Makes the private directory for sockets; connects to nothing yet.
+    pub fn new(settings: HostSettings) -> io::Result<Self> {
+        let dir = tempfile::Builder::new()
+            .prefix("dg-")
+            .permissions(fs::Permissions::from_mode(0o700))
+            .tempdir_in(&settings.runtime_dir)?;
+        // "/<connection>/ctl", with room for a connection number of any length.
+        let longest = dir.path().as_os_str().len() + "/18446744073709551615-XXXXXX/ctl".len();
+        if longest > limits::CONTROL_PATH_BYTES {
+            let text = format!(
+                "{} is too long a path for Unix sockets",
+                settings.runtime_dir.display()
+            );
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
+        }
+        let (slots, connections) = (Mutex::default(), AtomicU64::new(0));
+        Ok(Self {
+            shared: Arc::new(Shared {
+                settings,
+                dir,
+                slots,
+                connections,
+            }),
+        })
+    }
+
+    /// The host of that instance at that address.
+    pub fn host(&self, instance_id: &str, address: &str) -> Host {
+        let mut slots = self.shared.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        let slot = slots
+            .entry((instance_id.to_owned(), address.to_owned()))
+            .or_insert_with(|| {
+                let (id, address) = (instance_id.to_owned(), address.to_owned());
+                Arc::new(Slot {
+                    id,
+                    address,
+                    state: tokio::sync::Mutex::default(),
+                })
+            });
+        Host {
+            shared: Arc::clone(&self.shared),
+            slot: Arc::clone(slot),
+        }
+    }
+
+    /// SSH connections made so far, to all hosts.
+    pub fn connections(&self) -> u64 {
+        self.shared.connections.load(Ordering::Relaxed)
+    }
+
+    /// Ends every connection and waits, bounded, until the ssh processes are gone. A later use connects anew.
+    pub async fn close(&self) {
+        let slots: Vec<_> = {
+            let slots = self.shared.slots.lock().unwrap_or_else(PoisonError::into_inner);
+            slots.values().cloned().collect()
+        };
+        join_all(slots.iter().map(|slot| slot.close())).await;
+    }
+}
+
+impl Slot {
+    async fn close(&self) {
+        if let Some(link) = self.state.lock().await.link.take() {
+            link.master.close().await;
+        }
+    }
+}
+
+impl Host {
+    /// Instance id.
+    pub fn instance_id(&self) -> &str {
+        &self.slot.id
+    }
+
+    /// Private address.
+    pub fn address(&self) -> &str {
+        &self.slot.address
+    }
+
+    /// Ends this host's connection, if there is one. A later use connects anew.
+    pub async fn disconnect(&self) {
+        self.slot.close().await;
+    }
+
+    /// How messages name this host.
+    pub(super) fn label(&self) -> String {
+        format!("{} ({})", self.slot.id, self.slot.address)
+    }
+
+    /// The living connection, made now if there is none. One attempt for all who wait for it.
+    pub(super) async fn link(&self, operation: &'static str) -> Result<Arc<Link>, HostError> {
+        let asked = Instant::now();
+        let mut state = self.slot.state.lock().await;
+        if let Some(link) = state.link.as_ref().filter(|link| link.master.is_alive()) {
+            return Ok(Arc::clone(link));
+        }
+        // The old process is gone, so dropping it leaves no second master behind.
+        state.link = None;
+        if let Some((when, error)) = &state.failed
+            && *when >= asked
+        {
+            return Err(error.clone());
+        }
+        match self.connect(operation).await {
+            Ok(link) => {
+                state.failed = None;
+                Ok(Arc::clone(state.link.insert(link)))
+            }
+            Err(error) => {
+                state.failed = Some((Instant::now(), error.clone()));
+                Err(error)
+            }
+        }
+    }
+
+    /// Gives up a connection that turned out dead, unless it has been replaced already.
+    pub(super) async fn forget(&self, dead: &Arc<Link>) {
+        let mut state = self.slot.state.lock().await;
+        if state.link.as_ref().is_some_and(|link| Arc::ptr_eq(link, dead)) {
+            dead.master.kill();
+            state.link = None;
+        }
+    }
+
+    async fn connect(&self, operation: &'static str) -> Result<Arc<Link>, HostError> {
+        let number = self.shared.connections.fetch_add(1, Ordering::Relaxed);
+        let (id, address) = (self.slot.id.as_str(), self.slot.address.as_str());
+        // Both become words of ssh's command line and configuration.
+        if !is_plain(id) || !is_plain(address) {
+            let reason = Reason("instance id or address has characters that ssh would interpret".to_owned());
+            return Err(self.unreachable(operation, Stage::Ssh, None, Arc::new(reason)));
+        }
+        let dir = tempfile::Builder::new()
+            .prefix(&format!("{number}-"))
+            .tempdir_in(self.shared.dir.path());
+        let dir = dir.map_err(|error| self.unreachable(operation, Stage::Ssh, None, Arc::new(error)))?;
+        let master = Master::launch(&self.shared.settings, id, address, dir).await.map_err(|error| {
+            let by_hand = ssh_by_hand(&self.shared.settings, id, address);
+            let hint = format!(
+                "see for yourself: {by_hand}; a new instance's host key has to be known by @cert-authority or \
+                 a KnownHostsCommand"
+            );
+            self.unreachable(operation, Stage::Ssh, Some(hint), Arc::new(error))
+        })?;
+        Ok(Arc::new(Link {
+            master,
+            docker: OnceCell::new(),
+        }))
+    }
+
+    pub(super) fn unreachable(
+        &self,
+        operation: &'static str,
+        stage: Stage,
+        hint: Option<String>,
+        source: Cause,
+    ) -> HostError {
+        HostError::Unreachable {
+            host: self.label(),
+            operation,
+            stage,
+            hint,
+            source,
+        }
+    }
+}
+
+fn is_plain(name: &str) -> bool {
+    let plain =
+        |character: char| character.is_ascii_alphanumeric() || matches!(character, '-' | '.' | ':' | '_');
+    !name.is_empty() && !name.starts_with('-') && name.chars().all(plain)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_too_long_for_sockets_is_found_at_the_start() {
+        let parent = tempfile::tempdir().unwrap();
+        let long = parent.path().join("x".repeat(80));
+        fs::create_dir(&long).unwrap();
+        let settings = HostSettings {
+            runtime_dir: long,
+            ..HostSettings::default()
+        };
+        assert_eq!(
+            Hosts::new(settings).unwrap_err().kind(),
+            io::ErrorKind::InvalidInput
+        );
+    }
+
+    #[test]
+    fn names_that_ssh_would_interpret_are_not_given_to_it() {
+        for name in ["", "-oProxyCommand=x", "a b", "a%h", "a\nb", "a$b"] {
+            assert!(!is_plain(name), "{name:?}");
+        }
+        for name in ["i-0123456789abcdef0", "10.77.0.11", "fd00::7"] {
+            assert!(is_plain(name), "{name:?}");
+        }
+    }
+}

@@ -1,0 +1,209 @@
+//! From a delivery to a release in the ledger, or to a rejection with its reason.
+
+use std::sync::Arc;
+
+use drawgate_rollout::{Entry, Record, Release};
+use drawgate_schemas::{Event, Rejection, RejectionCode, ReleaseRequest, StatusEvent, Version1, topology};
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use crate::bus::{Delivered, ReleaseHandler, Verdict};
+use crate::config::{Config, NotFound};
+use crate::ledger::{Accept, Ledger, LedgerError};
+use crate::roll::Lanes;
+
+/// Judges release requests.
+pub struct Intake {
+    config: Arc<Config>,
+    ledger: Ledger,
+    lanes: Arc<Lanes>,
+}
+
+impl Intake {
+    /// Judges by this configuration, into this ledger.
+    pub fn new(config: Arc<Config>, ledger: Ledger, lanes: Arc<Lanes>) -> Self {
+        Self {
+            config,
+            ledger,
+            lanes,
+        }
+    }
+
+    async fn accept(&self, delivery: &Delivered) -> Result<Result<(), Rejection>, LedgerError> {
+        let request = match ReleaseRequest::decode(&delivery.body) {
+            Ok(request) => request,
+            Err(rejection) => return Ok(Err(rejection)),
+        };
+        // What was accepted before stays so, even if it has expired or its policy has changed since.
+        let known = self.ledger.release_head(request.id).await?;
+        if known.is_none() {
+            if let Err(rejection) = check(&request, &delivery.routing_key, &self.config, Timestamp::now()) {
+                return Ok(Err(rejection));
+            }
+        }
+        let worker = self.config.worker().to_owned();
+        let most = self.config.max_waiting_per_lane();
+        let accept = self
+            .ledger
+            .accept(&request, |ahead| first_entry(&request, ahead, &worker), most)
+            .await?;
+        Ok(match accept {
+            Accept::New { ahead } => {
+                tracing::info!(release = %request.id, ahead, "accepted");
+                self.lanes
+                    .accepted(&request.environment, &request.service, request.id);
+                Ok(())
+            }
+            Accept::Same => {
+                tracing::info!(release = %request.id, "was accepted before: acknowledged again");
+                Ok(())
+            }
+            Accept::Reused => Err(Rejection::new(
+                RejectionCode::IdReused,
+                format!(
+                    "another request with the id {} was accepted before; publish with a new id",
+                    request.id
+                ),
+            )),
+            Accept::LaneFull => Err(Rejection::new(
+                RejectionCode::LaneFull,
+                format!(
+                    "{most} releases of this target are waiting already; publish again when they are through"
+                ),
+            )),
+        })
+    }
+
+    /// The event first, then the dead letter, then the acknowledgement: a crash in between repeats, and loses nothing.
+    async fn reject(&self, delivery: &Delivered, rejection: Rejection) -> Verdict {
+        tracing::warn!(code = %rejection.code, detail = %rejection.detail, "rejected");
+        let event = rejected_event(delivery, &rejection, self.config.worker());
+        match self.ledger.put_event(&event).await {
+            Ok(()) => Verdict::Reject(rejection),
+            Err(error) => {
+                tracing::error!(%error, "the ledger is away: nothing is consumed until it is back");
+                Verdict::Unavailable
+            }
+        }
+    }
+}
+
+impl ReleaseHandler for Intake {
+    /// Acknowledged is only what the ledger holds, or what lies in the dead-letter queue.
+    async fn handle(&self, message: Delivered) -> Verdict {
+        match self.accept(&message).await {
+            Ok(Ok(())) => Verdict::Accepted,
+            Ok(Err(rejection)) => self.reject(&message, rejection).await,
+            Err(error) => {
+                tracing::error!(error = crate::error_chain(&error), "the ledger is away");
+                Verdict::Unavailable
+            }
+        }
+    }
+
+    async fn ready(&self) -> bool {
+        self.ledger.open_releases().await.is_ok()
+    }
+}
+
+/// The rules of this worker for a request that could be read.
+fn check(
+    request: &ReleaseRequest,
+    routing_key: &str,
+    config: &Config,
+    now: Timestamp,
+) -> Result<(), Rejection> {
+    let key = topology::release_key(&request.environment, &request.service);
+    if routing_key != key {
+        let detail =
+            format!("published with the routing key {routing_key:?}, but the message is for {key:?}");
+        return Err(Rejection::new(RejectionCode::WrongRoutingKey, detail));
+    }
+    let definition = config
+        .definition(&request.environment, &request.service)
+        .map_err(|error| {
+            let code = match error {
+                NotFound::UnknownService { .. } => RejectionCode::UnknownService,
+                NotFound::UnknownEnvironment { .. } => RejectionCode::UnknownEnvironment,
+            };
+            Rejection::new(code, error.to_string())
+        })?;
+    let repository = request.image.repository();
+    if !definition.images.iter().any(|allowed| allowed == repository) {
+        let allowed = definition.images.join(", ");
+        let detail = format!(
+            "{repository} may not be released as {}; allowed: {allowed}",
+            request.service
+        );
+        return Err(Rejection::new(RejectionCode::ImageNotAllowed, detail));
+    }
+    if let Err(detail) = definition.roll.tightened(&request.options) {
+        return Err(Rejection::new(RejectionCode::LessCareful, detail));
+    }
+    if let Some(expires_at) = request.expires_at.filter(|expires_at| *expires_at <= now) {
+        let detail = format!("expired at {expires_at}, now it is {now}; publish again");
+        return Err(Rejection::new(RejectionCode::Expired, detail));
+    }
+    Ok(())
+}
+
+/// The journal's first entry, with its event.
+fn first_entry(request: &ReleaseRequest, ahead: u32, worker: &str) -> (Entry, Vec<StatusEvent>) {
+    let record = Record::Accepted {
+        request: Box::new(request.clone()),
+        ahead,
+    };
+    let entry = Entry {
+        n: 1,
+        at: Timestamp::now(),
+        record,
+    };
+    let events = match Release::begin(&entry) {
+        Ok(mut release) => crate::roll::number(&mut release, &entry, worker),
+        Err(_) => Vec::new(),
+    };
+    (entry, events)
+}
+
+fn rejected_event(delivery: &Delivered, rejection: &Rejection, worker: &str) -> StatusEvent {
+    let said = Said::of(&delivery.body);
+    StatusEvent {
+        version: Version1,
+        id: Uuid::now_v7(),
+        release: said.id,
+        sequence: 0,
+        at: Timestamp::now(),
+        environment: said.environment,
+        service: said.service,
+        worker: worker.to_owned(),
+        event: Event::Rejected {
+            rejection: rejection.clone(),
+            body_sha256: Rejection::body_sha256(&delivery.body),
+        },
+    }
+}
+
+/// As much of a bad message as can be read, so that its sender hears of it.
+#[derive(Default)]
+struct Said {
+    id: Option<drawgate_schemas::ReleaseId>,
+    environment: Option<drawgate_schemas::Environment>,
+    service: Option<drawgate_schemas::Service>,
+}
+
+impl Said {
+    fn of(body: &[u8]) -> Self {
+        if body.len() > drawgate_schemas::limits::MESSAGE_BYTES {
+            return Self::default();
+        }
+        let Ok(value) = serde_json::from_slice::<serde_json::Value>(body) else {
+            return Self::default();
+        };
+        let text = |key: &str| value.get(key).and_then(serde_json::Value::as_str);
+        Self {
+            id: text("id").and_then(|text| text.parse().ok()),
+            environment: text("environment").and_then(|text| text.parse().ok()),
+            service: text("service").and_then(|text| text.parse().ok()),
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! The inbox: a request becomes this worker's to handle, once.
+
+use drawgate_rollout::Entry;
+use drawgate_schemas::{Environment, ReleaseId, ReleaseRequest, Service, StatusEvent};
+use sqlx::{Row as _, SqliteConnection};
+
+use super::store::Ledger;
+use super::{LedgerError, journal, outbox};
+
+/// What became of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Accept {
+    /// It is in the ledger now.
+    New {
+        /// Open releases of the same target before it.
+        ahead: u32,
+    },
+    /// It was in the ledger already, asked in the same words: the message came twice.
+    Same,
+    /// Another request with this id was accepted before.
+    Reused,
+    /// As many releases of this target wait as may.
+    LaneFull,
+}
+
+impl Ledger {
+    /// Takes a request in: release, first journal entry and events, in one transaction. `build` is given the number
+    /// of open releases of the same target and makes the entry and the events. One release of a lane runs and at
+    /// most `max_waiting` wait behind it.
+    ///
+    /// # Errors
+    /// When the ledger is not available, or what was built cannot be written.
+    pub async fn accept(
+        &self,
+        request: &ReleaseRequest,
+        build: impl FnOnce(u32) -> (Entry, Vec<StatusEvent>),
+        max_waiting: u32,
+    ) -> Result<Accept, LedgerError> {
+        let mut write = self.write("accept a release").await?;
+        let fingerprint = request.fingerprint();
+        if let Some(known) = fingerprint_of(write.connection()?, request.id).await? {
+            write.commit().await?;
+            return Ok(if known == fingerprint {
+                Accept::Same
+            } else {
+                Accept::Reused
+            });
+        }
+        let ahead = open_in_lane(write.connection()?, &request.environment, &request.service).await?;
+        if ahead > max_waiting {
+            write.commit().await?;
+            return Ok(Accept::LaneFull);
+        }
+        let (entry, events) = build(ahead);
+        insert_release(write.connection()?, request, &fingerprint).await?;
+        // No lease is needed to be taken in: epoch 0 comes before every lease.
+        journal::insert(write.connection()?, request.id, 0, &entry).await?;
+        outbox::insert_all(write.connection()?, &events).await?;
+        write.commit().await?;
+        self.inner.wake.notify_one();
+        Ok(Accept::New { ahead })
+    }
+}
+
+async fn fingerprint_of(
+    connection: &mut SqliteConnection,
+    id: ReleaseId,
+) -> Result<Option<String>, LedgerError> {
+    let row = sqlx::query("SELECT fingerprint FROM releases WHERE id = $1")
+        .bind(id.to_string())
+        .fetch_optional(connection)
+        .await
+        .map_err(LedgerError::database("look for a release"))?;
+    Ok(row.map(|row| row.get(0)))
+}
+
+async fn open_in_lane(
+    connection: &mut SqliteConnection,
+    environment: &Environment,
+    service: &Service,
+) -> Result<u32, LedgerError> {
+    let count: i64 = sqlx::query_scalar(
+        "SELECT COUNT(*) FROM releases WHERE environment = $1 AND service = $2 AND outcome IS NULL",
+    )
+    .bind(environment.as_str())
+    .bind(service.as_str())
+    .fetch_one(connection)
+    .await
+    .map_err(LedgerError::database("count a lane's releases"))?;
+    Ok(u32::try_from(count).unwrap_or(u32::MAX))
+}
+
+async fn insert_release(
+    connection: &mut SqliteConnection,
+    request: &ReleaseRequest,
+    fingerprint: &str,
+) -> Result<(), LedgerError> {
+    sqlx::query("INSERT INTO releases (id, environment, service, fingerprint) VALUES ($1, $2, $3, $4)")
+        .bind(request.id.to_string())
+        .bind(request.environment.as_str())
+        .bind(request.service.as_str())
+        .bind(fingerprint)
+        .execute(connection)
+        .await
+        .map_err(LedgerError::database("insert a release"))?;
+    Ok(())
+}

@@ -1,0 +1,28 @@
+//! Time for leases: CLOCK_BOOTTIME, which goes on while the machine sleeps and which nobody can set. It begins anew
+//! with each boot, so a moment of it is worth something only beside the boot's id.
+
+use std::time::Duration;
+
+use rustix::time::{ClockId, clock_gettime};
+
+use super::LedgerError;
+
+/// Milliseconds since this boot.
+pub(super) fn boot_time_ms() -> u64 {
+    let now = clock_gettime(ClockId::Boottime);
+    let seconds = u64::try_from(now.tv_sec).unwrap_or(0);
+    let millis = u64::try_from(now.tv_nsec / 1_000_000).unwrap_or(0);
+    seconds.saturating_mul(1000).saturating_add(millis)
+}
+
+/// Time from now until `until_ms`.
+pub(super) fn until(until_ms: u64) -> Duration {
+    Duration::from_millis(until_ms.saturating_sub(boot_time_ms()))
+}
+
+/// The kernel's name for this boot.
+pub(super) fn boot_id() -> Result<String, LedgerError> {
+    const PATH: &str = "/proc/sys/kernel/random/boot_id";
+    let text = std::fs::read_to_string(PATH).map_err(LedgerError::file("cannot read", PATH))?;
+    Ok(text.trim().to_owned())
+}

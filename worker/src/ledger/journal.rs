@@ -1,0 +1,250 @@
+//! Releases and their journals.
+
+use drawgate_rollout::Entry;
+use drawgate_schemas::{Environment, Outcome, ReleaseId, Service, StatusEvent};
+use serde::de::DeserializeOwned;
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Row as _, SqliteConnection};
+
+use super::lease::{self, Lease};
+use super::store::{Ledger, from_db, to_db};
+use super::{LedgerError, limits, outbox};
+
+/// A release that has not ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenRelease {
+    /// Its id.
+    pub id: ReleaseId,
+    /// Where to.
+    pub environment: Environment,
+    /// What.
+    pub service: Service,
+}
+
+/// A release in a few words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReleaseHead {
+    /// Its id.
+    pub id: ReleaseId,
+    /// Where to.
+    pub environment: Environment,
+    /// What.
+    pub service: Service,
+    /// How it ended, if it has.
+    pub outcome: Option<Outcome>,
+}
+
+impl Ledger {
+    /// Releases that have not ended, in the order of acceptance.
+    ///
+    /// # Errors
+    /// When the ledger is not available.
+    pub async fn open_releases(&self) -> Result<Vec<OpenRelease>, LedgerError> {
+        let rows = sqlx::query(
+            "SELECT id, environment, service, outcome FROM releases WHERE outcome IS NULL ORDER BY place",
+        )
+        .fetch_all(&self.inner.pool)
+        .await
+        .map_err(LedgerError::database("read open releases"))?;
+        let open = |head: ReleaseHead| OpenRelease {
+            id: head.id,
+            environment: head.environment,
+            service: head.service,
+        };
+        rows.iter().map(|row| read_head(row).map(open)).collect()
+    }
+
+    /// One release, or `None` when it is not in this ledger.
+    ///
+    /// # Errors
+    /// When the ledger is not available.
+    pub async fn release_head(&self, id: ReleaseId) -> Result<Option<ReleaseHead>, LedgerError> {
+        let row = sqlx::query("SELECT id, environment, service, outcome FROM releases WHERE id = $1")
+            .bind(id.to_string())
+            .fetch_optional(&self.inner.pool)
+            .await
+            .map_err(LedgerError::database("read a release"))?;
+        row.as_ref().map(read_head).transpose()
+    }
+
+    /// Open releases of the same target that were accepted before this one.
+    ///
+    /// # Errors
+    /// When the ledger is not available.
+    pub async fn ahead_of(&self, id: ReleaseId) -> Result<u32, LedgerError> {
+        let count: i64 = sqlx::query_scalar(
+            "SELECT COUNT(*) FROM releases other JOIN releases this
+                 ON other.environment = this.environment AND other.service = this.service
+                 AND other.place < this.place
+             WHERE this.id = $1 AND other.outcome IS NULL",
+        )
+        .bind(id.to_string())
+        .fetch_one(&self.inner.pool)
+        .await
+        .map_err(LedgerError::database("count the releases ahead"))?;
+        Ok(u32::try_from(count).unwrap_or(u32::MAX))
+    }
+
+    /// The journal of a release, in order. Empty when the release is not in this ledger.
+    ///
+    /// # Errors
+    /// When the ledger is not available, or an entry cannot be read.
+    pub async fn journal(&self, id: ReleaseId) -> Result<Vec<Entry>, LedgerError> {
+        let rows = sqlx::query("SELECT entry FROM journal WHERE release_id = $1 ORDER BY n")
+            .bind(id.to_string())
+            .fetch_all(&self.inner.pool)
+            .await
+            .map_err(LedgerError::database("read a journal"))?;
+        rows.iter()
+            .map(|row| from_json("entry", id, row.get(0)))
+            .collect()
+    }
+
+    /// Appends the journal's next entry with the events that tell of it, and ends the release where `ended` says so:
+    /// all of it or nothing. Refused when the lease's epoch is over, whatever the lease itself believes.
+    ///
+    /// # Errors
+    /// [`LedgerError::LostLease`] and [`LedgerError::NotNext`] say that another process is at work: stop acting.
+    pub async fn append(
+        &self,
+        lease: &Lease,
+        id: ReleaseId,
+        entry: &Entry,
+        events: &[StatusEvent],
+        ended: Option<Outcome>,
+    ) -> Result<(), LedgerError> {
+        let mut write = self.write("append to a journal").await?;
+        let connection = write.connection()?;
+        lease::check(connection, lease).await?;
+        check_release(connection, lease, id).await?;
+        check_next(connection, id, entry.n).await?;
+        insert(connection, id, lease.epoch(), entry).await?;
+        outbox::insert_all(connection, events).await?;
+        if let Some(outcome) = ended {
+            end(connection, id, outcome).await?;
+        }
+        write.commit().await?;
+        if !events.is_empty() {
+            self.inner.wake.notify_one();
+        }
+        Ok(())
+    }
+}
+
+pub(super) async fn insert(
+    connection: &mut SqliteConnection,
+    id: ReleaseId,
+    epoch: u64,
+    entry: &Entry,
+) -> Result<(), LedgerError> {
+    let json = serde_json::to_string(entry).map_err(LedgerError::Unwritable)?;
+    sqlx::query(
+        "INSERT INTO journal (release_id, n, record_version, epoch, entry) VALUES ($1, $2, $3, $4, $5)",
+    )
+    .bind(id.to_string())
+    .bind(to_db(entry.n))
+    .bind(limits::RECORD_VERSION)
+    .bind(to_db(epoch))
+    .bind(json)
+    .execute(connection)
+    .await
+    .map_err(LedgerError::database("insert a journal entry"))?;
+    Ok(())
+}
+
+/// Reads a JSON column.
+pub(super) fn from_json<T: DeserializeOwned>(
+    what: &'static str,
+    of: impl std::fmt::Display,
+    json: &str,
+) -> Result<T, LedgerError> {
+    serde_json::from_str(json).map_err(|source| LedgerError::Unreadable {
+        what,
+        of: of.to_string(),
+        source,
+    })
+}
+
+/// Reads a column that holds one word of a type that is a string in JSON.
+pub(super) fn from_word<T: DeserializeOwned>(
+    what: &'static str,
+    of: impl std::fmt::Display,
+    word: &str,
+) -> Result<T, LedgerError> {
+    serde_json::from_value(serde_json::Value::from(word)).map_err(|source| LedgerError::Unreadable {
+        what,
+        of: of.to_string(),
+        source,
+    })
+}
+
+fn read_head(row: &SqliteRow) -> Result<ReleaseHead, LedgerError> {
+    let id: &str = row.get("id");
+    let outcome: Option<&str> = row.get("outcome");
+    Ok(ReleaseHead {
+        id: from_word("id", id, id)?,
+        environment: from_word("environment", id, row.get("environment"))?,
+        service: from_word("service", id, row.get("service"))?,
+        outcome: outcome
+            .map(|outcome| from_word("outcome", id, outcome))
+            .transpose()?,
+    })
+}
+
+/// The release is open, and it is the lease's lane that it stands in.
+async fn check_release(
+    connection: &mut SqliteConnection,
+    lease: &Lease,
+    release: ReleaseId,
+) -> Result<(), LedgerError> {
+    let row = sqlx::query("SELECT id, environment, service, outcome FROM releases WHERE id = $1")
+        .bind(release.to_string())
+        .fetch_optional(connection)
+        .await
+        .map_err(LedgerError::database("read a release"))?;
+    let head = read_head(row.as_ref().ok_or(LedgerError::UnknownRelease { release })?)?;
+    if !lease.is_for(&head.environment, &head.service) {
+        let (environment, service) = lease.lane();
+        return Err(LedgerError::WrongLane {
+            release,
+            environment: environment.to_owned(),
+            service: service.to_owned(),
+        });
+    }
+    match head.outcome {
+        Some(_) => Err(LedgerError::HasEnded { release }),
+        None => Ok(()),
+    }
+}
+
+async fn check_next(
+    connection: &mut SqliteConnection,
+    release: ReleaseId,
+    n: u64,
+) -> Result<(), LedgerError> {
+    let last: Option<i64> = sqlx::query_scalar("SELECT MAX(n) FROM journal WHERE release_id = $1")
+        .bind(release.to_string())
+        .fetch_one(connection)
+        .await
+        .map_err(LedgerError::database("read the journal's end"))?;
+    let next = last.map_or(0, from_db) + 1;
+    if n == next {
+        Ok(())
+    } else {
+        Err(LedgerError::NotNext { release, n, next })
+    }
+}
+
+async fn end(
+    connection: &mut SqliteConnection,
+    release: ReleaseId,
+    outcome: Outcome,
+) -> Result<(), LedgerError> {
+    sqlx::query("UPDATE releases SET outcome = $1 WHERE id = $2")
+        .bind(outcome.as_str())
+        .bind(release.to_string())
+        .execute(connection)
+        .await
+        .map_err(LedgerError::database("end a release"))?;
+    Ok(())
+}

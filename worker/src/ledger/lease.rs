@@ -1,0 +1,284 @@
+//! Who may roll a lane: one holder at a time, for a while, and every change of hands raises the epoch.
+//!
+//! | the row says            | its holder's process | acquire()                      |
+//! |-------------------------|----------------------|--------------------------------|
+//! | nobody                  |                      | ours                           |
+//! | somebody, expired       | whatever it is       | ours, and the log says so      |
+//! | somebody, of a boot ago |                      | ours, and the log says so      |
+//! | somebody, still valid   | has ended            | ours at once, the log says so  |
+//! | somebody, still valid   | lives, or is stopped | held                           |
+//!
+//! A lease fences the ledger, not AWS and not Docker: one call that had begun when the holder was stopped may still
+//! land after a take-over. Whoever takes over therefore looks twice before acting.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use drawgate_schemas::{Environment, Service};
+use sqlx::{Row as _, SqliteConnection};
+use uuid::Uuid;
+
+use super::holder::Life;
+use super::store::{Inner, Ledger, from_db, to_db};
+use super::{LedgerError, clock};
+
+/// The relay's lane. Neither is a name that an environment or a service can have.
+const RELAY: (&str, &str) = ("_", "relay");
+
+/// The answer to asking for a lane.
+#[derive(Debug)]
+pub enum Acquired {
+    /// The lane is ours.
+    Lease(Lease),
+    /// Somebody has it.
+    Held {
+        /// The process that has it.
+        holder: Uuid,
+        /// That process's worker, by name.
+        worker: String,
+        /// When its lease ends, unless it is renewed.
+        expires_in: Duration,
+    },
+}
+
+/// The right to append to the journals of one lane, until it expires.
+#[derive(Debug)]
+pub struct Lease {
+    environment: String,
+    service: String,
+    holder: Uuid,
+    epoch: u64,
+    length: Duration,
+    until_ms: AtomicU64,
+}
+
+impl Lease {
+    /// Time until it expires; zero when it has. Stop acting when an action could last longer than this.
+    pub fn remaining(&self) -> Duration {
+        clock::until(self.until_ms.load(Ordering::Relaxed))
+    }
+
+    /// Rises with every change of hands.
+    pub fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
+    /// How long it lasts from each renewal.
+    pub fn length(&self) -> Duration {
+        self.length
+    }
+
+    pub(super) fn lane(&self) -> (&str, &str) {
+        (&self.environment, &self.service)
+    }
+
+    pub(super) fn is_for(&self, environment: &Environment, service: &Service) -> bool {
+        self.lane() == (environment.as_str(), service.as_str())
+    }
+
+    fn lost(&self) -> LedgerError {
+        LedgerError::LostLease {
+            environment: self.environment.clone(),
+            service: self.service.clone(),
+            epoch: self.epoch,
+        }
+    }
+}
+
+/// A lane's row.
+struct Row {
+    epoch: u64,
+    holder: Option<Uuid>,
+    worker: String,
+    boot_id: String,
+    until_ms: u64,
+}
+
+impl Ledger {
+    /// Asks for a lane.
+    ///
+    /// # Errors
+    /// When the ledger is not available.
+    pub async fn acquire(
+        &self,
+        environment: &Environment,
+        service: &Service,
+    ) -> Result<Acquired, LedgerError> {
+        self.acquire_named((environment.as_str(), service.as_str())).await
+    }
+
+    /// Asks for the right to publish the outbox: two workers on one ledger would mix up the order of events.
+    ///
+    /// # Errors
+    /// When the ledger is not available.
+    pub async fn acquire_relay(&self) -> Result<Acquired, LedgerError> {
+        self.acquire_named(RELAY).await
+    }
+
+    /// Makes a lease last its whole length again, from now.
+    ///
+    /// # Errors
+    /// [`LedgerError::LostLease`] when somebody has taken the lane over: stop acting.
+    pub async fn renew(&self, lease: &Lease) -> Result<(), LedgerError> {
+        let until_ms = self.inner.lease_end_ms();
+        let mut write = self.write("renew a lease").await?;
+        let renewed = sqlx::query(
+            "UPDATE lanes SET until_ms = $1
+             WHERE environment = $2 AND service = $3 AND holder = $4 AND epoch = $5",
+        )
+        .bind(to_db(until_ms))
+        .bind(&lease.environment)
+        .bind(&lease.service)
+        .bind(lease.holder.to_string())
+        .bind(to_db(lease.epoch))
+        .execute(write.connection()?)
+        .await
+        .map_err(LedgerError::database("renew a lease"))?;
+        if renewed.rows_affected() != 1 {
+            return Err(lease.lost());
+        }
+        write.commit().await?;
+        lease.until_ms.store(until_ms, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Gives a lane back, so that the next one need not wait. Nothing happens when it was lost already.
+    ///
+    /// # Errors
+    /// When the ledger is not available; the lease expires by itself then.
+    pub async fn give_back(&self, lease: Lease) -> Result<(), LedgerError> {
+        let mut write = self.write("give a lease back").await?;
+        sqlx::query(
+            "UPDATE lanes SET holder = NULL
+             WHERE environment = $1 AND service = $2 AND holder = $3 AND epoch = $4",
+        )
+        .bind(&lease.environment)
+        .bind(&lease.service)
+        .bind(lease.holder.to_string())
+        .bind(to_db(lease.epoch))
+        .execute(write.connection()?)
+        .await
+        .map_err(LedgerError::database("give a lease back"))?;
+        write.commit().await
+    }
+
+    async fn acquire_named(&self, lane: (&str, &str)) -> Result<Acquired, LedgerError> {
+        let mut write = self.write("acquire a lane").await?;
+        let row = read_row(write.connection()?, lane).await?;
+        if let Some(row) = &row
+            && let Some(held) = self.inner.held(row)
+        {
+            write.commit().await?;
+            return Ok(held);
+        }
+        let epoch = row.as_ref().map_or(0, |row| row.epoch) + 1;
+        let until_ms = self.inner.lease_end_ms();
+        self.take(write.connection()?, lane, epoch, until_ms).await?;
+        write.commit().await?;
+        if let Some(row) = &row {
+            self.inner.say_taken_over(lane, row, epoch);
+        }
+        Ok(Acquired::Lease(Lease {
+            environment: lane.0.to_owned(),
+            service: lane.1.to_owned(),
+            holder: self.inner.holder.id(),
+            epoch,
+            length: self.inner.lease,
+            until_ms: AtomicU64::new(until_ms),
+        }))
+    }
+
+    async fn take(
+        &self,
+        connection: &mut SqliteConnection,
+        (environment, service): (&str, &str),
+        epoch: u64,
+        until_ms: u64,
+    ) -> Result<(), LedgerError> {
+        sqlx::query(
+            "INSERT INTO lanes (environment, service, epoch, holder, worker, boot_id, until_ms)
+             VALUES ($1, $2, $3, $4, $5, $6, $7)
+             ON CONFLICT (environment, service) DO UPDATE SET epoch = excluded.epoch, holder = excluded.holder,
+                 worker = excluded.worker, boot_id = excluded.boot_id, until_ms = excluded.until_ms",
+        )
+        .bind(environment)
+        .bind(service)
+        .bind(to_db(epoch))
+        .bind(self.inner.holder.id().to_string())
+        .bind(&self.inner.worker)
+        .bind(&self.inner.boot_id)
+        .bind(to_db(until_ms))
+        .execute(connection)
+        .await
+        .map_err(LedgerError::database("take a lane"))?;
+        Ok(())
+    }
+}
+
+impl Inner {
+    fn lease_end_ms(&self) -> u64 {
+        clock::boot_time_ms().saturating_add(u64::try_from(self.lease.as_millis()).unwrap_or(u64::MAX))
+    }
+
+    /// `Held` when the row's holder may still act; `None` when the lane may be taken.
+    fn held(&self, row: &Row) -> Option<Acquired> {
+        let holder = row.holder?;
+        let expires_in = clock::until(row.until_ms);
+        if row.boot_id != self.boot_id || expires_in.is_zero() {
+            return None;
+        }
+        if holder != self.holder.id() && self.holder.life_of(holder) == Life::Gone {
+            return None;
+        }
+        Some(Acquired::Held {
+            holder,
+            worker: row.worker.clone(),
+            expires_in,
+        })
+    }
+
+    fn say_taken_over(&self, (environment, service): (&str, &str), before: &Row, epoch: u64) {
+        let Some(old_holder) = before.holder else { return };
+        tracing::warn!(
+            environment,
+            service,
+            %old_holder,
+            old_worker = before.worker,
+            new_holder = %self.holder.id(),
+            new_worker = self.worker,
+            epoch,
+            "took a lane over from a holder that is gone or whose lease has expired"
+        );
+    }
+}
+
+/// Within a transaction: the lane is still the lease's.
+pub(super) async fn check(connection: &mut SqliteConnection, lease: &Lease) -> Result<(), LedgerError> {
+    match read_row(connection, lease.lane()).await? {
+        Some(row) if row.epoch == lease.epoch && row.holder == Some(lease.holder) => Ok(()),
+        _ => Err(lease.lost()),
+    }
+}
+
+async fn read_row(
+    connection: &mut SqliteConnection,
+    (environment, service): (&str, &str),
+) -> Result<Option<Row>, LedgerError> {
+    let row = sqlx::query(
+        "SELECT epoch, holder, worker, boot_id, until_ms FROM lanes WHERE environment = $1 AND service = $2",
+    )
+    .bind(environment)
+    .bind(service)
+    .fetch_optional(connection)
+    .await
+    .map_err(LedgerError::database("read a lane"))?;
+    Ok(row.map(|row| Row {
+        epoch: from_db(row.get(0)),
+        holder: row
+            .get::<Option<&str>, _>(1)
+            .and_then(|holder| Uuid::try_parse(holder).ok()),
+        worker: row.get(2),
+        boot_id: row.get(3),
+        until_ms: from_db(row.get(4)),
+    }))
+}

@@ -1,0 +1,31 @@
+//! The ledger: inbox, journal and outbox of one worker (or of several on one machine) in one SQLite file.
+//!
+//! ```text
+//! message --accept()--> releases + journal 1 + events      one transaction, then the message is acknowledged
+//! runner  --append()--> journal n + events (+ outcome)     one transaction, fenced by the lane's lease
+//! relay   <-unpublished()-- events --mark_published()      at least once, in order
+//! ```
+//!
+//! Who may append is decided by three things that do not trust one another: the lease's epoch in the same
+//! transaction, the journal's primary key, and (so that a killed worker's lane is free at once) a file lock that dies
+//! with its process. No wall clock takes part.
+
+mod accept;
+mod chat;
+mod clock;
+mod error;
+mod file;
+mod holder;
+mod journal;
+mod lease;
+pub mod limits;
+mod outbox;
+mod store;
+
+pub use accept::Accept;
+pub use chat::Begin;
+pub use error::LedgerError;
+pub use journal::{OpenRelease, ReleaseHead};
+pub use lease::{Acquired, Lease};
+pub use outbox::OutboxRow;
+pub use store::Ledger;

@@ -1,0 +1,237 @@
+//! Opening the ledger, and the one way to write to it.
+
+use std::fs::File;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rustix::fs::{FlockOperation, flock};
+use sqlx::pool::PoolConnection;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{ConnectOptions as _, Row as _, Sqlite, SqliteConnection, SqlitePool};
+use tokio::sync::{Mutex, MutexGuard, Notify};
+use uuid::Uuid;
+
+use super::holder::Holder;
+use super::{LedgerError, clock, file, limits};
+
+/// One worker process's hold on the ledger. Clones share it.
+#[derive(Debug, Clone)]
+pub struct Ledger {
+    pub(super) inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+pub(super) struct Inner {
+    pub(super) pool: SqlitePool,
+    pub(super) holder: Holder,
+    pub(super) worker: String,
+    pub(super) boot_id: String,
+    pub(super) lease: Duration,
+    /// Told whenever an event is appended.
+    pub(super) wake: Notify,
+    /// SQLite has one writer at a time: within a process they queue here, in order, and not in its busy handler.
+    turn: Mutex<()>,
+}
+
+impl Ledger {
+    /// Opens the ledger, makes it where there is none, and brings its tables up to date. `worker` is the name that
+    /// others read when this process holds a lane.
+    ///
+    /// # Errors
+    /// When the place is not fit for a ledger, when a newer worker has written to it, or when it is not available.
+    pub async fn open(path: &Path, worker: &str) -> Result<Self, LedgerError> {
+        Self::open_with_lease(path, worker, limits::LEASE).await
+    }
+
+    /// As [`Ledger::open`], with leases of another length than [`limits::LEASE`]. For tests.
+    ///
+    /// # Errors
+    /// As [`Ledger::open`].
+    #[doc(hidden)]
+    pub async fn open_with_lease(path: &Path, worker: &str, lease: Duration) -> Result<Self, LedgerError> {
+        file::prepare(path)?;
+        let holder = Holder::new(path)?;
+        // Two workers that start at once must not both make the tables.
+        let _turn = opening_turn(path).await?;
+        let pool = connect(path).await?;
+        sqlx::migrate!("./migrations")
+            .run(&pool)
+            .await
+            .map_err(LedgerError::migration)?;
+        refuse_newer_records(&pool).await?;
+        holder.remove_stale(&holders_of_lanes(&pool).await?);
+        let inner = Inner {
+            pool,
+            holder,
+            worker: worker.to_owned(),
+            boot_id: clock::boot_id()?,
+            lease,
+            wake: Notify::new(),
+            turn: Mutex::new(()),
+        };
+        Ok(Self {
+            inner: Arc::new(inner),
+        })
+    }
+
+    /// This process as a holder of leases: new with each start.
+    pub fn holder(&self) -> Uuid {
+        self.inner.holder.id()
+    }
+
+    /// Writes one row, to learn whether the ledger can be written: a full disk still reads well.
+    ///
+    /// # Errors
+    /// What stands in the way.
+    pub async fn probe(&self) -> Result<(), LedgerError> {
+        let mut write = self.write("probe").await?;
+        sqlx::query(
+            "INSERT INTO probes (name, count) VALUES ('write', 1)
+             ON CONFLICT (name) DO UPDATE SET count = probes.count + 1",
+        )
+        .execute(write.connection()?)
+        .await
+        .map_err(LedgerError::database("probe"))?;
+        write.commit().await
+    }
+
+    /// Waits for what is under way and closes the file. Nothing works after it.
+    pub async fn close(&self) {
+        let _turn = self.inner.turn.lock().await;
+        self.inner.pool.close().await;
+    }
+
+    /// Begins the one writing transaction of this process.
+    pub(super) async fn write(&self, operation: &'static str) -> Result<Write<'_>, LedgerError> {
+        let turn = self.inner.turn.lock().await;
+        let connection = self
+            .inner
+            .pool
+            .acquire()
+            .await
+            .map_err(LedgerError::database(operation))?;
+        let mut write = Write {
+            connection: Some(connection),
+            operation,
+            _turn: turn,
+        };
+        // IMMEDIATE: the lock is taken before anything is read, so that a transaction cannot find at its end that
+        // what it read has changed.
+        write.execute("BEGIN IMMEDIATE").await?;
+        Ok(write)
+    }
+}
+
+/// A transaction. Dropped without [`Write::commit`], it has not happened, and its connection goes with it: SQLite
+/// itself rolls back when the disk is full, and sqlx's own transaction would not know (it hands the connection out
+/// again and every later transaction on it fails).
+pub(super) struct Write<'a> {
+    // Always there until `commit` has succeeded.
+    connection: Option<PoolConnection<Sqlite>>,
+    operation: &'static str,
+    _turn: MutexGuard<'a, ()>,
+}
+
+impl Write<'_> {
+    pub(super) fn connection(&mut self) -> Result<&mut SqliteConnection, LedgerError> {
+        match &mut self.connection {
+            Some(connection) => Ok(connection),
+            None => Err(LedgerError::database(self.operation)(sqlx::Error::PoolClosed)),
+        }
+    }
+
+    pub(super) async fn commit(mut self) -> Result<(), LedgerError> {
+        self.execute("COMMIT").await?;
+        // Back to the pool, whole.
+        drop(self.connection.take());
+        Ok(())
+    }
+
+    async fn execute(&mut self, sql: &'static str) -> Result<(), LedgerError> {
+        let operation = self.operation;
+        sqlx::query(sql)
+            .execute(self.connection()?)
+            .await
+            .map_err(LedgerError::database(operation))?;
+        Ok(())
+    }
+}
+
+impl Drop for Write<'_> {
+    fn drop(&mut self) {
+        if let Some(connection) = self.connection.take() {
+            drop(connection.detach());
+        }
+    }
+}
+
+/// A number as the database keeps it. Nothing here counts to 2^63.
+pub(super) fn to_db(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+/// A number from the database; ours are never negative.
+pub(super) fn from_db(number: i64) -> u64 {
+    u64::try_from(number).unwrap_or(0)
+}
+
+async fn connect(path: &Path) -> Result<SqlitePool, LedgerError> {
+    let options = SqliteConnectOptions::new()
+        .filename(path)
+        .journal_mode(SqliteJournalMode::Wal)
+        // With WAL, anything less may lose the last commits when the power fails: an intent without its record.
+        .synchronous(SqliteSynchronous::Full)
+        .foreign_keys(true)
+        .busy_timeout(limits::BUSY_TIMEOUT)
+        .pragma("journal_size_limit", limits::WAL_BYTES.to_string())
+        .pragma("trusted_schema", "OFF")
+        .disable_statement_logging();
+    SqlitePoolOptions::new()
+        .max_connections(limits::CONNECTIONS)
+        .acquire_timeout(limits::CONNECTION_WAIT)
+        .connect_with(options)
+        .await
+        .map_err(LedgerError::database("open"))
+}
+
+/// A lock that is held while a process opens the ledger.
+async fn opening_turn(path: &Path) -> Result<File, LedgerError> {
+    let directory = file::beside(path, ".holders");
+    let handle = File::open(&directory).map_err(LedgerError::file("cannot open", &directory))?;
+    let until = Instant::now() + limits::CONNECTION_WAIT;
+    loop {
+        match flock(&handle, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => return Ok(handle),
+            Err(rustix::io::Errno::WOULDBLOCK) if Instant::now() < until => {
+                tokio::time::sleep(limits::OPENING_POLL).await;
+            }
+            Err(errno) => return Err(LedgerError::file("cannot lock", directory)(errno.into())),
+        }
+    }
+}
+
+async fn refuse_newer_records(pool: &SqlitePool) -> Result<(), LedgerError> {
+    let newest: Option<i64> = sqlx::query_scalar("SELECT MAX(record_version) FROM journal")
+        .fetch_one(pool)
+        .await
+        .map_err(LedgerError::database("read the version of the records"))?;
+    match newest {
+        Some(found) if found > limits::RECORD_VERSION => Err(LedgerError::NewerRecords {
+            found,
+            known: limits::RECORD_VERSION,
+        }),
+        _ => Ok(()),
+    }
+}
+
+async fn holders_of_lanes(pool: &SqlitePool) -> Result<Vec<Uuid>, LedgerError> {
+    let rows = sqlx::query("SELECT holder FROM lanes WHERE holder IS NOT NULL")
+        .fetch_all(pool)
+        .await
+        .map_err(LedgerError::database("read the holders of lanes"))?;
+    Ok(rows
+        .iter()
+        .filter_map(|row| Uuid::try_parse(row.get::<&str, _>(0)).ok())
+        .collect())
+}

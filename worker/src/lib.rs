@@ -1,0 +1,28 @@
+//! The worker as a library, so that its parts can be tested alone.
+
+pub mod answers;
+pub mod aws;
+pub mod bus;
+pub mod chat;
+pub mod commands;
+pub mod config;
+pub mod effects;
+pub mod host;
+pub mod intake;
+pub mod ledger;
+pub mod roll;
+
+/// An error with its causes, on one line.
+pub fn error_chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        if !text.contains(&cause_text) {
+            text.push_str(": ");
+            text.push_str(&cause_text);
+        }
+        source = cause.source();
+    }
+    text
+}

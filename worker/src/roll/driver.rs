@@ -1,0 +1,338 @@
+//! The loop around `decide` for one release: append the intent, perform, append the outcome, ask again.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use drawgate_rollout::{
+    Decision, Entry, Failure, Illegal, Phase, Record, Release, Step, StepOutcome, decide, narrate,
+};
+use drawgate_schemas::{Outcome, ReleaseId, StatusEvent, Version1};
+use jiff::Timestamp;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep, sleep_until};
+use uuid::Uuid;
+
+use super::lane::{LaneState, Turn};
+use super::limits::{LAST_STEPS, LEASE_LEFT, LEDGER_RETRY};
+use crate::effects::Effects;
+use crate::ledger::{Ledger, LedgerError};
+
+/// How driving a release ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Driven {
+    /// The release has ended.
+    Ended(Outcome),
+    /// The worker is stopping; the release stays open in the ledger.
+    Stopped,
+    /// The lane belongs to another worker now.
+    LostLane,
+}
+
+/// What a driver cannot go on from.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum DriveError {
+    /// The journal cannot be folded, or the core appended what cannot follow.
+    #[error("the journal of {release} cannot be followed")]
+    Journal {
+        release: ReleaseId,
+        #[source]
+        source: Illegal,
+    },
+    /// Nothing is under way and nothing is to be done, before the end: a mistake in the core.
+    #[error("release {0} waits for nothing")]
+    Idle(ReleaseId),
+    /// The ledger said a definite no.
+    #[error("the ledger refused")]
+    Ledger(#[from] LedgerError),
+}
+
+/// Everything that a driver needs, shared by all.
+pub(super) struct Hands {
+    pub(super) ledger: Ledger,
+    pub(super) effects: Effects,
+    pub(super) worker: String,
+    pub(super) stop: watch::Receiver<bool>,
+}
+
+/// Why the loop ends before the release does.
+enum Halt {
+    Stopped,
+    LostLane,
+    Error(DriveError),
+}
+
+impl From<DriveError> for Halt {
+    fn from(error: DriveError) -> Self {
+        Self::Error(error)
+    }
+}
+
+pub(super) struct Driver {
+    hands: Arc<Hands>,
+    lane: LaneState,
+    release: Release,
+    running: JoinSet<(Step, StepOutcome)>,
+    stop: watch::Receiver<bool>,
+}
+
+impl Driver {
+    /// Reads the journal; a release that was under way is taken up.
+    pub(super) async fn take_up(
+        hands: Arc<Hands>,
+        lane: LaneState,
+        id: ReleaseId,
+    ) -> Result<Self, DriveError> {
+        let journal = hands.ledger.journal(id).await?;
+        let release =
+            Release::fold(&journal).map_err(|source| DriveError::Journal { release: id, source })?;
+        let stop = hands.stop.clone();
+        Ok(Self {
+            hands,
+            lane,
+            release,
+            running: JoinSet::new(),
+            stop,
+        })
+    }
+
+    /// Drives the release to its end, or until the worker stops.
+    pub(super) async fn drive(mut self, mut turn: Turn) -> Result<Driven, DriveError> {
+        match self.run(&mut turn).await {
+            Ok(outcome) => Ok(Driven::Ended(outcome)),
+            Err(Halt::Stopped) => {
+                self.last_steps().await;
+                Ok(Driven::Stopped)
+            }
+            Err(Halt::LostLane) => Ok(Driven::LostLane),
+            Err(Halt::Error(error)) => Err(error),
+        }
+    }
+
+    async fn run(&mut self, turn: &mut Turn) -> Result<Outcome, Halt> {
+        if self.release.ended.is_none() && !self.release.steps.is_empty() {
+            self.append(Record::TakenUp).await?;
+        }
+        loop {
+            if let Some(ended) = &self.release.ended {
+                return Ok(ended.outcome);
+            }
+            if *self.stop.borrow() {
+                return Err(Halt::Stopped);
+            }
+            let mut wake = None;
+            let decisions = decide(&self.release, Timestamp::now());
+            if decisions.is_empty() && self.running.is_empty() {
+                return Err(DriveError::Idle(self.release.request.id).into());
+            }
+            for decision in decisions {
+                match decision {
+                    Decision::Append(record) => self.append(record).await?,
+                    Decision::AwaitTurn => self.await_turn(turn).await?,
+                    Decision::Perform { step, deadline } => self.begin(step, deadline).await?,
+                    Decision::WakeAt(at) => {
+                        wake = Some(wake.map_or(at, |earlier: Timestamp| earlier.min(at)))
+                    }
+                }
+            }
+            self.await_something(wake).await?;
+        }
+    }
+
+    /// Waits for a step's end, for the moment to look again, or for the order to stop. Comes back at once when
+    /// something was appended just now: then the next decision is due.
+    async fn await_something(&mut self, wake: Option<Timestamp>) -> Result<(), Halt> {
+        if self.running.is_empty() && wake.is_none() {
+            return Ok(());
+        }
+        tokio::select! {
+            Some(ended) = self.running.join_next() => {
+                // A panic is a mistake of ours: what the step did is not known, and its intent stays open until
+                // the release is taken up again.
+                let (step, outcome) = ended.map_err(|_| Halt::Stopped)?;
+                self.append(Record::Outcome { step, outcome }).await
+            }
+            () = sleep_until(instant_of(wake)), if wake.is_some() => Ok(()),
+            _ = self.stop.changed() => Err(Halt::Stopped),
+        }
+    }
+
+    async fn await_turn(&mut self, turn: &mut Turn) -> Result<(), Halt> {
+        let id = self.release.request.id;
+        let expires = self.release.request.expires_at;
+        tokio::select! {
+            () = turn.come(id) => {
+                // What expired while it waited is not begun: the core says so when it is asked again.
+                if expires.is_none_or(|expires| expires > Timestamp::now()) {
+                    self.append(Record::Started).await?;
+                }
+                Ok(())
+            }
+            () = sleep_until(instant_of(expires)), if expires.is_some() => Ok(()),
+            _ = self.stop.changed() => Err(Halt::Stopped),
+        }
+    }
+
+    /// Intent first, then the effect.
+    async fn begin(&mut self, step: Step, deadline: Timestamp) -> Result<(), Halt> {
+        self.safe_lease().await?;
+        self.append(Record::Intent { step: step.clone() }).await?;
+        let (effects, release) = (self.hands.effects.clone(), Arc::new(self.release.clone()));
+        let deadline = instant_of(Some(deadline));
+        tracing::debug!(release = %release.request.id, %step, "performing");
+        self.running.spawn(async move {
+            let outcome = effects.perform(&release, &step, deadline).await;
+            (step, outcome)
+        });
+        Ok(())
+    }
+
+    /// A lease that lasts for the effect that is about to begin.
+    async fn safe_lease(&mut self) -> Result<(), Halt> {
+        loop {
+            match self.lane.lease() {
+                None => return Err(Halt::LostLane),
+                Some(lease) if lease.remaining() > LEASE_LEFT => return Ok(()),
+                Some(_) => {}
+            }
+            tokio::select! {
+                () = self.lane.changed() => {}
+                _ = self.stop.changed() => return Err(Halt::Stopped),
+            }
+        }
+    }
+
+    /// Writes a record with the events it brings, in one transaction. While the ledger is away nothing is done.
+    async fn append(&mut self, record: Record) -> Result<(), Halt> {
+        let entry = Entry {
+            n: self.release.last_entry + 1,
+            at: Timestamp::now(),
+            record,
+        };
+        let mut next = self.release.clone();
+        let id = next.request.id;
+        next.apply(&entry)
+            .map_err(|source| DriveError::Journal { release: id, source })?;
+        let events = number(&mut next, &entry, &self.hands.worker);
+        log(id, &entry);
+        let ended = next.ended.as_ref().map(|ended| ended.outcome);
+        loop {
+            let Some(lease) = self.lane.lease() else {
+                return Err(Halt::LostLane);
+            };
+            match self.hands.ledger.append(&lease, id, &entry, &events, ended).await {
+                Ok(()) => break,
+                Err(error) if error.is_lost_lease() => return Err(Halt::LostLane),
+                Err(error) if error.is_unavailable() => {
+                    tracing::error!(release = %id, %error, "the ledger is away: nothing is done until it is back");
+                    sleep(LEDGER_RETRY).await;
+                }
+                Err(error) => return Err(DriveError::from(error).into()),
+            }
+            if *self.stop.borrow() {
+                return Err(Halt::Stopped);
+            }
+        }
+        self.release = next;
+        Ok(())
+    }
+
+    /// At a shutdown: waits are dropped, they will be begun anew; what changes something is given a moment to end.
+    async fn last_steps(&mut self) {
+        let acts = |step: &Step| {
+            let waits = matches!(
+                step,
+                Step::Host {
+                    phase: Phase::Drain | Phase::Settle | Phase::Verify,
+                    ..
+                }
+            );
+            !waits
+                && !matches!(
+                    step,
+                    Step::Stage { .. } | Step::Inspect | Step::Resolve | Step::Sweep | Step::Confirm
+                )
+        };
+        let open = |release: &Release| {
+            release
+                .steps
+                .iter()
+                .any(|(step, state)| state.last.is_none() && acts(step))
+        };
+        let until = Instant::now() + LAST_STEPS;
+        while open(&self.release) {
+            tokio::select! {
+                ended = self.running.join_next() => {
+                    let Some(Ok((step, outcome))) = ended else { return };
+                    if self.append(Record::Outcome { step, outcome }).await.is_err() {
+                        return;
+                    }
+                }
+                () = sleep_until(until) => return,
+            }
+        }
+    }
+}
+
+/// Status events for an entry, numbered on from the last one.
+pub(crate) fn number(release: &mut Release, entry: &Entry, worker: &str) -> Vec<StatusEvent> {
+    let (id, environment, service) = (
+        release.request.id,
+        release.request.environment.clone(),
+        release.request.service.clone(),
+    );
+    let mut events = Vec::new();
+    for event in narrate(release, entry) {
+        release.last_event += 1;
+        events.push(StatusEvent {
+            version: Version1,
+            id: Uuid::now_v7(),
+            release: Some(id),
+            sequence: release.last_event,
+            at: entry.at,
+            environment: Some(environment.clone()),
+            service: Some(service.clone()),
+            worker: worker.to_owned(),
+            event,
+        });
+    }
+    events
+}
+
+fn log(id: ReleaseId, entry: &Entry) {
+    match &entry.record {
+        Record::Intent { step } => tracing::info!(release = %id, n = entry.n, %step, "begins"),
+        Record::Outcome { step, outcome } => match outcome.failure() {
+            None => tracing::info!(release = %id, n = entry.n, %step, "done"),
+            Some(Failure { what, .. }) => {
+                tracing::warn!(release = %id, n = entry.n, %step, %what, "not done")
+            }
+        },
+        Record::TurnedBack { cause } => {
+            tracing::warn!(release = %id, n = entry.n, step = %cause.step, what = %cause.failure.what, "turns back");
+        }
+        Record::Ended { ended } => {
+            tracing::info!(release = %id, n = entry.n, outcome = %ended.outcome, summary = %ended.summary, "ended");
+        }
+        Record::Accepted { .. } | Record::Started | Record::TakenUp => {
+            tracing::info!(release = %id, n = entry.n, "{}", kind(&entry.record));
+        }
+    }
+}
+
+fn kind(record: &Record) -> &'static str {
+    match record {
+        Record::Accepted { .. } => "accepted",
+        Record::Started => "its turn has come",
+        Record::TakenUp => "taken up",
+        _ => "",
+    }
+}
+
+/// The runtime's clock for a moment of the journal's.
+fn instant_of(at: Option<Timestamp>) -> Instant {
+    let ms = at.map_or(0, |at| at.duration_since(Timestamp::now()).as_millis());
+    // A release expires within years at most; a day is enough to sleep at a time, the core is asked again then.
+    let bounded = u64::try_from(ms).unwrap_or(0).min(24 * 3_600_000);
+    Instant::now() + Duration::from_millis(bounded)
+}

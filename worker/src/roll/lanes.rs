@@ -1,0 +1,86 @@
+//! All lanes of a worker.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use drawgate_schemas::{Environment, ReleaseId, Service};
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+
+use super::driver::Hands;
+use super::lane::Lane;
+use crate::effects::Effects;
+use crate::ledger::{Ledger, LedgerError};
+
+/// All lanes of a worker. A lane begins with its first release; targets come from the worker's own files, so that
+/// there are never more than are configured.
+pub struct Lanes {
+    hands: Arc<Hands>,
+    lanes: Mutex<Started>,
+}
+
+#[derive(Default)]
+struct Started {
+    senders: BTreeMap<(Environment, Service), mpsc::UnboundedSender<ReleaseId>>,
+    tasks: JoinSet<()>,
+}
+
+impl Lanes {
+    /// No lane yet; `stop` ends them all.
+    pub fn new(ledger: Ledger, effects: Effects, worker: String, stop: watch::Receiver<bool>) -> Self {
+        let hands = Arc::new(Hands {
+            ledger,
+            effects,
+            worker,
+            stop,
+        });
+        Self {
+            hands,
+            lanes: Mutex::default(),
+        }
+    }
+
+    /// Takes up what the ledger has open.
+    ///
+    /// # Errors
+    /// When the ledger cannot be read.
+    pub async fn take_up(&self) -> Result<usize, LedgerError> {
+        let open = self.hands.ledger.open_releases().await?;
+        for release in &open {
+            self.accepted(&release.environment, &release.service, release.id);
+        }
+        Ok(open.len())
+    }
+
+    /// A release was accepted: its lane takes it into its line.
+    pub fn accepted(&self, environment: &Environment, service: &Service, id: ReleaseId) {
+        let mut lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
+        let target = (environment.clone(), service.clone());
+        if !lanes.senders.contains_key(&target) {
+            let (sender, accepted) = mpsc::unbounded_channel();
+            let (environment, service) = target.clone();
+            let lane = Lane {
+                environment,
+                service,
+                hands: Arc::clone(&self.hands),
+                accepted,
+            };
+            lanes.tasks.spawn(lane.run());
+            lanes.senders.insert(target.clone(), sender);
+        }
+        if let Some(sender) = lanes.senders.get(&target) {
+            // The lane ends only with the worker; then the release waits in the ledger.
+            let _ = sender.send(id);
+        }
+    }
+
+    /// Waits until every lane has come to its end; the order to stop was given before.
+    pub async fn ended(&self) {
+        let mut tasks = {
+            let mut lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
+            lanes.senders.clear();
+            std::mem::take(&mut lanes.tasks)
+        };
+        while tasks.join_next().await.is_some() {}
+    }
+}

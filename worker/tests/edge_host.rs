@@ -1,0 +1,802 @@
+//! The host adapter against the lab's hosts: real sshd, real Docker engines, a real registry.
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "tests; measurements go to stderr"
+)]
+
+mod lab;
+
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use drawgate_rollout::definition::{ContainerDefinition, PortMapping, Protocol, RestartPolicy};
+use drawgate_worker::host::{Host, HostError, HostKeys, HostSettings, Hosts, RegistryCredentials, Stage};
+use lab::Lab;
+use serde_json::json;
+use tokio::io::AsyncWriteExt;
+use tokio::time::{Instant, sleep, timeout};
+
+const H1: &str = "10.77.0.11";
+const H2: &str = "10.77.0.12";
+const H3: &str = "10.77.0.13";
+const PATIENCE: Duration = Duration::from_secs(30);
+const PULL: Duration = Duration::from_secs(60);
+
+fn settings(lab: &Lab) -> HostSettings {
+    HostSettings {
+        config_file: Some(lab.ssh_config()),
+        ..HostSettings::default()
+    }
+}
+
+fn hosts(lab: &Lab) -> Hosts {
+    Hosts::new(settings(lab)).unwrap()
+}
+
+fn login(lab: &Lab) -> RegistryCredentials {
+    RegistryCredentials {
+        username: "AWS".into(),
+        password: lab.registry_password(),
+    }
+}
+
+fn definition(name: &str, port: u16) -> ContainerDefinition {
+    ContainerDefinition {
+        name: name.into(),
+        ports: vec![PortMapping {
+            address: None,
+            host: port,
+            container: 8080,
+            protocol: Protocol::Tcp,
+        }],
+        env: BTreeMap::from([("GREETING".into(), "a \"b\" $c".into())]),
+        volumes: vec!["/dev/log:/dev/log".into()],
+        network: None,
+        restart: RestartPolicy::UnlessStopped,
+        memory_bytes: Some(64 * 1024 * 1024),
+        nano_cpus: Some(500_000_000),
+        log_driver: Some("json-file".into()),
+        log_options: BTreeMap::from([("max-size".into(), "1m".into())]),
+        labels: BTreeMap::from([("team".into(), "web".into())]),
+        command: None,
+        stop_timeout_s: 3,
+    }
+}
+
+/// A running container of a fresh image; the image reference and the container's id.
+async fn run(lab: &Lab, host: &Host, name: &str, port: u16, mode: &str) -> String {
+    let (repository, digest) = lab.image(name, "v1", mode, false).await;
+    host.pull(&repository, &digest, Some(&login(lab)), PULL, |_| {})
+        .await
+        .unwrap();
+    host.remove(name, true).await.unwrap();
+    let image = format!("{repository}@{digest}");
+    let id = host
+        .create(&definition(name, port), name, &image, &BTreeMap::new())
+        .await
+        .unwrap();
+    assert!(host.start(&id).await.unwrap());
+    id
+}
+
+/// ssh masters of this process for that instance, by process id.
+fn masters(instance: &str) -> Vec<u32> {
+    processes(|words| {
+        words.first().is_some_and(|word| word == "ssh") && words.iter().any(|word| word == instance)
+    })
+}
+
+fn processes(wanted: impl Fn(&[String]) -> bool) -> Vec<u32> {
+    let pids = fs::read_dir("/proc")
+        .unwrap()
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+    pids.filter(|pid: &u32| {
+        let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        let words: Vec<_> = line
+            .split(|byte| *byte == 0)
+            .map(|word| String::from_utf8_lossy(word).into())
+            .collect();
+        wanted(&words)
+    })
+    .collect()
+}
+
+fn kill_hard(pids: &[u32]) {
+    for pid in pids {
+        assert!(
+            Command::new("kill")
+                .args(["-9", &pid.to_string()])
+                .status()
+                .unwrap()
+                .success()
+        );
+    }
+}
+
+fn chain(error: &(dyn Error + 'static)) -> String {
+    let causes = std::iter::successors(Some(error), |&error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn everything_on_a_host_shares_one_connection() {
+    let Some(lab) = Lab::enter("everything_on_a_host_shares_one_connection").await else {
+        return;
+    };
+    let hosts = hosts(&lab);
+    let cold = Instant::now();
+    let uses: Vec<_> = (0..20)
+        .map(|_| {
+            let host = hosts.host("i-share", H1);
+            tokio::spawn(async move { host.probe().await.unwrap() })
+        })
+        .collect();
+    for used in uses {
+        let facts = used.await.unwrap();
+        assert_eq!(
+            (facts.os.as_str(), facts.docker_root_dir.as_str()),
+            ("linux", "/var/lib/docker")
+        );
+        assert!(
+            facts.disk_free_bytes.unwrap() > 0 && !facts.live_restore,
+            "{facts:?}"
+        );
+    }
+    assert_eq!((hosts.connections(), masters("i-share").len()), (1, 1));
+    let facts = hosts.host("i-share", H1).probe().await.unwrap();
+    eprintln!("20 cold probes {:?}; then {facts:?}", cold.elapsed());
+    assert_eq!(hosts.connections(), 1);
+    hosts.close().await;
+    assert_eq!(masters("i-share").len(), 0, "closing ends the ssh process");
+    hosts.host("i-share", H1).probe().await.unwrap();
+    assert_eq!(hosts.connections(), 2, "a later use connects anew");
+    drop(hosts);
+}
+
+#[tokio::test]
+async fn rule_25_an_unknown_host_key_is_refused_and_the_error_shows_the_way_out() {
+    let Some(lab) = Lab::enter("rule_25_an_unknown_host_key_is_refused").await else {
+        return;
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let (config, known) = (dir.path().join("config"), dir.path().join("known"));
+    let lab_config = fs::read_to_string(lab.ssh_config()).unwrap();
+    let own = format!("Host *\n UserKnownHostsFile {}\n{lab_config}", known.display());
+    fs::write(&config, own).unwrap();
+    let strict = HostSettings {
+        config_file: Some(config),
+        ..settings(&lab)
+    };
+    let hosts = Hosts::new(strict.clone()).unwrap();
+    let error = hosts.host("i-new", H1).probe().await.unwrap_err();
+    assert_eq!(error.stage(), Some(Stage::Ssh));
+    assert!(error.is_transient());
+    let text = chain(&error);
+    assert!(text.contains("Host key verification failed"), "{text}");
+    assert!(
+        error.hint().unwrap().contains("-o HostKeyAlias=i-new"),
+        "{:?}",
+        error.hint()
+    );
+
+    // Remembered on first sight, under the instance id and not under the address ...
+    let accepting = HostSettings {
+        host_keys: HostKeys::AcceptNew,
+        ..strict
+    };
+    let hosts = Hosts::new(accepting).unwrap();
+    hosts.host("i-new", H1).probe().await.unwrap();
+    let remembered = fs::read_to_string(&known).unwrap();
+    assert!(
+        remembered.contains("i-new") && !remembered.contains(H1),
+        "{remembered}"
+    );
+    // ... so another machine in its place is not taken for it, and its address can be reused.
+    let error = hosts.host("i-new", H2).probe().await.unwrap_err();
+    assert_eq!(error.stage(), Some(Stage::Ssh));
+    hosts.host("i-newer", H1).probe().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_tag_becomes_a_digest_and_the_digest_an_image() {
+    let Some(lab) = Lab::enter("a_tag_becomes_a_digest_and_the_digest_an_image").await else {
+        return;
+    };
+    let hosts = hosts(&lab);
+    // A host that has none of the layers yet.
+    let host = hosts.host("i-pull", H3);
+    let (repository, digest) = lab.image("pull/api", "v1", "ok", false).await;
+    let login = login(&lab);
+    let tag = format!("{repository}:v1");
+    assert_eq!(host.digest_of(&tag, Some(&login)).await.unwrap(), digest);
+
+    let wrong = RegistryCredentials {
+        password: "wrong".into(),
+        ..login.clone()
+    };
+    for error in [
+        host.digest_of(&tag, Some(&wrong)).await.unwrap_err(),
+        host.digest_of(&tag, None).await.unwrap_err(),
+        host.digest_of(&format!("{repository}:none"), Some(&login))
+            .await
+            .unwrap_err(),
+        host.pull(&repository, &digest, Some(&wrong), PULL, |_| {})
+            .await
+            .unwrap_err(),
+        host.pull(
+            &repository,
+            &format!("sha256:{}", "0".repeat(64)),
+            Some(&login),
+            PULL,
+            |_| {},
+        )
+        .await
+        .unwrap_err(),
+    ] {
+        assert!(error.is_refused(), "{error:?}");
+        assert!(!format!("{error:?}").contains(&login.password));
+        eprintln!("{:?} {error}", error.status());
+    }
+
+    assert!(!host.has_image(&repository, &digest).await.unwrap());
+    let steps = AtomicU32::new(0);
+    let note = |_| {
+        steps.fetch_add(1, Ordering::Relaxed);
+    };
+    let pulled = host
+        .pull(&repository, &digest, Some(&login), PULL, note)
+        .await
+        .unwrap();
+    assert!(!pulled.already);
+    let steps = steps.into_inner();
+    eprintln!("{pulled:?} in {steps} steps");
+    assert!(steps > 0 && pulled.bytes > 100_000);
+    assert!(host.has_image(&repository, &digest).await.unwrap());
+    let again = host.pull(&repository, &digest, None, PULL, |_| {}).await.unwrap();
+    assert_eq!((again.already, again.bytes), (true, 0));
+}
+
+#[tokio::test]
+async fn a_container_is_swapped_step_by_step_and_each_step_can_be_repeated() {
+    let Some(lab) = Lab::enter("a_container_is_swapped_step_by_step").await else {
+        return;
+    };
+    let hosts = hosts(&lab);
+    let host = hosts.host("i-swap", H1);
+    let old = run(&lab, &host, "swap", 8101, "ok").await;
+    let (repository, digest) = lab.image("swap", "v2", "ok", false).await;
+    host.pull(&repository, &digest, Some(&login(&lab)), PULL, |_| {})
+        .await
+        .unwrap();
+    let image = format!("{repository}@{digest}");
+    let labels = BTreeMap::from([("drawgate.release".to_owned(), "r2".to_owned())]);
+
+    // Beside the running one.
+    let new = host
+        .create(&definition("swap", 8101), "swap-new", &image, &labels)
+        .await
+        .unwrap();
+    let taken = host
+        .create(&definition("swap", 8101), "swap-new", &image, &labels)
+        .await
+        .unwrap_err();
+    assert_eq!((taken.is_refused(), taken.status()), (true, Some(409)));
+    let created = host.container("swap-new").await.unwrap().unwrap();
+    assert_eq!(
+        (created.id.as_str(), created.status.as_str(), created.running),
+        (new.as_str(), "created", false)
+    );
+    assert_eq!(
+        (created.image_reference.as_str(), created.repo_digests.clone()),
+        (image.as_str(), vec![image.clone()])
+    );
+    assert_eq!(
+        (
+            created.labels["drawgate.release"].as_str(),
+            created.labels["team"].as_str()
+        ),
+        ("r2", "web")
+    );
+    assert_eq!(created.restart_policy, RestartPolicy::No);
+    assert_eq!((created.host_ports[0].port, created.started_at), (8101, None));
+
+    // The port is still held by the old one.
+    let in_use = host.ports_in_use().await.unwrap();
+    assert!(
+        in_use
+            .iter()
+            .any(|used| used.port == 8101 && used.container == "swap"),
+        "{in_use:?}"
+    );
+    assert!(host.start(&new).await.unwrap_err().is_refused());
+
+    assert!(
+        host.set_restart_policy(&old, RestartPolicy::UnlessStopped)
+            .await
+            .unwrap()
+    );
+    assert!(
+        !host
+            .set_restart_policy(&old, RestartPolicy::UnlessStopped)
+            .await
+            .unwrap()
+    );
+    assert!(host.set_restart_policy(&old, RestartPolicy::No).await.unwrap());
+    let gap = Instant::now();
+    assert!(host.stop(&old, 3).await.unwrap());
+    let stopped = gap.elapsed();
+    assert!(host.start(&new).await.unwrap());
+    eprintln!(
+        "without a running container for {:?}, {stopped:?} of it for the stop",
+        gap.elapsed()
+    );
+    assert!(!host.stop(&old, 3).await.unwrap());
+    assert!(!host.start(&new).await.unwrap());
+    assert!(host.rename(&old, "swap-old").await.unwrap());
+    assert!(!host.rename(&old, "swap-old").await.unwrap());
+    assert_eq!(
+        host.rename(&new, "swap-old").await.unwrap_err().status(),
+        Some(409)
+    );
+    assert!(host.rename(&new, "swap").await.unwrap());
+    assert!(
+        host.set_restart_policy(&new, RestartPolicy::OnFailure { retries: 3 })
+            .await
+            .unwrap()
+    );
+
+    let all = host.containers(true).await.unwrap();
+    let named = |name: &str| all.iter().find(|container| container.name == name).unwrap();
+    assert_eq!((named("swap").running, named("swap-old").running), (true, false));
+    assert_eq!(
+        named("swap").restart_policy,
+        RestartPolicy::OnFailure { retries: 3 }
+    );
+    assert!(
+        host.containers(false)
+            .await
+            .unwrap()
+            .iter()
+            .all(|container| container.running)
+    );
+
+    assert!(host.remove(&old, false).await.unwrap());
+    assert!(!host.remove(&old, false).await.unwrap());
+    assert_eq!(
+        host.remove(&new, false).await.unwrap_err().status(),
+        Some(409),
+        "it runs"
+    );
+    assert!(host.remove(&new, true).await.unwrap());
+    assert_eq!(host.container("swap").await.unwrap(), None);
+    assert_eq!(host.stop("swap", 1).await.unwrap_err().status(), Some(404));
+    assert_eq!(hosts.connections(), 1);
+}
+
+#[tokio::test]
+async fn a_container_is_asked_over_http_and_by_command_and_its_log_is_read() {
+    let Some(lab) = Lab::enter("a_container_is_asked_over_http_and_by_command").await else {
+        return;
+    };
+    let hosts = hosts(&lab);
+    let host = hosts.host("i-ask", H1);
+    let id = run(&lab, &host, "ask", 8102, "unhealthy").await;
+    let second = Duration::from_secs(1);
+    let answered = async {
+        loop {
+            match host.http_get(8102, "/", second).await {
+                Ok(answer) => return answer,
+                Err(error) => assert!(matches!(error, HostError::NoAnswer { .. }), "{error:?}"),
+            }
+            sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let answer = timeout(PATIENCE, answered).await.unwrap();
+    assert_eq!(
+        (answer.status, answer.body_start.starts_with("v1 ")),
+        (200, true),
+        "{answer:?}"
+    );
+    let answer = host.http_get(8102, "/health", second).await.unwrap();
+    assert_eq!(
+        (answer.status, answer.body_start.contains("no such table")),
+        (500, true),
+        "{answer:?}"
+    );
+    assert_eq!(host.http_get(8102, "/none", second).await.unwrap().status, 404);
+    let slow = host
+        .http_get(8102, "/slow?ms=3000", Duration::from_millis(200))
+        .await
+        .unwrap_err();
+    assert!(matches!(slow, HostError::NoAnswer { port: 8102, .. }), "{slow:?}");
+    let nobody = host.http_get(8199, "/", second).await.unwrap_err();
+    assert!(
+        matches!(nobody, HostError::NoAnswer { port: 8199, .. }),
+        "{nobody:?}"
+    );
+
+    let command = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
+    let result = host
+        .exec(
+            &id,
+            &command(&["/bin/sh", "-c", "echo $GREETING; exit 3"]),
+            second,
+        )
+        .await
+        .unwrap();
+    assert_eq!(
+        (result.exit_code, result.output_tail.as_str()),
+        (Some(3), "a \"b\" $c\n")
+    );
+    let much = "i=0; while [ $i -lt 3000 ]; do echo line $i; i=$((i+1)); done";
+    let result = host
+        .exec(&id, &command(&["/bin/sh", "-c", much]), PATIENCE)
+        .await
+        .unwrap();
+    assert!(result.output_tail.ends_with("line 2999\n") && result.output_tail.len() <= 4096);
+    let result = host
+        .exec(
+            &id,
+            &command(&["/bin/sh", "-c", "echo begun; sleep 5"]),
+            second / 2,
+        )
+        .await
+        .unwrap();
+    assert_eq!((result.exit_code, result.output_tail.as_str()), (None, "begun\n"));
+    let result = host.exec(&id, &command(&["/no/such/program"]), second).await;
+    eprintln!("a program that is not there: {result:?}");
+
+    let print =
+        r"i=0; while [ $i -lt 80 ]; do printf '\033[31mno %s\033[0m\r\n' $i > /proc/1/fd/1; i=$((i+1)); done";
+    host.exec(&id, &command(&["/bin/sh", "-c", print]), PATIENCE)
+        .await
+        .unwrap();
+    let lines = host.logs(&id, 1000).await.unwrap();
+    assert_eq!(
+        (lines.len(), lines.last().map(String::as_str)),
+        (50, Some("no 79")),
+        "{lines:?}"
+    );
+    assert_eq!(host.logs(&id, 2).await.unwrap(), ["no 78", "no 79"]);
+    host.remove(&id, true).await.unwrap();
+    assert_eq!(host.logs(&id, 2).await.unwrap_err().status(), Some(404));
+    assert_eq!(hosts.connections(), 1);
+}
+
+#[tokio::test]
+async fn open_connections_are_counted_where_docker_hides_them() {
+    let Some(lab) = Lab::enter("open_connections_are_counted_where_docker_hides_them").await else {
+        return;
+    };
+    let hosts = hosts(&lab);
+    let host = hosts.host("i-open", H2);
+    let id = run(&lab, &host, "open", 8103, "ok").await;
+    assert_eq!(host.open_connections(8103).await.unwrap(), Some(0));
+    let mut open = Vec::new();
+    let connected = async {
+        while open.len() < 3 {
+            match tokio::net::TcpStream::connect((H2, 8103)).await {
+                Ok(mut stream) => {
+                    stream
+                        .write_all(b"GET /slow?ms=20000 HTTP/1.1\r\n\r\n")
+                        .await
+                        .unwrap();
+                    open.push(stream);
+                }
+                Err(_) => sleep(Duration::from_millis(20)).await,
+            }
+        }
+    };
+    timeout(PATIENCE, connected).await.unwrap();
+    sleep(Duration::from_millis(50)).await;
+    assert_eq!(host.open_connections(8103).await.unwrap(), Some(3));
+    // A service outside of Docker: sshd's own port, with our connection on it.
+    assert!(host.open_connections(22).await.unwrap().unwrap() >= 1);
+    host.remove(&id, true).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_killed_master_is_replaced_on_next_use_by_one() {
+    let Some(lab) = Lab::enter("a_killed_master_is_replaced_on_next_use_by_one").await else {
+        return;
+    };
+    let hosts = hosts(&lab);
+    let host = hosts.host("i-kill", H1);
+    host.containers(true).await.unwrap();
+    kill_hard(&masters("i-kill"));
+    let uses: Vec<_> = (0..10)
+        .map(|_| {
+            let host = host.clone();
+            tokio::spawn(async move { host.containers(true).await.unwrap() })
+        })
+        .collect();
+    for used in uses {
+        used.await.unwrap();
+    }
+    assert_eq!((hosts.connections(), masters("i-kill").len()), (2, 1));
+
+    // In the middle of a stop nobody can know whether it happened.
+    let id = run(&lab, &host, "kill", 8104, "ignore-term").await;
+    sleep(Duration::from_millis(300)).await;
+    let stopping = tokio::spawn({
+        let (host, id) = (host.clone(), id.clone());
+        async move { host.stop(&id, 5).await }
+    });
+    sleep(Duration::from_millis(500)).await;
+    kill_hard(&masters("i-kill"));
+    let error = stopping.await.unwrap().unwrap_err();
+    assert!(error.is_unknown(), "{error:?}");
+    host.container(&id).await.unwrap().unwrap();
+    assert_eq!(hosts.connections(), 3);
+    host.remove(&id, true).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_stop_waits_for_the_containers_own_time() {
+    let Some(lab) = Lab::enter("a_stop_waits_for_the_containers_own_time").await else {
+        return;
+    };
+    let settings = HostSettings {
+        docker_timeout: Duration::from_secs(1),
+        ..settings(&lab)
+    };
+    let hosts = Hosts::new(settings).unwrap();
+    let host = hosts.host("i-stop", H2);
+    let id = run(&lab, &host, "stop", 8105, "ignore-term").await;
+    sleep(Duration::from_millis(300)).await;
+    let begun = Instant::now();
+    assert!(host.stop(&id, 2).await.unwrap());
+    assert!(begun.elapsed() >= Duration::from_secs(2), "{:?}", begun.elapsed());
+    let stopped = host.container(&id).await.unwrap().unwrap();
+    assert_eq!(
+        (stopped.status.as_str(), stopped.exit_code),
+        ("exited", Some(137))
+    );
+    host.remove(&id, true).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_host_that_crashes_is_unreachable_and_found_again_after_its_reboot() {
+    let Some(lab) = Lab::enter("a_host_that_crashes_is_unreachable").await else {
+        return;
+    };
+    let settings = HostSettings {
+        docker_timeout: Duration::from_secs(2),
+        ..settings(&lab)
+    };
+    let hosts = Hosts::new(settings).unwrap();
+    let host = hosts.host("i-crash", H3);
+    host.probe().await.unwrap();
+    lab.post("hosts/h3/stop", json!({})).await;
+    let look = host.containers(true).await.unwrap_err();
+    assert!(matches!(look, HostError::Unreachable { .. }), "{look:?}");
+    let change = host.start("x").await.unwrap_err();
+    assert!(change.is_transient(), "it is looked at first: {change:?}");
+    // ssh finds out by itself, and then a connection is tried and given up.
+    let begun = Instant::now();
+    let noticed = async {
+        while masters("i-crash").len() == 1 {
+            sleep(Duration::from_millis(200)).await;
+        }
+    };
+    timeout(PATIENCE, noticed).await.unwrap();
+    eprintln!("the dead host was noticed after {:?}", begun.elapsed());
+    let begun = Instant::now();
+    let (one, two) = tokio::join!(host.probe(), host.probe());
+    let (one, two) = (one.unwrap_err(), two.unwrap_err());
+    assert_eq!((one.stage(), two.stage()), (Some(Stage::Ssh), Some(Stage::Ssh)));
+    assert!(
+        begun.elapsed() < Duration::from_secs(15),
+        "one attempt for both: {:?}",
+        begun.elapsed()
+    );
+    eprintln!("{}", chain(&one));
+    lab.post("hosts/h3/start", json!({})).await;
+    let back = async {
+        while host.probe().await.is_err() {
+            sleep(Duration::from_millis(200)).await;
+        }
+    };
+    timeout(PATIENCE, back).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_host_that_falls_silent_is_noticed_and_found_again() {
+    let Some(lab) = Lab::enter("a_host_that_falls_silent_is_noticed_and_found_again").await else {
+        return;
+    };
+    let settings = HostSettings {
+        docker_timeout: Duration::from_secs(2),
+        ..settings(&lab)
+    };
+    let hosts = Hosts::new(settings).unwrap();
+    let host = hosts.host("i-silent", H3);
+    host.probe().await.unwrap();
+    cable("h3", "down");
+    let begun = Instant::now();
+    let (look, change) = tokio::join!(host.containers(true), host.remove("x", false));
+    let (look, change) = (look.unwrap_err(), change.unwrap_err());
+    let noticed = timeout(PATIENCE, async {
+        while !masters("i-silent").is_empty() {
+            sleep(Duration::from_millis(200)).await;
+        }
+    });
+    let noticed = noticed.await.map(|()| begun.elapsed());
+    cable("h3", "up");
+    eprintln!("silence noticed after {noticed:?}");
+    assert!(noticed.unwrap() < Duration::from_secs(22));
+    assert!(look.is_transient() && !look.is_unknown(), "{look:?}");
+    assert!(change.is_unknown(), "{change:?}");
+    let back = async {
+        while host.probe().await.is_err() {
+            sleep(Duration::from_millis(200)).await;
+        }
+    };
+    timeout(PATIENCE, back).await.unwrap();
+}
+
+fn cable(host: &str, state: &str) {
+    assert!(
+        Command::new("ip")
+            .args(["link", "set", &format!("v-{host}"), state])
+            .status()
+            .unwrap()
+            .success()
+    );
+}
+
+#[tokio::test]
+async fn an_engine_that_dies_and_comes_back_needs_no_new_connection() {
+    let Some(lab) = Lab::enter("an_engine_that_dies_and_comes_back_needs_no_new_connection").await else {
+        return;
+    };
+    let hosts = hosts(&lab);
+    let host = hosts.host("i-engine", H2);
+    host.probe().await.unwrap();
+    let socket = format!("unix://{}", lab.state().join("hosts/h2/docker.sock").display());
+    kill_hard(&processes(|words| {
+        words[0].ends_with("dockerd") && words.contains(&socket)
+    }));
+    let look = host.containers(true).await.unwrap_err();
+    assert_eq!((look.stage(), look.is_unknown()), (Some(Stage::Engine), false));
+    let probe = host.probe().await.unwrap_err();
+    eprintln!("{} hint: {:?}", chain(&probe), probe.hint());
+    assert!(probe.hint().is_some());
+    // What was asked for and not answered may have happened.
+    assert!(host.remove("x", false).await.unwrap_err().is_unknown());
+    let back = async {
+        while host.probe().await.is_err() {
+            sleep(Duration::from_millis(100)).await;
+        }
+    };
+    timeout(PATIENCE, back).await.unwrap();
+    assert_eq!(hosts.connections(), 1);
+}
+
+#[tokio::test]
+async fn an_engine_that_cannot_be_reached_is_explained() {
+    let Some(lab) = Lab::enter("an_engine_that_cannot_be_reached_is_explained").await else {
+        return;
+    };
+    let missing = HostSettings {
+        docker_socket: "/run/no.sock".into(),
+        ..settings(&lab)
+    };
+    let error = Hosts::new(missing)
+        .unwrap()
+        .host("i-none", H1)
+        .probe()
+        .await
+        .unwrap_err();
+    assert_eq!(error.stage(), Some(Stage::Engine));
+    assert!(
+        error.hint().unwrap().contains("/run/no.sock"),
+        "{:?}",
+        error.hint()
+    );
+
+    // An sshd of our own, beside the lab's, that forbids what the adapter needs.
+    let dir = tempfile::tempdir().unwrap();
+    let socket = lab.state().join("hosts/h1/docker.sock");
+    let mut sshd = forbidding_sshd(&lab, dir.path());
+    let settings = HostSettings {
+        user: Some("root".into()),
+        port: Some(2222),
+        docker_socket: socket,
+        ..settings(&lab)
+    };
+    let hosts = Hosts::new(settings).unwrap();
+    let explained = async {
+        loop {
+            let error = hosts.host("i-forbid", "10.77.0.1").probe().await.unwrap_err();
+            if error.stage() != Some(Stage::Ssh) {
+                return error;
+            }
+            eprintln!("{}", chain(&error));
+            sleep(Duration::from_millis(100)).await;
+        }
+    };
+    let error = timeout(PATIENCE, explained).await;
+    sshd.kill().unwrap();
+    sshd.wait().unwrap();
+    let error = error.unwrap();
+    eprintln!("{} hint: {:?}", chain(&error), error.hint());
+    assert_eq!(error.stage(), Some(Stage::Forwarding));
+    assert!(error.hint().unwrap().contains("AllowStreamLocalForwarding"));
+}
+
+fn forbidding_sshd(lab: &Lab, dir: &Path) -> std::process::Child {
+    let config = dir.join("sshd_config");
+    let keys = dir.join("authorized_keys");
+    fs::copy(lab.state().join("id_ed25519.pub"), &keys).unwrap();
+    let host_key = lab.state().join("hosts/h1/ssh_host_key");
+    let text = format!(
+        "ListenAddress 10.77.0.1:2222\nHostKey {key}\nHostCertificate {key}-cert.pub\nAuthorizedKeysFile {keys}\n\
+         PermitRootLogin yes\nStrictModes no\nPasswordAuthentication no\nUsePAM no\nPidFile none\n\
+         AllowStreamLocalForwarding no\n",
+        key = host_key.display(),
+        keys = keys.display()
+    );
+    fs::write(&config, text).unwrap();
+    fs::create_dir_all("/run/sshd").unwrap();
+    Command::new("/usr/sbin/sshd")
+        .args(["-D", "-f"])
+        .arg(&config)
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap()
+}
+
+/// Not a test of its own: the worker that the next test kills.
+#[tokio::test]
+#[ignore = "started by a_killed_worker_leaves_no_ssh_behind"]
+async fn worker_to_be_killed() {
+    let Some(config) = std::env::var_os("EDGE_HOST_CONFIG") else {
+        return;
+    };
+    let settings = HostSettings {
+        config_file: Some(config.into()),
+        ..HostSettings::default()
+    };
+    let hosts = Hosts::new(settings).unwrap();
+    hosts.host("i-orphan", H1).probe().await.unwrap();
+    sleep(Duration::from_secs(60)).await;
+}
+
+#[tokio::test]
+async fn a_killed_worker_leaves_no_ssh_behind() {
+    let Some(lab) = Lab::enter("a_killed_worker_leaves_no_ssh_behind").await else {
+        return;
+    };
+    let mut worker = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "worker_to_be_killed", "--ignored"])
+        .env("EDGE_HOST_CONFIG", lab.ssh_config())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    let appears = async {
+        while masters("i-orphan").is_empty() {
+            sleep(Duration::from_millis(20)).await;
+        }
+        // Logged in and forwarding by then.
+        sleep(Duration::from_secs(1)).await;
+    };
+    timeout(PATIENCE, appears).await.unwrap();
+    assert_eq!(masters("i-orphan").len(), 1);
+    worker.kill().unwrap();
+    worker.wait().unwrap();
+    let begun = Instant::now();
+    let ends = async {
+        while !masters("i-orphan").is_empty() {
+            sleep(Duration::from_millis(10)).await;
+        }
+    };
+    timeout(PATIENCE, ends).await.unwrap();
+    eprintln!("the master ended {:?} after its worker", begun.elapsed());
+}
