@@ -2,6 +2,8 @@
 //!
 //! stdout is data, stderr is narration, the exit code says how it ended.
 
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+
 mod broker;
 mod cli;
 mod commands;
@@ -29,7 +31,7 @@ use crate::exit::Exit;
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let exit = run(&cli).unwrap_or_else(|error| {
-        printer::narrate(&error.report());
+        printer::narrate(&view::clean(&error.report()));
         error.exit()
     });
     exit.into()

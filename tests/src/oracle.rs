@@ -208,8 +208,9 @@ pub fn assert_journal(entries: &[Value]) {
     assert!(open.is_empty(), "intents without an outcome: {open:?}");
 }
 
-/// The most targets of a group that were out of service at one moment, from the lab's trace. All are in at its start.
+/// The most targets of a group that were out of service at one moment after they had been healthy, from the lab's trace.
 pub fn most_out(transitions: &Value, group: &str) -> usize {
+    let mut served: BTreeSet<String> = BTreeSet::new();
     let mut out: BTreeSet<String> = BTreeSet::new();
     let mut most = 0;
     for each in transitions
@@ -221,7 +222,8 @@ pub fn most_out(transitions: &Value, group: &str) -> usize {
         let target = format!("{}:{}", each["target"], each["port"]);
         if each["to"] == "healthy" {
             out.remove(&target);
-        } else {
+            served.insert(target);
+        } else if served.contains(&target) {
             out.insert(target);
         }
         most = most.max(out.len());

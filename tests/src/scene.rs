@@ -1,7 +1,9 @@
 //! What a test begins with, and the judgement that every release of it has to pass.
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Output;
+use std::time::Instant;
 
 use drawgate_schemas::{Ended, Outcome, ReleaseId, topology};
 use serde_json::{Value, json};
@@ -14,7 +16,7 @@ use crate::lab::{Fleet, Lab};
 use crate::oracle::{self, Look};
 use crate::programs::program;
 use crate::service::Service;
-use crate::wait::within;
+use crate::wait::{until, within};
 use crate::worker::Worker;
 
 /// The site of every test's worker.
@@ -27,18 +29,38 @@ pub struct Scene {
     /// The broker.
     pub broker: Broker,
     folder: TempDir,
+    _stopwatch: Stopwatch,
+}
+
+/// Says how long a test took: the standard harness cannot, and a captured line would be seen for failures only.
+struct Stopwatch(Instant);
+
+impl Drop for Stopwatch {
+    fn drop(&mut self) {
+        let took = self.0.elapsed().as_secs_f64();
+        let name = std::thread::current().name().unwrap_or("test").to_owned();
+        if name != "main" {
+            let _ = writeln!(std::io::stderr(), "  {took:5.1} s  {name}");
+        }
+    }
 }
 
 impl Scene {
     /// A lab without fleets, a virtual host without queues, a worker without services.
     pub async fn begin() -> Self {
         let lab = Lab::enter().await;
+        let stopwatch = Stopwatch(Instant::now());
         let broker = Broker::new().await;
         let folder = tempfile::Builder::new().prefix("dg").tempdir().unwrap();
         for name in ["services", "run"] {
             std::fs::create_dir(folder.path().join(name)).unwrap();
         }
-        let scene = Self { lab, broker, folder };
+        let scene = Self {
+            lab,
+            broker,
+            folder,
+            _stopwatch: stopwatch,
+        };
         scene.configure("");
         scene
     }
@@ -247,7 +269,27 @@ impl Scene {
             .map(|e| e.path())
             .collect();
         assert!(left.is_empty(), "sockets left behind: {left:?}");
+        self.no_processes().await;
         self.broker.delete().await;
+    }
+
+    /// The same after a worker was killed, which cannot tidy up its folder; its connections are to be gone all the same.
+    pub async fn end_after_kill(self, worker: Worker) {
+        worker.stop().await;
+        self.no_processes().await;
+        self.broker.delete().await;
+    }
+
+    /// Waits until no process has the test's folder in its command line.
+    async fn no_processes(&self) {
+        let folder = self.folder().to_string_lossy().into_owned();
+        until("no process left behind", || async {
+            let processes = std::fs::read_dir("/proc").unwrap().flatten();
+            let mut lines =
+                processes.filter_map(|process| std::fs::read(process.path().join("cmdline")).ok());
+            (!lines.any(|line| String::from_utf8_lossy(&line).contains(&folder))).then_some(())
+        })
+        .await;
     }
 }
 

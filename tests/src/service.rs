@@ -15,6 +15,10 @@ pub struct Service {
     pub allow_outage: bool,
     /// How long a host stays healthy before it counts.
     pub min_healthy_time: String,
+    /// Least time between deregistering and stopping.
+    pub min_drain: String,
+    /// Time between two looks at target health.
+    pub poll_interval: String,
     /// Longest wait for a drain beyond the delay.
     pub drain_timeout: String,
     /// Longest wait for health.
@@ -36,6 +40,8 @@ impl Service {
             max_unavailable: 1,
             allow_outage: false,
             min_healthy_time: "200ms".to_owned(),
+            min_drain: "500ms".to_owned(),
+            poll_interval: "200ms".to_owned(),
             drain_timeout: "20s".to_owned(),
             healthy_timeout: "30s".to_owned(),
             ports: vec!["8080:8080".to_owned()],
@@ -67,6 +73,8 @@ impl Service {
             max_unavailable,
             allow_outage,
             min_healthy_time,
+            min_drain,
+            poll_interval,
             ..
         } = self;
         let Self {
@@ -79,8 +87,8 @@ impl Service {
         let mut text = format!(
             "service = \"{name}\"\nenvironments = [\"staging\", \"personal-*\"]\n{fleet}\n\n\
              [roll]\nmax_unavailable = {max_unavailable}\nallow_outage = {allow_outage}\n\
-             min_healthy_time = \"{min_healthy_time}\"\nmin_drain = \"500ms\"\ndrain_timeout = \"{drain_timeout}\"\n\
-             healthy_timeout = \"{healthy_timeout}\"\npoll_interval = \"200ms\"\nmin_disk_free = \"64MiB\"\n\n\
+             min_healthy_time = \"{min_healthy_time}\"\nmin_drain = \"{min_drain}\"\ndrain_timeout = \"{drain_timeout}\"\n\
+             healthy_timeout = \"{healthy_timeout}\"\npoll_interval = \"{poll_interval}\"\nmin_disk_free = \"64MiB\"\n\n\
              [container]\nname = \"{name}\"\nports = {ports:?}\nstop_timeout = \"3s\"\n{container}\n\n\
              [alarms]\nsilence = [\"{name}-*\"]\n\n[policy]\nimages = [\"{registry}/{name}\"]\n"
         );

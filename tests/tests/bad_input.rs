@@ -276,7 +276,7 @@ async fn refusal_reaches_the_one_who_waits() {
         "--wait",
     ];
     let output = gate.scene.drawgate(&arguments).await;
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    let said = String::from_utf8_lossy(&[output.stderr, output.stdout].concat()).into_owned();
     assert_eq!(output.status.code(), Some(3), "{said}");
     assert!(
         said.contains("evil.example.com/search may not be released"),

@@ -5,7 +5,6 @@ use drawgate_schemas::{Direction, Event, HostPhase, Outcome, ReleaseId};
 use drawgate_tests::lab::HOSTS;
 use drawgate_tests::oracle::{Look, most_out};
 use drawgate_tests::{Events, Load, Scene, Service, Worker};
-use serde_json::json;
 
 use Direction::{Back, Forward};
 use HostPhase::{Deregistering, Draining, Registering, Settling, Swapping, Verifying};
@@ -55,7 +54,6 @@ async fn interrupted_roll(blow: Blow) {
     let mut worker = scene.worker().await;
     let events = scene.events().await;
     let before = Look::at(&scene.lab).await;
-    scene.lab.post("transitions/reset", json!({})).await;
     let load = Load::start(scene.folder(), &fleet.target_groups[0].url, 40).await;
 
     let id = scene.publish("search", "v2", &[]).await;
@@ -93,7 +91,10 @@ async fn interrupted_roll(blow: Blow) {
         .filter(|event| matches!(event.event, Event::TakenUp { .. }))
         .count();
     assert!(told > 0, "nobody was told that another process took over");
-    scene.end(worker).await;
+    match blow {
+        Blow::Term => scene.end(worker).await,
+        Blow::Kill => scene.end_after_kill(worker).await,
+    }
 }
 
 #[tokio::test]
@@ -128,5 +129,5 @@ async fn worker_killed_and_started_on_the_way_back() {
 
     load.stop_unharmed().await;
     Look::at(&scene.lab).await.assert_containers_as(&before);
-    scene.end(worker).await;
+    scene.end_after_kill(worker).await;
 }

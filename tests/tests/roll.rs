@@ -171,7 +171,6 @@ async fn max_unavailable_two() {
     let events = scene.events().await;
     let before = Look::at(&scene.lab).await;
     let load = Load::start(scene.folder(), &fleet.target_groups[0].url, 40).await;
-    scene.lab.post("transitions/reset", json!({})).await;
 
     let id = scene.publish("search", "v2", &[]).await;
     scene.judge(&events, id, Outcome::Succeeded, &before).await;
@@ -198,7 +197,6 @@ async fn options_make_a_roll_more_careful() {
     let worker = scene.worker().await;
     let events = scene.events().await;
     let before = Look::at(&scene.lab).await;
-    scene.lab.post("transitions/reset", json!({})).await;
 
     let id = scene
         .publish("search", "v2", &["--max-unavailable", "1", "--min-drain", "2s"])

@@ -237,7 +237,7 @@ async fn container_made_by_another_tool_rolls() {
     assert_eq!((kept.running, kept.restart.as_str()), (false, "no"));
     assert_eq!(
         after.container("h1", "search").restart,
-        "always",
+        "unless-stopped",
         "as the service file's default says"
     );
     // A reboot of the host brings the new one up, and not the old one.

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use lapin::uri::{AMQPScheme, AMQPUri, SASLMechanism};
 
@@ -12,8 +13,9 @@ use crate::limits;
 /// A broker's address. Shown as `host:port`, whatever else it holds.
 #[derive(Clone)]
 pub(crate) struct Address {
-    uri: AMQPUri,
-    ca_pem: Option<String>,
+    // Shared, because every error about the connection carries the address.
+    uri: Arc<AMQPUri>,
+    ca_pem: Option<Arc<str>>,
 }
 
 /// Why there is no address. The address itself is never quoted: it holds a password, and half of one where it was
@@ -105,19 +107,19 @@ impl Address {
             .filter(given)
             .map(|file| certificates(file));
         Ok(Self {
-            uri,
-            ca_pem: ca_pem.transpose()?,
+            uri: Arc::new(uri),
+            ca_pem: ca_pem.transpose()?.map(Arc::from),
         })
     }
 
     /// For the library.
     pub(crate) fn uri(&self) -> AMQPUri {
-        self.uri.clone()
+        AMQPUri::clone(&self.uri)
     }
 
     /// Certificates to trust, in PEM.
     pub(crate) fn ca_pem(&self) -> Option<String> {
-        self.ca_pem.clone()
+        self.ca_pem.as_deref().map(str::to_owned)
     }
 
     /// Whether the connection is encrypted.

@@ -14,7 +14,7 @@ mod state;
 mod words;
 
 pub(crate) use bar::bar;
-pub(crate) use layout::{Layout, Line, Mark};
+pub(crate) use layout::{Layout, Line, Mark, clean};
 pub(crate) use lines::{Detail, final_line, header, lines, rejection_hint};
 pub(crate) use receipt::receipt;
 pub(crate) use show::show;

@@ -27,9 +27,9 @@ use uuid::Uuid;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// One test's part of the broker.
-pub struct Rig {
-    pub url: String,
-    pub vhost: String,
+pub(crate) struct Rig {
+    pub(crate) url: String,
+    pub(crate) vhost: String,
     api: Option<String>,
     channel: Channel,
     _connection: Connection,
@@ -38,7 +38,7 @@ pub struct Rig {
 
 impl Rig {
     /// `None`, with a word about it, where there is no broker.
-    pub async fn new(name: &str) -> Option<Self> {
+    pub(crate) async fn new(name: &str) -> Option<Self> {
         let Ok(url) = std::env::var("DRAWGATE_AMQP_URL") else {
             println!("skipped: DRAWGATE_AMQP_URL is not set");
             return None;
@@ -90,7 +90,7 @@ impl Rig {
     }
 
     /// As before any worker ran.
-    pub async fn undeclare(&self) {
+    pub(crate) async fn undeclare(&self) {
         for exchange in [
             topology::RELEASES_EXCHANGE,
             topology::CONTROL_EXCHANGE,
@@ -115,7 +115,7 @@ impl Rig {
     }
 
     /// A queue for a service that takes nothing.
-    pub async fn full_queue(&self, service: &str) {
+    pub(crate) async fn full_queue(&self, service: &str) {
         let mut arguments = FieldTable::default();
         arguments.insert("x-max-length".into(), 0_i32.into());
         arguments.insert(
@@ -132,12 +132,12 @@ impl Rig {
     }
 
     /// The same broker, another virtual host.
-    pub fn url_in(&self, vhost: &str) -> String {
+    pub(crate) fn url_in(&self, vhost: &str) -> String {
         with_vhost(&self.url, vhost)
     }
 
     /// The same broker, another user.
-    pub fn url_with(&self, user: &str, password: &str, vhost: &str) -> String {
+    pub(crate) fn url_with(&self, user: &str, password: &str, vhost: &str) -> String {
         let host = self.url.rsplit('@').next().unwrap();
         with_vhost(
             &format!("amqp://{user}:{password}@{host}"),
@@ -233,11 +233,10 @@ struct Ledger {
     answer_after_ms: AtomicU32,
     asked: AtomicU32,
     answered: AtomicU32,
-    answered_one: Notify,
 }
 
 /// A worker that does what the test says.
-pub struct Worker {
+pub(crate) struct Worker {
     channel: Channel,
     releases: lapin::Consumer,
     seen: u32,
@@ -246,12 +245,12 @@ pub struct Worker {
 }
 
 impl Worker {
-    pub async fn start(rig: &Rig, service: &str) -> Self {
+    pub(crate) async fn start(rig: &Rig, service: &str) -> Self {
         Self::named(rig, service, "bastion-a").await
     }
 
     /// One site's worker: it serves one service, and hears all questions.
-    pub async fn named(rig: &Rig, service: &str, name: &'static str) -> Self {
+    pub(crate) async fn named(rig: &Rig, service: &str, name: &'static str) -> Self {
         let connection = Connection::connect(&rig.url, ConnectionProperties::default())
             .await
             .unwrap();
@@ -284,51 +283,55 @@ impl Worker {
         }
     }
 
-    pub fn page_of(&self, events: usize) {
+    pub(crate) fn page_of(&self, events: usize) {
         self.ledger.page.store(events, Ordering::SeqCst);
     }
 
-    pub fn be_deaf_to(&self, questions: u32) {
+    pub(crate) fn be_deaf_to(&self, questions: u32) {
         self.ledger.deaf_to.store(questions, Ordering::SeqCst);
     }
 
-    pub fn answer_after(&self, time: Duration) {
+    pub(crate) fn answer_after(&self, time: Duration) {
         self.ledger
             .answer_after_ms
             .store(u32::try_from(time.as_millis()).unwrap(), Ordering::SeqCst);
     }
 
-    pub fn times_asked(&self) -> u32 {
+    pub(crate) fn times_asked(&self) -> u32 {
         self.ledger.asked.load(Ordering::SeqCst)
     }
 
-    pub fn releases_seen(&self) -> u32 {
+    pub(crate) fn releases_seen(&self) -> u32 {
         self.seen
     }
 
     /// Waits until so many questions were answered in all.
-    pub async fn answered(&self, times: u32) {
-        tokio::time::timeout(PATIENCE, async {
-            loop {
-                let one_more = self.ledger.answered_one.notified();
-                if self.ledger.answered.load(Ordering::SeqCst) >= times {
-                    return;
-                }
-                one_more.await;
-            }
-        })
-        .await
-        .expect("a question");
+    pub(crate) async fn answered(&self, times: u32) {
+        self.counted(&self.ledger.answered, times).await;
     }
 
-    pub async fn next_release(&mut self) -> Delivery {
+    /// Waits until so many questions were heard in all.
+    pub(crate) async fn asked(&self, times: u32) {
+        self.counted(&self.ledger.asked, times).await;
+    }
+
+    async fn counted(&self, count: &AtomicU32, times: u32) {
+        let reached = async {
+            while count.load(Ordering::SeqCst) < times {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, reached).await.expect("a question");
+    }
+
+    pub(crate) async fn next_release(&mut self) -> Delivery {
         let message = tokio::time::timeout(PATIENCE, self.releases.next()).await;
         self.seen += 1;
         message.expect("a message in time").unwrap().unwrap()
     }
 
     /// Takes the next message into the ledger.
-    pub async fn accept(&mut self) -> ReleaseRequest {
+    pub(crate) async fn accept(&mut self) -> ReleaseRequest {
         let message = self.next_release().await;
         let request = ReleaseRequest::decode(&message.data).unwrap();
         *self.ledger.request.lock().unwrap() = Some(request.clone());
@@ -336,22 +339,23 @@ impl Worker {
     }
 
     /// Into the ledger, without anybody hearing it.
-    pub fn remember(&self, event: StatusEvent) {
+    pub(crate) fn remember(&self, event: StatusEvent) {
         self.ledger.events.lock().unwrap().push(event);
     }
 
     /// Into the ledger and out to everybody.
-    pub async fn say(&self, event: StatusEvent) {
+    pub(crate) async fn say(&self, event: StatusEvent) {
         self.remember(event.clone());
         self.publish_event(&event).await;
     }
 
-    pub async fn publish_event(&self, event: &StatusEvent) {
+    pub(crate) async fn publish_event(&self, event: &StatusEvent) {
+        let body = serde_json::to_vec(event).unwrap();
         let published = self.channel.basic_publish(
             topology::EVENTS_EXCHANGE.into(),
             topology::event_key(event).into(),
             BasicPublishOptions::default(),
-            &serde_json::to_vec(event).unwrap(),
+            &body,
             BasicProperties::default(),
         );
         published.await.unwrap().await.unwrap();
@@ -385,16 +389,16 @@ async fn answer_all(
             reply: reply(&ledger, &question.ask),
         };
         let reply_to = message.properties.reply_to().clone().unwrap();
+        let body = serde_json::to_vec(&answer).unwrap();
         let sent = channel.basic_publish(
             "".into(),
             reply_to,
             BasicPublishOptions::default(),
-            &serde_json::to_vec(&answer).unwrap(),
+            &body,
             BasicProperties::default(),
         );
         sent.await.unwrap().await.unwrap();
         ledger.answered.fetch_add(1, Ordering::SeqCst);
-        ledger.answered_one.notify_waiters();
     }
 }
 
@@ -437,7 +441,7 @@ fn reply(ledger: &Ledger, ask: &Ask) -> Reply {
 }
 
 /// Five events: accepted, three steps, the end.
-pub fn story(request: &ReleaseRequest, outcome: Outcome) -> Vec<StatusEvent> {
+pub(crate) fn story(request: &ReleaseRequest, outcome: Outcome) -> Vec<StatusEvent> {
     let step = |number: u64| Event::Warning {
         text: format!("step {number}"),
     };
@@ -475,7 +479,7 @@ pub fn story(request: &ReleaseRequest, outcome: Outcome) -> Vec<StatusEvent> {
 }
 
 /// As of a message that could not be read.
-pub fn rejected(body: &[u8], code: RejectionCode) -> StatusEvent {
+pub(crate) fn rejected(body: &[u8], code: RejectionCode) -> StatusEvent {
     StatusEvent {
         version: Version1,
         id: Uuid::now_v7(),
@@ -494,14 +498,14 @@ pub fn rejected(body: &[u8], code: RejectionCode) -> StatusEvent {
 
 /// How the program ended.
 #[derive(Debug)]
-pub struct Finished {
-    pub code: i32,
-    pub stdout: String,
-    pub stderr: String,
+pub(crate) struct Finished {
+    pub(crate) code: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
 }
 
 /// Starts the program; nothing of the test's own environment reaches it but the path.
-pub fn start(url: &str, args: &[&str]) -> Child {
+pub(crate) fn start(url: &str, args: &[&str]) -> Child {
     Command::new(env!("CARGO_BIN_EXE_drawgate"))
         .args(args)
         .env_clear()
@@ -514,7 +518,7 @@ pub fn start(url: &str, args: &[&str]) -> Child {
         .unwrap()
 }
 
-pub async fn finish(child: &mut Child) -> Finished {
+pub(crate) async fn finish(child: &mut Child) -> Finished {
     let (mut stdout, mut stderr) = (String::new(), String::new());
     let mut out = child.stdout.take();
     let mut err = child.stderr.take().unwrap();
@@ -535,12 +539,12 @@ pub async fn finish(child: &mut Child) -> Finished {
     }
 }
 
-pub async fn drawgate(url: &str, args: &[&str]) -> Finished {
+pub(crate) async fn drawgate(url: &str, args: &[&str]) -> Finished {
     finish(&mut start(url, args)).await
 }
 
 /// A command as a person would paste it.
-pub async fn shell(url: &str, command: &str) -> Finished {
+pub(crate) async fn shell(url: &str, command: &str) -> Finished {
     let program = std::path::Path::new(env!("CARGO_BIN_EXE_drawgate"));
     let path = format!("{}:/usr/bin:/bin", program.parent().unwrap().display());
     let mut child = Command::new("/bin/sh")
@@ -556,7 +560,7 @@ pub async fn shell(url: &str, command: &str) -> Finished {
 }
 
 /// As Ctrl-C does.
-pub fn interrupt(child: &Child) {
+pub(crate) fn interrupt(child: &Child) {
     let pid = i32::try_from(child.id().unwrap()).unwrap();
     rustix::process::kill_process(
         rustix::process::Pid::from_raw(pid).unwrap(),
@@ -565,7 +569,7 @@ pub fn interrupt(child: &Child) {
     .unwrap();
 }
 
-pub async fn read_one_line_and_close(child: &mut Child) {
+pub(crate) async fn read_one_line_and_close(child: &mut Child) {
     let mut stdout = child.stdout.take().unwrap();
     let mut byte = [0];
     while byte != *b"\n" {
@@ -573,7 +577,7 @@ pub async fn read_one_line_and_close(child: &mut Child) {
     }
 }
 
-pub async fn free_port() -> u16 {
+pub(crate) async fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0")
         .await
         .unwrap()
@@ -583,8 +587,8 @@ pub async fn free_port() -> u16 {
 }
 
 /// A line to the broker that can be cut and mended.
-pub struct Proxy {
-    pub url: String,
+pub(crate) struct Proxy {
+    pub(crate) url: String,
     state: Arc<Line>,
 }
 
@@ -597,7 +601,7 @@ struct Line {
 }
 
 impl Proxy {
-    pub async fn start(url: &str) -> Self {
+    pub(crate) async fn start(url: &str) -> Self {
         let (head, rest) = url.split_once('@').unwrap();
         let (broker, vhost) = rest.split_once('/').unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -611,17 +615,17 @@ impl Proxy {
     }
 
     /// Resets what is open, and whatever is opened from now on.
-    pub fn cut(&self) {
+    pub(crate) fn cut(&self) {
         self.state.is_cut.store(true, Ordering::SeqCst);
         self.state.cut.notify_waiters();
     }
 
-    pub fn mend(&self) {
+    pub(crate) fn mend(&self) {
         self.state.is_cut.store(false, Ordering::SeqCst);
     }
 
     /// Once the client has sent `word`, nothing that the broker says comes through.
-    pub fn swallow_after(&self, word: &str) {
+    pub(crate) fn swallow_after(&self, word: &str) {
         *self.state.swallow_after.lock().unwrap() = Some(word.as_bytes().to_vec());
     }
 }

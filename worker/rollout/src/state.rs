@@ -248,8 +248,12 @@ impl Release {
         }
     }
 
-    /// The process that had begun them is gone: what came of them is not known.
+    /// The process that had begun them is gone: what came of them is not known. What it saw at the end is no longer
+    /// true once a step that restores is tried again: the look is repeated.
     fn lose_open_intents(&mut self, at: Timestamp) {
+        if self.observation.take().is_some() {
+            self.steps.remove(&Step::Confirm);
+        }
         for state in self.steps.values_mut() {
             state.patient_from = at;
             if state.last.is_none() {

@@ -34,13 +34,7 @@ impl Bus {
             name: CHAT_QUEUE.to_owned(),
             prefetch: 1,
         };
-        consume::run(
-            &self.consuming,
-            &queue,
-            &mut Stop::new(stop),
-            &mut Feed { handler },
-        )
-        .await;
+        consume::run(&self.chat, &queue, &mut Stop::new(stop), &mut Feed { handler }).await;
     }
 }
 

@@ -52,6 +52,9 @@ pub enum BusError {
         #[source]
         source: lapin::Error,
     },
+    /// A queue did not confirm a message in time.
+    #[error("the broker did not confirm a message in time")]
+    Unconfirmed,
     /// The broker did not answer in time.
     #[error("the broker did not {operation} in time")]
     Silent {
@@ -79,6 +82,12 @@ impl BusError {
             Self::OtherArguments { name, .. } => Some(format!(
                 "delete the exchange {name} in the management interface and start again: the worker declares it anew"
             )),
+            Self::Unconfirmed => Some(
+                "a confirm waits for every queue the message goes to: look for one that is down or has no leader \
+                 (`rabbitmqctl list_queues name state leader`; after a crash of RabbitMQ 3.10, restart the node once \
+                 more), or for a memory or disk alarm (`rabbitmq-diagnostics alarms`)"
+                    .to_owned(),
+            ),
             _ => None,
         }
     }

@@ -8,6 +8,7 @@ use tokio::sync::Mutex;
 
 use super::backoff::Backoff;
 use super::stop::Stop;
+use super::topology::Part;
 use super::version::{ServerVersion, server_version};
 use super::{BusError, BusSettings, limits, topology};
 use crate::error_chain;
@@ -16,6 +17,7 @@ use crate::error_chain;
 pub(super) struct Link {
     /// As the broker's management interface shows it.
     name: String,
+    part: Part,
     settings: Arc<BusSettings>,
     state: Mutex<State>,
 }
@@ -36,9 +38,15 @@ enum Told {
 }
 
 impl Link {
-    pub(super) fn new(name: String, settings: Arc<BusSettings>) -> Self {
+    pub(super) fn new(part: Part, settings: Arc<BusSettings>) -> Self {
+        let name = match part {
+            Part::Consuming => format!("drawgate-worker {}", settings.worker),
+            Part::Publishing => format!("drawgate-worker {} publishing", settings.worker),
+            Part::Chat => format!("drawgate-worker {} chat", settings.worker),
+        };
         Self {
             name,
+            part,
             settings,
             state: Mutex::default(),
         }
@@ -124,7 +132,7 @@ impl Link {
         let connection = Connection::connect_uri(uri, properties)
             .await
             .map_err(BusError::refused("accept the connection"))?;
-        topology::declare(&connection, &self.settings, &version).await?;
+        topology::declare(&connection, self.part, &self.settings, &version).await?;
         self.tell_up(&version);
         Ok(connection)
     }

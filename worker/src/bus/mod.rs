@@ -9,9 +9,10 @@
 //! drawgate.events   -> drawgate.chat            -> feed_chat(handler)        -> ack after it was posted
 //! ```
 //!
-//! Two connections: what publishes may be throttled by the broker (a memory or disk alarm stops reading from a
-//! connection that publishes), and acknowledgements must not wait behind that. Both come back by themselves; each of
-//! the four loops runs until it is told to stop.
+//! Three connections, each of which comes back by itself. What publishes may be throttled by the broker (a memory or
+//! disk alarm stops reading from a connection that publishes), and acknowledgements must not wait behind that; chat
+//! must stop nothing else, so its queue is declared and consumed over its own. Each of the four loops runs until it is
+//! told to stop.
 
 mod backoff;
 mod chat_feed;
@@ -34,6 +35,7 @@ use std::sync::Arc;
 use link::Link;
 use stop::Stop;
 use tokio::sync::watch;
+use topology::Part;
 
 pub use chat_feed::{ChatHandler, Posted};
 pub use consume::Delivered;
@@ -47,6 +49,8 @@ pub use settings::BusSettings;
 pub struct Bus {
     consuming: Arc<Link>,
     publishing: Arc<Link>,
+    /// Connected when chat is fed.
+    chat: Arc<Link>,
     settings: Arc<BusSettings>,
 }
 
@@ -62,10 +66,11 @@ impl Bus {
     ) -> Result<Option<Self>, BusError> {
         settings.check()?;
         let settings = Arc::new(settings);
-        let name = format!("drawgate-worker {}", settings.worker);
+        let link = |part| Arc::new(Link::new(part, Arc::clone(&settings)));
         let bus = Self {
-            publishing: Arc::new(Link::new(format!("{name} (publishes)"), Arc::clone(&settings))),
-            consuming: Arc::new(Link::new(name, Arc::clone(&settings))),
+            consuming: link(Part::Consuming),
+            publishing: link(Part::Publishing),
+            chat: link(Part::Chat),
             settings,
         };
         let mut stop = Stop::new(stop);
@@ -77,14 +82,15 @@ impl Bus {
         Ok(Some(bus))
     }
 
-    /// Whether both connections stand at this moment.
+    /// Whether the connections that releases depend on stand at this moment.
     pub async fn is_connected(&self) -> bool {
         self.consuming.is_connected().await && self.publishing.is_connected().await
     }
 
-    /// Closes both connections. Call it when the loops have ended.
+    /// Closes the connections. Call it when the loops have ended.
     pub async fn close(&self) {
-        self.consuming.close().await;
-        self.publishing.close().await;
+        for link in [&self.consuming, &self.publishing, &self.chat] {
+            link.close().await;
+        }
     }
 }

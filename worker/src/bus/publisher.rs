@@ -91,9 +91,7 @@ impl Publisher {
                 operation: "confirm a message",
                 source,
             }),
-            Err(_) => Err(BusError::Silent {
-                operation: "confirm a message",
-            }),
+            Err(_) => Err(BusError::Unconfirmed),
         };
         self.recover(&result).await;
         result

@@ -30,7 +30,7 @@ impl Bus {
             ledger,
             publisher: Publisher::new(Arc::clone(&self.publishing)),
             backoff: Backoff::default(),
-            troubled: false,
+            trouble: None,
         };
         while !stop.is_set() {
             match ledger.acquire_relay().await {
@@ -38,7 +38,7 @@ impl Bus {
                 Ok(Acquired::Held { .. }) => {
                     stop.sleep(limits::RELAY_TURN_POLL).await;
                 }
-                Err(error) => relay.trouble(&error_chain(&error), &mut stop).await,
+                Err(error) => relay.trouble(error_chain(&error), None, &mut stop).await,
             }
         }
     }
@@ -48,8 +48,8 @@ struct Relay<'a> {
     ledger: &'a Ledger,
     publisher: Publisher,
     backoff: Backoff,
-    /// Whether the log says already that events are not getting out.
-    troubled: bool,
+    /// What the log says already about why events are not getting out.
+    trouble: Option<String>,
 }
 
 impl Relay<'_> {
@@ -61,7 +61,7 @@ impl Relay<'_> {
                 match self.ledger.renew(&lease).await {
                     Ok(()) => renewed = Instant::now(),
                     Err(error) if error.is_lost_lease() => return,
-                    Err(error) => self.trouble(&error_chain(&error), stop).await,
+                    Err(error) => self.trouble(error_chain(&error), None, stop).await,
                 }
             }
             // A process that was stopped for a while wakes up here with a lease that is somebody else's by now.
@@ -82,7 +82,7 @@ impl Relay<'_> {
         let mut stop = Stop::new(receiver);
         let flush = async {
             while let Ok(rows) = self.ledger.unpublished(limits::EVENTS_IN_FLIGHT).await {
-                if rows.is_empty() || self.troubled {
+                if rows.is_empty() || self.trouble.is_some() {
                     break;
                 }
                 self.publish(&rows, &mut stop).await;
@@ -99,7 +99,7 @@ impl Relay<'_> {
                 stop.or(wake).await;
             }
             Ok(rows) => self.publish(&rows, stop).await,
-            Err(error) => self.trouble(&error_chain(&error), stop).await,
+            Err(error) => self.trouble(error_chain(&error), None, stop).await,
         }
     }
 
@@ -107,10 +107,10 @@ impl Relay<'_> {
         let (confirmed, failure) = self.publish_in_order(rows, stop).await;
         self.mark(&confirmed, stop).await;
         match failure {
-            Some(error) => self.trouble(&error_chain(&error), stop).await,
+            Some(error) => self.trouble(error_chain(&error), error.hint(), stop).await,
             None => {
                 self.backoff.reset();
-                if std::mem::take(&mut self.troubled) {
+                if self.trouble.take().is_some() {
                     tracing::info!("events are published again");
                 }
             }
@@ -161,7 +161,7 @@ impl Relay<'_> {
             match self.ledger.mark_published(places).await {
                 Ok(()) => return,
                 Err(error) if !self.may_try_again(&error, stop) => return,
-                Err(error) => self.trouble(&error_chain(&error), stop).await,
+                Err(error) => self.trouble(error_chain(&error), None, stop).await,
             }
         }
     }
@@ -170,10 +170,11 @@ impl Relay<'_> {
         error.is_unavailable() && !stop.is_set()
     }
 
-    /// Says it once and pauses.
-    async fn trouble(&mut self, what: &str, stop: &mut Stop) {
-        if !std::mem::replace(&mut self.troubled, true) {
-            tracing::warn!("events are not published, trying on: {what}");
+    /// Says it once per reason, and pauses.
+    async fn trouble(&mut self, what: String, hint: Option<String>, stop: &mut Stop) {
+        if self.trouble.as_ref() != Some(&what) {
+            tracing::warn!(hint, "events are not published, trying on: {what}");
+            self.trouble = Some(what);
         }
         stop.sleep(self.backoff.next()).await;
     }

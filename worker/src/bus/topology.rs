@@ -25,6 +25,18 @@ const CHAT_KINDS: [&str; 9] = [
     "rejected",
 ];
 
+/// What a connection needs to be there. Each declares its own part and nothing more: a queue that does not answer (no
+/// leader, no majority) then stops nothing else, and without chat there is no chat queue that only fills.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Part {
+    /// Releases and questions.
+    Consuming,
+    /// Events, dead letters, answers.
+    Publishing,
+    /// Events for chat.
+    Chat,
+}
+
 /// A durable quorum queue.
 #[derive(Debug, PartialEq)]
 struct QueuePlan {
@@ -44,7 +56,7 @@ fn exchanges() -> [(&'static str, ExchangeKind); 4] {
 }
 
 /// Bounds on length are left to a policy (`infra/rabbitmq`): an argument could not be changed later.
-fn queues(settings: &BusSettings, version: &ServerVersion) -> Vec<QueuePlan> {
+fn queues(part: Part, settings: &BusSettings, version: &ServerVersion) -> Vec<QueuePlan> {
     let text = |text: &str| AMQPValue::LongString(text.into());
     let ttl = |ms: u32| AMQPValue::LongLongInt(i64::from(ms));
     // At-least-once dead-lettering asks for reject-publish; a message the broker gives up on is then not lost on its
@@ -71,20 +83,26 @@ fn queues(settings: &BusSettings, version: &ServerVersion) -> Vec<QueuePlan> {
         arguments,
         bindings,
     };
-    vec![
-        queue(DEAD_QUEUE, quorum(&[]), vec![(DEAD_EXCHANGE, String::new())]),
-        queue(
-            &releases_queue(&settings.site),
-            quorum(&releases),
-            routes.collect(),
-        ),
-        queue(
-            &control_queue(&settings.site),
-            quorum(&control),
-            vec![(CONTROL_EXCHANGE, QUESTION_KEY.to_owned())],
-        ),
-        queue(CHAT_QUEUE, quorum(&chat), kinds.collect()),
-    ]
+    match part {
+        Part::Consuming => vec![
+            queue(
+                &releases_queue(&settings.site),
+                quorum(&releases),
+                routes.collect(),
+            ),
+            queue(
+                &control_queue(&settings.site),
+                quorum(&control),
+                vec![(CONTROL_EXCHANGE, QUESTION_KEY.to_owned())],
+            ),
+        ],
+        Part::Publishing => vec![queue(
+            DEAD_QUEUE,
+            quorum(&[]),
+            vec![(DEAD_EXCHANGE, String::new())],
+        )],
+        Part::Chat => vec![queue(CHAT_QUEUE, quorum(&chat), kinds.collect())],
+    }
 }
 
 /// A delivery limit discards good messages in a long outage: there is none, whatever that takes.
@@ -100,9 +118,10 @@ fn quorum(more: &[(&str, AMQPValue)], version: &ServerVersion) -> FieldTable {
     arguments
 }
 
-/// Declares everything over a channel of its own, because a refused declaration closes the channel.
+/// Declares a part over a channel of its own, because a refused declaration closes the channel.
 pub(super) async fn declare(
     connection: &Connection,
+    part: Part,
     settings: &BusSettings,
     version: &ServerVersion,
 ) -> Result<(), BusError> {
@@ -120,7 +139,7 @@ pub(super) async fn declare(
             .await
             .map_err(|source| refused("exchange", name, source))?;
     }
-    for queue in queues(settings, version) {
+    for queue in queues(part, settings, version) {
         declare_queue(&channel, queue).await?;
     }
     channel
@@ -187,7 +206,11 @@ mod tests {
             routes: vec!["staging.*".to_owned(), "production.*".to_owned()],
             prefetch: 1,
         };
-        queues(&settings, &ServerVersion::new(version))
+        let version = ServerVersion::new(version);
+        [Part::Consuming, Part::Publishing, Part::Chat]
+            .into_iter()
+            .flat_map(|part| queues(part, &settings, &version))
+            .collect()
     }
 
     #[test]
@@ -224,9 +247,9 @@ mod tests {
                 "drawgate.chat"
             ]
         );
-        let keys: Vec<&str> = plans[1].bindings.iter().map(|(_, key)| key.as_str()).collect();
+        let keys: Vec<&str> = plans[0].bindings.iter().map(|(_, key)| key.as_str()).collect();
         assert_eq!(keys, ["staging.*", "production.*"]);
-        let releases = plans[1].arguments.inner();
+        let releases = plans[0].arguments.inner();
         assert_eq!(
             releases.get("x-overflow"),
             Some(&AMQPValue::LongString("reject-publish".into()))

@@ -57,6 +57,7 @@ fn host_settings(ssh: &SshSettings) -> HostSettings {
             KnownHosts::AcceptNew => HostKeys::AcceptNew,
         },
         connect_by_instance_id: ssh.connect_by_instance_id,
+        connect_timeout: ssh.connect_timeout,
         docker_socket: ssh.docker_socket.clone(),
         runtime_dir: ssh.runtime_dir.clone().unwrap_or(usual.runtime_dir),
         docker_timeout: usual.docker_timeout,

@@ -32,7 +32,7 @@ pub struct WorkerSettings {
     pub webhook: Option<SecretSource>,
     /// AWS, as far as the environment does not say it.
     pub aws: AwsSettings,
-    /// Logins at registries, by host. ECR needs none here.
+    /// Logins at registries, by host.
     pub registries: BTreeMap<String, RegistrySettings>,
     /// Releases that may wait in one lane before the next is refused.
     pub max_waiting_per_lane: u32,
@@ -358,7 +358,9 @@ fn read_registries(
                     field.key.clone(),
                     format!("{host} is ECR, where passwords live for 12 hours"),
                 )
-                .hint("remove this table: the worker fetches a fresh ECR login for every release");
+                .hint(
+                    "keep the file fresh, as with a timer that runs `aws ecr get-login-password`; it is read again for every release",
+                );
         }
         if let (Some(username), Some(password)) = (username, password) {
             let password = SecretSource::File(password);

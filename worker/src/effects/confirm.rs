@@ -44,7 +44,9 @@ impl Effects {
             .release
             .hosts()
             .filter(|host| !task.release.gone.contains(&host.instance));
-        let looks: Vec<_> = members.map(|host| self.observe_named(task, host)).collect();
+        // One moment for all: they share a look at each target group.
+        let now = Instant::now();
+        let looks: Vec<_> = members.map(|host| self.observe_named(task, host, now)).collect();
         seen.hosts = stream::iter(looks).buffered(SIDE_BY_SIDE).try_collect().await?;
         seen.tag_digest = self.tag_digest(task).await;
         Ok(StepOutcome::Done {
@@ -54,11 +56,16 @@ impl Effects {
         })
     }
 
-    async fn observe_named(&self, task: Task<'_>, host: &HostPlan) -> Effect<(String, ObservedHost)> {
-        Ok((host.instance.clone(), self.observe(task, host).await?))
+    async fn observe_named(
+        &self,
+        task: Task<'_>,
+        host: &HostPlan,
+        now: Instant,
+    ) -> Effect<(String, ObservedHost)> {
+        Ok((host.instance.clone(), self.observe(task, host, now).await?))
     }
 
-    async fn observe(&self, task: Task<'_>, host: &HostPlan) -> Effect<ObservedHost> {
+    async fn observe(&self, task: Task<'_>, host: &HostPlan, now: Instant) -> Effect<ObservedHost> {
         let mut seen = ObservedHost {
             member: matches!(
                 self.membership(&host.instance, host.group.as_deref()).await?,
@@ -66,7 +73,6 @@ impl Effects {
             ),
             ..ObservedHost::default()
         };
-        let now = Instant::now();
         for target in &host.targets {
             let state = self.state_of(task, target, now).await?;
             seen.targets.push(ObservedTarget {

@@ -4,7 +4,7 @@ use drawgate_rollout::definition::FleetSelector;
 use drawgate_rollout::{Evidence, Failure, HostPlan, Release, StepOutcome};
 use drawgate_schemas::{Digest, ImageReference};
 
-use super::outcome::{Effect, Sorted, chain, either, refused};
+use super::outcome::{Effect, Sorted, chain, either, not_yet, refused};
 use super::{Effects, Task};
 use crate::host::{Host, RegistryCredentials};
 
@@ -85,15 +85,17 @@ impl Effects {
         let limit = task
             .deadline
             .saturating_duration_since(tokio::time::Instant::now());
-        let engine = self.host(host);
-        let pulled = engine
+        let pulled = self
+            .host(host)
             .pull(repository, digest, credentials.as_ref(), limit, |_| {})
-            .await
-            .sorted()?;
-        Ok(if pulled.already {
-            StepOutcome::already()
-        } else {
-            StepOutcome::done()
-        })
+            .await;
+        match pulled {
+            Ok(pulled) if pulled.already => Ok(StepOutcome::already()),
+            Ok(_) => Ok(StepOutcome::done()),
+            // Without a status it is a pull that broke off in its middle: layers that came are kept, the rest is asked
+            // for again.
+            Err(error) if error.is_refused() && error.status().is_none() => not_yet(chain(&error)),
+            Err(error) => Err(error).sorted(),
+        }
     }
 }

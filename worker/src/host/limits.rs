@@ -6,8 +6,9 @@ use std::time::Duration;
 /// a jump host and a session manager takes a few seconds.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Longest wait for a usable SSH connection, logging in included, which ssh does not bound by itself.
-pub const LOGIN_TIMEOUT: Duration = Duration::from_secs(20);
+/// On top of that for logging in, which ssh does not bound by itself: a slow name service or PAM module on the host
+/// takes seconds.
+pub const LOGIN_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Silence after which ssh asks whether the host is still there; three times unanswered ends the connection. So a
 /// dead host is noticed within 20 s, between any two polls of a drain.
@@ -68,3 +69,9 @@ pub const CONTROL_PATH_BYTES: usize = 108 - 1 - 17;
 
 /// What is read of ssh's own words when a connection fails.
 pub const SSH_LOG_BYTES: usize = 2 * 1024;
+
+/// Entries of the directory for sockets that are looked at for leftovers of killed processes: it may be `/tmp`.
+pub const STALE_SOCKET_DIRS: usize = 10_000;
+
+/// A directory younger than this may belong to a process that is about to lock it.
+pub const SOCKET_DIR_YOUTH: Duration = Duration::from_secs(60);

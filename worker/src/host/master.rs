@@ -112,12 +112,13 @@ impl Master {
             stdout: BufReader::new(stdout),
             sent: 0,
         };
-        match timeout(limits::LOGIN_TIMEOUT, lifeline.echo()).await {
+        let limit = settings.connect_timeout + limits::LOGIN_TIMEOUT;
+        match timeout(limit, lifeline.echo()).await {
             Ok(Ok(_)) => {}
             Ok(Err(_)) => return Err(LaunchError::Ended(ssh_words(&log))),
             Err(_) => {
                 return Err(LaunchError::TookTooLong {
-                    limit: limits::LOGIN_TIMEOUT,
+                    limit,
                     said: ssh_words(&log),
                 });
             }
@@ -274,7 +275,10 @@ fn ssh_arguments(settings: &HostSettings, id: &str, address: &str, control: &Pat
     if !settings.connect_by_instance_id {
         option(format!("HostName={address}"));
     }
-    option(format!("ConnectTimeout={}", limits::CONNECT_TIMEOUT.as_secs()));
+    option(format!(
+        "ConnectTimeout={}",
+        settings.connect_timeout.as_secs().max(1)
+    ));
     option(format!(
         "ServerAliveInterval={}",
         limits::ALIVE_INTERVAL.as_secs()

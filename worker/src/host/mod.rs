@@ -29,6 +29,7 @@ mod master;
 mod open_connections;
 mod pool;
 mod settings;
+mod socket_dir;
 
 pub use body::container_body;
 pub use containers::{ContainerInfo, HostPort, PortUse};

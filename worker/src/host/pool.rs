@@ -1,15 +1,12 @@
 //! The connections to all hosts: at most one per host, shared by everything the worker does there.
 
 use std::collections::HashMap;
-use std::fs;
 use std::io;
-use std::os::unix::fs::PermissionsExt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bollard::Docker;
 use futures_util::future::join_all;
-use tempfile::TempDir;
 use tokio::sync::OnceCell;
 use tokio::time::Instant;
 
@@ -17,6 +14,7 @@ use super::error::{Cause, HostError, Reason, Stage};
 use super::limits;
 use super::master::{Master, ssh_by_hand};
 use super::settings::HostSettings;
+use super::socket_dir::SocketDir;
 
 /// All hosts. Clones share everything.
 #[derive(Debug, Clone)]
@@ -27,7 +25,7 @@ pub struct Hosts {
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) settings: HostSettings,
-    dir: TempDir,
+    dir: SocketDir,
     slots: Mutex<HashMap<(String, String), Arc<Slot>>>,
     connections: AtomicU64,
 }
@@ -64,10 +62,7 @@ pub struct Host {
 impl Hosts {
     /// Makes the private directory for sockets; connects to nothing yet.
     pub fn new(settings: HostSettings) -> io::Result<Self> {
-        let dir = tempfile::Builder::new()
-            .prefix("dg-")
-            .permissions(fs::Permissions::from_mode(0o700))
-            .tempdir_in(&settings.runtime_dir)?;
+        let dir = SocketDir::new(&settings.runtime_dir)?;
         // "/<connection>/ctl", with room for a connection number of any length.
         let longest = dir.path().as_os_str().len() + "/18446744073709551615-XXXXXX/ctl".len();
         if longest > limits::CONTROL_PATH_BYTES {

@@ -19,6 +19,8 @@ pub struct HostSettings {
     /// Leaves `HostName` to the `ssh_config`: `%h` in a `ProxyCommand` is then the instance id, as Session Manager
     /// and EC2 Instance Connect Endpoint want it. Otherwise ssh goes to the instance's private address.
     pub connect_by_instance_id: bool,
+    /// Longest wait for a connection.
+    pub connect_timeout: Duration,
     /// The engine's socket on the host.
     pub docker_socket: PathBuf,
     /// Longest Docker request, except pulls and stops, which have their own.
@@ -36,6 +38,7 @@ impl Default for HostSettings {
             config_file: None,
             host_keys: HostKeys::Strict,
             connect_by_instance_id: false,
+            connect_timeout: super::limits::CONNECT_TIMEOUT,
             docker_socket: PathBuf::from("/var/run/docker.sock"),
             // A start or create answers within a second; a busy engine gets a minute before it counts as lost.
             docker_timeout: Duration::from_secs(60),

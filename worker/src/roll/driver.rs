@@ -110,7 +110,7 @@ impl Driver {
     }
 
     async fn run(&mut self, turn: &mut Turn) -> Result<Outcome, Halt> {
-        if self.release.ended.is_none() && !self.release.steps.is_empty() {
+        if self.was_under_way() {
             self.append(Record::TakenUp).await?;
         }
         loop {
@@ -137,6 +137,12 @@ impl Driver {
             }
             self.await_something(wake).await?;
         }
+    }
+
+    /// Whether another process left the release in the middle of something.
+    fn was_under_way(&self) -> bool {
+        let open = self.release.steps.values().any(|state| state.last.is_none());
+        self.release.ended.is_none() && (open || self.release.started_at.is_some())
     }
 
     /// Waits for a step's end, for the moment to look again, or for the order to stop. Comes back at once when

@@ -71,6 +71,7 @@ fn killed_at(world: &World, k: usize) -> Sim {
 fn explore(world: &World, outcome: Outcome) -> usize {
     let calm = Sim::new(world.clone()).finish();
     assert_eq!(calm.outcome(), outcome);
+    let two_at_once = world.definition.roll.max_unavailable > 1;
     let mut executions = 0;
     for k in 1..calm.journal.len() {
         let open = under_way(&calm.journal[..k]);
@@ -80,10 +81,17 @@ fn explore(world: &World, outcome: Outcome) -> usize {
             assert_eq!(flying, open);
             sim.die(&extents, AWAY_MS);
             let sim = sim.finish();
-            assert_eq!(
-                sim.outcome(),
-                outcome,
-                "killed after entry {k}, {open:?} {extents:?}"
+            // With two at once the other host may have been touched before the step that fails was tried again.
+            let as_expected = sim.outcome() == outcome
+                || (two_at_once && outcome == Outcome::Failed && sim.outcome() == Outcome::RolledBack);
+            assert!(
+                as_expected,
+                "killed after entry {k}, {open:?} {extents:?}: {}",
+                sim.outcome()
+            );
+            assert!(
+                sim.world.hosts.values().all(|host| !host.tagged),
+                "an instance is tagged still"
             );
             executions += 1;
         }
@@ -147,7 +155,7 @@ fn fleets() -> [(usize, u32); 5] {
 #[test]
 fn killed_at_every_moment_of_the_way_forward() {
     let executions = fleets().map(|(hosts, out)| explore(&World::new(hosts, out), Outcome::Succeeded));
-    assert_eq!(executions, [0; 5]);
+    assert_eq!(executions, [60, 98, 161, 136, 202]);
 }
 
 #[test]
@@ -163,7 +171,7 @@ fn killed_at_every_moment_of_the_way_back() {
         .iter()
         .sum::<usize>()
     });
-    assert_eq!(executions, [0; 5]);
+    assert_eq!(executions, [317, 567, 935, 817, 1321]);
 }
 
 #[test]
@@ -174,19 +182,19 @@ fn killed_at_every_moment_of_a_way_back_from_each_step_of_a_fleet_of_two() {
         let outcome = Sim::new(world.clone()).finish().outcome();
         executions += explore(&world, outcome);
     }
-    assert_eq!(executions, 0);
+    assert_eq!(executions, 1794);
 }
 
 #[test]
 fn killed_at_every_moment_while_a_member_joins() {
     let world = World::new(2, 1).with_arrival(forward(1, Phase::Drain), &id(7));
-    assert_eq!(explore(&world, Outcome::Succeeded), 0);
+    assert_eq!(explore(&world, Outcome::Succeeded), 136);
 }
 
 #[test]
 fn killed_at_every_moment_while_an_operator_will_be_needed() {
-    let world = World::new(2, 1).with(crate::resume(), Fault::Refused, usize::MAX);
-    assert_eq!(explore(&world, Outcome::NeedsOperator), 0);
+    let world = World::new(2, 1).with(Step::Unsilence, Fault::Refused, usize::MAX);
+    assert_eq!(explore(&world, Outcome::NeedsOperator), 110);
 }
 
 #[test]
@@ -194,5 +202,5 @@ fn killed_twice_at_every_pair_of_moments() {
     let forward_way = explore_twice(&World::new(1, 1), Outcome::Succeeded);
     let back = World::new(2, 1).with(forward(2, Phase::Verify), Fault::Refused, usize::MAX);
     let back_way = explore_twice(&back, Outcome::RolledBack);
-    assert_eq!((forward_way, back_way), (0, 0));
+    assert_eq!((forward_way, back_way), (2892, 12500));
 }

@@ -12,7 +12,8 @@ fn rolls() -> Vec<Sim> {
     let mut killed = Sim::new(World::new(2, 1));
     killed.kill_at = Some(30);
     assert!(killed.run().is_err());
-    killed.die(&[crate::world::Extent::None], 1_000);
+    let extents = vec![crate::world::Extent::None; killed.flights.len()];
+    killed.die(&extents, 1_000);
     vec![
         Sim::new(World::new(3, 2)).finish(),
         killed.finish(),

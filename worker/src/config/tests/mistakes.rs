@@ -815,7 +815,7 @@ password = "hush"
     warning: worker.toml:11:11: 1234.dkr.ecr.us-west-2.amazonaws.com is ECR, where passwords live for 12 hours
       11 | [registry."1234.dkr.ecr.us-west-2.amazonaws.com"]
          |           ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
-      hint: remove this table: the worker fetches a fresh ECR login for every release
+      hint: keep the file fresh, as with a timer that runs `aws ecr get-login-password`; it is read again for every release
 
     worker.toml: 6 errors, 2 warnings
     "#);

@@ -1,0 +1,201 @@
+//! Status events are read leniently: a newer worker may say more than an older reader knows.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+
+use drawgate_schemas::{
+    Answer, Ask, Direction, Ended, Event, HostPhase, HostProgress, Outcome, Question, RejectionCode,
+    StatusEvent, topology,
+};
+use serde_json::{Value, json};
+
+fn event(event: Value) -> Value {
+    json!({
+        "version": 1,
+        "id": "0190f6f0-0000-7000-8000-0000000000aa",
+        "release": "0190f6f0-0000-7000-8000-000000000001",
+        "sequence": 7,
+        "at": "2026-01-01T00:00:00Z",
+        "environment": "staging",
+        "service": "api",
+        "worker": "bastion-1",
+        "event": event,
+    })
+}
+
+fn read(body: &Value) -> StatusEvent {
+    serde_json::from_str(&body.to_string()).unwrap()
+}
+
+fn digest() -> String {
+    format!("sha256:{}", "d".repeat(64))
+}
+
+/// One of every kind, with its key.
+fn every_kind() -> Vec<(&'static str, Value)> {
+    let suspension =
+        |kind: &str| json!({ "type": kind, "group": "g", "processes": ["Launch"], "left_alone": [] });
+    vec![
+        (
+            "accepted",
+            json!({ "type": "accepted", "version_name": "1", "image": "api:1", "ahead": 0, "build": "42" }),
+        ),
+        (
+            "rejected",
+            json!({ "type": "rejected", "code": "not_json", "detail": "x", "body_sha256": "00" }),
+        ),
+        ("resolved", json!({ "type": "resolved", "digest": digest() })),
+        (
+            "started",
+            json!({ "type": "started", "hosts": [{ "instance": "i-1", "address": "10.0.0.1" }], "to": "1",
+                "digest": digest(), "max_unavailable": 1, "groups": [], "target_groups": [], "expected_s": 60,
+                "warnings": [] }),
+        ),
+        (
+            "staged",
+            json!({ "type": "staged", "hosts": 3, "slowest_ms": 1000 }),
+        ),
+        ("suspended", suspension("suspended")),
+        ("silenced", json!({ "type": "silenced", "alarms": ["a"] })),
+        (
+            "host",
+            json!({ "type": "host", "instance": "i-1", "direction": "back", "phase": "settling", "done": 1,
+                "total": 3 }),
+        ),
+        (
+            "turned_back",
+            json!({ "type": "turned_back", "reason": "x", "instance": "i-1" }),
+        ),
+        ("resumed", suspension("resumed")),
+        ("unsilenced", json!({ "type": "unsilenced", "alarms": ["a"] })),
+        ("warning", json!({ "type": "warning", "text": "x" })),
+        ("taken_up", json!({ "type": "taken_up", "open_steps": 1 })),
+        (
+            "needs_operator",
+            json!({ "type": "ended", "outcome": "needs_operator", "summary": "x", "hint": "y" }),
+        ),
+    ]
+}
+
+#[test]
+fn every_kind_of_event_is_read_as_it_was_written_and_has_its_key() {
+    for (key, kind) in every_kind() {
+        let body = event(kind);
+        let read = read(&body);
+        assert_eq!(serde_json::to_value(&read).unwrap(), body);
+        assert_eq!(read.event.key(), key);
+        assert_eq!(topology::event_key(&read), format!("staging.api.{key}"));
+    }
+}
+
+#[test]
+fn unknown_fields_are_passed_over_at_every_level() {
+    for (_, kind) in every_kind() {
+        let plain = read(&event(kind.clone()));
+        let mut body = event(kind);
+        body["new"] = json!({ "deep": [1, 2] });
+        body["event"]["new"] = json!([{ "x": null }]);
+        assert_eq!(read(&body), plain);
+    }
+}
+
+#[test]
+fn unknown_kinds_of_event_are_passed_over_with_whatever_they_carry() {
+    for kind in [
+        json!({ "type": "paused" }),
+        json!({ "type": "paused", "by": "ben", "until": { "at": "x", "list": [1, 2.5, null] } }),
+        json!({ "by": "ben", "type": "paused" }),
+    ] {
+        let read = read(&event(kind));
+        assert_eq!((&read.event, read.sequence), (&Event::Unknown, 7));
+    }
+}
+
+#[test]
+fn an_event_of_another_version_or_without_its_type_is_not_guessed_at() {
+    let mut body = event(json!({ "type": "taken_up", "open_steps": 0 }));
+    body["version"] = json!(2);
+    assert!(serde_json::from_value::<StatusEvent>(body).is_err());
+    assert!(serde_json::from_value::<StatusEvent>(event(json!({ "open_steps": 0 }))).is_err());
+}
+
+#[test]
+fn a_rejected_message_that_could_not_be_read_belongs_to_nobody() {
+    let mut body = event(every_kind()[1].1.clone());
+    for name in ["release", "environment", "service"] {
+        body.as_object_mut().unwrap().remove(name);
+    }
+    body["sequence"] = json!(0);
+    let read = read(&body);
+    assert!(
+        matches!(&read.event, Event::Rejected { rejection, .. } if rejection.code == RejectionCode::NotJson)
+    );
+    assert_eq!(topology::event_key(&read), "_._.rejected");
+}
+
+#[test]
+fn what_is_written_is_stable() {
+    let host = Event::Host(HostProgress {
+        instance: "i-1".to_owned(),
+        direction: Direction::Forward,
+        phase: HostPhase::Deregistering,
+        done: 0,
+        total: 3,
+        expected_s: Some(30),
+        detail: None,
+    });
+    assert_eq!(
+        serde_json::to_string(&host).unwrap(),
+        r#"{"type":"host","instance":"i-1","direction":"forward","phase":"deregistering","done":0,"total":3,"expected_s":30}"#
+    );
+    let ended = Event::Ended(Box::new(Ended {
+        outcome: Outcome::RolledBack,
+        summary: "s".to_owned(),
+        hint: None,
+        receipt: None,
+    }));
+    assert_eq!(
+        serde_json::to_string(&ended).unwrap(),
+        r#"{"type":"ended","outcome":"rolled_back","summary":"s"}"#
+    );
+}
+
+fn question() -> Value {
+    json!({
+        "version": 1,
+        "id": "0190f6f0-0000-7000-8000-0000000000aa",
+        "expires_at": "2026-01-01T00:00:00Z",
+        "ask": { "type": "show", "release": "0190f6f0-0000-7000-8000-000000000001" },
+    })
+}
+
+#[test]
+fn questions_are_read_strictly() {
+    let decode = |body: &Value| Question::decode(body.to_string().as_bytes());
+    let Ask::Show { after, logs, .. } = decode(&question()).unwrap().ask;
+    assert_eq!((after, logs), (0, false));
+    for (pointer, key) in [("", "new"), ("/ask", "new")] {
+        let mut body = question();
+        body.pointer_mut(pointer).unwrap()[key] = json!(1);
+        assert_eq!(
+            decode(&body).unwrap_err().code,
+            RejectionCode::Invalid,
+            "{pointer}"
+        );
+    }
+    let mut unknown = question();
+    unknown["ask"]["type"] = json!("rename");
+    assert_eq!(decode(&unknown).unwrap_err().code, RejectionCode::Invalid);
+    assert_eq!(Question::decode(b"{").unwrap_err().code, RejectionCode::NotJson);
+    assert_eq!(
+        Question::decode(&vec![b' '; 65_537]).unwrap_err().code,
+        RejectionCode::TooLarge
+    );
+}
+
+#[test]
+fn answers_are_read_leniently() {
+    let body = json!({
+        "version": 1, "question": "0190f6f0-0000-7000-8000-0000000000aa", "worker": "w", "new": 1,
+        "reply": { "type": "refused", "reason": "x", "new": 1 },
+    });
+    assert!(serde_json::from_value::<Answer>(body).is_ok());
+}

@@ -1,0 +1,51 @@
+//! The checked-in JSON Schemas are the ones that the types make. `DRAWGATE_UPDATE_SCHEMAS=1` writes them anew.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::{env, fs};
+
+use drawgate_schemas::schema;
+
+fn folder() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("json")
+}
+
+#[test]
+fn the_checked_in_schemas_are_current() {
+    let update = env::var_os("DRAWGATE_UPDATE_SCHEMAS").is_some_and(|value| value == "1");
+    for (name, schema) in schema::all() {
+        let made = serde_json::to_string_pretty(&schema).unwrap() + "\n";
+        let path = folder().join(name);
+        if update {
+            fs::create_dir_all(folder()).unwrap();
+            fs::write(&path, &made).unwrap();
+        }
+        let checked_in = fs::read_to_string(&path).unwrap_or_default();
+        assert!(
+            checked_in == made,
+            "{} is not current: DRAWGATE_UPDATE_SCHEMAS=1 cargo test -p drawgate-schemas",
+            path.display()
+        );
+    }
+    let expected: BTreeSet<String> = schema::all().iter().map(|(name, _)| (*name).to_owned()).collect();
+    assert_eq!(checked_in(), expected, "nothing else lies beside them");
+}
+
+/// Every schema in the folder; the folder may hold an `asyncapi.yaml` too.
+fn checked_in() -> BTreeSet<String> {
+    fs::read_dir(folder())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|name| name.ends_with(".json"))
+        .collect()
+}
+
+#[test]
+fn requests_are_closed_and_events_are_open() {
+    for (name, schema) in schema::all() {
+        let closed = schema.get("additionalProperties") == Some(&serde_json::Value::Bool(false));
+        let is_asked = name.starts_with("release-request") || name.starts_with("question");
+        assert_eq!(closed, is_asked, "{name}");
+    }
+}
