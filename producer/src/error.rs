@@ -67,7 +67,7 @@ pub(crate) enum CommandError {
     #[error("{source}")]
     Publish {
         /// Why. Its own causes follow; the text stands above.
-        source: PublishError,
+        source: Box<PublishError>,
         /// The command that publishes the same request.
         again: String,
     },

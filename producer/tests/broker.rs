@@ -184,7 +184,7 @@ async fn events_missed_while_the_connection_was_down_are_asked_for() {
     let story = story(&request, Outcome::Succeeded);
     worker.say(story[0].clone()).await;
     tokio::time::sleep(Duration::from_millis(300)).await;
-    proxy.cut();
+    proxy.cut().await;
     for event in &story[1..4] {
         worker.say(event.clone()).await;
     }
@@ -246,7 +246,7 @@ async fn a_rejection_that_was_missed_comes_again_with_the_same_bytes() {
     let running = tokio::spawn(async move { drawgate(&url, &publish(&["--wait"])).await });
     let first = worker.next_release().await;
     tokio::time::sleep(Duration::from_millis(300)).await;
-    proxy.cut();
+    proxy.cut().await;
     worker
         .publish_event(&rejected(&first.data, RejectionCode::LaneFull))
         .await;

@@ -182,7 +182,7 @@ impl FromStr for ImageReference {
         let (repository, tag) = match name.get(after_slash..).and_then(|last| last.find(':')) {
             Some(colon) => {
                 let (repository, tag) = name.split_at(after_slash + colon);
-                (repository, Some(tag.trim_start_matches(':')))
+                (repository, Some(tag.strip_prefix(':').unwrap_or(tag)))
             }
             None => (name, None),
         };

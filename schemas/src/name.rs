@@ -204,7 +204,7 @@ impl<const MAX: usize> TryFrom<String> for Text<MAX> {
                 format!("must have 1 to {MAX} characters"),
             ));
         }
-        if value.chars().any(char::is_control) {
+        if value.chars().any(|c| c.is_control() || is_bidirectional(c)) {
             return Err(InvalidName::new(
                 "text",
                 &value,
@@ -213,6 +213,12 @@ impl<const MAX: usize> TryFrom<String> for Text<MAX> {
         }
         Ok(Self(value))
     }
+}
+
+/// Characters that change the direction of what follows: they let a line read as something else than it is
+/// (Unicode Technical Report 36, "Bidirectional Text Spoofing").
+fn is_bidirectional(c: char) -> bool {
+    matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 impl<const MAX: usize> FromStr for Text<MAX> {

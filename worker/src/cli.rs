@@ -116,6 +116,12 @@ fn say(error: &CommandError) {
     }
 }
 
+#[expect(clippy::print_stderr, reason = "there is no log yet")]
+pub(crate) fn no_runtime(error: &std::io::Error) -> ExitCode {
+    eprintln!("error: threads cannot be started: {error}");
+    ExitCode::FAILURE
+}
+
 /// hyper and bollard write whole requests, with credentials in them, at `debug`: they are never let below `info`,
 /// whatever is asked for.
 fn start_log(format: LogFormat) {

@@ -753,29 +753,27 @@ fn forbidding_sshd(lab: &Lab, dir: &Path) -> std::process::Child {
         .unwrap()
 }
 
-/// Not a test of its own: the worker that the next test kills.
-#[tokio::test]
-#[ignore = "started by a_killed_worker_leaves_no_ssh_behind"]
-async fn worker_to_be_killed() {
-    let Some(config) = std::env::var_os("EDGE_HOST_CONFIG") else {
-        return;
-    };
+/// The other process of the test below: connects, and waits to be killed.
+async fn be_killed(config: std::ffi::OsString) {
     let settings = HostSettings {
         config_file: Some(config.into()),
         ..HostSettings::default()
     };
     let hosts = Hosts::new(settings).unwrap();
     hosts.host("i-orphan", H1).probe().await.unwrap();
-    sleep(Duration::from_secs(60)).await;
+    std::future::pending::<()>().await;
 }
 
 #[tokio::test]
 async fn a_killed_worker_leaves_no_ssh_behind() {
+    if let Some(config) = std::env::var_os("EDGE_HOST_CONFIG") {
+        return be_killed(config).await;
+    }
     let Some(lab) = Lab::enter("a_killed_worker_leaves_no_ssh_behind").await else {
         return;
     };
     let mut worker = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "worker_to_be_killed", "--ignored"])
+        .args(["--exact", "a_killed_worker_leaves_no_ssh_behind"])
         .env("EDGE_HOST_CONFIG", lab.ssh_config())
         .stdout(Stdio::null())
         .spawn()

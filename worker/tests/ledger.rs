@@ -270,6 +270,19 @@ async fn a_failed_append_leaves_nothing() {
     assert!(!error.is_unavailable(), "a definite no: {error}");
     assert_eq!(ledger.journal(request.id).await.unwrap().len(), 1);
     assert_eq!(ledger.events(request.id, 0, 10).await.unwrap().0.len(), 1);
+    // And nothing hangs on to the connection: the next one works at once.
+    for n in 2..10 {
+        ledger
+            .append(
+                &lease,
+                request.id,
+                &entry(n, Record::TakenUp),
+                &[event(&request, n)],
+                None,
+            )
+            .await
+            .unwrap();
+    }
 }
 
 #[tokio::test]

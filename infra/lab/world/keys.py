@@ -24,6 +24,7 @@ def make_all(state):
     (state / "rabbitmq-password").write_text(secrets.token_hex(12))
     registry_password = secrets.token_hex(12)
     (state / "registry-password").write_text(registry_password)
+    (state / "registry-password").chmod(0o600)
     login = base64.b64encode(f"AWS:{registry_password}".encode()).decode()
     (state / "docker").mkdir()
     (state / "docker" / "config.json").write_text('{"auths": {"10.77.0.1:5000": {"auth": "%s"}}}' % login)

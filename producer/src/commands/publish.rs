@@ -118,7 +118,7 @@ async fn send(
     let sent = broker::publish(link, &message.request, &message.body).await;
     let again = || args.again(message.request.id);
     sent.map_err(|source| CommandError::Publish {
-        source,
+        source: Box::new(source),
         again: again(),
     })?;
     stage.set(Stage::Published);

@@ -596,6 +596,7 @@ pub(crate) struct Proxy {
 struct Line {
     is_cut: AtomicBool,
     cut: Notify,
+    open: AtomicU32,
     swallow_after: Mutex<Option<Vec<u8>>>,
     swallows: AtomicBool,
 }
@@ -614,10 +615,18 @@ impl Proxy {
         }
     }
 
-    /// Resets what is open, and whatever is opened from now on.
-    pub(crate) fn cut(&self) {
+    /// Resets what is open, and whatever is opened from now on. Returns when nothing comes through any more.
+    pub(crate) async fn cut(&self) {
         self.state.is_cut.store(true, Ordering::SeqCst);
-        self.state.cut.notify_waiters();
+        let closed = async {
+            while self.state.open.load(Ordering::SeqCst) > 0 {
+                self.state.cut.notify_waiters();
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, closed)
+            .await
+            .expect("closed lines");
     }
 
     pub(crate) fn mend(&self) {
@@ -639,6 +648,7 @@ async fn carry_all(listener: TcpListener, broker: String, state: Arc<Line>) {
             continue;
         };
         let state = Arc::clone(&state);
+        state.open.fetch_add(1, Ordering::SeqCst);
         tokio::spawn(async move {
             let (from_client, to_client) = client.into_split();
             let (from_server, to_server) = server.into_split();
@@ -647,6 +657,7 @@ async fn carry_all(listener: TcpListener, broker: String, state: Arc<Line>) {
                 () = upward(from_client, to_server, &state) => {}
                 () = downward(from_server, to_client, &state) => {}
             }
+            state.open.fetch_sub(1, Ordering::SeqCst);
         });
     }
 }

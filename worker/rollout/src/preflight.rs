@@ -358,14 +358,21 @@ fn target_groups(
     };
     let mut plans = BTreeMap::new();
     for group in snapshot.target_groups.iter().filter(used) {
-        let floor = group.healthy.saturating_sub(definition.roll.max_unavailable);
+        let sick = hosts.iter().any(|host| {
+            host.targets
+                .iter()
+                .any(|target| target.target_group == group.arn && target.state_before != "healthy")
+        });
+        let mut floor = group.healthy.saturating_sub(definition.roll.max_unavailable);
         if floor == 0 && group.healthy > 0 && !definition.roll.allow_outage {
-            let what = format!(
-                "{} healthy, max_unavailable {}",
-                group.healthy, definition.roll.max_unavailable
-            );
-            let hint = "nobody would be served: lower max_unavailable, or say allow_outage = true";
-            findings.push(Finding::refuse(&group.name, what, hint));
+            // A sick host goes first, costs nothing, and is there for the others when their turn comes.
+            floor = 1;
+            if !sick {
+                let most = definition.roll.max_unavailable;
+                let what = format!("{} healthy, max_unavailable {most}", group.healthy);
+                let hint = "nobody would be served: lower max_unavailable, or say allow_outage = true";
+                findings.push(Finding::refuse(&group.name, what, hint));
+            }
         }
         let plan = TargetGroupPlan {
             name: group.name.clone(),

@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use crate::limits::between_ms;
 use crate::plan::{GroupPlan, HostPlan, Plan, TargetPlan};
 use crate::record::{Evidence, StepOutcome};
-use crate::snapshot::{Observation, ObservedHost, ObservedTarget};
+use crate::snapshot::{Observation, ObservedHost};
 use crate::state::{Release, host_step};
 use crate::step::{Phase, Step};
 
@@ -24,7 +24,11 @@ pub fn conclude(release: &Release, now: Timestamp) -> Ended {
     };
     let digest = &plan.digest;
     let seen = release.observation.as_deref();
-    let left_over = seen.map_or_else(|| unseen(plan), |seen| left_over(release, plan, seen));
+    let left_over = match seen {
+        Some(seen) => left_over(release, plan, seen),
+        None if release.changed_anything() => unseen(plan),
+        None => Vec::new(),
+    };
     let outcome = outcome(release, plan, &left_over);
     let receipt = receipt(release, plan, digest, seen, left_over, now);
     Ended {
@@ -129,6 +133,12 @@ fn left_over_group(group: &GroupPlan, release: &Release, seen: &Observation, lef
              --scaling-processes {still}"
         ));
     }
+    if after.held_by_us {
+        left.push(format!(
+            "group {name} carries the suspension tag of this release, which refuses the next one: aws autoscaling \
+             delete-tags --tags ResourceId={name},ResourceType=auto-scaling-group,Key=drawgate:suspended"
+        ));
+    }
 }
 
 fn left_over_host(
@@ -156,7 +166,11 @@ fn left_over_host(
     } else {
         left_over_container(host, release, plan, after, left);
     }
-    for (target, state) in host.targets.iter().zip(&after.targets).filter(|_| touched) {
+    for (index, target) in host.targets.iter().enumerate().filter(|_| touched) {
+        let state = after
+            .targets
+            .get(index)
+            .map_or("not seen", |target| target.state.as_str());
         left_over_target(target, state, plan, left);
     }
 }
@@ -193,28 +207,33 @@ fn left_over_container(
     }
 }
 
-fn left_over_target(target: &TargetPlan, state: &ObservedTarget, plan: &Plan, left: &mut Vec<String>) {
+fn left_over_target(target: &TargetPlan, state: &str, plan: &Plan, left: &mut Vec<String>) {
     let was_healthy = target.state_before == "healthy";
-    let there = !matches!(state.state.as_str(), "absent" | "draining");
-    if (was_healthy && state.state == "healthy") || (!was_healthy && there) {
+    let there = !matches!(state, "absent" | "draining" | "not seen");
+    if (was_healthy && state == "healthy") || (!was_healthy && there) {
         return;
     }
     let (arn, id, port) = (&target.target_group, &target.id, target.port);
     let name = target_group_name(plan, arn);
     left.push(format!(
-        "{id}:{port} is {} in {name}, before it was {}: aws elbv2 register-targets --target-group-arn {arn} \
+        "{id}:{port} is {state} in {name}, before it was {}: aws elbv2 register-targets --target-group-arn {arn} \
          --targets Id={id},Port={port}",
-        state.state, target.state_before
+        target.state_before
     ));
 }
 
 fn unseen(plan: &Plan) -> Vec<String> {
-    let groups: Vec<&str> = plan.groups.iter().map(|group| group.name.as_str()).collect();
-    vec![format!(
-        "the result could not be looked at: aws autoscaling describe-auto-scaling-groups \
-         --auto-scaling-group-names {}",
-        groups.join(" ")
-    )]
+    let look = |group: &GroupPlan| {
+        format!(
+            "the result could not be looked at: aws autoscaling describe-auto-scaling-groups \
+             --auto-scaling-group-names {}",
+            group.name
+        )
+    };
+    if plan.groups.is_empty() {
+        return vec!["the result could not be looked at: see the hosts and their target groups".to_owned()];
+    }
+    plan.groups.iter().map(look).collect()
 }
 
 fn target_group_name(plan: &Plan, arn: &str) -> String {
@@ -428,7 +447,10 @@ fn summary(release: &Release, plan: &Plan, outcome: Outcome, receipt: &Receipt) 
             format!("{hosts} of {hosts} on {to}, {joined} adopted, scaling and alarms as before")
         }
         Outcome::RolledBack => {
-            format!("{why}; service is on what it was before everywhere, scaling and alarms as before")
+            format!(
+                "{why}; service is on {} everywhere, scaling and alarms as before",
+                before(release)
+            )
         }
         Outcome::Failed => format!("{why}; no host was touched, scaling and alarms as before"),
         _ if receipt.left_over.is_empty() => "no instance of the fleet is left".to_owned(),
@@ -442,6 +464,22 @@ fn summary(release: &Release, plan: &Plan, outcome: Outcome, receipt: &Receipt) 
             };
             format!("{cause}{n} left as it should not be: {first}")
         }
+    }
+}
+
+/// What ran before, as a person calls it.
+fn before(release: &Release) -> String {
+    let names: BTreeSet<&str> = release
+        .hosts()
+        .map(|host| {
+            host.before
+                .as_ref()
+                .map_or("nothing", |before| before.version_name.as_str())
+        })
+        .collect();
+    match names.first() {
+        Some(one) if names.len() == 1 => (*one).to_owned(),
+        _ => "what it was before".to_owned(),
     }
 }
 

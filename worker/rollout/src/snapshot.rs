@@ -208,6 +208,8 @@ pub struct Observation {
 pub struct ObservedGroup {
     /// Suspended processes.
     pub suspended: BTreeSet<String>,
+    /// Whether this release's suspension tag is still on it.
+    pub held_by_us: bool,
     /// Whether another release's suspension tag is on it: then what is suspended is that release's.
     pub held_by_other: bool,
 }

@@ -348,6 +348,40 @@ impl Release {
         last.is_some_and(|outcome| outcome.evidence().is_some())
     }
 
+    /// Whether anything was changed, or may have been, that could be left behind.
+    pub fn changed_anything(&self) -> bool {
+        let reads = |step: &Step| {
+            matches!(
+                step,
+                Step::Resolve | Step::Inspect | Step::Stage { .. } | Step::Sweep | Step::Confirm
+            )
+        };
+        self.steps.keys().any(|step| !reads(step))
+    }
+
+    /// Healthy targets that must be left in a target group when another host is taken out: the plan's, less those of
+    /// hosts that left the fleet meanwhile, which nobody can bring back.
+    pub fn floor(&self, target_group: &str) -> u32 {
+        let Some(plan) = &self.plan else { return u32::MAX };
+        let Some(group) = plan.target_groups.get(target_group) else {
+            return 0;
+        };
+        let was_healthy = |host: &&HostPlan| {
+            let mut targets = host.targets.iter();
+            targets.any(|target| target.target_group == target_group && target.state_before == "healthy")
+        };
+        let gone = self
+            .hosts()
+            .filter(|host| self.gone.contains(&host.instance))
+            .filter(was_healthy)
+            .count();
+        let least = group.floor.min(u32::from(!plan.definition.roll.allow_outage));
+        group
+            .floor
+            .saturating_sub(u32::try_from(gone).unwrap_or(u32::MAX))
+            .max(least)
+    }
+
     /// Whether a host was taken out of service on the way forward, or may have been: an intent is enough.
     pub fn touched(&self, instance: &str) -> bool {
         self.begun(&host_step(instance, Direction::Forward, Phase::Deregister))

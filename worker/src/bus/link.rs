@@ -85,13 +85,15 @@ impl Link {
         close(connection).await;
     }
 
-    pub(super) async fn is_connected(&self) -> bool {
-        self.state
-            .lock()
-            .await
-            .connection
-            .as_ref()
-            .is_some_and(|connection| connection.status().connected())
+    pub(super) fn is_connected(&self) -> bool {
+        // Whoever holds the lock is connecting.
+        let state = self.state.try_lock();
+        state.is_ok_and(|state| {
+            state
+                .connection
+                .as_ref()
+                .is_some_and(|connection| connection.status().connected())
+        })
     }
 
     pub(super) async fn close(&self) {

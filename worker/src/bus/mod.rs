@@ -83,8 +83,8 @@ impl Bus {
     }
 
     /// Whether the connections that releases depend on stand at this moment.
-    pub async fn is_connected(&self) -> bool {
-        self.consuming.is_connected().await && self.publishing.is_connected().await
+    pub fn is_connected(&self) -> bool {
+        self.consuming.is_connected() && self.publishing.is_connected()
     }
 
     /// Closes the connections. Call it when the loops have ended.

@@ -93,7 +93,13 @@ impl Relay<'_> {
     }
 
     async fn one_batch(&mut self, stop: &mut Stop) {
-        match self.ledger.unpublished(limits::EVENTS_IN_FLIGHT).await {
+        // While one is refused, those behind it are not sent again and again.
+        let most = if self.trouble.is_some() {
+            1
+        } else {
+            limits::EVENTS_IN_FLIGHT
+        };
+        match self.ledger.unpublished(most).await {
             Ok(rows) if rows.is_empty() => {
                 let wake = tokio::time::timeout(limits::OUTBOX_POLL, self.ledger.appended());
                 stop.or(wake).await;

@@ -27,6 +27,10 @@ impl Effects {
             let group = self.aws.group_by_name(&plan.name).await.sorted()?;
             let observed = group.map_or_else(ObservedGroup::default, |group| ObservedGroup {
                 suspended: group.suspended_names(),
+                held_by_us: group
+                    .tags
+                    .get(GROUP_TAG)
+                    .is_some_and(|tag| tag.starts_with(&task.id())),
                 held_by_other: group
                     .tags
                     .get(GROUP_TAG)

@@ -117,25 +117,29 @@ pub async fn snapshot(
     definition: &ServiceDefinition,
 ) -> Result<FleetSnapshot, StepOutcome> {
     let instances = effects.fleet_instances(&definition.fleet).await?;
-    let groups = groups_of(effects, &instances).await?;
-    let (target_groups, targets) = effects.registrations(definition, &instances).await?;
-    let alarms = effects
-        .aws
-        .alarms_matching(&definition.alarms.silence)
-        .await
-        .sorted()?;
+    // The hosts answer while AWS does: opening the SSH connections takes longest. Each on the heap: the SDK's futures
+    // are large, and four of them side by side do not fit on a stack.
+    let (groups, (target_groups, mut targets), alarms, views) = tokio::try_join!(
+        Box::pin(groups_of(effects, &instances)),
+        Box::pin(effects.registrations(definition, &instances)),
+        Box::pin(async {
+            effects
+                .aws
+                .alarms_matching(&definition.alarms.silence)
+                .await
+                .sorted()
+        }),
+        Box::pin(async { Ok(effects.views(definition, &instances).await) }),
+    )?;
     let group_of = |id: &str| {
         let has = |group: &&Group| group.members.iter().any(|member| member.id == id);
         groups.iter().find(has).map(|group| group.name.clone())
     };
-    let looks: Vec<_> = instances
-        .iter()
-        .map(|instance| {
-            let targets = targets.get(&instance.id).cloned().unwrap_or_default();
-            effects.host_snapshot(instance, group_of(&instance.id), targets, definition)
-        })
-        .collect();
-    let hosts = stream::iter(looks).buffered(SIDE_BY_SIDE).collect().await;
+    let hosts = instances.iter().zip(views).map(|(instance, view)| {
+        let targets = targets.remove(&instance.id).unwrap_or_default();
+        host_snapshot(instance, group_of(&instance.id), targets, view)
+    });
+    let hosts = hosts.collect();
     let mut snapshots = Vec::new();
     for group in &groups {
         let refresh = effects.aws.refresh_running(&group.name).await.sorted()?;
@@ -264,35 +268,32 @@ impl Effects {
         })
     }
 
-    pub(super) async fn host_snapshot(
+    /// What is seen of each instance over SSH, in their order.
+    pub(super) async fn views(
         &self,
-        instance: &Instance,
-        group: Option<String>,
-        targets: Vec<TargetSnapshot>,
         definition: &ServiceDefinition,
-    ) -> HostSnapshot {
-        let address = instance.private_addresses.first().cloned().unwrap_or_default();
-        let view = if instance.state == "running" {
-            self.look_at_host(&instance.id, &address, definition)
-                .await
-                .unwrap_or_else(|error| HostView::Unreachable {
-                    why: chain(&error),
-                    hint: error.hint().map(str::to_owned),
-                })
-        } else {
-            HostView::Unreachable {
+        instances: &[Instance],
+    ) -> Vec<HostView> {
+        let looks: Vec<_> = instances
+            .iter()
+            .map(|instance| self.view(instance, definition))
+            .collect();
+        stream::iter(looks).buffered(SIDE_BY_SIDE).collect().await
+    }
+
+    async fn view(&self, instance: &Instance, definition: &ServiceDefinition) -> HostView {
+        if instance.state != "running" {
+            return HostView::Unreachable {
                 why: format!("is {}", instance.state),
                 hint: None,
-            }
-        };
-        HostSnapshot {
-            instance: instance.id.clone(),
-            state: instance.state.clone(),
-            address,
-            group,
-            targets,
-            view,
+            };
         }
+        self.look_at_host(&instance.id, address(instance), definition)
+            .await
+            .unwrap_or_else(|error| HostView::Unreachable {
+                why: chain(&error),
+                hint: error.hint().map(str::to_owned),
+            })
     }
 
     async fn look_at_host(
@@ -329,6 +330,26 @@ async fn look_at_group(
 ) -> Effect<(TargetGroup, Vec<Target>)> {
     let seen = watch.look(&group.arn, now).await.sorted()?;
     Ok((group, seen.targets.clone()))
+}
+
+pub(super) fn host_snapshot(
+    instance: &Instance,
+    group: Option<String>,
+    targets: Vec<TargetSnapshot>,
+    view: HostView,
+) -> HostSnapshot {
+    HostSnapshot {
+        instance: instance.id.clone(),
+        state: instance.state.clone(),
+        address: address(instance).to_owned(),
+        group,
+        targets,
+        view,
+    }
+}
+
+fn address(instance: &Instance) -> &str {
+    instance.private_addresses.first().map_or("", String::as_str)
 }
 
 /// The instance that a target is: by its id, or by any of its private addresses.

@@ -21,8 +21,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use drawgate_rollout::definition::ServiceDefinition;
-use drawgate_rollout::{Failure, HostPlan, Phase, Plan, Release, Step, StepOutcome};
+use drawgate_rollout::{Evidence, Failure, HostPlan, Phase, Plan, Release, Step, StepOutcome};
 use drawgate_schemas::{Direction, Environment, Service};
+use membership::Membership;
 use tokio::time::Instant;
 
 pub use inspect::{Inspection, snapshot};
@@ -107,7 +108,12 @@ impl Effects {
 
     /// Performs a step once. Whatever is not known at the deadline is unknown.
     pub async fn perform(&self, release: &Release, step: &Step, deadline: Instant) -> StepOutcome {
-        match tokio::time::timeout_at(deadline, self.perform_unbounded(release, step, deadline)).await {
+        match tokio::time::timeout_at(
+            deadline,
+            Box::pin(self.perform_unbounded(release, step, deadline)),
+        )
+        .await
+        {
             Ok(outcome) => outcome,
             Err(_) => StepOutcome::Unknown {
                 failure: Failure::new("no answer within its time"),
@@ -117,8 +123,8 @@ impl Effects {
 
     async fn perform_unbounded(&self, release: &Release, step: &Step, deadline: Instant) -> StepOutcome {
         match step {
-            Step::Resolve => return self.resolve(release).await,
-            Step::Inspect => return self.inspect(release).await,
+            Step::Resolve => return Box::pin(self.resolve(release)).await,
+            Step::Inspect => return Box::pin(self.inspect(release)).await,
             _ => {}
         }
         let Some(plan) = release.plan.as_deref() else {
@@ -133,15 +139,15 @@ impl Effects {
         };
         match step {
             Step::Resolve | Step::Inspect => StepOutcome::already(),
-            Step::Suspend { group } => self.suspend(task, group).await,
-            Step::Resume { group } => self.resume(task, group).await,
-            Step::Silence => self.silence(task).await,
-            Step::Unsilence => self.unsilence(task).await,
-            Step::Sweep => self.sweep(task).await,
-            Step::Confirm => self.confirm(task).await,
+            Step::Suspend { group } => Box::pin(self.suspend(task, group)).await,
+            Step::Resume { group } => Box::pin(self.resume(task, group)).await,
+            Step::Silence => Box::pin(self.silence(task)).await,
+            Step::Unsilence => Box::pin(self.unsilence(task)).await,
+            Step::Sweep => Box::pin(self.sweep(task)).await,
+            Step::Confirm => Box::pin(self.confirm(task)).await,
             Step::Stage { instance } | Step::Retire { instance } | Step::Host { instance, .. } => {
                 match release.host(instance) {
-                    Some(host) => self.on_host(task, step, host).await,
+                    Some(host) => self.on_member(task, step, host).await,
                     None => StepOutcome::Refused {
                         failure: Failure::new("not a host of this release"),
                     },
@@ -150,23 +156,37 @@ impl Effects {
         }
     }
 
+    /// A host that does not answer may be gone: then nothing of it is missed, and nobody waits for it.
+    async fn on_member(&self, task: Task<'_>, step: &Step, host: &HostPlan) -> StepOutcome {
+        let outcome = Box::pin(self.on_host(task, step, host)).await;
+        if outcome.failure().is_none() {
+            return outcome;
+        }
+        match Box::pin(self.membership(&host.instance, host.group.as_deref())).await {
+            Ok(Membership::Gone(why)) => StepOutcome::Done {
+                evidence: Evidence::Gone { why },
+            },
+            _ => outcome,
+        }
+    }
+
     async fn on_host(&self, task: Task<'_>, step: &Step, host: &HostPlan) -> StepOutcome {
         let Step::Host { direction, phase, .. } = step else {
             return match step {
-                Step::Stage { .. } => self.stage(task, host).await,
-                _ => self.retire(task, host).await,
+                Step::Stage { .. } => Box::pin(self.stage(task, host)).await,
+                _ => Box::pin(self.retire(task, host)).await,
             };
         };
         match (phase, direction) {
-            (Phase::Create, _) => self.create(task, host).await,
-            (Phase::Deregister, _) => self.deregister(task, host).await,
-            (Phase::Drain, direction) => self.drain(task, host, *direction).await,
-            (Phase::Swap, Direction::Forward) => self.swap_forward(task, host).await,
-            (Phase::Swap, Direction::Back) => self.swap_back(task, host).await,
-            (Phase::Verify, direction) => self.verify(task, host, *direction).await,
-            (Phase::Enable, direction) => self.enable(task, host, *direction).await,
-            (Phase::Register, _) => self.register(task, host).await,
-            (Phase::Settle, direction) => self.settle(task, host, *direction).await,
+            (Phase::Create, _) => Box::pin(self.create(task, host)).await,
+            (Phase::Deregister, _) => Box::pin(self.deregister(task, host)).await,
+            (Phase::Drain, direction) => Box::pin(self.drain(task, host, *direction)).await,
+            (Phase::Swap, Direction::Forward) => Box::pin(self.swap_forward(task, host)).await,
+            (Phase::Swap, Direction::Back) => Box::pin(self.swap_back(task, host)).await,
+            (Phase::Verify, direction) => Box::pin(self.verify(task, host, *direction)).await,
+            (Phase::Enable, direction) => Box::pin(self.enable(task, host, *direction)).await,
+            (Phase::Register, _) => Box::pin(self.register(task, host)).await,
+            (Phase::Settle, direction) => Box::pin(self.settle(task, host, *direction)).await,
         }
     }
 

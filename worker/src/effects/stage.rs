@@ -3,10 +3,15 @@
 use drawgate_rollout::definition::FleetSelector;
 use drawgate_rollout::{Evidence, Failure, HostPlan, Release, StepOutcome};
 use drawgate_schemas::{Digest, ImageReference};
+use futures_util::stream::{self, StreamExt};
 
 use super::outcome::{Effect, Sorted, chain, either, not_yet, refused};
 use super::{Effects, Task};
 use crate::host::{Host, RegistryCredentials};
+
+/// Connections that are opened side by side: sshd refuses some beyond 10 that have not logged in (`MaxStartups`),
+/// which matters where all go through one jump host.
+const CONNECTED_AHEAD: usize = 8;
 
 /// Hosts that are asked for a digest before giving up: any engine of the fleet can tell, and one may be down.
 const ASKED: usize = 3;
@@ -25,6 +30,7 @@ impl Effects {
             .of(&request.environment, &request.service)
             .or_else(|what| refused(what))?;
         let hosts = self.some_hosts(&definition.fleet).await?;
+        self.connect_ahead(&hosts);
         let digest = self.digest_from(&hosts, &request.image).await?;
         Ok(StepOutcome::Done {
             evidence: Evidence::Resolved { digest },
@@ -36,7 +42,6 @@ impl Effects {
         let running = instances.iter().filter(|instance| instance.state == "running");
         let hosts: Vec<Host> = running
             .filter_map(|instance| Some(self.hosts.host(&instance.id, instance.private_addresses.first()?)))
-            .take(ASKED)
             .collect();
         if hosts.is_empty() {
             return refused(
@@ -46,11 +51,24 @@ impl Effects {
         Ok(hosts)
     }
 
+    /// Opens the connections that the inspection will want a moment later. Whether that works is the inspection's to
+    /// say.
+    fn connect_ahead(&self, hosts: &[Host]) {
+        let hosts = hosts.to_vec();
+        tokio::spawn(async move {
+            let looks: Vec<_> = hosts.iter().map(Host::probe).collect();
+            stream::iter(looks)
+                .buffer_unordered(CONNECTED_AHEAD)
+                .for_each(|_| async {})
+                .await;
+        });
+    }
+
     /// The digest behind an image reference, from the first of these hosts that can tell.
     pub(super) async fn digest_from(&self, hosts: &[Host], image: &ImageReference) -> Effect<Digest> {
         let credentials = self.credentials_of(image.repository())?;
         let mut last = refused("no host could be asked");
-        for host in hosts {
+        for host in hosts.iter().take(ASKED) {
             match host.digest_of(&image.to_string(), credentials.as_ref()).await {
                 Ok(text) => {
                     return text

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use drawgate_rollout::definition::FleetSelector;
 use drawgate_rollout::{Evidence, Finding, Severity, StepOutcome, host_plan};
 
+use super::inspect::host_snapshot;
 use super::membership::Membership;
 use super::outcome::{Effect, either, not_yet, refused};
 use super::{Effects, Task};
@@ -49,9 +50,10 @@ impl Effects {
         let instances: Vec<Instance> = joined.iter().map(|(instance, _)| instance.clone()).collect();
         let (_, mut registrations) = self.registrations(definition, &instances).await?;
         let mut hosts = Vec::new();
-        for (instance, group) in joined {
+        let views = self.views(definition, &instances).await;
+        for ((instance, group), view) in joined.into_iter().zip(views) {
             let targets = registrations.remove(&instance.id).unwrap_or_default();
-            let seen = self.host_snapshot(&instance, group, targets, definition).await;
+            let seen = host_snapshot(&instance, group, targets, view);
             let mut findings: Vec<Finding> = Vec::new();
             let plan = host_plan(&seen, definition, &mut findings);
             let refusal = findings

@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::membership::Membership;
 use super::names::{target_tag, target_value};
-use super::outcome::{Effect, Sorted, either, not_yet, refused};
+use super::outcome::{Effect, Sorted, either, not_yet};
 use super::scaling::is_awaited;
 use super::{Effects, Task};
 use crate::aws::{Target, TargetId, TargetState};
@@ -195,8 +195,9 @@ impl Effects {
                     return Ok(Some(format!("{} in {name}: {why}", own.state)));
                 }
                 _ => {
+                    // AWS's answers may be older than our registering: it is waited for like health itself.
                     self.must_be_member(host).await?;
-                    return refused(format!("was deregistered from {name} by somebody else"));
+                    return Ok(Some(format!("not registered in {name}")));
                 }
             }
         }
@@ -252,10 +253,11 @@ fn keeps_floor(task: Task<'_>, target: &TargetPlan, all: &[Target], own: Option<
         .iter()
         .filter(|other| other.state == TargetState::Healthy)
         .count();
-    if healthy <= group.floor as usize {
+    let floor = task.release.floor(&target.target_group);
+    if healthy <= floor as usize {
         return not_yet(format!(
-            "{} has {healthy} healthy targets, and {} must be left when this one is out",
-            group.name, group.floor
+            "{} has {healthy} healthy targets, and {floor} must be left when this one is out",
+            group.name
         ));
     }
     Ok(())
@@ -287,7 +289,7 @@ fn drained_at(task: Task<'_>, host: &HostPlan, direction: Direction) -> Instant 
         return Instant::now();
     }
     let since_ms = state.map_or(0, |state| {
-        u64::try_from(jiff::Timestamp::now().duration_since(state.begun_at).as_millis()).unwrap_or(0)
+        u64::try_from(jiff::Timestamp::now().duration_since(state.last_at).as_millis()).unwrap_or(0)
     });
     let left_ms = task.plan.drain_ms(host).saturating_sub(since_ms);
     Instant::now() + Duration::from_millis(left_ms)

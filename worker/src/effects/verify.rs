@@ -27,10 +27,16 @@ impl Effects {
             return Ok(StepOutcome::already());
         }
         self.runs_steadily(task, host, &container, direction).await?;
-        // The way back is judged by what was in force when the container was made.
-        let own = verify_of(&container.labels).filter(|_| direction == Direction::Back);
-        let verify = own.as_ref().unwrap_or(&task.plan.definition.verify);
-        match self.probe(host, &container, verify).await? {
+        let what = match direction {
+            Direction::Forward => self.probe(host, &container, &task.plan.definition.verify).await?,
+            // The way back is judged by what was in force when the container was made. Of one that another tool made
+            // nothing more is known than that it has to run; its load balancer says the rest.
+            Direction::Back => match verify_of(&container.labels) {
+                Some(verify) => self.probe(host, &container, &verify).await?,
+                None => None,
+            },
+        };
+        match what {
             None => Ok(StepOutcome::done()),
             Some(what) => {
                 let logs = self.logs(host, &container).await;

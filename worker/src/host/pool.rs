@@ -238,7 +238,7 @@ mod tests {
     fn a_path_too_long_for_sockets_is_found_at_the_start() {
         let parent = tempfile::tempdir().unwrap();
         let long = parent.path().join("x".repeat(80));
-        fs::create_dir(&long).unwrap();
+        std::fs::create_dir(&long).unwrap();
         let settings = HostSettings {
             runtime_dir: long,
             ..HostSettings::default()

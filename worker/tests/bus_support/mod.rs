@@ -33,6 +33,7 @@ use lapin::types::FieldTable;
 use lapin::{BasicProperties, Channel, Connection, ConnectionProperties, Consumer};
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use uuid::Uuid;
@@ -292,6 +293,7 @@ pub async fn silence(consumer: &mut Consumer, length: Duration) {
 pub struct Wire {
     pub port: u16,
     cut: Arc<AtomicBool>,
+    swallows: Arc<AtomicBool>,
     changed: watch::Sender<u32>,
 }
 
@@ -300,17 +302,23 @@ impl Wire {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let cut = Arc::new(AtomicBool::new(false));
+        let swallows = Arc::new(AtomicBool::new(false));
         let (changed, _) = watch::channel(0);
-        let (is_cut, cuts) = (Arc::clone(&cut), changed.clone());
+        let (is_cut, swallow, cuts) = (Arc::clone(&cut), Arc::clone(&swallows), changed.clone());
         tokio::spawn(async move {
             loop {
                 let (near, _) = listener.accept().await.unwrap();
                 if !is_cut.load(Ordering::SeqCst) {
-                    tokio::spawn(forward(near, to.clone(), cuts.subscribe()));
+                    tokio::spawn(forward(near, to.clone(), cuts.subscribe(), Arc::clone(&swallow)));
                 }
             }
         });
-        Self { port, cut, changed }
+        Self {
+            port,
+            cut,
+            swallows,
+            changed,
+        }
     }
 
     /// Every connection breaks, and new ones too until it is mended.
@@ -323,19 +331,35 @@ impl Wire {
         self.cut.store(false, Ordering::SeqCst);
     }
 
+    /// From here on what the worker sends is lost, until the connections break.
+    pub fn swallow(&self) {
+        self.swallows.store(true, Ordering::SeqCst);
+    }
+
     /// Breaks every connection once.
     pub fn snap(&self) {
+        self.swallows.store(false, Ordering::SeqCst);
         self.changed.send_modify(|n| *n += 1);
     }
 }
 
-async fn forward(mut near: TcpStream, to: String, mut cut: watch::Receiver<u32>) {
-    let Ok(mut far) = TcpStream::connect(to).await else {
+async fn forward(near: TcpStream, to: String, mut cut: watch::Receiver<u32>, swallows: Arc<AtomicBool>) {
+    let Ok(far) = TcpStream::connect(to).await else {
         return;
+    };
+    let ((mut from_near, mut to_near), (mut from_far, mut to_far)) = (near.into_split(), far.into_split());
+    let sending = async {
+        let mut buffer = [0; 4096];
+        while let Ok(n @ 1..) = from_near.read(&mut buffer).await {
+            if !swallows.load(Ordering::SeqCst) && to_far.write_all(&buffer[..n]).await.is_err() {
+                break;
+            }
+        }
     };
     tokio::select! {
         _ = cut.changed() => {}
-        _ = tokio::io::copy_bidirectional(&mut near, &mut far) => {}
+        () = sending => {}
+        _ = tokio::io::copy(&mut from_far, &mut to_near) => {}
     }
 }
 
@@ -457,6 +481,13 @@ pub async fn append(
         .unwrap();
 }
 
+/// What must not take long.
+pub async fn soon<T>(future: impl Future<Output = T>) -> T {
+    tokio::time::timeout(Duration::from_secs(10), future)
+        .await
+        .expect("within 10 s")
+}
+
 /// Asks until it is so.
 pub async fn until<F: Future<Output = bool>>(what: &str, mut is_so: impl FnMut() -> F) {
     let began = Instant::now();
@@ -521,7 +552,6 @@ async fn slack_connection(
     moods: Arc<Mutex<Vec<(u16, &'static str)>>>,
     heard: Arc<Mutex<Vec<(String, u16)>>>,
 ) {
-    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     let mut buffer = Vec::new();
     loop {
         let end = loop {

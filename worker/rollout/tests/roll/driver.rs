@@ -133,6 +133,9 @@ impl Sim {
 
     fn begin(&mut self, step: Step, deadline: Timestamp) -> Result<(), Killed> {
         assert!(deadline > self.now, "{step} has no time at all");
+        let of_same_host = |other: &Step| step.instance().is_some() && other.instance() == step.instance();
+        let beside = self.flights.iter().find(|(_, other)| of_same_host(other));
+        assert!(beside.is_none(), "{step} beside {beside:?} on one host");
         self.flights
             .push((limits::after(self.now, takes_ms(&step)), step.clone()));
         self.append(Record::Intent { step })

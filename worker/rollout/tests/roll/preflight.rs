@@ -234,6 +234,18 @@ fn a_target_group_that_would_serve_nobody_refuses() {
 }
 
 #[test]
+fn a_sick_host_goes_first_and_is_there_when_the_last_healthy_one_leaves() {
+    let mut snapshot = three();
+    snapshot.target_groups[0].healthy = 1;
+    for host in &mut snapshot.hosts[1..] {
+        host.targets[0].state = "unhealthy".to_owned();
+    }
+    let plan = planned(&snapshot).unwrap();
+    assert_eq!(plan.hosts.last().unwrap().instance, snapshot.hosts[0].instance);
+    assert_eq!(plan.target_groups[TARGET_GROUP].floor, 1);
+}
+
+#[test]
 fn a_target_group_that_serves_nobody_now_costs_nothing() {
     let mut snapshot = three();
     snapshot.target_groups[0].healthy = 0;

@@ -496,7 +496,7 @@ impl World {
 
     fn deregister(&mut self, release: &Release, instance: &str) -> StepOutcome {
         let healthy = self.hosts.values().filter(|host| host.healthy()).count();
-        let floor = release.plan.as_ref().unwrap().target_groups[TARGET_GROUP].floor as usize;
+        let floor = release.floor(TARGET_GROUP) as usize;
         if !ours(release).all(|process| self.suspended.contains(&process)) {
             self.broken
                 .push(format!("{instance} deregistered while processes run"));
@@ -634,6 +634,7 @@ impl World {
         let plan = release.plan.as_ref().unwrap();
         let group = ObservedGroup {
             suspended: self.suspended.clone(),
+            held_by_us: self.group_tag.is_some() && !self.is_held_by_other(release),
             held_by_other: self.is_held_by_other(release),
         };
         let members = release
