@@ -5,6 +5,7 @@ use drawgate_schemas::{Direction, Event, HostPhase, Outcome, ReleaseId};
 use drawgate_tests::lab::HOSTS;
 use drawgate_tests::oracle::{Look, most_out};
 use drawgate_tests::{Events, Load, Scene, Service, Worker};
+use serde_json::json;
 
 use Direction::{Back, Forward};
 use HostPhase::{Deregistering, Draining, Registering, Settling, Swapping, Verifying};
@@ -130,4 +131,42 @@ async fn worker_killed_and_started_on_the_way_back() {
     load.stop_unharmed().await;
     Look::at(&scene.lab).await.assert_containers_as(&before);
     scene.end_after_kill(worker).await;
+}
+
+/// The broker dies in mid-roll: the roll goes on, and what there was to say is said when it is back, to those who wait
+/// too.
+#[tokio::test]
+async fn broker_restarts_in_mid_roll() {
+    let scene = Scene::begin().await;
+    scene.serve(&Service::of("search"));
+    let fleet = scene.fleet_on_v1("search", &["h1", "h2"]).await;
+    let v2 = scene.lab.image("search", "v2", "v2", "ok").await;
+    let worker = scene.worker().await;
+    let events = scene.events().await;
+    let before = Look::at(&scene.lab).await;
+    let id: ReleaseId = uuid::Uuid::now_v7().to_string().parse().unwrap();
+
+    let id_text = id.to_string();
+    let waiting = scene.publish_with("search", "v2", &["--wait", "--id", &id_text]);
+    let restart = async {
+        events.phase(id, Forward, Draining).await;
+        scene.lab.post("rabbitmq/stop", json!({})).await;
+        scene.lab.post("rabbitmq/start", json!({})).await;
+    };
+    let (output, ()) = tokio::join!(waiting, restart);
+
+    let said = String::from_utf8_lossy(&[output.stderr, output.stdout].concat()).into_owned();
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    let shown = scene.show(id).await;
+    assert_eq!(shown["state"], json!({"type": "ended", "outcome": "succeeded"}));
+    let after = Look::at(&scene.lab).await;
+    after.assert_aws_as(&before);
+    after.assert_runs(&fleet, "search", &scene.pinned("search", &v2));
+    let lines: Vec<&str> = said.lines().filter(|line| line.contains("and healthy")).collect();
+    assert_eq!(
+        lines.len(),
+        2,
+        "each host's end is told once, whatever was missed: {said}"
+    );
+    worker.stop().await;
 }

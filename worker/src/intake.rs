@@ -36,10 +36,10 @@ impl Intake {
         };
         // What was accepted before stays so, even if it has expired or its policy has changed since.
         let known = self.ledger.release_head(request.id).await?;
-        if known.is_none() {
-            if let Err(rejection) = check(&request, &delivery.routing_key, &self.config, Timestamp::now()) {
-                return Ok(Err(rejection));
-            }
+        if known.is_none()
+            && let Err(rejection) = check(&request, &delivery.routing_key, &self.config, Timestamp::now())
+        {
+            return Ok(Err(rejection));
         }
         let worker = self.config.worker().to_owned();
         let most = self.config.max_waiting_per_lane();

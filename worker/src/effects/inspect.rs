@@ -53,7 +53,7 @@ impl Effects {
         let definition = self
             .definitions
             .of(&request.environment, &request.service)
-            .or_else(|what| refused(what))?;
+            .or_else(refused)?;
         let snapshot = snapshot(self, &definition).await?;
         Ok(plan(request, digest, &definition, &snapshot))
     }
@@ -69,7 +69,7 @@ impl Effects {
         let definition = self
             .definitions
             .of(&request.environment, &request.service)
-            .or_else(|what| refused(what))?;
+            .or_else(refused)?;
         let instances = self.fleet_instances(&definition.fleet).await?;
         let running = instances.iter().filter(|instance| instance.state == "running");
         let hosts: Vec<_> = running

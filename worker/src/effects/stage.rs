@@ -28,7 +28,7 @@ impl Effects {
         let definition = self
             .definitions
             .of(&request.environment, &request.service)
-            .or_else(|what| refused(what))?;
+            .or_else(refused)?;
         let hosts = self.some_hosts(&definition.fleet).await?;
         self.connect_ahead(&hosts);
         let digest = self.digest_from(&hosts, &request.image).await?;
@@ -89,7 +89,7 @@ impl Effects {
     }
 
     pub(super) fn credentials_of(&self, repository: &str) -> Effect<Option<RegistryCredentials>> {
-        self.credentials.of(repository).or_else(|what| refused(what))
+        self.credentials.of(repository).or_else(refused)
     }
 
     pub(super) async fn stage(&self, task: Task<'_>, host: &HostPlan) -> StepOutcome {

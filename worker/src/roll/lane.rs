@@ -112,10 +112,10 @@ impl Lane {
         }
         // Drivers see the order to stop, or the loss of the lane, and come to their end by themselves.
         while drivers.join_next().await.is_some() {}
-        if let Some(lease) = lease_sender.send_replace(None).and_then(Arc::into_inner) {
-            if let Err(error) = self.hands.ledger.give_back(lease).await {
-                tracing::warn!(lane = %self.name(), %error, "the lease was not given back: it ends by itself");
-            }
+        if let Some(lease) = lease_sender.send_replace(None).and_then(Arc::into_inner)
+            && let Err(error) = self.hands.ledger.give_back(lease).await
+        {
+            tracing::warn!(lane = %self.name(), %error, "the lease was not given back: it ends by itself");
         }
     }
 
