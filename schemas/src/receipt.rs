@@ -46,6 +46,12 @@ pub struct HostReceipt {
     /// The image that was seen to run at the end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image_after: Option<String>,
+    /// What a person calls the version that ran before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version_before: Option<String>,
+    /// What a person calls the version that was seen to run at the end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version_after: Option<String>,
     /// Its targets.
     pub targets: Vec<TargetReceipt>,
     /// Milliseconds between stopping the old container and having started the new one.

@@ -129,6 +129,22 @@ impl Scene {
         format!("{}/{service}@{digest}", self.lab.registry())
     }
 
+    /// `drawgate-worker` with these arguments and the test's configuration, to its end.
+    pub async fn drawgate_worker(&self, arguments: &[&str]) -> Output {
+        let mut command = Command::new(program("drawgate-worker"));
+        command
+            .args(arguments)
+            .arg("--config")
+            .arg(self.folder().join("worker.toml"));
+        command.env_remove("DRAWGATE_AMQP_URL").kill_on_drop(true);
+        within(
+            &format!("drawgate-worker {}", arguments.join(" ")),
+            command.output(),
+        )
+        .await
+        .unwrap()
+    }
+
     /// `drawgate` with these arguments, at the test's broker.
     pub async fn drawgate(&self, arguments: &[&str]) -> Output {
         let mut command = Command::new(program("drawgate"));
@@ -273,7 +289,7 @@ impl Scene {
         self.broker.delete().await;
     }
 
-    /// The same after a worker was killed, which cannot tidy up its folder; its connections are to be gone all the same.
+    /// The same after a worker was killed: its folder is left to a later start, its connections are to be gone.
     pub async fn end_after_kill(self, worker: Worker) {
         worker.stop().await;
         self.no_processes().await;

@@ -3,7 +3,6 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 use drawgate_schemas::{Event, Outcome, Rejection};
-use drawgate_tests::programs::program;
 use drawgate_tests::{Events, Scene, Service, Worker};
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -298,15 +297,7 @@ async fn service_file_with_a_mistake() {
         + 1;
     std::fs::write(scene.service_file("search"), bad).unwrap();
     for command in ["check", "run"] {
-        let mut process = tokio::process::Command::new(program("drawgate-worker"));
-        process
-            .arg(command)
-            .arg("--config")
-            .arg(scene.folder().join("worker.toml"))
-            .kill_on_drop(true);
-        let output = drawgate_tests::wait::within(command, process.output())
-            .await
-            .unwrap();
+        let output = scene.drawgate_worker(&[command]).await;
         let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
         assert_eq!(output.status.code(), Some(2), "{command}: {said}");
         assert!(

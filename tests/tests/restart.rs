@@ -147,7 +147,8 @@ async fn broker_restarts_in_mid_roll() {
     let id: ReleaseId = uuid::Uuid::now_v7().to_string().parse().unwrap();
 
     let id_text = id.to_string();
-    let waiting = scene.publish_with("search", "v2", &["--wait", "--id", &id_text]);
+    let arguments = ["--wait", "--id", &id_text];
+    let waiting = scene.publish_with("search", "v2", &arguments);
     let restart = async {
         events.phase(id, Forward, Draining).await;
         scene.lab.post("rabbitmq/stop", json!({})).await;
@@ -168,5 +169,5 @@ async fn broker_restarts_in_mid_roll() {
         2,
         "each host's end is told once, whatever was missed: {said}"
     );
-    worker.stop().await;
+    scene.end(worker).await;
 }

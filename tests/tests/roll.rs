@@ -161,6 +161,60 @@ async fn assert_hosts_log_through_the_mount(scene: &Scene) {
     }
 }
 
+/// `drawgate-worker plan` says what would be done, and does nothing.
+#[tokio::test]
+async fn plan_reads_only() {
+    let scene = Scene::begin().await;
+    scene.serve(&Service::of("search"));
+    let fleet = scene.fleet_on_v1("search", &HOSTS).await;
+    let v2 = scene.lab.image("search", "v2", "v2", "ok").await;
+    let before = Look::at(&scene.lab).await;
+    scene.lab.post("calls/reset", json!({})).await;
+    let plan = |image: String| {
+        let arguments = [
+            "plan",
+            "--environment",
+            "staging",
+            "--service",
+            "search",
+            "--image",
+        ]
+        .map(str::to_owned);
+        let arguments = [&arguments[..], &[image]].concat();
+        let scene = &scene;
+        async move {
+            let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+            let output = scene.drawgate_worker(&arguments).await;
+            let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+            (output.status.code(), said)
+        }
+    };
+
+    let (code, said) = plan(scene.image("search", "v2")).await;
+    assert_eq!(code, Some(0), "{said}");
+    let named = fleet.instances.iter().all(|instance| said.contains(&instance.id));
+    assert!(
+        named && said.contains(&v2) && said.contains("ScheduledActions"),
+        "{said}"
+    );
+
+    scene
+        .lab
+        .post("refresh", json!({"group": "search-staging", "active": true}))
+        .await;
+    let (code, said) = plan(scene.image("search", "v2")).await;
+    assert_eq!(code, Some(3), "{said}");
+    assert!(said.contains("instance refresh"), "{said}");
+
+    let calls = scene.lab.calls().await;
+    let writes: Vec<&String> = calls.keys().filter(|call| !call.contains(":Describe")).collect();
+    assert!(writes.is_empty(), "a plan touches nothing: {writes:?}");
+    let after = Look::at(&scene.lab).await;
+    after.assert_aws_as(&before);
+    after.assert_containers_as(&before);
+    scene.broker.delete().await;
+}
+
 #[tokio::test]
 async fn max_unavailable_two() {
     let scene = Scene::begin().await;

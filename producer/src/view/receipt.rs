@@ -61,13 +61,16 @@ fn hosts(hosts: &[HostReceipt]) -> Vec<String> {
     }
     let mut sorted: Vec<&HostReceipt> = hosts.iter().collect();
     sorted.sort_by_key(|host| is_fine(host));
-    let image = |image: &Option<String>| image.as_deref().map_or("-".to_owned(), short_image);
+    let name = |version: &Option<String>, image: &Option<String>| {
+        let image = || image.as_deref().map(short_image);
+        version.clone().or_else(image).unwrap_or_else(|| "-".to_owned())
+    };
     let head = ["host", "before", "after", "targets"].map(str::to_owned);
     let rows = sorted.iter().take(limits::RECEIPT_ROWS).map(|host| {
         [
             host.instance.clone(),
-            image(&host.image_before),
-            image(&host.image_after),
+            name(&host.version_before, &host.image_before),
+            name(&host.version_after, &host.image_after),
             state_of(host),
         ]
     });

@@ -123,6 +123,8 @@ fn host_receipt(instance: &str, after: &str, touched: bool) -> HostReceipt {
         gone: false,
         image_before: image("9d11ab0"),
         image_after: image(after),
+        version_before: Some("9d11ab0".to_owned()),
+        version_after: Some(after.to_owned()),
         targets: vec![TargetReceipt {
             target_group: "search-api".to_owned(),
             port: 8080,

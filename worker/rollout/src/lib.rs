@@ -33,7 +33,7 @@ pub use report::conclude;
 pub use snapshot::{
     AlarmSnapshot, ContainerSnapshot, FleetSnapshot, GroupSnapshot, HostSnapshot, HostView, LABEL_RELEASE,
     LABEL_VERSION, MemberSnapshot, Observation, ObservedGroup, ObservedHost, ObservedTarget,
-    TargetGroupSnapshot, TargetSnapshot,
+    TargetGroupSnapshot, TargetSnapshot, version_name,
 };
 pub use state::{Illegal, Release, Standing, StepState};
 pub use step::{Phase, Step};

@@ -6,7 +6,7 @@ use drawgate_schemas::{Direction, Event, HostPhase, HostProgress, HostRef, Start
 
 use crate::limits::between_ms;
 use crate::plan::{HostPlan, Plan};
-use crate::record::{Entry, Evidence, Failure, Record, StepOutcome};
+use crate::record::{Cause, Entry, Evidence, Failure, Record, StepOutcome};
 use crate::snapshot::Observation;
 use crate::state::{Release, host_step};
 use crate::step::{Phase, Step};
@@ -28,10 +28,25 @@ pub fn narrate(release: &Release, entry: &Entry) -> Vec<Event> {
         Record::Intent { step } => begun(release, step).into_iter().collect(),
         Record::Outcome { step, outcome } => ended_step(release, step, outcome),
         Record::TurnedBack { cause } => vec![Event::TurnedBack {
-            reason: format!("{}: {}", cause.step, cause.failure.what),
+            reason: reason(cause),
             instance: cause.step.instance().map(str::to_owned),
         }],
         Record::Ended { ended } => vec![Event::Ended(ended.clone())],
+    }
+}
+
+/// What failed, without the instance, which the event names beside it.
+fn reason(cause: &Cause) -> String {
+    let what = &cause.failure.what;
+    match &cause.step {
+        Step::Host {
+            phase: Phase::Verify, ..
+        } if cause.attempts > 1 => {
+            format!("verify failed, {} attempts: {what}", cause.attempts)
+        }
+        Step::Host { phase, .. } => format!("{phase} failed: {what}"),
+        Step::Stage { .. } => format!("pull the image failed: {what}"),
+        step => format!("{step}: {what}"),
     }
 }
 

@@ -310,6 +310,8 @@ fn host_receipt(release: &Release, plan: &Plan, host: &HostPlan, seen: Option<&O
         gone: release.gone.contains(&host.instance),
         image_before: host.before.as_ref().map(|before| before.image.clone()),
         image_after: after.and_then(|after| after.image.clone()),
+        version_before: host.before.as_ref().map(|before| before.version_name.clone()),
+        version_after: after.and_then(|after| after.version.clone()),
         targets: host
             .targets
             .iter()

@@ -164,12 +164,11 @@ impl HostSnapshot {
         else {
             return None;
         };
-        let label = |key: &str| container.labels.get(key).cloned();
         Some(ContainerBefore {
             id: container.id.clone(),
             image: container.image.clone(),
             digest: container.digest.clone(),
-            version_name: label(LABEL_VERSION).unwrap_or_else(|| version_of(&container.image)),
+            version_name: version_name(&container.labels, &container.image),
             running: container.running,
             restart: container.restart,
             ours: container.labels.contains_key(LABEL_RELEASE),
@@ -182,8 +181,11 @@ pub const LABEL_RELEASE: &str = "drawgate.release";
 /// Label of a container of ours: what a person calls its version.
 pub const LABEL_VERSION: &str = "drawgate.version";
 
-/// What a person calls a container's version that no label names: its tag, or else its digest's first digits.
-fn version_of(image: &str) -> String {
+/// What a person calls a container's version: our label, or else its image's tag, or its digest's first digits.
+pub fn version_name(labels: &BTreeMap<String, String>, image: &str) -> String {
+    if let Some(version) = labels.get(LABEL_VERSION) {
+        return version.clone();
+    }
     image.parse::<drawgate_schemas::ImageReference>().map_or_else(
         |_| drawgate_schemas::limits::cut(image, 24),
         |reference| reference.version().to_owned(),
@@ -223,6 +225,8 @@ pub struct ObservedHost {
     pub container: Option<String>,
     /// The image it was made from.
     pub image: Option<String>,
+    /// What a person calls its version.
+    pub version: Option<String>,
     /// Whether it runs.
     pub running: bool,
     /// Whether a release of ours made it, and which.

@@ -94,9 +94,7 @@ pub(super) async fn run(link: &Link, queue: &Queue, stop: &mut Stop, on: &mut im
         if stop.or(on.ready()).await == Some(true)
             && let Some(channel) = link.channel(stop).await
         {
-            let progress = one_channel(link, &channel, queue, stop, on).await;
-            close(&channel).await;
-            if progress {
+            if one_channel(link, &channel, queue, stop, on).await {
                 backoff.reset();
             }
         }
@@ -113,7 +111,12 @@ async fn one_channel(
     on: &mut impl OnDelivery,
 ) -> bool {
     match consumer(channel, queue).await {
-        Ok(consumer) => deliveries(consumer, stop, on).await,
+        Ok(consumer) => {
+            let progress = deliveries(consumer, stop, on).await;
+            close(channel).await;
+            progress
+        }
+        // A channel that did not answer would not answer to a close either: it is dropped.
         Err(error) => {
             tracing::warn!(
                 queue = queue.name,

@@ -2,6 +2,7 @@
 
 use drawgate_rollout::{
     Evidence, HostPlan, LABEL_RELEASE, Observation, ObservedGroup, ObservedHost, ObservedTarget, StepOutcome,
+    version_name,
 };
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use tokio::time::{Instant, timeout};
@@ -99,6 +100,7 @@ impl Effects {
             Ok(Ok(None)) => {}
             Ok(Ok(Some(container))) => {
                 seen.release = container.labels.get(LABEL_RELEASE).cloned();
+                seen.version = Some(version_name(&container.labels, &container.image_reference));
                 seen.container = Some(container.id);
                 seen.image = Some(container.image_reference);
                 seen.running = container.running;

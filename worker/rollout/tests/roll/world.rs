@@ -658,6 +658,7 @@ impl World {
         let named = host.named();
         ObservedHost {
             member: host.member,
+            version: None,
             container: named.map(|(which, _)| container_id(&planned.instance, which)),
             image: named.map(|(which, _)| match which {
                 Which::Old => OLD_IMAGE.to_owned(),
