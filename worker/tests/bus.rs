@@ -717,7 +717,7 @@ fn ended() -> Event {
     }))
 }
 
-/// Feeds chat; comes back when its queue is there.
+/// Feeds chat; comes back when its queue is bound and consumed.
 async fn feed(
     broker: &Broker,
     bus: &Bus,

@@ -229,6 +229,7 @@ fn needs_operator() -> Vec<Event> {
     events.push(Event::TakenUp { open_steps: 1 });
     let mut receipt = receipt_of(vec![host_receipt(A, "4f2c91e", true)], 3_725_000);
     receipt.hosts[0].image_after = None;
+    receipt.hosts[0].version_after = None;
     receipt.hosts[0].targets[0].after = "unused".to_owned();
     receipt.groups[0].after = vec!["HealthCheck".to_owned(), "ScheduledActions".to_owned()];
     receipt.alarms[0].after = false;

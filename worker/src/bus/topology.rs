@@ -241,9 +241,9 @@ mod tests {
         assert_eq!(
             names,
             [
-                "drawgate.dead",
                 "drawgate.releases.a",
                 "drawgate.control.a",
+                "drawgate.dead",
                 "drawgate.chat"
             ]
         );

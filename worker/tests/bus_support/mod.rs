@@ -126,6 +126,18 @@ impl Broker {
         self.http.get(url).send().await.unwrap().status().is_success()
     }
 
+    /// Declared, bound, and with a consumer: in this order the worker goes about it.
+    pub async fn is_consumed(&self, queue: &str) -> bool {
+        let consumers = self
+            .call("GET", &format!("/consumers/{}", self.vhost), None)
+            .await;
+        consumers
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|consumer| consumer["queue"]["name"] == queue)
+    }
+
     pub async fn delete_queue(&self, name: &str) {
         self.call("DELETE", &format!("/queues/{}/{name}", self.vhost), None)
             .await;
