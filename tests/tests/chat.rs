@@ -32,7 +32,7 @@ async fn chat_away_for_a_whole_roll() {
         ("v2", "succeeded"),
         ("v3", "started"),
         ("v3", "turned back"),
-        ("v3", "service is on what it was before"),
+        ("v3", "service is on v2 everywhere"),
     ];
     for (post, (version, words)) in posts.iter().zip(expected) {
         assert!(

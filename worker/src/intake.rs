@@ -56,6 +56,9 @@ impl Intake {
             }
             Accept::Same => {
                 tracing::info!(release = %request.id, "was accepted before: acknowledged again");
+                // Perhaps by a process that ended before its lane knew.
+                self.lanes
+                    .accepted(&request.environment, &request.service, request.id);
                 Ok(())
             }
             Accept::Reused => Err(Rejection::new(

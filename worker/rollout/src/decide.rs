@@ -146,7 +146,8 @@ impl Agenda<'_> {
     }
 
     /// Hosts that were touched go back: those that are out already first, then the others, at most `max_unavailable`
-    /// out at once. A host that cannot go back stops no other; the receipt names it.
+    /// out at once. A host that cannot go back stops no other that is out, but it goes on taking its place among those
+    /// that may be out: the floor holds on the way back too. The receipt names every host that was not brought back.
     fn back(&self, plan: &Plan) -> Part {
         if self.any_running(|step| !step.restores()) {
             return Part::Break(Vec::new());
@@ -272,7 +273,14 @@ impl Agenda<'_> {
     }
 
     fn perform(&self, step: Step) -> Decision {
-        let deadline = after(self.now, limits::attempt_ms(&step, self.release));
+        let mut deadline = after(self.now, limits::attempt_ms(&step, self.release));
+        if let (true, Some(state)) = (limits::is_bounded_wait(&step), self.release.steps.get(&step)) {
+            // A second attempt gets what the first has left of the service file's bound.
+            deadline = deadline.min(after(
+                state.patient_from,
+                limits::patience_ms(&step, self.release),
+            ));
+        }
         Decision::Perform { step, deadline }
     }
 }

@@ -82,17 +82,25 @@ fn host_attempt_ms(phase: Phase, host: Option<&HostPlan>, plan: &Plan, roll: &Ro
     }
 }
 
+/// Drain and health on the way forward: their bounds stand in the service's file.
+pub fn is_bounded_wait(step: &Step) -> bool {
+    matches!(
+        step,
+        Step::Host {
+            phase: Phase::Drain | Phase::Settle,
+            direction: Direction::Forward,
+            ..
+        }
+    )
+}
+
 /// How long, from its first intent, a step is tried again.
 pub fn patience_ms(step: &Step, release: &Release) -> u64 {
     let base = match step {
         // Looks, and tidying: nothing waits for them that could be harmed, and the release is not to stay open.
         Step::Retire { .. } | Step::Confirm => PATIENCE_MS,
         // These two have their own bound in the service's file, and it is kept.
-        Step::Host {
-            phase: Phase::Drain | Phase::Settle,
-            direction: Direction::Forward,
-            ..
-        } => 0,
+        step if is_bounded_wait(step) => 0,
         step if step.restores() => RESTORE_PATIENCE_MS,
         Step::Sweep => BOOT_PATIENCE_MS,
         _ => PATIENCE_MS,

@@ -71,7 +71,7 @@ fn outcome(release: &Release, plan: &Plan, left_over: &[String]) -> Outcome {
     let touched = release.hosts().any(|host| release.touched(&host.instance));
     match (&release.turned_back, left_over.is_empty()) {
         (_, false) => Outcome::NeedsOperator,
-        (None, true) if all_gone(release, plan) => Outcome::NeedsOperator,
+        (_, true) if all_gone(release, plan) => Outcome::NeedsOperator,
         (None, true) => Outcome::Succeeded,
         (Some(_), true) if touched => Outcome::RolledBack,
         (Some(_), true) => Outcome::Failed,
@@ -96,13 +96,37 @@ fn left_over(release: &Release, plan: &Plan, seen: &Observation) -> Vec<String> 
             ));
         }
     }
-    for host in release
-        .hosts()
-        .filter(|host| !release.gone.contains(&host.instance))
-    {
-        left_over_host(host, release, plan, seen, &mut left);
+    for host in release.hosts() {
+        if release.gone.contains(&host.instance) {
+            left_over_gone(host, release, seen, &mut left);
+        } else {
+            left_over_host(host, release, plan, seen, &mut left);
+        }
     }
     left
+}
+
+/// Whoever left the fleet and has ended is not missed. One that is still there, or back, was left by us where it was:
+/// out of its target groups, on either version.
+fn left_over_gone(host: &HostPlan, release: &Release, seen: &Observation, left: &mut Vec<String>) {
+    let Some(after) = seen
+        .hosts
+        .get(&host.instance)
+        .filter(|_| release.touched(&host.instance))
+    else {
+        return;
+    };
+    let state = if after.member {
+        Some("in the fleet again")
+    } else {
+        after.still.as_deref()
+    };
+    if let Some(state) = state {
+        left.push(format!(
+            "{} left the fleet in mid-roll and is {state}: see which version it runs, and register it again",
+            host.instance
+        ));
+    }
 }
 
 fn left_over_group(group: &GroupPlan, release: &Release, seen: &Observation, left: &mut Vec<String>) {
@@ -154,7 +178,7 @@ fn left_over_host(
         return;
     };
     if !after.member {
-        return;
+        return left_over_gone(host, release, seen, left);
     }
     let touched = release.touched(instance);
     if let Some(why) = after

@@ -221,6 +221,8 @@ pub struct ObservedGroup {
 pub struct ObservedHost {
     /// Whether it is still a member of the fleet.
     pub member: bool,
+    /// For an instance that is no member and has not ended either: what it is (`Standby in …`).
+    pub still: Option<String>,
     /// The container under the service's name: its id.
     pub container: Option<String>,
     /// The image it was made from.

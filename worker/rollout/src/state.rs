@@ -314,6 +314,7 @@ impl Release {
             step,
             Step::Host {
                 phase: Phase::Verify,
+                direction: Direction::Forward,
                 ..
             }
         ) && matches!(state.last, Some(StepOutcome::Transient { .. }));
@@ -370,8 +371,9 @@ impl Release {
             let mut targets = host.targets.iter();
             targets.any(|target| target.target_group == target_group && target.state_before == "healthy")
         };
-        let gone = self
-            .hosts()
+        let gone = plan
+            .hosts
+            .iter()
             .filter(|host| self.gone.contains(&host.instance))
             .filter(was_healthy)
             .count();
@@ -380,6 +382,11 @@ impl Release {
             .floor
             .saturating_sub(u32::try_from(gone).unwrap_or(u32::MAX))
             .max(least)
+    }
+
+    /// Whether a host is out of service by our doing: deregistered, or perhaps so, and not yet healthy again.
+    pub fn is_out(&self, host: &HostPlan) -> bool {
+        crate::path::is_out(self, host)
     }
 
     /// Whether a host was taken out of service on the way forward, or may have been: an intent is enough.

@@ -112,7 +112,7 @@ async fn one_channel(
 ) -> bool {
     match consumer(channel, queue).await {
         Ok(consumer) => {
-            let progress = deliveries(consumer, stop, on).await;
+            let progress = deliveries(channel, consumer, stop, on).await;
             close(channel).await;
             progress
         }
@@ -156,20 +156,52 @@ async fn consumer(channel: &Channel, queue: &Queue) -> Result<Consumer, BusError
     }
 }
 
-async fn deliveries(mut consumer: Consumer, stop: &mut Stop, on: &mut impl OnDelivery) -> bool {
+async fn deliveries(
+    channel: &Channel,
+    mut consumer: Consumer,
+    stop: &mut Stop,
+    on: &mut impl OnDelivery,
+) -> bool {
     let mut progress = false;
-    // An error and the end of the stream both say that the channel is gone; why, the link tells.
-    while let Some(Some(Ok(delivery))) = stop.or(consumer.next()).await {
+    while let Some(delivery) = next(channel, &mut consumer, stop).await {
         match on.on(&delivery, stop).await {
-            Next::Ack => match delivery.ack(BasicAckOptions::default()).await {
-                Ok(true) => progress = true,
-                // The channel was lost meanwhile: it is delivered again.
-                _ => return progress,
-            },
-            Next::GiveBack | Next::Stop => return progress,
+            Next::Ack if acknowledged(&delivery).await => progress = true,
+            _ => break,
         }
     }
     progress
+}
+
+/// The next delivery, or `None` when the channel is gone (why, the link tells) or it is time to stop.
+///
+/// Looked at from time to time and not only waited for: a consumer whose connection breaks is told so by lapin, but a
+/// worker that is never told again would be deaf for ever.
+async fn next(channel: &Channel, consumer: &mut Consumer, stop: &mut Stop) -> Option<Delivery> {
+    loop {
+        match stop
+            .or(tokio::time::timeout(limits::CHANNEL_LOOK, consumer.next()))
+            .await?
+        {
+            Ok(delivery) => return delivery?.ok(),
+            Err(_) if channel.status().connected() => {}
+            Err(_) => {
+                tracing::debug!("a channel was lost without a word");
+                return None;
+            }
+        }
+    }
+}
+
+/// False when the channel was lost meanwhile: it is delivered again. lapin may wait for ever for an acknowledgement
+/// that was under way when the connection broke (seen with 4.12.3 when the broker was killed).
+async fn acknowledged(delivery: &Delivery) -> bool {
+    match tokio::time::timeout(limits::ACK_TIMEOUT, delivery.ack(BasicAckOptions::default())).await {
+        Ok(sent) => sent.unwrap_or(false),
+        Err(_) => {
+            tracing::debug!("an acknowledgement was not sent in time: the channel is given up");
+            false
+        }
+    }
 }
 
 /// Gives back what is unacknowledged.

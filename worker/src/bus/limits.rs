@@ -18,6 +18,13 @@ pub const HEARTBEAT_S: u16 = 15;
 /// Longest wait for an answer to a declaration, a consumer or a close.
 pub const CALL_TIMEOUT: Duration = Duration::from_secs(15);
 
+/// Longest wait until an acknowledgement is on the wire. It takes microseconds; the wait is for a connection that is
+/// gone without a word.
+pub const ACK_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How often a consumer that hears nothing looks whether its channel is still there.
+pub const CHANNEL_LOOK: Duration = Duration::from_secs(5);
+
 /// Longest wait for a confirm. A quorum queue whose leader dies answers within a second or two; a broker under a disk
 /// alarm does not answer at all.
 pub const CONFIRM_TIMEOUT: Duration = Duration::from_secs(30);

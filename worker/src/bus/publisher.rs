@@ -120,14 +120,18 @@ impl Publisher {
             return Some(Ok(channel.clone()));
         }
         let channel = self.link.channel(stop).await?;
-        match channel.confirm_select(ConfirmSelectOptions::default()).await {
-            Ok(()) => {
+        let select = channel.confirm_select(ConfirmSelectOptions::default());
+        match tokio::time::timeout(limits::CALL_TIMEOUT, select).await {
+            Ok(Ok(())) => {
                 self.channel = Some(channel.clone());
                 Some(Ok(channel))
             }
-            Err(source) => Some(Err(BusError::Refused {
+            Ok(Err(source)) => Some(Err(BusError::Refused {
                 operation: "confirm messages",
                 source,
+            })),
+            Err(_) => Some(Err(BusError::Silent {
+                operation: "confirm messages",
             })),
         }
     }

@@ -19,7 +19,7 @@ pub async fn notify(path: &Path) -> Result<ExitCode, CommandError> {
     let Some(mut chat) = handler(&config, &ledger)? else {
         return Err(CommandError::NoChat);
     };
-    let stop = run::stop_signal()?;
+    let (_stopper, stop) = run::stop_signal()?;
     if let Some(bus) = Bus::connect(setup::bus_settings(&config), stop.clone())
         .await
         .map_err(CommandError::Bus)?

@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use super::{CommandError, notify, setup};
 use crate::answers::Answers;
 use crate::bus::Bus;
+use crate::chat::Chat;
 use crate::config::Config;
 use crate::intake::Intake;
 use crate::ledger::Ledger;
@@ -23,7 +24,12 @@ pub async fn run(path: &Path, chat: bool) -> Result<ExitCode, CommandError> {
     let config = setup::load(path)?;
     let ledger = open(&config).await?;
     let effects = setup::effects(&config).await?;
-    let stop = stop_signal()?;
+    let chat = if chat {
+        notify::handler(&config, &ledger)?
+    } else {
+        None
+    };
+    let (stopper, stop) = stop_signal()?;
     let worker = config.worker().to_owned();
     let lanes = Arc::new(Lanes::new(
         ledger.clone(),
@@ -36,43 +42,53 @@ pub async fn run(path: &Path, chat: bool) -> Result<ExitCode, CommandError> {
         .await
         .map_err(|source| ledger_error(&config, source))?;
     tracing::info!(worker, site = %config.settings().site, taken_up, "started");
-
-    // Rolls go on while the broker is away; what they say waits in the outbox.
-    if let Some(bus) = Bus::connect(setup::bus_settings(&config), stop.clone())
-        .await
-        .map_err(CommandError::Bus)?
-    {
-        let intake = Intake::new(Arc::clone(&config), ledger.clone(), Arc::clone(&lanes));
-        let answers = Answers::new(ledger.clone(), worker);
-        let mut chat = if chat {
-            notify::handler(&config, &ledger)?
-        } else {
-            None
-        };
-        let feed = async {
-            if let Some(handler) = &mut chat {
-                bus.feed_chat(handler, stop.clone()).await;
-            }
-        };
-        tokio::join!(
-            bus.consume_releases(&intake, stop.clone()),
-            bus.answer_questions(&answers, stop.clone()),
-            async {
-                // The relay goes on until the lanes have said their last.
-                let (ended, last_words) = watch::channel(false);
-                tokio::join!(bus.relay(&ledger, last_words), async {
-                    lanes_end(&lanes, stop.clone()).await;
-                    ended.send_replace(true);
-                });
-            },
-            feed,
-        );
-        bus.close().await;
-    }
+    let served = serve(&config, &ledger, &lanes, chat, stop).await;
+    // Also where the broker's settings turn out to be wrong: what was taken up comes to a safe point first.
+    stopper.send_replace(true);
     lanes.ended().await;
     effects.close().await;
     tracing::info!("stopped");
-    Ok(ExitCode::SUCCESS)
+    served.map(|()| ExitCode::SUCCESS)
+}
+
+/// Everything on the broker, until the stop. Rolls go on while the broker is away; what they say waits in the outbox.
+async fn serve(
+    config: &Arc<Config>,
+    ledger: &Ledger,
+    lanes: &Arc<Lanes>,
+    mut chat: Option<Chat>,
+    stop: watch::Receiver<bool>,
+) -> Result<(), CommandError> {
+    let settings = setup::bus_settings(config);
+    let Some(bus) = Bus::connect(settings, stop.clone())
+        .await
+        .map_err(CommandError::Bus)?
+    else {
+        return Ok(());
+    };
+    let intake = Intake::new(Arc::clone(config), ledger.clone(), Arc::clone(lanes));
+    let answers = Answers::new(ledger.clone(), config.worker().to_owned());
+    let feed = async {
+        if let Some(handler) = &mut chat {
+            bus.feed_chat(handler, stop.clone()).await;
+        }
+    };
+    // The relay goes on until the lanes have said their last.
+    let (ended, last_words) = watch::channel(false);
+    let relay = async {
+        tokio::join!(bus.relay(ledger, last_words), async {
+            lanes_end(lanes, stop.clone()).await;
+            ended.send_replace(true);
+        });
+    };
+    tokio::join!(
+        bus.consume_releases(&intake, stop.clone()),
+        bus.answer_questions(&answers, stop.clone()),
+        relay,
+        feed,
+    );
+    bus.close().await;
+    Ok(())
 }
 
 async fn lanes_end(lanes: &Lanes, mut stop: watch::Receiver<bool>) {
@@ -96,10 +112,11 @@ fn ledger_error(config: &Config, source: crate::ledger::LedgerError) -> CommandE
 
 /// Becomes true at SIGTERM or SIGINT. A second signal ends the process at once: what was under way is looked at again
 /// when the release is taken up.
-pub(super) fn stop_signal() -> Result<watch::Receiver<bool>, CommandError> {
+pub(super) fn stop_signal() -> Result<(watch::Sender<bool>, watch::Receiver<bool>), CommandError> {
     let mut terminate = signal(SignalKind::terminate()).map_err(CommandError::Signals)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(CommandError::Signals)?;
     let (sender, stop) = watch::channel(false);
+    let stopper = sender.clone();
     tokio::spawn(async move {
         tokio::select! { _ = terminate.recv() => {} _ = interrupt.recv() => {} }
         tracing::info!("stopping at the next safe point; a second signal stops at once");
@@ -108,5 +125,5 @@ pub(super) fn stop_signal() -> Result<watch::Receiver<bool>, CommandError> {
         tracing::warn!("stopped at once");
         rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL).ok();
     });
-    Ok(stop)
+    Ok((stopper, stop))
 }

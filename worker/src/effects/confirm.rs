@@ -45,13 +45,13 @@ impl Effects {
             seen.alarms
                 .insert(plan.name.clone(), alarm.is_none_or(|alarm| alarm.actions_enabled));
         }
-        let members = task
-            .release
-            .hosts()
-            .filter(|host| !task.release.gone.contains(&host.instance));
         // One moment for all: they share a look at each target group.
         let now = Instant::now();
-        let looks: Vec<_> = members.map(|host| self.observe_named(task, host, now)).collect();
+        let looks: Vec<_> = task
+            .release
+            .hosts()
+            .map(|host| self.observe_named(task, host, now))
+            .collect();
         seen.hosts = stream::iter(looks).buffered(SIDE_BY_SIDE).try_collect().await?;
         seen.tag_digest = self.tag_digest(task).await;
         Ok(StepOutcome::Done {
@@ -71,13 +71,12 @@ impl Effects {
     }
 
     async fn observe(&self, task: Task<'_>, host: &HostPlan, now: Instant) -> Effect<ObservedHost> {
-        let mut seen = ObservedHost {
-            member: matches!(
-                self.membership(&host.instance, host.group.as_deref()).await?,
-                Membership::InService | Membership::Awaited(_)
-            ),
-            ..ObservedHost::default()
-        };
+        let mut seen = ObservedHost::default();
+        match self.membership(&host.instance, host.group.as_deref()).await? {
+            Membership::InService | Membership::Awaited(_) => seen.member = true,
+            Membership::Gone { ended: true, .. } => {}
+            Membership::Gone { why, ended: false } => seen.still = Some(why),
+        }
         for target in &host.targets {
             let state = self.state_of(task, target, now).await?;
             seen.targets.push(ObservedTarget {
@@ -86,7 +85,7 @@ impl Effects {
                 state: state.map_or_else(|| "absent".to_owned(), |state| state.as_str().to_owned()),
             });
         }
-        if seen.member {
+        if seen.member && !task.release.gone.contains(&host.instance) {
             self.observe_container(task, host, &mut seen).await;
         }
         Ok(seen)

@@ -169,9 +169,10 @@ impl Effects {
         let mut removed = false;
         for container in engine.containers(true).await.sorted()? {
             let failed = !succeeded && is_of(&container, task) && container.name != *name;
-            let superseded = succeeded && container.name.starts_with(&prefix) && !container.running;
-            if (failed || superseded) && keep != Some(container.id.as_str()) {
-                removed |= engine.remove(&container.id, failed).await.sorted()?;
+            let superseded = succeeded && container.name.strip_prefix(&prefix).is_some_and(is_short_id);
+            // One that runs is somebody's service, whatever went wrong before.
+            if (failed || superseded) && !container.running && keep != Some(container.id.as_str()) {
+                removed |= engine.remove(&container.id, false).await.sorted()?;
             }
         }
         Ok(if removed {
@@ -180,6 +181,11 @@ impl Effects {
             StepOutcome::already()
         })
     }
+}
+
+/// As [`drawgate_schemas::ReleaseId::short`] writes it: other names that begin alike are not ours.
+fn is_short_id(text: &str) -> bool {
+    text.len() == 8 && text.chars().all(|c| c.is_ascii_hexdigit())
 }
 
 fn is_of(container: &ContainerInfo, task: Task<'_>) -> bool {

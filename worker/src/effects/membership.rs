@@ -1,5 +1,9 @@
 //! Whether an instance is a member of its fleet, read right before it is registered.
 
+use std::time::Duration;
+
+use tokio::time::sleep;
+
 use super::Effects;
 use super::outcome::{Effect, Sorted};
 
@@ -10,12 +14,32 @@ pub(super) enum Membership {
     /// On its way in.
     Awaited(String),
     /// On its way out, or out. Never registered by us.
-    Gone(String),
+    Gone {
+        /// How that was seen.
+        why: String,
+        /// Whether the instance has ended, or is about to: nothing of it can be left behind.
+        ended: bool,
+    },
 }
 
+/// AWS's answers may be older than the last change (Amazon EC2 API Reference, "Eventual consistency"): what a host is
+/// dropped for is looked at twice, this far apart.
+const CONSISTENCY: Duration = Duration::from_secs(3);
+
 impl Effects {
-    /// While `HealthCheck` is suspended a group goes on listing dead instances as `InService`: both are asked.
+    /// Where an instance stands. That it is gone is believed at the second look.
     pub(super) async fn membership(&self, instance: &str, group: Option<&str>) -> Effect<Membership> {
+        match self.look_at_membership(instance, group).await? {
+            Membership::Gone { .. } => {
+                sleep(CONSISTENCY).await;
+                self.look_at_membership(instance, group).await
+            }
+            there => Ok(there),
+        }
+    }
+
+    /// While `HealthCheck` is suspended a group goes on listing dead instances as `InService`: both are asked.
+    async fn look_at_membership(&self, instance: &str, group: Option<&str>) -> Effect<Membership> {
         let seen = self.aws.instances_by_ids(&[instance.to_owned()]).await.sorted()?;
         let state = seen
             .first()
@@ -23,7 +47,13 @@ impl Effects {
         match state {
             "running" => {}
             "pending" => return Ok(Membership::Awaited(state.to_owned())),
-            other => return Ok(Membership::Gone(format!("{other} in EC2"))),
+            other => {
+                let ended = matches!(other, "shutting-down" | "terminated");
+                return Ok(Membership::Gone {
+                    why: format!("{other} in EC2"),
+                    ended,
+                });
+            }
         }
         let Some(group) = group else {
             return Ok(Membership::InService);
@@ -44,8 +74,14 @@ impl Effects {
             Some(pending) if pending.starts_with("Pending") => {
                 Membership::Awaited(format!("{pending} in {group}"))
             }
-            Some(other) => Membership::Gone(format!("{other} in {group}")),
-            None => Membership::Gone(format!("no longer a member of {group}")),
+            Some(other) => Membership::Gone {
+                why: format!("{other} in {group}"),
+                ended: other.starts_with("Terminat"),
+            },
+            None => Membership::Gone {
+                why: format!("no longer a member of {group}"),
+                ended: false,
+            },
         })
     }
 }

@@ -163,7 +163,7 @@ impl Effects {
             return outcome;
         }
         match Box::pin(self.membership(&host.instance, host.group.as_deref())).await {
-            Ok(Membership::Gone(why)) => StepOutcome::Done {
+            Ok(Membership::Gone { why, .. }) => StepOutcome::Done {
                 evidence: Evidence::Gone { why },
             },
             _ => outcome,

@@ -31,7 +31,13 @@ impl Effects {
             }
             Some(_) => {}
             // The tag comes first: from it anybody can restore the group when everything else is lost.
-            None => self.aws.tag_group(name, GROUP_TAG, &tag).await.sorted()?,
+            None => {
+                self.aws.tag_group(name, GROUP_TAG, &tag).await.sorted()?;
+                // Two targets may share a group, and the last to write a tag has it.
+                if self.group(name).await?.tags.get(GROUP_TAG) != Some(&tag) {
+                    return refused(format!("{name} was taken by another release at the same moment"));
+                }
+            }
         }
         let missing = without(&plan.suspend, |process| is_suspended(&group, process));
         if missing.is_empty() {
@@ -68,14 +74,19 @@ impl Effects {
         let ours = without(&plan.suspend, |process| !is_suspended(&group, process));
         let first = without(&ours, |process| process != Process::HealthCheck);
         self.resume_these(name, &first).await?;
-        if ours.contains(&Process::ReplaceUnhealthy) {
-            self.mark_healthy(task, name).await?;
+        // What keeps ReplaceUnhealthy waiting must not keep the rest suspended.
+        let marked = match ours.contains(&Process::ReplaceUnhealthy) {
+            true => self.mark_healthy(task, name).await,
+            false => Ok(()),
+        };
+        if marked.is_ok() && ours.contains(&Process::ReplaceUnhealthy) {
             self.resume_these(name, &[Process::ReplaceUnhealthy]).await?;
         }
         let rest = without(&ours, |process| {
             matches!(process, Process::HealthCheck | Process::ReplaceUnhealthy)
         });
         self.resume_these(name, &rest).await?;
+        marked?;
         let seen = self.group(name).await?;
         if let Some(process) = plan.suspend.iter().find(|process| is_suspended(&seen, **process)) {
             return not_yet(format!("{} of {name} is still suspended", process.as_str()));

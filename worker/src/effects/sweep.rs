@@ -3,13 +3,17 @@
 use std::collections::BTreeSet;
 
 use drawgate_rollout::definition::FleetSelector;
-use drawgate_rollout::{Evidence, Finding, Severity, StepOutcome, host_plan};
+use drawgate_rollout::{Evidence, Finding, HostSnapshot, Severity, StepOutcome, host_plan};
+use jiff::SignedDuration;
 
 use super::inspect::host_snapshot;
 use super::membership::Membership;
 use super::outcome::{Effect, either, not_yet, refused};
 use super::{Effects, Task};
 use crate::aws::Instance;
+
+/// Time that a new instance is given to start its container and join its target groups by itself.
+const BOOT: SignedDuration = SignedDuration::from_mins(3);
 
 impl Effects {
     pub(super) async fn sweep(&self, task: Task<'_>) -> StepOutcome {
@@ -28,7 +32,7 @@ impl Effects {
         for instance in &strangers {
             let group = self.group_of(task, instance).await?;
             match self.membership(&instance.id, group.as_deref()).await? {
-                Membership::Gone(_) => {}
+                Membership::Gone { .. } => {}
                 Membership::Awaited(state) => {
                     return not_yet(format!("{} joined and is {state}", instance.id));
                 }
@@ -54,6 +58,7 @@ impl Effects {
         for ((instance, group), view) in joined.into_iter().zip(views) {
             let targets = registrations.remove(&instance.id).unwrap_or_default();
             let seen = host_snapshot(&instance, group, targets, view);
+            still_boots(task, &instance, &seen)?;
             let mut findings: Vec<Finding> = Vec::new();
             let plan = host_plan(&seen, definition, &mut findings);
             let refusal = findings
@@ -85,4 +90,27 @@ impl Effects {
             .sorted()?;
         Ok(groups.into_values().next())
     }
+}
+
+/// An instance is `InService` before its boot script has ended: what that script starts, or registers, in the middle of our
+/// swap would be taken for a failure. One that has had its time and still runs nothing is rolled like any other.
+fn still_boots(task: Task<'_>, instance: &Instance, seen: &HostSnapshot) -> Effect<()> {
+    let age = instance
+        .launched_at
+        .map(|at| jiff::Timestamp::now().duration_since(at));
+    if age.is_none_or(|age| age > BOOT) {
+        return Ok(());
+    }
+    let runs = seen.before().is_some_and(|before| before.running);
+    let registered = !seen.targets.is_empty() || task.plan.target_groups.is_empty();
+    if runs && registered {
+        return Ok(());
+    }
+    let name = &task.plan.definition.container.name;
+    let missing = if runs {
+        "is not registered yet".to_owned()
+    } else {
+        format!("does not run {name} yet")
+    };
+    not_yet(format!("{} joined and {missing}", instance.id))
 }

@@ -33,7 +33,7 @@ impl Effects {
         for target in &host.targets {
             let all = self.targets_of(task, &target.target_group, recent).await?;
             let own = find(&all, target);
-            keeps_floor(task, target, &all, own)?;
+            keeps_floor(task, host, target, &all)?;
             present.extend(
                 own.filter(|own| own.state != TargetState::Draining)
                     .map(|_| target),
@@ -209,7 +209,7 @@ impl Effects {
         match self.membership(&host.instance, host.group.as_deref()).await? {
             Membership::InService => Ok(()),
             Membership::Awaited(state) => not_yet(format!("the instance is {state}")),
-            Membership::Gone(why) => Err(StepOutcome::Done {
+            Membership::Gone { why, .. } => Err(StepOutcome::Done {
                 evidence: drawgate_rollout::Evidence::Gone { why },
             }),
         }
@@ -242,16 +242,32 @@ impl Effects {
 
 /// The floor of a target group: taking this host out must leave as many healthy as the plan says. A host that is not
 /// healthy costs nothing.
-fn keeps_floor(task: Task<'_>, target: &TargetPlan, all: &[Target], own: Option<&Target>) -> Effect<()> {
-    if own.is_none_or(|own| own.state != TargetState::Healthy) {
+///
+/// Targets of other hosts that we have out do not count, whatever AWS says of them: its answer may be older than their
+/// deregistering.
+fn keeps_floor(task: Task<'_>, host: &HostPlan, target: &TargetPlan, all: &[Target]) -> Effect<()> {
+    if find(all, target).is_none_or(|own| own.state != TargetState::Healthy) {
         return Ok(());
     }
     let Some(group) = task.plan.target_groups.get(&target.target_group) else {
         return Ok(());
     };
+    let others = || {
+        task.release
+            .hosts()
+            .filter(|other| other.instance != host.instance)
+    };
+    let out: Vec<&TargetPlan> = others()
+        .filter(|other| task.release.is_out(other))
+        .flat_map(|other| &other.targets)
+        .collect();
+    let is_out = |seen: &Target| {
+        let mut out = out.iter().filter(|out| out.target_group == target.target_group);
+        out.any(|out| out.id == seen.id && out.port == seen.port)
+    };
     let healthy = all
         .iter()
-        .filter(|other| other.state == TargetState::Healthy)
+        .filter(|seen| seen.state == TargetState::Healthy && !is_out(seen))
         .count();
     let floor = task.release.floor(&target.target_group);
     if healthy <= floor as usize {
@@ -284,14 +300,16 @@ fn drained_at(task: Task<'_>, host: &HostPlan, direction: Direction) -> Instant 
         phase: Phase::Deregister,
     };
     let state = task.release.steps.get(&step);
+    // Found deregistered: since when is not known, so that only the least is waited for before looking.
     let already = state.and_then(|state| state.last.as_ref());
-    if matches!(already, Some(StepOutcome::AlreadyDone { .. })) {
-        return Instant::now();
-    }
+    let wait_ms = match already {
+        Some(StepOutcome::AlreadyDone { .. }) => task.plan.definition.roll.min_drain_ms,
+        _ => task.plan.drain_ms(host),
+    };
     let since_ms = state.map_or(0, |state| {
         u64::try_from(jiff::Timestamp::now().duration_since(state.last_at).as_millis()).unwrap_or(0)
     });
-    let left_ms = task.plan.drain_ms(host).saturating_sub(since_ms);
+    let left_ms = wait_ms.saturating_sub(since_ms);
     Instant::now() + Duration::from_millis(left_ms)
 }
 

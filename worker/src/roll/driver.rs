@@ -1,12 +1,16 @@
 //! The loop around `decide` for one release: append the intent, perform, append the outcome, ask again.
 
+use std::future::Future;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use drawgate_rollout::{
     Decision, Entry, Failure, Illegal, Phase, Record, Release, Step, StepOutcome, decide, narrate,
 };
 use drawgate_schemas::{Outcome, ReleaseId, StatusEvent, Version1};
+use futures_util::FutureExt;
 use jiff::Timestamp;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -16,7 +20,7 @@ use uuid::Uuid;
 use super::lane::{LaneState, Turn};
 use super::limits::{LAST_STEPS, LEASE_LEFT, LEDGER_RETRY};
 use crate::effects::Effects;
-use crate::ledger::{Ledger, LedgerError};
+use crate::ledger::{Lease, Ledger, LedgerError};
 
 /// How driving a release ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,7 +87,12 @@ impl Driver {
         lane: LaneState,
         id: ReleaseId,
     ) -> Result<Self, DriveError> {
-        let journal = hands.ledger.journal(id).await?;
+        let journal = loop {
+            match hands.ledger.journal(id).await {
+                Err(error) if error.is_unavailable() && !*hands.stop.borrow() => sleep(LEDGER_RETRY).await,
+                journal => break journal?,
+            }
+        };
         let release =
             Release::fold(&journal).map_err(|source| DriveError::Journal { release: id, source })?;
         let stop = hands.stop.clone();
@@ -153,12 +162,12 @@ impl Driver {
         }
         tokio::select! {
             Some(ended) = self.running.join_next() => {
-                // A panic is a mistake of ours: what the step did is not known, and its intent stays open until
-                // the release is taken up again.
+                // The task itself has nothing that could break: the effect in it is caught.
                 let (step, outcome) = ended.map_err(|_| Halt::Stopped)?;
                 self.append(Record::Outcome { step, outcome }).await
             }
             () = sleep_until(instant_of(wake)), if wake.is_some() => Ok(()),
+            () = self.lane.lost() => Err(Halt::LostLane),
             _ = self.stop.changed() => Err(Halt::Stopped),
         }
     }
@@ -175,30 +184,31 @@ impl Driver {
                 Ok(())
             }
             () = sleep_until(instant_of(expires)), if expires.is_some() => Ok(()),
+            () = self.lane.lost() => Err(Halt::LostLane),
             _ = self.stop.changed() => Err(Halt::Stopped),
         }
     }
 
     /// Intent first, then the effect.
     async fn begin(&mut self, step: Step, deadline: Timestamp) -> Result<(), Halt> {
-        self.safe_lease().await?;
+        let lease = self.safe_lease().await?;
         self.append(Record::Intent { step: step.clone() }).await?;
         let (effects, release) = (self.hands.effects.clone(), Arc::new(self.release.clone()));
         let deadline = instant_of(Some(deadline));
         tracing::debug!(release = %release.request.id, %step, "performing");
         self.running.spawn(async move {
-            let outcome = effects.perform(&release, &step, deadline).await;
+            let outcome = guarded(&lease, effects.perform(&release, &step, deadline)).await;
             (step, outcome)
         });
         Ok(())
     }
 
     /// A lease that lasts for the effect that is about to begin.
-    async fn safe_lease(&mut self) -> Result<(), Halt> {
+    async fn safe_lease(&mut self) -> Result<Arc<Lease>, Halt> {
         loop {
             match self.lane.lease() {
                 None => return Err(Halt::LostLane),
-                Some(lease) if lease.remaining() > LEASE_LEFT => return Ok(()),
+                Some(lease) if lease.remaining() > LEASE_LEFT => return Ok(lease),
                 Some(_) => {}
             }
             tokio::select! {
@@ -222,6 +232,7 @@ impl Driver {
         let events = number(&mut next, &entry, &self.hands.worker);
         log(id, &entry);
         let ended = next.ended.as_ref().map(|ended| ended.outcome);
+        let mut tried = false;
         loop {
             let Some(lease) = self.lane.lease() else {
                 return Err(Halt::LostLane);
@@ -231,8 +242,11 @@ impl Driver {
                 Err(error) if error.is_lost_lease() => return Err(Halt::LostLane),
                 Err(error) if error.is_unavailable() => {
                     tracing::error!(release = %id, %error, "the ledger is away: nothing is done until it is back");
+                    tried = true;
                     sleep(LEDGER_RETRY).await;
                 }
+                // The disk said no, and had written it all the same.
+                Err(_) if tried && self.is_last(&entry).await => break,
                 Err(error) => return Err(DriveError::from(error).into()),
             }
             if *self.stop.borrow() {
@@ -241,6 +255,11 @@ impl Driver {
         }
         self.release = next;
         Ok(())
+    }
+
+    async fn is_last(&self, entry: &Entry) -> bool {
+        let journal = self.hands.ledger.journal(self.release.request.id).await;
+        journal.is_ok_and(|journal| journal.last() == Some(entry))
     }
 
     /// At a shutdown: waits are dropped, they will be begun anew; what changes something is given a moment to end.
@@ -278,6 +297,23 @@ impl Driver {
             }
         }
     }
+}
+
+/// Carries an effect on for as long as the lease lasts: beyond the call that is on its way nothing more is done. A panic
+/// is a mistake of ours; what the effect did then is not known, and the core looks again.
+async fn guarded(lease: &Lease, effect: impl Future<Output = StepOutcome>) -> StepOutcome {
+    let unknown = |what: &str| StepOutcome::Unknown {
+        failure: Failure::new(what),
+    };
+    let mut effect = Box::pin(AssertUnwindSafe(effect).catch_unwind());
+    std::future::poll_fn(|context| {
+        if lease.remaining().is_zero() {
+            return Poll::Ready(unknown("the lane's lease ran out while this was under way"));
+        }
+        let ended = effect.as_mut().poll(context);
+        ended.map(|outcome| outcome.unwrap_or_else(|_| unknown("a mistake in drawgate-worker: see its log")))
+    })
+    .await
 }
 
 /// Status events for an entry, numbered on from the last one.

@@ -21,6 +21,11 @@ impl LaneState {
         self.0.borrow().clone()
     }
 
+    /// Comes back when the lane is ours no more.
+    pub(super) async fn lost(&self) {
+        let _ = self.0.clone().wait_for(Option::is_none).await;
+    }
+
     pub(super) async fn changed(&mut self) {
         // The sender lives as long as the lane's drivers do.
         let _ = self.0.changed().await;
@@ -106,6 +111,8 @@ impl Lane {
                     if !self.renew(&lease_sender).await {
                         break;
                     }
+                    // Another worker on this ledger may have accepted a release while the lane was ours.
+                    self.line_up(&line, &state, &mut drivers).await;
                 }
                 _ = stop.changed() => break,
             }
@@ -148,13 +155,12 @@ impl Lane {
         state: &LaneState,
         drivers: &mut JoinSet<Option<ReleaseId>>,
     ) {
-        let open = loop {
-            match self.hands.ledger.open_releases().await {
-                Ok(open) => break open,
-                Err(error) => {
-                    tracing::error!(lane = %self.name(), %error, "open releases could not be read");
-                    sleep(LEDGER_RETRY).await;
-                }
+        let open = match self.hands.ledger.open_releases().await {
+            Ok(open) => open,
+            Err(error) => {
+                // The next renewal tries again.
+                tracing::error!(lane = %self.name(), %error, "open releases could not be read");
+                return;
             }
         };
         let ours = open

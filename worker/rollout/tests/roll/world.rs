@@ -659,6 +659,7 @@ impl World {
         ObservedHost {
             member: host.member,
             version: None,
+            still: None,
             container: named.map(|(which, _)| container_id(&planned.instance, which)),
             image: named.map(|(which, _)| match which {
                 Which::Old => OLD_IMAGE.to_owned(),
