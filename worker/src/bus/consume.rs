@@ -93,10 +93,9 @@ pub(super) async fn run(link: &Link, queue: &Queue, stop: &mut Stop, on: &mut im
     while !stop.is_set() {
         if stop.or(on.ready()).await == Some(true)
             && let Some(channel) = link.channel(stop).await
+            && one_channel(link, &channel, queue, stop, on).await
         {
-            if one_channel(link, &channel, queue, stop, on).await {
-                backoff.reset();
-            }
+            backoff.reset();
         }
         stop.sleep(backoff.next()).await;
     }
