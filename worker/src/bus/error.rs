@@ -84,8 +84,8 @@ impl BusError {
             )),
             Self::Unconfirmed => Some(
                 "a confirm waits for every queue the message goes to: look for one that is down or has no leader \
-                 (`rabbitmqctl list_queues name state leader`; after a crash of RabbitMQ 3.10, restart the node once \
-                 more), or for a memory or disk alarm (`rabbitmq-diagnostics alarms`)"
+                 (`rabbitmqctl list_queues name state leader`), or for a memory or disk alarm \
+                 (`rabbitmq-diagnostics alarms`)"
                     .to_owned(),
             ),
             _ => None,

@@ -21,6 +21,10 @@ use crate::aws::{Target, TargetId, TargetState};
 /// An attempt of a wait ends this much before its deadline, so that what was seen last can be told.
 const LAST_WORDS: Duration = Duration::from_millis(500);
 
+/// The load balancer notices the end of a delay by a clock of its own: a look right at the end would come a moment too
+/// early, and cost a whole interval.
+const NOTICED: Duration = Duration::from_millis(100);
+
 impl Effects {
     pub(super) async fn deregister(&self, task: Task<'_>, host: &HostPlan) -> StepOutcome {
         either(self.try_deregister(task, host).await)
@@ -310,7 +314,7 @@ fn drained_at(task: Task<'_>, host: &HostPlan, direction: Direction) -> Instant 
         u64::try_from(jiff::Timestamp::now().duration_since(state.last_at).as_millis()).unwrap_or(0)
     });
     let left_ms = wait_ms.saturating_sub(since_ms);
-    Instant::now() + Duration::from_millis(left_ms)
+    Instant::now() + Duration::from_millis(left_ms) + NOTICED
 }
 
 /// The policy that a host's container is to keep in one direction; `None` where there is no container.
