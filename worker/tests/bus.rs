@@ -727,7 +727,7 @@ async fn feed(
     let (bus, stop) = (bus.clone(), stop.subscribe());
     let feeding = tokio::spawn(async move { bus.feed_chat(&mut chat, stop).await });
     until("chat has its queue", async || {
-        broker.exists("drawgate.chat").await
+        broker.is_consumed("drawgate.chat").await
     })
     .await;
     feeding

@@ -47,11 +47,11 @@ impl Rig {
         let (vhost, url, alone) = match &api {
             Some(api) => {
                 let vhost = format!("drawgate-test-{name}");
-                delete(&format!("{api}/api/vhosts/{vhost}")).await;
-                put(&format!("{api}/api/vhosts/{vhost}"), "{}").await;
+                delete(&format!("{api}/vhosts/{vhost}")).await;
+                put(&format!("{api}/vhosts/{vhost}"), "{}").await;
                 let user = user_of(&url);
                 let everything = r#"{"configure":".*","write":".*","read":".*"}"#;
-                put(&format!("{api}/api/permissions/{vhost}/{user}"), everything).await;
+                put(&format!("{api}/permissions/{vhost}/{user}"), everything).await;
                 (vhost.clone(), with_vhost(&url, &vhost), None)
             }
             None => ("/".to_owned(), url, Some(alone().await)),
@@ -150,7 +150,7 @@ impl Drop for Rig {
     /// The virtual host goes with the test; the next run would replace it anyway.
     fn drop(&mut self) {
         let Some(api) = self.api.clone() else { return };
-        let url = format!("{api}/api/vhosts/{}", self.vhost);
+        let url = format!("{api}/vhosts/{}", self.vhost);
         tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(delete(&url)));
     }
 }

@@ -362,8 +362,11 @@ async fn forward(near: TcpStream, to: String, mut cut: watch::Receiver<u32>, swa
     let ((mut from_near, mut to_near), (mut from_far, mut to_far)) = (near.into_split(), far.into_split());
     let sending = async {
         let mut buffer = [0; 4096];
+        let mut swallowed = false;
         while let Ok(n @ 1..) = from_near.read(&mut buffer).await {
-            if !swallows.load(Ordering::SeqCst) && to_far.write_all(&buffer[..n]).await.is_err() {
+            // For good: a stream may end early, but it never has a hole.
+            swallowed |= swallows.load(Ordering::SeqCst);
+            if !swallowed && to_far.write_all(&buffer[..n]).await.is_err() {
                 break;
             }
         }
