@@ -21,8 +21,8 @@ use crate::aws::{Target, TargetId, TargetState};
 /// An attempt of a wait ends this much before its deadline, so that what was seen last can be told.
 const LAST_WORDS: Duration = Duration::from_millis(500);
 
-/// The load balancer notices the end of a delay by a clock of its own: a look right at the end would come a moment too
-/// early, and cost a whole interval.
+/// The load balancer notices the end of a delay, or the time for a check, by a clock of its own: a look at that very
+/// moment would come a little too early, and cost a whole interval.
 const NOTICED: Duration = Duration::from_millis(100);
 
 impl Effects {
@@ -148,6 +148,11 @@ impl Effects {
         let min_healthy = Duration::from_millis(task.plan.definition.roll.min_healthy_time_ms);
         let poll = Duration::from_millis(task.plan.definition.roll.poll_interval_ms);
         let mut healthy_since: Option<Instant> = None;
+        // No target is healthy the moment it is registered; and the checks that follow come at whole seconds from then
+        // on, so that looks at the same moments would each come a little too early.
+        if !awaited.is_empty() {
+            sleep_until(Instant::now() + NOTICED).await;
+        }
         loop {
             let look_at = Instant::now();
             let unhealthy = self.first_unhealthy(task, host, &awaited, look_at).await?;
