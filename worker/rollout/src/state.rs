@@ -330,7 +330,13 @@ impl Release {
             };
         }
         let given_up_at = after(state.patient_from, limits::patience_ms(step, self));
-        if now >= given_up_at || state.attempts >= limits::ATTEMPTS {
+        // An attempt of a bounded wait ends a little before its time, to tell what it saw last: what is left then is no
+        // time for another one, whose words would be poorer.
+        let too_little_ms = match &self.plan {
+            Some(plan) if limits::is_bounded_wait(step) => 1_000 + 2 * plan.definition.roll.poll_interval_ms,
+            _ => 0,
+        };
+        if after(now, too_little_ms) >= given_up_at || state.attempts >= limits::ATTEMPTS {
             return Standing::Failed(failure);
         }
         Standing::Again {

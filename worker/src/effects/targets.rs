@@ -148,10 +148,10 @@ impl Effects {
         let min_healthy = Duration::from_millis(task.plan.definition.roll.min_healthy_time_ms);
         let poll = Duration::from_millis(task.plan.definition.roll.poll_interval_ms);
         let mut healthy_since: Option<Instant> = None;
-        // No target is healthy the moment it is registered; and the checks that follow come at whole seconds from then
-        // on, so that looks at the same moments would each come a little too early.
+        // Registering has just looked, and no target is healthy the moment it is registered. The checks come at whole
+        // seconds from then on, so that looks at the same moments would each come a little too early.
         if !awaited.is_empty() {
-            sleep_until(Instant::now() + NOTICED).await;
+            sleep_until(Instant::now() + poll + NOTICED).await;
         }
         loop {
             let look_at = Instant::now();
