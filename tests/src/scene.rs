@@ -22,9 +22,6 @@ use crate::worker::Worker;
 /// The site of every test's worker.
 const SITE: &str = "lab";
 
-/// A fleet on v1 is healthy within two seconds.
-const SCENE_SET: std::time::Duration = std::time::Duration::from_secs(30);
-
 /// A lab as new, a broker as new, and a worker's configuration.
 pub struct Scene {
     /// The lab.
@@ -230,18 +227,6 @@ impl Scene {
 
     /// The same with version `v1` on every host, made by another tool, and healthy.
     pub async fn fleet_on_v1(&self, name: &str, hosts: &[&str]) -> Fleet {
-        self.v1(name, hosts, &["-p", "8080:8080"]).await;
-        let fleet = self.fleet(name, hosts).await;
-        // On a machine that is busy with other builds, an engine was seen to publish a port that led nowhere. That is
-        // before anything of ours has begun: the scene is set once more, and says so.
-        if tokio::time::timeout(SCENE_SET, self.lab.all_targets(&fleet, "healthy"))
-            .await
-            .is_ok()
-        {
-            return fleet;
-        }
-        eprintln!("the fleet on v1 is not healthy after {SCENE_SET:?}: set up again");
-        self.lab.post("reset", json!({})).await;
         self.v1(name, hosts, &["-p", "8080:8080"]).await;
         let fleet = self.fleet(name, hosts).await;
         self.lab.all_targets(&fleet, "healthy").await;
