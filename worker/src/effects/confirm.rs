@@ -1,5 +1,7 @@
 //! The last look: everything that was touched, as it is now.
 
+use std::time::Duration;
+
 use drawgate_rollout::{
     Evidence, HostPlan, LABEL_RELEASE, Observation, ObservedGroup, ObservedHost, ObservedTarget, StepOutcome,
     version_name,
@@ -45,12 +47,14 @@ impl Effects {
             seen.alarms
                 .insert(plan.name.clone(), alarm.is_none_or(|alarm| alarm.actions_enabled));
         }
-        // One moment for all: they share a look at each target group.
-        let now = Instant::now();
+        // One moment for all: they share a look at each target group. One that is younger than the poll interval, and so
+        // later than every registering that has settled, is not asked for again.
+        let poll = Duration::from_millis(task.plan.definition.roll.poll_interval_ms);
+        let recent = Instant::now().checked_sub(poll).unwrap_or_else(Instant::now);
         let looks: Vec<_> = task
             .release
             .hosts()
-            .map(|host| self.observe_named(task, host, now))
+            .map(|host| self.observe_named(task, host, recent))
             .collect();
         seen.hosts = stream::iter(looks).buffered(SIDE_BY_SIDE).try_collect().await?;
         seen.tag_digest = self.tag_digest(task).await;
@@ -65,12 +69,12 @@ impl Effects {
         &self,
         task: Task<'_>,
         host: &HostPlan,
-        now: Instant,
+        recent: Instant,
     ) -> Effect<(String, ObservedHost)> {
-        Ok((host.instance.clone(), self.observe(task, host, now).await?))
+        Ok((host.instance.clone(), self.observe(task, host, recent).await?))
     }
 
-    async fn observe(&self, task: Task<'_>, host: &HostPlan, now: Instant) -> Effect<ObservedHost> {
+    async fn observe(&self, task: Task<'_>, host: &HostPlan, recent: Instant) -> Effect<ObservedHost> {
         let mut seen = ObservedHost::default();
         match self.membership(&host.instance, host.group.as_deref()).await? {
             Membership::InService | Membership::Awaited(_) => seen.member = true,
@@ -78,7 +82,7 @@ impl Effects {
             Membership::Gone { why, ended: false } => seen.still = Some(why),
         }
         for target in &host.targets {
-            let state = self.state_of(task, target, now).await?;
+            let state = self.state_of(task, target, recent).await?;
             seen.targets.push(ObservedTarget {
                 target_group: target.target_group.clone(),
                 port: target.port,

@@ -109,7 +109,7 @@ impl Effects {
         let Some(before) = &host.before else {
             return Ok(None);
         };
-        match engine.container(&before.id).await.sorted()? {
+        match engine.container_alone(&before.id).await.sorted()? {
             Some(container) => Ok(Some(container)),
             None => refused(format!(
                 "the container {} that ran {} before is gone",
@@ -194,8 +194,7 @@ fn is_of(container: &ContainerInfo, task: Task<'_>) -> bool {
 
 /// The container that this release made on a host.
 pub(super) async fn new_container(engine: &Host, task: Task<'_>) -> Effect<Option<ContainerInfo>> {
-    let all = engine.containers(true).await.sorted()?;
-    Ok(all.into_iter().find(|container| is_of(container, task)))
+    engine.labelled(LABEL_RELEASE, &task.id()).await.sorted()
 }
 
 async fn set_policy(engine: &Host, container: &ContainerInfo, policy: RestartPolicy) -> Effect<bool> {

@@ -185,7 +185,7 @@ impl Effects {
             (Phase::Swap, Direction::Back) => Box::pin(self.swap_back(task, host)).await,
             (Phase::Verify, direction) => Box::pin(self.verify(task, host, *direction)).await,
             (Phase::Enable, direction) => Box::pin(self.enable(task, host, *direction)).await,
-            (Phase::Register, _) => Box::pin(self.register(task, host)).await,
+            (Phase::Register, _) => Box::pin(self.register(host)).await,
             (Phase::Settle, direction) => Box::pin(self.settle(task, host, *direction)).await,
         }
     }

@@ -21,9 +21,12 @@ use crate::aws::{Target, TargetId, TargetState};
 /// An attempt of a wait ends this much before its deadline, so that what was seen last can be told.
 const LAST_WORDS: Duration = Duration::from_millis(500);
 
-/// The load balancer notices the end of a delay, or the time for a check, by a clock of its own: a look at that very
-/// moment would come a little too early, and cost a whole interval.
-const NOTICED: Duration = Duration::from_millis(100);
+/// The load balancer notices the end of a delay by a clock of its own: a look at that very moment would come a little
+/// too early, and cost a whole interval.
+const DRAIN_NOTICED: Duration = Duration::from_millis(40);
+
+/// The same for its checks, which wait for answers too.
+const CHECK_NOTICED: Duration = Duration::from_millis(100);
 
 impl Effects {
     pub(super) async fn deregister(&self, task: Task<'_>, host: &HostPlan) -> StepOutcome {
@@ -108,31 +111,20 @@ impl Effects {
         format!("still draining in {group} past its deadline; {open}")
     }
 
-    pub(super) async fn register(&self, task: Task<'_>, host: &HostPlan) -> StepOutcome {
-        either(self.try_register(task, host).await)
+    pub(super) async fn register(&self, host: &HostPlan) -> StepOutcome {
+        either(self.try_register(host).await)
     }
 
-    async fn try_register(&self, task: Task<'_>, host: &HostPlan) -> Effect<StepOutcome> {
+    async fn try_register(&self, host: &HostPlan) -> Effect<StepOutcome> {
         self.must_be_member(host).await?;
-        let mut changed = false;
+        // No look before it: registering what is registered changes nothing, and a draining target is not registered.
         for target in &host.targets {
-            // A draining target is not a registered one.
-            let there = |state: TargetState| !matches!(state, TargetState::Draining | TargetState::Unused);
-            let state = self.state_of(task, target, Instant::now()).await?;
-            if state.is_some_and(there) {
-                continue;
-            }
             self.aws
                 .register(&target.target_group, &[target_id(target)])
                 .await
                 .sorted()?;
-            changed = true;
         }
-        Ok(if changed {
-            StepOutcome::done()
-        } else {
-            StepOutcome::already()
-        })
+        Ok(StepOutcome::done())
     }
 
     pub(super) async fn settle(&self, task: Task<'_>, host: &HostPlan, direction: Direction) -> StepOutcome {
@@ -151,7 +143,7 @@ impl Effects {
         // Registering has just looked, and no target is healthy the moment it is registered. The checks come at whole
         // seconds from then on, so that looks at the same moments would each come a little too early.
         if !awaited.is_empty() {
-            sleep_until(Instant::now() + poll + NOTICED).await;
+            sleep_until(Instant::now() + poll + CHECK_NOTICED).await;
         }
         loop {
             let look_at = Instant::now();
@@ -319,7 +311,7 @@ fn drained_at(task: Task<'_>, host: &HostPlan, direction: Direction) -> Instant 
         u64::try_from(jiff::Timestamp::now().duration_since(state.last_at).as_millis()).unwrap_or(0)
     });
     let left_ms = wait_ms.saturating_sub(since_ms);
-    Instant::now() + Duration::from_millis(left_ms) + NOTICED
+    Instant::now() + Duration::from_millis(left_ms) + DRAIN_NOTICED
 }
 
 /// The policy that a host's container is to keep in one direction; `None` where there is no container.

@@ -1,6 +1,6 @@
 //! What runs on a host.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use bollard::errors::Error as DockerError;
 use bollard::models::{ContainerInspectResponse, ContainerSummary, PortMap};
@@ -87,11 +87,14 @@ pub struct PortUse {
     pub container_id: String,
 }
 
+/// What a list is narrowed to, as Docker's `filters`.
+type Filters = HashMap<String, Vec<String>>;
+
 impl Host {
     /// The host's containers; with `all`, those that do not run too. One that vanishes meanwhile is left out.
     pub async fn containers(&self, all: bool) -> Result<Vec<ContainerInfo>, HostError> {
         let ids: Vec<String> = self
-            .list(all)
+            .list(all, HashMap::new())
             .await?
             .into_iter()
             .filter_map(|summary| summary.id)
@@ -102,6 +105,20 @@ impl Host {
             .try_collect::<Vec<_>>()
             .await?;
         Ok(found.into_iter().flatten().collect())
+    }
+
+    /// The container that carries this label, without its image's digests: two requests, however many there are.
+    pub async fn labelled(&self, label: &str, value: &str) -> Result<Option<ContainerInfo>, HostError> {
+        let filters = HashMap::from([("label".to_owned(), vec![format!("{label}={value}")])]);
+        match self
+            .list(true, filters)
+            .await?
+            .into_iter()
+            .find_map(|summary| summary.id)
+        {
+            Some(id) => self.container_alone(&id).await,
+            None => Ok(None),
+        }
     }
 
     /// The container of that name or id, if there is one.
@@ -116,14 +133,14 @@ impl Host {
     /// Which running container holds which host port.
     pub async fn ports_in_use(&self) -> Result<Vec<PortUse>, HostError> {
         let mut uses: BTreeSet<PortUse> = BTreeSet::new();
-        for summary in self.list(false).await? {
+        for summary in self.list(false, HashMap::new()).await? {
             uses.extend(port_uses(&summary));
         }
         Ok(uses.into_iter().collect())
     }
 
     /// The container without its image's digests, which cost a request of their own.
-    pub(super) async fn container_alone(&self, name_or_id: &str) -> Result<Option<ContainerInfo>, HostError> {
+    pub async fn container_alone(&self, name_or_id: &str) -> Result<Option<ContainerInfo>, HostError> {
         let answer = self
             .ask("inspecting a container", Effect::Read, |docker| {
                 let name = name_or_id.to_owned();
@@ -133,13 +150,13 @@ impl Host {
         Ok(answer.map(container_info))
     }
 
-    async fn list(&self, all: bool) -> Result<Vec<ContainerSummary>, HostError> {
+    async fn list(&self, all: bool, filters: Filters) -> Result<Vec<ContainerSummary>, HostError> {
         let bound = i32::try_from(limits::CONTAINERS).unwrap_or(i32::MAX);
-        self.ask("listing containers", Effect::Read, move |docker| async move {
-            let options = ListContainersOptionsBuilder::new().all(all);
+        self.ask("listing containers", Effect::Read, move |docker| {
+            let options = ListContainersOptionsBuilder::new().all(all).filters(&filters);
             // A limit makes the engine list stopped containers too.
             let options = if all { options.limit(bound) } else { options };
-            docker.list_containers(Some(options.build())).await
+            async move { docker.list_containers(Some(options.build())).await }
         })
         .await
     }
