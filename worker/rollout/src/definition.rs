@@ -20,8 +20,9 @@ pub struct ServiceDefinition {
     pub fleet: FleetSelector,
     /// How many at once, and how long each wait may take.
     pub roll: RollPolicy,
-    /// The container that every host shall run.
-    pub container: ContainerDefinition,
+    /// What every host shall run. Flattened: journals write `container` beside the other fields, and always did.
+    #[serde(flatten)]
+    pub swap: Swap,
     /// How a swapped container is checked before it is registered again.
     pub verify: VerifyDefinition,
     /// Which alarms are silenced while the roll lasts.
@@ -30,6 +31,37 @@ pub struct ServiceDefinition {
     pub suspend: Vec<Process>,
     /// Image repositories that may be released (mandatory, never empty).
     pub images: Vec<String>,
+}
+
+/// What is exchanged on a host when it is its turn.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Swap {
+    /// A container.
+    Container(ContainerDefinition),
+}
+
+impl ServiceDefinition {
+    /// The container that every host shall run, where it is one.
+    pub fn container(&self) -> Option<&ContainerDefinition> {
+        match &self.swap {
+            Swap::Container(container) => Some(container),
+        }
+    }
+
+    /// What runs on a host, as a person calls it: the container's name.
+    pub fn runs_as(&self) -> &str {
+        match &self.swap {
+            Swap::Container(container) => &container.name,
+        }
+    }
+
+    /// Seconds that a stop on a host may take before it is forced.
+    pub fn stop_timeout_s(&self) -> u32 {
+        match &self.swap {
+            Swap::Container(container) => container.stop_timeout_s,
+        }
+    }
 }
 
 /// How the fleet of a target is found.

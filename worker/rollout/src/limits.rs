@@ -75,7 +75,7 @@ fn host_attempt_ms(phase: Phase, host: Option<&HostPlan>, plan: &Plan, roll: &Ro
     match phase {
         Phase::Drain => host.map_or(0, |host| plan.drain_ms(host)) + roll.drain_timeout_ms,
         // The stop itself may take its whole time-out before the engine kills.
-        Phase::Swap => u64::from(plan.definition.container.stop_timeout_s) * 1000 + CALL_MS,
+        Phase::Swap => u64::from(plan.definition.stop_timeout_s()) * 1000 + CALL_MS,
         Phase::Verify => plan.definition.verify.timeout_ms + CALL_MS,
         Phase::Settle => roll.healthy_timeout_ms + roll.min_healthy_time_ms,
         Phase::Create | Phase::Deregister | Phase::Enable | Phase::Register => CALL_MS,

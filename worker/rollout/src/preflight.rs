@@ -227,10 +227,12 @@ pub fn host_plan(
             ..
         } => {
             disk(host, *disk_free_bytes, definition, findings);
-            if let Some(container) = container {
-                replaceable(host, container, &definition.container, findings);
+            if let Some(wanted) = definition.container() {
+                if let Some(container) = container {
+                    replaceable(host, container, wanted, findings);
+                }
+                ports(host, ports_held, wanted, findings);
             }
-            ports(host, ports_held, &definition.container, findings);
         }
     }
     for target in host.targets.iter().filter(|target| target.state == "draining") {

@@ -207,7 +207,7 @@ fn left_over_container(
     left: &mut Vec<String>,
 ) {
     let instance = &host.instance;
-    let name = &plan.definition.container.name;
+    let name = plan.definition.runs_as();
     let runs = after
         .image
         .as_deref()
@@ -436,7 +436,7 @@ fn costs_most(release: &Release, plan: &Plan) -> Option<String> {
         .map(|group| group.healthy_after_s)
         .max()
         .unwrap_or(0);
-    let stop_s = plan.definition.container.stop_timeout_s;
+    let stop_s = plan.definition.stop_timeout_s();
     let costs = [
         (
             sum(Phase::Drain),

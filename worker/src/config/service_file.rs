@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use drawgate_rollout::definition::{AlarmDefinition, FleetSelector, ServiceDefinition};
+use drawgate_rollout::definition::{AlarmDefinition, FleetSelector, ServiceDefinition, Swap};
 use drawgate_schemas::{Environment, ImageReference, Service};
 
 use super::container_section::{self, Container};
@@ -65,7 +65,7 @@ impl ServiceFile {
             environment: environment.clone(),
             fleet: self.fleet.fill(environment, service),
             roll: self.roll.policy.clone(),
-            container: self.container.fill(environment, service),
+            swap: Swap::Container(self.container.fill(environment, service)),
             verify: self.verify.value.clone(),
             alarms: AlarmDefinition {
                 silence: self

@@ -96,8 +96,10 @@ impl Effects {
     }
 
     async fn observe_container(&self, task: Task<'_>, host: &HostPlan, seen: &mut ObservedHost) {
-        let name = &task.plan.definition.container.name;
-        match timeout(HOST_LOOK, self.host(host).container(name)).await {
+        let Some(wanted) = task.plan.definition.container() else {
+            return;
+        };
+        match timeout(HOST_LOOK, self.host(host).container(&wanted.name)).await {
             Err(_) => seen.unseen = Some("no answer".to_owned()),
             Ok(Err(error)) => seen.unseen = Some(super::outcome::chain(&error)),
             Ok(Ok(None)) => {}

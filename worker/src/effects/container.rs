@@ -24,7 +24,7 @@ impl Effects {
         if new_container(&engine, task).await?.is_some() {
             return Ok(StepOutcome::already());
         }
-        let definition = &task.plan.definition.container;
+        let definition = task.container()?;
         let name = beside(&definition.name, task.release.request.id);
         let labels = labels(&task.id(), task.plan);
         engine
@@ -44,7 +44,7 @@ impl Effects {
             return refused("the container that was created for this release is gone");
         };
         let old = self.old_container(&engine, host).await?;
-        let name = &task.plan.definition.container.name;
+        let name = &task.container()?.name;
         let mut stopped_at = None;
         if let Some(old) = &old {
             // A stopped container with `always` starts again when the engine starts, and takes the port.
@@ -55,7 +55,7 @@ impl Effects {
         if let Some(old) = old.as_ref().filter(|old| old.running) {
             stopped_at = Some(Instant::now());
             engine
-                .stop(&old.id, task.plan.definition.container.stop_timeout_s)
+                .stop(&old.id, task.plan.definition.stop_timeout_s())
                 .await
                 .sorted()?;
         }
@@ -77,14 +77,14 @@ impl Effects {
 
     async fn try_swap_back(&self, task: Task<'_>, host: &HostPlan) -> Effect<StepOutcome> {
         let engine = self.host(host);
-        let name = &task.plan.definition.container.name;
+        let name = &task.container()?.name;
         let old = self.old_container(&engine, host).await?;
         if let Some(new) = new_container(&engine, task).await? {
             set_policy(&engine, &new, RestartPolicy::No).await?;
             rename(&engine, &new, &beside(name, task.release.request.id)).await?;
             if new.running {
                 engine
-                    .stop(&new.id, task.plan.definition.container.stop_timeout_s)
+                    .stop(&new.id, task.plan.definition.stop_timeout_s())
                     .await
                     .sorted()?;
             }
@@ -162,7 +162,7 @@ impl Effects {
     /// failure the failed container goes; its last lines are in the journal.
     async fn try_retire(&self, task: Task<'_>, host: &HostPlan) -> Effect<StepOutcome> {
         let engine = self.host(host);
-        let name = &task.plan.definition.container.name;
+        let name = &task.container()?.name;
         let prefix = aside_prefix(name);
         let keep = host.before.as_ref().map(|before| before.id.as_str());
         let succeeded = task.release.turned_back.is_none();

@@ -305,9 +305,11 @@ impl Effects {
         let host = self.hosts.host(instance, address);
         let facts = host.probe().await?;
         let containers = host.containers(true).await?;
-        let (own, others): (Vec<_>, Vec<_>) = containers
-            .into_iter()
-            .partition(|container| container.name == definition.container.name);
+        let (own, others): (Vec<_>, Vec<_>) = containers.into_iter().partition(|container| {
+            definition
+                .container()
+                .is_some_and(|wanted| container.name == wanted.name)
+        });
         let mut ports_held = BTreeMap::new();
         for other in others.iter().filter(|other| other.running) {
             for port in &other.host_ports {

@@ -20,10 +20,11 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use drawgate_rollout::definition::ServiceDefinition;
+use drawgate_rollout::definition::{ContainerDefinition, ServiceDefinition};
 use drawgate_rollout::{Evidence, Failure, HostPlan, Phase, Plan, Release, Step, StepOutcome};
 use drawgate_schemas::{Direction, Environment, Service};
 use membership::Membership;
+use outcome::{Effect, refused};
 use tokio::time::Instant;
 
 pub use inspect::{Inspection, snapshot};
@@ -71,6 +72,15 @@ impl Task<'_> {
     /// The release's id as text: what tags and labels carry.
     fn id(&self) -> String {
         self.release.request.id.to_string()
+    }
+
+    /// The container that every host shall run.
+    fn container(&self) -> Effect<&ContainerDefinition> {
+        let container = self.plan.definition.container();
+        container.map_or_else(
+            || refused("what runs on this service's hosts is no container"),
+            Ok,
+        )
     }
 }
 

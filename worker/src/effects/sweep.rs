@@ -106,7 +106,7 @@ fn still_boots(task: Task<'_>, instance: &Instance, seen: &HostSnapshot) -> Effe
     if runs && registered {
         return Ok(());
     }
-    let name = &task.plan.definition.container.name;
+    let name = task.plan.definition.runs_as();
     let missing = if runs {
         "is not registered yet".to_owned()
     } else {

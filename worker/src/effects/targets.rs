@@ -317,7 +317,11 @@ fn drained_at(task: Task<'_>, host: &HostPlan, direction: Direction) -> Instant 
 /// The policy that a host's container is to keep in one direction; `None` where there is no container.
 pub(super) fn policy(task: Task<'_>, host: &HostPlan, direction: Direction) -> Option<RestartPolicy> {
     match direction {
-        Direction::Forward => Some(task.plan.definition.container.restart),
+        Direction::Forward => task
+            .plan
+            .definition
+            .container()
+            .map(|container| container.restart),
         Direction::Back => host.before.as_ref().map(|before| before.restart),
     }
 }

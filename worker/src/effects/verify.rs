@@ -107,10 +107,7 @@ impl Effects {
             let code = container
                 .exit_code
                 .map_or_else(String::new, |code| format!(" with exit code {code}"));
-            format!(
-                "the container {} ended{code}",
-                task.plan.definition.container.name
-            )
+            format!("the container {} ended{code}", task.plan.definition.runs_as())
         };
         let logs = self.logs(host, container).await;
         Err(StepOutcome::Refused {

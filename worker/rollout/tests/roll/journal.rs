@@ -57,6 +57,17 @@ fn every_entry_is_read_as_it_was_written() {
     }
 }
 
+/// Journals of before a swap could be something else have `container` among the definition's fields; they still do.
+#[test]
+fn a_definition_is_written_and_read_as_it_always_was() {
+    let definition = crate::world::definition();
+    let json = serde_json::to_value(&definition).unwrap();
+    assert_eq!(json["container"]["name"], definition.container().unwrap().name);
+    assert_eq!(json.get("swap"), None);
+    let read: drawgate_rollout::definition::ServiceDefinition = serde_json::from_value(json).unwrap();
+    assert_eq!(read, definition);
+}
+
 fn entry(release: &Release, record: Record) -> Entry {
     Entry {
         n: release.last_entry + 1,

@@ -97,7 +97,7 @@ pub(crate) fn differences(before: &World, world: &World, on_new: bool) -> Vec<St
 }
 
 fn is_on_new(world: &World, host: &Host) -> bool {
-    let wanted = world.definition.container.restart;
+    let wanted = world.definition.container().unwrap().restart;
     let new = host
         .new
         .as_ref()

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use drawgate_rollout::definition::{
     AlarmDefinition, ContainerDefinition, FleetSelector, PortMapping, Probe, Process, Protocol,
-    RestartPolicy, RollPolicy, ServiceDefinition, VerifyDefinition,
+    RestartPolicy, RollPolicy, ServiceDefinition, Swap, VerifyDefinition,
 };
 use drawgate_rollout::{
     AlarmSnapshot, ContainerSnapshot, Evidence, Failure, Finding, FleetSnapshot, GroupSnapshot, HostPlan,
@@ -56,7 +56,7 @@ pub(crate) fn definition() -> ServiceDefinition {
             pull_timeout_ms: 300_000,
             min_disk_free_bytes: 1 << 30,
         },
-        container: container_definition(),
+        swap: Swap::Container(container_definition()),
         verify: VerifyDefinition {
             probe: Probe::Running,
             attempts: 3,
@@ -577,7 +577,7 @@ impl World {
 
     fn enable(&mut self, planned: &HostPlan, direction: Direction) -> StepOutcome {
         let wanted = match direction {
-            Direction::Forward => Some(self.definition.container.restart),
+            Direction::Forward => self.definition.container().map(|container| container.restart),
             Direction::Back => planned.before.as_ref().map(|before| before.restart),
         };
         let host = self.host(&planned.instance);

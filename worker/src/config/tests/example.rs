@@ -50,7 +50,7 @@ fn a_definition_is_filled_in() {
         panic!("{:?}", definition.fleet)
     };
     assert_eq!(tags.get("deployment").map(String::as_str), Some("personal-ben"));
-    let container = &definition.container;
+    let container = definition.container().unwrap();
     assert_eq!(
         container.env.get("DEPLOYMENT").map(String::as_str),
         Some("personal-ben")
@@ -85,13 +85,16 @@ fn the_example_shows_the_defaults() {
         .unwrap();
     assert_eq!(full.roll, least.roll);
     assert_eq!(full.suspend, least.suspend);
-    assert_eq!(full.container.restart, least.container.restart);
+    assert_eq!(
+        full.container().unwrap().restart,
+        least.container().unwrap().restart
+    );
     let waits = |definition: &drawgate_rollout::definition::ServiceDefinition| {
         let verify = &definition.verify;
         (verify.attempts, verify.interval_ms, verify.timeout_ms)
     };
     assert_eq!(waits(&full), waits(&least));
-    assert_eq!(least.container.name, "ingest");
+    assert_eq!(least.container().unwrap().name, "ingest");
     assert_eq!(least.verify.probe, Probe::Running);
 }
 
