@@ -27,6 +27,9 @@ pub struct Receipt {
     pub groups: Vec<GroupReceipt>,
     /// Alarms whose actions were on.
     pub alarms: Vec<AlarmReceipt>,
+    /// What else a person should know: what was left alone, what was missed and how to make up for it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
     /// What is not as it was, each with the command that mends it. Empty unless the outcome is `needs_operator`.
     pub left_over: Vec<String>,
 }

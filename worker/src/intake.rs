@@ -140,7 +140,8 @@ fn check(
         );
         return Err(Rejection::new(RejectionCode::ImageNotAllowed, detail));
     }
-    if let Err(detail) = definition.roll.tightened(&request.options) {
+    // How many a share of the fleet is, preflight knows.
+    if let Err(detail) = definition.roll.tightened(&request.options, u32::MAX) {
         return Err(Rejection::new(RejectionCode::LessCareful, detail));
     }
     if let Some(expires_at) = request.expires_at.filter(|expires_at| *expires_at <= now) {

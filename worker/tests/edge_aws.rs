@@ -218,7 +218,7 @@ async fn a_target_drains_and_comes_back() {
     let group = scanned.iter().find(|group| group.arn == arn).unwrap();
     assert_eq!((group.port, group.target_type.as_str()), (Some(8080), "instance"));
     assert_eq!(
-        (group.has_load_balancer, group.health_check.enabled),
+        (!group.load_balancers.is_empty(), group.health_check.enabled),
         (false, true)
     );
 
@@ -429,7 +429,7 @@ async fn a_failing_server_leaves_a_write_unknown_and_a_read_to_be_asked_again() 
 }
 
 #[tokio::test]
-async fn rule_14_a_call_without_an_answer_may_have_happened() {
+async fn trap_14_a_call_without_an_answer_may_have_happened() {
     let Some(lab) = Lab::enter("rule_14_a_call_without_an_answer_may_have_happened").await else {
         return;
     };

@@ -160,7 +160,7 @@ async fn everything_on_a_host_shares_one_connection() {
 }
 
 #[tokio::test]
-async fn rule_25_an_unknown_host_key_is_refused_and_the_error_shows_the_way_out() {
+async fn trap_25_an_unknown_host_key_is_refused_and_the_error_shows_the_way_out() {
     let Some(lab) = Lab::enter("rule_25_an_unknown_host_key_is_refused").await else {
         return;
     };

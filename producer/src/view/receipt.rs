@@ -41,6 +41,7 @@ pub(crate) fn receipt(receipt: &Receipt) -> Vec<String> {
             receipt.digest
         ));
     }
+    rows.extend(receipt.notes.iter().map(|note| format!("  note: {note}")));
     rows.push(match receipt.left_over.len() {
         0 => "  left over: nothing".to_owned(),
         n => format!("  left over: {}, see above", count(n, "thing", "things")),

@@ -156,6 +156,7 @@ fn receipt_of(hosts: Vec<HostReceipt>, duration_ms: u64) -> Receipt {
             after: vec!["ScheduledActions".to_owned()],
         }],
         alarms: alarms().into_iter().map(alarm).collect(),
+        notes: Vec::new(),
         left_over: Vec::new(),
     }
 }

@@ -123,22 +123,53 @@ impl Agenda<'_> {
         self.must(&[Step::Sweep], 1)
     }
 
-    /// Hosts in their order, at most `max_unavailable` out at once.
+    /// First the canary, which is watched for a while; then the others.
     fn hosts_forward(&self, plan: &Plan) -> Part {
+        let canary = plan
+            .definition
+            .roll
+            .canary
+            .filter(|_| !self.release.done(&Step::Canary));
+        if let Some(canary) = canary {
+            let gone = |host: &&HostPlan| self.release.gone.contains(&host.instance);
+            let sick = plan
+                .hosts
+                .iter()
+                .filter(|host| !gone(host) && !host.was_healthy())
+                .count();
+            let first: Vec<&HostPlan> = self.members().take(sick + canary.instances as usize).collect();
+            self.hosts_of_wave(plan, &first)?;
+            self.must(&[Step::Canary], 1)?;
+        }
+        let mut all: Vec<&HostPlan> = self.members().collect();
+        // What failed once comes last.
+        all.sort_by_key(|host| self.release.retried.contains(&host.instance));
+        self.hosts_of_wave(plan, &all)
+    }
+
+    /// Hosts in their order, at most `max_unavailable` out at once, and no two zones where that is wanted.
+    fn hosts_of_wave(&self, plan: &Plan, wave: &[&HostPlan]) -> Part {
         let mut todo = Todo::default();
-        let mut out = self
-            .members()
-            .filter(|host| path::is_out(self.release, host))
-            .count();
-        for host in self.members() {
-            let Some(step) = self.next_step(host, Direction::Forward) else {
+        let mut out: Vec<&HostPlan> = self.members().filter(|host| self.release.is_out(host)).collect();
+        for host in wave {
+            let aside = self.release.set_aside.contains_key(&host.instance);
+            let direction = if aside {
+                Direction::Back
+            } else {
+                Direction::Forward
+            };
+            let Some(step) = self.next_step(host, direction) else {
+                if aside {
+                    let instance = host.instance.clone();
+                    return Part::Break(vec![Decision::Append(Record::TryAgain { instance })]);
+                }
                 continue;
             };
-            if !path::is_out(self.release, host) {
-                if out >= plan.definition.roll.max_unavailable as usize {
+            if !self.release.is_out(host) {
+                if !may_join(plan, &out, host) {
                     continue;
                 }
-                out += 1;
+                out.push(host);
             }
             todo.add(self, step);
         }
@@ -155,7 +186,7 @@ impl Agenda<'_> {
         let mut todo = Todo::default();
         let touched = || self.members().filter(|host| self.release.touched(&host.instance));
         let is_out = |host: &&HostPlan| path::is_out(self.release, host);
-        let mut out = touched().filter(is_out).count();
+        let mut out: Vec<&HostPlan> = touched().filter(is_out).collect();
         for host in touched()
             .filter(is_out)
             .chain(touched().filter(|host| !is_out(host)))
@@ -164,10 +195,10 @@ impl Agenda<'_> {
                 continue;
             };
             if !is_out(&host) {
-                if out >= plan.definition.roll.max_unavailable as usize {
+                if !may_join(plan, &out, host) {
                     continue;
                 }
-                out += 1;
+                out.push(host);
             }
             todo.add(self, step);
         }
@@ -200,9 +231,10 @@ impl Agenda<'_> {
     }
 
     fn was_created(&self, host: &HostPlan) -> bool {
-        path::steps(self.release, host, Direction::Forward)
+        let created = path::steps(self.release, host, Direction::Forward)
             .next()
-            .is_some_and(|create| self.release.begun(&create))
+            .is_some_and(|create| self.release.begun(&create));
+        created || self.release.retried.contains(&host.instance)
     }
 
     /// The hosts that are still members.
@@ -258,22 +290,67 @@ impl Agenda<'_> {
     }
 
     fn or_turn_back(&self, todo: Todo) -> Part {
-        match todo.failed {
-            Some((step, failure)) => {
-                let attempts = self.release.steps.get(&step).map_or(0, |state| state.attempts);
-                let cause = Cause {
-                    step,
-                    failure,
-                    attempts,
-                };
-                Part::Break(vec![Decision::Append(Record::TurnedBack { cause })])
-            }
-            None => todo.or_go_on(),
-        }
+        let failed = todo.failed.clone().or_else(|| self.overdue(&todo));
+        let Some((step, failure)) = failed else {
+            return todo.or_go_on();
+        };
+        let attempts = self.release.steps.get(&step).map_or(0, |state| state.attempts);
+        let may_try_again = self.may_try_again(&step);
+        let cause = Cause {
+            step,
+            failure,
+            attempts,
+        };
+        Part::Break(vec![Decision::Append(if may_try_again {
+            Record::SetAside { cause }
+        } else {
+            Record::TurnedBack { cause }
+        })])
+    }
+
+    /// Whether the failure of this step is within the failure budget. A canary's is not: it is there to fail for all.
+    fn may_try_again(&self, step: &Step) -> bool {
+        let (
+            Some(plan),
+            Step::Host {
+                instance,
+                direction: Direction::Forward,
+                ..
+            },
+        ) = (&self.release.plan, step)
+        else {
+            return false;
+        };
+        let roll = &plan.definition.roll;
+        let spent = self.release.set_aside.len() + self.release.retried.len();
+        let of_canary = roll.canary.is_some() && !self.release.begun(&Step::Canary);
+        let in_time = self.time_is_up().is_none_or(|at| self.now < at);
+        spent < roll.failure_budget as usize
+            && !self.release.retried.contains(instance)
+            && !of_canary
+            && in_time
+    }
+
+    /// Past `max_roll` nothing new is begun on the way forward.
+    fn overdue(&self, todo: &Todo) -> Option<(Step, Failure)> {
+        let at = self.time_is_up().filter(|at| *at <= self.now)?;
+        let step = todo.next.clone()?;
+        let what = format!("not begun or not done at {at}, when roll.max_roll was over");
+        let hint = "raise roll.max_roll in the service's file, or let more hosts out at once";
+        Some((step, Failure::new(what).with_hint(hint)))
+    }
+
+    /// When the way forward has to have come to its end.
+    fn time_is_up(&self) -> Option<Timestamp> {
+        let plan = self.release.plan.as_ref()?;
+        Some(after(self.release.started_at?, plan.definition.roll.max_roll_ms))
     }
 
     fn perform(&self, step: Step) -> Decision {
         let mut deadline = after(self.now, limits::attempt_ms(&step, self.release));
+        if let Some(at) = self.time_is_up().filter(|_| !step.restores()) {
+            deadline = deadline.min(at);
+        }
         if let (true, Some(state)) = (limits::is_bounded_wait(&step), self.release.steps.get(&step)) {
             // A second attempt gets what the first has left of the service file's bound.
             deadline = deadline.min(after(
@@ -290,12 +367,18 @@ impl Agenda<'_> {
 struct Todo {
     decisions: Vec<Decision>,
     waiting: bool,
+    /// The first step that is to be begun, now or later.
+    next: Option<Step>,
     failed: Option<(Step, Failure)>,
 }
 
 impl Todo {
     fn add(&mut self, agenda: &Agenda<'_>, step: Step) {
-        match agenda.standing(&step) {
+        let standing = agenda.standing(&step);
+        if matches!(standing, Standing::Fresh | Standing::Again { .. }) {
+            self.next.get_or_insert_with(|| step.clone());
+        }
+        match standing {
             Standing::Done => {}
             Standing::Running => self.waiting = true,
             Standing::Fresh => self.decisions.push(agenda.perform(step)),
@@ -315,6 +398,13 @@ impl Todo {
             Part::Break(self.decisions)
         }
     }
+}
+
+/// Whether one more host may be out beside these.
+fn may_join(plan: &Plan, out: &[&HostPlan], host: &HostPlan) -> bool {
+    let elsewhere = |other: &&HostPlan| other.zone != host.zone;
+    let wrong_zone = plan.definition.roll.zone_by_zone && out.iter().any(elsewhere);
+    out.len() < plan.at_once() as usize && !wrong_zone
 }
 
 fn each_group(plan: &Plan, step: impl Fn(String) -> Step) -> Vec<Step> {

@@ -9,6 +9,8 @@ use std::collections::BTreeMap;
 use drawgate_schemas::{Environment, Service};
 use serde::{Deserialize, Serialize};
 
+use crate::share::Share;
+
 /// One service in one environment, with every `{environment}` already filled in.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ServiceDefinition {
@@ -78,7 +80,23 @@ pub enum FleetSelector {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RollPolicy {
     /// Hosts out of service by our doing at any moment, at least 1.
-    pub max_unavailable: u32,
+    pub max_unavailable: Share,
+    /// Hosts that come first, and are watched before the others follow.
+    #[serde(default)]
+    pub canary: Option<Canary>,
+    /// Says that hosts of two availability zones are never out at the same time.
+    #[serde(default)]
+    pub zone_by_zone: bool,
+    /// Hosts that may fail: each is brought back into service, and tried once more after the others.
+    #[serde(default)]
+    pub failure_budget: u32,
+    /// Longest way forward, reckoned from the release's start: past it the way leads back. Paused or slow for ever
+    /// would mean suspended for ever.
+    #[serde(default = "max_roll_default_ms")]
+    pub max_roll_ms: u64,
+    /// Says that scheduled actions of the group may fall into the suspension. They are not made up for by Auto Scaling.
+    #[serde(default)]
+    pub allow_missed_actions: bool,
     /// Says that a fleet of one may be without service during its swap.
     pub allow_outage: bool,
     /// How long a host must stay healthy before it counts.
@@ -98,6 +116,19 @@ pub struct RollPolicy {
     pub pull_timeout_ms: u64,
     /// Free space, in bytes, that the engine's disk needs before a pull.
     pub min_disk_free_bytes: u64,
+}
+
+/// The first hosts of a roll.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Canary {
+    /// How many, at least 1. Hosts that served nobody come before them and do not count.
+    pub instances: u32,
+    /// How long they must serve well before another host is touched, in milliseconds.
+    pub bake_ms: u64,
+}
+
+fn max_roll_default_ms() -> u64 {
+    crate::limits::MAX_ROLL_DEFAULT_MS
 }
 
 /// A container as `docker run` would make it.

@@ -13,6 +13,7 @@
 
 mod decide;
 pub mod definition;
+mod floor;
 pub mod limits;
 mod narrate;
 mod path;
@@ -20,6 +21,7 @@ mod plan;
 mod preflight;
 mod record;
 mod report;
+mod share;
 mod snapshot;
 mod state;
 mod step;
@@ -30,9 +32,10 @@ pub use plan::{AlarmPlan, ContainerBefore, GroupPlan, HostPlan, Plan, TargetGrou
 pub use preflight::{Finding, Severity, host_plan, plan};
 pub use record::{Cause, Entry, Evidence, Failure, Record, StepOutcome};
 pub use report::conclude;
+pub use share::Share;
 pub use snapshot::{
     AlarmSnapshot, ContainerSnapshot, FleetSnapshot, GroupSnapshot, HostSnapshot, HostView, LABEL_RELEASE,
-    LABEL_VERSION, MemberSnapshot, Observation, ObservedGroup, ObservedHost, ObservedTarget,
+    LABEL_VERSION, MemberSnapshot, Observation, ObservedGroup, ObservedHost, ObservedTarget, ScheduledAction,
     TargetGroupSnapshot, TargetSnapshot, version_name,
 };
 pub use state::{Illegal, Release, Standing, StepState};

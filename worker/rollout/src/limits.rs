@@ -32,6 +32,9 @@ pub const BACKOFF_FIRST_MS: u64 = 500;
 /// The longest such pause: with it a fault of a minute costs at most ten more seconds.
 pub const BACKOFF_LAST_MS: u64 = 10_000;
 
+/// Longest way forward where the service's file says nothing: an hour of suspended scaling is what a team notices.
+pub const MAX_ROLL_DEFAULT_MS: u64 = 3_600_000;
+
 /// Rounds in which members that joined are rolled too. Each round is a whole roll of the newcomers; a fleet that
 /// grows faster than it can be rolled is a person's concern.
 pub const SWEEPS: u32 = 10;
@@ -65,6 +68,7 @@ pub fn attempt_ms(step: &Step, release: &Release) -> u64 {
     let roll = &plan.definition.roll;
     match step {
         Step::Stage { .. } => roll.pull_timeout_ms,
+        Step::Canary => roll.canary.map_or(0, |canary| canary.bake_ms) + CALL_MS,
         Step::Host { instance, phase, .. } => host_attempt_ms(*phase, release.host(instance), plan, roll),
         // Inspect, Sweep and Confirm look at every host; Resume makes up to five calls.
         _ => 2 * CALL_MS,
@@ -77,7 +81,9 @@ fn host_attempt_ms(phase: Phase, host: Option<&HostPlan>, plan: &Plan, roll: &Ro
         // The stop itself may take its whole time-out before the engine kills.
         Phase::Swap => u64::from(plan.definition.stop_timeout_s()) * 1000 + CALL_MS,
         Phase::Verify => plan.definition.verify.timeout_ms + CALL_MS,
-        Phase::Settle => roll.healthy_timeout_ms + roll.min_healthy_time_ms,
+        Phase::Settle => {
+            roll.healthy_timeout_ms + host.map_or(roll.min_healthy_time_ms, |host| plan.min_healthy_ms(host))
+        }
         Phase::Create | Phase::Deregister | Phase::Enable | Phase::Register => CALL_MS,
     }
 }
@@ -111,7 +117,8 @@ pub fn patience_ms(step: &Step, release: &Release) -> u64 {
                 phase: Phase::Drain | Phase::Settle | Phase::Swap,
                 ..
             }
-            | Step::Stage { .. },
+            | Step::Stage { .. }
+            | Step::Canary,
             _,
         ) => attempt_ms(step, release),
         // Deregistering waits until the others are healthy enough to spare one more.

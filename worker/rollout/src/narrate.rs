@@ -27,6 +27,10 @@ pub fn narrate(release: &Release, entry: &Entry) -> Vec<Event> {
         }
         Record::Intent { step } => begun(release, step).into_iter().collect(),
         Record::Outcome { step, outcome } => ended_step(release, step, outcome),
+        Record::SetAside { cause } => vec![warning(set_aside(release, cause))],
+        Record::TryAgain { instance } => vec![warning(format!(
+            "{instance} serves as before, and is tried once more after the others"
+        ))],
         Record::TurnedBack { cause } => vec![Event::TurnedBack {
             reason: reason(cause),
             instance: cause.step.instance().map(str::to_owned),
@@ -48,6 +52,23 @@ fn reason(cause: &Cause) -> String {
         Step::Stage { .. } => format!("pull the image failed: {what}"),
         step => format!("{step}: {what}"),
     }
+}
+
+fn set_aside(release: &Release, cause: &Cause) -> String {
+    let instance = cause.step.instance().unwrap_or_default();
+    let failed = release.set_aside.len() + release.retried.len();
+    let budget = release
+        .plan
+        .as_ref()
+        .map_or(0, |plan| plan.definition.roll.failure_budget);
+    format!(
+        "{instance}: {}; it goes back into service alone ({failed} of {budget} in the failure budget)",
+        reason(cause)
+    )
+}
+
+fn warning(text: String) -> Event {
+    Event::Warning { text }
 }
 
 fn accepted(release: &Release, ahead: u32) -> Event {
@@ -160,6 +181,17 @@ fn ended_step(release: &Release, step: &Step, outcome: &StepOutcome) -> Vec<Even
                 text: format!("joined the fleet meanwhile, rolled too: {}", ids.join(", ")),
             })
         }
+        (
+            Step::Host { instance, .. },
+            Evidence::Outlasted {
+                target_group,
+                connections,
+            },
+        ) => Some(warning(format!(
+            "{instance}: {connections} connections through {target_group} outlast the deregistration delay, and end with \
+             the old container"
+        ))),
+        (Step::Canary, _) => Some(warning("the canary is well: the others follow".to_owned())),
         (Step::Confirm, Evidence::Observed { observation }) => tag_moved(release, observation),
         _ => None,
     };
@@ -209,7 +241,7 @@ fn started(plan: &Plan) -> Started {
         from: (!from.is_empty()).then(|| from.join(", ")),
         to: plan.version_name.clone(),
         digest: plan.digest.clone(),
-        max_unavailable: plan.definition.roll.max_unavailable,
+        max_unavailable: plan.at_once(),
         groups: plan.groups.iter().map(|group| group.name.clone()).collect(),
         target_groups: plan
             .target_groups

@@ -6,7 +6,7 @@ use drawgate_schemas::{Digest, ImageReference};
 use serde::{Deserialize, Serialize};
 
 use crate::definition::{Process, RestartPolicy, ServiceDefinition};
-use crate::snapshot::HostSnapshot;
+use crate::snapshot::{HostSnapshot, ScheduledAction};
 
 /// What a release will do. The journal holds it, so that the way back is judged by what was in force at the start.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -38,6 +38,9 @@ pub struct HostPlan {
     pub instance: String,
     /// The address it is reached by.
     pub address: String,
+    /// Its availability zone.
+    #[serde(default)]
+    pub zone: String,
     /// Its Auto Scaling group, if it has one.
     pub group: Option<String>,
     /// Every target it is, as it is to be again.
@@ -52,6 +55,7 @@ impl HostPlan {
         Self {
             instance: host.instance.clone(),
             address: host.address.clone(),
+            zone: host.zone.clone(),
             group: host.group.clone(),
             targets: host
                 .targets
@@ -124,6 +128,9 @@ pub struct GroupPlan {
     pub suspended_before: Vec<String>,
     /// Processes to suspend: the configured ones less those that were suspended already. May be empty.
     pub suspend: Vec<Process>,
+    /// Scheduled actions that may fall into the suspension.
+    #[serde(default)]
+    pub scheduled: Vec<ScheduledAction>,
 }
 
 /// One target group.
@@ -137,6 +144,17 @@ pub struct TargetGroupPlan {
     pub healthy_after_s: u64,
     /// Healthy targets that must be left when another host is taken out.
     pub floor: u32,
+    /// The same for each availability zone, where a zone's targets serve that zone alone (cross-zone balancing is off);
+    /// empty where they serve all.
+    #[serde(default)]
+    pub zone_floors: BTreeMap<String, u32>,
+    /// Seconds over which a new target comes to its whole share, 0 for at once.
+    #[serde(default)]
+    pub slow_start_s: u64,
+    /// Whether connections outlast the deregistration delay (a Network Load Balancer without connection termination):
+    /// then what is open is waited for on the host.
+    #[serde(default)]
+    pub keeps_connections: bool,
 }
 
 /// One alarm.
@@ -167,14 +185,32 @@ impl Plan {
                 .get(&target.target_group)
                 .map_or(0, |group| group.healthy_after_s)
         };
-        host.targets.iter().map(after).max().unwrap_or(0) * 1000 + self.definition.roll.min_healthy_time_ms
+        host.targets.iter().map(after).max().unwrap_or(0) * 1000 + self.min_healthy_ms(host)
+    }
+
+    /// How long a host must stay healthy before it counts: in slow start the others still bear its share.
+    pub fn min_healthy_ms(&self, host: &HostPlan) -> u64 {
+        let slow_start = |target: &TargetPlan| {
+            self.target_groups
+                .get(&target.target_group)
+                .map_or(0, |group| group.slow_start_s * 1000)
+        };
+        let slowest_ms = host.targets.iter().map(slow_start).max().unwrap_or(0);
+        slowest_ms.max(self.definition.roll.min_healthy_time_ms)
+    }
+
+    /// Hosts out of service by our doing, at most.
+    pub fn at_once(&self) -> u32 {
+        let hosts = u32::try_from(self.hosts.len()).unwrap_or(u32::MAX);
+        self.definition.roll.max_unavailable.of(hosts).max(1)
     }
 
     /// How long the roll will take: the load balancer's own waits, and five seconds a host for the rest.
     pub fn expected_ms(&self) -> u64 {
         let per_host = |host: &HostPlan| self.drain_ms(host) + self.healthy_ms(host) + 5_000;
         let sum: u64 = self.hosts.iter().map(per_host).sum();
-        sum / u64::from(self.definition.roll.max_unavailable.max(1))
+        let bake_ms = self.definition.roll.canary.map_or(0, |canary| canary.bake_ms);
+        sum / u64::from(self.at_once()) + bake_ms
     }
 
     /// The image as every host is told to run it.

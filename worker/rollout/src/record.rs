@@ -46,6 +46,17 @@ pub enum Record {
         /// What came of it.
         outcome: StepOutcome,
     },
+    /// A host failed on its way forward, and the failure budget allows it: it alone goes back into service, to be tried
+    /// once more after the others.
+    SetAside {
+        /// What failed.
+        cause: Cause,
+    },
+    /// A host that was set aside serves again as before. Its next try begins anew.
+    TryAgain {
+        /// The EC2 instance's id.
+        instance: String,
+    },
     /// From here on the way leads back.
     TurnedBack {
         /// Why.
@@ -143,6 +154,13 @@ pub enum Evidence {
     Swapped {
         /// Time between the order to stop the one and the other's having started; `None` where nothing ran before.
         without_container_ms: Option<u64>,
+    },
+    /// Drained, and connections that the load balancer does not end are open still: the swap will cut them.
+    Outlasted {
+        /// The target group's name.
+        target_group: String,
+        /// How many are open on the host.
+        connections: u64,
     },
     /// The instance is no longer a member of the fleet.
     Gone {

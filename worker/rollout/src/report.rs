@@ -301,8 +301,50 @@ fn receipt(
                 after: seen.is_some_and(|seen| seen.alarms.get(&alarm.name) == Some(&true)),
             })
             .collect(),
+        notes: notes(release, plan),
         left_over,
     }
+}
+
+/// What preflight let pass with a word, and the scheduled actions that came due while they were suspended.
+fn notes(release: &Release, plan: &Plan) -> Vec<String> {
+    let missed = plan
+        .groups
+        .iter()
+        .flat_map(|group| missed_actions(release, group));
+    plan.warnings.iter().cloned().chain(missed).collect()
+}
+
+fn missed_actions(release: &Release, group: &GroupPlan) -> Vec<String> {
+    let of = |step: Step| release.steps.get(&step);
+    let name = &group.name;
+    let (Some(suspend), Some(resume)) = (
+        of(Step::Suspend { group: name.clone() }),
+        of(Step::Resume { group: name.clone() }),
+    ) else {
+        return Vec::new();
+    };
+    let suspended = suspend.begun_at..=resume.last_at;
+    let missed = group
+        .scheduled
+        .iter()
+        .filter(|action| suspended.contains(&action.at));
+    let size = |option: &str, value: Option<u32>| {
+        value.map_or(String::new(), |value| format!(" --{option} {value}"))
+    };
+    missed
+        .map(|action| {
+            format!(
+                "scheduled action {} of {} was missed: aws autoscaling update-auto-scaling-group --auto-scaling-group-name \
+                 {name}{}{}{}",
+                action.name,
+                action.at,
+                size("min-size", action.min),
+                size("max-size", action.max),
+                size("desired-capacity", action.desired)
+            )
+        })
+        .collect()
 }
 
 fn group_receipt(group: &GroupPlan, seen: Option<&Observation>) -> GroupReceipt {

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use drawgate_schemas::Digest;
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::definition::RestartPolicy;
@@ -19,6 +20,9 @@ pub struct FleetSnapshot {
     pub target_groups: Vec<TargetGroupSnapshot>,
     /// Every alarm that the service's patterns match.
     pub alarms: Vec<AlarmSnapshot>,
+    /// When it was seen.
+    #[serde(default)]
+    pub at: Timestamp,
 }
 
 /// An Auto Scaling group.
@@ -36,6 +40,33 @@ pub struct GroupSnapshot {
     pub unsupported: Vec<String>,
     /// Its members.
     pub members: Vec<MemberSnapshot>,
+    /// Processes that AWS itself suspended, because launches kept failing.
+    #[serde(default)]
+    pub suspended_by_aws: BTreeSet<String>,
+    /// Scheduled actions with their next time.
+    #[serde(default)]
+    pub scheduled: Vec<ScheduledAction>,
+    /// Whether instances wait in a warm pool.
+    #[serde(default)]
+    pub warm_pool: bool,
+    /// Age at which instances are replaced, in seconds, where there is such a bound.
+    #[serde(default)]
+    pub max_instance_lifetime_s: Option<u64>,
+}
+
+/// A scheduled action of an Auto Scaling group.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ScheduledAction {
+    /// Its name.
+    pub name: String,
+    /// When it comes next.
+    pub at: Timestamp,
+    /// The least size it sets.
+    pub min: Option<u32>,
+    /// The greatest size it sets.
+    pub max: Option<u32>,
+    /// The size it sets.
+    pub desired: Option<u32>,
 }
 
 /// A member of an Auto Scaling group.
@@ -56,6 +87,8 @@ pub struct HostSnapshot {
     pub state: String,
     /// The address it is reached by.
     pub address: String,
+    /// Its availability zone.
+    pub zone: String,
     /// Its Auto Scaling group.
     pub group: Option<String>,
     /// Its targets.
@@ -137,6 +170,15 @@ pub struct TargetGroupSnapshot {
     pub healthy_threshold: u64,
     /// Healthy targets, whoever they belong to.
     pub healthy: u32,
+    /// Whether cross-zone balancing is off: a zone's targets serve that zone alone.
+    #[serde(default)]
+    pub zonal: bool,
+    /// Seconds over which a new target comes to its whole share.
+    #[serde(default)]
+    pub slow_start_s: u64,
+    /// Whether connections outlast the deregistration delay.
+    #[serde(default)]
+    pub keeps_connections: bool,
 }
 
 /// An alarm.

@@ -32,6 +32,10 @@ pub struct Release {
     pub steps: BTreeMap<Step, StepState>,
     /// How often the fleet was looked over for members that joined.
     pub sweeps: u32,
+    /// Hosts that failed within the failure budget and are on their way back into service, with the reason.
+    pub set_aside: BTreeMap<String, Cause>,
+    /// Hosts that were set aside and are tried once more.
+    pub retried: BTreeSet<String>,
     /// Why it turned back, if it did.
     pub turned_back: Option<Cause>,
     /// What was there at the end.
@@ -118,6 +122,8 @@ impl Release {
             gone: BTreeSet::new(),
             steps: BTreeMap::new(),
             sweeps: 0,
+            set_aside: BTreeMap::new(),
+            retried: BTreeSet::new(),
             turned_back: None,
             observation: None,
             ended: None,
@@ -167,6 +173,8 @@ impl Release {
             Record::TakenUp => self.lose_open_intents(entry.at),
             Record::Intent { step } => self.intend(step, entry)?,
             Record::Outcome { step, outcome } => self.conclude_step(step, outcome, entry)?,
+            Record::SetAside { cause } => self.set_aside(cause, entry)?,
+            Record::TryAgain { instance } => self.try_again(instance, entry)?,
             Record::TurnedBack { .. } if self.turned_back.is_some() => {
                 return illegal("it turned back before".to_owned());
             }
@@ -174,6 +182,37 @@ impl Release {
             Record::Ended { ended } => self.ended = Some(ended.as_ref().clone()),
         }
         self.last_entry = entry.n;
+        Ok(())
+    }
+
+    fn set_aside(&mut self, cause: &Cause, entry: &Entry) -> Result<(), Illegal> {
+        let instance = cause
+            .step
+            .instance()
+            .filter(|instance| self.host(instance).is_some());
+        match instance {
+            Some(instance) if !self.set_aside.contains_key(instance) && !self.retried.contains(instance) => {
+                self.set_aside.insert(instance.to_owned(), cause.clone());
+                Ok(())
+            }
+            _ => Err(Illegal {
+                n: entry.n,
+                why: format!("{} cannot be set aside", cause.step),
+            }),
+        }
+    }
+
+    /// What the first try left in the journal would pass for the second one's.
+    fn try_again(&mut self, instance: &str, entry: &Entry) -> Result<(), Illegal> {
+        if self.set_aside.remove(instance).is_none() {
+            return Err(Illegal {
+                n: entry.n,
+                why: format!("{instance} was not set aside"),
+            });
+        }
+        self.retried.insert(instance.to_owned());
+        self.steps
+            .retain(|step, _| !matches!(step, Step::Host { instance: of, .. } if of == instance));
         Ok(())
     }
 
@@ -244,7 +283,7 @@ impl Release {
                 self.steps.remove(step);
             }
             Evidence::Observed { observation } => self.observation = Some(observation.clone()),
-            Evidence::Nothing | Evidence::Swapped { .. } => {}
+            Evidence::Nothing | Evidence::Swapped { .. } | Evidence::Outlasted { .. } => {}
         }
     }
 
@@ -360,34 +399,15 @@ impl Release {
         let reads = |step: &Step| {
             matches!(
                 step,
-                Step::Resolve | Step::Inspect | Step::Stage { .. } | Step::Sweep | Step::Confirm
+                Step::Resolve
+                    | Step::Inspect
+                    | Step::Stage { .. }
+                    | Step::Canary
+                    | Step::Sweep
+                    | Step::Confirm
             )
         };
         self.steps.keys().any(|step| !reads(step))
-    }
-
-    /// Healthy targets that must be left in a target group when another host is taken out: the plan's, less those of
-    /// hosts that left the fleet meanwhile, which nobody can bring back.
-    pub fn floor(&self, target_group: &str) -> u32 {
-        let Some(plan) = &self.plan else { return u32::MAX };
-        let Some(group) = plan.target_groups.get(target_group) else {
-            return 0;
-        };
-        let was_healthy = |host: &&HostPlan| {
-            let mut targets = host.targets.iter();
-            targets.any(|target| target.target_group == target_group && target.state_before == "healthy")
-        };
-        let gone = plan
-            .hosts
-            .iter()
-            .filter(|host| self.gone.contains(&host.instance))
-            .filter(was_healthy)
-            .count();
-        let least = group.floor.min(u32::from(!plan.definition.roll.allow_outage));
-        group
-            .floor
-            .saturating_sub(u32::try_from(gone).unwrap_or(u32::MAX))
-            .max(least)
     }
 
     /// Whether a host is out of service by our doing: deregistered, or perhaps so, and not yet healthy again.
@@ -395,9 +415,11 @@ impl Release {
         crate::path::is_out(self, host)
     }
 
-    /// Whether a host was taken out of service on the way forward, or may have been: an intent is enough.
+    /// Whether a host was taken out of service on the way forward, or may have been: an intent is enough. So was one that
+    /// is tried again, although its journal begins anew.
     pub fn touched(&self, instance: &str) -> bool {
-        self.begun(&host_step(instance, Direction::Forward, Phase::Deregister))
+        self.retried.contains(instance)
+            || self.begun(&host_step(instance, Direction::Forward, Phase::Deregister))
     }
 }
 

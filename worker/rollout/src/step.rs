@@ -34,6 +34,8 @@ pub enum Step {
         /// Which phase.
         phase: Phase,
     },
+    /// Watch the first hosts for their bake time: healthy and running all along. Reads only.
+    Canary,
     /// Look whether every member of the fleet is among the hosts that were rolled; others join.
     Sweep,
     /// Resume the processes that were suspended by us, in the order that terminates nobody; untag.
@@ -110,6 +112,7 @@ impl Step {
             | Self::Stage { .. }
             | Self::Suspend { .. }
             | Self::Silence
+            | Self::Canary
             | Self::Sweep => false,
         }
     }
@@ -150,6 +153,7 @@ impl fmt::Display for Step {
             } => {
                 write!(f, "{instance}: {phase} (way back)")
             }
+            Self::Canary => f.write_str("watch the canary"),
             Self::Sweep => f.write_str("look for members that joined"),
             Self::Resume { group } => write!(f, "{group}: resume processes"),
             Self::Unsilence => f.write_str("enable alarm actions"),

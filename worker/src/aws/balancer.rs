@@ -20,8 +20,8 @@ pub struct TargetGroup {
     pub port: Option<u16>,
     /// `instance`, `ip`, `lambda`, `alb`.
     pub target_type: String,
-    /// False when no load balancer uses it: its targets stay `unused` for ever.
-    pub has_load_balancer: bool,
+    /// The load balancers that use it. Without one its targets stay `unused` for ever.
+    pub load_balancers: Vec<String>,
     /// How its targets are checked.
     pub health_check: HealthCheck,
 }
@@ -48,6 +48,9 @@ pub struct TargetGroupAttributes {
     pub deregistration_delay_s: u32,
     /// Seconds over which a new target gets its share, 0 for at once.
     pub slow_start_s: u32,
+    /// Whether connections that are still open are ended when the deregistration delay is over. Network Load Balancers
+    /// alone have it as a choice; they keep them where it is off.
+    pub ends_connections: bool,
     /// Cross-zone balancing: `Some` where the group says, `None` where the load balancer decides.
     pub cross_zone: Option<bool>,
     /// All attributes as AWS gave them.
@@ -201,6 +204,26 @@ impl Aws {
         Ok(attributes(answer.attributes.unwrap_or_default()))
     }
 
+    /// Whether a load balancer spreads over zones, where its target groups leave that to it.
+    pub async fn balances_across_zones(&self, arn: &str) -> Result<bool, AwsError> {
+        let request = self
+            .elbv2
+            .describe_load_balancer_attributes()
+            .load_balancer_arn(arn);
+        let answer = self
+            .read(
+                "elasticloadbalancing:DescribeLoadBalancerAttributes",
+                request.send(),
+            )
+            .await?;
+        let attributes = answer.attributes.unwrap_or_default();
+        let says = attributes
+            .iter()
+            .find(|attribute| attribute.key() == Some("load_balancing.cross_zone.enabled"));
+        // Application Load Balancers always do, and say so or nothing; Network Load Balancers do not by default.
+        Ok(says.and_then(|attribute| attribute.value()) != Some("false"))
+    }
+
     /// All targets of a group, draining ones included. A Lambda function is no member of a fleet and left out.
     pub async fn target_health(&self, arn: &str) -> Result<Vec<Target>, AwsError> {
         let request = self.elbv2.describe_target_health().target_group_arn(arn);
@@ -251,7 +274,7 @@ fn target_group(group: types::TargetGroup) -> Option<TargetGroup> {
             .target_type
             .map(|kind| kind.as_str().to_owned())
             .unwrap_or_default(),
-        has_load_balancer: !group.load_balancer_arns.unwrap_or_default().is_empty(),
+        load_balancers: group.load_balancer_arns.unwrap_or_default(),
         health_check: HealthCheck {
             enabled: group.health_check_enabled.unwrap_or(true),
             interval_s: number(group.health_check_interval_seconds),
@@ -272,6 +295,9 @@ fn attributes(attributes: Vec<types::TargetGroupAttribute>) -> TargetGroupAttrib
         // AWS's own defaults, for a group that does not say.
         deregistration_delay_s: seconds("deregistration_delay.timeout_seconds").unwrap_or(300),
         slow_start_s: seconds("slow_start.duration_seconds").unwrap_or(0),
+        ends_connections: all
+            .get("deregistration_delay.connection_termination.enabled")
+            .is_some_and(|value| value == "true"),
         cross_zone: match all.get("load_balancing.cross_zone.enabled").map(String::as_str) {
             Some("true") => Some(true),
             Some("false") => Some(false),
@@ -317,7 +343,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rule_11_the_port_is_always_sent() {
+    fn trap_11_the_port_is_always_sent() {
         let target = TargetId {
             id: "i-1".into(),
             port: 8080,

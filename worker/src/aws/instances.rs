@@ -160,7 +160,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rule_11_every_private_address_is_known_and_the_primary_comes_first() {
+    fn trap_11_every_private_address_is_known_and_the_primary_comes_first() {
         let address = |text: &str| {
             types::InstancePrivateIpAddress::builder()
                 .private_ip_address(text)

@@ -38,9 +38,21 @@ pub struct Group {
     pub min: u32,
     /// Maximum size.
     pub max: u32,
+    /// Whether instances wait in a warm pool.
+    pub warm_pool: bool,
+    /// Age in seconds at which instances are replaced, where there is such a bound.
+    pub max_instance_lifetime_s: Option<u64>,
 }
 
 impl Group {
+    /// Processes that nobody suspended by a call: AWS does so itself where launches fail for a day (Amazon EC2 Auto
+    /// Scaling User Guide, "Administrative suspension"). A call leaves "User suspended at ...".
+    pub fn suspended_by_aws(&self) -> BTreeSet<String> {
+        let by_aws = |reason: &str| !reason.is_empty() && !reason.starts_with("User suspended");
+        let processes = self.suspended.iter().filter(|(_, reason)| by_aws(reason));
+        processes.map(|(process, _)| process.clone()).collect()
+    }
+
     /// Names of the suspended processes.
     pub fn suspended_names(&self) -> BTreeSet<String> {
         self.suspended.keys().cloned().collect()
@@ -80,6 +92,12 @@ pub struct ScheduledAction {
     pub next: Option<Timestamp>,
     /// Its cron line, if it repeats.
     pub recurrence: Option<String>,
+    /// The least size it sets.
+    pub min: Option<u32>,
+    /// The greatest size it sets.
+    pub max: Option<u32>,
+    /// The size it sets.
+    pub desired: Option<u32>,
 }
 
 impl Aws {
@@ -270,6 +288,11 @@ fn group(group: types::AutoScalingGroup) -> Group {
         desired: count(group.desired_capacity),
         min: count(group.min_size),
         max: count(group.max_size),
+        warm_pool: group.warm_pool_configuration.is_some(),
+        max_instance_lifetime_s: group
+            .max_instance_lifetime
+            .and_then(|seconds| u64::try_from(seconds).ok())
+            .filter(|seconds| *seconds > 0),
     }
 }
 
@@ -295,7 +318,15 @@ fn scheduled_action(action: types::ScheduledUpdateGroupAction) -> Option<Schedul
             .or(action.time)
             .and_then(|time| super::client::timestamp(&time)),
         recurrence: action.recurrence,
+        min: size(action.min_size),
+        max: size(action.max_size),
+        desired: size(action.desired_capacity),
     })
+}
+
+/// AWS writes -1, or nothing, for a size that stays as it is.
+fn size(number: Option<i32>) -> Option<u32> {
+    number.and_then(|number| u32::try_from(number).ok())
 }
 
 fn count(number: Option<i32>) -> u32 {
@@ -309,7 +340,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rule_1_an_empty_list_of_processes_is_never_sent() {
+    fn trap_01_an_empty_list_of_processes_is_never_sent() {
         let error = process_names("autoscaling:ResumeProcesses", &[]).unwrap_err();
         assert!(error.is_refused(), "{error:?}");
         assert!(

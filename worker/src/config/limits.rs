@@ -53,6 +53,35 @@ pub(super) const MAX_UNAVAILABLE: Bounds = Bounds {
     reason: "it counts hosts; a release has 500 of them at most",
 };
 
+/// Hosts of a canary.
+pub(super) const CANARIES: Bounds = Bounds {
+    min: 1,
+    max: 500,
+    reason: "it counts hosts; a release has 500 of them at most",
+};
+/// How long a canary is watched.
+pub(super) const BAKE: Bounds = Bounds {
+    min: 0,
+    max: 6 * 3_600_000,
+    reason: "scaling is suspended meanwhile",
+};
+/// Long enough for a metric or two.
+pub(super) const BAKE_DEFAULT_MS: u64 = 120_000;
+
+/// Hosts that may fail once.
+pub(super) const FAILURE_BUDGET: Bounds = Bounds {
+    min: 0,
+    max: 500,
+    reason: "it counts hosts; a release has 500 of them at most",
+};
+
+/// Longest way forward.
+pub(super) const MAX_ROLL: Bounds = Bounds {
+    min: 60_000,
+    max: 24 * 3_600_000,
+    reason: "scaling is suspended meanwhile; beyond a day, roll a part of the fleet as a service of its own",
+};
+
 /// How long a host must stay healthy.
 pub(super) const MIN_HEALTHY_TIME: Bounds = Bounds {
     min: 0,

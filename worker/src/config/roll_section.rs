@@ -1,6 +1,7 @@
 //! `[roll]`: pace and patience, and which Auto Scaling processes are suspended.
 
-use drawgate_rollout::definition::{Process, RollPolicy};
+use drawgate_rollout::Share;
+use drawgate_rollout::definition::{Canary, Process, RollPolicy};
 
 use super::error::Problems;
 use super::limits as at;
@@ -8,7 +9,7 @@ use super::reader::{Field, Table};
 use super::units::Bounds;
 
 /// The section's keys, for the hint about a key in the wrong table.
-pub(super) const KEYS: [&str; 12] = [
+pub(super) const KEYS: [&str; 16] = [
     "max_unavailable",
     "allow_outage",
     "min_healthy_time",
@@ -21,6 +22,10 @@ pub(super) const KEYS: [&str; 12] = [
     "min_disk_free",
     "suspend",
     "canary",
+    "zone_by_zone",
+    "failure_budget",
+    "max_roll",
+    "allow_missed_actions",
 ];
 
 /// Pace, and the processes to suspend.
@@ -33,7 +38,12 @@ pub(super) struct Roll {
 impl Default for Roll {
     fn default() -> Self {
         let policy = RollPolicy {
-            max_unavailable: 1,
+            max_unavailable: Share::Count(1),
+            canary: None,
+            zone_by_zone: false,
+            failure_budget: 0,
+            max_roll_ms: drawgate_rollout::limits::MAX_ROLL_DEFAULT_MS,
+            allow_missed_actions: false,
             allow_outage: false,
             min_healthy_time_ms: at::MIN_HEALTHY_TIME_DEFAULT_MS,
             min_drain_ms: at::MIN_DRAIN_DEFAULT_MS,
@@ -61,15 +71,24 @@ pub(super) fn read(
         policy: default,
         suspend,
     } = Roll::default();
-    table.refuse(
-        "canary",
-        "remove it; max_unavailable = 1 rolls one host at a time and stops at the first failure",
-        problems,
-    );
+    let canary = table
+        .section("canary", problems)
+        .and_then(|table| canary(table, problems));
     let max_unavailable = table
         .take("max_unavailable")
         .and_then(|field| max_unavailable(&field, problems));
-    let allow_outage = table.take("allow_outage").and_then(|field| field.flag(problems));
+    let mut flag = |key| {
+        table
+            .take(key)
+            .and_then(|field| field.flag(problems))
+            .unwrap_or(false)
+    };
+    let allow_outage = flag("allow_outage");
+    let zone_by_zone = flag("zone_by_zone");
+    let allow_missed_actions = flag("allow_missed_actions");
+    let failure_budget = table
+        .take("failure_budget")
+        .and_then(|field| count(&field, at::FAILURE_BUDGET, problems));
     let pull_concurrency = table
         .take("pull_concurrency")
         .and_then(|field| count(&field, at::PULL_CONCURRENCY, problems));
@@ -87,7 +106,12 @@ pub(super) fn read(
     };
     let policy = RollPolicy {
         max_unavailable: max_unavailable.unwrap_or(default.max_unavailable),
-        allow_outage: allow_outage.unwrap_or(default.allow_outage),
+        canary,
+        zone_by_zone,
+        failure_budget: failure_budget.unwrap_or(default.failure_budget),
+        max_roll_ms: duration("max_roll", at::MAX_ROLL, default.max_roll_ms),
+        allow_missed_actions,
+        allow_outage,
         min_healthy_time_ms: duration(
             "min_healthy_time",
             at::MIN_HEALTHY_TIME,
@@ -105,22 +129,37 @@ pub(super) fn read(
     Roll { policy, suspend }
 }
 
-/// A number of hosts; what it needs to be said of a percentage is said.
-fn max_unavailable(field: &Field<'_, '_>, problems: &mut Problems<'_>) -> Option<u32> {
-    let text = field.as_text().map(str::trim);
-    if text
-        .and_then(|text| text.strip_suffix('%'))
-        .is_some_and(|number| number.trim().parse::<f64>().is_ok())
-    {
-        problems
-            .error(
-                field.span.clone(),
-                "`roll.max_unavailable`: a percentage is not supported by this version",
-            )
-            .hint("write a number of hosts, as in max_unavailable = 1");
-        return None;
+/// A number of hosts, or a share of the fleet.
+fn max_unavailable(field: &Field<'_, '_>, problems: &mut Problems<'_>) -> Option<Share> {
+    match field.as_text() {
+        Some(text) if text.contains('%') => match text.parse() {
+            Ok(share) => Some(share),
+            Err(problem) => {
+                field.invalid_hint(
+                    problem,
+                    "write max_unavailable = \"25%\" or a number of hosts",
+                    problems,
+                );
+                None
+            }
+        },
+        _ => count(field, at::MAX_UNAVAILABLE, problems).map(Share::Count),
     }
-    count(field, at::MAX_UNAVAILABLE, problems)
+}
+
+/// `{ instances = 1, bake = "2m" }`
+fn canary(mut table: Table<'_, '_>, problems: &mut Problems<'_>) -> Option<Canary> {
+    let instances = table
+        .require("instances", "canary = { instances = 1, bake = \"2m\" }", problems)
+        .and_then(|field| count(&field, at::CANARIES, problems));
+    let bake = table
+        .take("bake")
+        .and_then(|field| field.duration(at::BAKE, problems));
+    table.finish(|_| None, problems);
+    Some(Canary {
+        instances: instances?,
+        bake_ms: bake.unwrap_or(at::BAKE_DEFAULT_MS),
+    })
 }
 
 /// A number that fits a `u32`, as its bounds see to.

@@ -6,8 +6,8 @@ use std::time::Duration;
 use drawgate_rollout::definition::{FleetSelector, ServiceDefinition};
 use drawgate_rollout::{
     AlarmSnapshot, ContainerSnapshot, Evidence, Failure, Finding, FleetSnapshot, GroupSnapshot, HostSnapshot,
-    HostView, MemberSnapshot, Plan, Release, Severity, StepOutcome, TargetGroupSnapshot, TargetSnapshot,
-    plan,
+    HostView, MemberSnapshot, Plan, Release, ScheduledAction, Severity, StepOutcome, TargetGroupSnapshot,
+    TargetSnapshot, plan,
 };
 use drawgate_schemas::{Digest, ReleaseRequest};
 use futures_util::stream::{self, StreamExt, TryStreamExt};
@@ -143,7 +143,10 @@ pub async fn snapshot(
     let mut snapshots = Vec::new();
     for group in &groups {
         let refresh = effects.aws.refresh_running(&group.name).await.sorted()?;
-        snapshots.push(group_snapshot(group, refresh));
+        let scheduled = Box::pin(effects.aws.scheduled_actions(&group.name))
+            .await
+            .sorted()?;
+        snapshots.push(group_snapshot(group, refresh, scheduled));
     }
     Ok(FleetSnapshot {
         groups: snapshots,
@@ -159,6 +162,7 @@ pub async fn snapshot(
                 state: alarm.state,
             })
             .collect(),
+        at: jiff::Timestamp::now(),
     })
 }
 
@@ -176,7 +180,11 @@ async fn groups_of(effects: &Effects, instances: &[Instance]) -> Effect<Vec<Grou
     Ok(groups)
 }
 
-fn group_snapshot(group: &Group, refresh: Option<String>) -> GroupSnapshot {
+fn group_snapshot(
+    group: &Group,
+    refresh: Option<String>,
+    scheduled: Vec<crate::aws::ScheduledAction>,
+) -> GroupSnapshot {
     let classic = group
         .classic_load_balancers
         .iter()
@@ -200,7 +208,22 @@ fn group_snapshot(group: &Group, refresh: Option<String>) -> GroupSnapshot {
                 lifecycle: member.lifecycle.clone(),
             })
             .collect(),
+        suspended_by_aws: group.suspended_by_aws(),
+        scheduled: scheduled.into_iter().filter_map(scheduled_action).collect(),
+        warm_pool: group.warm_pool,
+        max_instance_lifetime_s: group.max_instance_lifetime_s,
     }
+}
+
+/// One without a next time is over.
+fn scheduled_action(action: crate::aws::ScheduledAction) -> Option<ScheduledAction> {
+    Some(ScheduledAction {
+        name: action.name,
+        at: action.next?,
+        min: action.min,
+        max: action.max,
+        desired: action.desired,
+    })
 }
 
 /// Registrations of every instance, by instance id.
@@ -258,6 +281,10 @@ impl Effects {
             .iter()
             .filter(|target| target.state.as_str() == "healthy")
             .count();
+        let tcp = matches!(
+            group.protocol.as_str(),
+            "TCP" | "TLS" | "UDP" | "TCP_UDP" | "QUIC" | "TCP_QUIC"
+        );
         Ok(TargetGroupSnapshot {
             arn: group.arn.clone(),
             name: group.name.clone(),
@@ -265,7 +292,26 @@ impl Effects {
             health_check_interval_s: group.health_check.interval_s.into(),
             healthy_threshold: group.health_check.healthy_threshold.into(),
             healthy: u32::try_from(healthy).unwrap_or(u32::MAX),
+            zonal: self.is_zonal(group, attributes.cross_zone).await?,
+            slow_start_s: attributes.slow_start_s.into(),
+            keeps_connections: tcp && !attributes.ends_connections,
         })
+    }
+
+    /// Whether a zone's targets serve that zone alone: the group says so, or else its load balancers do.
+    async fn is_zonal(&self, group: &TargetGroup, cross_zone: Option<bool>) -> Effect<bool> {
+        if let Some(across) = cross_zone {
+            return Ok(!across);
+        }
+        for balancer in &group.load_balancers {
+            if !Box::pin(self.aws.balances_across_zones(balancer))
+                .await
+                .sorted()?
+            {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// What is seen of each instance over SSH, in their order.
@@ -344,6 +390,7 @@ pub(super) fn host_snapshot(
         instance: instance.id.clone(),
         state: instance.state.clone(),
         address: address(instance).to_owned(),
+        zone: instance.zone.clone(),
         group,
         targets,
         view,

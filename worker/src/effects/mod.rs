@@ -4,6 +4,7 @@
 //! Nothing here decides what comes next: that is `drawgate_rollout::decide`.
 
 mod alarms;
+mod canary;
 mod confirm;
 mod container;
 mod inspect;
@@ -153,6 +154,7 @@ impl Effects {
             Step::Resume { group } => Box::pin(self.resume(task, group)).await,
             Step::Silence => Box::pin(self.silence(task)).await,
             Step::Unsilence => Box::pin(self.unsilence(task)).await,
+            Step::Canary => Box::pin(self.canary(task)).await,
             Step::Sweep => Box::pin(self.sweep(task)).await,
             Step::Confirm => Box::pin(self.confirm(task)).await,
             Step::Stage { instance } | Step::Retire { instance } | Step::Host { instance, .. } => {

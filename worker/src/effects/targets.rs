@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use drawgate_rollout::definition::RestartPolicy;
-use drawgate_rollout::{HostPlan, Phase, Step, StepOutcome, TargetPlan};
+use drawgate_rollout::{Evidence, HostPlan, Phase, Step, StepOutcome, TargetPlan};
 use drawgate_schemas::Direction;
 use tokio::time::{Instant, sleep_until};
 
@@ -34,7 +34,7 @@ impl Effects {
     }
 
     async fn try_deregister(&self, task: Task<'_>, host: &HostPlan) -> Effect<StepOutcome> {
-        let poll = Duration::from_millis(task.plan.definition.roll.poll_interval_ms);
+        let poll = poll(task);
         let recent = Instant::now().checked_sub(poll).unwrap_or_else(Instant::now);
         let mut present = Vec::new();
         for target in &host.targets {
@@ -88,13 +88,34 @@ impl Effects {
                     break;
                 }
             }
-            let Some(target) = draining else {
-                return Ok(StepOutcome::done());
-            };
-            if Instant::now() + LAST_WORDS >= task.deadline {
-                return not_yet(self.still_draining(task, host, target).await);
+            let late = Instant::now() + LAST_WORDS >= task.deadline;
+            match draining {
+                Some(target) if late => return not_yet(self.still_draining(task, host, target).await),
+                Some(_) => {}
+                None => match self.still_open(task, host).await {
+                    None => return Ok(StepOutcome::done()),
+                    Some(open) if late => return Ok(outlasted(open)),
+                    Some(_) => sleep_until(Instant::now() + poll(task)).await,
+                },
             }
         }
+    }
+
+    /// Connections that outlast the deregistration delay, with the first such target group: a Network Load Balancer
+    /// without connection termination keeps them, and only the host knows of them. What cannot be counted is not
+    /// waited for.
+    async fn still_open(&self, task: Task<'_>, host: &HostPlan) -> Option<(String, u64)> {
+        for target in &host.targets {
+            let group = task.plan.target_groups.get(&target.target_group);
+            let Some(group) = group.filter(|group| group.keeps_connections) else {
+                continue;
+            };
+            let open = self.host(host).open_connections(target.port).await.ok().flatten();
+            if let Some(open) = open.filter(|open| *open > 0) {
+                return Some((group.name.clone(), open));
+            }
+        }
+        None
     }
 
     async fn still_draining(&self, task: Task<'_>, host: &HostPlan, target: &TargetPlan) -> String {
@@ -137,8 +158,8 @@ impl Effects {
             .iter()
             .filter(|target| is_awaited(&target.state_before, target.can_be_healthy(), direction))
             .collect();
-        let min_healthy = Duration::from_millis(task.plan.definition.roll.min_healthy_time_ms);
-        let poll = Duration::from_millis(task.plan.definition.roll.poll_interval_ms);
+        let min_healthy = Duration::from_millis(task.plan.min_healthy_ms(host));
+        let poll = poll(task);
         let mut healthy_since: Option<Instant> = None;
         // Registering has just looked, and no target is healthy the moment it is registered. The checks come at whole
         // seconds from then on, so that looks at the same moments would each come a little too early.
@@ -171,7 +192,7 @@ impl Effects {
     }
 
     /// What stands in the way of calling the host healthy, in words.
-    async fn first_unhealthy(
+    pub(super) async fn first_unhealthy(
         &self,
         task: Task<'_>,
         host: &HostPlan,
@@ -211,7 +232,7 @@ impl Effects {
             Membership::InService => Ok(()),
             Membership::Awaited(state) => not_yet(format!("the instance is {state}")),
             Membership::Gone { why, .. } => Err(StepOutcome::Done {
-                evidence: drawgate_rollout::Evidence::Gone { why },
+                evidence: Evidence::Gone { why },
             }),
         }
     }
@@ -253,31 +274,50 @@ fn keeps_floor(task: Task<'_>, host: &HostPlan, target: &TargetPlan, all: &[Targ
     let Some(group) = task.plan.target_groups.get(&target.target_group) else {
         return Ok(());
     };
-    let others = || {
-        task.release
+    let of_hosts = |which: &dyn Fn(&HostPlan) -> bool, seen: &Target| {
+        let mut targets = task
+            .release
             .hosts()
-            .filter(|other| other.instance != host.instance)
+            .filter(|other| which(other))
+            .flat_map(|other| &other.targets);
+        targets.any(|of| of.target_group == target.target_group && of.id == seen.id && of.port == seen.port)
     };
-    let out: Vec<&TargetPlan> = others()
-        .filter(|other| task.release.is_out(other))
-        .flat_map(|other| &other.targets)
-        .collect();
-    let is_out = |seen: &Target| {
-        let mut out = out.iter().filter(|out| out.target_group == target.target_group);
-        out.any(|out| out.id == seen.id && out.port == seen.port)
+    let is_out = |other: &HostPlan| other.instance != host.instance && task.release.is_out(other);
+    let healthy = || {
+        all.iter()
+            .filter(|seen| seen.state == TargetState::Healthy && !of_hosts(&is_out, seen))
     };
-    let healthy = all
-        .iter()
-        .filter(|seen| seen.state == TargetState::Healthy && !is_out(seen))
-        .count();
-    let floor = task.release.floor(&target.target_group);
-    if healthy <= floor as usize {
-        return not_yet(format!(
-            "{} has {healthy} healthy targets, and {floor} must be left when this one is out",
+    let kept = |healthy: usize, floor: u32, of: &str| {
+        if healthy > floor as usize {
+            return Ok(());
+        }
+        not_yet(format!(
+            "{}{of} has {healthy} healthy targets, and {floor} must be left when this one is out",
             group.name
-        ));
+        ))
+    };
+    kept(healthy().count(), task.release.floor(&target.target_group), "")?;
+    let floor = task.release.zone_floor(&target.target_group, &host.zone);
+    if floor == 0 {
+        return Ok(());
     }
-    Ok(())
+    let in_zone = |other: &HostPlan| other.zone == host.zone;
+    let in_zone = healthy().filter(|seen| of_hosts(&in_zone, seen)).count();
+    kept(in_zone, floor, &format!(" in {}", host.zone))
+}
+
+/// Drained, as far as the load balancer goes.
+fn outlasted((group, open): (String, u64)) -> StepOutcome {
+    StepOutcome::Done {
+        evidence: Evidence::Outlasted {
+            target_group: group,
+            connections: open,
+        },
+    }
+}
+
+fn poll(task: Task<'_>) -> Duration {
+    Duration::from_millis(task.plan.definition.roll.poll_interval_ms)
 }
 
 fn find<'a>(all: &'a [Target], target: &TargetPlan) -> Option<&'a Target> {

@@ -232,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn rule_17_a_new_container_never_restarts_by_itself() {
+    fn trap_17_a_new_container_never_restarts_by_itself() {
         for restart in [
             RestartPolicy::Always,
             RestartPolicy::UnlessStopped,

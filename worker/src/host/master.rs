@@ -365,7 +365,7 @@ mod tests {
     }
 
     #[test]
-    fn rule_25_keys_are_strict_and_looked_up_under_the_instance_id() {
+    fn trap_25_keys_are_strict_and_looked_up_under_the_instance_id() {
         let settings = HostSettings {
             config_file: Some("/etc/drawgate/ssh".into()),
             ..HostSettings::default()

@@ -356,6 +356,12 @@ fn log(id: ReleaseId, entry: &Entry) {
         Record::Ended { ended } => {
             tracing::info!(release = %id, n = entry.n, outcome = %ended.outcome, summary = %ended.summary, "ended");
         }
+        Record::SetAside { cause } => {
+            tracing::warn!(release = %id, n = entry.n, step = %cause.step, what = %cause.failure.what, "set aside");
+        }
+        Record::TryAgain { instance } => {
+            tracing::info!(release = %id, n = entry.n, instance, "is tried once more");
+        }
         Record::Accepted { .. } | Record::Started | Record::TakenUp => {
             tracing::info!(release = %id, n = entry.n, "{}", kind(&entry.record));
         }

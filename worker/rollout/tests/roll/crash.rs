@@ -68,10 +68,10 @@ fn killed_at(world: &World, k: usize) -> Sim {
 }
 
 /// Kills the worker at every moment of this roll; each ends as it would have without. Gives the executions.
-fn explore(world: &World, outcome: Outcome) -> usize {
+pub(crate) fn explore(world: &World, outcome: Outcome) -> usize {
     let calm = Sim::new(world.clone()).finish();
     assert_eq!(calm.outcome(), outcome);
-    let two_at_once = world.definition.roll.max_unavailable > 1;
+    let two_at_once = world.definition.roll.max_unavailable != 1.into();
     let mut executions = 0;
     for k in 1..calm.journal.len() {
         let open = under_way(&calm.journal[..k]);

@@ -243,6 +243,7 @@ fn takes_ms(step: &Step) -> u64 {
         .unwrap_or(0);
     let base = match step {
         Step::Stage { .. } => 20_000,
+        Step::Canary => 60_000,
         Step::Host {
             phase: Phase::Drain, ..
         } => 30_000,

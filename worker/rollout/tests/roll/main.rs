@@ -10,6 +10,7 @@ mod faults;
 mod fleet;
 mod journal;
 mod oracle;
+mod pace;
 mod preflight;
 mod roll;
 mod world;

@@ -4,7 +4,7 @@
 use drawgate_rollout::Release;
 use drawgate_schemas::Outcome;
 
-use crate::world::{Host, TARGET_GROUP, Target, Which, World, fresh_host};
+use crate::world::{Host, TARGET_GROUP, Target, Which, World, fresh_host, zone};
 
 /// How a host was before: as it was at the start, or as every newcomer is.
 fn was(before: &World, instance: &str) -> Host {
@@ -23,7 +23,7 @@ pub(crate) fn always(before: &World, world: &World, release: &Release) {
         assert_eq!(world.hosts, before.hosts, "touched without a plan");
         return;
     };
-    let mut out = 0;
+    let mut out = Vec::new();
     let mut lost_by_fate = 0;
     for (instance, host) in &world.hosts {
         let was = was(before, instance);
@@ -36,7 +36,7 @@ pub(crate) fn always(before: &World, world: &World, release: &Release) {
         if before.hosts.contains_key(instance) && was.healthy() && (!host.member || host.sick) {
             lost_by_fate += 1;
         } else if was.healthy() && !serves {
-            out += 1;
+            out.push(zone(instance));
         }
         if host.member && host.target == Target::Registered && ran(&was) {
             assert_eq!(
@@ -48,10 +48,28 @@ pub(crate) fn always(before: &World, world: &World, release: &Release) {
         }
     }
     assert!(
-        out <= plan.definition.roll.max_unavailable as usize,
-        "{out} are out: {}",
+        out.len() <= plan.at_once() as usize,
+        "{out:?} are out: {}",
         context()
     );
+    let one_zone = out.iter().all(|zone| Some(zone) == out.first());
+    assert!(
+        one_zone || !plan.definition.roll.zone_by_zone,
+        "out in two zones: {}",
+        context()
+    );
+    for (zone_name, floor) in &plan.target_groups[TARGET_GROUP].zone_floors {
+        let of_zone = world
+            .hosts
+            .iter()
+            .filter(|(instance, _)| zone(instance) == zone_name);
+        let healthy = of_zone.filter(|(_, host)| host.healthy()).count();
+        assert!(
+            healthy + lost_by_fate >= *floor as usize,
+            "{healthy} healthy in {zone_name}, floor {floor}: {}",
+            context()
+        );
+    }
     let healthy = world.hosts.values().filter(|host| host.healthy()).count();
     let floor = plan.target_groups[TARGET_GROUP].floor as usize;
     assert!(

@@ -206,7 +206,10 @@ fn a_fleet_that_is_too_large_refuses() {
         findings[0].what,
         "501 hosts; at most 500 are rolled in one release"
     );
-    assert!(planned(&World::new(limits::HOSTS, 1).snapshot()).is_ok());
+    let mut definition = definition();
+    definition.roll.max_roll_ms = 24 * 3_600_000;
+    let snapshot = World::new(limits::HOSTS, 1).snapshot();
+    assert!(plan(&request(), &digest('d'), &definition, &snapshot).is_ok());
 }
 
 #[test]
@@ -395,24 +398,31 @@ fn options(max_unavailable: Option<u32>, healthy_s: Option<u32>, drain_s: Option
 
 fn policy() -> RollPolicy {
     RollPolicy {
-        max_unavailable: 2,
+        max_unavailable: 2.into(),
         ..definition().roll
     }
 }
 
 #[test]
 fn options_make_a_roll_more_careful() {
-    let tightened = policy().tightened(&options(Some(1), Some(30), Some(60))).unwrap();
+    let tightened = policy()
+        .tightened(&options(Some(1), Some(30), Some(60)), 3)
+        .unwrap();
     let expected = RollPolicy {
-        max_unavailable: 1,
+        max_unavailable: 1.into(),
         min_healthy_time_ms: 30_000,
         min_drain_ms: 60_000,
         ..policy()
     };
     assert_eq!(tightened, expected);
-    assert_eq!(policy().tightened(&options(None, None, None)).unwrap(), policy());
     assert_eq!(
-        policy().tightened(&options(Some(2), Some(2), Some(5))).unwrap(),
+        policy().tightened(&options(None, None, None), 3).unwrap(),
+        policy()
+    );
+    assert_eq!(
+        policy()
+            .tightened(&options(Some(2), Some(2), Some(5)), 3)
+            .unwrap(),
         policy()
     );
 }
@@ -427,7 +437,7 @@ fn options_that_ask_for_less_care_are_refused_by_name() {
         (options(None, Some(1), None), "options.min_healthy_time_s"),
         (options(None, None, Some(4)), "options.min_drain_s"),
     ] {
-        let why = policy().tightened(&options).unwrap_err();
+        let why = policy().tightened(&options, 3).unwrap_err();
         assert!(why.starts_with(name), "{why}");
     }
 }

@@ -10,8 +10,8 @@ use drawgate_rollout::definition::{
 use drawgate_rollout::{
     AlarmSnapshot, ContainerSnapshot, Evidence, Failure, Finding, FleetSnapshot, GroupSnapshot, HostPlan,
     HostSnapshot, HostView, LABEL_RELEASE, MemberSnapshot, Observation, ObservedGroup, ObservedHost,
-    ObservedTarget, Phase, Plan, Release, Step, StepOutcome, TargetGroupSnapshot, TargetSnapshot, host_plan,
-    plan,
+    ObservedTarget, Phase, Plan, Release, ScheduledAction, Step, StepOutcome, TargetGroupSnapshot,
+    TargetSnapshot, host_plan, plan,
 };
 use drawgate_schemas::{Digest, Direction, ReleaseRequest};
 use serde_json::json;
@@ -45,7 +45,12 @@ pub(crate) fn definition() -> ServiceDefinition {
         environment: "staging".parse().unwrap(),
         fleet: FleetSelector::AutoScalingGroup(GROUP.to_owned()),
         roll: RollPolicy {
-            max_unavailable: 1,
+            max_unavailable: 1.into(),
+            canary: None,
+            zone_by_zone: false,
+            failure_budget: 0,
+            max_roll_ms: 3_600_000,
+            allow_missed_actions: false,
             allow_outage: false,
             min_healthy_time_ms: 2_000,
             min_drain_ms: 5_000,
@@ -124,6 +129,8 @@ pub(crate) struct Host {
     pub(crate) target: Target,
     /// What fate does to its health, whatever runs.
     pub(crate) sick: bool,
+    /// Its sickness was the old version's.
+    pub(crate) healed_by_new: bool,
     pub(crate) old: Option<Container>,
     pub(crate) new: Option<Container>,
     pub(crate) named: Option<Which>,
@@ -142,7 +149,8 @@ impl Host {
     }
 
     pub(crate) fn healthy(&self) -> bool {
-        self.member && self.target == Target::Registered && self.running() == 1 && !self.sick
+        let sick = self.sick && !(self.healed_by_new && self.new.as_ref().is_some_and(|new| new.running));
+        self.member && self.target == Target::Registered && self.running() == 1 && !sick
     }
 
     fn named(&self) -> Option<(Which, &Container)> {
@@ -190,6 +198,10 @@ pub(crate) struct World {
     pub(crate) definition: ServiceDefinition,
     /// Faults yet to come: how often, for which step.
     pub(crate) faults: Vec<(Step, Fault, usize)>,
+    /// Whether the zones of the target group are told apart.
+    pub(crate) zonal: bool,
+    /// Scheduled actions of the group.
+    pub(crate) scheduled: Vec<ScheduledAction>,
     /// Members that join when that step is performed.
     pub(crate) arrivals: Vec<(Step, String)>,
     /// Rules that a performance broke.
@@ -211,11 +223,22 @@ pub(crate) fn fresh_host() -> Host {
         member: true,
         target: Target::Registered,
         sick: false,
+        healed_by_new: false,
         old: Some(old_container()),
         new: None,
         named: Some(Which::Old),
         tagged: false,
         disturbed: false,
+    }
+}
+
+/// Instances with an odd number are in one zone, those with an even one in the other.
+pub(crate) fn zone(instance: &str) -> &'static str {
+    let n: usize = instance.trim_start_matches("i-").parse().unwrap();
+    if n.is_multiple_of(2) {
+        "eu-west-1b"
+    } else {
+        "eu-west-1a"
     }
 }
 
@@ -227,7 +250,7 @@ impl World {
     /// A healthy fleet of `n` hosts, of which `max_unavailable` may be out.
     pub(crate) fn new(n: usize, max_unavailable: u32) -> Self {
         let mut definition = definition();
-        definition.roll.max_unavailable = max_unavailable;
+        definition.roll.max_unavailable = max_unavailable.into();
         definition.roll.allow_outage = n <= max_unavailable as usize;
         Self {
             hosts: (1..=n).map(|n| (id(n), fresh_host())).collect(),
@@ -236,6 +259,8 @@ impl World {
             alarms: BTreeMap::from([(ALARM.to_owned(), true)]),
             definition,
             faults: Vec::new(),
+            zonal: false,
+            scheduled: Vec::new(),
             arrivals: Vec::new(),
             broken: Vec::new(),
             performed: Vec::new(),
@@ -370,6 +395,7 @@ impl World {
             Step::Resolve => done(Evidence::Resolved { digest: digest('d') }),
             Step::Inspect => self.inspect(release),
             Step::Stage { .. } => StepOutcome::done(),
+            Step::Canary => self.watch_canary(release),
             Step::Suspend { .. } => self.suspend(release),
             Step::Silence => self.switch_alarms(release, false),
             Step::Unsilence => self.switch_alarms(release, true),
@@ -394,6 +420,24 @@ impl World {
         ) {
             Ok(plan) => done(Evidence::Planned { plan: Box::new(plan) }),
             Err(findings) => refused(&findings.iter().map(Finding::line).collect::<Vec<_>>().join("; ")),
+        }
+    }
+
+    /// Whoever is on the new version must be well.
+    fn watch_canary(&self, release: &Release) -> StepOutcome {
+        let done = |instance: &str| {
+            let settle = Step::Host {
+                instance: instance.to_owned(),
+                direction: Direction::Forward,
+                phase: Phase::Settle,
+            };
+            release.done(&settle)
+        };
+        let mut canaries = self.hosts.iter().filter(|(instance, _)| done(instance));
+        if canaries.all(|(_, host)| !host.member || host.healthy()) {
+            StepOutcome::done()
+        } else {
+            refused("the canary is not healthy")
         }
     }
 
@@ -685,6 +729,7 @@ impl World {
                 name: GROUP.to_owned(),
                 suspended: self.suspended.clone(),
                 suspension_tag: self.group_tag.clone(),
+                scheduled: self.scheduled.clone(),
                 members: self
                     .hosts
                     .iter()
@@ -707,6 +752,9 @@ impl World {
                 health_check_interval_s: 5,
                 healthy_threshold: 2,
                 healthy: u32::try_from(healthy).unwrap(),
+                zonal: self.zonal,
+                slow_start_s: 0,
+                keeps_connections: false,
             }],
             alarms: self
                 .alarms
@@ -719,6 +767,7 @@ impl World {
                     state: "OK".to_owned(),
                 })
                 .collect(),
+            at: crate::driver::start(),
         }
     }
 }
@@ -737,6 +786,7 @@ fn host_snapshot(instance: &str, host: &Host) -> HostSnapshot {
         instance: instance.to_owned(),
         state: "running".to_owned(),
         address: "10.0.0.1".to_owned(),
+        zone: zone(instance).to_owned(),
         group: Some(GROUP.to_owned()),
         targets: vec![TargetSnapshot {
             target_group: TARGET_GROUP.to_owned(),

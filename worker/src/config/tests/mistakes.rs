@@ -199,11 +199,58 @@ cpus = 0
 }
 
 #[test]
+fn a_share_and_a_canary_have_their_bounds() {
+    let text = r#"[roll]
+max_unavailable = "0%"
+canary = { instance = 1, bake = "2d" }
+failure_budget = -1
+max_roll = "10s"
+zone_by_zone = "yes"
+"#;
+    insta::assert_snapshot!(checked_service(text), @r#"
+    error: services/api.toml:7:19: `roll.max_unavailable`: "0%" is not between 1% and 100%
+      7 | max_unavailable = "0%"
+        |                   ^^^^
+      hint: write max_unavailable = "25%" or a number of hosts
+
+    error: services/api.toml:8:10: `instances` is missing in [roll.canary]
+      8 | canary = { instance = 1, bake = "2d" }
+        |          ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+      hint: write canary = { instances = 1, bake = "2m" }
+
+    error: services/api.toml:8:12: unknown key `instance`
+      8 | canary = { instance = 1, bake = "2d" }
+        |            ^^^^^^^^
+      hint: did you mean `instances`?
+
+    error: services/api.toml:8:33: `roll.canary.bake`: "2d" is not a duration
+      8 | canary = { instance = 1, bake = "2d" }
+        |                                 ^^^^
+      hint: write a duration as "500ms", "10s", "2m" or "1h 30m"
+
+    error: services/api.toml:9:18: `roll.failure_budget`: must be from 0 to 500
+      9 | failure_budget = -1
+        |                  ^^
+      hint: it counts hosts; a release has 500 of them at most
+
+    error: services/api.toml:10:12: `roll.max_roll`: must be from 1m to 24h
+      10 | max_roll = "10s"
+         |            ^^^^^
+      hint: scaling is suspended meanwhile; beyond a day, roll a part of the fleet as a service of its own
+
+    error: services/api.toml:11:16: `roll.zone_by_zone` is a string, and not true or false
+      11 | zone_by_zone = "yes"
+         |                ^^^^^
+      hint: write true or false, without quotes
+
+    worker.toml: 7 errors
+    "#);
+}
+
+#[test]
 fn what_comes_later_is_refused() {
     let text = r#"secrets = { A = "ssm:a" }
 [roll]
-max_unavailable = "25%"
-canary = { instances = 1 }
 [container]
 secrets = { DATABASE_URL = "secretsmanager:x#y" }
 [alarms]
@@ -221,42 +268,32 @@ approval = { from = ["ops"] }
         | ^^^^^^^
       hint: until then, give the service its secrets by a mounted file or by the instance's role
 
-    error: services/api.toml:8:19: `roll.max_unavailable`: a percentage is not supported by this version
-      8 | max_unavailable = "25%"
-        |                   ^^^^^
-      hint: write a number of hosts, as in max_unavailable = 1
-
-    error: services/api.toml:9:1: `roll.canary` is not supported by this version
-      9 | canary = { instances = 1 }
-        | ^^^^^^
-      hint: remove it; max_unavailable = 1 rolls one host at a time and stops at the first failure
-
-    error: services/api.toml:11:1: `container.secrets` is not supported by this version
-      11 | secrets = { DATABASE_URL = "secretsmanager:x#y" }
-         | ^^^^^^^
+    error: services/api.toml:9:1: `container.secrets` is not supported by this version
+      9 | secrets = { DATABASE_URL = "secretsmanager:x#y" }
+        | ^^^^^^^
       hint: until then, give the service its secrets by a mounted file or by the instance's role
 
-    error: services/api.toml:13:1: `alarms.watch` is not supported by this version
-      13 | watch = ["api-5xx"]
+    error: services/api.toml:11:1: `alarms.watch` is not supported by this version
+      11 | watch = ["api-5xx"]
          | ^^^^^
       hint: remove it; watch the alarm yourself, and `drawgate cancel` starts the way back
 
-    error: services/api.toml:14:2: `before` is not supported by this version
-      14 | [before]
+    error: services/api.toml:12:2: `before` is not supported by this version
+      12 | [before]
          |  ^^^^^^
       hint: remove [before], and run the migration in the CI job before `drawgate publish`
 
-    error: services/api.toml:16:2: `after` is not supported by this version
-      16 | [after]
+    error: services/api.toml:14:2: `after` is not supported by this version
+      14 | [after]
          |  ^^^^^
       hint: remove [after], and run the tests in the CI job after `drawgate publish --wait`
 
-    error: services/api.toml:18:2: `environment` is not supported by this version
-      18 | [environment.production]
+    error: services/api.toml:16:2: `environment` is not supported by this version
+      16 | [environment.production]
          |  ^^^^^^^^^^^
       hint: remove the table; approval, order and windows are the CI's until then. What differs between environments is written with {environment}, or as two services
 
-    worker.toml: 8 errors
+    worker.toml: 6 errors
     "#);
 }
 

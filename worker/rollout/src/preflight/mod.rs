@@ -1,16 +1,17 @@
 //! From a snapshot to a plan, or to the reasons why not: everything that can be known before anything is touched.
 
+mod balance;
+mod scaling;
+mod time;
+
 use std::collections::BTreeMap;
 
 use drawgate_schemas::{Digest, Options, ReleaseRequest, limits};
 use serde::{Deserialize, Serialize};
 
-use crate::definition::{ContainerDefinition, Process, RollPolicy, ServiceDefinition};
-use crate::plan::{AlarmPlan, GroupPlan, HostPlan, Plan, TargetGroupPlan};
-use crate::snapshot::{
-    AlarmSnapshot, ContainerSnapshot, FleetSnapshot, GroupSnapshot, HostSnapshot, HostView,
-    TargetGroupSnapshot,
-};
+use crate::definition::{ContainerDefinition, RollPolicy, ServiceDefinition};
+use crate::plan::{AlarmPlan, HostPlan, Plan};
+use crate::snapshot::{AlarmSnapshot, ContainerSnapshot, FleetSnapshot, HostSnapshot, HostView};
 
 /// Something that preflight saw.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -62,20 +63,20 @@ impl Finding {
 }
 
 impl RollPolicy {
-    /// This policy, made more careful by a request's options.
+    /// This policy for a fleet of so many hosts, made more careful by a request's options.
     ///
     /// # Errors
     /// Names the option that asks for *less* care: it is refused, because its sender would believe it was heeded.
-    pub fn tightened(&self, options: &Options) -> Result<Self, String> {
+    pub fn tightened(&self, options: &Options, hosts: u32) -> Result<Self, String> {
         let mut roll = self.clone();
         if let Some(wanted) = options.max_unavailable {
-            if wanted > roll.max_unavailable {
-                let most = roll.max_unavailable;
+            let most = roll.max_unavailable.of(hosts);
+            if wanted > most {
                 return Err(format!(
                     "options.max_unavailable is {wanted}; the service allows at most {most}"
                 ));
             }
-            roll.max_unavailable = wanted;
+            roll.max_unavailable = wanted.into();
         }
         let seconds = [
             (
@@ -113,17 +114,18 @@ pub fn plan(
 ) -> Result<Plan, Vec<Finding>> {
     let mut definition = definition.clone();
     let mut findings = Vec::new();
-    match definition.roll.tightened(&request.options) {
+    let hosts = hosts(snapshot, &definition, &mut findings);
+    let count = u32::try_from(hosts.len()).unwrap_or(u32::MAX);
+    match definition.roll.tightened(&request.options, count) {
         Ok(roll) => definition.roll = roll,
         Err(what) => findings.push(Finding::refuse("request", what, "leave the option out")),
     }
-    let hosts = hosts(snapshot, &definition, &mut findings);
     fleet(&hosts, &definition, &mut findings);
-    let target_groups = target_groups(snapshot, &hosts, &definition, &mut findings);
+    let target_groups = balance::target_groups(snapshot, &hosts, &definition, &mut findings);
     let groups = snapshot
         .groups
         .iter()
-        .map(|group| group_plan(group, &definition, &mut findings))
+        .map(|group| scaling::group_plan(group, &definition, &mut findings))
         .collect();
     let alarms = snapshot
         .alarms
@@ -137,7 +139,7 @@ pub fn plan(
         findings.sort_by_key(|finding| finding.severity);
         return Err(findings);
     }
-    Ok(Plan {
+    let mut plan = Plan {
         image: request.image.clone(),
         digest: digest.clone(),
         version_name: request.version_name(),
@@ -146,8 +148,18 @@ pub fn plan(
         groups,
         target_groups,
         alarms,
-        warnings: findings.iter().map(Finding::line).collect(),
-    })
+        warnings: Vec::new(),
+    };
+    time::judge(&mut plan, snapshot, &mut findings);
+    if findings
+        .iter()
+        .any(|finding| finding.severity == Severity::Refuse)
+    {
+        findings.sort_by_key(|finding| finding.severity);
+        return Err(findings);
+    }
+    plan.warnings = findings.iter().map(Finding::line).collect();
+    Ok(plan)
 }
 
 /// The hosts in the order of the roll: those that serve nobody first, because they cost nothing; then by id, so that
@@ -163,7 +175,11 @@ fn hosts(
             hosts.extend(host_plan(host, definition, findings));
         }
     }
-    hosts.sort_by_cached_key(|host| (host.was_healthy(), host.instance.clone()));
+    let zone = |host: &HostPlan| {
+        let by_zone = definition.roll.zone_by_zone;
+        by_zone.then(|| host.zone.clone())
+    };
+    hosts.sort_by_cached_key(|host| (host.was_healthy(), zone(host), host.instance.clone()));
     hosts
 }
 
@@ -333,92 +349,16 @@ fn fleet(hosts: &[HostPlan], definition: &ServiceDefinition, findings: &mut Vec<
             "check [fleet] in the service's file",
         ));
     }
-    let all_at_once = definition.roll.max_unavailable as usize >= hosts.len();
+    let count = u32::try_from(hosts.len()).unwrap_or(u32::MAX);
+    let all_at_once = definition.roll.max_unavailable.of(count) >= count;
     if all_at_once && !hosts.is_empty() && !definition.roll.allow_outage {
         let what = format!(
-            "max_unavailable is {} of {} hosts",
-            definition.roll.max_unavailable,
-            hosts.len()
+            "max_unavailable is {} of {count} hosts",
+            definition.roll.max_unavailable
         );
         let hint =
             "service would be interrupted: say allow_outage = true in the service's file if that is meant";
         findings.push(Finding::refuse(&subject, what, hint));
-    }
-}
-
-fn target_groups(
-    snapshot: &FleetSnapshot,
-    hosts: &[HostPlan],
-    definition: &ServiceDefinition,
-    findings: &mut Vec<Finding>,
-) -> BTreeMap<String, TargetGroupPlan> {
-    let used = |group: &&TargetGroupSnapshot| {
-        hosts
-            .iter()
-            .flat_map(|host| &host.targets)
-            .any(|target| target.target_group == group.arn)
-    };
-    let mut plans = BTreeMap::new();
-    for group in snapshot.target_groups.iter().filter(used) {
-        let sick = hosts.iter().any(|host| {
-            host.targets
-                .iter()
-                .any(|target| target.target_group == group.arn && target.state_before != "healthy")
-        });
-        let mut floor = group.healthy.saturating_sub(definition.roll.max_unavailable);
-        if floor == 0 && group.healthy > 0 && !definition.roll.allow_outage {
-            // A sick host goes first, costs nothing, and is there for the others when their turn comes.
-            floor = 1;
-            if !sick {
-                let most = definition.roll.max_unavailable;
-                let what = format!("{} healthy, max_unavailable {most}", group.healthy);
-                let hint = "nobody would be served: lower max_unavailable, or say allow_outage = true";
-                findings.push(Finding::refuse(&group.name, what, hint));
-            }
-        }
-        let plan = TargetGroupPlan {
-            name: group.name.clone(),
-            deregistration_delay_s: group.deregistration_delay_s,
-            healthy_after_s: group.health_check_interval_s * group.healthy_threshold,
-            floor,
-        };
-        plans.insert(group.arn.clone(), plan);
-    }
-    plans
-}
-
-fn group_plan(
-    group: &GroupSnapshot,
-    definition: &ServiceDefinition,
-    findings: &mut Vec<Finding>,
-) -> GroupPlan {
-    if let Some(refresh) = &group.refresh {
-        let what = format!("instance refresh {refresh} is running");
-        findings.push(Finding::refuse(&group.name, what, "wait for it, or cancel it"));
-    }
-    if let Some(tag) = &group.suspension_tag {
-        let what = format!("carries the suspension tag of another release: {tag}");
-        let hint = "see whether that release still runs; if not, resume the processes that the tag names and remove it";
-        findings.push(Finding::refuse(&group.name, what, hint));
-    }
-    for source in &group.unsupported {
-        let what = format!("has {source} attached, which this version does not handle");
-        findings.push(Finding::refuse(
-            &group.name,
-            what,
-            "move the service to target groups",
-        ));
-    }
-    let suspended_before: Vec<String> = group.suspended.iter().cloned().collect();
-    if !suspended_before.is_empty() {
-        let what = format!("already suspended, left alone: {}", suspended_before.join(", "));
-        findings.push(Finding::warn(&group.name, what));
-    }
-    let ours = |process: &Process| !group.suspended.contains(process.as_str());
-    GroupPlan {
-        name: group.name.clone(),
-        suspend: definition.suspend.iter().copied().filter(ours).collect(),
-        suspended_before,
     }
 }
 

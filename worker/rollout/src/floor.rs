@@ -1,0 +1,49 @@
+//! How many healthy targets must be left when another host is taken out.
+
+use crate::plan::{HostPlan, Plan};
+use crate::state::Release;
+
+impl Release {
+    /// Of a target group: the plan's floor, less the hosts that left the fleet meanwhile, which nobody can bring back.
+    pub fn floor(&self, target_group: &str) -> u32 {
+        let Some(plan) = &self.plan else { return u32::MAX };
+        let floor = plan
+            .target_groups
+            .get(target_group)
+            .map_or(0, |group| group.floor);
+        self.less_gone(plan, floor, target_group, |_| true)
+    }
+
+    /// Of a target group in one availability zone; 0 where its zones are not told apart.
+    pub fn zone_floor(&self, target_group: &str, zone: &str) -> u32 {
+        let Some(plan) = &self.plan else { return u32::MAX };
+        let group = plan.target_groups.get(target_group);
+        let floor = group
+            .and_then(|group| group.zone_floors.get(zone))
+            .copied()
+            .unwrap_or(0);
+        self.less_gone(plan, floor, target_group, |host| host.zone == zone)
+    }
+
+    fn less_gone(
+        &self,
+        plan: &Plan,
+        floor: u32,
+        target_group: &str,
+        counts: impl Fn(&HostPlan) -> bool,
+    ) -> u32 {
+        let was_healthy = |host: &HostPlan| {
+            let mut targets = host.targets.iter();
+            targets.any(|target| target.target_group == target_group && target.state_before == "healthy")
+        };
+        let gone = plan
+            .hosts
+            .iter()
+            .filter(|host| self.gone.contains(&host.instance) && counts(host) && was_healthy(host))
+            .count();
+        let least = floor.min(u32::from(!plan.definition.roll.allow_outage));
+        floor
+            .saturating_sub(u32::try_from(gone).unwrap_or(u32::MAX))
+            .max(least)
+    }
+}

@@ -1,0 +1,77 @@
+//! The first hosts are watched for a while before the others follow.
+
+use std::time::Duration;
+
+use drawgate_rollout::{Failure, HostPlan, Phase, Release, Step, StepOutcome};
+use drawgate_schemas::Direction;
+use tokio::time::{Instant, sleep_until};
+
+use super::membership::Membership;
+use super::outcome::{Effect, either};
+use super::{Effects, Task};
+
+impl Effects {
+    pub(super) async fn canary(&self, task: Task<'_>) -> StepOutcome {
+        either(self.try_canary(task).await)
+    }
+
+    /// Looks once per poll interval until the bake time is over, reckoned from the step's first intent: a worker that takes
+    /// it up goes on with the rest. Looks once in any case.
+    async fn try_canary(&self, task: Task<'_>) -> Effect<StepOutcome> {
+        let poll = Duration::from_millis(task.plan.definition.roll.poll_interval_ms);
+        let until = Instant::now() + left(task);
+        loop {
+            let look_at = Instant::now();
+            for host in task.release.hosts().filter(|host| is_in(task.release, host)) {
+                self.is_well(task, host, look_at).await?;
+            }
+            if Instant::now() >= until {
+                return Ok(StepOutcome::done());
+            }
+            sleep_until((look_at + poll).min(until)).await;
+        }
+    }
+
+    /// A canary that left the fleet says nothing about the version, and is not missed.
+    async fn is_well(&self, task: Task<'_>, host: &HostPlan, look_at: Instant) -> Effect<()> {
+        self.still_serves(task, host, Direction::Forward).await?;
+        let awaited: Vec<_> = host
+            .targets
+            .iter()
+            .filter(|target| target.can_be_healthy())
+            .collect();
+        let Some(what) = self.first_unhealthy(task, host, &awaited, look_at).await? else {
+            return Ok(());
+        };
+        let membership = Box::pin(self.membership(&host.instance, host.group.as_deref())).await?;
+        if matches!(membership, Membership::Gone { .. }) {
+            return Ok(());
+        }
+        Err(StepOutcome::Refused {
+            failure: Failure::new(format!("{}: {what}", host.instance)),
+        })
+    }
+}
+
+/// Whether a host is on the new version and was healthy with it.
+fn is_in(release: &Release, host: &HostPlan) -> bool {
+    let settle = Step::Host {
+        instance: host.instance.clone(),
+        direction: Direction::Forward,
+        phase: Phase::Settle,
+    };
+    release.done(&settle) && !release.gone.contains(&host.instance)
+}
+
+fn left(task: Task<'_>) -> Duration {
+    let bake_ms = task
+        .plan
+        .definition
+        .roll
+        .canary
+        .map_or(0, |canary| canary.bake_ms);
+    let passed_ms = task.release.steps.get(&Step::Canary).map_or(0, |state| {
+        u64::try_from(jiff::Timestamp::now().duration_since(state.begun_at).as_millis()).unwrap_or(0)
+    });
+    Duration::from_millis(bake_ms.saturating_sub(passed_ms))
+}
