@@ -9,6 +9,13 @@
 LAB := infra/lab/lab run --quiet --
 TIMED := tests/timed
 
+# Always the whole workspace, and tests chosen by name: with a choice of packages cargo would build their dependencies
+# anew, with the features that these packages alone ask for.
+CARGO_TEST := cargo test --locked --offline --workspace --no-fail-fast
+name = $(foreach file,$(1),--test $(notdir $(basename $(file:/main.rs=))))
+ADAPTER_TESTS := $(call name,$(wildcard schemas/tests/*.rs producer/tests/*.rs worker/tests/*.rs worker/*/tests/*/main.rs))
+E2E_TESTS := $(call name,$(wildcard tests/tests/*.rs))
+
 demo:
 	@infra/demo/demo
 
@@ -30,11 +37,11 @@ build:
 
 unit:
 	@$(TIMED) "unit and adapter tests" $(LAB) \
-		cargo test --locked --offline --workspace --exclude drawgate-tests
+		$(CARGO_TEST) --lib --bins $(ADAPTER_TESTS)
 
 e2e:
 	@$(TIMED) "end-to-end tests" $(LAB) \
-		cargo test --locked --offline -p drawgate-tests -- --test-threads=1
+		$(CARGO_TEST) $(E2E_TESTS) -- --test-threads=1
 
 bench: lab
 	@$(TIMED) "build" cargo build --locked --release --workspace --bins

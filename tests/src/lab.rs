@@ -10,7 +10,7 @@ use crate::wait::until;
 /// There is one lab for all, so tests take turns, also when somebody forgets `--test-threads=1`.
 static TURN: Mutex<()> = Mutex::const_new(());
 
-/// The three hosts.
+/// The three hosts that every lab has.
 pub const HOSTS: [&str; 3] = ["h1", "h2", "h3"];
 
 /// A turn in the lab.

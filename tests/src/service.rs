@@ -9,8 +9,10 @@ pub struct Service {
     pub name: String,
     /// `auto_scaling_group = …`, or `[fleet]` with its body.
     pub fleet: String,
-    /// Hosts out at once.
-    pub max_unavailable: u32,
+    /// Hosts out at once, as TOML writes it: `1`, `"25%"`.
+    pub max_unavailable: String,
+    /// More lines of `[roll]`.
+    pub roll: String,
     /// Whether all may be out at once.
     pub allow_outage: bool,
     /// How long a host stays healthy before it counts.
@@ -37,7 +39,8 @@ impl Service {
         Self {
             name: name.to_owned(),
             fleet: format!("auto_scaling_group = \"{name}-{{environment}}\""),
-            max_unavailable: 1,
+            max_unavailable: "1".to_owned(),
+            roll: String::new(),
             allow_outage: false,
             min_healthy_time: "200ms".to_owned(),
             min_drain: "500ms".to_owned(),
@@ -61,7 +64,7 @@ impl Service {
     /// With this many hosts out at once.
     #[must_use]
     pub fn at_once(mut self, hosts: u32) -> Self {
-        self.max_unavailable = hosts;
+        self.max_unavailable = hosts.to_string();
         self
     }
 
@@ -71,6 +74,7 @@ impl Service {
             name,
             fleet,
             max_unavailable,
+            roll,
             allow_outage,
             min_healthy_time,
             min_drain,
@@ -88,7 +92,7 @@ impl Service {
             "service = \"{name}\"\nenvironments = [\"staging\", \"personal-*\"]\n{fleet}\n\n\
              [roll]\nmax_unavailable = {max_unavailable}\nallow_outage = {allow_outage}\n\
              min_healthy_time = \"{min_healthy_time}\"\nmin_drain = \"{min_drain}\"\ndrain_timeout = \"{drain_timeout}\"\n\
-             healthy_timeout = \"{healthy_timeout}\"\npoll_interval = \"{poll_interval}\"\nmin_disk_free = \"64MiB\"\n\n\
+             healthy_timeout = \"{healthy_timeout}\"\npoll_interval = \"{poll_interval}\"\nmin_disk_free = \"64MiB\"\n{roll}\n\n\
              [container]\nname = \"{name}\"\nports = {ports:?}\nstop_timeout = \"3s\"\n{container}\n\n\
              [alarms]\nsilence = [\"{name}-*\"]\n\n[policy]\nimages = [\"{registry}/{name}\"]\n"
         );

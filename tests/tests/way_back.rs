@@ -57,7 +57,7 @@ fn visited(
 async fn second_host_fails_after_first_succeeded() {
     let scene = Scene::begin().await;
     let mut service = unless_broken();
-    (service.max_unavailable, service.allow_outage) = (3, true);
+    (service.max_unavailable, service.allow_outage) = ("3".to_owned(), true);
     scene.serve(&service);
     let fleet = scene.fleet_on_v1("search", &HOSTS).await;
     let v2 = scene.lab.image("search", "v2", "v2", "ok").await;

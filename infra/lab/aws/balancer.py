@@ -29,15 +29,17 @@ class Balancer:
             raise ValueError(f"port {port} has a listener already")
         self.backends[port] = {}
 
-    def sync(self, port, targets):
+    def sync(self, port, targets, ends_connections=True):
         """Brings one backend in line with the targets of its group."""
         slots = self.backends[port]
         wanted = {target: mode for target, mode in _modes(targets)}
         commands = []
         for slot, (target, _told) in list(slots.items()):
             if target not in wanted:
-                # The delay is over: whatever is still in flight is cut, as AWS does.
-                commands += [f"shutdown sessions server {_server(port, slot)}", _state(port, slot, "maint")]
+                # The delay is over: whatever is still in flight is cut, as AWS does where it does.
+                if ends_connections:
+                    commands.append(f"shutdown sessions server {_server(port, slot)}")
+                commands.append(_state(port, slot, "maint"))
                 del slots[slot]
         held = {target: slot for slot, (target, _told) in slots.items()}
         for target, mode in wanted.items():

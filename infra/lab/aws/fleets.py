@@ -52,32 +52,42 @@ class Fleets:
             raise ValueError(f"fleet {name} exists already")
         for group in spec.get("target_groups", []):
             self._create_target_group(group)
-        self._create_group(spec)
-        instances = [self.launch(name, host, zone) for host, zone in zip(wanted_hosts, _zones(spec), strict=True)]
-        with LOCK:
-            autoscaling().autoscaling_groups[name].min_size = len(wanted_hosts)
+        placed = list(zip(wanted_hosts, _zones(spec), strict=True))
+        grouped = spec.get("grouped", True)
+        if grouped:
+            self._create_group(spec)
+            instances = [self.launch(name, host, zone) for host, zone in placed]
+            with LOCK:
+                autoscaling().autoscaling_groups[name].min_size = len(wanted_hosts)
+        else:
+            instances = [self._start(name, host, zone, spec.get("tags", {})) for host, zone in placed]
         for group in spec.get("target_groups", []):
-            if "hosts" in group:
-                self._register(group, [each for each in instances if each["host"] in group["hosts"]])
+            if "hosts" in group or not grouped:
+                self._register(group, [each for each in instances if each["host"] in group.get("hosts", wanted_hosts)])
         for alarm in spec.get("alarms", []):
             self._create_alarm(alarm)
         if spec.get("suspended"):
             self._client("autoscaling").suspend_processes(AutoScalingGroupName=name, ScalingProcesses=spec["suspended"])
-        return {"auto_scaling_group": name, "instances": instances,
+        return {"auto_scaling_group": name if grouped else None, "instances": instances,
                 "target_groups": [self._describe(group["name"]) for group in spec.get("target_groups", [])]}
 
     def launch(self, name, host, zone=None):
         """An instance of its own at the host's address, attached to the group, which is one larger then."""
         with LOCK:
             group = autoscaling().autoscaling_groups[name]
-            tags = {**group.get_propagated_tags(), "Name": f"{name}-{host}"}
+            tags, zone = group.get_propagated_tags(), zone or group.availability_zones[0]
+        instance = self._start(name, host, zone, tags)
+        self._client("autoscaling").attach_instances(AutoScalingGroupName=name, InstanceIds=[instance["id"]])
+        return instance
+
+    def _start(self, name, host, zone, tags):
+        """An instance in no group."""
+        tags = {**tags, "Name": f"{name}-{host}"}
         instance = self._client("ec2").run_instances(
-            ImageId="ami-12c6146b", InstanceType="t2.micro", MinCount=1, MaxCount=1,
-            Placement={"AvailabilityZone": zone or group.availability_zones[0]},
+            ImageId="ami-12c6146b", InstanceType="t2.micro", MinCount=1, MaxCount=1, Placement={"AvailabilityZone": zone},
             TagSpecifications=[{"ResourceType": "instance", "Tags": _as_list(tags)}])["Instances"][0]
         with LOCK:
             _move_to(ec2().get_instance(instance["InstanceId"]), HOSTS[host])
-        self._client("autoscaling").attach_instances(AutoScalingGroupName=name, InstanceIds=[instance["InstanceId"]])
         return {"id": instance["InstanceId"], "host": host, "address": HOSTS[host]}
 
     def terminate(self, instance_id):
@@ -97,14 +107,15 @@ class Fleets:
         health, delay_s = group.get("health", {}), group.get("deregistration_delay_s", 300)
         client = self._client("elbv2")
         arn = client.create_target_group(
-            Name=group["name"], Protocol="HTTP", Port=group["port"], VpcId=self.vpc, TargetType="instance",
+            Name=group["name"], Protocol=group.get("protocol", "HTTP"), HealthCheckProtocol="HTTP", Port=group["port"], VpcId=self.vpc, TargetType="instance",
             HealthCheckPath=health.get("path", "/"), Matcher={"HttpCode": "200"},
             HealthCheckIntervalSeconds=max(MIN_INTERVAL_S, math.ceil(health.get("interval_s", 30))),
             HealthCheckTimeoutSeconds=max(MIN_TIMEOUT_S, math.ceil(health.get("timeout_s", 5))),
             HealthyThresholdCount=max(2, health.get("healthy_threshold", 5)),
             UnhealthyThresholdCount=max(2, health.get("unhealthy_threshold", 2)))["TargetGroups"][0]["TargetGroupArn"]
         client.modify_target_group_attributes(TargetGroupArn=arn, Attributes=[
-            {"Key": "deregistration_delay.timeout_seconds", "Value": str(math.ceil(delay_s))}])
+            {"Key": "deregistration_delay.timeout_seconds", "Value": str(math.ceil(delay_s))},
+            *_as_list(group.get("attributes", {}))])
         with LOCK:
             live = elbv2().target_groups[arn]
             live.timing = {name: health[name] for name in TIMING if name in health}

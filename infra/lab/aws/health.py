@@ -137,6 +137,11 @@ class LiveTargetGroup(models.FakeTargetGroup):
         fine = self.timing.get("deregistration_delay_s")
         return fine if fine is not None and math.ceil(fine) == attribute else attribute
 
+    def ends_connections(self):
+        """A network load balancer leaves open what is open at the end of the delay, unless told otherwise."""
+        terminates = self.attributes.get("deregistration_delay.connection_termination.enabled") == "true"
+        return self.protocol in ("HTTP", "HTTPS") or terminates
+
     # Its own.
 
     def _find(self, wanted):
@@ -192,7 +197,7 @@ class LiveTargetGroup(models.FakeTargetGroup):
 
     def _sync(self):
         if self.listen_port is not None:
-            self.balancer.sync(self.listen_port, list(self.members.values()))
+            self.balancer.sync(self.listen_port, list(self.members.values()), self.ends_connections())
 
     def _status(self, target):
         return models.FakeHealthStatus(target.id, target.port, str(target.port), target.state, target.reason,

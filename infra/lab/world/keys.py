@@ -6,7 +6,9 @@ import os
 import secrets
 import subprocess
 
-HOSTS = {"h1": "10.77.0.11", "h2": "10.77.0.12", "h3": "10.77.0.13"}
+# An engine each, 60 MB and a second of a processor: three are enough for most, and nine for any.
+COUNT = min(max(int(os.environ.get("DRAWGATE_LAB_HOSTS", "3")), 1), 9)
+HOSTS = {f"h{number}": f"10.77.0.{10 + number}" for number in range(1, COUNT + 1)}
 
 SSH_CONFIG = """\
 Host *

@@ -162,6 +162,13 @@ impl std::fmt::Display for TargetState {
     }
 }
 
+impl TargetGroup {
+    /// Whether it belongs to a Network Load Balancer: those pass on connections, Application Load Balancers requests.
+    pub fn passes_connections(&self) -> bool {
+        !matches!(self.protocol.as_str(), "HTTP" | "HTTPS")
+    }
+}
+
 impl Aws {
     /// Every target group of the account and region, in one scan.
     pub async fn scan_target_groups(&self) -> Result<Vec<TargetGroup>, AwsError> {
@@ -204,7 +211,8 @@ impl Aws {
         Ok(attributes(answer.attributes.unwrap_or_default()))
     }
 
-    /// Whether a load balancer spreads over zones, where its target groups leave that to it.
+    /// Whether a Network Load Balancer spreads over zones, where its target groups leave that to it. By default it does
+    /// not. (An Application Load Balancer always does.)
     pub async fn balances_across_zones(&self, arn: &str) -> Result<bool, AwsError> {
         let request = self
             .elbv2
@@ -220,8 +228,7 @@ impl Aws {
         let says = attributes
             .iter()
             .find(|attribute| attribute.key() == Some("load_balancing.cross_zone.enabled"));
-        // Application Load Balancers always do, and say so or nothing; Network Load Balancers do not by default.
-        Ok(says.and_then(|attribute| attribute.value()) != Some("false"))
+        Ok(says.and_then(|attribute| attribute.value()) == Some("true"))
     }
 
     /// All targets of a group, draining ones included. A Lambda function is no member of a fleet and left out.

@@ -281,10 +281,6 @@ impl Effects {
             .iter()
             .filter(|target| target.state.as_str() == "healthy")
             .count();
-        let tcp = matches!(
-            group.protocol.as_str(),
-            "TCP" | "TLS" | "UDP" | "TCP_UDP" | "QUIC" | "TCP_QUIC"
-        );
         Ok(TargetGroupSnapshot {
             arn: group.arn.clone(),
             name: group.name.clone(),
@@ -294,16 +290,18 @@ impl Effects {
             healthy: u32::try_from(healthy).unwrap_or(u32::MAX),
             zonal: self.is_zonal(group, attributes.cross_zone).await?,
             slow_start_s: attributes.slow_start_s.into(),
-            keeps_connections: tcp && !attributes.ends_connections,
+            keeps_connections: group.passes_connections() && !attributes.ends_connections,
         })
     }
 
-    /// Whether a zone's targets serve that zone alone: the group says so, or else its load balancers do.
+    /// Whether a zone's targets serve that zone alone: the group says so, or else its load balancers do (Elastic Load
+    /// Balancing, "Cross-zone load balancing").
     async fn is_zonal(&self, group: &TargetGroup, cross_zone: Option<bool>) -> Effect<bool> {
         if let Some(across) = cross_zone {
             return Ok(!across);
         }
-        for balancer in &group.load_balancers {
+        let balancers = group.load_balancers.iter().filter(|_| group.passes_connections());
+        for balancer in balancers {
             if !Box::pin(self.aws.balances_across_zones(balancer))
                 .await
                 .sorted()?

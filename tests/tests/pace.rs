@@ -1,0 +1,230 @@
+//! How many hosts at once, which first, and fleets that are not three equal hosts behind one target group.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+
+use drawgate_schemas::{Direction, Event, HostPhase, Outcome};
+use drawgate_tests::lab::HOSTS;
+use drawgate_tests::oracle::{Look, most_out};
+use drawgate_tests::scene::fleet_spec;
+use drawgate_tests::wait::within;
+use drawgate_tests::{Fleet, Load, Scene, Service};
+use serde_json::{Value, json};
+
+/// Hosts that were begun on the way forward, in their order.
+fn begun(events: &[drawgate_schemas::StatusEvent]) -> Vec<String> {
+    let mut begun = Vec::new();
+    for event in events {
+        if let Event::Host(host) = &event.event
+            && (host.phase, host.direction) == (HostPhase::Deregistering, Direction::Forward)
+        {
+            begun.push(host.instance.clone());
+        }
+    }
+    begun
+}
+
+/// One host first, then two at once, which is 70 % of three.
+#[tokio::test]
+async fn trap_13_a_share_of_the_fleet_after_its_canary() {
+    let scene = Scene::begin().await;
+    let mut service = Service::of("search");
+    service.max_unavailable = "\"70%\"".to_owned();
+    service.roll = "canary = { instances = 1, bake = \"1s\" }".to_owned();
+    scene.serve(&service);
+    let fleet = scene.fleet_on_v1("search", &HOSTS).await;
+    let v2 = scene.lab.image("search", "v2", "v2", "ok").await;
+    let worker = scene.worker().await;
+    let events = scene.events().await;
+    let before = Look::at(&scene.lab).await;
+    let load = Load::start(scene.folder(), &fleet.target_groups[0].url, 40).await;
+
+    let id = scene.publish("search", "v2", &[]).await;
+    scene.judge(&events, id, Outcome::Succeeded, &before).await;
+
+    load.stop_unharmed().await;
+    Look::at(&scene.lab)
+        .await
+        .assert_runs(&fleet, "search", &scene.pinned("search", &v2));
+    assert_eq!(most_out(&scene.lab.get("transitions").await, "search-8080"), 2);
+    let told = events.of(id);
+    let canary_done = told
+        .iter()
+        .position(|event| matches!(&event.event, Event::Host(host) if host.phase == HostPhase::Done));
+    let second = told.iter().position(|event| {
+        matches!(&event.event, Event::Host(host) if host.phase == HostPhase::Deregistering && host.instance != fleet.in_order()[0].id)
+    });
+    let well = told
+        .iter()
+        .position(|event| matches!(&event.event, Event::Warning { text } if text.contains("canary is well")));
+    assert!(
+        canary_done < well && well < second,
+        "{canary_done:?} {well:?} {second:?}"
+    );
+    scene.end(worker).await;
+}
+
+/// It passes its verification and is healthy at first; a second later it is not. No other host is touched.
+#[tokio::test]
+async fn a_canary_that_turns_bad_while_it_is_watched() {
+    let scene = Scene::begin().await;
+    let mut service = Service::of("search");
+    service.roll = "canary = { instances = 1, bake = \"20s\" }".to_owned();
+    scene.serve(&service);
+    let fleet = scene.fleet_on_v1("search", &HOSTS).await;
+    scene
+        .lab
+        .image("search", "v2", "v2", "unhealthy-after:3000")
+        .await;
+    let worker = scene.worker().await;
+    let events = scene.events().await;
+    let before = Look::at(&scene.lab).await;
+
+    let id = scene.publish("search", "v2", &[]).await;
+    let ended = scene.judge(&events, id, Outcome::RolledBack, &before).await;
+
+    assert!(ended.summary.contains("watch the canary"), "{}", ended.summary);
+    assert_eq!(begun(&events.of(id)), [fleet.in_order()[0].id.clone()]);
+    Look::at(&scene.lab).await.assert_containers_as(&before);
+    scene.end(worker).await;
+}
+
+/// Found by tags alone, in two target groups; there is nothing to suspend.
+#[tokio::test]
+async fn a_fleet_without_an_auto_scaling_group() {
+    let scene = Scene::begin().await;
+    let mut service = Service::of("search");
+    service.fleet = "[fleet]\ntags = { stack = \"search\", deployment = \"{environment}\" }".to_owned();
+    scene.serve(&service);
+    scene.v1("search", &HOSTS, &["-p", "8080:8080"]).await;
+    let mut spec = fleet_spec("search", &HOSTS, &[(8080, 8100)]);
+    spec["grouped"] = json!(false);
+    spec.as_object_mut().unwrap().remove("suspended");
+    let fleet = scene.lab.fleet(spec).await;
+    scene.lab.all_targets(&fleet, "healthy").await;
+    rolls(&scene, &fleet).await;
+}
+
+/// Verification takes the place of health.
+#[tokio::test]
+async fn a_service_without_a_target_group() {
+    let scene = Scene::begin().await;
+    scene.serve(&Service::of("search"));
+    scene.v1("search", &HOSTS, &["-p", "8080:8080"]).await;
+    let fleet = scene.lab.fleet(fleet_spec("search", &HOSTS, &[])).await;
+    rolls(&scene, &fleet).await;
+}
+
+/// Forward to v2, and back from v3, which never passes its verification.
+async fn rolls(scene: &Scene, fleet: &Fleet) {
+    let v2 = scene.lab.image("search", "v2", "v2", "ok").await;
+    scene.lab.image("search", "v3", "v3", "unhealthy").await;
+    let worker = scene.worker().await;
+    let events = scene.events().await;
+    let before = Look::at(&scene.lab).await;
+
+    let id = scene.publish("search", "v2", &[]).await;
+    scene.judge(&events, id, Outcome::Succeeded, &before).await;
+    assert_eq!(begun(&events.of(id)).len(), 3);
+    let on_v2 = Look::at(&scene.lab).await;
+    on_v2.assert_runs(fleet, "search", &scene.pinned("search", &v2));
+    on_v2.assert_no_tags();
+
+    let id = scene.publish("search", "v3", &[]).await;
+    scene.judge(&events, id, Outcome::RolledBack, &before).await;
+    Look::at(&scene.lab)
+        .await
+        .assert_runs(fleet, "search", &scene.pinned("search", &v2));
+    worker.stop().await;
+}
+
+/// Requests that take long, several for each host, until they are answered.
+async fn slow_requests(fleet: &Fleet, ms: u64) -> Vec<tokio::task::JoinHandle<bool>> {
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let url = format!("{}slow?ms={ms}", fleet.target_groups[0].url);
+    let requests = (0..8).map(|_| {
+        let request = client.get(&url).send();
+        tokio::spawn(async move { matches!(request.await, Ok(answer) if answer.status().is_success()) })
+    });
+    requests.collect()
+}
+
+/// A fleet of two behind a network load balancer, which leaves open what is open when the delay is over.
+async fn behind_a_network_load_balancer(scene: &Scene, attributes: Value) -> Fleet {
+    scene.v1("search", &["h1", "h2"], &["-p", "8080:8080"]).await;
+    let mut spec = fleet_spec("search", &["h1", "h2"], &[(8080, 8100)]);
+    spec["target_groups"][0]["protocol"] = json!("TCP");
+    spec["target_groups"][0]["attributes"] = attributes;
+    let fleet = scene.lab.fleet(spec).await;
+    scene.lab.all_targets(&fleet, "healthy").await;
+    fleet
+}
+
+#[tokio::test]
+async fn trap_12_what_a_network_load_balancer_leaves_open_is_waited_for() {
+    let scene = Scene::begin().await;
+    scene.serve(&Service::of("search"));
+    let across = json!({"load_balancing.cross_zone.enabled": "true"});
+    let fleet = behind_a_network_load_balancer(&scene, across).await;
+    scene.lab.image("search", "v2", "v2", "ok").await;
+    let worker = scene.worker().await;
+    let events = scene.events().await;
+    let before = Look::at(&scene.lab).await;
+    let requests = slow_requests(&fleet, 6_000).await;
+
+    let id = scene.publish("search", "v2", &[]).await;
+    scene.judge(&events, id, Outcome::Succeeded, &before).await;
+
+    for request in requests {
+        assert!(within("a slow request", request).await.unwrap(), "was cut");
+    }
+    scene.end(worker).await;
+}
+
+#[tokio::test]
+async fn trap_12_what_outlasts_the_deadline_is_named() {
+    let scene = Scene::begin().await;
+    let mut service = Service::of("search");
+    service.drain_timeout = "1s".to_owned();
+    scene.serve(&service);
+    let across = json!({"load_balancing.cross_zone.enabled": "true"});
+    let fleet = behind_a_network_load_balancer(&scene, across).await;
+    scene.lab.image("search", "v2", "v2", "ok").await;
+    let worker = scene.worker().await;
+    let events = scene.events().await;
+    let before = Look::at(&scene.lab).await;
+    let requests = slow_requests(&fleet, 30_000).await;
+
+    let id = scene.publish("search", "v2", &[]).await;
+    scene.judge(&events, id, Outcome::Succeeded, &before).await;
+
+    let named = events.of(id).into_iter().any(|event| {
+        matches!(event.event, Event::Warning { text } if text.contains("outlast the deregistration delay"))
+    });
+    assert!(named, "{:?}", events.of(id));
+    for request in requests {
+        request.abort();
+    }
+    scene.end(worker).await;
+}
+
+/// Two hosts, each alone in its zone, which the balancer does not leave: neither can be spared.
+#[tokio::test]
+async fn trap_13_a_zone_that_would_be_empty_refuses() {
+    let scene = Scene::begin().await;
+    scene.serve(&Service::of("search"));
+    behind_a_network_load_balancer(&scene, json!({"load_balancing.cross_zone.enabled": "false"})).await;
+    scene.lab.image("search", "v2", "v2", "ok").await;
+    let worker = scene.worker().await;
+    let events = scene.events().await;
+    let before = Look::at(&scene.lab).await;
+
+    let id = scene.publish("search", "v2", &[]).await;
+    let ended = scene.judge(&events, id, Outcome::Failed, &before).await;
+
+    assert!(
+        ended.summary.contains("cross-zone balancing is off"),
+        "{}",
+        ended.summary
+    );
+    Look::at(&scene.lab).await.assert_containers_as(&before);
+    scene.end(worker).await;
+}
