@@ -153,7 +153,7 @@ async fn container_exits() {
 }
 
 #[tokio::test]
-async fn container_restarts_again_and_again() {
+async fn trap_20_container_restarts_again_and_again() {
     let scene = Scene::begin().await;
     let mut service = Service::of("search");
     service.verify = None;
@@ -212,9 +212,38 @@ async fn fails_on_the_first_host(scene: &Scene, mode: &str) -> (String, String) 
     (ended.summary, logs)
 }
 
+/// Neither container comes back by itself while it is open which of them is to serve: the old one lost its `always`
+/// before it was stopped, the new one has not passed its verification. The way back starts the old one, and gives it its
+/// policy again.
+#[tokio::test]
+async fn trap_17_host_reboots_in_the_middle_of_its_swap() {
+    let scene = Scene::begin().await;
+    let mut service = Service::of("search");
+    let verify = "http = { path = \"/health\", port = 8080 }\nattempts = 200\ninterval = \"200ms\"";
+    service.verify = Some(verify.to_owned());
+    scene.serve(&service);
+    let fleet = scene.fleet_on_v1("search", &["h1", "h2"]).await;
+    scene.lab.image("search", "v2", "v2", "unhealthy").await;
+    let worker = scene.worker().await;
+    let events = scene.events().await;
+    let before = Look::at(&scene.lab).await;
+
+    let id = scene.publish("search", "v2", &[]).await;
+    events.phase(id, Direction::Forward, HostPhase::Verifying).await;
+    let host = fleet.in_order()[0].host.clone();
+    for order in ["stop", "start"] {
+        scene.lab.post(&format!("hosts/{host}/{order}"), json!({})).await;
+    }
+    let ended = scene.judge(&events, id, Outcome::RolledBack, &before).await;
+
+    assert!(ended.summary.contains("ended"), "{}", ended.summary);
+    Look::at(&scene.lab).await.assert_containers_as(&before);
+    scene.end(worker).await;
+}
+
 /// A container without labels, by tag, with `always`: it is replaced, kept, and cannot come back by itself.
 #[tokio::test]
-async fn container_made_by_another_tool_rolls() {
+async fn trap_18_container_made_by_another_tool_rolls() {
     let scene = Scene::begin().await;
     scene.serve(&Service::of("search"));
     let fleet = scene.fleet_on_v1("search", &["h1", "h2"]).await;
@@ -245,7 +274,7 @@ async fn container_made_by_another_tool_rolls() {
 
 /// The very container comes back, with the restart policy that it had.
 #[tokio::test]
-async fn container_made_by_another_tool_fails() {
+async fn trap_18_container_made_by_another_tool_fails() {
     let scene = Scene::begin().await;
     scene.serve(&Service::of("search"));
     fails_on_the_first_host(&scene, "unhealthy").await;

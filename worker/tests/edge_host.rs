@@ -7,7 +7,7 @@
 
 mod lab;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
 use std::fs;
 use std::path::Path;
@@ -66,6 +66,7 @@ fn definition(name: &str, port: u16) -> ContainerDefinition {
         labels: BTreeMap::from([("team".into(), "web".into())]),
         command: None,
         stop_timeout_s: 3,
+        keep_images: 1,
     }
 }
 
@@ -214,16 +215,16 @@ async fn a_tag_becomes_a_digest_and_the_digest_an_image() {
     let (repository, digest) = lab.image("pull/api", "v1", "ok", false).await;
     let login = login(&lab);
     let tag = format!("{repository}:v1");
-    assert_eq!(host.digest_of(&tag, Some(&login)).await.unwrap(), digest);
+    assert_eq!(host.at_registry(&tag, Some(&login)).await.unwrap().digest, digest);
 
     let wrong = RegistryCredentials {
         password: "wrong".into(),
         ..login.clone()
     };
     for error in [
-        host.digest_of(&tag, Some(&wrong)).await.unwrap_err(),
-        host.digest_of(&tag, None).await.unwrap_err(),
-        host.digest_of(&format!("{repository}:none"), Some(&login))
+        host.at_registry(&tag, Some(&wrong)).await.unwrap_err(),
+        host.at_registry(&tag, None).await.unwrap_err(),
+        host.at_registry(&format!("{repository}:none"), Some(&login))
             .await
             .unwrap_err(),
         host.pull(&repository, &digest, Some(&wrong), PULL, |_| {})
@@ -377,6 +378,264 @@ async fn a_container_is_swapped_step_by_step_and_each_step_can_be_repeated() {
     assert_eq!(host.container("swap").await.unwrap(), None);
     assert_eq!(host.stop("swap", 1).await.unwrap_err().status(), Some(404));
     assert_eq!(hosts.connections(), 1);
+}
+
+#[tokio::test]
+async fn an_image_for_several_platforms_is_one_digest_and_each_host_gets_its_own_part() {
+    let Some(lab) = Lab::enter("an_image_for_several_platforms_is_one_digest").await else {
+        return;
+    };
+    let hosts = hosts(&lab);
+    let host = hosts.host("i-arch", H3);
+    let platform = host.probe().await.unwrap().platform.unwrap();
+    let own = platform.strip_prefix("linux/").unwrap().to_owned();
+    let foreign = if own == "amd64" { "arm64" } else { "amd64" };
+    let login = login(&lab);
+    let (repository, digest) = lab.image_for("arch", "v1", &[&own, foreign]).await;
+    let known = host
+        .at_registry(&format!("{repository}:v1"), Some(&login))
+        .await
+        .unwrap();
+    assert_eq!(known.digest, digest, "of the list, not of a part");
+    assert_eq!(known.platforms, [platform, format!("linux/{foreign}")]);
+    host.pull(&repository, &digest, Some(&login), PULL, |_| {})
+        .await
+        .unwrap();
+    let image = format!("{repository}@{digest}");
+    let id = host
+        .create(&definition("arch", 8106), "arch", &image, &BTreeMap::new())
+        .await
+        .unwrap();
+    let created = host.container(&id).await.unwrap().unwrap();
+    assert!(created.repo_digests.contains(&image), "{created:?}");
+    assert_ne!(created.image_id, digest);
+    assert!(host.start(&id).await.unwrap());
+    host.remove(&id, true).await.unwrap();
+
+    let (repository, digest) = lab.image_for("arch/foreign", "v1", &[foreign]).await;
+    let known = host
+        .at_registry(&format!("{repository}@{digest}"), Some(&login))
+        .await
+        .unwrap();
+    assert_eq!(known.platforms, [format!("linux/{foreign}")]);
+    let error = host
+        .pull(&repository, &digest, Some(&login), PULL, |_| {})
+        .await
+        .unwrap_err();
+    eprintln!("{error}");
+    assert!(
+        error.is_refused() && error.to_string().contains("no matching manifest"),
+        "{error}"
+    );
+}
+
+/// What the way forward does to the old container, and why: a stopped one with a policy comes back with its engine.
+#[tokio::test]
+async fn trap_17_a_stopped_container_whose_policy_was_taken_off_stays_stopped_when_its_host_reboots() {
+    let Some(lab) = Lab::enter("trap_17_a_stopped_container_stays_stopped").await else {
+        return;
+    };
+    let hosts = hosts(&lab);
+    let host = hosts.host("i-boot", H3);
+    let kept = run(&lab, &host, "kept", 8107, "ok").await;
+    let left = run(&lab, &host, "left", 8108, "ok").await;
+    for id in [&kept, &left] {
+        host.set_restart_policy(id, RestartPolicy::Always).await.unwrap();
+    }
+    assert!(host.set_restart_policy(&kept, RestartPolicy::No).await.unwrap());
+    for id in [&kept, &left] {
+        assert!(host.stop(id, 3).await.unwrap());
+    }
+    reboot(&lab, "h3").await;
+    let there = async {
+        loop {
+            match host.containers(true).await {
+                Ok(found) if found.iter().any(|each| each.name == "left" && each.running) => return found,
+                _ => sleep(Duration::from_millis(100)).await,
+            }
+        }
+    };
+    let found = timeout(PATIENCE, there).await.unwrap();
+    let kept = found.iter().find(|each| each.id == kept).unwrap();
+    assert!(!kept.running, "{kept:?}");
+    assert_eq!(kept.restart_policy, RestartPolicy::No);
+    for each in found {
+        host.remove(&each.id, true).await.unwrap();
+    }
+}
+
+async fn reboot(lab: &Lab, host: &str) {
+    lab.post(&format!("hosts/{host}/stop"), json!({})).await;
+    lab.post(&format!("hosts/{host}/start"), json!({})).await;
+}
+
+#[tokio::test]
+async fn trap_18_units_and_processes_beside_docker_are_seen() {
+    let Some(lab) = Lab::enter("trap_18_units_and_processes_beside_docker_are_seen").await else {
+        return;
+    };
+    let hosts = hosts(&lab);
+    let host = hosts.host("i-beside", H2);
+    let ports = BTreeSet::from([22, 8109, 8110]);
+    let id = run(&lab, &host, "beside", 8109, "ok").await;
+    let listeners = host.listeners(&ports).await.unwrap().unwrap();
+    let on = |port: u16| listeners.iter().filter(move |listener| listener.port == port);
+    assert_eq!((on(22).count(), on(8110).count()), (1, 0), "{listeners:?}");
+    let sshd = on(22).next().unwrap();
+    assert_eq!((sshd.address.as_str(), sshd.protocol.as_str()), (H2, "tcp"));
+    // Docker's own proxy listens for the container: it is told apart by what the containers publish.
+    assert!(on(8109).all(|listener| listener.protocol == "tcp"));
+    let published = host.ports_in_use().await.unwrap();
+    assert!(
+        published
+            .iter()
+            .any(|used| used.port == 8109 && used.container == "beside")
+    );
+    host.remove(&id, true).await.unwrap();
+
+    // No systemd runs there, though there may be its program.
+    assert_eq!(host.unit_of("api").await.unwrap(), None);
+    // A stand-in that answers as systemd 252 does; sshd's shell finds it first.
+    let stand_in = "#!/bin/sh\n\
+        [ \"$1\" = show ] || exit 1\n\
+        echo Id=ssh.service; echo ActiveState=active; echo UnitFileState=enabled\n\
+        echo 'ExecStart={ path=/usr/sbin/sshd ; argv[]=/usr/sbin/sshd -D ; ignore_errors=no ; pid=1 }'\n\
+        echo\n\
+        echo Id=api.service; echo ActiveState=inactive; echo UnitFileState=enabled\n\
+        echo 'ExecStartPre={ path=/usr/bin/docker ; argv[]=/usr/bin/docker rm -f api ; ignore_errors=yes ; pid=0 }'\n\
+        echo 'ExecStart={ path=/usr/bin/docker ; argv[]=/usr/bin/docker run --rm --name api x ; ignore_errors=no }'\n";
+    on_host(
+        &lab,
+        H2,
+        "mkdir -p bin; cat >bin/systemctl; chmod +x bin/systemctl",
+        stand_in,
+    );
+    on_host(&lab, H2, "cat >.bashrc", "PATH=/home/deploy/bin:$PATH\n");
+    let found = host.unit_of("api").await;
+    let other = host.unit_of("ap").await;
+    on_host(&lab, H2, "rm -r .bashrc bin", "");
+    assert_eq!(found.unwrap().as_deref(), Some("api.service"));
+    assert_eq!(other.unwrap(), None);
+}
+
+/// A command on a host by SSH, with this on its standard input.
+fn on_host(lab: &Lab, address: &str, command: &str, input: &str) {
+    use std::io::Write as _;
+    let mut ssh = Command::new("ssh")
+        .arg("-F")
+        .arg(lab.ssh_config())
+        .args([
+            "-o",
+            "HostKeyAlias=i-0lab",
+            "-o",
+            "BatchMode=yes",
+            address,
+            command,
+        ])
+        .stdin(Stdio::piped())
+        .spawn()
+        .unwrap();
+    ssh.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    assert!(ssh.wait().unwrap().success(), "{command}");
+}
+
+#[tokio::test]
+async fn trap_19_unused_images_of_one_repository_go_and_nothing_else() {
+    let Some(lab) = Lab::enter("trap_19_unused_images_of_one_repository_go").await else {
+        return;
+    };
+    let hosts = hosts(&lab);
+    let host = hosts.host("i-keep", H1);
+    let login = login(&lab);
+    let mut images = Vec::new();
+    // Bytes of their own: an image that another test's repository has too would be left alone.
+    for version in ["keep-1", "keep-2", "keep-3"] {
+        images.push(lab.image("keep", version, "ok", false).await);
+    }
+    let other = lab.image("keep/other", "keep-0", "ok", false).await;
+    for (repository, digest) in images.iter().chain([&other]) {
+        host.pull(repository, digest, Some(&login), PULL, |_| {})
+            .await
+            .unwrap();
+    }
+    let create = |name: &'static str, n: usize| {
+        let (repository, digest) = images[n].clone();
+        let (host, image) = (host.clone(), format!("{repository}@{digest}"));
+        async move {
+            let id = host
+                .create(&definition(name, 8111), name, &image, &BTreeMap::new())
+                .await
+                .unwrap();
+            host.container(&id).await.unwrap().unwrap()
+        }
+    };
+    let (before, now) = (create("keep.before", 1).await, create("keep", 2).await);
+    let repository = &images[0].0;
+    let removed = host.retain_images(repository, &now.image_id, 1).await.unwrap();
+    assert_eq!(removed, [format!("{repository}@{}", images[0].1)]);
+    let has = |n: usize| host.has_image(repository, &images[n].1);
+    assert_eq!(
+        (
+            has(0).await.unwrap(),
+            has(1).await.unwrap(),
+            has(2).await.unwrap()
+        ),
+        (false, true, true)
+    );
+    assert!(host.has_image(&other.0, &other.1).await.unwrap());
+    assert!(
+        host.retain_images(repository, &now.image_id, 1)
+            .await
+            .unwrap()
+            .is_empty()
+    );
+    // Without its container the last good image is the only other one, and stays.
+    host.remove(&before.id, false).await.unwrap();
+    assert!(
+        host.retain_images(repository, &now.image_id, 1)
+            .await
+            .unwrap()
+            .is_empty()
+    );
+    assert!(has(1).await.unwrap());
+    host.remove(&now.id, false).await.unwrap();
+    // An image that is gone is refused with the status by which the swap knows to pull it again.
+    let gone = format!("{repository}@{}", images[0].1);
+    let error = host
+        .create(&definition("keep", 8111), "keep", &gone, &BTreeMap::new())
+        .await
+        .unwrap_err();
+    assert_eq!((error.is_refused(), error.status()), (true, Some(404)), "{error}");
+}
+
+#[tokio::test]
+async fn trap_20_a_container_that_restarts_slowly_has_a_count_that_rises() {
+    let Some(lab) = Lab::enter("trap_20_a_container_that_restarts_slowly").await else {
+        return;
+    };
+    let hosts = hosts(&lab);
+    let host = hosts.host("i-rise", H1);
+    let id = run(&lab, &host, "rise", 8112, "crash-after:300").await;
+    host.set_restart_policy(&id, RestartPolicy::Always).await.unwrap();
+    let mut running = 0;
+    let rises = async {
+        loop {
+            let seen = host.container_alone(&id).await.unwrap().unwrap();
+            running += u32::from(seen.running);
+            if seen.restart_count >= 2 {
+                return seen.restart_count;
+            }
+            sleep(Duration::from_millis(50)).await;
+        }
+    };
+    timeout(PATIENCE, rises).await.unwrap();
+    assert!(running > 0, "it looks running at most moments");
+    // Stopped and started by hand, it begins at nothing: what the way back reckons with.
+    host.stop(&id, 1).await.unwrap();
+    host.set_restart_policy(&id, RestartPolicy::No).await.unwrap();
+    host.start(&id).await.unwrap();
+    assert_eq!(host.container_alone(&id).await.unwrap().unwrap().restart_count, 0);
+    host.remove(&id, true).await.unwrap();
 }
 
 #[tokio::test]

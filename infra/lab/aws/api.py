@@ -124,7 +124,7 @@ class Api:
 
     def image(self, body):
         digest = self.lab.images.push(body["repository"], body["tag"], body["version"], body.get("mode", "ok"),
-                                      body.get("healthcheck", False))
+                                      body.get("healthcheck", False), body.get("platforms"))
         return {"digest": digest, "reference": f"{REGISTRY}/{body['repository']}:{body['tag']}"}
 
     def stop_host(self, _body, name):

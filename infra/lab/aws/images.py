@@ -20,6 +20,7 @@ TIMEOUT_S = 10
 ARCHITECTURE = {"x86_64": "amd64", "aarch64": "arm64"}[platform.machine()]
 SECOND_NS = 1_000_000_000
 MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
+MANIFEST_LIST = "application/vnd.docker.distribution.manifest.list.v2+json"
 CONFIG = "application/vnd.docker.container.image.v1+json"
 LAYER = "application/vnd.docker.image.rootfs.diff.tar.gzip"
 
@@ -30,18 +31,36 @@ class Images:
         self.headers = {"Authorization": f"Basic {login}"}
         self.app, self.lock, self.programs = app, threading.Lock(), None
 
-    def push(self, repository, tag, version, mode="ok", healthcheck=False):
-        """Returns the digest. A tag that exists is pointed to the new image."""
+    def push(self, repository, tag, version, mode="ok", healthcheck=False, platforms=None):
+        """Returns the digest. A tag that exists is pointed to the new image. With platforms (amd64, arm64, ...) it is a
+        list of one image for each; the programs in them are this machine's all the same."""
         layers = [self._programs(), layer([("version", f"{version}\n".encode(), 0o644)])]
-        config = json.dumps(config_of(layers, version, mode, healthcheck)).encode()
         connection = http.client.HTTPConnection(REGISTRY, timeout=TIMEOUT_S)
         try:
-            for blob in [config, *(packed for packed, _digest in layers)]:
-                self._push_blob(connection, repository, blob)
-            manifest = json.dumps(manifest_of(config, layers)).encode()
-            self._call(connection, "PUT", f"/v2/{repository}/manifests/{tag}", manifest, MANIFEST)
+            if not platforms:
+                image = config_of(layers, version, mode, healthcheck, ARCHITECTURE)
+                return self._push_image(connection, repository, layers, image, tag)
+            parts = []
+            for platform in platforms:
+                image = config_of(layers, version, mode, healthcheck, platform)
+                parts.append((platform, *self._push_part(connection, repository, layers, image)))
+            manifest = json.dumps(list_of(parts)).encode()
+            self._call(connection, "PUT", f"/v2/{repository}/manifests/{tag}", manifest, MANIFEST_LIST)
+            return digest(manifest)
         finally:
             connection.close()
+
+    def _push_part(self, connection, repository, layers, image):
+        """Under no tag; (digest, size)"""
+        manifest = json.dumps(manifest_of(json.dumps(image).encode(), layers)).encode()
+        return self._push_image(connection, repository, layers, image, digest(manifest)), len(manifest)
+
+    def _push_image(self, connection, repository, layers, image, name):
+        config = json.dumps(image).encode()
+        for blob in [config, *(packed for packed, _digest in layers)]:
+            self._push_blob(connection, repository, blob)
+        manifest = json.dumps(manifest_of(config, layers)).encode()
+        self._call(connection, "PUT", f"/v2/{repository}/manifests/{name}", manifest, MANIFEST)
         return digest(manifest)
 
     def _programs(self):
@@ -91,14 +110,20 @@ def layer(files, links=None):
     return gzip.compress(plain, compresslevel=1, mtime=0), digest(plain)
 
 
-def config_of(layers, version, mode, healthcheck):
+def config_of(layers, version, mode, healthcheck, architecture):
     run = {"Env": ["PATH=/bin:/", f"APP_VERSION={version}", f"APP_MODE={mode}"], "Cmd": ["/app"], "WorkingDir": "/",
            "ExposedPorts": {"8080/tcp": {}}, "Labels": {"version": version}}
     if healthcheck:
         run["Healthcheck"] = {"Test": ["CMD", "/app", "--probe"], "Interval": SECOND_NS, "Timeout": SECOND_NS,
                               "Retries": 2}
-    return {"architecture": ARCHITECTURE, "os": "linux", "config": run,
+    return {"architecture": architecture, "os": "linux", "config": run,
             "rootfs": {"type": "layers", "diff_ids": [plain for _packed, plain in layers]}}
+
+
+def list_of(parts):
+    return {"schemaVersion": 2, "mediaType": MANIFEST_LIST,
+            "manifests": [{"mediaType": MANIFEST, "size": size, "digest": name,
+                           "platform": {"os": "linux", "architecture": platform}} for platform, name, size in parts]}
 
 
 def manifest_of(config, layers):

@@ -160,6 +160,14 @@ pub struct ContainerDefinition {
     pub command: Option<Vec<String>>,
     /// Seconds between SIGTERM and SIGKILL when the container is stopped.
     pub stop_timeout_s: u32,
+    /// Images of this repository that a host keeps after a success, beside the one that runs; at least the last good
+    /// one.
+    #[serde(default = "one")]
+    pub keep_images: u32,
+}
+
+fn one() -> u32 {
+    1
 }
 
 /// A published port, `[address:]host:container[/protocol]`.

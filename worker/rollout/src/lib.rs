@@ -15,6 +15,7 @@ mod decide;
 pub mod definition;
 mod floor;
 pub mod limits;
+pub mod names;
 mod narrate;
 mod path;
 mod plan;
@@ -34,9 +35,10 @@ pub use record::{Cause, Entry, Evidence, Failure, Record, StepOutcome};
 pub use report::conclude;
 pub use share::Share;
 pub use snapshot::{
-    AlarmSnapshot, ContainerSnapshot, FleetSnapshot, GroupSnapshot, HostSnapshot, HostView, LABEL_RELEASE,
-    LABEL_VERSION, MemberSnapshot, Observation, ObservedGroup, ObservedHost, ObservedTarget, ScheduledAction,
-    TargetGroupSnapshot, TargetSnapshot, version_name,
+    AlarmSnapshot, BesideDocker, ContainerSnapshot, FleetSnapshot, GroupSnapshot, HostSnapshot, HostView,
+    ImageSnapshot, LABEL_RELEASE, LABEL_VERSION, ListenerSnapshot, MemberSnapshot, Observation,
+    ObservedGroup, ObservedHost, ObservedTarget, ScheduledAction, TargetGroupSnapshot, TargetSnapshot,
+    version_name,
 };
 pub use state::{Illegal, Release, Standing, StepState};
 pub use step::{Phase, Step};

@@ -115,6 +115,9 @@ pub struct ContainerBefore {
     pub running: bool,
     /// Its restart policy, to be given back.
     pub restart: RestartPolicy,
+    /// How often the engine had restarted it by itself: more of it on the way back is a failure.
+    #[serde(default)]
+    pub restarts: u64,
     /// Whether a release of ours made it.
     pub ours: bool,
 }

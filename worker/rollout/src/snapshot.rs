@@ -23,6 +23,16 @@ pub struct FleetSnapshot {
     /// When it was seen.
     #[serde(default)]
     pub at: Timestamp,
+    /// What the registry says of the wanted image.
+    #[serde(default)]
+    pub image: ImageSnapshot,
+}
+
+/// The wanted image, as its registry has it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImageSnapshot {
+    /// Platforms that it was built for, `linux/amd64`; empty where that is not known.
+    pub platforms: Vec<String>,
 }
 
 /// An Auto Scaling group.
@@ -111,6 +121,9 @@ pub enum HostView {
         container: Option<ContainerSnapshot>,
         /// Other containers that hold host ports: name by port and protocol (`8080/tcp`).
         ports_held: BTreeMap<String, String>,
+        /// What Docker does not tell of the host.
+        #[serde(default)]
+        beside: Box<BesideDocker>,
     },
     /// It did not answer.
     Unreachable {
@@ -119,6 +132,33 @@ pub enum HostView {
         /// The way out.
         hint: Option<String>,
     },
+}
+
+/// What was seen of a host that no container's own description tells.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BesideDocker {
+    /// Operating system and architecture as images name them, `linux/arm64`; `None` where the engine does not say.
+    pub platform: Option<String>,
+    /// A systemd unit that starts a container of the service's name.
+    pub unit: Option<String>,
+    /// Sockets on the service's host ports that no container publishes.
+    pub listeners: Vec<ListenerSnapshot>,
+    /// Containers whose names look like the ones that a release gives: release by name, empty for a container that no
+    /// release of ours made.
+    pub look_alikes: BTreeMap<String, String>,
+}
+
+/// A socket that listens on a host port.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ListenerSnapshot {
+    /// Host address; `*`, `0.0.0.0` and `::` mean all.
+    pub address: String,
+    /// Host port.
+    pub port: u16,
+    /// `tcp` or `udp`.
+    pub protocol: String,
+    /// The process, where the SSH user may see it.
+    pub process: Option<String>,
 }
 
 /// A container.
@@ -134,6 +174,9 @@ pub struct ContainerSnapshot {
     pub running: bool,
     /// Its restart policy.
     pub restart: RestartPolicy,
+    /// How often the engine has restarted it by itself since it was last started.
+    #[serde(default)]
+    pub restarts: u64,
     /// Whether the engine removes it when it stops.
     pub auto_remove: bool,
     /// Its labels.
@@ -213,6 +256,7 @@ impl HostSnapshot {
             version_name: version_name(&container.labels, &container.image),
             running: container.running,
             restart: container.restart,
+            restarts: container.restarts,
             ours: container.labels.contains_key(LABEL_RELEASE),
         })
     }

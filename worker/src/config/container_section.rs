@@ -11,11 +11,12 @@ use super::error::Problems;
 use super::limits as at;
 use super::placeholders::Template;
 use super::reader::{Field, Located, Table};
+use super::roll_section::count;
 use super::units;
 use super::verify_section::words;
 
 /// The section's keys, for the hint about a key in the wrong table.
-pub(super) const KEYS: [&str; 13] = [
+pub(super) const KEYS: [&str; 14] = [
     "name",
     "ports",
     "env",
@@ -28,6 +29,7 @@ pub(super) const KEYS: [&str; 13] = [
     "labels",
     "command",
     "stop_timeout",
+    "keep_images",
     "secrets",
 ];
 
@@ -104,6 +106,7 @@ impl Container {
             labels: BTreeMap::new(),
             command: None,
             stop_timeout_s: at::STOP_TIMEOUT_DEFAULT_S,
+            keep_images: at::KEEP_IMAGES_DEFAULT,
         };
         Self {
             fixed,
@@ -174,6 +177,12 @@ pub(super) fn read(
         .and_then(|field| stop_timeout(&field, problems))
     {
         container.fixed.stop_timeout_s = seconds;
+    }
+    if let Some(keep) = table
+        .take("keep_images")
+        .and_then(|field| count(&field, at::KEEP_IMAGES, problems))
+    {
+        container.fixed.keep_images = keep;
     }
     check_network(&container, problems);
     table.finish(belongs, problems);

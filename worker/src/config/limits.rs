@@ -175,6 +175,15 @@ pub(super) const STOP_TIMEOUT: Bounds = Bounds {
 /// Docker's own default.
 pub(super) const STOP_TIMEOUT_DEFAULT_S: u32 = 10;
 
+/// Images of one repository that a host keeps beside the one that runs.
+pub(super) const KEEP_IMAGES: Bounds = Bounds {
+    min: 1,
+    max: 100,
+    reason: "the last good one always stays, and each takes its place on every host's disk",
+};
+/// The last good one.
+pub(super) const KEEP_IMAGES_DEFAULT: u32 = 1;
+
 /// Attempts of a verification.
 pub(super) const ATTEMPTS: Bounds = Bounds {
     min: 1,

@@ -34,7 +34,8 @@ impl Effects {
 
     /// A canary that left the fleet says nothing about the version, and is not missed.
     async fn is_well(&self, task: Task<'_>, host: &HostPlan, look_at: Instant) -> Effect<()> {
-        self.still_serves(task, host, Direction::Forward).await?;
+        self.still_serves(task, host, Direction::Forward, &mut None)
+            .await?;
         let awaited: Vec<_> = host
             .targets
             .iter()

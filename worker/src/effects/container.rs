@@ -4,11 +4,12 @@
 //! the release's label. So a swap finds its place again from any half-way point.
 
 use drawgate_rollout::definition::RestartPolicy;
+use drawgate_rollout::names::{aside, aside_prefix, beside};
 use drawgate_rollout::{Evidence, HostPlan, LABEL_RELEASE, StepOutcome};
 use drawgate_schemas::Direction;
 use tokio::time::Instant;
 
-use super::names::{aside, aside_prefix, beside, labels};
+use super::names::labels;
 use super::outcome::{Effect, Sorted, either, refused};
 use super::targets::policy;
 use super::{Effects, Task};
@@ -27,10 +28,16 @@ impl Effects {
         let definition = task.container()?;
         let name = beside(&definition.name, task.release.request.id);
         let labels = labels(&task.id(), task.plan);
-        engine
-            .create(definition, &name, &task.plan.pinned(), &labels)
-            .await
-            .sorted()?;
+        let image = task.plan.pinned();
+        let created = engine.create(definition, &name, &image, &labels).await;
+        match created {
+            // Somebody tidied up between the pull and now: `docker image prune -a` in a timer, for one.
+            Err(error) if error.status() == Some(NO_SUCH_IMAGE) => {
+                self.try_stage(task, host).await?;
+                engine.create(definition, &name, &image, &labels).await.sorted()?;
+            }
+            created => drop(created.sorted()?),
+        }
         Ok(StepOutcome::done())
     }
 
@@ -158,8 +165,9 @@ impl Effects {
         either(self.try_retire(task, host).await)
     }
 
-    /// After a success the replaced container stays, stopped, and those that earlier releases replaced go. After a
-    /// failure the failed container goes; its last lines are in the journal.
+    /// After a success the replaced container stays, stopped, and those that earlier releases replaced go, with the
+    /// images that nobody needs any more. After a failure the failed container goes; its last lines are in the journal.
+    /// Its image stays for whoever wants to look at it, until the next success.
     async fn try_retire(&self, task: Task<'_>, host: &HostPlan) -> Effect<StepOutcome> {
         let engine = self.host(host);
         let name = &task.container()?.name;
@@ -169,11 +177,17 @@ impl Effects {
         let mut removed = false;
         for container in engine.containers(true).await.sorted()? {
             let failed = !succeeded && is_of(&container, task) && container.name != *name;
-            let superseded = succeeded && container.name.strip_prefix(&prefix).is_some_and(is_short_id);
+            // Every swap takes the policy off the container that it sets aside: one that has a policy is a stranger's.
+            let set_aside = container.name.strip_prefix(&prefix).is_some_and(is_short_id)
+                && container.restart_policy == RestartPolicy::No;
+            let superseded = succeeded && set_aside;
             // One that runs is somebody's service, whatever went wrong before.
             if (failed || superseded) && !container.running && keep != Some(container.id.as_str()) {
                 removed |= engine.remove(&container.id, false).await.sorted()?;
             }
+        }
+        if succeeded {
+            removed |= self.retire_images(task, &engine).await?;
         }
         Ok(if removed {
             StepOutcome::done()
@@ -182,6 +196,22 @@ impl Effects {
         })
     }
 }
+
+impl Effects {
+    /// The images of this repository that nobody needs any more. The one that ran before is used by its container.
+    async fn retire_images(&self, task: Task<'_>, engine: &Host) -> Effect<bool> {
+        let Some(running) = new_container(engine, task).await? else {
+            return Ok(false);
+        };
+        let keep = task.container()?.keep_images;
+        let repository = task.plan.image.repository();
+        let removed = engine.retain_images(repository, &running.image_id, keep).await;
+        Ok(!removed.sorted()?.is_empty())
+    }
+}
+
+/// The engine's answer to a create when the image is not there (Docker Engine API, "ContainerCreate").
+const NO_SUCH_IMAGE: u16 = 404;
 
 /// As [`drawgate_schemas::ReleaseId::short`] writes it: other names that begin alike are not ours.
 fn is_short_id(text: &str) -> bool {

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use drawgate_rollout::definition::{FleetSelector, ServiceDefinition};
 use drawgate_rollout::{
-    AlarmSnapshot, ContainerSnapshot, Evidence, Failure, Finding, FleetSnapshot, GroupSnapshot, HostSnapshot,
-    HostView, MemberSnapshot, Plan, Release, ScheduledAction, Severity, StepOutcome, TargetGroupSnapshot,
-    TargetSnapshot, plan,
+    AlarmSnapshot, BesideDocker, ContainerSnapshot, Evidence, Failure, Finding, FleetSnapshot, GroupSnapshot,
+    HostSnapshot, HostView, ImageSnapshot, MemberSnapshot, Plan, Release, ScheduledAction, Severity,
+    StepOutcome, TargetGroupSnapshot, TargetSnapshot, plan,
 };
 use drawgate_schemas::{Digest, ReleaseRequest};
 use futures_util::stream::{self, StreamExt, TryStreamExt};
@@ -17,7 +17,7 @@ use super::Effects;
 use super::names::GROUP_TAG;
 use super::outcome::{Effect, Sorted, chain, either, refused};
 use crate::aws::{Group, HealthWatch, Instance, Target, TargetGroup};
-use crate::host::{ContainerInfo, HostError};
+use crate::host::{ContainerInfo, Host, HostError};
 
 /// Hosts and target groups that are looked at side by side: quick for a large fleet, and far below AWS's request
 /// rates and sshd's limits.
@@ -54,7 +54,16 @@ impl Effects {
             .definitions
             .of(&request.environment, &request.service)
             .or_else(refused)?;
-        let snapshot = snapshot(self, &definition).await?;
+        let mut snapshot = Box::pin(snapshot(self, &definition)).await?;
+        let hosts: Vec<Host> = snapshot
+            .hosts
+            .iter()
+            .filter(|host| matches!(host.view, HostView::Reached { .. }))
+            .map(|host| self.hosts.host(&host.instance, &host.address))
+            .collect();
+        if definition.container().is_some() {
+            snapshot.image.platforms = self.platforms_of(request, digest, &hosts).await;
+        }
         Ok(plan(request, digest, &definition, &snapshot))
     }
 
@@ -152,6 +161,7 @@ pub async fn snapshot(
         groups: snapshots,
         hosts,
         target_groups,
+        image: ImageSnapshot::default(),
         alarms: alarms
             .into_iter()
             .map(|alarm| AlarmSnapshot {
@@ -349,6 +359,10 @@ impl Effects {
         let host = self.hosts.host(instance, address);
         let facts = host.probe().await?;
         let containers = host.containers(true).await?;
+        let beside = match definition.container() {
+            Some(wanted) => super::beside::look(&host, &facts, wanted, &containers).await?,
+            None => BesideDocker::default(),
+        };
         let (own, others): (Vec<_>, Vec<_>) = containers.into_iter().partition(|container| {
             definition
                 .container()
@@ -365,6 +379,7 @@ impl Effects {
             disk_free_bytes: facts.disk_free_bytes,
             container: own.into_iter().next().map(container_snapshot),
             ports_held,
+            beside: Box::new(beside),
         })
     }
 }
@@ -423,6 +438,7 @@ fn container_snapshot(container: ContainerInfo) -> ContainerSnapshot {
         digest,
         running: container.running,
         restart: container.restart_policy,
+        restarts: container.restart_count,
         auto_remove: container.auto_remove,
         labels: container.labels,
     }

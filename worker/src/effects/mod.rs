@@ -4,6 +4,7 @@
 //! Nothing here decides what comes next: that is `drawgate_rollout::decide`.
 
 mod alarms;
+mod beside;
 mod canary;
 mod confirm;
 mod container;

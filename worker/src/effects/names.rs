@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 
 use drawgate_rollout::definition::{Process, VerifyDefinition};
 use drawgate_rollout::{LABEL_RELEASE, LABEL_VERSION, Plan, TargetPlan};
-use drawgate_schemas::ReleaseId;
 
 /// Tag of an Auto Scaling group: the release, and the processes that it suspends.
 pub(super) const GROUP_TAG: &str = "drawgate:suspended";
@@ -39,21 +38,6 @@ pub(super) fn target_tag(plan: &Plan, target: &TargetPlan) -> String {
 pub(super) fn target_value(release: &str, target: &TargetPlan) -> String {
     let zone = target.zone.as_deref().unwrap_or("-");
     format!("{release} {} {} {zone}", target.id, target.port)
-}
-
-/// Name of a release's container while the old one has the service's name.
-pub(super) fn beside(name: &str, release: ReleaseId) -> String {
-    format!("{name}.drawgate-{}", release.short())
-}
-
-/// Name of the container that a release replaced.
-pub(super) fn aside(name: &str, release: ReleaseId) -> String {
-    format!("{}{}", aside_prefix(name), release.short())
-}
-
-/// How every such name begins.
-pub(super) fn aside_prefix(name: &str) -> String {
-    format!("{name}.before-")
 }
 
 /// Labels of a container of ours.

@@ -2,12 +2,12 @@
 
 use drawgate_rollout::definition::FleetSelector;
 use drawgate_rollout::{Evidence, Failure, HostPlan, Release, StepOutcome};
-use drawgate_schemas::{Digest, ImageReference};
+use drawgate_schemas::{Digest, ImageReference, ReleaseRequest};
 use futures_util::stream::{self, StreamExt};
 
 use super::outcome::{Effect, Sorted, chain, either, not_yet, refused};
 use super::{Effects, Task};
-use crate::host::{Host, RegistryCredentials};
+use crate::host::{Host, RegistryCredentials, RegistryImage};
 
 /// Connections that are opened side by side: sshd refuses some beyond 10 that have not logged in (`MaxStartups`),
 /// which matters where all go through one jump host.
@@ -66,15 +66,32 @@ impl Effects {
 
     /// The digest behind an image reference, from the first of these hosts that can tell.
     pub(super) async fn digest_from(&self, hosts: &[Host], image: &ImageReference) -> Effect<Digest> {
+        let known = self.at_registry(hosts, image).await?;
+        let said = &known.digest;
+        said.parse()
+            .or_else(|_| refused(format!("the registry says digest {said:?}")))
+    }
+
+    /// Platforms that the wanted bytes are for. Empty where that cannot be had: the pull will tell.
+    pub(super) async fn platforms_of(
+        &self,
+        request: &ReleaseRequest,
+        digest: &Digest,
+        hosts: &[Host],
+    ) -> Vec<String> {
+        let pinned = format!("{}@{digest}", request.image.repository()).parse();
+        let Ok(pinned) = pinned else { return Vec::new() };
+        let known = self.at_registry(hosts, &pinned).await;
+        known.map(|known| known.platforms).unwrap_or_default()
+    }
+
+    /// What the registry says of an image, from the first of these hosts that can tell.
+    async fn at_registry(&self, hosts: &[Host], image: &ImageReference) -> Effect<RegistryImage> {
         let credentials = self.credentials_of(image.repository())?;
         let mut last = refused("no host could be asked");
         for host in hosts.iter().take(ASKED) {
-            match host.digest_of(&image.to_string(), credentials.as_ref()).await {
-                Ok(text) => {
-                    return text
-                        .parse()
-                        .or_else(|_| refused(format!("the registry says digest {text:?}")));
-                }
+            match host.at_registry(&image.to_string(), credentials.as_ref()).await {
+                Ok(known) => return Ok(known),
                 // The registry's own no is the same from every host.
                 Err(error) if error.is_refused() => {
                     let failure = Failure::new(format!("{image}: {}", chain(&error))).with_hint(
@@ -96,7 +113,7 @@ impl Effects {
         either(self.try_stage(task, host).await)
     }
 
-    async fn try_stage(&self, task: Task<'_>, host: &HostPlan) -> Effect<StepOutcome> {
+    pub(super) async fn try_stage(&self, task: Task<'_>, host: &HostPlan) -> Effect<StepOutcome> {
         let repository = task.plan.image.repository();
         let credentials = self.credentials_of(repository)?;
         let digest = task.plan.digest.as_str();

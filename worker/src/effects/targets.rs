@@ -161,6 +161,7 @@ impl Effects {
         let min_healthy = Duration::from_millis(task.plan.min_healthy_ms(host));
         let poll = poll(task);
         let mut healthy_since: Option<Instant> = None;
+        let mut restarts = None;
         // Registering has just looked, and no target is healthy the moment it is registered. The checks come at whole
         // seconds from then on, so that looks at the same moments would each come a little too early.
         if !awaited.is_empty() {
@@ -169,7 +170,7 @@ impl Effects {
         loop {
             let look_at = Instant::now();
             let unhealthy = self.first_unhealthy(task, host, &awaited, look_at).await?;
-            self.still_serves(task, host, direction).await?;
+            self.still_serves(task, host, direction, &mut restarts).await?;
             match unhealthy {
                 None if look_at.duration_since(*healthy_since.get_or_insert(look_at)) >= min_healthy => break,
                 None => {}

@@ -7,7 +7,7 @@ use drawgate_rollout::{Failure, HostPlan, StepOutcome};
 use drawgate_schemas::Direction;
 
 use super::names::verify_of;
-use super::outcome::{Effect, Sorted, either};
+use super::outcome::{Effect, Sorted, either, refused};
 use super::{Effects, Task};
 use crate::host::ContainerInfo;
 
@@ -26,7 +26,11 @@ impl Effects {
         if !is_to_run(host, direction) {
             return Ok(StepOutcome::already());
         }
-        self.runs_steadily(task, host, &container, direction).await?;
+        if direction == Direction::Back && !container.running {
+            self.start_again(task, host, &container).await?;
+        }
+        let before = restarts_before(host, direction);
+        self.runs_steadily(task, host, &container, before).await?;
         let what = match direction {
             Direction::Forward => self.probe(host, &container, &task.plan.definition.verify).await?,
             // The way back is judged by what was in force when the container was made. Of one that another tool made
@@ -89,13 +93,8 @@ impl Effects {
         task: Task<'_>,
         host: &HostPlan,
         container: &ContainerInfo,
-        direction: Direction,
+        restarts_before: u64,
     ) -> Effect<()> {
-        let restarts_before = if direction == Direction::Forward {
-            0
-        } else {
-            container.restart_count
-        };
         let what = if container.restart_count > restarts_before {
             format!(
                 "the container restarts again and again ({} times so far)",
@@ -115,20 +114,33 @@ impl Effects {
         })
     }
 
-    /// While a host settles: its container goes on as it should.
+    /// On the way back a host may have been rebooted after the swap: its container has no restart policy before it is
+    /// verified, so that it is started here again, as often as a refusal is asked again. The next look judges it.
+    async fn start_again(&self, task: Task<'_>, host: &HostPlan, container: &ContainerInfo) -> Effect<()> {
+        self.host(host).start(&container.id).await.sorted()?;
+        let name = task.plan.definition.runs_as();
+        refused(format!("the container {name} had ended, and was started again"))
+    }
+
+    /// While a host settles: its container goes on as it should. `seen` is how often it had been restarted at the first
+    /// look: one that restarts slowly is up at most moments, and its count rises from one look to another.
     pub(super) async fn still_serves(
         &self,
         task: Task<'_>,
         host: &HostPlan,
         direction: Direction,
+        seen: &mut Option<u64>,
     ) -> Effect<()> {
         if !is_to_run(host, direction) {
             return Ok(());
         }
-        match self.serving_container(task, host, direction).await? {
-            Some(container) => self.runs_steadily(task, host, &container, direction).await,
-            None => Ok(()),
-        }
+        let Some(container) = self.serving_container(task, host, direction).await? else {
+            return Ok(());
+        };
+        let before = restarts_before(host, direction);
+        let first = *seen.get_or_insert(container.restart_count);
+        self.runs_steadily(task, host, &container, before.min(first))
+            .await
     }
 
     /// The last lines, where they can be had: a failure is told without them too.
@@ -137,6 +149,15 @@ impl Effects {
             .logs(&container.id, LOG_LINES)
             .await
             .unwrap_or_default()
+    }
+}
+
+/// How often the engine may have restarted a container by itself before we looked: never for one that we made. The old
+/// one keeps the count it had when the plan was made, or begins at 0 once it has been stopped and started.
+fn restarts_before(host: &HostPlan, direction: Direction) -> u64 {
+    match direction {
+        Direction::Forward => 0,
+        Direction::Back => host.before.as_ref().map_or(0, |before| before.restarts),
     }
 }
 

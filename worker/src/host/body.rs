@@ -155,6 +155,7 @@ mod tests {
             labels: BTreeMap::new(),
             command: None,
             stop_timeout_s: 10,
+            keep_images: 1,
         }
     }
 

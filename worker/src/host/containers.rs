@@ -88,7 +88,7 @@ pub struct PortUse {
 }
 
 /// What a list is narrowed to, as Docker's `filters`.
-type Filters = HashMap<String, Vec<String>>;
+pub(super) type Filters = HashMap<String, Vec<String>>;
 
 impl Host {
     /// The host's containers; with `all`, those that do not run too. One that vanishes meanwhile is left out.
@@ -150,7 +150,7 @@ impl Host {
         Ok(answer.map(container_info))
     }
 
-    async fn list(&self, all: bool, filters: Filters) -> Result<Vec<ContainerSummary>, HostError> {
+    pub(super) async fn list(&self, all: bool, filters: Filters) -> Result<Vec<ContainerSummary>, HostError> {
         let bound = i32::try_from(limits::CONTAINERS).unwrap_or(i32::MAX);
         self.ask("listing containers", Effect::Read, move |docker| {
             let options = ListContainersOptionsBuilder::new().all(all).filters(&filters);
@@ -159,6 +159,17 @@ impl Host {
             async move { docker.list_containers(Some(options.build())).await }
         })
         .await
+    }
+
+    /// Whether the engine finds an image by this reference.
+    pub(super) async fn knows_image(&self, reference: &str) -> Result<bool, HostError> {
+        let found = self
+            .ask("inspecting an image", Effect::Read, |docker| {
+                let reference = reference.to_owned();
+                async move { present(docker.inspect_image(&reference).await) }
+            })
+            .await?;
+        Ok(found.is_some())
     }
 
     /// `repository@digest` of an image on this host; none when it is not there.

@@ -19,6 +19,8 @@ pub struct HostFacts {
     pub os: String,
     /// Architecture, `x86_64`, `aarch64`.
     pub arch: String,
+    /// Both as images name them, `linux/amd64`, `linux/arm64`; `None` where the engine does not say.
+    pub platform: Option<String>,
     /// The engine's directory for images and containers.
     pub docker_root_dir: String,
     /// Free bytes for it; `None` when `df` cannot say.
@@ -72,6 +74,7 @@ impl Host {
             .await?;
         let root = info.docker_root_dir.unwrap_or_default();
         Ok(HostFacts {
+            platform: platform(version.os, version.arch),
             engine_version: version.version.unwrap_or_default(),
             api_version: version.api_version.unwrap_or_default(),
             os: info.os_type.unwrap_or_default(),
@@ -96,6 +99,12 @@ impl Host {
             output.map_err(|error| self.unreachable(OPERATION, Stage::Command, None, Arc::new(error)))?;
         Ok(available_bytes(&output.stdout).filter(|_| output.exit_code == Some(0)))
     }
+}
+
+/// The engine's own platform in Go's words, which are those of image manifests.
+fn platform(os: Option<String>, arch: Option<String>) -> Option<String> {
+    let known = |word: Option<String>| word.filter(|word| !word.is_empty());
+    Some(format!("{}/{}", known(os)?, known(arch)?))
 }
 
 /// The fourth column of the last line, in units of 1024 bytes.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bollard::errors::Error as DockerError;
-use bollard::models::CreateImageInfo;
+use bollard::models::{CreateImageInfo, OciPlatform};
 use bollard::query_parameters::CreateImageOptionsBuilder;
 use futures_util::StreamExt;
 use serde::{Deserialize, Serialize};
@@ -33,13 +33,22 @@ pub struct Pulled {
     pub bytes: u64,
 }
 
+/// What a registry says of a reference.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RegistryImage {
+    /// The digest behind it: of the index, where the image is for several platforms.
+    pub digest: String,
+    /// Platforms that it is for, `linux/amd64`, `linux/arm/v7`; empty where the registry does not say.
+    pub platforms: Vec<String>,
+}
+
 impl Host {
-    /// The digest that a reference means at its registry now, asked by the engine of this host.
-    pub async fn digest_of(
+    /// What a reference means at its registry now, asked by the engine of this host.
+    pub async fn at_registry(
         &self,
         reference: &str,
         credentials: Option<&RegistryCredentials>,
-    ) -> Result<String, HostError> {
+    ) -> Result<RegistryImage, HostError> {
         const OPERATION: &str = "asking the registry for a digest";
         let login = credentials.map(|credentials| credentials.for_engine(reference));
         let answer = self
@@ -48,23 +57,22 @@ impl Host {
                 async move { docker.inspect_registry_image(&reference, login).await }
             })
             .await?;
-        answer.descriptor.digest.ok_or_else(|| HostError::Refused {
+        let digest = answer.descriptor.digest.ok_or_else(|| HostError::Refused {
             host: self.label(),
             operation: OPERATION,
             status: None,
             message: format!("the registry gave no digest for {reference}"),
-        })
+        })?;
+        let platforms = answer.platforms.into_iter().filter_map(platform).collect();
+        Ok(RegistryImage { digest, platforms })
     }
 
     /// Whether the image of that digest is on the host, under this repository's name.
     pub async fn has_image(&self, repository: &str, digest: &str) -> Result<bool, HostError> {
         let reference = format!("{repository}@{digest}");
-        let known = self.repo_digests(&reference).await?;
-        // The engine shortens the names of Docker Hub's repositories, so only the digest is compared: the reference
-        // it was found by names the repository already.
-        Ok(known
-            .iter()
-            .any(|known| known.rsplit_once('@').is_some_and(|(_, found)| found == digest)))
+        // The engine found it by this very digest. It may know it by another one as well, or only: of an image for
+        // several platforms, that of the index or of the host's own part.
+        self.knows_image(&reference).await
     }
 
     /// Brings the image of that digest to the host. Can be repeated; a pull that is cut off leaves whole layers.
@@ -113,6 +121,19 @@ impl Host {
             message: format!("the pull ended without an error, but {repository}@{digest} is not there"),
         })
     }
+}
+
+/// As people write it. What is no program (a signature, a provenance) calls itself `unknown/unknown`.
+fn platform(platform: OciPlatform) -> Option<String> {
+    let (os, architecture) = (platform.os?, platform.architecture?);
+    let said = |word: &str| !word.is_empty() && word != "unknown";
+    if !said(&os) || !said(&architecture) {
+        return None;
+    }
+    Some(match platform.variant.filter(|variant| !variant.is_empty()) {
+        Some(variant) => format!("{os}/{architecture}/{variant}"),
+        None => format!("{os}/{architecture}"),
+    })
 }
 
 /// Reads a pull to its end; gives the bytes downloaded.

@@ -26,6 +26,13 @@ pub const COMMANDS_AT_ONCE: usize = 4;
 /// What is read of a command's output, and of the lines before the lifeline answers (a banner, a chatty profile).
 pub const COMMAND_OUTPUT_BYTES: usize = 64 * 1024;
 
+/// What is read of systemd's list of services. Each takes 300 bytes or so, and a host has 50 to 300 of them.
+pub const UNITS_OUTPUT_BYTES: usize = 512 * 1024;
+
+/// Images of one repository that are removed from one host in one go: far more than a release leaves, and seconds of
+/// the engine's time.
+pub const IMAGES_REMOVED: usize = 50;
+
 /// How long an ssh master may take to end on request before it is killed.
 pub const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 

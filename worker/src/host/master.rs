@@ -180,13 +180,29 @@ impl Master {
 
     /// Runs a program with arguments, none of which a shell gets to read.
     pub(super) async fn run(&self, program: &str, arguments: &[&str]) -> Result<CommandOutput, SessionError> {
+        self.run_reading(program, arguments, limits::COMMAND_OUTPUT_BYTES)
+            .await
+    }
+
+    /// The same, reading more or less of what it prints.
+    pub(super) async fn run_reading(
+        &self,
+        program: &str,
+        arguments: &[&str],
+        bytes: usize,
+    ) -> Result<CommandOutput, SessionError> {
         let limit = limits::COMMAND_TIMEOUT;
-        timeout(limit, self.run_unbounded(program, arguments))
+        timeout(limit, self.run_unbounded(program, arguments, bytes))
             .await
             .unwrap_or(Err(SessionError::TookTooLong(limit)))
     }
 
-    async fn run_unbounded(&self, program: &str, arguments: &[&str]) -> Result<CommandOutput, SessionError> {
+    async fn run_unbounded(
+        &self,
+        program: &str,
+        arguments: &[&str],
+        bytes: usize,
+    ) -> Result<CommandOutput, SessionError> {
         let _permit = self.commands.acquire().await.map_err(|_| SessionError::Closed)?;
         let mut command = self.session.command(program);
         command.args(arguments);
@@ -197,7 +213,7 @@ impl Master {
         let mut child = command.spawn().await.map_err(SessionError::Mux)?;
         let mut printed = Vec::new();
         if let Some(stdout) = child.stdout().take() {
-            let bound = limits::COMMAND_OUTPUT_BYTES as u64;
+            let bound = bytes as u64;
             // A broken read ends the output; the exit code tells the rest.
             let _ = stdout.take(bound).read_to_end(&mut printed).await;
         }

@@ -140,4 +140,19 @@ impl Lab {
             made["digest"].as_str().unwrap().to_owned(),
         )
     }
+
+    /// Pushes an image for these architectures; gives its repository and the digest of the list.
+    pub(crate) async fn image_for(
+        &self,
+        repository: &str,
+        tag: &str,
+        platforms: &[&str],
+    ) -> (String, String) {
+        let spec = json!({"repository": repository, "tag": tag, "version": tag, "platforms": platforms});
+        let made = self.post("images", spec).await;
+        (
+            format!("{}/{repository}", self.registry()),
+            made["digest"].as_str().unwrap().to_owned(),
+        )
+    }
 }

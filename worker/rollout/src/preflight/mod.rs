@@ -1,17 +1,16 @@
 //! From a snapshot to a plan, or to the reasons why not: everything that can be known before anything is touched.
 
 mod balance;
+mod docker;
 mod scaling;
 mod time;
-
-use std::collections::BTreeMap;
 
 use drawgate_schemas::{Digest, Options, ReleaseRequest, limits};
 use serde::{Deserialize, Serialize};
 
-use crate::definition::{ContainerDefinition, RollPolicy, ServiceDefinition};
+use crate::definition::{RollPolicy, ServiceDefinition};
 use crate::plan::{AlarmPlan, HostPlan, Plan};
-use crate::snapshot::{AlarmSnapshot, ContainerSnapshot, FleetSnapshot, HostSnapshot, HostView};
+use crate::snapshot::{AlarmSnapshot, FleetSnapshot, HostSnapshot, HostView};
 
 /// Something that preflight saw.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -120,6 +119,8 @@ pub fn plan(
         Ok(roll) => definition.roll = roll,
         Err(what) => findings.push(Finding::refuse("request", what, "leave the option out")),
     }
+    docker::own_names(request, &hosts, snapshot, &definition, &mut findings);
+    docker::platforms(&hosts, snapshot, &mut findings);
     fleet(&hosts, &definition, &mut findings);
     let target_groups = balance::target_groups(snapshot, &hosts, &definition, &mut findings);
     let groups = snapshot
@@ -240,14 +241,16 @@ pub fn host_plan(
             disk_free_bytes,
             container,
             ports_held,
+            beside,
             ..
         } => {
             disk(host, *disk_free_bytes, definition, findings);
             if let Some(wanted) = definition.container() {
                 if let Some(container) = container {
-                    replaceable(host, container, wanted, findings);
+                    docker::replaceable(host, container, wanted, findings);
                 }
-                ports(host, ports_held, wanted, findings);
+                docker::unit(host, beside, wanted, findings);
+                docker::ports(host, ports_held, beside, wanted, findings);
             }
         }
     }
@@ -279,52 +282,6 @@ fn disk(host: &HostSnapshot, free: Option<u64>, definition: &ServiceDefinition, 
             "make room on the host, or lower roll.min_disk_free",
         )),
         Some(_) => {}
-    }
-}
-
-/// Labels by which another tool says that a container is its own, and would make it again.
-const OWNED_BY: [(&str, &str); 3] = [
-    ("com.docker.compose.project", "Docker Compose"),
-    ("com.docker.swarm.service.id", "Docker Swarm"),
-    ("com.amazonaws.ecs.cluster", "Amazon ECS"),
-];
-
-fn replaceable(
-    host: &HostSnapshot,
-    container: &ContainerSnapshot,
-    wanted: &ContainerDefinition,
-    findings: &mut Vec<Finding>,
-) {
-    let name = &wanted.name;
-    if container.auto_remove {
-        let what =
-            format!("container {name} was started with --rm: once stopped, it could not be brought back");
-        let hint = format!("on the host: run {name} once without --rm");
-        findings.push(Finding::refuse(&host.instance, what, hint));
-    }
-    if let Some((_, owner)) = OWNED_BY
-        .iter()
-        .find(|(label, _)| container.labels.contains_key(*label))
-    {
-        let what = format!("container {name} belongs to {owner}, which would make it again");
-        let hint = format!("take the service out of {owner} on this host first");
-        findings.push(Finding::refuse(&host.instance, what, hint));
-    }
-}
-
-fn ports(
-    host: &HostSnapshot,
-    held: &BTreeMap<String, String>,
-    wanted: &ContainerDefinition,
-    findings: &mut Vec<Finding>,
-) {
-    for port in &wanted.ports {
-        let key = format!("{}/{}", port.host, port.protocol.as_str());
-        if let Some(other) = held.get(&key) {
-            let what = format!("host port {key} is held by container {other}");
-            let hint = format!("stop {other}, or give this service another host port");
-            findings.push(Finding::refuse(&host.instance, what, hint));
-        }
     }
 }
 

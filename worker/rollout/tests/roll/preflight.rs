@@ -1,8 +1,9 @@
 //! What preflight refuses, what it lets pass with a word, and the plan that it makes.
 
-use drawgate_rollout::definition::{Process, RollPolicy};
+use drawgate_rollout::definition::{Process, RollPolicy, Swap};
 use drawgate_rollout::{
-    AlarmSnapshot, Finding, FleetSnapshot, HostView, Plan, Severity, TargetSnapshot, host_plan, plan,
+    AlarmSnapshot, BesideDocker, Finding, FleetSnapshot, HostView, ListenerSnapshot, Plan, Severity,
+    TargetSnapshot, host_plan, names, plan,
 };
 use drawgate_schemas::{Options, limits};
 
@@ -56,6 +57,13 @@ fn view(snapshot: &mut FleetSnapshot) -> (&mut Option<u64>, &mut drawgate_rollou
     }
 }
 
+fn beside(snapshot: &mut FleetSnapshot, host: usize) -> &mut BesideDocker {
+    match &mut snapshot.hosts[host].view {
+        HostView::Reached { beside, .. } => beside,
+        other => panic!("{other:?}"),
+    }
+}
+
 #[test]
 fn a_fleet_that_is_fit_is_planned_without_a_word() {
     let plan = planned(&three()).unwrap();
@@ -96,16 +104,21 @@ fn a_host_without_room_for_the_image_refuses() {
 }
 
 #[test]
-fn a_container_started_with_rm_refuses() {
+fn trap_18_a_container_started_with_rm_refuses() {
     refuses(|snapshot| view(snapshot).1.auto_remove = true, "i-1", "--rm");
 }
 
 #[test]
-fn a_container_that_another_tool_owns_refuses() {
+fn trap_18_a_container_that_another_tool_owns_refuses() {
     for (label, owner) in [
         ("com.docker.compose.project", "Docker Compose"),
         ("com.docker.swarm.service.id", "Docker Swarm"),
+        ("com.docker.swarm.task.id", "Docker Swarm"),
         ("com.amazonaws.ecs.cluster", "Amazon ECS"),
+        ("com.amazonaws.ecs.task-arn", "Amazon ECS"),
+        ("io.kubernetes.pod.name", "Kubernetes"),
+        ("com.hashicorp.nomad.alloc_id", "Nomad"),
+        ("PODMAN_SYSTEMD_UNIT", "systemd"),
     ] {
         let owned = |snapshot: &mut FleetSnapshot| {
             view(snapshot).1.labels.insert(label.to_owned(), "x".to_owned());
@@ -115,7 +128,13 @@ fn a_container_that_another_tool_owns_refuses() {
 }
 
 #[test]
-fn a_host_port_that_another_container_holds_refuses() {
+fn trap_18_a_container_that_a_systemd_unit_starts_refuses() {
+    let unit = |snapshot: &mut FleetSnapshot| beside(snapshot, 0).unit = Some("api.service".to_owned());
+    refuses(unit, "i-1", "systemd starts container api by api.service");
+}
+
+#[test]
+fn trap_18_a_host_port_that_another_container_holds_refuses() {
     let held = |port: &'static str| {
         move |snapshot: &mut FleetSnapshot| {
             if let HostView::Reached { ports_held, .. } = &mut snapshot.hosts[0].view {
@@ -127,6 +146,98 @@ fn a_host_port_that_another_container_holds_refuses() {
     let mut snapshot = three();
     held("8080/udp")(&mut snapshot);
     assert!(planned(&snapshot).is_ok());
+}
+
+#[test]
+fn trap_18_a_host_port_that_a_process_holds_refuses() {
+    let listens = |address: &'static str, protocol: &'static str, process: Option<&'static str>| {
+        move |snapshot: &mut FleetSnapshot| {
+            beside(snapshot, 0).listeners.push(ListenerSnapshot {
+                address: address.to_owned(),
+                port: 8080,
+                protocol: protocol.to_owned(),
+                process: process.map(str::to_owned),
+            });
+        }
+    };
+    let who = "8080/tcp is held by nginx (process 77), which is no container";
+    refuses(listens("*", "tcp", Some("nginx (process 77)")), "i-1", who);
+    // The service wants every address, so that one is in its way already.
+    refuses(
+        listens("127.0.0.1", "tcp", None),
+        "i-1",
+        "8080/tcp is held by a process",
+    );
+    let mut snapshot = three();
+    listens("0.0.0.0", "udp", None)(&mut snapshot);
+    assert!(planned(&snapshot).is_ok());
+
+    let mut narrow = definition();
+    let Swap::Container(container) = &mut narrow.swap;
+    container.ports[0].address = Some("10.0.0.1".to_owned());
+    let plan_for = |address: &'static str| {
+        let mut snapshot = three();
+        listens(address, "tcp", None)(&mut snapshot);
+        plan(&request(), &digest('d'), &narrow, &snapshot)
+    };
+    assert!(plan_for("127.0.0.1").is_ok(), "another address of the host");
+    assert!(plan_for("10.0.0.1").is_err() && plan_for("0.0.0.0").is_err() && plan_for("[::]").is_err());
+}
+
+#[test]
+fn trap_18_a_strangers_container_with_a_name_of_ours_refuses() {
+    let id = request().id;
+    for name in [names::beside("api", id), names::aside("api", id)] {
+        let taken = |snapshot: &mut FleetSnapshot| {
+            beside(snapshot, 1)
+                .look_alikes
+                .insert(name.clone(), String::new());
+        };
+        refuses(taken, "i-2", &name);
+        let mut snapshot = three();
+        beside(&mut snapshot, 1)
+            .look_alikes
+            .insert(name.clone(), id.to_string());
+        assert!(planned(&snapshot).is_ok(), "our own, from before a crash");
+    }
+    let mut snapshot = three();
+    beside(&mut snapshot, 1)
+        .look_alikes
+        .insert("api.before-00000000".to_owned(), String::new());
+    assert!(planned(&snapshot).is_ok(), "an earlier release's");
+}
+
+#[test]
+fn trap_20_a_container_that_restarts_again_and_again_is_told_of_before_it_is_replaced() {
+    let restarts = |snapshot: &mut FleetSnapshot| view(snapshot).1.restarts = 3;
+    let plan = warns(
+        restarts,
+        "i-1: container api, which runs now, was restarted 3 times by the engine",
+    );
+    assert_eq!(plan.hosts[0].before.as_ref().unwrap().restarts, 3);
+}
+
+#[test]
+fn an_image_without_a_hosts_platform_refuses() {
+    let fleet = |built: &[&str]| {
+        let mut snapshot = three();
+        for (n, platform) in [Some("linux/amd64"), Some("linux/arm64"), None]
+            .into_iter()
+            .enumerate()
+        {
+            beside(&mut snapshot, n).platform = platform.map(str::to_owned);
+        }
+        snapshot.image.platforms = built.iter().map(|built| (*built).to_owned()).collect();
+        snapshot
+    };
+    assert!(planned(&fleet(&["linux/amd64", "linux/arm64/v8"])).is_ok());
+    assert!(planned(&fleet(&[])).is_ok(), "a registry that does not say");
+    let findings = planned(&fleet(&["linux/amd64", "windows/arm64"])).unwrap_err();
+    assert_eq!(findings.len(), 1);
+    assert_eq!(
+        findings[0].line(),
+        "i-2: is linux/arm64, and the image is for linux/amd64, windows/arm64"
+    );
 }
 
 #[test]

@@ -9,9 +9,9 @@ use drawgate_rollout::definition::{
 };
 use drawgate_rollout::{
     AlarmSnapshot, ContainerSnapshot, Evidence, Failure, Finding, FleetSnapshot, GroupSnapshot, HostPlan,
-    HostSnapshot, HostView, LABEL_RELEASE, MemberSnapshot, Observation, ObservedGroup, ObservedHost,
-    ObservedTarget, Phase, Plan, Release, ScheduledAction, Step, StepOutcome, TargetGroupSnapshot,
-    TargetSnapshot, host_plan, plan,
+    HostSnapshot, HostView, ImageSnapshot, LABEL_RELEASE, MemberSnapshot, Observation, ObservedGroup,
+    ObservedHost, ObservedTarget, Phase, Plan, Release, ScheduledAction, Step, StepOutcome,
+    TargetGroupSnapshot, TargetSnapshot, host_plan, plan,
 };
 use drawgate_schemas::{Digest, Direction, ReleaseRequest};
 use serde_json::json;
@@ -96,6 +96,7 @@ fn container_definition() -> ContainerDefinition {
         labels: BTreeMap::new(),
         command: None,
         stop_timeout_s: 10,
+        keep_images: 1,
     }
 }
 
@@ -768,6 +769,7 @@ impl World {
                 })
                 .collect(),
             at: crate::driver::start(),
+            image: ImageSnapshot::default(),
         }
     }
 }
@@ -779,6 +781,7 @@ fn host_snapshot(instance: &str, host: &Host) -> HostSnapshot {
         digest: None,
         running: container.running,
         restart: container.restart,
+        restarts: 0,
         auto_remove: false,
         labels: container.labels.clone(),
     });
@@ -800,6 +803,7 @@ fn host_snapshot(instance: &str, host: &Host) -> HostSnapshot {
             disk_free_bytes: Some(10 << 30),
             container,
             ports_held: BTreeMap::new(),
+            beside: Box::default(),
         },
     }
 }

@@ -63,7 +63,7 @@ replicas = 3
     error: services/api.toml:7:1: unknown key `replicas`
       7 | replicas = 3
         | ^^^^^^^^
-      hint: known here: name, ports, volumes, env, labels, network, restart, memory, cpus, log, command, stop_timeout
+      hint: known here: name, ports, volumes, env, labels, network, restart, memory, cpus, log, command, stop_timeout, keep_images
 
     worker.toml: 1 error
     "#);
