@@ -1,9 +1,10 @@
 # demo   three hosts, two releases under load, one of them broken; says what it installs
 # test   everything: formatting, lints, unit tests, end-to-end tests in the lab
 # bench  one roll, measured against the floor that load balancer and Docker impose
+# bench-peer  the same, and then Ansible with the classic playbook on the same fleet (installs Ansible under target/)
 # deny   licences, sources and bans of the dependencies (needs cargo-deny)
 
-.PHONY: demo test fmt lint build unit e2e bench deny lab
+.PHONY: demo test fmt lint build unit e2e bench bench-peer deny lab
 .NOTPARALLEL:
 
 LAB := infra/lab/lab run --quiet --
@@ -46,6 +47,11 @@ e2e:
 bench: lab
 	@$(TIMED) "build" cargo build --locked --release --workspace --bins
 	@$(LAB) target/release/bench
+
+bench-peer: lab
+	@$(TIMED) "build" cargo build --locked --release --workspace --bins
+	@$(TIMED) "install Ansible" tests/peer/install
+	@DRAWGATE_BENCH_PEER=target/peer $(LAB) target/release/bench
 
 deny:
 	cargo deny --locked check bans licenses sources

@@ -8,6 +8,8 @@
 //! Containers are on the host's network, as many services behind a load balancer are: on Docker's bridge the engine alone
 //! needs several times as long for stop and start, for its firewall rules. `DRAWGATE_BENCH_BRIDGE=1` measures that.
 //!
+//! `make bench-peer` then has the classic Ansible playbook (`tests/peer`) roll the same fleet to the next version.
+//!
 //! What Docker needs for pulling and creating is not counted into the floor, although somebody has to wait for it.
 #![allow(
     clippy::unwrap_used,
@@ -17,8 +19,11 @@
     reason = "a bench prints, and one that cannot measure has failed"
 )]
 
+mod measure;
+mod peer;
+
 use std::collections::BTreeMap;
-use std::process::{ExitCode, Stdio};
+use std::process::ExitCode;
 use std::time::Instant;
 
 use drawgate_schemas::{Direction, Event, HostPhase, Outcome, StatusEvent};
@@ -26,6 +31,7 @@ use drawgate_tests::lab::HOSTS;
 use drawgate_tests::oracle::Look;
 use drawgate_tests::scene::fleet_spec;
 use drawgate_tests::{Fleet, Load, Scene, Service};
+use measure::{DockerEvents, Floor};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -55,16 +61,8 @@ struct Result {
 struct HostTime {
     instance: String,
     took_s: f64,
-    drain_s: f64,
-    docker_s: f64,
-    healthy_s: f64,
+    floor: Floor,
     gap_ms: u64,
-}
-
-impl HostTime {
-    fn floor_s(&self) -> f64 {
-        self.drain_s + self.docker_s + self.healthy_s
-    }
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -121,7 +119,7 @@ async fn main() -> ExitCode {
     let result = Result {
         hosts: hosts.len(),
         wall_s: rounded(wall_s),
-        floor_s: rounded(hosts.iter().map(HostTime::floor_s).sum()),
+        floor_s: rounded(hosts.iter().map(|host| host.floor.sum_s()).sum()),
         gap_ms_max: hosts.iter().map(|host| host.gap_ms).max().unwrap_or(0),
         failed_requests: requests.failed,
         aws_calls: calls,
@@ -130,7 +128,15 @@ async fn main() -> ExitCode {
     print_times(&hosts, &result, requests.requests);
     print_steps(&scene.journal(id).await, begun_at);
     let good = judge(&result, &log, &fleet);
-    println!("\n{}", serde_json::to_string(&result).unwrap());
+    let peer = match std::env::var_os("DRAWGATE_BENCH_PEER") {
+        Some(ansible) => Some(peer::roll(&scene, &fleet, ansible.as_ref()).await),
+        None => None,
+    };
+    if let Some(peer) = &peer {
+        peer.compare(result.wall_s, result.floor_s, result.hosts);
+    }
+    let result = serde_json::to_value(&result).unwrap();
+    println!("\n{}", json!({"drawgate": result, "peer": peer}));
     if good {
         ExitCode::SUCCESS
     } else {
@@ -166,48 +172,6 @@ fn ssh_connections(scene: &Scene) -> usize {
     HOSTS.into_iter().map(count).sum()
 }
 
-/// `docker events` of every host.
-struct DockerEvents(Vec<(String, tokio::process::Child)>);
-
-impl DockerEvents {
-    fn start(scene: &Scene) -> Self {
-        let follow = |host: &str| {
-            let socket = scene.lab.folder().join(format!("hosts/{host}/docker.sock"));
-            let child = tokio::process::Command::new("docker")
-                .args([
-                    "-H",
-                    &format!("unix://{}", socket.display()),
-                    "events",
-                    "--format",
-                    "{{json .}}",
-                ])
-                .stdout(Stdio::piped())
-                .kill_on_drop(true)
-                .spawn();
-            (host.to_owned(), child.expect("docker events"))
-        };
-        Self(HOSTS.into_iter().map(follow).collect())
-    }
-
-    /// Everything so far, by host.
-    async fn stop(self) -> BTreeMap<String, Vec<Value>> {
-        let mut all = BTreeMap::new();
-        for (host, child) in self.0 {
-            drawgate_tests::worker::signal(&child, "TERM");
-            let output = child.wait_with_output().await.unwrap();
-            let lines = String::from_utf8_lossy(&output.stdout).into_owned();
-            all.insert(
-                host,
-                lines
-                    .lines()
-                    .filter_map(|line| serde_json::from_str(line).ok())
-                    .collect(),
-            );
-        }
-        all
-    }
-}
-
 fn times(
     fleet: &Fleet,
     events: &[StatusEvent],
@@ -230,9 +194,7 @@ fn times(
         let instance = host.instance.clone();
         HostTime {
             took_s: seconds(event) - at(&instance, HostPhase::Deregistering),
-            drain_s: between(transitions, &instance, "draining", "absent"),
-            docker_s: docker_s(&docker[fleet.host_of(&instance)]),
-            healthy_s: between(transitions, &instance, "initial", "healthy"),
+            floor: Floor::of(&instance, fleet, transitions, docker),
             gap_ms: gap(&instance),
             instance,
         }
@@ -242,34 +204,6 @@ fn times(
 
 fn seconds(event: &StatusEvent) -> f64 {
     event.at.as_microsecond() as f64 / 1e6
-}
-
-/// Time from one state of a target to another, in the balancer's trace.
-fn between(transitions: &Value, instance: &str, from: &str, to: &str) -> f64 {
-    let at = |state: &str| {
-        let all = transitions.as_array().expect("transitions");
-        let found = all
-            .iter()
-            .find(|each| each["target"] == instance && each["to"] == state);
-        found
-            .and_then(|each| each["at"].as_f64())
-            .unwrap_or_else(|| panic!("{instance} was never {state}"))
-    };
-    at(to) - at(from)
-}
-
-/// What the engine itself needed: from the signal until the old container had stopped, and from the new one's getting
-/// its network until it had started. What lies between is ours.
-fn docker_s(events: &[Value]) -> f64 {
-    let at = |kind: &str, action: &str| {
-        let found = events
-            .iter()
-            .find(|event| event["Type"] == kind && event["Action"] == action);
-        let at = found.and_then(|event| event["timeNano"].as_f64());
-        at.unwrap_or_else(|| panic!("no {action} of a {kind}")) / 1e9
-    };
-    (at("container", "stop") - at("container", "kill"))
-        + (at("container", "start") - at("network", "connect"))
 }
 
 fn rounded(seconds: f64) -> f64 {
@@ -292,10 +226,10 @@ fn print_times(hosts: &[HostTime], result: &Result, requests: u64) {
             "{:<20} {:>5.2} s {:>5.2} s {:>5.2} s {:>5.2} s {:>5.2} s {:>4} ms",
             host.instance,
             host.took_s,
-            host.drain_s,
-            host.docker_s,
-            host.healthy_s,
-            host.took_s - host.floor_s(),
+            host.floor.drain_s,
+            host.floor.docker_s,
+            host.floor.healthy_s,
+            host.took_s - host.floor.sum_s(),
             host.gap_ms
         );
     }
