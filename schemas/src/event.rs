@@ -104,6 +104,30 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         instance: Option<String>,
     },
+    /// Members joined the fleet while it was rolled.
+    Joined {
+        /// Instances that are rolled too.
+        rolled: Vec<String>,
+        /// Instances that run the version already, and are not touched.
+        adopted: Vec<String>,
+        /// Instances on their way in that start the published version by themselves.
+        by_themselves: Vec<String>,
+    },
+    /// The version is what instances start from now on that boot by themselves.
+    Published {
+        /// The name of the parameter that says so.
+        parameter: String,
+        /// What a person calls the version.
+        version_name: String,
+    },
+    /// What instances start that boot by themselves is the version of before again.
+    Unpublished {
+        /// The name of the parameter that says so.
+        parameter: String,
+        /// What a person calls the version; `None` where none was published before.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        version_name: Option<String>,
+    },
     /// Processes of an Auto Scaling group were resumed.
     Resumed(Suspension),
     /// Alarm actions were enabled again.
@@ -141,6 +165,9 @@ impl Event {
             Self::Silenced { .. } => "silenced",
             Self::Host(_) => "host",
             Self::TurnedBack { .. } => "turned_back",
+            Self::Joined { .. } => "joined",
+            Self::Published { .. } => "published",
+            Self::Unpublished { .. } => "unpublished",
             Self::Resumed(_) => "resumed",
             Self::Unsilenced { .. } => "unsilenced",
             Self::Warning { .. } => "warning",

@@ -21,6 +21,8 @@ pub use event::{
 pub use image::{Digest, ImageReference};
 pub use name::{Environment, InvalidName, ReleaseId, Service, Site, Text};
 pub use question::{Answer, Ask, HostLogs, Question, ReleaseState, ReleaseView, Reply};
-pub use receipt::{AlarmReceipt, GroupReceipt, HostReceipt, PhaseTime, Receipt, TargetReceipt};
+pub use receipt::{
+    AlarmReceipt, GroupReceipt, HostReceipt, PhaseTime, Receipt, TargetReceipt, WantedReceipt,
+};
 pub use rejection::{Rejection, RejectionCode};
 pub use request::{Build, Options, ReleaseRequest, Version1};

@@ -30,6 +30,9 @@ pub struct Receipt {
     /// What else a person should know: what was left alone, what was missed and how to make up for it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
+    /// The wanted version, where the service publishes one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wanted: Option<WantedReceipt>,
     /// What is not as it was, each with the command that mends it. Empty unless the outcome is `needs_operator`.
     pub left_over: Vec<String>,
 }
@@ -43,6 +46,9 @@ pub struct HostReceipt {
     pub touched: bool,
     /// Whether it left the fleet meanwhile.
     pub gone: bool,
+    /// Whether it joined the fleet meanwhile.
+    #[serde(default)]
+    pub joined: bool,
     /// The image that ran before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image_before: Option<String>,
@@ -62,6 +68,19 @@ pub struct HostReceipt {
     pub without_container_ms: Option<u64>,
     /// Where its time went.
     pub phases: Vec<PhaseTime>,
+}
+
+/// What instances start that boot by themselves, before and after.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct WantedReceipt {
+    /// The name of the parameter that holds it.
+    pub parameter: String,
+    /// What a person calls the version that was wanted before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<String>,
+    /// What a person calls the version that was seen to be wanted at the end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<String>,
 }
 
 /// One target, before and after.

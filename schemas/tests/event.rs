@@ -66,6 +66,15 @@ fn every_kind() -> Vec<(&'static str, Value)> {
         ),
         ("resumed", suspension("resumed")),
         ("unsilenced", json!({ "type": "unsilenced", "alarms": ["a"] })),
+        (
+            "joined",
+            json!({ "type": "joined", "rolled": ["i-2"], "adopted": [], "by_themselves": ["i-3"] }),
+        ),
+        (
+            "published",
+            json!({ "type": "published", "parameter": "/p", "version_name": "2" }),
+        ),
+        ("unpublished", json!({ "type": "unpublished", "parameter": "/p" })),
         ("warning", json!({ "type": "warning", "text": "x" })),
         ("taken_up", json!({ "type": "taken_up", "open_steps": 1 })),
         (

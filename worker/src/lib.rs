@@ -11,6 +11,7 @@ pub mod host;
 pub mod intake;
 pub mod ledger;
 pub mod roll;
+pub mod wanted;
 
 /// An error with its causes, on one line.
 pub fn error_chain(error: &dyn std::error::Error) -> String {

@@ -504,3 +504,32 @@ async fn without_credentials_nothing_is_sent() {
     assert!(error.hint().unwrap().contains("credentials"));
     assert!(aws.calls().is_empty());
 }
+
+#[tokio::test]
+async fn trap_10_a_parameter_is_written_read_and_deleted() {
+    let Some(lab) = Lab::enter("trap_10_a_parameter_is_written_read_and_deleted").await else {
+        return;
+    };
+    let (aws, name) = (Aws::connect().await, "/drawgate/wanted/staging/parameter");
+    aws.delete_parameter(name).await.unwrap();
+    assert_eq!(aws.parameter(name).await.unwrap(), None);
+    // As long as a value may be.
+    for value in ["one".to_owned(), "two".to_owned(), "x".repeat(8192)] {
+        aws.put_parameter(name, &value).await.unwrap();
+        let seen = aws.parameter(name).await.unwrap().unwrap();
+        assert_eq!((seen.value, seen.secure), (value, false));
+        let age = jiff::Timestamp::now().duration_since(seen.modified_at.unwrap());
+        assert!(age.as_secs().abs() < 5, "{age:?}");
+    }
+    lab.fault("ssm:PutParameter", "access_denied", 1).await;
+    let denied = aws.put_parameter(name, "three").await.unwrap_err();
+    assert!(denied.is_refused(), "{denied}");
+    assert_eq!(
+        denied.hint().unwrap(),
+        "allow `ssm:PutParameter` in the IAM policy of the worker's role"
+    );
+    lab.fault("ssm:DeleteParameter", "throttle", 1).await;
+    assert!(aws.delete_parameter(name).await.unwrap_err().is_transient());
+    aws.delete_parameter(name).await.unwrap();
+    assert_eq!(aws.parameter(name).await.unwrap(), None);
+}

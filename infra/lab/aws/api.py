@@ -116,7 +116,7 @@ class Api:
 
     def launch(self, body):
         _host(body["host"])
-        return self.lab.fleets.launch(body["group"], body["host"], body.get("zone"))
+        return self.lab.fleets.launch(body["group"], body["host"], body.get("zone"), body.get("pending_s"))
 
     def refresh(self, body):
         with LOCK:

@@ -12,7 +12,7 @@ import time
 import boto3
 
 from aws.backends import LOCK, REGION, autoscaling, cloudwatch, ec2, elbv2, target_group
-from aws.scaling import refreshing
+from aws.scaling import attach_pending, refreshing
 from world.keys import HOSTS
 
 # By this the server knows the lab's own calls.
@@ -71,12 +71,17 @@ class Fleets:
         return {"auto_scaling_group": name if grouped else None, "instances": instances,
                 "target_groups": [self._describe(group["name"]) for group in spec.get("target_groups", [])]}
 
-    def launch(self, name, host, zone=None):
-        """An instance of its own at the host's address, attached to the group, which is one larger then."""
+    def launch(self, name, host, zone=None, pending_s=None):
+        """An instance of its own at the host's address, attached to the group, which is one larger then. It is Pending for
+        that long, if for any time, and registered afterwards, as one that the group launched itself."""
         with LOCK:
             group = autoscaling().autoscaling_groups[name]
             tags, zone = group.get_propagated_tags(), zone or group.availability_zones[0]
         instance = self._start(name, host, zone, tags)
+        if pending_s is not None:
+            with LOCK:
+                attach_pending(name, instance["id"], pending_s)
+            return instance
         self._client("autoscaling").attach_instances(AutoScalingGroupName=name, InstanceIds=[instance["id"]])
         return instance
 

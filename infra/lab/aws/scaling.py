@@ -62,7 +62,7 @@ class LiveGroup(models.FakeAutoScalingGroup):
 
     def promote_pending(self, now):
         for member in self.instance_states:
-            if member.lifecycle_state == "Pending" and now >= member.launched_at + PENDING_S:
+            if member.lifecycle_state == "Pending" and now >= member.launched_at + getattr(member, "pending_s", PENDING_S):
                 member.lifecycle_state = "InService"
                 self.register([member.instance.id])
 
@@ -173,6 +173,13 @@ def terminate_instance(backend, instance_id, should_decrement):
 def attach_instances(backend, group_name, instance_ids, attach=models.AutoScalingBackend.attach_instances):
     attach(backend, group_name, instance_ids)
     backend.autoscaling_groups[group_name].register(instance_ids)
+
+
+def attach_pending(name, instance_id, pending_s, attach=models.AutoScalingBackend.attach_instances):
+    """As attach_instances, for an instance that is on its way in."""
+    attach(autoscaling(), name, [instance_id])
+    _group, member = _member(autoscaling(), instance_id)
+    member.lifecycle_state, member.launched_at, member.pending_s = "Pending", time.monotonic(), pending_s
 
 
 def describe_instance_refreshes(response):

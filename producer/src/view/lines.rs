@@ -85,6 +85,28 @@ pub(crate) fn lines(state: &ViewState, event: &StatusEvent, detail: Detail) -> V
             line(Mark::Ok, format!("resumed {processes} of {}", suspension.group))
         }
         Event::Unsilenced { alarms } => line(Mark::Ok, named("on again:", alarms)),
+        Event::Joined {
+            rolled,
+            adopted,
+            by_themselves,
+        } => joined(rolled, adopted, by_themselves),
+        Event::Published {
+            parameter,
+            version_name,
+        } => line(
+            Mark::Ok,
+            format!("{version_name} is what new instances start ({parameter})"),
+        ),
+        Event::Unpublished {
+            parameter,
+            version_name,
+        } => {
+            let start = version_name.as_deref().unwrap_or("what they started before");
+            line(
+                Mark::Back,
+                format!("new instances start {start} again ({parameter})"),
+            )
+        }
         Event::Warning { text } => line(Mark::Warn, text.clone()),
         Event::TakenUp { open_steps } => line(Mark::Warn, taken_up(&event.worker, *open_steps)),
         Event::Ended(ended) => self::ended(ended, every),
@@ -102,6 +124,17 @@ fn accepted(worker: &str, ahead: u32) -> String {
         1 => format!("accepted by {worker}, 1 release before it"),
         n => format!("accepted by {worker}, {n} releases before it"),
     }
+}
+
+fn joined(rolled: &[String], adopted: &[String], by_themselves: &[String]) -> Vec<Line> {
+    let told = [
+        ("joined meanwhile, rolled too:", rolled),
+        ("joined meanwhile, on it already:", adopted),
+        ("joining, and will start it by themselves:", by_themselves),
+    ];
+    let some = told.into_iter().filter(|(_, ids)| !ids.is_empty());
+    some.map(|(what, ids)| Line::new(Mark::Note, named(what, ids)))
+        .collect()
 }
 
 fn staged(state: &ViewState, hosts: u32, slowest_ms: u64) -> String {

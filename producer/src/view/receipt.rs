@@ -35,6 +35,15 @@ pub(crate) fn receipt(receipt: &Receipt) -> Vec<String> {
         let still_off = receipt.alarms.iter().filter(|alarm| alarm.before && !alarm.after);
         rows.extend(still_off.map(|alarm| format!("    still off: {}", alarm.alarm)));
     }
+    if let Some(wanted) = &receipt.wanted {
+        let name = |version: &Option<String>| version.clone().unwrap_or_else(|| "nothing".to_owned());
+        rows.push(format!(
+            "  new instances started {} before, {} after ({})",
+            name(&wanted.before),
+            name(&wanted.after),
+            wanted.parameter
+        ));
+    }
     if let Some(digest) = &receipt.tag_moved_to {
         rows.push(format!(
             "  the tag has moved to {digest}; every host got {}",

@@ -70,6 +70,9 @@ impl ViewState {
             Event::Staged { .. }
             | Event::Suspended(_)
             | Event::Silenced { .. }
+            | Event::Joined { .. }
+            | Event::Published { .. }
+            | Event::Unpublished { .. }
             | Event::Warning { .. }
             | Event::TakenUp { .. }
             | Event::Unknown => {}

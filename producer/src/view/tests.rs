@@ -121,6 +121,7 @@ fn host_receipt(instance: &str, after: &str, touched: bool) -> HostReceipt {
         instance: instance.to_owned(),
         touched,
         gone: false,
+        joined: false,
         image_before: image("9d11ab0"),
         image_after: image(after),
         version_before: Some("9d11ab0".to_owned()),
@@ -145,6 +146,7 @@ fn receipt_of(hosts: Vec<HostReceipt>, duration_ms: u64) -> Receipt {
     Receipt {
         digest: digest(),
         tag_moved_to: None,
+        wanted: None,
         duration_ms,
         balancer_wait_ms: 0,
         costs_most: None,

@@ -1,11 +1,11 @@
 //! The one function that holds all branching of a roll.
 //!
 //! ```text
-//!   resolve -> (turn) -> inspect -> forward: stage -> suspend -> silence -> hosts -> sweep --+
-//!                                      |                                                     |
-//!                                      +-- a step failed --> back: touched hosts ------------+
-//!                                                                                            v
-//!                                                         restore: resume, unsilence, retire -> confirm -> end
+//!   resolve -> (turn) -> inspect -> forward: stage -> reserve -> suspend -> silence -> hosts -> publish -> sweep -+
+//!                                      |                                                                         |
+//!                                      +-- a step failed --> back: unpublish -> touched hosts -------------------+
+//!                                                                                                                v
+//!                                            restore: resume, unsilence, retire -> confirm -> end
 //! ```
 //!
 //! It is asked again after every entry, begins at the top each time, and passes over what is done: a crash between
@@ -107,10 +107,12 @@ impl Agenda<'_> {
         let instances = || self.members().map(|host| host.instance.clone());
         let stage: Vec<Step> = instances().map(|instance| Step::Stage { instance }).collect();
         self.must(&stage, plan.definition.roll.pull_concurrency as usize)?;
+        self.wanted(plan, Step::Reserve)?;
         let suspend: Vec<Step> = each_group(plan, |group| Step::Suspend { group });
         self.must(&suspend, 1)?;
         self.must(&[Step::Silence], 1)?;
         self.hosts_forward(plan)?;
+        self.wanted(plan, Step::Publish)?;
         if self.release.sweeps >= limits::SWEEPS {
             let failure = Failure::new("members keep joining faster than they can be rolled");
             let cause = Cause {
@@ -119,6 +121,24 @@ impl Agenda<'_> {
                 attempts: self.release.sweeps,
             };
             return Part::Break(vec![Decision::Append(Record::TurnedBack { cause })]);
+        }
+        self.sweep()
+    }
+
+    fn wanted(&self, plan: &Plan, step: Step) -> Part {
+        match plan.wanted {
+            Some(_) => self.must(&[step], 1),
+            None => Part::Continue(()),
+        }
+    }
+
+    /// Whoever joined is awaited for its time and no longer. A fleet that is good stays as it is when one that joined
+    /// does not come up, or could not be looked for: the receipt names it.
+    fn sweep(&self) -> Part {
+        let given_up = matches!(self.standing(&Step::Sweep), Standing::Failed(_));
+        let enough = self.release.adopted.len() >= drawgate_schemas::limits::HOSTS;
+        if enough || (given_up && !self.release.was_refused(&Step::Sweep)) {
+            return Part::Continue(());
         }
         self.must(&[Step::Sweep], 1)
     }
@@ -184,6 +204,15 @@ impl Agenda<'_> {
             return Part::Break(Vec::new());
         }
         let mut todo = Todo::default();
+        // What boots meanwhile must not start what is being taken back. Hosts wait for the first try and no longer: they
+        // run what failed, and Parameter Store may be away.
+        if self.release.begun(&Step::Reserve) {
+            todo.add(self, Step::Unpublish);
+            let state = self.release.steps.get(&Step::Unpublish);
+            if state.is_none_or(|state| state.attempts <= 1 && state.last.is_none()) {
+                return todo.or_go_on();
+            }
+        }
         let touched = || self.members().filter(|host| self.release.touched(&host.instance));
         let is_out = |host: &&HostPlan| path::is_out(self.release, host);
         let mut out: Vec<&HostPlan> = touched().filter(is_out).collect();

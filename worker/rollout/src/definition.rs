@@ -31,6 +31,9 @@ pub struct ServiceDefinition {
     pub alarms: AlarmDefinition,
     /// The Auto Scaling processes that are suspended while the roll lasts.
     pub suspend: Vec<Process>,
+    /// The Parameter Store parameter in which the wanted version is published; nothing is published where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wanted_parameter: Option<String>,
     /// Image repositories that may be released (mandatory, never empty).
     pub images: Vec<String>,
 }

@@ -26,6 +26,7 @@ mod share;
 mod snapshot;
 mod state;
 mod step;
+mod wanted;
 
 pub use decide::{Decision, decide};
 pub use narrate::narrate;
@@ -37,8 +38,9 @@ pub use share::Share;
 pub use snapshot::{
     AlarmSnapshot, BesideDocker, ContainerSnapshot, FleetSnapshot, GroupSnapshot, HostSnapshot, HostView,
     ImageSnapshot, LABEL_RELEASE, LABEL_VERSION, ListenerSnapshot, MemberSnapshot, Observation,
-    ObservedGroup, ObservedHost, ObservedTarget, ScheduledAction, TargetGroupSnapshot, TargetSnapshot,
-    version_name,
+    ObservedGroup, ObservedHost, ObservedParameter, ObservedTarget, ScheduledAction, Stranger,
+    TargetGroupSnapshot, TargetSnapshot, version_name,
 };
 pub use state::{Illegal, Release, Standing, StepState};
 pub use step::{Phase, Step};
+pub use wanted::{Newcomer, WantedPlan, WantedSnapshot, is_awaited, newcomer};

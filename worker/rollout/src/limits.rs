@@ -19,8 +19,8 @@ pub const PATIENCE_MS: u64 = 120_000;
 /// anything behind; after a quarter of an hour a person has to know.
 pub const RESTORE_PATIENCE_MS: u64 = 15 * 60_000;
 
-/// How long a member that joined in mid-roll is awaited: instances boot within minutes, and turning a finished fleet back
-/// because one is slow would help nobody.
+/// How long a member that joined in mid-roll is awaited, and how long the wanted version is tried to be published:
+/// instances boot within minutes, and turning a finished fleet back because one is slow would help nobody.
 pub const BOOT_PATIENCE_MS: u64 = 10 * 60_000;
 
 /// A definite no on the way back is asked again this often: what was refused once (a host that boots, a name that
@@ -108,7 +108,7 @@ pub fn patience_ms(step: &Step, release: &Release) -> u64 {
         // These two have their own bound in the service's file, and it is kept.
         step if is_bounded_wait(step) => 0,
         step if step.restores() => RESTORE_PATIENCE_MS,
-        Step::Sweep => BOOT_PATIENCE_MS,
+        Step::Sweep | Step::Publish => BOOT_PATIENCE_MS,
         _ => PATIENCE_MS,
     };
     let waits = match (step, &release.plan) {

@@ -10,6 +10,7 @@ use crate::record::{Cause, Entry, Evidence, Failure, Record, StepOutcome};
 use crate::snapshot::Observation;
 use crate::state::{Release, host_step};
 use crate::step::{Phase, Step};
+use crate::wanted::WantedPlan;
 
 /// The status events that an entry brings, in order. Often none, at most a few.
 pub fn narrate(release: &Release, entry: &Entry) -> Vec<Event> {
@@ -175,10 +176,16 @@ fn ended_step(release: &Release, step: &Step, outcome: &StepOutcome) -> Vec<Even
             *direction,
             HostPhase::Done,
         ))),
-        (Step::Sweep, Evidence::Joined { hosts }) => {
-            let ids: Vec<&str> = hosts.iter().map(|host| host.instance.as_str()).collect();
-            Some(Event::Warning {
-                text: format!("joined the fleet meanwhile, rolled too: {}", ids.join(", ")),
+        (Step::Sweep, Evidence::Joined { hosts, adopted }) => Some(Event::Joined {
+            rolled: ids(hosts),
+            adopted: ids(adopted),
+            by_themselves: Vec::new(),
+        }),
+        (Step::Sweep, Evidence::Swept { by_themselves }) if !by_themselves.is_empty() => {
+            Some(Event::Joined {
+                rolled: Vec::new(),
+                adopted: Vec::new(),
+                by_themselves: by_themselves.clone(),
             })
         }
         (
@@ -192,6 +199,14 @@ fn ended_step(release: &Release, step: &Step, outcome: &StepOutcome) -> Vec<Even
              the old container"
         ))),
         (Step::Canary, _) => Some(warning("the canary is well: the others follow".to_owned())),
+        (Step::Publish, _) => wanted(release).map(|wanted| Event::Published {
+            parameter: wanted.parameter.clone(),
+            version_name: release.request.version_name(),
+        }),
+        (Step::Unpublish, _) => wanted(release).map(|wanted| Event::Unpublished {
+            parameter: wanted.parameter.clone(),
+            version_name: wanted.version_before.clone(),
+        }),
         (Step::Confirm, Evidence::Observed { observation }) => tag_moved(release, observation),
         _ => None,
     };
@@ -273,6 +288,14 @@ fn staged(release: &Release) -> Option<Event> {
         hosts: u32::try_from(times.len()).unwrap_or(u32::MAX),
         slowest_ms: times.into_iter().max().unwrap_or(0),
     })
+}
+
+fn ids(hosts: &[HostPlan]) -> Vec<String> {
+    hosts.iter().map(|host| host.instance.clone()).collect()
+}
+
+fn wanted(release: &Release) -> Option<&WantedPlan> {
+    release.plan.as_ref()?.wanted.as_ref()
 }
 
 fn suspension(release: &Release, name: &str) -> Option<Suspension> {

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::definition::{Process, RestartPolicy, ServiceDefinition};
 use crate::snapshot::{HostSnapshot, ScheduledAction};
+use crate::wanted::WantedPlan;
 
 /// What a release will do. The journal holds it, so that the way back is judged by what was in force at the start.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -27,6 +28,9 @@ pub struct Plan {
     pub target_groups: BTreeMap<String, TargetGroupPlan>,
     /// Alarms whose actions are on and will be disabled.
     pub alarms: Vec<AlarmPlan>,
+    /// What is published once every host is good, and what was before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wanted: Option<WantedPlan>,
     /// What preflight saw and let pass.
     pub warnings: Vec<String>,
 }

@@ -169,8 +169,21 @@ pub enum Evidence {
     },
     /// Members that were not among the hosts.
     Joined {
-        /// They, ready to be rolled.
+        /// Those that are to be rolled.
         hosts: Vec<HostPlan>,
+        /// Those that run the wanted version already, and are not touched.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        adopted: Vec<HostPlan>,
+    },
+    /// Nobody else joined who has to be waited for.
+    Swept {
+        /// Instances on their way in that start the wanted version by themselves.
+        by_themselves: Vec<String>,
+    },
+    /// The wanted version is published.
+    Published {
+        /// Since when, by AWS's clock where it tells.
+        at: Timestamp,
     },
     /// What is there at the end.
     Observed {

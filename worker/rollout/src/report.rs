@@ -6,14 +6,14 @@ use std::collections::BTreeSet;
 
 use drawgate_schemas::{
     AlarmReceipt, Digest, Direction, Ended, GroupReceipt, HostReceipt, Outcome, PhaseTime, Receipt,
-    TargetReceipt,
+    TargetReceipt, WantedReceipt,
 };
 use jiff::Timestamp;
 
 use crate::limits::between_ms;
 use crate::plan::{GroupPlan, HostPlan, Plan, TargetPlan};
 use crate::record::{Evidence, StepOutcome};
-use crate::snapshot::{Observation, ObservedHost};
+use crate::snapshot::{Observation, ObservedHost, Stranger};
 use crate::state::{Release, host_step};
 use crate::step::{Phase, Step};
 
@@ -79,7 +79,10 @@ fn outcome(release: &Release, plan: &Plan, left_over: &[String]) -> Outcome {
 }
 
 fn all_gone(release: &Release, plan: &Plan) -> bool {
-    !plan.hosts.is_empty() && release.hosts().all(|host| release.gone.contains(&host.instance))
+    !plan.hosts.is_empty()
+        && release
+            .everyone()
+            .all(|host| release.gone.contains(&host.instance))
 }
 
 /// What is not as it should be, each with the command that mends it or says more.
@@ -103,7 +106,118 @@ fn left_over(release: &Release, plan: &Plan, seen: &Observation) -> Vec<String> 
             left_over_host(host, release, plan, seen, &mut left);
         }
     }
+    for host in &release.adopted {
+        left_over_adopted(host, release, plan, seen, &mut left);
+    }
+    left_over_wanted(release, plan, seen, &mut left);
+    left_over_strangers(release, plan, seen, &mut left);
     left
+}
+
+/// A host that was found on the wanted version has to run it still; on the way back there is nothing on it to go back to.
+fn left_over_adopted(
+    host: &HostPlan,
+    release: &Release,
+    plan: &Plan,
+    seen: &Observation,
+    left: &mut Vec<String>,
+) {
+    let instance = &host.instance;
+    let Some(after) = seen.hosts.get(instance) else {
+        left.push(format!("{instance} could not be seen"));
+        return;
+    };
+    if !after.member {
+        return;
+    }
+    if release.turned_back.is_some() {
+        left.push(booted_on_this(instance, &plan.version_name));
+    } else if let Some(why) = &after.unseen {
+        left.push(format!("{instance} could not be seen: {why}"));
+    } else {
+        left_over_container(host, release, plan, after, left);
+    }
+}
+
+fn booted_on_this(instance: &str, version: &str) -> String {
+    format!(
+        "{instance} started {version} by itself and has nothing to go back to; Auto Scaling launches another: aws \
+         autoscaling terminate-instance-in-auto-scaling-group --instance-id {instance} \
+         --no-should-decrement-desired-capacity"
+    )
+}
+
+/// The parameter holds this release's value, or the one of before. What somebody else wrote meanwhile is left alone.
+fn left_over_wanted(release: &Release, plan: &Plan, seen: &Observation, left: &mut Vec<String>) {
+    let Some(wanted) = plan.wanted.as_ref().filter(|_| release.begun(&Step::Reserve)) else {
+        return;
+    };
+    let name = &wanted.parameter;
+    let value = seen.wanted.as_ref().map(|seen| seen.value.as_deref());
+    let Some(value) = value else {
+        left.push(format!(
+            "the wanted version could not be seen: aws ssm get-parameter --name {name}"
+        ));
+        return;
+    };
+    if release.turned_back.is_none() {
+        if value != Some(wanted.value.as_str()) {
+            left.push(format!(
+                "{name} does not want this release, so that instances launched later start something else: publish it \
+                 again"
+            ));
+        }
+    } else if value != wanted.before.as_deref() && value.is_some_and(|value| wanted.is_ours(value)) {
+        let way_out = if wanted.before.is_some() {
+            format!(
+                "aws ssm get-parameter-history --name {name} has the value of before; put it with put-parameter"
+            )
+        } else {
+            format!("aws ssm delete-parameter --name {name}")
+        };
+        left.push(format!(
+            "{name} wants this release still, and instances launched later start it: {way_out}"
+        ));
+    }
+}
+
+/// Members that were neither rolled nor adopted.
+fn left_over_strangers(release: &Release, plan: &Plan, seen: &Observation, left: &mut Vec<String>) {
+    let published = release.begun(&Step::Publish);
+    let back = release.turned_back.is_some();
+    let ours = release.request.id.to_string();
+    let version = &plan.version_name;
+    let sweep = release
+        .steps
+        .get(&Step::Sweep)
+        .and_then(|state| state.last.as_ref());
+    let given_up = sweep.and_then(StepOutcome::failure).filter(|_| !back);
+    for (instance, stranger) in &seen.strangers {
+        let line = match stranger {
+            Stranger::Serves { release: Some(id), .. } if *id == ours => {
+                back.then(|| booted_on_this(instance, version))
+            }
+            Stranger::Serves { version: runs, .. } => (!back && (published || given_up.is_some())).then(|| {
+                let runs = runs.as_deref().unwrap_or("nothing that could be seen");
+                format!("{instance} joined, was not rolled, and runs {runs}: publish {version} again")
+            }),
+            Stranger::Booting { state, .. } if back => published.then(|| {
+                format!(
+                    "{instance} is {state}, and may have read {version} as wanted: see what it starts, and terminate it if \
+                     it is that"
+                )
+            }),
+            Stranger::Booting { by_itself: true, .. } => None,
+            Stranger::Booting { state, .. } => given_up.map(|failure| {
+                format!(
+                    "{instance} joined and is still {state}, nobody knows what it will start ({}): publish {version} \
+                     again when it is in service",
+                    failure.what
+                )
+            }),
+        };
+        left.extend(line);
+    }
 }
 
 /// Whoever left the fleet and has ended is not missed. One that is still there, or back, was left by us where it was:
@@ -284,7 +398,7 @@ fn receipt(
         balancer_wait_ms: balancer_wait_ms(release),
         costs_most: costs_most(release, plan),
         hosts: release
-            .hosts()
+            .everyone()
             .map(|host| host_receipt(release, plan, host, seen))
             .collect(),
         groups: plan
@@ -302,6 +416,13 @@ fn receipt(
             })
             .collect(),
         notes: notes(release, plan),
+        wanted: plan.wanted.as_ref().map(|wanted| WantedReceipt {
+            parameter: wanted.parameter.clone(),
+            before: wanted.version_before.clone(),
+            after: seen
+                .and_then(|seen| seen.wanted.as_ref())
+                .and_then(|seen| seen.version.clone()),
+        }),
         left_over,
     }
 }
@@ -347,6 +468,12 @@ fn missed_actions(release: &Release, group: &GroupPlan) -> Vec<String> {
         .collect()
 }
 
+/// Whether a host left the fleet: while it was worked on, or seen at the end.
+fn is_gone(release: &Release, host: &HostPlan, seen: Option<&Observation>) -> bool {
+    let after = seen.and_then(|seen| seen.hosts.get(&host.instance));
+    release.gone.contains(&host.instance) || after.is_some_and(|after| !after.member)
+}
+
 fn group_receipt(group: &GroupPlan, seen: Option<&Observation>) -> GroupReceipt {
     let after = seen.and_then(|seen| seen.groups.get(&group.name));
     GroupReceipt {
@@ -373,7 +500,8 @@ fn host_receipt(release: &Release, plan: &Plan, host: &HostPlan, seen: Option<&O
     HostReceipt {
         instance: host.instance.clone(),
         touched: release.touched(&host.instance),
-        gone: release.gone.contains(&host.instance),
+        gone: is_gone(release, host, seen),
+        joined: plan.hosts.iter().all(|planned| planned.instance != host.instance),
         image_before: host.before.as_ref().map(|before| before.image.clone()),
         image_after: after.and_then(|after| after.image.clone()),
         version_before: host.before.as_ref().map(|before| before.version_name.clone()),
@@ -503,7 +631,9 @@ fn costs_most(release: &Release, plan: &Plan) -> Option<String> {
 
 fn summary(release: &Release, plan: &Plan, outcome: Outcome, receipt: &Receipt) -> String {
     let to = &plan.version_name;
-    let hosts = release.hosts().count() - release.gone.len();
+    let seen = release.observation.as_deref();
+    let there = |host: &&HostPlan| !is_gone(release, host, seen);
+    let hosts = release.everyone().filter(there).count();
     let why = release
         .turned_back
         .as_ref()
@@ -511,7 +641,7 @@ fn summary(release: &Release, plan: &Plan, outcome: Outcome, receipt: &Receipt) 
     let why = why.unwrap_or_default();
     match outcome {
         Outcome::Succeeded => {
-            let joined = release.joined.len();
+            let joined = release.joined.len() + release.adopted.len();
             format!("{hosts} of {hosts} on {to}, {joined} adopted, scaling and alarms as before")
         }
         Outcome::RolledBack => {

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::definition::RestartPolicy;
 use crate::plan::ContainerBefore;
+use crate::wanted::WantedSnapshot;
 
 /// Everything that a plan is made from.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -26,6 +27,12 @@ pub struct FleetSnapshot {
     /// What the registry says of the wanted image.
     #[serde(default)]
     pub image: ImageSnapshot,
+    /// The parameter of the wanted version; `None` where the service publishes none.
+    #[serde(default)]
+    pub wanted: Option<WantedSnapshot>,
+    /// Why an instance that nobody has logged in to before could not be logged in to, if so.
+    #[serde(default)]
+    pub unknown_host_keys: Option<String>,
 }
 
 /// The wanted image, as its registry has it.
@@ -289,6 +296,41 @@ pub struct Observation {
     pub alarms: BTreeMap<String, bool>,
     /// Hosts by instance id.
     pub hosts: BTreeMap<String, ObservedHost>,
+    /// The parameter of the wanted version, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wanted: Option<ObservedParameter>,
+    /// Members of the fleet that this release neither rolled nor adopted, by instance id.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub strangers: BTreeMap<String, Stranger>,
+}
+
+/// The parameter of the wanted version at the end.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ObservedParameter {
+    /// Its value; `None` where there is none.
+    pub value: Option<String>,
+    /// What a person calls the version that it wants.
+    pub version: Option<String>,
+}
+
+/// A member that joined too late to be rolled, or could not be.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "stranger", rename_all = "snake_case")]
+pub enum Stranger {
+    /// On its way in: it may have read the wanted version, or not yet.
+    Booting {
+        /// Its state, in words.
+        state: String,
+        /// Whether it was launched after the wanted version was published, and so starts it by itself.
+        by_itself: bool,
+    },
+    /// In service.
+    Serves {
+        /// What a person calls the version that runs there; `None` where nothing does, or where that could not be seen.
+        version: Option<String>,
+        /// The release of ours that made the container, if one did.
+        release: Option<String>,
+    },
 }
 
 /// A group at the end.

@@ -26,6 +26,10 @@ pub struct Release {
     pub plan: Option<Box<Plan>>,
     /// Members that joined after the plan was made.
     pub joined: Vec<HostPlan>,
+    /// Members that joined and ran the wanted version already: not touched.
+    pub adopted: Vec<HostPlan>,
+    /// Since when the wanted version is published, if it is.
+    pub published_at: Option<Timestamp>,
     /// Instances that left the fleet meanwhile.
     pub gone: BTreeSet<String>,
     /// Every step that was ever begun.
@@ -119,6 +123,8 @@ impl Release {
             digest: request.image.digest().cloned(),
             plan: None,
             joined: Vec::new(),
+            adopted: Vec::new(),
+            published_at: None,
             gone: BTreeSet::new(),
             steps: BTreeMap::new(),
             sweeps: 0,
@@ -271,19 +277,22 @@ impl Release {
             Evidence::Gone { .. } => {
                 self.gone.extend(step.instance().map(str::to_owned));
             }
-            Evidence::Joined { hosts } => {
-                self.sweeps += 1;
-                let known: BTreeSet<String> = self.hosts().map(|host| host.instance.clone()).collect();
-                let new = hosts
-                    .iter()
-                    .filter(|host| !known.contains(&host.instance))
-                    .cloned();
-                self.joined.extend(new.collect::<Vec<_>>());
+            Evidence::Joined { hosts, adopted } => {
+                // Whoever is found on the wanted version costs no round of the roll.
+                self.sweeps += u32::from(!hosts.is_empty());
+                let known: BTreeSet<String> = self.everyone().map(|host| host.instance.clone()).collect();
+                let new = |host: &&HostPlan| !known.contains(&host.instance);
+                self.joined.extend(hosts.iter().filter(new).cloned());
+                self.adopted.extend(adopted.iter().filter(new).cloned());
                 // The newcomers are rolled, and then the fleet is looked over again.
                 self.steps.remove(step);
             }
             Evidence::Observed { observation } => self.observation = Some(observation.clone()),
-            Evidence::Nothing | Evidence::Swapped { .. } | Evidence::Outlasted { .. } => {}
+            Evidence::Published { at } => self.published_at = Some(*at),
+            Evidence::Nothing
+            | Evidence::Swapped { .. }
+            | Evidence::Outlasted { .. }
+            | Evidence::Swept { .. } => {}
         }
     }
 
@@ -309,6 +318,11 @@ impl Release {
             .iter()
             .flat_map(|plan| plan.hosts.iter())
             .chain(self.joined.iter())
+    }
+
+    /// Every host that is of this release's concern: those that are rolled, then those that were adopted untouched.
+    pub fn everyone(&self) -> impl Iterator<Item = &HostPlan> {
+        self.hosts().chain(self.adopted.iter())
     }
 
     /// A host of that id.
@@ -392,6 +406,12 @@ impl Release {
     pub fn done(&self, step: &Step) -> bool {
         let last = self.steps.get(step).and_then(|state| state.last.as_ref());
         last.is_some_and(|outcome| outcome.evidence().is_some())
+    }
+
+    /// Whether the last attempt of a step met a definite no.
+    pub fn was_refused(&self, step: &Step) -> bool {
+        let last = self.steps.get(step).and_then(|state| state.last.as_ref());
+        matches!(last, Some(StepOutcome::Refused { .. }))
     }
 
     /// Whether anything was changed, or may have been, that could be left behind.

@@ -25,6 +25,9 @@ pub enum Step {
     },
     /// Tag the alarms whose actions are on, then disable the actions.
     Silence,
+    /// Write the wanted version's parameter with the value it has, or with one that wants nothing where there was none:
+    /// whether it may be written at all is known before a host is touched.
+    Reserve,
     /// One phase of one host.
     Host {
         /// The EC2 instance's id.
@@ -36,8 +39,12 @@ pub enum Step {
     },
     /// Watch the first hosts for their bake time: healthy and running all along. Reads only.
     Canary,
+    /// Publish the wanted version: instances that boot from now on start it.
+    Publish,
     /// Look whether every member of the fleet is among the hosts that were rolled; others join.
     Sweep,
+    /// Give the wanted version's parameter its value of before, or delete it.
+    Unpublish,
     /// Resume the processes that were suspended by us, in the order that terminates nobody; untag.
     Resume {
         /// The group's name.
@@ -106,13 +113,17 @@ impl Step {
     pub fn restores(&self) -> bool {
         match self {
             Self::Host { direction, .. } => *direction == Direction::Back,
-            Self::Resume { .. } | Self::Unsilence | Self::Retire { .. } | Self::Confirm => true,
+            Self::Unpublish | Self::Resume { .. } | Self::Unsilence | Self::Retire { .. } | Self::Confirm => {
+                true
+            }
             Self::Resolve
             | Self::Inspect
             | Self::Stage { .. }
             | Self::Suspend { .. }
             | Self::Silence
             | Self::Canary
+            | Self::Reserve
+            | Self::Publish
             | Self::Sweep => false,
         }
     }
@@ -154,6 +165,9 @@ impl fmt::Display for Step {
                 write!(f, "{instance}: {phase} (way back)")
             }
             Self::Canary => f.write_str("watch the canary"),
+            Self::Reserve => f.write_str("reserve the wanted version's parameter"),
+            Self::Publish => f.write_str("publish the wanted version"),
+            Self::Unpublish => f.write_str("restore the wanted version of before"),
             Self::Sweep => f.write_str("look for members that joined"),
             Self::Resume { group } => write!(f, "{group}: resume processes"),
             Self::Unsilence => f.write_str("enable alarm actions"),

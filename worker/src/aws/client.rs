@@ -26,6 +26,7 @@ pub struct Aws {
     pub(super) elbv2: aws_sdk_elasticloadbalancingv2::Client,
     pub(super) ec2: aws_sdk_ec2::Client,
     pub(super) cloudwatch: aws_sdk_cloudwatch::Client,
+    pub(super) ssm: aws_sdk_ssm::Client,
     calls: Arc<Mutex<BTreeMap<String, u64>>>,
 }
 
@@ -65,6 +66,11 @@ impl Aws {
             ),
             cloudwatch: aws_sdk_cloudwatch::Client::from_conf(
                 aws_sdk_cloudwatch::config::Builder::from(&shared)
+                    .interceptor(NoteSent)
+                    .build(),
+            ),
+            ssm: aws_sdk_ssm::Client::from_conf(
+                aws_sdk_ssm::config::Builder::from(&shared)
                     .interceptor(NoteSent)
                     .build(),
             ),

@@ -16,6 +16,7 @@ mod error;
 mod health_watch;
 mod instances;
 pub mod limits;
+mod parameters;
 mod scaling;
 mod shared_poll;
 
@@ -25,5 +26,6 @@ pub use client::Aws;
 pub use error::{AwsError, Cause};
 pub use health_watch::HealthWatch;
 pub use instances::Instance;
+pub use parameters::Parameter;
 pub use scaling::{Group, Member, ScheduledAction, TrafficSource};
 pub use shared_poll::{Observation, SharedPoll};

@@ -19,6 +19,7 @@ pub(super) struct Loaded {
 /// The mistakes between files.
 pub(super) fn check(files: &[Loaded]) -> Vec<ConfigError> {
     let mut errors = same_service(files);
+    errors.extend(same_parameter(files));
     for (one, other) in neighbours(files) {
         errors.extend(on_one_host(one, other));
     }
@@ -45,6 +46,50 @@ fn same_service(files: &[Loaded]) -> Vec<ConfigError> {
         }
     }
     errors
+}
+
+/// Two services that want their versions in one parameter: what boots would start the one or the other.
+fn same_parameter(files: &[Loaded]) -> Vec<ConfigError> {
+    let publishing: Vec<&Loaded> = files
+        .iter()
+        .filter(|loaded| loaded.file.wanted.is_some())
+        .collect();
+    let mut errors = Vec::new();
+    for (n, one) in publishing.iter().enumerate() {
+        for other in publishing.iter().skip(n + 1) {
+            // Where both name their service, they differ.
+            let both = [one, other].iter().all(|loaded| {
+                loaded
+                    .file
+                    .wanted
+                    .as_ref()
+                    .is_some_and(|name| name.value.names_service())
+            });
+            if both || one.file.service.value == other.file.service.value {
+                continue;
+            }
+            let (Some(environment), Some(wanted)) =
+                (common_parameter(&one.file, &other.file), &other.file.wanted)
+            else {
+                continue;
+            };
+            let name = &one.file.service.value;
+            let message = format!("`wanted_parameter` is service \"{name}\"'s in {environment} too");
+            let error = ConfigError::at(&other.source, &wanted.span, message);
+            errors.push(error.with_hint("put {service} into it"));
+        }
+    }
+    errors
+}
+
+fn common_parameter(one: &ServiceFile, other: &ServiceFile) -> Option<Environment> {
+    let pairs = one
+        .environments
+        .iter()
+        .flat_map(|a| other.environments.iter().map(move |b| (a, b)));
+    pairs
+        .filter_map(|(a, b)| a.value.common(&b.value))
+        .find(|environment| one.wanted_parameter(environment) == other.wanted_parameter(environment))
 }
 
 /// Pairs of services that share a host port or a container's name: only those can be in each other's way. Each pair

@@ -28,6 +28,12 @@ pub(super) const TAG_VALUE_CHARS: usize = 256;
 /// Characters of an Auto Scaling group's name, and of an alarm's.
 pub(super) const AWS_NAME_CHARS: usize = 255;
 
+/// Characters of a Parameter Store name: AWS allows 1011 with the ARN before it, which is at most 100 long.
+pub(super) const PARAMETER_CHARS: usize = 900;
+
+/// Levels of such a name.
+pub(super) const PARAMETER_LEVELS: usize = 15;
+
 /// Releases that may wait in one lane.
 pub(super) const WAITING: Bounds = Bounds {
     min: 1,

@@ -99,6 +99,11 @@ impl Template {
     pub(super) fn names_environment(&self) -> bool {
         self.parts.contains(&Part::Environment)
     }
+
+    /// Whether the service's name is a part of it.
+    pub(super) fn names_service(&self) -> bool {
+        self.parts.contains(&Part::Service)
+    }
 }
 
 impl fmt::Display for Template {

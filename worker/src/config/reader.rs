@@ -233,7 +233,7 @@ impl<'t, 'i> Field<'t, 'i> {
         if let Some(placeholder) = placeholders::misplaced(text) {
             self.invalid_hint(
                 format!("{placeholder} is not filled in here"),
-                "placeholders work in fleet tags, auto_scaling_group, env, labels, volumes, log options and alarms",
+                "placeholders work in fleet tags, auto_scaling_group, wanted_parameter, env, labels, volumes, log options and alarms",
                 problems,
             );
             return None;

@@ -26,6 +26,7 @@ pub(super) struct ServiceFile {
     pub(super) verify: Verify,
     pub(super) silence: Vec<Template>,
     pub(super) images: Vec<String>,
+    pub(super) wanted: Option<Located<Template>>,
 }
 
 /// How the fleet is found, before an environment is filled in.
@@ -76,7 +77,16 @@ impl ServiceFile {
             },
             suspend: self.roll.suspend.clone(),
             images: self.images.clone(),
+            wanted_parameter: self.wanted_parameter(environment),
         }
+    }
+}
+
+impl ServiceFile {
+    /// The name of the parameter in one environment.
+    pub(super) fn wanted_parameter(&self, environment: &Environment) -> Option<String> {
+        let wanted = self.wanted.as_ref()?;
+        Some(wanted.value.fill(environment, &self.service.value))
     }
 }
 
@@ -93,6 +103,9 @@ pub(super) fn read(mut root: Table<'_, '_>, problems: &mut Problems<'_>) -> Opti
         .map(|field| read_environments(&field, problems))
         .unwrap_or_default();
     let fleet = read_fleet(&mut root, problems);
+    let wanted = root
+        .take("wanted_parameter")
+        .and_then(|field| wanted_parameter(&field, problems));
     let roll = root
         .section("roll", problems)
         .map_or_else(Roll::default, |table| {
@@ -117,6 +130,7 @@ pub(super) fn read(mut root: Table<'_, '_>, problems: &mut Problems<'_>) -> Opti
     root.finish(belongs, problems);
     let (service, fleet) = (service?, fleet?);
     check_one_fleet(&environments, &fleet, problems);
+    check_one_parameter(&environments, wanted.as_ref(), problems);
     check_probe_port(&container, &verify, problems);
     Some(ServiceFile {
         service,
@@ -127,13 +141,14 @@ pub(super) fn read(mut root: Table<'_, '_>, problems: &mut Problems<'_>) -> Opti
         verify,
         silence,
         images,
+        wanted,
     })
 }
 
 /// The table that a key of a service file belongs in.
 fn belongs(key: &str) -> Option<&'static str> {
     match key {
-        "service" | "environments" | "auto_scaling_group" => Some(""),
+        "service" | "environments" | "auto_scaling_group" | "wanted_parameter" => Some(""),
         "tags" => Some("fleet"),
         "silence" => Some("alarms"),
         "images" => Some("policy"),
@@ -406,14 +421,64 @@ fn repository(item: &Field<'_, '_>, problems: &mut Problems<'_>) -> Option<Strin
     }
 }
 
-/// Several environments that are all one fleet roll the same hosts, each undoing the other.
-fn check_one_fleet(environments: &[Located<EnvironmentPattern>], fleet: &Fleet, problems: &mut Problems<'_>) {
-    let several = environments.len() > 1
+/// The name of a parameter: a path, because permissions are given by path.
+fn wanted_parameter(field: &Field<'_, '_>, problems: &mut Problems<'_>) -> Option<Located<Template>> {
+    const EXAMPLE: &str = "write it as \"/drawgate/wanted/{environment}/{service}\"";
+    let template = field.template(problems)?;
+    let name = container_section::example(&template);
+    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-' | '/');
+    let reserved = ["/aws", "/ssm"];
+    let lower = name.to_ascii_lowercase();
+    let wrong = if !name.starts_with('/') {
+        Some("is no path")
+    } else if !name.chars().all(allowed) || name.ends_with('/') || name.contains("//") {
+        Some("is no parameter's name: letters, digits, `_`, `.`, `-` and `/`")
+    } else if name.len() > at::PARAMETER_CHARS || name.matches('/').count() > at::PARAMETER_LEVELS {
+        Some("is longer than AWS allows")
+    } else if reserved.iter().any(|prefix| lower.starts_with(prefix)) {
+        Some("begins with a word that AWS keeps for itself")
+    } else {
+        None
+    };
+    if let Some(wrong) = wrong {
+        field.invalid_hint(wrong, EXAMPLE, problems);
+        return None;
+    }
+    Some(Located {
+        value: template,
+        span: field.span.clone(),
+    })
+}
+
+/// Several environments that want their versions in one parameter overwrite each other's.
+fn check_one_parameter(
+    environments: &[Located<EnvironmentPattern>],
+    wanted: Option<&Located<Template>>,
+    problems: &mut Problems<'_>,
+) {
+    let Some(wanted) = wanted.filter(|wanted| several(environments) && !wanted.value.names_environment())
+    else {
+        return;
+    };
+    problems
+        .error(
+            wanted.span.clone(),
+            "several environments, but `wanted_parameter` is the same in each of them",
+        )
+        .hint("put {environment} into it, or name one environment only");
+}
+
+fn several(environments: &[Located<EnvironmentPattern>]) -> bool {
+    environments.len() > 1
         || environments
             .iter()
-            .any(|one| matches!(one.value, EnvironmentPattern::Pattern { .. }));
+            .any(|one| matches!(one.value, EnvironmentPattern::Pattern { .. }))
+}
+
+/// Several environments that are all one fleet roll the same hosts, each undoing the other.
+fn check_one_fleet(environments: &[Located<EnvironmentPattern>], fleet: &Fleet, problems: &mut Problems<'_>) {
     let span: Range<usize> = environments.last().map_or(0..0, |last| last.span.clone());
-    if several && !fleet.names_environment() {
+    if several(environments) && !fleet.names_environment() {
         problems
             .error(
                 span,

@@ -53,10 +53,12 @@ impl Effects {
         let recent = Instant::now().checked_sub(poll).unwrap_or_else(Instant::now);
         let looks: Vec<_> = task
             .release
-            .hosts()
+            .everyone()
             .map(|host| self.observe_named(task, host, recent))
             .collect();
         seen.hosts = stream::iter(looks).buffered(SIDE_BY_SIDE).try_collect().await?;
+        seen.wanted = self.observe_parameter(task).await?;
+        seen.strangers = Box::pin(self.strangers(task)).await?.into_iter().collect();
         seen.tag_digest = self.tag_digest(task).await;
         Ok(StepOutcome::Done {
             evidence: Evidence::Observed {

@@ -27,7 +27,8 @@ impl Effects {
         }
         let definition = task.container()?;
         let name = beside(&definition.name, task.release.request.id);
-        let labels = labels(&task.id(), task.plan);
+        let plan = task.plan;
+        let labels = labels(&task.id(), &plan.version_name, &plan.digest, &plan.definition);
         let image = task.plan.pinned();
         let created = engine.create(definition, &name, &image, &labels).await;
         match created {

@@ -54,7 +54,13 @@ impl Effects {
             .definitions
             .of(&request.environment, &request.service)
             .or_else(refused)?;
-        let mut snapshot = Box::pin(snapshot(self, &definition)).await?;
+        let (mut snapshot, wanted, unknown_host_keys) = tokio::try_join!(
+            Box::pin(snapshot(self, &definition)),
+            Box::pin(self.wanted_snapshot(request, digest, &definition)),
+            Box::pin(async { Ok(self.hosts.unknown_host_keys().await) }),
+        )?;
+        snapshot.wanted = wanted;
+        snapshot.unknown_host_keys = unknown_host_keys;
         let hosts: Vec<Host> = snapshot
             .hosts
             .iter()
@@ -173,6 +179,8 @@ pub async fn snapshot(
             })
             .collect(),
         at: jiff::Timestamp::now(),
+        wanted: None,
+        unknown_host_keys: None,
     })
 }
 
@@ -335,7 +343,7 @@ impl Effects {
         stream::iter(looks).buffered(SIDE_BY_SIDE).collect().await
     }
 
-    async fn view(&self, instance: &Instance, definition: &ServiceDefinition) -> HostView {
+    pub(super) async fn view(&self, instance: &Instance, definition: &ServiceDefinition) -> HostView {
         if instance.state != "running" {
             return HostView::Unreachable {
                 why: format!("is {}", instance.state),

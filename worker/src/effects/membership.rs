@@ -24,7 +24,7 @@ pub(super) enum Membership {
 
 /// AWS's answers may be older than the last change (Amazon EC2 API Reference, "Eventual consistency"): what a host is
 /// dropped for is looked at twice, this far apart.
-const CONSISTENCY: Duration = Duration::from_secs(3);
+pub(super) const CONSISTENCY: Duration = Duration::from_secs(3);
 
 impl Effects {
     /// Where an instance stands. That it is gone is believed at the second look.

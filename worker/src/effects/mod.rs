@@ -17,6 +17,7 @@ mod stage;
 mod sweep;
 mod targets;
 mod verify;
+mod wanted;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -30,6 +31,7 @@ use outcome::{Effect, refused};
 use tokio::time::Instant;
 
 pub use inspect::{Inspection, snapshot};
+pub(crate) use names::labels;
 
 use crate::aws::{Aws, HealthWatch};
 use crate::host::{Host, Hosts};
@@ -156,6 +158,9 @@ impl Effects {
             Step::Silence => Box::pin(self.silence(task)).await,
             Step::Unsilence => Box::pin(self.unsilence(task)).await,
             Step::Canary => Box::pin(self.canary(task)).await,
+            Step::Reserve => Box::pin(self.reserve(task)).await,
+            Step::Publish => Box::pin(self.publish(task)).await,
+            Step::Unpublish => Box::pin(self.unpublish(task)).await,
             Step::Sweep => Box::pin(self.sweep(task)).await,
             Step::Confirm => Box::pin(self.confirm(task)).await,
             Step::Stage { instance } | Step::Retire { instance } | Step::Host { instance, .. } => {

@@ -3,8 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use drawgate_rollout::definition::{Process, VerifyDefinition};
+use drawgate_rollout::definition::{Process, ServiceDefinition, VerifyDefinition};
 use drawgate_rollout::{LABEL_RELEASE, LABEL_VERSION, Plan, TargetPlan};
+use drawgate_schemas::Digest;
 
 /// Tag of an Auto Scaling group: the release, and the processes that it suspends.
 pub(super) const GROUP_TAG: &str = "drawgate:suspended";
@@ -41,14 +42,19 @@ pub(super) fn target_value(release: &str, target: &TargetPlan) -> String {
 }
 
 /// Labels of a container of ours.
-pub(super) fn labels(release: &str, plan: &Plan) -> BTreeMap<String, String> {
-    let verify = serde_json::to_string(&plan.definition.verify).unwrap_or_default();
+pub(crate) fn labels(
+    release: &str,
+    version: &str,
+    digest: &Digest,
+    definition: &ServiceDefinition,
+) -> BTreeMap<String, String> {
+    let verify = serde_json::to_string(&definition.verify).unwrap_or_default();
     [
         (LABEL_RELEASE, release.to_owned()),
-        (LABEL_VERSION, plan.version_name.clone()),
-        (LABEL_DIGEST, plan.digest.to_string()),
-        (LABEL_SERVICE, plan.definition.service.to_string()),
-        (LABEL_ENVIRONMENT, plan.definition.environment.to_string()),
+        (LABEL_VERSION, version.to_owned()),
+        (LABEL_DIGEST, digest.to_string()),
+        (LABEL_SERVICE, definition.service.to_string()),
+        (LABEL_ENVIRONMENT, definition.environment.to_string()),
         (LABEL_VERIFY, verify),
     ]
     .into_iter()

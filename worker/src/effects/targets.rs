@@ -40,7 +40,17 @@ impl Effects {
         for target in &host.targets {
             let all = self.targets_of(task, &target.target_group, recent).await?;
             let own = find(&all, target);
-            keeps_floor(task, host, target, &all)?;
+            if let Err(too_few) = keeps_floor(task, host, target, &all) {
+                // One that was terminated is not missed: its own turn, at which it is dropped, may be to come.
+                let left = Box::pin(self.left(task, host)).await?;
+                if left.is_empty() {
+                    return Err(too_few);
+                }
+                let mut release = task.release.clone();
+                release.gone.extend(left);
+                let release = &release;
+                keeps_floor(Task { release, ..task }, host, target, &all)?;
+            }
             present.extend(
                 own.filter(|own| own.state != TargetState::Draining)
                     .map(|_| target),
@@ -63,6 +73,22 @@ impl Effects {
                 .sorted()?;
         }
         Ok(StepOutcome::done())
+    }
+
+    /// Other hosts of the plan that have left the fleet and are not known to have.
+    async fn left(&self, task: Task<'_>, host: &HostPlan) -> Effect<Vec<String>> {
+        let mut left = Vec::new();
+        let others = task
+            .release
+            .hosts()
+            .filter(|other| other.instance != host.instance);
+        for other in others.filter(|other| !task.release.gone.contains(&other.instance)) {
+            let standing = self.membership(&other.instance, other.group.as_deref()).await?;
+            if matches!(standing, Membership::Gone { .. }) {
+                left.push(other.instance.clone());
+            }
+        }
+        Ok(left)
     }
 
     pub(super) async fn drain(&self, task: Task<'_>, host: &HostPlan, direction: Direction) -> StepOutcome {

@@ -42,7 +42,7 @@ pub fn container_body(
 }
 
 /// A restart policy as the engine writes it.
-pub(super) fn engine_policy(policy: RestartPolicy) -> EnginePolicy {
+pub(crate) fn engine_policy(policy: RestartPolicy) -> EnginePolicy {
     let (name, retries) = match policy {
         RestartPolicy::No => (RestartPolicyNameEnum::NO, 0),
         RestartPolicy::Always => (RestartPolicyNameEnum::ALWAYS, 0),

@@ -288,6 +288,8 @@ fn ssh_arguments(settings: &HostSettings, id: &str, address: &str, control: &Pat
     option("BatchMode=yes".to_owned());
     option(format!("StrictHostKeyChecking={}", settings.host_keys.as_str()));
     option(format!("HostKeyAlias={id}"));
+    // Addresses are reused: whose key was last seen at this one says nothing.
+    option("CheckHostIP=no".to_owned());
     if !settings.connect_by_instance_id {
         option(format!("HostName={address}"));
     }
@@ -387,7 +389,7 @@ mod tests {
             ..HostSettings::default()
         };
         let expected = "-M -T -a -x -S /run/d/ctl -o ControlPersist=no -o BatchMode=yes \
-                        -o StrictHostKeyChecking=yes -o HostKeyAlias=i-1 -o HostName=10.0.0.7 \
+                        -o StrictHostKeyChecking=yes -o HostKeyAlias=i-1 -o CheckHostIP=no -o HostName=10.0.0.7 \
                         -o ConnectTimeout=10 -o ServerAliveInterval=5 -o ServerAliveCountMax=3 \
                         -o ClearAllForwardings=yes -o RemoteCommand=none -o PermitLocalCommand=no \
                         -o StreamLocalBindMask=0177 -o LogLevel=ERROR -F /etc/drawgate/ssh -- i-1 cat";

@@ -23,6 +23,7 @@ mod exec;
 mod facts;
 mod http;
 mod images;
+mod known_hosts;
 mod lifecycle;
 pub mod limits;
 mod master;
@@ -34,6 +35,7 @@ mod settings;
 mod socket_dir;
 
 pub use body::container_body;
+pub(crate) use body::engine_policy;
 pub use containers::{ContainerInfo, HostPort, PortUse};
 pub use credentials::RegistryCredentials;
 pub use error::{Cause, HostError, Stage};

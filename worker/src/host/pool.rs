@@ -19,7 +19,7 @@ use super::socket_dir::SocketDir;
 /// All hosts. Clones share everything.
 #[derive(Debug, Clone)]
 pub struct Hosts {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
 }
 
 #[derive(Debug)]

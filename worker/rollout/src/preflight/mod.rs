@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::definition::{RollPolicy, ServiceDefinition};
 use crate::plan::{AlarmPlan, HostPlan, Plan};
 use crate::snapshot::{AlarmSnapshot, FleetSnapshot, HostSnapshot, HostView};
+use crate::wanted::wanted_plan;
 
 /// Something that preflight saw.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,7 +38,11 @@ pub enum Severity {
 }
 
 impl Finding {
-    fn refuse(subject: impl Into<String>, what: impl Into<String>, hint: impl Into<String>) -> Self {
+    pub(crate) fn refuse(
+        subject: impl Into<String>,
+        what: impl Into<String>,
+        hint: impl Into<String>,
+    ) -> Self {
         Self {
             severity: Severity::Refuse,
             subject: subject.into(),
@@ -46,7 +51,7 @@ impl Finding {
         }
     }
 
-    fn warn(subject: impl Into<String>, what: impl Into<String>) -> Self {
+    pub(crate) fn warn(subject: impl Into<String>, what: impl Into<String>) -> Self {
         Self {
             severity: Severity::Warn,
             subject: subject.into(),
@@ -133,6 +138,8 @@ pub fn plan(
         .iter()
         .filter_map(|alarm| alarm_plan(alarm, &mut findings))
         .collect();
+    let wanted = wanted_plan(&definition, snapshot, &mut findings);
+    adoption(snapshot, &mut findings);
     if findings
         .iter()
         .any(|finding| finding.severity == Severity::Refuse)
@@ -149,6 +156,7 @@ pub fn plan(
         groups,
         target_groups,
         alarms,
+        wanted,
         warnings: Vec::new(),
     };
     time::judge(&mut plan, snapshot, &mut findings);
@@ -316,6 +324,14 @@ fn fleet(hosts: &[HostPlan], definition: &ServiceDefinition, findings: &mut Vec<
         let hint =
             "service would be interrupted: say allow_outage = true in the service's file if that is meant";
         findings.push(Finding::refuse(&subject, what, hint));
+    }
+}
+
+/// A group may launch an instance while it is rolled. Whether its host key will be believed can be told before.
+fn adoption(snapshot: &FleetSnapshot, findings: &mut Vec<Finding>) {
+    if let (Some(why), false) = (&snapshot.unknown_host_keys, snapshot.groups.is_empty()) {
+        let what = format!("newly launched hosts cannot be adopted: {why}");
+        findings.push(Finding::warn("ssh", what));
     }
 }
 

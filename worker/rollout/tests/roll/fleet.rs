@@ -108,8 +108,8 @@ fn a_member_that_joins_is_rolled_too() {
             sim.ended().summary,
             "3 of 3 on main-42, 1 adopted, scaling and alarms as before"
         );
-        let warned = |event: &Event| matches!(event, Event::Warning { text } if text.contains("i-7"));
-        assert!(sim.events.iter().any(warned));
+        let told = |event: &Event| matches!(event, Event::Joined { rolled, .. } if *rolled == [id(7)]);
+        assert!(sim.events.iter().any(told));
     }
 }
 

@@ -4,7 +4,7 @@
 use drawgate_rollout::Release;
 use drawgate_schemas::Outcome;
 
-use crate::world::{Host, TARGET_GROUP, Target, Which, World, fresh_host, zone};
+use crate::world::{Host, TARGET_GROUP, Target, VALUE, Which, World, fresh_host, zone};
 
 /// How a host was before: as it was at the start, or as every newcomer is.
 fn was(before: &World, instance: &str) -> Host {
@@ -95,6 +95,15 @@ pub(crate) fn differences(before: &World, world: &World, on_new: bool) -> Vec<St
     differs(
         format!("alarms {:?}", world.alarms),
         world.alarms != before.alarms,
+    );
+    let parameter = if on_new && world.definition.wanted_parameter.is_some() {
+        Some(VALUE)
+    } else {
+        before.parameter.as_deref()
+    };
+    differs(
+        format!("wanted is {:?}", world.parameter),
+        world.parameter.as_deref() != parameter,
     );
     for (instance, host) in world.hosts.iter().filter(|(_, host)| host.member) {
         let was = was(before, instance);

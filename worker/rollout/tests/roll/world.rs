@@ -9,9 +9,10 @@ use drawgate_rollout::definition::{
 };
 use drawgate_rollout::{
     AlarmSnapshot, ContainerSnapshot, Evidence, Failure, Finding, FleetSnapshot, GroupSnapshot, HostPlan,
-    HostSnapshot, HostView, ImageSnapshot, LABEL_RELEASE, MemberSnapshot, Observation, ObservedGroup,
-    ObservedHost, ObservedTarget, Phase, Plan, Release, ScheduledAction, Step, StepOutcome,
-    TargetGroupSnapshot, TargetSnapshot, host_plan, plan,
+    HostSnapshot, HostView, ImageSnapshot, LABEL_RELEASE, MemberSnapshot, Newcomer, Observation,
+    ObservedGroup, ObservedHost, ObservedParameter, ObservedTarget, Phase, Plan, Release, ScheduledAction,
+    Step, StepOutcome, Stranger, TargetGroupSnapshot, TargetSnapshot, WantedPlan, WantedSnapshot, newcomer,
+    plan,
 };
 use drawgate_schemas::{Digest, Direction, ReleaseRequest};
 use serde_json::json;
@@ -19,6 +20,9 @@ use serde_json::json;
 pub(crate) const GROUP: &str = "web-asg";
 pub(crate) const TARGET_GROUP: &str = "arn:aws:elasticloadbalancing:eu-west-1:1:targetgroup/web/1";
 pub(crate) const ALARM: &str = "web-5xx";
+/// The wanted version's parameter, and what this release puts there.
+pub(crate) const PARAMETER: &str = "/drawgate/wanted/staging/api";
+pub(crate) const VALUE: &str = "main-42";
 pub(crate) const NAME: &str = "api";
 pub(crate) const REPOSITORY: &str = "registry.example.com/team/api";
 const OLD_IMAGE: &str = "registry.example.com/team/api:main-41";
@@ -72,6 +76,7 @@ pub(crate) fn definition() -> ServiceDefinition {
             silence: vec!["web-*".to_owned()],
         },
         suspend: Process::DEFAULT.to_vec(),
+        wanted_parameter: None,
         images: vec![REPOSITORY.to_owned()],
     }
 }
@@ -205,6 +210,14 @@ pub(crate) struct World {
     pub(crate) scheduled: Vec<ScheduledAction>,
     /// Members that join when that step is performed.
     pub(crate) arrivals: Vec<(Step, String)>,
+    /// Members that are terminated when that step is performed.
+    pub(crate) departures: Vec<(Step, String)>,
+    /// The parameter of the wanted version.
+    pub(crate) parameter: Option<String>,
+    /// Whether instances start at boot what the parameter wants.
+    pub(crate) boots: bool,
+    /// Members that are on their way in, and stay so for so many looks.
+    pub(crate) pending: BTreeMap<String, usize>,
     /// Rules that a performance broke.
     pub(crate) broken: Vec<String>,
     /// What was performed, in its order.
@@ -243,6 +256,25 @@ pub(crate) fn zone(instance: &str) -> &'static str {
     }
 }
 
+/// An instance whose boot script started this release.
+fn booted_host(release: &Release, restart: RestartPolicy) -> Host {
+    let container = Container {
+        running: true,
+        restart,
+        labels: BTreeMap::from([(LABEL_RELEASE.to_owned(), release.request.id.to_string())]),
+    };
+    Host {
+        old: None,
+        new: Some(container),
+        named: Some(Which::New),
+        ..fresh_host()
+    }
+}
+
+fn wanted(release: &Release) -> WantedPlan {
+    release.plan.as_ref().unwrap().wanted.clone().unwrap()
+}
+
 pub(crate) fn id(n: usize) -> String {
     format!("i-{n}")
 }
@@ -263,6 +295,10 @@ impl World {
             zonal: false,
             scheduled: Vec::new(),
             arrivals: Vec::new(),
+            departures: Vec::new(),
+            parameter: None,
+            boots: false,
+            pending: BTreeMap::new(),
             broken: Vec::new(),
             performed: Vec::new(),
         }
@@ -278,6 +314,25 @@ impl World {
         self
     }
 
+    /// A service that publishes its wanted version, on hosts whose boot script starts it.
+    pub(crate) fn publishing(mut self, before: Option<&str>) -> Self {
+        self.definition.wanted_parameter = Some(PARAMETER.to_owned());
+        self.parameter = before.map(str::to_owned);
+        self.boots = true;
+        self
+    }
+
+    pub(crate) fn with_departure(mut self, step: Step, instance: &str) -> Self {
+        self.departures.push((step, instance.to_owned()));
+        self
+    }
+
+    /// That member is on its way in for so many looks.
+    pub(crate) fn with_pending(mut self, instance: &str, looks: usize) -> Self {
+        self.pending.insert(instance.to_owned(), looks);
+        self
+    }
+
     fn fault(&mut self, step: &Step) -> Option<Fault> {
         let (_, fault, times) = self
             .faults
@@ -289,7 +344,7 @@ impl World {
 
     /// What a step brings, faults included.
     pub(crate) fn perform(&mut self, release: &Release, step: &Step) -> StepOutcome {
-        self.arrive(step);
+        self.arrive(release, step);
         let failure = || Failure::new("fault");
         match self.fault(step) {
             None => self.effect(release, step),
@@ -332,7 +387,12 @@ impl World {
         }
     }
 
-    fn arrive(&mut self, step: &Step) {
+    fn arrive(&mut self, release: &Release, step: &Step) {
+        for (at, instance) in &self.departures {
+            if let (true, Some(host)) = (at == step, self.hosts.get_mut(instance)) {
+                host.member = false;
+            }
+        }
         let arrived: Vec<String> = self
             .arrivals
             .iter()
@@ -340,7 +400,15 @@ impl World {
             .map(|(_, instance)| instance.clone())
             .collect();
         for instance in arrived {
-            self.hosts.entry(instance).or_insert_with(fresh_host);
+            let wanted = self.boots && self.parameter.as_deref() == Some(VALUE);
+            let booted = || {
+                if wanted {
+                    booted_host(release, self.definition.container().unwrap().restart)
+                } else {
+                    fresh_host()
+                }
+            };
+            self.hosts.entry(instance).or_insert_with(booted);
         }
     }
 
@@ -395,8 +463,14 @@ impl World {
         match step {
             Step::Resolve => done(Evidence::Resolved { digest: digest('d') }),
             Step::Inspect => self.inspect(release),
+            _ if self.left(step) => done(Evidence::Gone {
+                why: "terminated in EC2".to_owned(),
+            }),
             Step::Stage { .. } => StepOutcome::done(),
             Step::Canary => self.watch_canary(release),
+            Step::Reserve => self.reserve(release),
+            Step::Publish => self.publish(release),
+            Step::Unpublish => self.unpublish(release),
             Step::Suspend { .. } => self.suspend(release),
             Step::Silence => self.switch_alarms(release, false),
             Step::Unsilence => self.switch_alarms(release, true),
@@ -480,18 +554,91 @@ impl World {
         StepOutcome::done()
     }
 
-    fn sweep(&self, release: &Release) -> StepOutcome {
-        let mut hosts = Vec::new();
-        for snapshot in self.snapshot().hosts {
-            if release.host(&snapshot.instance).is_none() && self.hosts[&snapshot.instance].member {
-                hosts.extend(host_plan(&snapshot, &self.definition, &mut Vec::new()));
+    /// Whether a step is about an instance that is no member any more.
+    fn left(&self, step: &Step) -> bool {
+        let host = step.instance().and_then(|instance| self.hosts.get(instance));
+        host.is_some_and(|host| !host.member)
+    }
+
+    /// Whether the parameter holds what neither this release nor the one before it put there.
+    fn is_foreign(&self, planned: &WantedPlan) -> bool {
+        let seen = self.parameter.as_deref();
+        seen != planned.before.as_deref() && !seen.is_some_and(|seen| planned.is_ours(seen))
+    }
+
+    fn reserve(&mut self, release: &Release) -> StepOutcome {
+        let planned = wanted(release);
+        if self.hosts.values().any(|host| host.disturbed) {
+            self.broken.push("reserved after a host was touched".to_owned());
+        }
+        if self.is_foreign(&planned) {
+            return refused("changed by somebody else");
+        }
+        self.parameter = Some(planned.reserved().to_owned());
+        StepOutcome::done()
+    }
+
+    fn publish(&mut self, release: &Release) -> StepOutcome {
+        let planned = wanted(release);
+        let touched = self.hosts.values().filter(|host| host.member && host.disturbed);
+        for host in touched {
+            if !host.healthy() || host.named != Some(Which::New) {
+                let what = "published before every known host is good";
+                self.broken.push(what.to_owned());
             }
         }
-        if hosts.is_empty() {
-            StepOutcome::done()
-        } else {
-            done(Evidence::Joined { hosts })
+        if self.is_foreign(&planned) {
+            return refused("changed by somebody else");
         }
+        self.parameter = Some(planned.value.clone());
+        done(Evidence::Published {
+            at: crate::driver::start(),
+        })
+    }
+
+    /// What somebody else wants is left alone.
+    fn unpublish(&mut self, release: &Release) -> StepOutcome {
+        let planned = wanted(release);
+        if self.is_foreign(&planned) {
+            return StepOutcome::already();
+        }
+        self.parameter = planned.before;
+        StepOutcome::done()
+    }
+
+    fn sweep(&mut self, release: &Release) -> StepOutcome {
+        let plan = release.plan.as_ref().unwrap();
+        let (mut hosts, mut adopted, mut awaited) = (Vec::new(), Vec::new(), None);
+        for seen in self.snapshot().hosts {
+            let known = release.everyone().any(|host| host.instance == seen.instance);
+            if known || !self.hosts[&seen.instance].member {
+                continue;
+            }
+            if self.is_pending(&seen.instance) {
+                awaited = Some(format!("{} joined and is Pending", seen.instance));
+                continue;
+            }
+            match newcomer(&seen, None, release, plan) {
+                Newcomer::Roll(host) => hosts.push(*host),
+                Newcomer::Adopt(host) => adopted.push(*host),
+                Newcomer::Await(why) => awaited = Some(why),
+            }
+        }
+        match awaited {
+            _ if !hosts.is_empty() || !adopted.is_empty() => done(Evidence::Joined { hosts, adopted }),
+            Some(why) => StepOutcome::Transient {
+                failure: Failure::new(why),
+            },
+            None => StepOutcome::done(),
+        }
+    }
+
+    fn is_pending(&mut self, instance: &str) -> bool {
+        let Some(looks) = self.pending.get_mut(instance) else {
+            return false;
+        };
+        *looks = looks.saturating_sub(1);
+        *looks > 0
     }
 
     fn on_host(
@@ -512,6 +659,14 @@ impl World {
         {
             self.broken
                 .push(format!("{instance} is worked on after scaling was resumed"));
+        }
+        if direction == Direction::Back
+            && self.parameter.as_deref() == Some(VALUE)
+            && !release.begun(&Step::Unpublish)
+        {
+            self.broken.push(format!(
+                "{instance} goes back while new instances start what failed"
+            ));
         }
         match phase {
             Phase::Create => self.create(release, instance),
@@ -541,7 +696,10 @@ impl World {
 
     fn deregister(&mut self, release: &Release, instance: &str) -> StepOutcome {
         let healthy = self.hosts.values().filter(|host| host.healthy()).count();
-        let floor = release.floor(TARGET_GROUP) as usize;
+        let mut seen = release.clone();
+        let left = release.hosts().filter(|host| !self.hosts[&host.instance].member);
+        seen.gone.extend(left.map(|host| host.instance.clone()));
+        let floor = seen.floor(TARGET_GROUP) as usize;
         if !ours(release).all(|process| self.suspended.contains(&process)) {
             self.broken
                 .push(format!("{instance} deregistered while processes run"));
@@ -683,7 +841,7 @@ impl World {
             held_by_other: self.is_held_by_other(release),
         };
         let members = release
-            .hosts()
+            .everyone()
             .filter(|host| !release.gone.contains(&host.instance));
         let observation = Observation {
             tag_digest: Some(digest('d')),
@@ -692,10 +850,39 @@ impl World {
             hosts: members
                 .map(|host| (host.instance.clone(), self.observe(plan, host)))
                 .collect(),
+            wanted: plan.wanted.as_ref().map(|_| ObservedParameter {
+                value: self.parameter.clone(),
+                version: self.parameter.clone(),
+            }),
+            strangers: self.strangers(release),
         };
         done(Evidence::Observed {
             observation: Box::new(observation),
         })
+    }
+
+    fn strangers(&self, release: &Release) -> BTreeMap<String, Stranger> {
+        let known = |instance: &str| release.everyone().any(|host| host.instance == instance);
+        let strangers = self
+            .hosts
+            .iter()
+            .filter(|(instance, host)| host.member && !known(instance));
+        let seen = strangers.map(|(instance, host)| {
+            let stranger = if self.pending.get(instance).is_some_and(|looks| *looks > 0) {
+                Stranger::Booting {
+                    state: "Pending".to_owned(),
+                    by_itself: false,
+                }
+            } else {
+                let container = host.named().map(|(_, container)| container);
+                Stranger::Serves {
+                    version: container.map(|_| "some version".to_owned()),
+                    release: container.and_then(|container| container.labels.get(LABEL_RELEASE).cloned()),
+                }
+            };
+            (instance.clone(), stranger)
+        });
+        seen.collect()
     }
 
     fn observe(&self, plan: &Plan, planned: &HostPlan) -> ObservedHost {
@@ -770,6 +957,16 @@ impl World {
                 .collect(),
             at: crate::driver::start(),
             image: ImageSnapshot::default(),
+            wanted: self.definition.wanted_parameter.as_ref().map(|parameter| {
+                WantedSnapshot::Read(Box::new(WantedPlan {
+                    parameter: parameter.clone(),
+                    before: self.parameter.clone(),
+                    version_before: self.parameter.clone(),
+                    placeholder: "nothing".to_owned(),
+                    value: VALUE.to_owned(),
+                }))
+            }),
+            unknown_host_keys: None,
         }
     }
 }

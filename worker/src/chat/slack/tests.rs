@@ -56,6 +56,7 @@ fn ended(outcome: Outcome, summary: &str, hint: Option<&str>, left_over: &[&str]
     let receipt = Receipt {
         digest: format!("sha256:{}", "a".repeat(64)).parse().unwrap(),
         tag_moved_to: None,
+        wanted: None,
         duration_ms: 192_400,
         balancer_wait_ms: 0,
         costs_most: None,

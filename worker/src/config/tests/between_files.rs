@@ -100,6 +100,34 @@ fn one_container_name_on_one_fleet() {
 }
 
 #[test]
+fn one_parameter_for_two_services() {
+    let publishing = |service: &str, environment: &str, parameter: &str| {
+        format!(
+            "service = \"{service}\"\nenvironments = [\"{environment}\"]\nauto_scaling_group = \"{service}\"\n\
+             wanted_parameter = \"{parameter}\"\npolicy.images = [\"r.example.com/x\"]\n"
+        )
+    };
+    let (mine, yours) = ("/wanted/{service}", "/wanted/{environment}");
+    for (other, environment, parameter, told) in [
+        ("web", "staging", mine, false),
+        ("web", "live", yours, false),
+        ("web", "staging", yours, true),
+        ("web", "staging", "/wanted/staging", true),
+    ] {
+        let first = publishing("api", "staging", if parameter == mine { mine } else { yours });
+        let told: &[&str] = if told {
+            &["services/1.toml:4: `wanted_parameter` is service \"api\"'s in staging too"]
+        } else {
+            &[]
+        };
+        assert_eq!(
+            errors(&[&first, &publishing(other, environment, parameter)]),
+            told
+        );
+    }
+}
+
+#[test]
 fn the_largest_configuration_is_good() {
     let fleet = "auto_scaling_group = \"{service}-{environment}\"";
     let files: Vec<String> = (0..500)

@@ -322,7 +322,7 @@ name = "api-{environment}"
     error: services/api.toml:8:8: `container.name`: {environment} is not filled in here
       8 | name = "api-{environment}"
         |        ^^^^^^^^^^^^^^^^^^^
-      hint: placeholders work in fleet tags, auto_scaling_group, env, labels, volumes, log options and alarms
+      hint: placeholders work in fleet tags, auto_scaling_group, wanted_parameter, env, labels, volumes, log options and alarms
 
     worker.toml: 4 errors
     "#);
@@ -647,6 +647,43 @@ policy.images = ["registry.example.com/api"]
       hint: remove the narrower one: both get the same definition
 
     worker.toml: 3 errors, 1 warning
+    "#);
+}
+
+#[test]
+fn wanted_parameters() {
+    for name in [
+        "drawgate/wanted",
+        "/drawgate/wanted/",
+        "/drawgate/{environment} {service}",
+        "/aws/drawgate/{environment}",
+        "/{environment}/1/2/3/4/5/6/7/8/9/10/11/12/13/14/15",
+    ] {
+        let text = format!(
+            "service = \"api\"\nenvironments = [\"staging\"]\nauto_scaling_group = \"api\"\n\
+             wanted_parameter = \"{name}\"\npolicy.images = [\"registry.example.com/api\"]\n"
+        );
+        let told = checked_file(&text);
+        assert!(
+            told.starts_with("error: services/api.toml:4:20: `wanted_parameter`")
+                && told.contains("write it as \"/drawgate/wanted/{environment}/{service}\"")
+                && told.trim_end().ends_with("worker.toml: 1 error"),
+            "{name}: {told}"
+        );
+    }
+    let text = r#"service = "api"
+environments = ["staging", "live"]
+auto_scaling_group = "api-{environment}"
+wanted_parameter = "/drawgate/{service}"
+policy.images = ["registry.example.com/api"]
+"#;
+    insta::assert_snapshot!(checked_file(text), @r#"
+    error: services/api.toml:4:20: several environments, but `wanted_parameter` is the same in each of them
+      4 | wanted_parameter = "/drawgate/{service}"
+        |                    ^^^^^^^^^^^^^^^^^^^^^
+      hint: put {environment} into it, or name one environment only
+
+    worker.toml: 1 error
     "#);
 }
 

@@ -1,0 +1,159 @@
+//! Whether the host key of an instance that nobody has logged in to before would be believed, as far as that can be told
+//! without one: by what the operator's own `ssh_config` says of it.
+
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use tokio::process::Command;
+use tokio::time::timeout;
+
+use super::limits;
+use super::pool::Hosts;
+use super::settings::{HostKeys, HostSettings};
+
+/// An instance id that no instance has.
+const NOBODY: &str = "i-00000000000000000";
+
+impl Hosts {
+    /// Why the host key of a newly launched instance would not be believed; `None` where a certificate authority or a
+    /// command vouches for it, where keys are accepted on first sight, or where that cannot be told from here.
+    pub async fn unknown_host_keys(&self) -> Option<String> {
+        let settings = &self.shared.settings;
+        if settings.host_keys == HostKeys::AcceptNew {
+            return None;
+        }
+        let config = effective_config(settings).await?;
+        if knows(&config, |path| std::fs::read_to_string(path).ok()) {
+            return None;
+        }
+        Some(
+            "no @cert-authority and no KnownHostsCommand vouches for their host keys; sign the hosts' keys at launch and \
+             add a line \"@cert-authority i-* KEY\" to the known hosts, or write known_hosts = \"accept-new\" in \
+             worker.toml"
+                .to_owned(),
+        )
+    }
+}
+
+/// What `ssh -G` says of such an instance; `None` where it says nothing.
+async fn effective_config(settings: &HostSettings) -> Option<String> {
+    let mut command = Command::new("ssh");
+    command.arg("-G");
+    if let Some(config) = &settings.config_file {
+        command.arg("-F").arg(config);
+    }
+    command.args(["-o", &format!("HostKeyAlias={NOBODY}"), "--", NOBODY]);
+    command
+        .stdin(Stdio::null())
+        .stderr(Stdio::null())
+        .kill_on_drop(true);
+    let output = timeout(limits::COMMAND_TIMEOUT, command.output())
+        .await
+        .ok()?
+        .ok()?;
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    output.status.success().then_some(said)
+}
+
+/// Whether that configuration vouches for it.
+fn knows(config: &str, read: impl Fn(&Path) -> Option<String>) -> bool {
+    for line in config.lines() {
+        let (key, value) = line.split_once(' ').unwrap_or((line, ""));
+        match key.to_ascii_lowercase().as_str() {
+            "knownhostscommand" if value != "none" => return true,
+            "userknownhostsfile" | "globalknownhostsfile" => {
+                for name in value.split_whitespace() {
+                    // A name with tokens is another one for each connection: that it vouches cannot be ruled out.
+                    let vouches =
+                        name.contains('%') || read(&expanded(name)).is_some_and(|text| has_authority(&text));
+                    if vouches {
+                        return true;
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    false
+}
+
+fn expanded(name: &str) -> PathBuf {
+    match (name.strip_prefix("~/"), std::env::var_os("HOME")) {
+        (Some(rest), Some(home)) => PathBuf::from(home).join(rest),
+        _ => PathBuf::from(name),
+    }
+}
+
+/// Whether a known-hosts file has a certificate authority for instance ids (sshd(8), "SSH_KNOWN_HOSTS FILE FORMAT").
+fn has_authority(known_hosts: &str) -> bool {
+    let patterns = known_hosts.lines().filter_map(|line| {
+        let mut words = line.split_whitespace();
+        (words.next() == Some("@cert-authority"))
+            .then(|| words.next())
+            .flatten()
+    });
+    patterns.into_iter().any(matches_instance)
+}
+
+fn matches_instance(patterns: &str) -> bool {
+    let (negated, plain): (Vec<&str>, Vec<&str>) =
+        patterns.split(',').partition(|pattern| pattern.starts_with('!'));
+    plain.iter().any(|pattern| glob(pattern, NOBODY))
+        && !negated
+            .iter()
+            .any(|pattern| glob(pattern.trim_start_matches('!'), NOBODY))
+}
+
+/// ssh's patterns: `*` for any number of characters, `?` for one.
+fn glob(pattern: &str, text: &str) -> bool {
+    match (pattern.chars().next(), text.chars().next()) {
+        (None, None) => true,
+        (Some('*'), _) => {
+            let rest = pattern.get(1..).unwrap_or_default();
+            let tails = text.char_indices().map(|(at, _)| at).chain([text.len()]);
+            tails
+                .into_iter()
+                .any(|at| glob(rest, text.get(at..).unwrap_or_default()))
+        }
+        (Some(wanted), Some(found)) if wanted == '?' || wanted == found => glob(
+            pattern.get(wanted.len_utf8()..).unwrap_or_default(),
+            text.get(found.len_utf8()..).unwrap_or_default(),
+        ),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn knows_with(config: &str, known_hosts: &str) -> bool {
+        knows(config, |path| {
+            (path == Path::new("/k")).then(|| known_hosts.to_owned())
+        })
+    }
+
+    #[test]
+    fn trap_25_an_authority_or_a_command_vouches_for_new_instances_and_nothing_else_does() {
+        let file = "userknownhostsfile /none /k\nknownhostscommand none\n";
+        for (known_hosts, vouches) in [
+            ("@cert-authority * ssh-ed25519 AAAA ca", true),
+            ("# keys\n@cert-authority *.example.com,i-* ssh-ed25519 AAAA", true),
+            ("@cert-authority i-????????????????? ssh-ed25519 AAAA", true),
+            ("@cert-authority *.example.com ssh-ed25519 AAAA", false),
+            ("@cert-authority *,!i-* ssh-ed25519 AAAA", false),
+            ("@revoked * ssh-ed25519 AAAA", false),
+            ("i-0123456789abcdef0 ssh-ed25519 AAAA\n* ssh-ed25519 AAAA", false),
+            ("", false),
+        ] {
+            assert_eq!(knows_with(file, known_hosts), vouches, "{known_hosts}");
+        }
+        assert!(knows_with("knownhostscommand /usr/local/bin/keys %H", ""));
+        assert!(knows_with(
+            "globalknownhostsfile /k",
+            "@cert-authority * ssh-rsa AAAA"
+        ));
+        assert!(knows_with("userknownhostsfile /keys/%k", ""));
+        assert!(!knows_with("", "@cert-authority * ssh-rsa AAAA"));
+    }
+}
