@@ -1,10 +1,11 @@
 # demo   three hosts, two releases under load, one of them broken; says what it installs
 # test   everything: formatting, lints, unit tests, end-to-end tests in the lab
+# fleets every size of fleet with every share of it out at once, in a lab of seven hosts
 # bench  one roll, measured against the floor that load balancer and Docker impose
 # bench-peer  the same, and then Ansible with the classic playbook on the same fleet (installs Ansible under target/)
 # deny   licences, sources and bans of the dependencies (needs cargo-deny)
 
-.PHONY: demo test fmt lint build unit e2e bench bench-peer deny lab
+.PHONY: demo test fmt lint build unit e2e fleets bench bench-peer deny lab
 .NOTPARALLEL:
 
 LAB := infra/lab/lab run --quiet --
@@ -43,6 +44,9 @@ unit:
 e2e:
 	@$(TIMED) "end-to-end tests" $(LAB) \
 		$(CARGO_TEST) $(E2E_TESTS) -- --test-threads=1
+
+fleets: lab build
+	@DRAWGATE_LAB_HOSTS=7 $(LAB) $(CARGO_TEST) --test pace -- --nocapture trap_13_the_floor_holds
 
 bench: lab
 	@$(TIMED) "build" cargo build --locked --release --workspace --bins

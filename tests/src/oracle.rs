@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use drawgate_schemas::{Event, StatusEvent};
 use serde_json::Value;
 
-use crate::lab::{Fleet, HOSTS, Lab};
+use crate::lab::{Fleet, Lab, hosts};
 
 /// AWS and all containers at one moment.
 #[derive(Debug, Clone, PartialEq)]
@@ -52,10 +52,10 @@ impl Look {
     /// Looks.
     pub async fn at(lab: &Lab) -> Self {
         let mut containers = BTreeMap::new();
-        for host in HOSTS {
-            let mut all: Vec<Container> = lab.containers(host).await.iter().map(Container::of).collect();
+        for host in hosts() {
+            let mut all: Vec<Container> = lab.containers(&host).await.iter().map(Container::of).collect();
             all.sort();
-            containers.insert(host.to_owned(), all);
+            containers.insert(host, all);
         }
         Self {
             aws: without_reasons(lab.get("state").await),

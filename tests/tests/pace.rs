@@ -22,6 +22,93 @@ fn begun(events: &[drawgate_schemas::StatusEvent]) -> Vec<String> {
     begun
 }
 
+/// Every size of fleet with every share: never fewer healthy than the floor, as the load balancer's own trace tells, and not
+/// one request lost. A lab of three hosts tries one of them; `make fleets` has seven, and tries all.
+#[tokio::test]
+async fn trap_13_the_floor_holds_for_each_size_and_share() {
+    let hosts = drawgate_tests::lab::hosts();
+    let all = [
+        (2, "1"),
+        (2, "25%"),
+        (2, "50%"),
+        (3, "1"),
+        (3, "25%"),
+        (3, "50%"),
+        (7, "1"),
+        (7, "25%"),
+        (7, "50%"),
+    ];
+    let tried = if hosts.len() >= 7 { &all[..] } else { &all[2..3] };
+    for (size, share) in tried {
+        let most = if (*size, *share) == (7, "50%") { 3 } else { 1 };
+        let hosts: Vec<&str> = hosts.iter().take(*size).map(String::as_str).collect();
+        let scene = Scene::begin().await;
+        let mut service = Service::of("search");
+        service.max_unavailable = if share.ends_with('%') {
+            format!("{share:?}")
+        } else {
+            (*share).to_owned()
+        };
+        scene.serve(&service);
+        let fleet = scene.fleet_on_v1("search", &hosts).await;
+        let v2 = scene.lab.image("search", "v2", "v2", "ok").await;
+        let worker = scene.worker().await;
+        let events = scene.events().await;
+        let before = Look::at(&scene.lab).await;
+        let load = Load::start(scene.folder(), &fleet.target_groups[0].url, 40).await;
+
+        let begun = std::time::Instant::now();
+        let id = scene.publish("search", "v2", &[]).await;
+        scene.judge(&events, id, Outcome::Succeeded, &before).await;
+
+        let took_s = begun.elapsed().as_secs_f64();
+        let served = load.stop_unharmed().await;
+        let out = most_out(&scene.lab.get("transitions").await, "search-8080");
+        eprintln!(
+            "{size} hosts, {share}: {out} out at most, {} requests, 0 failed, {took_s:.1} s",
+            served.requests
+        );
+        assert_eq!(out, most, "{size} hosts, {share}");
+        Look::at(&scene.lab)
+            .await
+            .assert_runs(&fleet, "search", &scene.pinned("search", &v2));
+        scene.end(worker).await;
+    }
+}
+
+/// Refused, unless the service's file says that an outage is meant.
+#[tokio::test]
+async fn trap_13_a_fleet_of_one() {
+    let scene = Scene::begin().await;
+    let mut service = Service::of("search");
+    scene.serve(&service);
+    let fleet = scene.fleet_on_v1("search", &["h1"]).await;
+    let v2 = scene.lab.image("search", "v2", "v2", "ok").await;
+    let worker = scene.worker().await;
+    let events = scene.events().await;
+    let before = Look::at(&scene.lab).await;
+    let load = Load::start(scene.folder(), &fleet.target_groups[0].url, 40).await;
+    let id = scene.publish("search", "v2", &[]).await;
+    let ended = scene.judge(&events, id, Outcome::Failed, &before).await;
+    assert!(
+        ended.summary.contains("max_unavailable is 1 of 1 hosts"),
+        "{}",
+        ended.summary
+    );
+    load.stop_unharmed().await;
+    worker.stop().await;
+
+    service.allow_outage = true;
+    scene.serve(&service);
+    let worker = scene.worker().await;
+    let id = scene.publish("search", "v2", &[]).await;
+    scene.judge(&events, id, Outcome::Succeeded, &before).await;
+    Look::at(&scene.lab)
+        .await
+        .assert_runs(&fleet, "search", &scene.pinned("search", &v2));
+    scene.end(worker).await;
+}
+
 /// One host first, then two at once, which is 70 % of three.
 #[tokio::test]
 async fn trap_13_a_share_of_the_fleet_after_its_canary() {
