@@ -96,6 +96,11 @@ pub enum Event {
     },
     /// A host came a step further.
     Host(HostProgress),
+    /// Every host is on the wanted version; before that is called good, the watched alarms are read for a while longer.
+    Baking {
+        /// The end of that while.
+        until: Timestamp,
+    },
     /// Something failed: from here on the way leads back.
     TurnedBack {
         /// What failed.
@@ -164,6 +169,7 @@ impl Event {
             Self::Suspended(_) => "suspended",
             Self::Silenced { .. } => "silenced",
             Self::Host(_) => "host",
+            Self::Baking { .. } => "baking",
             Self::TurnedBack { .. } => "turned_back",
             Self::Joined { .. } => "joined",
             Self::Published { .. } => "published",

@@ -61,6 +61,10 @@ fn every_kind() -> Vec<(&'static str, Value)> {
                 "total": 3 }),
         ),
         (
+            "baking",
+            json!({ "type": "baking", "until": "2026-01-01T00:05:00Z" }),
+        ),
+        (
             "turned_back",
             json!({ "type": "turned_back", "reason": "x", "instance": "i-1" }),
         ),

@@ -29,6 +29,8 @@ pub struct Service {
     pub ports: Vec<String>,
     /// More lines of `[container]`.
     pub container: String,
+    /// More lines of `[alarms]`.
+    pub alarms: String,
     /// The body of `[verify]`; without one, the container has to run only.
     pub verify: Option<String>,
 }
@@ -49,6 +51,7 @@ impl Service {
             healthy_timeout: "30s".to_owned(),
             ports: vec!["8080:8080".to_owned()],
             container: String::new(),
+            alarms: String::new(),
             verify: Some("http = { path = \"/health\", port = 8080 }".to_owned()),
         }
     }
@@ -86,6 +89,7 @@ impl Service {
             healthy_timeout,
             ports,
             container,
+            alarms,
             ..
         } = self;
         let mut text = format!(
@@ -94,7 +98,7 @@ impl Service {
              min_healthy_time = \"{min_healthy_time}\"\nmin_drain = \"{min_drain}\"\ndrain_timeout = \"{drain_timeout}\"\n\
              healthy_timeout = \"{healthy_timeout}\"\npoll_interval = \"{poll_interval}\"\nmin_disk_free = \"64MiB\"\n{roll}\n\n\
              [container]\nname = \"{name}\"\nports = {ports:?}\nstop_timeout = \"3s\"\n{container}\n\n\
-             [alarms]\nsilence = [\"{name}-*\"]\n\n[policy]\nimages = [\"{registry}/{name}\"]\n"
+             [alarms]\nsilence = [\"{name}-*\"]\n{alarms}\n\n[policy]\nimages = [\"{registry}/{name}\"]\n"
         );
         if let Some(verify) = &self.verify {
             let timing = "attempts = 20\ninterval = \"100ms\"\ntimeout = \"2s\"";

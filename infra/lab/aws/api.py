@@ -9,7 +9,7 @@ from moto.moto_api._internal.models import moto_api_backend
 from werkzeug.exceptions import HTTPException
 
 from aws import fleets, health
-from aws.backends import LOCK, target_group
+from aws.backends import LOCK, cloudwatch, target_group
 from aws.faults import Fault
 from aws.images import REGISTRY
 from aws.scaling import refreshing
@@ -39,6 +39,7 @@ class Api:
             ("POST", "/lab/group/launch", self.launch),
             ("POST", "/lab/instance/terminate", lambda body: lab.fleets.terminate(body["id"])),
             ("POST", "/lab/refresh", self.refresh),
+            ("POST", "/lab/alarm", self.alarm),
             ("POST", "/lab/fault", lambda body: lab.faults.add(Fault(**body))),
             ("DELETE", "/lab/fault", lambda _body: lab.faults.clear()),
             ("POST", "/lab/images", self.image),
@@ -121,6 +122,10 @@ class Api:
     def refresh(self, body):
         with LOCK:
             fleets.refresh(body["group"], body["active"])
+
+    def alarm(self, body):
+        with LOCK:
+            cloudwatch().set_alarm_state(body["name"], body.get("reason", "lab"), None, body["state"])
 
     def image(self, body):
         digest = self.lab.images.push(body["repository"], body["tag"], body["version"], body.get("mode", "ok"),

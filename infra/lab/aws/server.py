@@ -14,6 +14,7 @@ import traceback
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from werkzeug.serving import make_server
 
+from aws import alarms
 from aws import calls
 from aws import cbor
 from aws import faults
@@ -108,6 +109,7 @@ def main():
     pages.install()
     health.install(lab.balancer)
     scaling.install()
+    alarms.install()
     server = make_server(ADDRESS, PORT, lab, threaded=True, request_handler=RequestHandler)
     serving = threading.Thread(target=server.serve_forever, name="http")
     # It answers from now on; whoever orders a fleet waits until the ground is prepared, by calls to this very server.

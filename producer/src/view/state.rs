@@ -73,6 +73,7 @@ impl ViewState {
             | Event::Joined { .. }
             | Event::Published { .. }
             | Event::Unpublished { .. }
+            | Event::Baking { .. }
             | Event::Warning { .. }
             | Event::TakenUp { .. }
             | Event::Unknown => {}

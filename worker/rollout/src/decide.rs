@@ -1,11 +1,11 @@
 //! The one function that holds all branching of a roll.
 //!
 //! ```text
-//!   resolve -> (turn) -> inspect -> forward: stage -> reserve -> suspend -> silence -> hosts -> publish -> sweep -+
-//!                                      |                                                                         |
-//!                                      +-- a step failed --> back: unpublish -> touched hosts -------------------+
-//!                                                                                                                v
-//!                                            restore: resume, unsilence, retire -> confirm -> end
+//!   resolve -> (turn) -> inspect -> forward: stage -> reserve -> suspend -> silence -> hosts -> publish -> sweep -> bake -+
+//!                                      |                                                                                 |
+//!                                      +-- a step failed, an alarm fired --> back: unpublish -> touched hosts -----------+
+//!                                                                                                                        v
+//!                                                    restore: resume, unsilence, retire -> confirm -> end
 //! ```
 //!
 //! It is asked again after every entry, begins at the top each time, and passes over what is done: a crash between
@@ -16,6 +16,7 @@ use std::ops::ControlFlow;
 use drawgate_schemas::Direction;
 use jiff::Timestamp;
 
+use crate::beside::{self, beside};
 use crate::limits::{self, after};
 use crate::path;
 use crate::plan::{HostPlan, Plan};
@@ -49,7 +50,12 @@ pub fn decide(release: &Release, now: Timestamp) -> Vec<Decision> {
     }
     let agenda = Agenda { release, now };
     match agenda.run() {
-        ControlFlow::Break(decisions) => decisions,
+        ControlFlow::Break(decisions) => {
+            // First: nothing is touched before it is watched.
+            let mut all = beside(release, now, &decisions);
+            all.extend(decisions);
+            all
+        }
         ControlFlow::Continue(()) => {
             vec![Decision::Append(Record::Ended {
                 ended: Box::new(report::conclude(release, now)),
@@ -76,8 +82,14 @@ impl Agenda<'_> {
             return Part::Continue(());
         };
         if self.release.turned_back.is_none() {
+            self.unless_an_alarm_fires()?;
             self.forward(plan)?;
-        } else {
+        }
+        // Whether it has turned back or reached its end: from here on no alarm turns it back.
+        if let Some(stopped) = beside::stop(self.release) {
+            return Part::Break(vec![Decision::Append(stopped)]);
+        }
+        if self.release.turned_back.is_some() {
             self.back(plan)?;
         }
         self.restore(plan)
@@ -103,6 +115,15 @@ impl Agenda<'_> {
         self.must(&[Step::Inspect], 1)
     }
 
+    /// What goes on beside the way forward turns it back as any step does.
+    fn unless_an_alarm_fires(&self) -> Part {
+        let mut todo = Todo::default();
+        if matches!(self.standing(&Step::Watch), Standing::Failed(_)) {
+            todo.add(self, Step::Watch);
+        }
+        self.or_turn_back(todo)
+    }
+
     fn forward(&self, plan: &Plan) -> Part {
         let instances = || self.members().map(|host| host.instance.clone());
         let stage: Vec<Step> = instances().map(|instance| Step::Stage { instance }).collect();
@@ -122,7 +143,11 @@ impl Agenda<'_> {
             };
             return Part::Break(vec![Decision::Append(Record::TurnedBack { cause })]);
         }
-        self.sweep()
+        self.sweep()?;
+        if plan.watched.is_empty() && plan.definition.alarms.bake_ms == 0 {
+            return Part::Continue(());
+        }
+        self.must(&[Step::Bake], 1)
     }
 
     fn wanted(&self, plan: &Plan, step: Step) -> Part {

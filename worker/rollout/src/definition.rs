@@ -257,11 +257,23 @@ pub enum Probe {
     Running,
 }
 
-/// Which alarms to silence.
+/// Which alarms to silence, and which to watch. Names; a `*` at the end matches any rest.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AlarmDefinition {
-    /// Alarm names; a `*` at the end matches any rest.
+    /// Those that do nothing while the roll lasts.
     pub silence: Vec<String>,
+    /// Those that turn the roll back when they fire on its way forward.
+    #[serde(default)]
+    pub watch: Vec<String>,
+    /// Milliseconds between two looks at the watched ones.
+    #[serde(default)]
+    pub watch_interval_ms: u64,
+    /// Milliseconds that the roll waits at its end, with the watch going on, before it is called good.
+    #[serde(default)]
+    pub bake_ms: u64,
+    /// Says that a release may begin although one of them is in ALARM.
+    #[serde(default)]
+    pub allow_firing: bool,
 }
 
 /// Auto Scaling processes, as `SuspendProcesses` names them

@@ -11,6 +11,7 @@
 //! The worker's runner appends what is decided, performs it, appends what came of it, and asks again. Whoever wants
 //! to know how a roll behaves reads `decide.rs`; nothing else decides.
 
+mod beside;
 mod decide;
 pub mod definition;
 mod floor;
@@ -30,7 +31,9 @@ mod wanted;
 
 pub use decide::{Decision, decide};
 pub use narrate::narrate;
-pub use plan::{AlarmPlan, ContainerBefore, GroupPlan, HostPlan, Plan, TargetGroupPlan, TargetPlan};
+pub use plan::{
+    AlarmPlan, ContainerBefore, GroupPlan, HostPlan, Plan, TargetGroupPlan, TargetPlan, WatchPlan,
+};
 pub use preflight::{Finding, Severity, host_plan, plan};
 pub use record::{Cause, Entry, Evidence, Failure, Record, StepOutcome};
 pub use report::conclude;

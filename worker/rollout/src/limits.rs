@@ -27,6 +27,10 @@ pub const BOOT_PATIENCE_MS: u64 = 10 * 60_000;
 /// is being removed) may pass, and there is nothing else left to try.
 pub const RESTORE_REFUSALS: u32 = 5;
 
+/// One performance of a watch while nothing fires. It is begun anew then: a few entries an hour in the journal, and a watch
+/// that hangs is noticed.
+pub const WATCH_MS: u64 = 5 * 60_000;
+
 /// Pause before a step is tried again: doubles from the first to the last.
 pub const BACKOFF_FIRST_MS: u64 = 500;
 /// The longest such pause: with it a fault of a minute costs at most ten more seconds.
@@ -69,6 +73,9 @@ pub fn attempt_ms(step: &Step, release: &Release) -> u64 {
     match step {
         Step::Stage { .. } => roll.pull_timeout_ms,
         Step::Canary => roll.canary.map_or(0, |canary| canary.bake_ms) + CALL_MS,
+        // It ends by itself after its time, and is patient for so long again when it cannot see then.
+        Step::Watch => WATCH_MS + PATIENCE_MS + CALL_MS,
+        Step::Bake => plan.definition.alarms.bake_ms + 2 * CALL_MS,
         Step::Host { instance, phase, .. } => host_attempt_ms(*phase, release.host(instance), plan, roll),
         // Inspect, Sweep and Confirm look at every host; Resume makes up to five calls.
         _ => 2 * CALL_MS,
@@ -120,7 +127,9 @@ pub fn patience_ms(step: &Step, release: &Release) -> u64 {
             | Step::Stage { .. }
             | Step::Canary,
             _,
-        ) => attempt_ms(step, release),
+        )
+        | (Step::Watch, _) => attempt_ms(step, release),
+        (Step::Bake, Some(plan)) => plan.definition.alarms.bake_ms + PATIENCE_MS,
         // Deregistering waits until the others are healthy enough to spare one more.
         (
             Step::Host {

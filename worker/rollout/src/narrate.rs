@@ -91,6 +91,9 @@ fn accepted(release: &Release, ahead: u32) -> Event {
 
 /// The first attempt of a host's phase is news; the second is not.
 fn begun(release: &Release, step: &Step) -> Option<Event> {
+    if *step == Step::Bake {
+        return baking(release);
+    }
     let Step::Host {
         instance,
         direction,
@@ -112,6 +115,13 @@ fn begun(release: &Release, step: &Step) -> Option<Event> {
     let mut progress = progress(release, instance, *direction, phase.shown_as()?);
     progress.expected_s = expected_ms.map(|ms| ms.div_ceil(1000));
     Some(Event::Host(progress))
+}
+
+/// Said again when another worker begins it anew; not when only its last look is repeated, nor for a last look alone.
+fn baking(release: &Release) -> Option<Event> {
+    let until = release.bakes_until()?;
+    let state = release.steps.get(&Step::Bake)?;
+    (until > state.last_at).then_some(Event::Baking { until })
 }
 
 fn progress(release: &Release, instance: &str, direction: Direction, phase: HostPhase) -> HostProgress {
@@ -161,6 +171,7 @@ fn ended_step(release: &Release, step: &Step, outcome: &StepOutcome) -> Vec<Even
         (Step::Stage { .. }, _) => staged(release),
         (Step::Suspend { group }, _) => suspension(release, group).map(Event::Suspended),
         (Step::Resume { group }, _) => suspension(release, group).map(Event::Resumed),
+        (Step::Watch | Step::Bake, _) => None,
         (Step::Silence, _) => alarms(release).map(|alarms| Event::Silenced { alarms }),
         (Step::Unsilence, _) => alarms(release).map(|alarms| Event::Unsilenced { alarms }),
         (
@@ -217,6 +228,12 @@ fn ended_step(release: &Release, step: &Step, outcome: &StepOutcome) -> Vec<Even
 fn setback(release: &Release, step: &Step, failure: &Failure) -> Option<Event> {
     let attempts = release.steps.get(step).map_or(0, |state| state.attempts);
     match step {
+        // What the turn itself stopped is no news beside it.
+        Step::Host {
+            phase: Phase::Drain | Phase::Settle,
+            direction: Direction::Forward,
+            ..
+        } if release.turned_back.is_some() => None,
         Step::Host {
             instance,
             direction,

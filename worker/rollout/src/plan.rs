@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use drawgate_schemas::{Digest, ImageReference};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::definition::{Process, RestartPolicy, ServiceDefinition};
@@ -31,6 +32,9 @@ pub struct Plan {
     /// What is published once every host is good, and what was before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wanted: Option<WantedPlan>,
+    /// Alarms whose state is read while the way leads forward.
+    #[serde(default)]
+    pub watched: Vec<WatchPlan>,
     /// What preflight saw and let pass.
     pub warnings: Vec<String>,
 }
@@ -173,6 +177,17 @@ pub struct AlarmPlan {
     pub arn: String,
 }
 
+/// One watched alarm.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WatchPlan {
+    /// Its name.
+    pub name: String,
+    /// Whether it was in ALARM when it was seen.
+    pub fired_before: bool,
+    /// Since when it was in its state then, as CloudWatch has it.
+    pub since_before: Option<Timestamp>,
+}
+
 impl Plan {
     /// The longest deregistration delay among a host's target groups, and at least the configured least drain.
     pub fn drain_ms(&self, host: &HostPlan) -> u64 {
@@ -212,12 +227,12 @@ impl Plan {
         self.definition.roll.max_unavailable.of(hosts).max(1)
     }
 
-    /// How long the roll will take: the load balancer's own waits, and five seconds a host for the rest.
+    /// How long the roll will take: the load balancer's own waits, five seconds a host for the rest, and the bake.
     pub fn expected_ms(&self) -> u64 {
         let per_host = |host: &HostPlan| self.drain_ms(host) + self.healthy_ms(host) + 5_000;
         let sum: u64 = self.hosts.iter().map(per_host).sum();
         let bake_ms = self.definition.roll.canary.map_or(0, |canary| canary.bake_ms);
-        sum / u64::from(self.at_once()) + bake_ms
+        sum / u64::from(self.at_once()) + bake_ms + self.definition.alarms.bake_ms
     }
 
     /// The image as every host is told to run it.

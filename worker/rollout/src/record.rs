@@ -185,6 +185,8 @@ pub enum Evidence {
         /// Since when, by AWS's clock where it tells.
         at: Timestamp,
     },
+    /// Nobody needs it any more: it was stopped before its own end.
+    Stopped,
     /// What is there at the end.
     Observed {
         /// It.

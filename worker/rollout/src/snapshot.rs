@@ -24,6 +24,9 @@ pub struct FleetSnapshot {
     /// When it was seen.
     #[serde(default)]
     pub at: Timestamp,
+    /// Every alarm that the watch list's patterns match.
+    #[serde(default)]
+    pub watched: Vec<AlarmSnapshot>,
     /// What the registry says of the wanted image.
     #[serde(default)]
     pub image: ImageSnapshot,
@@ -244,6 +247,9 @@ pub struct AlarmSnapshot {
     pub scales_only: bool,
     /// `OK`, `ALARM` or `INSUFFICIENT_DATA`.
     pub state: String,
+    /// Since when, where CloudWatch says so.
+    #[serde(default)]
+    pub since: Option<Timestamp>,
 }
 
 impl HostSnapshot {

@@ -256,6 +256,10 @@ impl Release {
                 state.last_at = entry.at;
                 state.refusals += u32::from(matches!(outcome, StepOutcome::Refused { .. }));
                 state.last = Some(outcome.clone());
+                if *step == Step::Watch && outcome.evidence().is_some() {
+                    // It could see until now: only from here on is it blind.
+                    state.patient_from = entry.at;
+                }
             }
             _ => {
                 return Err(Illegal {
@@ -290,6 +294,7 @@ impl Release {
             Evidence::Observed { observation } => self.observation = Some(observation.clone()),
             Evidence::Published { at } => self.published_at = Some(*at),
             Evidence::Nothing
+            | Evidence::Stopped
             | Evidence::Swapped { .. }
             | Evidence::Outlasted { .. }
             | Evidence::Swept { .. } => {}
@@ -341,9 +346,26 @@ impl Release {
         match last {
             StepOutcome::Done { .. } | StepOutcome::AlreadyDone { .. } => Standing::Done,
             StepOutcome::Refused { failure } => self.after_refusal(step, state, failure),
+            _ if *step == Step::Watch => self.after_blindness(state, last, now),
             StepOutcome::Transient { failure } | StepOutcome::Unknown { failure } => {
                 self.after_setback(step, state, failure, now)
             }
+        }
+    }
+
+    /// A watch is patient by itself while it cannot see: what it says then is its last word. One that was broken off is
+    /// begun anew, but not for ever.
+    fn after_blindness<'a>(&self, state: &StepState, last: &'a StepOutcome, now: Timestamp) -> Standing<'a> {
+        let given_up_at = after(state.patient_from, limits::patience_ms(&Step::Watch, self));
+        match last {
+            // Where a worker took up, at once: nothing goes on unwatched.
+            StepOutcome::Unknown { .. } if state.last_at == state.patient_from => {
+                Standing::Again { at: state.last_at }
+            }
+            StepOutcome::Unknown { .. } if now < given_up_at => Standing::Again {
+                at: after(state.last_at, limits::BACKOFF_LAST_MS),
+            },
+            outcome => outcome.failure().map_or(Standing::Done, Standing::Failed),
         }
     }
 
@@ -416,18 +438,14 @@ impl Release {
 
     /// Whether anything was changed, or may have been, that could be left behind.
     pub fn changed_anything(&self) -> bool {
-        let reads = |step: &Step| {
-            matches!(
-                step,
-                Step::Resolve
-                    | Step::Inspect
-                    | Step::Stage { .. }
-                    | Step::Canary
-                    | Step::Sweep
-                    | Step::Confirm
-            )
-        };
-        self.steps.keys().any(|step| !reads(step))
+        self.steps.keys().any(|step| !step.reads())
+    }
+
+    /// When the bake is over, if it has begun. A bake that no worker saw to its end begins anew with the next one.
+    pub fn bakes_until(&self) -> Option<Timestamp> {
+        let state = self.steps.get(&Step::Bake)?;
+        let plan = self.plan.as_ref()?;
+        Some(after(state.patient_from, plan.definition.alarms.bake_ms))
     }
 
     /// Whether a host is out of service by our doing: deregistered, or perhaps so, and not yet healthy again.

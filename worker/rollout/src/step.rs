@@ -45,6 +45,10 @@ pub enum Step {
     Sweep,
     /// Give the wanted version's parameter its value of before, or delete it.
     Unpublish,
+    /// Read the watched alarms again and again; one that goes into ALARM ends it. Goes on beside other steps. Reads only.
+    Watch,
+    /// Wait until the bake is over, then read the watched alarms once more. Reads only.
+    Bake,
     /// Resume the processes that were suspended by us, in the order that terminates nobody; untag.
     Resume {
         /// The group's name.
@@ -124,8 +128,25 @@ impl Step {
             | Self::Canary
             | Self::Reserve
             | Self::Publish
-            | Self::Sweep => false,
+            | Self::Sweep
+            | Self::Watch
+            | Self::Bake => false,
         }
+    }
+
+    /// Whether it leaves nothing behind that would have to be undone.
+    pub fn reads(&self) -> bool {
+        matches!(
+            self,
+            Self::Resolve
+                | Self::Inspect
+                | Self::Stage { .. }
+                | Self::Canary
+                | Self::Sweep
+                | Self::Watch
+                | Self::Bake
+                | Self::Confirm
+        )
     }
 }
 
@@ -169,6 +190,8 @@ impl fmt::Display for Step {
             Self::Publish => f.write_str("publish the wanted version"),
             Self::Unpublish => f.write_str("restore the wanted version of before"),
             Self::Sweep => f.write_str("look for members that joined"),
+            Self::Watch => f.write_str("watched alarms"),
+            Self::Bake => f.write_str("bake"),
             Self::Resume { group } => write!(f, "{group}: resume processes"),
             Self::Unsilence => f.write_str("enable alarm actions"),
             Self::Retire { instance } => write!(f, "{instance}: remove what is not needed"),

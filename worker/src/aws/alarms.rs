@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_cloudwatch::types::{self, AlarmType};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::client::Aws;
+use super::client::{Aws, timestamp};
 use super::error::AwsError;
 use super::limits;
 
@@ -20,6 +21,10 @@ pub struct Alarm {
     pub actions_enabled: bool,
     /// `OK`, `ALARM`, `INSUFFICIENT_DATA`.
     pub state: String,
+    /// Since when it is in that state, where CloudWatch says so.
+    pub since: Option<Timestamp>,
+    /// Why it is in that state, in CloudWatch's words.
+    pub reason: String,
     /// True when it has actions and every one of them is a scaling policy: such an alarm is not silenced.
     pub scaling_policy_only: bool,
     /// ARNs of everything it does, in any state.
@@ -151,6 +156,8 @@ fn metric_alarm(alarm: types::MetricAlarm) -> Option<Alarm> {
             .state_value
             .map(|state| state.as_str().to_owned())
             .unwrap_or_default(),
+        since: alarm.state_transitioned_timestamp.as_ref().and_then(timestamp),
+        reason: alarm.state_reason.unwrap_or_default(),
         scaling_policy_only: only_scaling_policies(&actions),
         actions,
     })
@@ -171,6 +178,8 @@ fn composite_alarm(alarm: types::CompositeAlarm) -> Option<Alarm> {
             .state_value
             .map(|state| state.as_str().to_owned())
             .unwrap_or_default(),
+        since: alarm.state_transitioned_timestamp.as_ref().and_then(timestamp),
+        reason: alarm.state_reason.unwrap_or_default(),
         scaling_policy_only: only_scaling_policies(&actions),
         actions,
     })

@@ -164,6 +164,19 @@ fn render_plan(out: &mut String, plan: &Plan) {
         "each host in this order, {} at a time: create, deregister, drain, swap, verify, register, healthy",
         plan.definition.roll.max_unavailable
     ));
+    if !plan.watched.is_empty() {
+        let names: Vec<&str> = plan.watched.iter().map(|alarm| alarm.name.as_str()).collect();
+        step(format!(
+            "all along: back again when one of {} fires",
+            names.join(", ")
+        ));
+    }
+    if plan.definition.alarms.bake_ms > 0 {
+        step(format!(
+            "wait for {} s before it is called good",
+            plan.definition.alarms.bake_ms.div_ceil(1000)
+        ));
+    }
     step("resume and enable exactly that again; compare before and after".to_owned());
     for group in plan.target_groups.values() {
         let _ = writeln!(

@@ -160,6 +160,22 @@ pub(super) const MIN_DISK_FREE: Bounds = Bounds {
 /// An image and its unpacked layers, with room for logs.
 pub(super) const MIN_DISK_FREE_DEFAULT: u64 = 2 << 30;
 
+/// Time between two looks at watched alarms.
+pub(super) const WATCH_INTERVAL: Bounds = Bounds {
+    min: 1_000,
+    max: 60_000,
+    reason: "an alarm is evaluated each 10s at most, and one that fires should be heard within the minute",
+};
+/// As often as CloudWatch evaluates its quickest alarms.
+pub(super) const WATCH_INTERVAL_DEFAULT_MS: u64 = 10_000;
+
+/// Watched time at the end of a roll.
+pub(super) const WATCHED_BAKE: Bounds = Bounds {
+    min: 0,
+    max: 3_600_000,
+    reason: "scaling is suspended while it lasts, and the next release waits",
+};
+
 /// A container's memory. The engine refuses less than 6 MiB.
 pub(super) const MEMORY: Bounds = Bounds {
     min: 6 << 20,

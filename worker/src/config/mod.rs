@@ -11,6 +11,7 @@
 //! starts on half of its files would refuse releases for the rest.
 
 mod address;
+mod alarms_section;
 mod container_section;
 mod cross;
 mod docker;

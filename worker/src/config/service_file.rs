@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use drawgate_rollout::definition::{AlarmDefinition, FleetSelector, ServiceDefinition, Swap};
+use drawgate_rollout::definition::{FleetSelector, ServiceDefinition, Swap};
 use drawgate_schemas::{Environment, ImageReference, Service};
 
+use super::alarms_section::{self, Alarms};
 use super::container_section::{self, Container};
 use super::error::Problems;
 use super::limits as at;
@@ -24,7 +25,7 @@ pub(super) struct ServiceFile {
     pub(super) roll: Roll,
     pub(super) container: Container,
     pub(super) verify: Verify,
-    pub(super) silence: Vec<Template>,
+    pub(super) alarms: Alarms,
     pub(super) images: Vec<String>,
     pub(super) wanted: Option<Located<Template>>,
 }
@@ -68,13 +69,7 @@ impl ServiceFile {
             roll: self.roll.policy.clone(),
             swap: Swap::Container(self.container.fill(environment, service)),
             verify: self.verify.value.clone(),
-            alarms: AlarmDefinition {
-                silence: self
-                    .silence
-                    .iter()
-                    .map(|alarm| alarm.fill(environment, service))
-                    .collect(),
-            },
+            alarms: self.alarms.fill(environment, service),
             suspend: self.roll.suspend.clone(),
             images: self.images.clone(),
             wanted_parameter: self.wanted_parameter(environment),
@@ -121,9 +116,9 @@ pub(super) fn read(mut root: Table<'_, '_>, problems: &mut Problems<'_>) -> Opti
         .map_or_else(verify_section::absent, |table| {
             verify_section::read(table, belongs, problems)
         });
-    let silence = root
+    let alarms = root
         .section("alarms", problems)
-        .map(|table| read_alarms(table, problems))
+        .map(|table| alarms_section::read(table, belongs, problems))
         .unwrap_or_default();
     let images = read_policy(&mut root, problems);
     refuse_later_sections(&mut root, problems);
@@ -139,7 +134,7 @@ pub(super) fn read(mut root: Table<'_, '_>, problems: &mut Problems<'_>) -> Opti
         roll,
         container,
         verify,
-        silence,
+        alarms,
         images,
         wanted,
     })
@@ -150,8 +145,8 @@ fn belongs(key: &str) -> Option<&'static str> {
     match key {
         "service" | "environments" | "auto_scaling_group" | "wanted_parameter" => Some(""),
         "tags" => Some("fleet"),
-        "silence" => Some("alarms"),
         "images" => Some("policy"),
+        key if alarms_section::KEYS.contains(&key) => Some("alarms"),
         key if roll_section::KEYS.contains(&key) => Some("roll"),
         // A probe and a container both have a command.
         "command" => None,
@@ -276,7 +271,7 @@ fn read_fleet(root: &mut Table<'_, '_>, problems: &mut Problems<'_>) -> Option<F
 }
 
 /// The name of an Auto Scaling group or an alarm.
-fn aws_name(field: &Field<'_, '_>, problems: &mut Problems<'_>) -> Option<Template> {
+pub(super) fn aws_name(field: &Field<'_, '_>, problems: &mut Problems<'_>) -> Option<Template> {
     let text = field.text(problems)?;
     if text.chars().count() > at::AWS_NAME_CHARS {
         field.invalid(
@@ -324,36 +319,6 @@ fn read_tags(mut table: Table<'_, '_>, problems: &mut Problems<'_>) -> Option<BT
         }
     }
     Some(tags.into_iter().map(|(key, value)| (key, value.value)).collect())
-}
-
-fn read_alarms(mut table: Table<'_, '_>, problems: &mut Problems<'_>) -> Vec<Template> {
-    let until_then = "remove it; watch the alarm yourself, and `drawgate cancel` starts the way back";
-    table.refuse("watch", until_then, problems);
-    let mut silence = Vec::new();
-    let list = table
-        .take("silence")
-        .and_then(|field| field.list(at::LIST, "silence = [\"search-api-*\"]", problems));
-    for item in list.unwrap_or_default() {
-        let Some(text) = item.text(problems) else { continue };
-        let star = text.find('*');
-        if star == Some(0) {
-            item.invalid_hint(
-                format!("{text:?} would silence alarms of others too"),
-                "begin with the service's name, as in \"search-api-*\"",
-                problems,
-            );
-        } else if star.is_some_and(|star| star + 1 < text.len()) {
-            item.invalid_hint(
-                "a `*` may stand at the end only",
-                "list the alarms, or begin alike and end with `*`",
-                problems,
-            );
-        } else {
-            silence.extend(aws_name(&item, problems));
-        }
-    }
-    table.finish(belongs, problems);
-    silence
 }
 
 fn read_policy(root: &mut Table<'_, '_>, problems: &mut Problems<'_>) -> Vec<String> {

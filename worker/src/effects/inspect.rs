@@ -16,7 +16,7 @@ use tokio::time::Instant;
 use super::Effects;
 use super::names::GROUP_TAG;
 use super::outcome::{Effect, Sorted, chain, either, refused};
-use crate::aws::{Group, HealthWatch, Instance, Target, TargetGroup};
+use crate::aws::{Alarm, Group, HealthWatch, Instance, Target, TargetGroup};
 use crate::host::{ContainerInfo, Host, HostError};
 
 /// Hosts and target groups that are looked at side by side: quick for a large fleet, and far below AWS's request
@@ -134,16 +134,10 @@ pub async fn snapshot(
     let instances = effects.fleet_instances(&definition.fleet).await?;
     // The hosts answer while AWS does: opening the SSH connections takes longest. Each on the heap: the SDK's futures
     // are large, and four of them side by side do not fit on a stack.
-    let (groups, (target_groups, mut targets), alarms, views) = tokio::try_join!(
+    let (groups, (target_groups, mut targets), (alarms, watched), views) = tokio::try_join!(
         Box::pin(groups_of(effects, &instances)),
         Box::pin(effects.registrations(definition, &instances)),
-        Box::pin(async {
-            effects
-                .aws
-                .alarms_matching(&definition.alarms.silence)
-                .await
-                .sorted()
-        }),
+        Box::pin(alarms_of(effects, definition)),
         Box::pin(async { Ok(effects.views(definition, &instances).await) }),
     )?;
     let group_of = |id: &str| {
@@ -168,20 +162,37 @@ pub async fn snapshot(
         hosts,
         target_groups,
         image: ImageSnapshot::default(),
-        alarms: alarms
-            .into_iter()
-            .map(|alarm| AlarmSnapshot {
-                name: alarm.name,
-                arn: alarm.arn,
-                actions_enabled: alarm.actions_enabled,
-                scales_only: alarm.scaling_policy_only,
-                state: alarm.state,
-            })
-            .collect(),
+        alarms,
+        watched,
         at: jiff::Timestamp::now(),
         wanted: None,
         unknown_host_keys: None,
     })
+}
+
+/// Alarms to be silenced, and alarms to be watched.
+async fn alarms_of(
+    effects: &Effects,
+    definition: &ServiceDefinition,
+) -> Effect<(Vec<AlarmSnapshot>, Vec<AlarmSnapshot>)> {
+    let mut lists = Vec::new();
+    for patterns in [&definition.alarms.silence, &definition.alarms.watch] {
+        let found = effects.aws.alarms_matching(patterns).await.sorted()?;
+        lists.push(found.into_iter().map(alarm_snapshot).collect());
+    }
+    let watched = lists.pop().unwrap_or_default();
+    Ok((lists.pop().unwrap_or_default(), watched))
+}
+
+fn alarm_snapshot(alarm: Alarm) -> AlarmSnapshot {
+    AlarmSnapshot {
+        name: alarm.name,
+        arn: alarm.arn,
+        actions_enabled: alarm.actions_enabled,
+        scales_only: alarm.scaling_policy_only,
+        state: alarm.state,
+        since: alarm.since,
+    }
 }
 
 async fn groups_of(effects: &Effects, instances: &[Instance]) -> Effect<Vec<Group>> {

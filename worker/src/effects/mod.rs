@@ -18,6 +18,7 @@ mod sweep;
 mod targets;
 mod verify;
 mod wanted;
+mod watch;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -162,6 +163,8 @@ impl Effects {
             Step::Publish => Box::pin(self.publish(task)).await,
             Step::Unpublish => Box::pin(self.unpublish(task)).await,
             Step::Sweep => Box::pin(self.sweep(task)).await,
+            Step::Watch => Box::pin(self.watch_alarms(task)).await,
+            Step::Bake => Box::pin(self.bake(task)).await,
             Step::Confirm => Box::pin(self.confirm(task)).await,
             Step::Stage { instance } | Step::Retire { instance } | Step::Host { instance, .. } => {
                 match release.host(instance) {

@@ -1,5 +1,6 @@
 //! The loop around `decide` for one release: append the intent, perform, append the outcome, ask again.
 
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -7,13 +8,13 @@ use std::task::Poll;
 use std::time::Duration;
 
 use drawgate_rollout::{
-    Decision, Entry, Failure, Illegal, Phase, Record, Release, Step, StepOutcome, decide, narrate,
+    Decision, Entry, Failure, Illegal, Phase, Record, Release, Step, StepOutcome, StepState, decide, narrate,
 };
 use drawgate_schemas::{Outcome, ReleaseId, StatusEvent, Version1};
 use futures_util::FutureExt;
 use jiff::Timestamp;
 use tokio::sync::watch;
-use tokio::task::JoinSet;
+use tokio::task::{AbortHandle, JoinError, JoinSet};
 use tokio::time::{Instant, sleep, sleep_until};
 use uuid::Uuid;
 
@@ -77,6 +78,8 @@ pub(super) struct Driver {
     lane: LaneState,
     release: Release,
     running: JoinSet<(Step, StepOutcome)>,
+    /// How to drop a step under way, when the core has recorded what came of it.
+    under_way: BTreeMap<Step, AbortHandle>,
     stop: watch::Receiver<bool>,
 }
 
@@ -101,6 +104,7 @@ impl Driver {
             lane,
             release,
             running: JoinSet::new(),
+            under_way: BTreeMap::new(),
             stop,
         })
     }
@@ -129,22 +133,31 @@ impl Driver {
             if *self.stop.borrow() {
                 return Err(Halt::Stopped);
             }
-            let mut wake = None;
+            let (mut wake, mut changed) = (None, false);
             let decisions = decide(&self.release, Timestamp::now());
             if decisions.is_empty() && self.running.is_empty() {
                 return Err(DriveError::Idle(self.release.request.id).into());
             }
             for decision in decisions {
                 match decision {
-                    Decision::Append(record) => self.append(record).await?,
-                    Decision::AwaitTurn => self.await_turn(turn).await?,
+                    Decision::Append(record) => {
+                        self.append(record).await?;
+                        changed = true;
+                    }
+                    Decision::AwaitTurn => {
+                        self.await_turn(turn).await?;
+                        changed = true;
+                    }
                     Decision::Perform { step, deadline } => self.begin(step, deadline).await?,
                     Decision::WakeAt(at) => {
                         wake = Some(wake.map_or(at, |earlier: Timestamp| earlier.min(at)))
                     }
                 }
             }
-            self.await_something(wake).await?;
+            // What was recorded just now may call for something else, whatever is under way beside it.
+            if !changed {
+                self.await_something(wake).await?;
+            }
         }
     }
 
@@ -154,21 +167,31 @@ impl Driver {
         self.release.ended.is_none() && (open || self.release.started_at.is_some())
     }
 
-    /// Waits for a step's end, for the moment to look again, or for the order to stop. Comes back at once when
-    /// something was appended just now: then the next decision is due.
+    /// Waits for a step's end, for the moment to look again, or for the order to stop.
     async fn await_something(&mut self, wake: Option<Timestamp>) -> Result<(), Halt> {
         if self.running.is_empty() && wake.is_none() {
             return Ok(());
         }
         tokio::select! {
-            Some(ended) = self.running.join_next() => {
-                // The task itself has nothing that could break: the effect in it is caught.
-                let (step, outcome) = ended.map_err(|_| Halt::Stopped)?;
-                self.append(Record::Outcome { step, outcome }).await
-            }
+            Some(ended) = self.running.join_next() => self.conclude(ended).await,
             () = sleep_until(instant_of(wake)), if wake.is_some() => Ok(()),
             () = self.lane.lost() => Err(Halt::LostLane),
             _ = self.stop.changed() => Err(Halt::Stopped),
+        }
+    }
+
+    /// Records what came of a step, unless the core has done so itself and the step was dropped.
+    async fn conclude(&mut self, ended: Result<(Step, StepOutcome), JoinError>) -> Result<(), Halt> {
+        let (step, outcome) = match ended {
+            Ok(ended) => ended,
+            Err(dropped) if dropped.is_cancelled() => return Ok(()),
+            // The task itself has nothing that could break: the effect in it is caught.
+            Err(_) => return Err(Halt::Stopped),
+        };
+        let is_open = |state: &StepState| state.last.is_none();
+        match self.release.steps.get(&step).is_some_and(is_open) {
+            true => self.append(Record::Outcome { step, outcome }).await,
+            false => Ok(()),
         }
     }
 
@@ -196,10 +219,12 @@ impl Driver {
         let (effects, release) = (self.hands.effects.clone(), Arc::new(self.release.clone()));
         let deadline = instant_of(Some(deadline));
         tracing::debug!(release = %release.request.id, %step, "performing");
-        self.running.spawn(async move {
+        let begun = step.clone();
+        let handle = self.running.spawn(async move {
             let outcome = guarded(&lease, effects.perform(&release, &step, deadline)).await;
             (step, outcome)
         });
+        self.under_way.insert(begun, handle);
         Ok(())
     }
 
@@ -254,6 +279,11 @@ impl Driver {
             }
         }
         self.release = next;
+        if let Record::Outcome { step, .. } = &entry.record
+            && let Some(handle) = self.under_way.remove(step)
+        {
+            handle.abort();
+        }
         Ok(())
     }
 
@@ -272,11 +302,7 @@ impl Driver {
                     ..
                 }
             );
-            !waits
-                && !matches!(
-                    step,
-                    Step::Stage { .. } | Step::Inspect | Step::Resolve | Step::Sweep | Step::Confirm
-                )
+            !waits && !step.reads()
         };
         let open = |release: &Release| {
             release
@@ -288,8 +314,8 @@ impl Driver {
         while open(&self.release) {
             tokio::select! {
                 ended = self.running.join_next() => {
-                    let Some(Ok((step, outcome))) = ended else { return };
-                    if self.append(Record::Outcome { step, outcome }).await.is_err() {
+                    let Some(ended) = ended else { return };
+                    if self.conclude(ended).await.is_err() {
                         return;
                     }
                 }

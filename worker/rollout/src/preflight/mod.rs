@@ -1,5 +1,6 @@
 //! From a snapshot to a plan, or to the reasons why not: everything that can be known before anything is touched.
 
+mod alarms;
 mod balance;
 mod docker;
 mod scaling;
@@ -9,8 +10,8 @@ use drawgate_schemas::{Digest, Options, ReleaseRequest, limits};
 use serde::{Deserialize, Serialize};
 
 use crate::definition::{RollPolicy, ServiceDefinition};
-use crate::plan::{AlarmPlan, HostPlan, Plan};
-use crate::snapshot::{AlarmSnapshot, FleetSnapshot, HostSnapshot, HostView};
+use crate::plan::{HostPlan, Plan};
+use crate::snapshot::{FleetSnapshot, HostSnapshot, HostView};
 use crate::wanted::wanted_plan;
 
 /// Something that preflight saw.
@@ -133,11 +134,7 @@ pub fn plan(
         .iter()
         .map(|group| scaling::group_plan(group, &definition, &mut findings))
         .collect();
-    let alarms = snapshot
-        .alarms
-        .iter()
-        .filter_map(|alarm| alarm_plan(alarm, &mut findings))
-        .collect();
+    let alarms = alarms::plan_alarms(snapshot, &definition, &mut findings);
     let wanted = wanted_plan(&definition, snapshot, &mut findings);
     adoption(snapshot, &mut findings);
     if findings
@@ -155,7 +152,8 @@ pub fn plan(
         hosts,
         groups,
         target_groups,
-        alarms,
+        alarms: alarms.silenced,
+        watched: alarms.watched,
         wanted,
         warnings: Vec::new(),
     };
@@ -333,15 +331,4 @@ fn adoption(snapshot: &FleetSnapshot, findings: &mut Vec<Finding>) {
         let what = format!("newly launched hosts cannot be adopted: {why}");
         findings.push(Finding::warn("ssh", what));
     }
-}
-
-/// An alarm whose actions are off stays off; one that only scales is left alone, because scaling is suspended anyway.
-fn alarm_plan(alarm: &AlarmSnapshot, findings: &mut Vec<Finding>) -> Option<AlarmPlan> {
-    if alarm.state == "ALARM" {
-        findings.push(Finding::warn(&alarm.name, "is in ALARM already"));
-    }
-    (alarm.actions_enabled && !alarm.scales_only).then(|| AlarmPlan {
-        name: alarm.name.clone(),
-        arn: alarm.arn.clone(),
-    })
 }

@@ -96,11 +96,21 @@ impl Sim {
                 !decisions.is_empty() || !self.flights.is_empty(),
                 "waits for nothing"
             );
-            let mut wake = None;
+            let (mut wake, mut changed) = (None, false);
             for decision in decisions {
                 match decision {
-                    Decision::Append(record) => self.append(record)?,
-                    Decision::AwaitTurn => self.await_turn()?,
+                    Decision::Append(record) => {
+                        if let Record::Outcome { step, .. } = &record {
+                            // The core has concluded it: what is under way is dropped.
+                            self.flights.retain(|(_, other)| other != step);
+                        }
+                        self.append(record)?;
+                        changed = true;
+                    }
+                    Decision::AwaitTurn => {
+                        self.await_turn()?;
+                        changed = true;
+                    }
                     Decision::Perform { step, deadline } => self.begin(step, deadline)?,
                     Decision::WakeAt(at) => {
                         assert!(at > self.now, "is woken in the past");
@@ -108,7 +118,9 @@ impl Sim {
                     }
                 }
             }
-            self.await_something(wake)?;
+            if !changed {
+                self.await_something(wake)?;
+            }
         }
         assert!(
             decide(&self.release, self.now).is_empty(),
@@ -136,9 +148,38 @@ impl Sim {
         let of_same_host = |other: &Step| step.instance().is_some() && other.instance() == step.instance();
         let beside = self.flights.iter().find(|(_, other)| of_same_host(other));
         assert!(beside.is_none(), "{step} beside {beside:?} on one host");
+        self.check_watched(&step);
+        let takes_ms = match step {
+            Step::Watch if self.world.firing.is_empty() => limits::WATCH_MS,
+            Step::Bake => self.world.definition.alarms.bake_ms.max(1_000),
+            _ => takes_ms(&step),
+        };
         self.flights
-            .push((limits::after(self.now, takes_ms(&step)), step.clone()));
+            .push((limits::after(self.now, takes_ms), step.clone()));
         self.append(Record::Intent { step })
+    }
+
+    /// Nothing is touched on the way forward while nobody watches.
+    fn check_watched(&self, step: &Step) {
+        let watched = self
+            .release
+            .plan
+            .as_ref()
+            .is_some_and(|plan| !plan.watched.is_empty());
+        if watched && self.release.turned_back.is_none() && !step.reads() && !step.restores() {
+            let watches = self.flights.iter().any(|(_, other)| *other == Step::Watch);
+            assert!(watches, "{step} begins unwatched");
+        }
+    }
+
+    /// A watch under way sees an alarm that fires at its next look.
+    fn wake_watch(&mut self) {
+        let next_look = limits::after(self.now, self.world.definition.alarms.watch_interval_ms);
+        for (ends, step) in &mut self.flights {
+            if *step == Step::Watch && !self.world.firing.is_empty() {
+                *ends = next_look.min(*ends);
+            }
+        }
     }
 
     fn await_something(&mut self, wake: Option<Timestamp>) -> Result<(), Killed> {
@@ -152,6 +193,7 @@ impl Sim {
                 self.now = self.now.max(ends);
                 let (_, step) = self.flights.remove(index);
                 let outcome = self.world.perform(&self.release, &step);
+                self.wake_watch();
                 oracle::always(&self.before, &self.world, &self.release);
                 self.append(Record::Outcome { step, outcome })
             }
@@ -209,6 +251,9 @@ impl Sim {
             .filter(|entry| matches!(entry.record, Record::Ended { .. }))
             .count();
         assert_eq!(ends, 1, "ended {ends} times");
+        let mut steps = self.release.steps.iter();
+        let open = steps.find(|(_, state)| state.last.is_none());
+        assert!(open.is_none(), "ended while {open:?} was under way");
         let ended = self
             .events
             .iter()

@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 mod adoption;
+mod alarms;
 mod crash;
 mod driver;
 mod faults;

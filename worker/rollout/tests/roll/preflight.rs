@@ -405,6 +405,7 @@ fn a_classic_load_balancer_refuses() {
 fn everything_that_refuses_is_said_at_once_and_before_what_only_warns() {
     let mut snapshot = three();
     snapshot.alarms[0].state = "ALARM".to_owned();
+    snapshot.alarms[0].actions_enabled = false;
     *view(&mut snapshot).0 = None;
     snapshot.groups[0].refresh = Some("r-1".to_owned());
     snapshot.hosts[1].targets[0].state = "draining".to_owned();
@@ -423,12 +424,25 @@ fn disk_space_that_cannot_be_read_is_said() {
 }
 
 #[test]
-fn an_alarm_that_fires_already_is_said() {
+fn an_alarm_that_a_person_set_aside_may_be_in_alarm() {
+    let set_aside = |snapshot: &mut FleetSnapshot| {
+        snapshot.alarms[0].state = "ALARM".to_owned();
+        snapshot.alarms[0].actions_enabled = false;
+    };
     let plan = warns(
-        |snapshot| snapshot.alarms[0].state = "ALARM".to_owned(),
-        "web-5xx: is in ALARM already",
+        set_aside,
+        "web-5xx: is in ALARM; its actions are off, and stay so",
     );
-    assert_eq!(plan.alarms.len(), 1);
+    assert!(plan.alarms.is_empty());
+}
+
+#[test]
+fn an_alarm_that_only_scales_may_be_in_alarm() {
+    let mut snapshot = three();
+    snapshot.alarms[0].state = "ALARM".to_owned();
+    snapshot.alarms[0].scales_only = true;
+    let plan = planned(&snapshot).unwrap();
+    assert!(plan.alarms.is_empty() && plan.warnings.is_empty());
 }
 
 #[test]
@@ -454,6 +468,7 @@ fn alarms_that_are_off_or_only_scale_are_left_alone() {
         actions_enabled: on,
         scales_only,
         state: "OK".to_owned(),
+        since: None,
     };
     snapshot.alarms = vec![
         alarm("a", true, false),

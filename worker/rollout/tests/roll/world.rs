@@ -11,8 +11,8 @@ use drawgate_rollout::{
     AlarmSnapshot, ContainerSnapshot, Evidence, Failure, Finding, FleetSnapshot, GroupSnapshot, HostPlan,
     HostSnapshot, HostView, ImageSnapshot, LABEL_RELEASE, MemberSnapshot, Newcomer, Observation,
     ObservedGroup, ObservedHost, ObservedParameter, ObservedTarget, Phase, Plan, Release, ScheduledAction,
-    Step, StepOutcome, Stranger, TargetGroupSnapshot, TargetSnapshot, WantedPlan, WantedSnapshot, newcomer,
-    plan,
+    Step, StepOutcome, Stranger, TargetGroupSnapshot, TargetSnapshot, WantedPlan, WantedSnapshot, WatchPlan,
+    newcomer, plan,
 };
 use drawgate_schemas::{Digest, Direction, ReleaseRequest};
 use serde_json::json;
@@ -74,6 +74,7 @@ pub(crate) fn definition() -> ServiceDefinition {
         },
         alarms: AlarmDefinition {
             silence: vec!["web-*".to_owned()],
+            ..AlarmDefinition::default()
         },
         suspend: Process::DEFAULT.to_vec(),
         wanted_parameter: None,
@@ -201,6 +202,10 @@ pub(crate) struct World {
     pub(crate) suspended: BTreeSet<String>,
     pub(crate) group_tag: Option<String>,
     pub(crate) alarms: BTreeMap<String, bool>,
+    /// Alarms in ALARM.
+    pub(crate) firing: BTreeSet<String>,
+    /// Alarms that go into ALARM when that step is performed.
+    pub(crate) fires: Vec<(Step, String)>,
     pub(crate) definition: ServiceDefinition,
     /// Faults yet to come: how often, for which step.
     pub(crate) faults: Vec<(Step, Fault, usize)>,
@@ -290,6 +295,8 @@ impl World {
             suspended: BTreeSet::new(),
             group_tag: None,
             alarms: BTreeMap::from([(ALARM.to_owned(), true)]),
+            firing: BTreeSet::new(),
+            fires: Vec::new(),
             definition,
             faults: Vec::new(),
             zonal: false,
@@ -333,6 +340,19 @@ impl World {
         self
     }
 
+    /// Its alarm is silenced and watched, and the roll bakes for so long.
+    pub(crate) fn watched(mut self, bake_ms: u64) -> Self {
+        self.definition.alarms.watch = vec![ALARM.to_owned()];
+        self.definition.alarms.watch_interval_ms = 10_000;
+        self.definition.alarms.bake_ms = bake_ms;
+        self
+    }
+
+    pub(crate) fn with_alarm_at(mut self, step: Step) -> Self {
+        self.fires.push((step, ALARM.to_owned()));
+        self
+    }
+
     fn fault(&mut self, step: &Step) -> Option<Fault> {
         let (_, fault, times) = self
             .faults
@@ -345,6 +365,8 @@ impl World {
     /// What a step brings, faults included.
     pub(crate) fn perform(&mut self, release: &Release, step: &Step) -> StepOutcome {
         self.arrive(release, step);
+        let fires = self.fires.iter().filter(|(at, _)| at == step);
+        self.firing.extend(fires.map(|(_, alarm)| alarm.clone()));
         let failure = || Failure::new("fault");
         match self.fault(step) {
             None => self.effect(release, step),
@@ -476,6 +498,7 @@ impl World {
             Step::Unsilence => self.switch_alarms(release, true),
             Step::Resume { .. } => self.resume(release),
             Step::Sweep => self.sweep(release),
+            Step::Watch | Step::Bake => self.look_at_watched(release),
             Step::Confirm => self.confirm(release),
             Step::Retire { instance } => self.retire(release, instance),
             Step::Host {
@@ -552,6 +575,33 @@ impl World {
             self.alarms.insert(alarm.name.clone(), on);
         }
         StepOutcome::done()
+    }
+
+    fn look_at_watched(&self, release: &Release) -> StepOutcome {
+        let fires = |alarm: &&WatchPlan| self.firing.contains(&alarm.name) && alarm.fires("ALARM", None);
+        match release.plan.as_ref().unwrap().watched.iter().find(fires) {
+            Some(alarm) => refused(&format!("{} went into ALARM", alarm.name)),
+            None => StepOutcome::done(),
+        }
+    }
+
+    fn alarm_snapshots(&self, patterns: &[String]) -> Vec<AlarmSnapshot> {
+        let named = |name: &&String| {
+            let mut patterns = patterns.iter();
+            patterns.any(|pattern| {
+                let prefix = pattern.strip_suffix('*');
+                prefix.map_or(*name == pattern, |prefix| name.starts_with(prefix))
+            })
+        };
+        let snapshot = |name: &String| AlarmSnapshot {
+            name: name.clone(),
+            arn: format!("arn:alarm:{name}"),
+            actions_enabled: self.alarms[name],
+            scales_only: false,
+            state: if self.firing.contains(name) { "ALARM" } else { "OK" }.to_owned(),
+            since: None,
+        };
+        self.alarms.keys().filter(named).map(snapshot).collect()
     }
 
     /// Whether a step is about an instance that is no member any more.
@@ -944,17 +994,8 @@ impl World {
                 slow_start_s: 0,
                 keeps_connections: false,
             }],
-            alarms: self
-                .alarms
-                .iter()
-                .map(|(name, on)| AlarmSnapshot {
-                    name: name.clone(),
-                    arn: format!("arn:alarm:{name}"),
-                    actions_enabled: *on,
-                    scales_only: false,
-                    state: "OK".to_owned(),
-                })
-                .collect(),
+            alarms: self.alarm_snapshots(&self.definition.alarms.silence),
+            watched: self.alarm_snapshots(&self.definition.alarms.watch),
             at: crate::driver::start(),
             image: ImageSnapshot::default(),
             wanted: self.definition.wanted_parameter.as_ref().map(|parameter| {

@@ -253,8 +253,6 @@ fn what_comes_later_is_refused() {
 [roll]
 [container]
 secrets = { DATABASE_URL = "secretsmanager:x#y" }
-[alarms]
-watch = ["api-5xx"]
 [before]
 run = ["bin/migrate"]
 [after]
@@ -273,27 +271,22 @@ approval = { from = ["ops"] }
         | ^^^^^^^
       hint: until then, give the service its secrets by a mounted file or by the instance's role
 
-    error: services/api.toml:11:1: `alarms.watch` is not supported by this version
-      11 | watch = ["api-5xx"]
-         | ^^^^^
-      hint: remove it; watch the alarm yourself, and `drawgate cancel` starts the way back
-
-    error: services/api.toml:12:2: `before` is not supported by this version
-      12 | [before]
+    error: services/api.toml:10:2: `before` is not supported by this version
+      10 | [before]
          |  ^^^^^^
       hint: remove [before], and run the migration in the CI job before `drawgate publish`
 
-    error: services/api.toml:14:2: `after` is not supported by this version
-      14 | [after]
+    error: services/api.toml:12:2: `after` is not supported by this version
+      12 | [after]
          |  ^^^^^
       hint: remove [after], and run the tests in the CI job after `drawgate publish --wait`
 
-    error: services/api.toml:16:2: `environment` is not supported by this version
-      16 | [environment.production]
+    error: services/api.toml:14:2: `environment` is not supported by this version
+      14 | [environment.production]
          |  ^^^^^^^^^^^
       hint: remove the table; approval, order and windows are the CI's until then. What differs between environments is written with {environment}, or as two services
 
-    worker.toml: 6 errors
+    worker.toml: 5 errors
     "#);
 }
 
@@ -892,5 +885,56 @@ password = "hush"
       hint: keep the file fresh, as with a timer that runs `aws ecr get-login-password`; it is read again for every release
 
     worker.toml: 6 errors, 2 warnings
+    "#);
+}
+
+#[test]
+fn watched_alarms() {
+    let text = r#"[alarms]
+watch = ["*"]
+watch_interval = "10ms"
+bake = 300
+allow_firing = "yes"
+wach = []
+"#;
+    insta::assert_snapshot!(checked_service(text), @r#"
+    error: services/api.toml:7:10: `alarms.watch[0]`: "*" would turn back on alarms of others too
+      7 | watch = ["*"]
+        |          ^^^
+      hint: begin with the service's name, as in "search-api-*"
+
+    error: services/api.toml:8:18: `alarms.watch_interval`: must be from 1s to 1m
+      8 | watch_interval = "10ms"
+        |                  ^^^^^^
+      hint: an alarm is evaluated each 10s at most, and one that fires should be heard within the minute
+
+    error: services/api.toml:9:8: `alarms.bake` is an integer, and not a duration
+      9 | bake = 300
+        |        ^^^
+      hint: write it with a unit: "300s"
+
+    error: services/api.toml:10:16: `alarms.allow_firing` is a string, and not true or false
+      10 | allow_firing = "yes"
+         |                ^^^^^
+      hint: write true or false, without quotes
+
+    error: services/api.toml:11:1: unknown key `wach`
+      11 | wach = []
+         | ^^^^
+      hint: did you mean `watch`?
+
+    worker.toml: 5 errors
+    "#);
+}
+
+#[test]
+fn a_bake_that_watches_nothing() {
+    insta::assert_snapshot!(checked_service("[alarms]\nbake = \"5m\"\n"), @r#"
+    warning: services/api.toml:7:8: nothing is watched
+      7 | bake = "5m"
+        |        ^^^^
+      hint: name the alarms that show that a version is bad: watch = ["search-api-5xx"]
+
+    worker.toml: ok, 1 warning
     "#);
 }

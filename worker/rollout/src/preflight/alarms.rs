@@ -1,0 +1,112 @@
+//! Alarms: from what was seen of them to what a roll does about them, and what a watched one must show to turn it back.
+
+use jiff::Timestamp;
+
+use super::Finding;
+use crate::definition::ServiceDefinition;
+use crate::plan::{AlarmPlan, WatchPlan};
+use crate::snapshot::{AlarmSnapshot, FleetSnapshot};
+
+/// The state of an alarm that fires, as the API writes it.
+const ALARM: &str = "ALARM";
+
+/// What a roll does about alarms.
+#[derive(Debug, Default)]
+pub(super) struct AlarmPlans {
+    pub(super) silenced: Vec<AlarmPlan>,
+    pub(super) watched: Vec<WatchPlan>,
+}
+
+/// The plan for alarms. An alarm that fires already refuses the release: nobody could tell its firing from the
+/// release's own, and muted, it would fire at the end.
+pub(super) fn plan_alarms(
+    snapshot: &FleetSnapshot,
+    definition: &ServiceDefinition,
+    findings: &mut Vec<Finding>,
+) -> AlarmPlans {
+    let silenced = snapshot
+        .alarms
+        .iter()
+        .filter(|alarm| is_ours_to_silence(alarm))
+        .map(AlarmPlan::of)
+        .collect();
+    let watched = snapshot.watched.iter().map(WatchPlan::of).collect();
+    unknown_patterns(snapshot, definition, findings);
+    let firing = firing(snapshot, findings);
+    if !firing.is_empty() && !definition.alarms.allow_firing {
+        let hint = "wait until they are OK, or, where that is meant, say allow_firing = true in [alarms] of the \
+                    service's file";
+        findings.push(Finding::refuse(firing.join(", "), "in ALARM already", hint));
+    } else if !firing.is_empty() {
+        let what =
+            "IN ALARM ALREADY, and let pass by allow_firing: what fires from now on may not be told from it";
+        findings.push(Finding::warn(firing.join(", "), what));
+    }
+    AlarmPlans { silenced, watched }
+}
+
+/// An alarm whose actions are off stays off; one that only scales is left alone, because scaling is suspended anyway.
+fn is_ours_to_silence(alarm: &AlarmSnapshot) -> bool {
+    alarm.actions_enabled && !alarm.scales_only
+}
+
+/// Names in ALARM. One to be silenced that is left alone anyway does not count: the alarm of a scaling policy is often in
+/// ALARM on a quiet night, and one whose actions are off was set aside by a person. Watched, they count.
+fn firing(snapshot: &FleetSnapshot, findings: &mut Vec<Finding>) -> Vec<String> {
+    let mut names: Vec<String> = Vec::new();
+    for alarm in snapshot.alarms.iter().filter(|alarm| alarm.state == ALARM) {
+        if is_ours_to_silence(alarm) {
+            names.push(alarm.name.clone());
+        } else if !alarm.scales_only {
+            findings.push(Finding::warn(
+                &alarm.name,
+                "is in ALARM; its actions are off, and stay so",
+            ));
+        }
+    }
+    let watched = snapshot.watched.iter().filter(|alarm| alarm.state == ALARM);
+    names.extend(watched.map(|alarm| alarm.name.clone()));
+    names.sort();
+    names.dedup();
+    names
+}
+
+/// A watch list that names nothing watches nothing, and would say that all is well.
+fn unknown_patterns(snapshot: &FleetSnapshot, definition: &ServiceDefinition, findings: &mut Vec<Finding>) {
+    for pattern in &definition.alarms.watch {
+        let named = |alarm: &AlarmSnapshot| match pattern.strip_suffix('*') {
+            Some(prefix) => alarm.name.starts_with(prefix),
+            None => alarm.name == *pattern,
+        };
+        if !snapshot.watched.iter().any(named) {
+            let what = "is on the watch list, and no alarm is called so";
+            let hint = "correct `watch` in [alarms] of the service's file, or make the alarm";
+            findings.push(Finding::refuse(pattern, what, hint));
+        }
+    }
+}
+
+impl AlarmPlan {
+    fn of(alarm: &AlarmSnapshot) -> Self {
+        Self {
+            name: alarm.name.clone(),
+            arn: alarm.arn.clone(),
+        }
+    }
+}
+
+impl WatchPlan {
+    fn of(alarm: &AlarmSnapshot) -> Self {
+        Self {
+            name: alarm.name.clone(),
+            fired_before: alarm.state == ALARM,
+            since_before: alarm.since,
+        }
+    }
+
+    /// Whether the alarm went into ALARM after the plan was made: one that was in ALARM then, and was let pass, counts
+    /// once it has gone into ALARM anew.
+    pub fn fires(&self, state: &str, since: Option<Timestamp>) -> bool {
+        state == ALARM && !(self.fired_before && since == self.since_before)
+    }
+}

@@ -1,0 +1,332 @@
+//! Alarms: what fires at the start, on the way, in the bake, and on the way back.
+
+use drawgate_rollout::definition::AlarmDefinition;
+use drawgate_rollout::{Evidence, Phase, Plan, Record, Release, Step, StepOutcome, WatchPlan, limits};
+use drawgate_schemas::{Event, Outcome};
+
+use crate::crash::explore;
+use crate::driver::{Sim, start};
+use crate::world::{ALARM, Extent, Fault, World, id};
+use crate::{PHASES, back, forward, forward_steps, resume, suspend};
+
+const BAKE_MS: u64 = 300_000;
+
+/// The steps of the way forward from the first touch on, the bake included.
+fn watched_steps(hosts: usize) -> Vec<Step> {
+    let touched = forward_steps(hosts)
+        .into_iter()
+        .filter(|step| !matches!(step, Step::Stage { .. }));
+    touched.chain([Step::Bake]).collect()
+}
+
+#[test]
+fn trap_16_an_alarm_that_fires_at_any_step_of_the_way_forward_takes_all_back() {
+    for (hosts, out) in [(1, 1), (2, 1), (3, 2)] {
+        for step in watched_steps(hosts) {
+            let world = World::new(hosts, out)
+                .watched(BAKE_MS)
+                .with_alarm_at(step.clone());
+            let sim = Sim::new(world).finish();
+            let touched = sim.world.hosts.values().any(|host| host.disturbed);
+            let expected = if touched {
+                Outcome::RolledBack
+            } else {
+                Outcome::Failed
+            };
+            assert_eq!(sim.outcome(), expected, "{step}");
+            let cause = sim.release.turned_back.clone().unwrap();
+            assert!(
+                matches!(cause.step, Step::Watch | Step::Bake),
+                "{step}: {cause:?}"
+            );
+            assert_eq!(cause.failure.what, format!("{ALARM} went into ALARM"), "{step}");
+            let said =
+                |event: &Event| matches!(event, Event::TurnedBack { reason, .. } if reason.contains(ALARM));
+            assert_eq!(sim.events.iter().filter(|event| said(event)).count(), 1, "{step}");
+        }
+    }
+}
+
+#[test]
+fn trap_16_an_alarm_that_fires_at_any_step_of_the_way_back_stops_nothing() {
+    let hosts = (1..=3).flat_map(|n| PHASES[1..].iter().map(move |phase| back(n, *phase)));
+    for step in hosts.chain([
+        resume(),
+        Step::Unsilence,
+        Step::Retire { instance: id(1) },
+        Step::Confirm,
+    ]) {
+        let world = World::new(3, 1)
+            .watched(0)
+            .with(Step::Sweep, Fault::Refused, usize::MAX)
+            .with_alarm_at(step.clone());
+        let sim = Sim::new(world).finish();
+        assert_eq!(sim.outcome(), Outcome::RolledBack, "{step}");
+        assert_eq!(
+            sim.release.turned_back.as_ref().unwrap().step,
+            Step::Sweep,
+            "{step}"
+        );
+        assert_eq!(sim.attempts(&step), 1, "{step}");
+    }
+}
+
+#[test]
+fn trap_16_an_alarm_that_fires_while_a_good_roll_is_put_back_in_order_changes_nothing() {
+    for step in [
+        resume(),
+        Step::Unsilence,
+        Step::Retire { instance: id(2) },
+        Step::Confirm,
+    ] {
+        let sim = Sim::new(World::new(2, 1).watched(0).with_alarm_at(step.clone())).finish();
+        assert_eq!(sim.outcome(), Outcome::Succeeded, "{step}");
+    }
+}
+
+#[test]
+fn trap_16_an_alarm_waits_for_no_drain_and_no_bake() {
+    // A drain takes half a minute in here, and an alarm is seen after ten seconds.
+    let world = World::new(2, 1)
+        .watched(BAKE_MS)
+        .with_alarm_at(forward(2, Phase::Deregister));
+    let sim = Sim::new(world).finish();
+    assert_eq!(sim.outcome(), Outcome::RolledBack);
+    let state = |step: Step| sim.release.steps[&step].clone();
+    let fired_at = state(forward(2, Phase::Deregister)).last_at;
+    let back_at = state(back(2, Phase::Register)).begun_at;
+    assert!(
+        limits::between_ms(fired_at, back_at) <= 10_000,
+        "{fired_at} {back_at}"
+    );
+
+    let sim = Sim::new(World::new(2, 1).watched(BAKE_MS).with_alarm_at(Step::Sweep)).finish();
+    let lasted_ms = |state: drawgate_rollout::StepState| limits::between_ms(state.begun_at, state.last_at);
+    assert!(lasted_ms(sim.release.steps[&Step::Bake].clone()) <= 10_000);
+}
+
+#[test]
+fn a_quiet_roll_is_watched_from_its_first_touch_to_the_end_of_its_bake() {
+    let sim = Sim::new(World::new(3, 1).watched(BAKE_MS)).finish();
+    assert_eq!(sim.outcome(), Outcome::Succeeded);
+    let begun = |step: &Step| sim.release.steps[step].begun_at;
+    assert!(begun(&Step::Watch) <= begun(&suspend()));
+    let watch = &sim.release.steps[&Step::Watch];
+    assert!(
+        watch.last_at >= sim.release.steps[&Step::Bake].last_at,
+        "ends with the bake"
+    );
+    assert!(
+        watch.last_at <= begun(&resume()),
+        "and before anything is resumed"
+    );
+    // Begun anew each five minutes, and not oftener.
+    let lasted_ms = limits::between_ms(watch.begun_at, watch.last_at);
+    assert_eq!(u64::from(watch.attempts), lasted_ms / limits::WATCH_MS + 1);
+}
+
+#[test]
+fn a_bake_is_told_with_its_end_and_lasts_so_long() {
+    let sim = Sim::new(World::new(2, 1).watched(BAKE_MS)).finish();
+    let bake = &sim.release.steps[&Step::Bake];
+    assert_eq!(limits::between_ms(bake.begun_at, bake.last_at), BAKE_MS);
+    let until = limits::after(bake.begun_at, BAKE_MS);
+    let told: Vec<&Event> = sim
+        .events
+        .iter()
+        .filter(|event| event.key() == "baking")
+        .collect();
+    assert_eq!(told, [&Event::Baking { until }]);
+}
+
+#[test]
+fn without_a_bake_the_watched_alarms_are_read_once_more_at_the_end() {
+    let sim = Sim::new(World::new(2, 1).watched(0)).finish();
+    assert_eq!(sim.attempts(&Step::Bake), 1);
+    assert!(sim.events.iter().all(|event| event.key() != "baking"));
+    let unwatched = Sim::new(World::new(2, 1)).finish();
+    assert_eq!(
+        (unwatched.attempts(&Step::Bake), unwatched.attempts(&Step::Watch)),
+        (0, 0)
+    );
+}
+
+#[test]
+fn a_bake_without_a_watch_list_is_a_wait() {
+    let mut world = World::new(2, 1);
+    world.definition.alarms.bake_ms = BAKE_MS;
+    let sim = Sim::new(world).finish();
+    assert_eq!(sim.outcome(), Outcome::Succeeded);
+    assert_eq!((sim.attempts(&Step::Bake), sim.attempts(&Step::Watch)), (1, 0));
+}
+
+#[test]
+fn a_bake_that_no_worker_saw_to_its_end_begins_anew() {
+    let mut sim = Sim::new(World::new(2, 1).watched(BAKE_MS));
+    while sim.attempts(&Step::Bake) == 0 {
+        sim.kill_at = Some(sim.journal.len() + 1);
+        assert!(sim.run().is_err());
+    }
+    let extents = vec![Extent::None; sim.flights.len()];
+    sim.die(&extents, 1_200_000);
+    let taken_up_at = sim.now;
+    let sim = sim.finish();
+    assert_eq!(sim.outcome(), Outcome::Succeeded);
+    let bake = &sim.release.steps[&Step::Bake];
+    assert!(limits::between_ms(taken_up_at, bake.last_at) >= BAKE_MS);
+    assert_eq!(
+        sim.events.iter().filter(|event| event.key() == "baking").count(),
+        2
+    );
+}
+
+#[test]
+fn trap_16_alarms_that_cannot_be_seen_take_all_back() {
+    // What the watch says when it was blind for the patience of a step is its last word.
+    let world = World::new(2, 1).watched(2 * limits::WATCH_MS);
+    let sim = Sim::new(world.with(Step::Watch, Fault::Transient, 1)).finish();
+    assert_eq!(sim.outcome(), Outcome::RolledBack);
+    assert_eq!(sim.attempts(&Step::Watch), 1);
+    // The last look is repeated, and given up after its patience.
+    let once = Sim::new(World::new(2, 1).watched(0).with(Step::Bake, Fault::Transient, 2)).finish();
+    assert_eq!(once.outcome(), Outcome::Succeeded);
+    let never = Sim::new(
+        World::new(2, 1)
+            .watched(0)
+            .with(Step::Bake, Fault::Transient, usize::MAX),
+    )
+    .finish();
+    assert_eq!(never.outcome(), Outcome::RolledBack);
+}
+
+#[test]
+fn a_watch_that_is_broken_off_again_and_again_is_given_up() {
+    let twice = Sim::new(
+        World::new(2, 1)
+            .watched(0)
+            .with(Step::Watch, Fault::UnknownNotDone, 2),
+    )
+    .finish();
+    assert_eq!(twice.outcome(), Outcome::Succeeded);
+    let ever = World::new(3, 1)
+        .watched(1_800_000)
+        .with(Step::Watch, Fault::UnknownNotDone, usize::MAX);
+    let ever = Sim::new(ever).finish();
+    assert_eq!(ever.outcome(), Outcome::RolledBack);
+    assert_eq!(ever.release.turned_back.unwrap().step, Step::Watch);
+}
+
+#[test]
+fn killed_at_every_moment_of_a_watched_roll() {
+    for (hosts, out) in [(1, 1), (2, 1), (3, 2)] {
+        assert!(explore(&World::new(hosts, out).watched(BAKE_MS), Outcome::Succeeded) > 60);
+    }
+}
+
+#[test]
+fn trap_16_killed_at_every_moment_after_an_alarm_fired_at_each_step() {
+    let mut executions = 0;
+    for step in watched_steps(2) {
+        let world = World::new(2, 1).watched(BAKE_MS).with_alarm_at(step);
+        let outcome = Sim::new(world.clone()).finish().outcome();
+        // A worker that was away may find the alarm before the next host is touched, or after.
+        executions += crate::crash::explore_either(&world, outcome);
+    }
+    assert!(executions > 1_000, "{executions}");
+}
+
+#[test]
+fn an_alarm_that_fires_at_the_start_refuses_the_release_and_says_the_way_out() {
+    for (watch, silence) in [
+        (vec![ALARM.to_owned()], Vec::new()),
+        (Vec::new(), vec!["web-*".to_owned()]),
+    ] {
+        let mut world = World::new(2, 1);
+        world.definition.alarms = AlarmDefinition {
+            watch,
+            silence,
+            ..AlarmDefinition::default()
+        };
+        world.firing.insert(ALARM.to_owned());
+        let sim = Sim::new(world.clone()).finish();
+        assert_eq!(sim.outcome(), Outcome::Failed);
+        assert!(
+            sim.ended().summary.contains("web-5xx: in ALARM already"),
+            "{}",
+            sim.ended().summary
+        );
+
+        world.definition.alarms.allow_firing = true;
+        let sim = Sim::new(world).finish();
+        assert_eq!(sim.outcome(), Outcome::Succeeded);
+        let told = |event: &Event| match event {
+            Event::Started(started) => started
+                .warnings
+                .iter()
+                .any(|line| line.starts_with("web-5xx: IN ALARM")),
+            _ => false,
+        };
+        assert!(sim.events.iter().any(told));
+        let notes = &sim.ended().receipt.as_ref().unwrap().notes;
+        assert!(
+            notes.iter().any(|note| note.starts_with("web-5xx: IN ALARM")),
+            "{notes:?}"
+        );
+    }
+}
+
+#[test]
+fn an_alarm_that_fired_before_counts_once_it_fires_anew() {
+    let at = |s: i64| Some(start() + jiff::SignedDuration::from_secs(s));
+    let watch = |fired_before| WatchPlan {
+        name: ALARM.to_owned(),
+        fired_before,
+        since_before: at(0),
+    };
+    assert!(!watch(true).fires("ALARM", at(0)));
+    assert!(watch(true).fires("ALARM", at(60)));
+    assert!(!watch(true).fires("OK", at(60)) && !watch(false).fires("INSUFFICIENT_DATA", at(60)));
+    assert!(watch(false).fires("ALARM", at(60)));
+}
+
+#[test]
+fn a_watch_list_that_names_no_alarm_is_refused() {
+    let mut world = World::new(2, 1).watched(0);
+    world.definition.alarms.watch.push("web-4xx".to_owned());
+    let sim = Sim::new(world).finish();
+    assert_eq!(sim.outcome(), Outcome::Failed);
+    assert!(
+        sim.ended()
+            .summary
+            .contains("web-4xx: is on the watch list, and no alarm is called so"),
+        "{}",
+        sim.ended().summary
+    );
+}
+
+#[test]
+fn a_plan_of_the_version_before_is_read_and_watches_nothing() {
+    let sim = Sim::new(World::new(1, 1)).finish();
+    let plan = sim.journal.iter().find_map(|entry| match &entry.record {
+        Record::Outcome {
+            outcome: StepOutcome::Done {
+                evidence: Evidence::Planned { plan },
+            },
+            ..
+        } => Some(plan.as_ref().clone()),
+        _ => None,
+    });
+    let mut json = serde_json::to_value(plan.unwrap()).unwrap();
+    json.as_object_mut().unwrap().remove("watched");
+    json["definition"]["alarms"] = serde_json::json!({"silence": ["web-*"]});
+    let read: Plan = serde_json::from_value(json).unwrap();
+    assert!(read.watched.is_empty() && read.definition.alarms.bake_ms == 0);
+}
+
+#[test]
+fn a_roll_of_two_bakes_with_its_hosts_in_service() {
+    let sim = Sim::new(World::new(2, 1).watched(BAKE_MS)).finish();
+    let last_touch = sim.release.steps[&forward(2, Phase::Settle)].last_at;
+    assert!(last_touch <= sim.release.steps[&Step::Bake].begun_at);
+    assert_eq!(Release::fold(&sim.journal).unwrap(), sim.release);
+}

@@ -1,0 +1,115 @@
+//! `[alarms]`: which alarms are silenced while a roll lasts, which turn it back, and how long it bakes.
+
+use drawgate_rollout::definition::AlarmDefinition;
+use drawgate_schemas::{Environment, Service};
+
+use super::error::Problems;
+use super::limits as at;
+use super::placeholders::Template;
+use super::reader::{Field, Table};
+use super::service_file::aws_name;
+
+/// The section's keys, for the hint about a key in the wrong table.
+pub(super) const KEYS: [&str; 5] = ["silence", "watch", "watch_interval", "bake", "allow_firing"];
+
+/// The section, before an environment is filled in.
+#[derive(Debug, Clone)]
+pub(super) struct Alarms {
+    silence: Vec<Template>,
+    watch: Vec<Template>,
+    watch_interval_ms: u64,
+    bake_ms: u64,
+    allow_firing: bool,
+}
+
+impl Default for Alarms {
+    fn default() -> Self {
+        Self {
+            silence: Vec::new(),
+            watch: Vec::new(),
+            watch_interval_ms: at::WATCH_INTERVAL_DEFAULT_MS,
+            bake_ms: 0,
+            allow_firing: false,
+        }
+    }
+}
+
+impl Alarms {
+    /// Everything for one target.
+    pub(super) fn fill(&self, environment: &Environment, service: &Service) -> AlarmDefinition {
+        let fill = |names: &[Template]| names.iter().map(|name| name.fill(environment, service)).collect();
+        AlarmDefinition {
+            silence: fill(&self.silence),
+            watch: fill(&self.watch),
+            watch_interval_ms: self.watch_interval_ms,
+            bake_ms: self.bake_ms,
+            allow_firing: self.allow_firing,
+        }
+    }
+}
+
+/// Reads the section.
+pub(super) fn read(
+    mut table: Table<'_, '_>,
+    belongs: impl Fn(&str) -> Option<&'static str>,
+    problems: &mut Problems<'_>,
+) -> Alarms {
+    let default = Alarms::default();
+    let silence = table
+        .take("silence")
+        .map(|field| names(&field, "silence = [\"search-api-*\"]", "silence", problems));
+    let watch = table
+        .take("watch")
+        .map(|field| names(&field, "watch = [\"search-api-5xx\"]", "turn back on", problems));
+    let watch_interval = table.take("watch_interval");
+    let bake = table.take("bake");
+    let allow_firing = table.take("allow_firing").and_then(|field| field.flag(problems));
+    if let Some(field) = bake
+        .as_ref()
+        .or(watch_interval.as_ref())
+        .filter(|_| watch.is_none())
+    {
+        problems
+            .warning(field.span.clone(), "nothing is watched")
+            .hint("name the alarms that show that a version is bad: watch = [\"search-api-5xx\"]");
+    }
+    let mut duration = |field: Option<Field<'_, '_>>, bounds, default| {
+        field
+            .and_then(|field| field.duration(bounds, problems))
+            .unwrap_or(default)
+    };
+    let read = Alarms {
+        silence: silence.unwrap_or_default(),
+        watch: watch.unwrap_or_default(),
+        watch_interval_ms: duration(watch_interval, at::WATCH_INTERVAL, default.watch_interval_ms),
+        bake_ms: duration(bake, at::WATCHED_BAKE, default.bake_ms),
+        allow_firing: allow_firing.unwrap_or(default.allow_firing),
+    };
+    table.finish(belongs, problems);
+    read
+}
+
+/// Names of alarms; a `*` may stand at their end. `would` says what is done to alarms of others when it stands alone.
+fn names(field: &Field<'_, '_>, example: &str, would: &str, problems: &mut Problems<'_>) -> Vec<Template> {
+    let mut names = Vec::new();
+    for item in field.list(at::LIST, example, problems).unwrap_or_default() {
+        let Some(text) = item.text(problems) else { continue };
+        let star = text.find('*');
+        if star == Some(0) {
+            item.invalid_hint(
+                format!("{text:?} would {would} alarms of others too"),
+                "begin with the service's name, as in \"search-api-*\"",
+                problems,
+            );
+        } else if star.is_some_and(|star| star + 1 < text.len()) {
+            item.invalid_hint(
+                "a `*` may stand at the end only",
+                "list the alarms, or begin alike and end with `*`",
+                problems,
+            );
+        } else {
+            names.extend(aws_name(&item, problems));
+        }
+    }
+    names
+}
