@@ -1,5 +1,11 @@
 //! How many hosts at once, which first, and fleets that are not three equal hosts behind one target group.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "tests; the figures of a matrix are told as it runs"
+)]
 
 use drawgate_schemas::{Direction, Event, HostPhase, Outcome};
 use drawgate_tests::lab::HOSTS;
@@ -64,7 +70,7 @@ async fn trap_13_the_floor_holds_for_each_size_and_share() {
         let took_s = begun.elapsed().as_secs_f64();
         let served = load.stop_unharmed().await;
         let out = most_out(&scene.lab.get("transitions").await, "search-8080");
-        eprintln!(
+        println!(
             "{size} hosts, {share}: {out} out at most, {} requests, 0 failed, {took_s:.1} s",
             served.requests
         );
