@@ -3,9 +3,10 @@
 # fleets every size of fleet with every share of it out at once, in a lab of seven hosts
 # bench  one roll, measured against the floor that load balancer and Docker impose
 # bench-peer  the same, and then Ansible with the classic playbook on the same fleet (installs Ansible under target/)
+# membership  an instance launched, and one terminated, at each phase of a roll; every phase, where `make test` takes a few
 # deny   licences, sources and bans of the dependencies (needs cargo-deny)
 
-.PHONY: demo test fmt lint build unit e2e fleets bench bench-peer deny lab
+.PHONY: demo test fmt lint build unit e2e fleets bench bench-peer membership deny lab
 .NOTPARALLEL:
 
 LAB := infra/lab/lab run --quiet --
@@ -56,6 +57,10 @@ bench-peer: lab
 	@$(TIMED) "build" cargo build --locked --release --workspace --bins
 	@$(TIMED) "install Ansible" tests/peer/install
 	@DRAWGATE_BENCH_PEER=target/peer $(LAB) target/release/bench
+
+membership: lab build
+	@DRAWGATE_MEMBERSHIP=all $(TIMED) "members come and go at every phase" $(LAB) \
+		$(CARGO_TEST) --test membership -- --test-threads=1 --nocapture
 
 deny:
 	cargo deny --locked check bans licenses sources

@@ -19,6 +19,7 @@
     reason = "a helper that cannot do its work has failed its test, and says so"
 )]
 
+pub mod boot;
 pub mod broker;
 pub mod events;
 pub mod lab;

@@ -16,6 +16,12 @@ pub fn program(name: &str) -> PathBuf {
     found.unwrap_or_else(|| panic!("{name} is not built: cargo build --bins, or run with `make test`"))
 }
 
+/// A file of the repository.
+pub fn repository(name: &str) -> PathBuf {
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR"));
+    tests.parent().unwrap_or(tests).join(name)
+}
+
 /// A file of the lab, such as `load`.
 pub fn lab_tool(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))

@@ -56,6 +56,13 @@ impl Service {
         }
     }
 
+    /// The same, with its wanted version published.
+    #[must_use]
+    pub fn publishing(mut self) -> Self {
+        self.fleet += "\nwanted_parameter = \"/drawgate/wanted/{environment}/{service}\"";
+        self
+    }
+
     /// The same on another port of the hosts.
     #[must_use]
     pub fn on_port(mut self, port: u16) -> Self {
