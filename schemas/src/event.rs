@@ -94,6 +94,8 @@ pub enum Event {
         /// The alarms whose actions were on and are off now.
         alarms: Vec<String>,
     },
+    /// What runs once before the first host, or after the last, came a step further.
+    Hook(HookProgress),
     /// A host came a step further.
     Host(HostProgress),
     /// Every host is on the wanted version; before that is called good, the watched alarms are read for a while longer.
@@ -168,6 +170,7 @@ impl Event {
             Self::Staged { .. } => "staged",
             Self::Suspended(_) => "suspended",
             Self::Silenced { .. } => "silenced",
+            Self::Hook(_) => "hook",
             Self::Host(_) => "host",
             Self::Baking { .. } => "baking",
             Self::TurnedBack { .. } => "turned_back",
@@ -226,6 +229,59 @@ pub struct Suspension {
     pub processes: Vec<String>,
     /// Processes that somebody else had suspended before: left alone.
     pub left_alone: Vec<String>,
+}
+
+/// How far a hook is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct HookProgress {
+    /// Which.
+    pub hook: Hook,
+    /// How far.
+    pub state: HookState,
+    /// The instance that it runs on; absent where that is not known, or where it is the worker itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on: Option<String>,
+    /// Which attempt this is.
+    pub attempt: u32,
+    /// Attempts at most.
+    pub attempts: u32,
+    /// From its first attempt until now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub took_ms: Option<u64>,
+    /// What went wrong.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+}
+
+/// What runs once per release.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Hook {
+    /// `[before]`: before the first host.
+    Before,
+    /// `[after]`: after the last host.
+    After,
+}
+
+/// How far a hook is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum HookState {
+    /// It runs.
+    Begun,
+    /// It had a good end.
+    Passed,
+    /// This attempt failed.
+    Failed,
+}
+
+impl fmt::Display for Hook {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Before => "[before]",
+            Self::After => "[after]",
+        })
+    }
 }
 
 /// How far one host is.

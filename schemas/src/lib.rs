@@ -16,13 +16,14 @@ pub mod schema;
 pub mod topology;
 
 pub use event::{
-    Direction, Ended, Event, HostPhase, HostProgress, HostRef, Outcome, Started, StatusEvent, Suspension,
+    Direction, Ended, Event, Hook, HookProgress, HookState, HostPhase, HostProgress, HostRef, Outcome,
+    Started, StatusEvent, Suspension,
 };
 pub use image::{Digest, ImageReference};
 pub use name::{Environment, InvalidName, ReleaseId, Service, Site, Text};
 pub use question::{Answer, Ask, HostLogs, Question, ReleaseState, ReleaseView, Reply};
 pub use receipt::{
-    AlarmReceipt, GroupReceipt, HostReceipt, PhaseTime, Receipt, TargetReceipt, WantedReceipt,
+    AlarmReceipt, GroupReceipt, HookReceipt, HostReceipt, PhaseTime, Receipt, TargetReceipt, WantedReceipt,
 };
 pub use rejection::{Rejection, RejectionCode};
 pub use request::{Build, Options, ReleaseRequest, Version1};

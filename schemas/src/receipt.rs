@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::event::{Direction, HostPhase};
+use crate::event::{Direction, Hook, HostPhase};
 use crate::image::Digest;
 
 /// Before and after of everything a release may touch.
@@ -33,8 +33,29 @@ pub struct Receipt {
     /// The wanted version, where the service publishes one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wanted: Option<WantedReceipt>,
+    /// `[before]` and `[after]`, where they were run.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hooks: Vec<HookReceipt>,
     /// What is not as it was, each with the command that mends it. Empty unless the outcome is `needs_operator`.
     pub left_over: Vec<String>,
+}
+
+/// What became of a hook.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct HookReceipt {
+    /// Which.
+    pub hook: Hook,
+    /// Program and arguments, as the service's file has them.
+    pub run: Vec<String>,
+    /// Whether it had a good end.
+    pub passed: bool,
+    /// How often it was tried, or looked at.
+    pub attempts: u32,
+    /// From its first attempt to its end.
+    pub took_ms: u64,
+    /// What went wrong.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
 }
 
 /// One host, before and after.

@@ -33,6 +33,8 @@ pub struct Service {
     pub alarms: String,
     /// The body of `[verify]`; without one, the container has to run only.
     pub verify: Option<String>,
+    /// More sections at the end.
+    pub more: String,
 }
 
 impl Service {
@@ -53,6 +55,7 @@ impl Service {
             container: String::new(),
             alarms: String::new(),
             verify: Some("http = { path = \"/health\", port = 8080 }".to_owned()),
+            more: String::new(),
         }
     }
 
@@ -112,6 +115,7 @@ impl Service {
             let timing = if verify.contains("attempts") { "" } else { timing };
             let _ = write!(text, "\n[verify]\n{verify}\n{timing}\n");
         }
+        let _ = write!(text, "\n{}\n", self.more);
         text
     }
 }

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand, ValueEnum};
 use drawgate_worker::commands::{self, CommandError, plan::PlanArguments};
 use drawgate_worker::config::env_vars;
-use drawgate_worker::error_chain;
+use drawgate_worker::{error_chain, program};
 use tracing_subscriber::EnvFilter;
 
 /// Rolls fleets: consumes release messages and does what they ask, host by host.
@@ -65,6 +65,13 @@ enum Command {
         #[arg(long, value_enum, default_value_t = Format::Text)]
         format: Format,
     },
+    /// Run a program until it or standard input ends. The worker holds its own programs by it.
+    #[command(hide = true)]
+    Hold {
+        /// Program and arguments.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true)]
+        words: Vec<String>,
+    },
     /// Check the configuration; every mistake with its file, line and fix.
     Check {
         /// How the findings are written.
@@ -94,6 +101,7 @@ pub(crate) async fn main() -> ExitCode {
             };
             commands::plan::plan(&cli.config, arguments).await
         }
+        Command::Hold { words } => Ok(hold(&words)),
         Command::Check { format } => commands::check::check(&cli.config, format == Format::Json),
     };
     match done {
@@ -114,6 +122,15 @@ fn say(error: &CommandError) {
     if let Some(hint) = error.hint() {
         eprintln!("hint: {hint}");
     }
+}
+
+#[expect(clippy::print_stderr, reason = "what the program prints goes here too")]
+fn hold(words: &[String]) -> ExitCode {
+    program::hold(words).unwrap_or_else(|(error, code)| {
+        let name = words.first().map_or("", String::as_str);
+        eprintln!("{name} could not be started: {error}");
+        code
+    })
 }
 
 #[expect(clippy::print_stderr, reason = "there is no log yet")]

@@ -10,7 +10,9 @@ pub mod effects;
 pub mod host;
 pub mod intake;
 pub mod ledger;
+pub mod program;
 pub mod roll;
+mod shown;
 pub mod wanted;
 
 /// An error with its causes, on one line.

@@ -1,8 +1,8 @@
 //! What each event is worth in words.
 
 use drawgate_schemas::{
-    Direction, Ended, Event, HostPhase, HostProgress, Outcome, RejectionCode, ReleaseRequest, StatusEvent,
-    Suspension,
+    Direction, Ended, Event, HookProgress, HookState, HostPhase, HostProgress, Outcome, RejectionCode,
+    ReleaseRequest, StatusEvent, Suspension,
 };
 
 use super::layout::{Line, Mark, clean};
@@ -79,6 +79,7 @@ pub(crate) fn lines(state: &ViewState, event: &StatusEvent, detail: Detail) -> V
         Event::Suspended(suspension) => line(Mark::Ok, suspended(suspension)),
         Event::Silenced { alarms } => line(Mark::Ok, named("silenced", alarms)),
         Event::Baking { until } => line(Mark::Ok, format!("on all hosts; bakes until {until:.0}")),
+        Event::Hook(progress) => vec![hook(progress)],
         Event::Host(progress) => host(state, progress, detail).into_iter().collect(),
         Event::TurnedBack { reason, instance } => turned_back(reason, instance.as_deref()),
         Event::Resumed(suspension) => {
@@ -188,6 +189,34 @@ fn named(verb: &str, alarms: &[String]) -> String {
         return format!("{verb} {alarms}");
     }
     format!("{verb} {alarms} ({}{more})", shown.join(", "))
+}
+
+fn hook(progress: &HookProgress) -> Line {
+    let HookProgress {
+        hook,
+        attempt,
+        attempts,
+        ..
+    } = progress;
+    let on = progress
+        .on
+        .as_ref()
+        .map_or(String::new(), |on| format!(" on {on}"));
+    let after = progress
+        .took_ms
+        .map_or(String::new(), |ms| format!(" after {}", span_ms(ms)));
+    let counted = match attempts {
+        1 => String::new(),
+        attempts => format!(", attempt {attempt} of {attempts}"),
+    };
+    match progress.state {
+        HookState::Begun => Line::new(Mark::Note, format!("{hook} runs{on}")),
+        HookState::Passed => Line::new(Mark::Ok, format!("{hook} passed{on}{after}{counted}")),
+        HookState::Failed => {
+            let why = progress.detail.as_deref().unwrap_or("no reason given");
+            Line::new(Mark::Warn, format!("{hook} failed{on}{after}{counted}: {why}"))
+        }
+    }
 }
 
 fn host(state: &ViewState, progress: &HostProgress, detail: Detail) -> Option<Line> {

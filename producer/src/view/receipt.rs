@@ -44,6 +44,11 @@ pub(crate) fn receipt(receipt: &Receipt) -> Vec<String> {
             wanted.parameter
         ));
     }
+    rows.extend(receipt.hooks.iter().map(|hook| {
+        let end = if hook.passed { "passed" } else { "FAILED" };
+        let attempts = count(hook.attempts as usize, "attempt", "attempts");
+        format!("  {}: {end}, {attempts}: {}", hook.hook, hook.run.join(" "))
+    }));
     if let Some(digest) = &receipt.tag_moved_to {
         rows.push(format!(
             "  the tag has moved to {digest}; every host got {}",

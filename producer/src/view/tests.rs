@@ -159,6 +159,7 @@ fn receipt_of(hosts: Vec<HostReceipt>, duration_ms: u64) -> Receipt {
         }],
         alarms: alarms().into_iter().map(alarm).collect(),
         notes: Vec::new(),
+        hooks: Vec::new(),
         left_over: Vec::new(),
     }
 }

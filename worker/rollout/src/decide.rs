@@ -1,10 +1,10 @@
 //! The one function that holds all branching of a roll.
 //!
 //! ```text
-//!   resolve -> (turn) -> inspect -> forward: stage -> reserve -> suspend -> silence -> hosts -> publish -> sweep -> bake -+
-//!                                      |                                                                                 |
-//!                                      +-- a step failed, an alarm fired --> back: unpublish -> touched hosts -----------+
-//!                                                                                                                        v
+//!   resolve -> (turn) -> inspect -> forward: stage -> reserve -> before -> suspend -> silence -> hosts -> publish -> sweep -> bake -> after -+
+//!                                      |                                                                                                    |
+//!                                      +-- a step failed, an alarm fired --> back: unpublish -> touched hosts ------------------------------+
+//!                                                                                                                                           v
 //!                                                    restore: resume, unsilence, retire -> confirm -> end
 //! ```
 //!
@@ -17,6 +17,7 @@ use drawgate_schemas::Direction;
 use jiff::Timestamp;
 
 use crate::beside::{self, beside};
+use crate::definition::OnFailure;
 use crate::limits::{self, after};
 use crate::path;
 use crate::plan::{HostPlan, Plan};
@@ -129,6 +130,7 @@ impl Agenda<'_> {
         let stage: Vec<Step> = instances().map(|instance| Step::Stage { instance }).collect();
         self.must(&stage, plan.definition.roll.pull_concurrency as usize)?;
         self.wanted(plan, Step::Reserve)?;
+        self.before(plan)?;
         let suspend: Vec<Step> = each_group(plan, |group| Step::Suspend { group });
         self.must(&suspend, 1)?;
         self.must(&[Step::Silence], 1)?;
@@ -144,10 +146,10 @@ impl Agenda<'_> {
             return Part::Break(vec![Decision::Append(Record::TurnedBack { cause })]);
         }
         self.sweep()?;
-        if plan.watched.is_empty() && plan.definition.alarms.bake_ms == 0 {
-            return Part::Continue(());
+        if !plan.watched.is_empty() || plan.definition.alarms.bake_ms > 0 {
+            self.must(&[Step::Bake], 1)?;
         }
-        self.must(&[Step::Bake], 1)
+        self.after(plan)
     }
 
     fn wanted(&self, plan: &Plan, step: Step) -> Part {
@@ -166,6 +168,31 @@ impl Agenda<'_> {
             return Part::Continue(());
         }
         self.must(&[Step::Sweep], 1)
+    }
+
+    /// Once per release, on one host, before anything is touched.
+    fn before(&self, plan: &Plan) -> Part {
+        let host = self
+            .release
+            .before_host()
+            .filter(|_| plan.definition.before.is_some());
+        let Some(instance) = host.map(str::to_owned) else {
+            return Part::Continue(());
+        };
+        let create = Step::CreateBefore {
+            instance: instance.clone(),
+        };
+        self.must(&[create], 1)?;
+        self.must(&[Step::RunBefore { instance }], 1)
+    }
+
+    /// Has the last word, unless its failure is only to be reported.
+    fn after(&self, plan: &Plan) -> Part {
+        match plan.definition.after.as_ref().map(|after| after.on_failure) {
+            None => Part::Continue(()),
+            Some(OnFailure::RollBack) => self.must(&[Step::After], 1),
+            Some(OnFailure::Report) => self.try_all(&[Step::After], 1),
+        }
     }
 
     /// First the canary, which is watched for a while; then the others.
@@ -231,7 +258,7 @@ impl Agenda<'_> {
         let mut todo = Todo::default();
         // What boots meanwhile must not start what is being taken back. Hosts wait for the first try and no longer: they
         // run what failed, and Parameter Store may be away.
-        if self.release.begun(&Step::Reserve) {
+        if self.release.begun(&Step::Reserve) && !self.release.keeps_the_new() {
             todo.add(self, Step::Unpublish);
             let state = self.release.steps.get(&Step::Unpublish);
             if state.is_none_or(|state| state.attempts <= 1 && state.last.is_none()) {
@@ -269,7 +296,7 @@ impl Agenda<'_> {
         let unsilence = std::iter::once(Step::Silence).filter(begun).filter_map(undo);
         let retire = self
             .members()
-            .filter(|host| self.was_created(host))
+            .filter(|host| self.was_created(host) || self.release.begun(&create_before(host)))
             .map(|host| Step::Retire {
                 instance: host.instance.clone(),
             });
@@ -467,6 +494,12 @@ fn each_group(plan: &Plan, step: impl Fn(String) -> Step) -> Vec<Step> {
         .filter(|group| !group.suspend.is_empty())
         .map(|group| step(group.name.clone()))
         .collect()
+}
+
+fn create_before(host: &HostPlan) -> Step {
+    Step::CreateBefore {
+        instance: host.instance.clone(),
+    }
 }
 
 /// The step that undoes another one.

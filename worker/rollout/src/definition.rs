@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use drawgate_schemas::{Environment, Service};
 use serde::{Deserialize, Serialize};
 
+pub use crate::hooks::{AfterDefinition, BeforeDefinition, OnFailure, Place, Surroundings};
 use crate::share::Share;
 
 /// One service in one environment, with every `{environment}` already filled in.
@@ -36,6 +37,12 @@ pub struct ServiceDefinition {
     pub wanted_parameter: Option<String>,
     /// Image repositories that may be released (mandatory, never empty).
     pub images: Vec<String>,
+    /// What runs once before the first host.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<BeforeDefinition>,
+    /// What runs once after the last host.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<AfterDefinition>,
 }
 
 /// What is exchanged on a host when it is its turn.

@@ -11,10 +11,12 @@
 //! The worker's runner appends what is decided, performs it, appends what came of it, and asks again. Whoever wants
 //! to know how a roll behaves reads `decide.rs`; nothing else decides.
 
+pub mod arguments;
 mod beside;
 mod decide;
 pub mod definition;
 mod floor;
+mod hooks;
 pub mod limits;
 pub mod names;
 mod narrate;

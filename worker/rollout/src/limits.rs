@@ -11,6 +11,9 @@ use crate::step::{Phase, Step};
 /// One API call or engine call with its look before and after: the SDK's own time-out is 20 s, and two of them fit.
 pub const CALL_MS: u64 = 60_000;
 
+/// What a hook gets beyond its own time: to be stopped when that is over, and to have its last lines read.
+pub const HOOK_MARGIN_MS: u64 = CALL_MS;
+
 /// How long a step on the way forward is tried again when AWS throttles or a host is away for a moment. Longer, and
 /// the fleet would stand still with scaling suspended.
 pub const PATIENCE_MS: u64 = 120_000;
@@ -76,6 +79,14 @@ pub fn attempt_ms(step: &Step, release: &Release) -> u64 {
         // It ends by itself after its time, and is patient for so long again when it cannot see then.
         Step::Watch => WATCH_MS + PATIENCE_MS + CALL_MS,
         Step::Bake => plan.definition.alarms.bake_ms + 2 * CALL_MS,
+        Step::RunBefore { .. } => {
+            let before = plan.definition.before.as_ref();
+            before.map_or(0, |before| before.timeout_ms) + HOOK_MARGIN_MS
+        }
+        Step::After => {
+            let after = plan.definition.after.as_ref();
+            after.map_or(0, |after| after.timeout_ms) + roll.pull_timeout_ms + HOOK_MARGIN_MS
+        }
         Step::Host { instance, phase, .. } => host_attempt_ms(*phase, release.host(instance), plan, roll),
         // Inspect, Sweep and Confirm look at every host; Resume makes up to five calls.
         _ => 2 * CALL_MS,
@@ -95,15 +106,16 @@ fn host_attempt_ms(phase: Phase, host: Option<&HostPlan>, plan: &Plan, roll: &Ro
     }
 }
 
-/// Drain and health on the way forward: their bounds stand in the service's file.
+/// Drain and health on the way forward, and `[before]`: their bounds stand in the service's file.
 pub fn is_bounded_wait(step: &Step) -> bool {
     matches!(
         step,
-        Step::Host {
-            phase: Phase::Drain | Phase::Settle,
-            direction: Direction::Forward,
-            ..
-        }
+        Step::RunBefore { .. }
+            | Step::Host {
+                phase: Phase::Drain | Phase::Settle,
+                direction: Direction::Forward,
+                ..
+            }
     )
 }
 
@@ -125,7 +137,9 @@ pub fn patience_ms(step: &Step, release: &Release) -> u64 {
                 ..
             }
             | Step::Stage { .. }
-            | Step::Canary,
+            | Step::Canary
+            | Step::RunBefore { .. }
+            | Step::After,
             _,
         )
         | (Step::Watch, _) => attempt_ms(step, release),

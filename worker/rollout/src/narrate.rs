@@ -2,13 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use drawgate_schemas::{Direction, Event, HostPhase, HostProgress, HostRef, Started, Suspension};
+use drawgate_schemas::{
+    Direction, Event, Hook, HookProgress, HookState, HostPhase, HostProgress, HostRef, Started, Suspension,
+};
 
+use crate::definition::OnFailure;
 use crate::limits::between_ms;
 use crate::plan::{HostPlan, Plan};
 use crate::record::{Cause, Entry, Evidence, Failure, Record, StepOutcome};
 use crate::snapshot::Observation;
-use crate::state::{Release, host_step};
+use crate::state::{Release, Standing, host_step};
 use crate::step::{Phase, Step};
 use crate::wanted::WantedPlan;
 
@@ -94,6 +97,10 @@ fn begun(release: &Release, step: &Step) -> Option<Event> {
     if *step == Step::Bake {
         return baking(release);
     }
+    if let Some(progress) = hook(release, step, HookState::Begun) {
+        let first = progress.attempt == 1;
+        return first.then_some(Event::Hook(progress));
+    }
     let Step::Host {
         instance,
         direction,
@@ -148,11 +155,10 @@ fn progress(release: &Release, instance: &str, direction: Direction, phase: Host
 
 fn ended_step(release: &Release, step: &Step, outcome: &StepOutcome) -> Vec<Event> {
     let Some(evidence) = outcome.evidence() else {
-        return outcome
-            .failure()
-            .and_then(|failure| setback(release, step, failure))
-            .into_iter()
-            .collect();
+        let failure = outcome.failure();
+        let told = failure.and_then(|failure| setback(release, step, failure));
+        let reported = failure.and_then(|failure| reported_only(release, step, failure));
+        return told.into_iter().chain(reported).collect();
     };
     if let (Evidence::Gone { why }, Some(instance)) = (evidence, step.instance()) {
         let direction = match step {
@@ -162,6 +168,9 @@ fn ended_step(release: &Release, step: &Step, outcome: &StepOutcome) -> Vec<Even
         let mut gone = progress(release, instance, direction, HostPhase::Gone);
         gone.detail = Some(why.clone());
         return vec![Event::Host(gone)];
+    }
+    if let Some(progress) = hook(release, step, HookState::Passed) {
+        return vec![Event::Hook(progress)];
     }
     let event = match (step, evidence) {
         (Step::Resolve, Evidence::Resolved { digest }) => Some(Event::Resolved {
@@ -226,6 +235,10 @@ fn ended_step(release: &Release, step: &Step, outcome: &StepOutcome) -> Vec<Even
 
 /// An attempt that failed and will be made again, where people wonder why it takes so long.
 fn setback(release: &Release, step: &Step, failure: &Failure) -> Option<Event> {
+    if let Some(mut progress) = hook(release, step, HookState::Failed) {
+        progress.detail = Some(failure.what.clone());
+        return Some(Event::Hook(progress));
+    }
     let attempts = release.steps.get(step).map_or(0, |state| state.attempts);
     match step {
         // What the turn itself stopped is no news beside it.
@@ -253,6 +266,47 @@ fn setback(release: &Release, step: &Step, failure: &Failure) -> Option<Event> {
         }),
         _ => None,
     }
+}
+
+/// How far a hook is, where the step is one.
+fn hook(release: &Release, step: &Step, state: HookState) -> Option<HookProgress> {
+    let definition = &release.plan.as_ref()?.definition;
+    let (hook, on, attempts) = match step {
+        Step::RunBefore { instance } => (Hook::Before, Some(instance.clone()), 1),
+        Step::After => (Hook::After, None, definition.after.as_ref()?.attempts),
+        _ => return None,
+    };
+    let last = release.steps.get(step);
+    let ran_on = match last.and_then(|last| last.last.as_ref()?.evidence()) {
+        Some(Evidence::Ran { on, .. }) => Some(on.clone()),
+        _ => None,
+    };
+    Some(HookProgress {
+        hook,
+        state,
+        on: on.or(ran_on),
+        attempt: last.map_or(0, |last| last.attempts),
+        attempts,
+        took_ms: last
+            .filter(|_| state != HookState::Begun)
+            .map(|last| between_ms(last.begun_at, last.last_at)),
+        detail: None,
+    })
+}
+
+/// An `[after]` that failed for good where the file wants that only said: a green end must not hide it.
+fn reported_only(release: &Release, step: &Step, failure: &Failure) -> Option<Event> {
+    let after = release.plan.as_ref()?.definition.after.as_ref()?;
+    let last_at = release.steps.get(step)?.last_at;
+    let failed = matches!(release.standing(step, last_at), Standing::Failed(_));
+    if *step != Step::After || after.on_failure != OnFailure::Report || !failed {
+        return None;
+    }
+    let text = format!(
+        "[after] FAILED: {}; the service's file says on_failure = \"report\", so the release goes on",
+        failure.what
+    );
+    Some(Event::Warning { text })
 }
 
 fn started(plan: &Plan) -> Started {

@@ -36,7 +36,7 @@ const BACK_UNSWAPPED: [Phase; 2] = [Phase::Register, Phase::Settle];
 pub(crate) fn phases(release: &Release, host: &HostPlan, direction: Direction) -> &'static [Phase] {
     match direction {
         Direction::Forward => &FORWARD,
-        Direction::Back if !release.touched(&host.instance) => &[],
+        Direction::Back if !release.touched(&host.instance) || release.stays(&host.instance) => &[],
         Direction::Back if !release.begun(&host_step(&host.instance, Direction::Forward, Phase::Swap)) => {
             &BACK_UNSWAPPED
         }

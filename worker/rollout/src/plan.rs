@@ -235,6 +235,16 @@ impl Plan {
         sum / u64::from(self.at_once()) + bake_ms + self.definition.alarms.bake_ms
     }
 
+    /// What every host runs now, as a person calls it, where it is the same everywhere.
+    pub fn previous(&self) -> Option<&str> {
+        let mut versions = self
+            .hosts
+            .iter()
+            .map(|host| Some(host.before.as_ref()?.version_name.as_str()));
+        let first = versions.next()??;
+        versions.all(|version| version == Some(first)).then_some(first)
+    }
+
     /// The image as every host is told to run it.
     pub fn pinned(&self) -> String {
         format!("{}@{}", self.image.repository(), self.digest)

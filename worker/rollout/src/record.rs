@@ -162,6 +162,13 @@ pub enum Evidence {
         /// How many are open on the host.
         connections: u64,
     },
+    /// A program of the service's file ran to a good end.
+    Ran {
+        /// Where: an instance, or the worker.
+        on: String,
+        /// Its last lines.
+        output: Vec<String>,
+    },
     /// The instance is no longer a member of the fleet.
     Gone {
         /// How that was seen.

@@ -5,8 +5,8 @@
 use std::collections::BTreeSet;
 
 use drawgate_schemas::{
-    AlarmReceipt, Digest, Direction, Ended, GroupReceipt, HostReceipt, Outcome, PhaseTime, Receipt,
-    TargetReceipt, WantedReceipt,
+    AlarmReceipt, Digest, Direction, Ended, GroupReceipt, Hook, HookReceipt, HostReceipt, Outcome, PhaseTime,
+    Receipt, TargetReceipt, WantedReceipt,
 };
 use jiff::Timestamp;
 
@@ -99,6 +99,7 @@ fn left_over(release: &Release, plan: &Plan, seen: &Observation) -> Vec<String> 
             ));
         }
     }
+    left.extend(one_way(release, plan).filter(|_| release.turned_back.is_some()));
     for host in release.hosts() {
         if release.gone.contains(&host.instance) {
             left_over_gone(host, release, seen, &mut left);
@@ -130,7 +131,7 @@ fn left_over_adopted(
     if !after.member {
         return;
     }
-    if release.turned_back.is_some() {
+    if release.turned_back.is_some() && !release.keeps_the_new() {
         left.push(booted_on_this(instance, &plan.version_name));
     } else if let Some(why) = &after.unseen {
         left.push(format!("{instance} could not be seen: {why}"));
@@ -160,7 +161,7 @@ fn left_over_wanted(release: &Release, plan: &Plan, seen: &Observation, left: &m
         ));
         return;
     };
-    if release.turned_back.is_none() {
+    if release.turned_back.is_none() || release.keeps_the_new() {
         if value != Some(wanted.value.as_str()) {
             left.push(format!(
                 "{name} does not want this release, so that instances launched later start something else: publish it \
@@ -184,7 +185,7 @@ fn left_over_wanted(release: &Release, plan: &Plan, seen: &Observation, left: &m
 /// Members that were neither rolled nor adopted.
 fn left_over_strangers(release: &Release, plan: &Plan, seen: &Observation, left: &mut Vec<String>) {
     let published = release.begun(&Step::Publish);
-    let back = release.turned_back.is_some();
+    let back = release.turned_back.is_some() && !release.keeps_the_new();
     let ours = release.request.id.to_string();
     let version = &plan.version_name;
     let sweep = release
@@ -218,6 +219,35 @@ fn left_over_strangers(release: &Release, plan: &Plan, seen: &Observation, left:
         };
         left.extend(line);
     }
+}
+
+/// What a person has to know of a roll that stopped where no way back was: which host serves which version, and how it
+/// can go on. Nothing of it is out of service.
+fn one_way(release: &Release, plan: &Plan) -> Option<String> {
+    let command = plan.definition.before.as_ref()?.run.join(" ");
+    if !release.is_one_way() {
+        return None;
+    }
+    let (on_new, on_old): (Vec<&HostPlan>, Vec<&HostPlan>) = release
+        .hosts()
+        .filter(|host| !release.gone.contains(&host.instance))
+        .partition(|host| release.stays(&host.instance));
+    let ids = |hosts: &[&HostPlan]| {
+        let ids: Vec<&str> = hosts.iter().map(|host| host.instance.as_str()).collect();
+        if ids.is_empty() {
+            "no host".to_owned()
+        } else {
+            ids.join(", ")
+        }
+    };
+    Some(format!(
+        "[before] ({command}) ran and is not reversible, so that nothing is rolled back by itself: on {}: {}; on {}: {}; \
+         publish a version that works, or the old one if it works with what [before] did",
+        plan.version_name,
+        ids(&on_new),
+        before(release),
+        ids(&on_old),
+    ))
 }
 
 /// Whoever left the fleet and has ended is not missed. One that is still there, or back, was left by us where it was:
@@ -327,7 +357,7 @@ fn left_over_container(
         .as_deref()
         .filter(|_| after.running)
         .unwrap_or("nothing");
-    if release.turned_back.is_none() {
+    if release.turned_back.is_none() || release.stays(instance) {
         let pinned = plan.pinned();
         if !after.running || after.image.as_deref() != Some(pinned.as_str()) {
             left.push(format!("{instance} runs {runs} as {name}, not {pinned}"));
@@ -423,6 +453,7 @@ fn receipt(
                 .and_then(|seen| seen.wanted.as_ref())
                 .and_then(|seen| seen.version.clone()),
         }),
+        hooks: hooks(release, plan),
         left_over,
     }
 }
@@ -472,6 +503,35 @@ fn missed_actions(release: &Release, group: &GroupPlan) -> Vec<String> {
 fn is_gone(release: &Release, host: &HostPlan, seen: Option<&Observation>) -> bool {
     let after = seen.and_then(|seen| seen.hosts.get(&host.instance));
     release.gone.contains(&host.instance) || after.is_some_and(|after| !after.member)
+}
+
+fn hooks(release: &Release, plan: &Plan) -> Vec<HookReceipt> {
+    let definition = &plan.definition;
+    let before = release.before_host().map(|instance| Step::RunBefore {
+        instance: instance.to_owned(),
+    });
+    let before = before.zip(definition.before.as_ref().map(|before| &before.run));
+    let after = definition.after.as_ref().map(|after| (Step::After, &after.run));
+    let of = |(step, run): (Step, &Vec<String>)| {
+        let state = release.steps.get(&step)?;
+        Some(HookReceipt {
+            hook: if step == Step::After {
+                Hook::After
+            } else {
+                Hook::Before
+            },
+            run: run.clone(),
+            passed: release.done(&step),
+            attempts: state.attempts,
+            took_ms: between_ms(state.begun_at, state.last_at),
+            detail: state
+                .last
+                .as_ref()
+                .and_then(StepOutcome::failure)
+                .map(|failure| failure.what.clone()),
+        })
+    };
+    before.into_iter().chain(after).filter_map(of).collect()
 }
 
 fn group_receipt(group: &GroupPlan, seen: Option<&Observation>) -> GroupReceipt {
@@ -642,7 +702,9 @@ fn summary(release: &Release, plan: &Plan, outcome: Outcome, receipt: &Receipt) 
     match outcome {
         Outcome::Succeeded => {
             let joined = release.joined.len() + release.adopted.len();
-            format!("{hosts} of {hosts} on {to}, {joined} adopted, scaling and alarms as before")
+            let after =
+                failed_after(release).map_or_else(String::new, |what| format!("; [after] FAILED: {what}"));
+            format!("{hosts} of {hosts} on {to}, {joined} adopted, scaling and alarms as before{after}")
         }
         Outcome::RolledBack => {
             format!(
@@ -651,6 +713,10 @@ fn summary(release: &Release, plan: &Plan, outcome: Outcome, receipt: &Receipt) 
             )
         }
         Outcome::Failed => format!("{why}; no host was touched, scaling and alarms as before"),
+        _ if release.is_one_way() && receipt.left_over.len() == 1 => {
+            let first = receipt.left_over.first().map_or("", String::as_str);
+            format!("{why}; {first}")
+        }
         _ if receipt.left_over.is_empty() => "no instance of the fleet is left".to_owned(),
         _ => {
             let n = receipt.left_over.len();
@@ -663,6 +729,12 @@ fn summary(release: &Release, plan: &Plan, outcome: Outcome, receipt: &Receipt) 
             format!("{cause}{n} left as it should not be: {first}")
         }
     }
+}
+
+/// What went wrong in an `[after]` whose failure is only reported.
+fn failed_after(release: &Release) -> Option<&str> {
+    let last = release.steps.get(&Step::After)?.last.as_ref()?;
+    last.failure().map(|failure| failure.what.as_str())
 }
 
 /// What ran before, as a person calls it.

@@ -297,7 +297,8 @@ impl Release {
             | Evidence::Stopped
             | Evidence::Swapped { .. }
             | Evidence::Outlasted { .. }
-            | Evidence::Swept { .. } => {}
+            | Evidence::Swept { .. }
+            | Evidence::Ran { .. } => {}
         }
     }
 
@@ -315,6 +316,65 @@ impl Release {
                 state.last_at = at;
             }
         }
+    }
+
+    /// How often, and how far apart, a step is tried that has its number of attempts in the service's file.
+    fn counted_attempts(&self, step: &Step) -> Option<(u32, u64)> {
+        let definition = &self.plan.as_ref()?.definition;
+        match step {
+            Step::Host {
+                phase: Phase::Verify,
+                direction: Direction::Forward,
+                ..
+            } => Some((definition.verify.attempts, definition.verify.interval_ms)),
+            Step::After => definition
+                .after
+                .as_ref()
+                .map(|after| (after.attempts, after.interval_ms)),
+            _ => None,
+        }
+    }
+
+    /// Where `[before]` runs, or ran: on the first host that takes requests, because its image and its network do
+    /// work; once begun there, nowhere else.
+    pub fn before_host(&self) -> Option<&str> {
+        let begun = self.steps.keys().find_map(|step| match step {
+            Step::CreateBefore { instance } => Some(instance.as_str()),
+            _ => None,
+        });
+        begun.or_else(|| self.any_host())
+    }
+
+    /// A member that serves, or else any: for what is to run on one of them.
+    pub fn any_host(&self) -> Option<&str> {
+        let members = || self.hosts().filter(|host| !self.gone.contains(&host.instance));
+        let serving = members().find(|host| host.was_healthy());
+        serving
+            .or_else(|| members().next())
+            .map(|host| host.instance.as_str())
+    }
+
+    /// Whether `[before]` ran to its end and cannot be undone: there is no way back without a person, then.
+    pub fn is_one_way(&self) -> bool {
+        let irreversible = self
+            .plan
+            .as_ref()
+            .and_then(|plan| plan.definition.before.as_ref())
+            .is_some_and(|before| !before.reversible);
+        let mut steps = self.steps.keys();
+        irreversible && steps.any(|step| matches!(step, Step::RunBefore { .. }) && self.done(step))
+    }
+
+    /// Whether a host keeps the new version on the way back: it serves with it, and there is no way back from what
+    /// `[before]` did.
+    pub fn stays(&self, instance: &str) -> bool {
+        self.is_one_way() && self.done(&host_step(instance, Direction::Forward, Phase::Settle))
+    }
+
+    /// Whether new instances go on starting the new version on the way back: every known host serves with it, and no host
+    /// is taken back.
+    pub fn keeps_the_new(&self) -> bool {
+        self.is_one_way() && self.begun(&Step::Publish)
     }
 
     /// Every host, in the order of the roll: the plan's, then those that joined.
@@ -385,18 +445,8 @@ impl Release {
         failure: &'a Failure,
         now: Timestamp,
     ) -> Standing<'a> {
-        let is_attempt_of_verify = matches!(
-            step,
-            Step::Host {
-                phase: Phase::Verify,
-                direction: Direction::Forward,
-                ..
-            }
-        ) && matches!(state.last, Some(StepOutcome::Transient { .. }));
-        if is_attempt_of_verify {
-            let verify = self.plan.as_ref().map(|plan| &plan.definition.verify);
-            let (attempts, interval_ms) =
-                verify.map_or((1, 0), |verify| (verify.attempts, verify.interval_ms));
+        let not_passed = matches!(state.last, Some(StepOutcome::Transient { .. }));
+        if let Some((attempts, interval_ms)) = self.counted_attempts(step).filter(|_| not_passed) {
             if state.attempts >= attempts {
                 return Standing::Failed(failure);
             }

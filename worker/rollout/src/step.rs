@@ -18,6 +18,17 @@ pub enum Step {
         /// The EC2 instance's id.
         instance: String,
     },
+    /// Create the one-off container of `[before]` on one host, without starting it. A step of its own: what was only
+    /// created has not run, whatever happened to the worker.
+    CreateBefore {
+        /// The EC2 instance's id.
+        instance: String,
+    },
+    /// Start that container unless it has run already, and wait for its end.
+    RunBefore {
+        /// The EC2 instance's id.
+        instance: String,
+    },
     /// Tag one Auto Scaling group with the processes to be suspended, then suspend them.
     Suspend {
         /// The group's name.
@@ -43,6 +54,8 @@ pub enum Step {
     Publish,
     /// Look whether every member of the fleet is among the hosts that were rolled; others join.
     Sweep,
+    /// Run `[after]`, once.
+    After,
     /// Give the wanted version's parameter its value of before, or delete it.
     Unpublish,
     /// Read the watched alarms again and again; one that goes into ALARM ends it. Goes on beside other steps. Reads only.
@@ -106,9 +119,11 @@ impl Step {
     /// The instance it is about, if it is about one.
     pub fn instance(&self) -> Option<&str> {
         match self {
-            Self::Stage { instance } | Self::Host { instance, .. } | Self::Retire { instance } => {
-                Some(instance)
-            }
+            Self::Stage { instance }
+            | Self::CreateBefore { instance }
+            | Self::RunBefore { instance }
+            | Self::Host { instance, .. }
+            | Self::Retire { instance } => Some(instance),
             _ => None,
         }
     }
@@ -123,6 +138,8 @@ impl Step {
             Self::Resolve
             | Self::Inspect
             | Self::Stage { .. }
+            | Self::CreateBefore { .. }
+            | Self::RunBefore { .. }
             | Self::Suspend { .. }
             | Self::Silence
             | Self::Canary
@@ -130,7 +147,8 @@ impl Step {
             | Self::Publish
             | Self::Sweep
             | Self::Watch
-            | Self::Bake => false,
+            | Self::Bake
+            | Self::After => false,
         }
     }
 
@@ -171,6 +189,8 @@ impl fmt::Display for Step {
             Self::Resolve => f.write_str("resolve the tag"),
             Self::Inspect => f.write_str("inspect the fleet"),
             Self::Stage { instance } => write!(f, "{instance}: pull the image"),
+            Self::CreateBefore { instance } => write!(f, "{instance}: create the container of [before]"),
+            Self::RunBefore { .. } => f.write_str("[before]"),
             Self::Suspend { group } => write!(f, "{group}: suspend processes"),
             Self::Silence => f.write_str("silence alarms"),
             Self::Host {
@@ -192,6 +212,7 @@ impl fmt::Display for Step {
             Self::Sweep => f.write_str("look for members that joined"),
             Self::Watch => f.write_str("watched alarms"),
             Self::Bake => f.write_str("bake"),
+            Self::After => f.write_str("[after]"),
             Self::Resume { group } => write!(f, "{group}: resume processes"),
             Self::Unsilence => f.write_str("enable alarm actions"),
             Self::Retire { instance } => write!(f, "{instance}: remove what is not needed"),

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
 
+use drawgate_rollout::definition::{OnFailure, Place};
 use drawgate_rollout::{Finding, HostPlan, Plan, Severity, StepOutcome};
 use drawgate_schemas::{Digest, ReleaseId, ReleaseRequest, Version1};
 use jiff::Timestamp;
@@ -152,6 +153,17 @@ fn render_plan(out: &mut String, plan: &Plan) {
         plan.hosts.len(),
         plan.definition.roll.pull_concurrency
     ));
+    if let Some(before) = &plan.definition.before {
+        step(format!(
+            "[before], once, in a container on one host: {}; if it fails, nothing is rolled{}",
+            before.run.join(" "),
+            if before.reversible {
+                ""
+            } else {
+                "; after it there is no automatic way back"
+            }
+        ));
+    }
     for group in plan.groups.iter().filter(|group| !group.suspend.is_empty()) {
         let names: Vec<&str> = group.suspend.iter().map(|process| process.as_str()).collect();
         step(format!("suspend {} of {}", names.join(", "), group.name));
@@ -175,6 +187,24 @@ fn render_plan(out: &mut String, plan: &Plan) {
         step(format!(
             "wait for {} s before it is called good",
             plan.definition.alarms.bake_ms.div_ceil(1000)
+        ));
+    }
+    if let Some(after) = &plan.definition.after {
+        step(format!(
+            "[after] {}: {}, {} at most; {}",
+            match after.place {
+                Place::Worker(_) => "on the worker",
+                Place::Container { .. } => "in a container on one host",
+            },
+            after.run.join(" "),
+            match after.attempts {
+                1 => "1 attempt".to_owned(),
+                attempts => format!("{attempts} attempts"),
+            },
+            match after.on_failure {
+                OnFailure::RollBack => "if it fails, all goes back",
+                OnFailure::Report => "if it fails, that is only said",
+            }
         ));
     }
     step("resume and enable exactly that again; compare before and after".to_owned());

@@ -215,6 +215,31 @@ pub(super) const ATTEMPTS: Bounds = Bounds {
 /// As the pipelines that were read for this do it.
 pub(super) const ATTEMPTS_DEFAULT: u32 = 3;
 
+/// One run of `[before]` or `[after]`.
+pub(super) const HOOK_TIMEOUT: Bounds = Bounds {
+    min: 1_000,
+    max: 86_400_000,
+    reason: "a migration may take hours; what takes longer than a day is no part of a release",
+};
+/// Long for a migration of a small database and for a round of browser tests.
+pub(super) const HOOK_TIMEOUT_DEFAULT_MS: u64 = 600_000;
+
+/// Attempts of `[after]`.
+pub(super) const HOOK_ATTEMPTS: Bounds = Bounds {
+    min: 1,
+    max: 20,
+    reason: "scaling is suspended while they last; a test that needs more is no test",
+};
+
+/// Time between two attempts of `[after]`.
+pub(super) const HOOK_INTERVAL: Bounds = Bounds {
+    min: 100,
+    max: 3_600_000,
+    reason: "scaling is suspended while it waits",
+};
+/// A minute between attempts is what pipelines take; ten seconds do for most.
+pub(super) const HOOK_INTERVAL_DEFAULT_MS: u64 = 10_000;
+
 /// Time between two attempts.
 pub(super) const INTERVAL: Bounds = Bounds {
     min: 100,

@@ -5,6 +5,7 @@
 
 use std::fmt;
 
+use drawgate_rollout::arguments::{Piece, pieces};
 use drawgate_schemas::{Environment, Service};
 
 /// A text whose placeholders are known to be good.
@@ -54,30 +55,21 @@ impl Template {
     pub(super) fn parse(text: &str) -> Result<Self, PlaceholderError> {
         let mut parts = Vec::new();
         let mut literal = String::new();
-        let mut rest = text;
-        while let Some(at) = rest.find('{') {
-            let (before, from_brace) = rest.split_at(at);
-            literal.push_str(before);
-            rest = match brace(from_brace) {
-                Brace::Escaped(word, rest) => {
+        for piece in pieces(text) {
+            match piece {
+                Piece::Text(text) => literal.push_str(text),
+                Piece::Escaped(word) => {
                     literal.push('{');
                     literal.push_str(word);
                     literal.push('}');
-                    rest
                 }
-                Brace::Placeholder(word, rest) => {
+                Piece::Placeholder(word) => {
                     let part = placeholder(word, literal.ends_with('$'))?;
                     parts.push(Part::Text(std::mem::take(&mut literal)));
                     parts.push(part);
-                    rest
                 }
-                Brace::Text(rest) => {
-                    literal.push('{');
-                    rest
-                }
-            };
+            }
         }
-        literal.push_str(rest);
         parts.push(Part::Text(literal));
         parts.retain(|part| !matches!(part, Part::Text(text) if text.is_empty()));
         Ok(Self { parts })
@@ -130,34 +122,6 @@ fn placeholder(word: &str, after_dollar: bool) -> Result<Part, PlaceholderError>
         "service" => Ok(Part::Service),
         _ => Err(PlaceholderError::Unknown(word.chars().take(40).collect())),
     }
-}
-
-enum Brace<'t> {
-    Escaped(&'t str, &'t str),
-    Placeholder(&'t str, &'t str),
-    Text(&'t str),
-}
-
-/// What a text means that begins with a brace, and what comes after that.
-fn brace(text: &str) -> Brace<'_> {
-    let after = text.strip_prefix('{').unwrap_or(text);
-    if let Some((word, rest)) = after.strip_prefix('{').and_then(word)
-        && let Some(rest) = rest.strip_prefix("}}")
-    {
-        return Brace::Escaped(word, rest);
-    }
-    match word(after).and_then(|(word, rest)| Some((word, rest.strip_prefix('}')?))) {
-        Some((word, rest)) => Brace::Placeholder(word, rest),
-        None => Brace::Text(after),
-    }
-}
-
-/// The word that a text begins with.
-fn word(text: &str) -> Option<(&str, &str)> {
-    let is_word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
-    let end = text.find(|c| !is_word(c)).unwrap_or(text.len());
-    let starts_well = text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
-    starts_well.then(|| text.split_at(end))
 }
 
 #[cfg(test)]

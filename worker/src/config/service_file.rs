@@ -9,6 +9,7 @@ use drawgate_schemas::{Environment, ImageReference, Service};
 use super::alarms_section::{self, Alarms};
 use super::container_section::{self, Container};
 use super::error::Problems;
+use super::hooks_section::{self, After, Before};
 use super::limits as at;
 use super::pattern::EnvironmentPattern;
 use super::placeholders::Template;
@@ -28,6 +29,8 @@ pub(super) struct ServiceFile {
     pub(super) alarms: Alarms,
     pub(super) images: Vec<String>,
     pub(super) wanted: Option<Located<Template>>,
+    pub(super) before: Option<Before>,
+    pub(super) after: Option<After>,
 }
 
 /// How the fleet is found, before an environment is filled in.
@@ -73,6 +76,11 @@ impl ServiceFile {
             suspend: self.roll.suspend.clone(),
             images: self.images.clone(),
             wanted_parameter: self.wanted_parameter(environment),
+            before: self
+                .before
+                .as_ref()
+                .map(|before| before.fill(environment, service)),
+            after: self.after.as_ref().map(|after| after.fill(environment, service)),
         }
     }
 }
@@ -121,6 +129,12 @@ pub(super) fn read(mut root: Table<'_, '_>, problems: &mut Problems<'_>) -> Opti
         .map(|table| alarms_section::read(table, belongs, problems))
         .unwrap_or_default();
     let images = read_policy(&mut root, problems);
+    let before = root
+        .section("before", problems)
+        .and_then(|table| hooks_section::read_before(table, problems));
+    let after = root
+        .section("after", problems)
+        .and_then(|table| hooks_section::read_after(table, problems));
     refuse_later_sections(&mut root, problems);
     root.finish(belongs, problems);
     let (service, fleet) = (service?, fleet?);
@@ -137,6 +151,8 @@ pub(super) fn read(mut root: Table<'_, '_>, problems: &mut Problems<'_>) -> Opti
         alarms,
         images,
         wanted,
+        before,
+        after,
     })
 }
 
@@ -157,16 +173,6 @@ fn belongs(key: &str) -> Option<&'static str> {
 }
 
 fn refuse_later_sections(root: &mut Table<'_, '_>, problems: &mut Problems<'_>) {
-    root.refuse(
-        "before",
-        "remove [before], and run the migration in the CI job before `drawgate publish`",
-        problems,
-    );
-    root.refuse(
-        "after",
-        "remove [after], and run the tests in the CI job after `drawgate publish --wait`",
-        problems,
-    );
     root.refuse(
         "secrets",
         "until then, give the service its secrets by a mounted file or by the instance's role",

@@ -9,7 +9,7 @@ use drawgate_rollout::{Evidence, HostPlan, LABEL_RELEASE, StepOutcome};
 use drawgate_schemas::Direction;
 use tokio::time::Instant;
 
-use super::names::labels;
+use super::names::{LABEL_AFTER, LABEL_BEFORE, labels};
 use super::outcome::{Effect, Sorted, either, refused};
 use super::targets::policy;
 use super::{Effects, Task};
@@ -182,6 +182,10 @@ impl Effects {
             let set_aside = container.name.strip_prefix(&prefix).is_some_and(is_short_id)
                 && container.restart_policy == RestartPolicy::No;
             let superseded = succeeded && set_aside;
+            if is_own_hook(&container, task) {
+                removed |= engine.remove(&container.id, true).await.sorted()?;
+                continue;
+            }
             // One that runs is somebody's service, whatever went wrong before.
             if (failed || superseded) && !container.running && keep != Some(container.id.as_str()) {
                 removed |= engine.remove(&container.id, false).await.sorted()?;
@@ -213,6 +217,13 @@ impl Effects {
 
 /// The engine's answer to a create when the image is not there (Docker Engine API, "ContainerCreate").
 const NO_SUCH_IMAGE: u16 = 404;
+
+/// The one-off container of a hook of this release. A `[before]` that still runs, of which nobody knew how to wait for
+/// its end, is left to end by itself.
+fn is_own_hook(container: &ContainerInfo, task: Task<'_>) -> bool {
+    let has = |label: &str| container.labels.get(label) == Some(&task.id());
+    has(LABEL_AFTER) || (has(LABEL_BEFORE) && !container.running)
+}
 
 /// As [`drawgate_schemas::ReleaseId::short`] writes it: other names that begin alike are not ours.
 fn is_short_id(text: &str) -> bool {

@@ -8,6 +8,7 @@ mod beside;
 mod canary;
 mod confirm;
 mod container;
+mod hooks;
 mod inspect;
 mod membership;
 mod names;
@@ -165,7 +166,17 @@ impl Effects {
             Step::Sweep => Box::pin(self.sweep(task)).await,
             Step::Watch => Box::pin(self.watch_alarms(task)).await,
             Step::Bake => Box::pin(self.bake(task)).await,
+            Step::After => Box::pin(self.after(task)).await,
             Step::Confirm => Box::pin(self.confirm(task)).await,
+            Step::CreateBefore { instance } | Step::RunBefore { instance } => {
+                match release.host(instance) {
+                    // Not `on_member`: of a host that is gone in its middle nobody knows how far it came.
+                    Some(host) => Box::pin(self.before(task, step, host)).await,
+                    None => StepOutcome::Refused {
+                        failure: Failure::new("not a host of this release"),
+                    },
+                }
+            }
             Step::Stage { instance } | Step::Retire { instance } | Step::Host { instance, .. } => {
                 match release.host(instance) {
                     Some(host) => self.on_member(task, step, host).await,

@@ -6,11 +6,16 @@ use std::collections::BTreeMap;
 use drawgate_rollout::definition::{Process, ServiceDefinition, VerifyDefinition};
 use drawgate_rollout::{LABEL_RELEASE, LABEL_VERSION, Plan, TargetPlan};
 use drawgate_schemas::Digest;
+use drawgate_schemas::ReleaseId;
 
 /// Tag of an Auto Scaling group: the release, and the processes that it suspends.
 pub(super) const GROUP_TAG: &str = "drawgate:suspended";
 /// Tag of an alarm whose actions a release disabled.
 pub(super) const ALARM_TAG: &str = "drawgate:silenced";
+/// Label of the one-off container of `[before]`: the release. Not [`LABEL_RELEASE`], which is the service's container.
+pub(super) const LABEL_BEFORE: &str = "drawgate.before";
+/// Label of the one-off container of `[after]`: the release.
+pub(super) const LABEL_AFTER: &str = "drawgate.after";
 /// Label: the digest.
 pub(super) const LABEL_DIGEST: &str = "drawgate.digest";
 /// Label: the service.
@@ -39,6 +44,11 @@ pub(super) fn target_tag(plan: &Plan, target: &TargetPlan) -> String {
 pub(super) fn target_value(release: &str, target: &TargetPlan) -> String {
     let zone = target.zone.as_deref().unwrap_or("-");
     format!("{release} {} {} {zone}", target.id, target.port)
+}
+
+/// Name of the one-off container of a hook, `before` or `after`.
+pub(super) fn one_off(name: &str, hook: &str, release: ReleaseId) -> String {
+    format!("{name}.hook-{hook}-{}", release.short())
 }
 
 /// Labels of a container of ours.

@@ -14,6 +14,7 @@ use tokio::time::timeout;
 use super::error::{Effect, HostError, TookTooLong};
 use super::limits;
 use super::pool::Host;
+use crate::shown::{shown, shown_lines};
 
 /// What became of a command in a container.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -107,58 +108,5 @@ async fn keep_tail<E>(output: impl Stream<Item = Result<LogOutput, E>>, tail: &m
         tail.extend_from_slice(&piece.into_bytes());
         let surplus = tail.len().saturating_sub(limits::EXEC_OUTPUT_BYTES);
         tail.drain(..surplus);
-    }
-}
-
-fn shown_lines(text: &str, tail: usize) -> Vec<String> {
-    let lines: Vec<&str> = text.lines().collect();
-    let first = lines.len().saturating_sub(tail);
-    lines[first..]
-        .iter()
-        .map(|line| shown(line).chars().take(limits::LOG_LINE_CHARS).collect())
-        .collect()
-}
-
-/// Text without control characters and terminal sequences; line ends and tabs stay.
-fn shown(text: &str) -> String {
-    let mut shown = String::with_capacity(text.len());
-    let mut characters = text.chars().peekable();
-    while let Some(character) = characters.next() {
-        match character {
-            '\u{1b}' if characters.next_if_eq(&'[').is_some() => {
-                // A terminal sequence ends with its first letter.
-                while characters
-                    .next_if(|character| ('\u{20}'..='\u{3f}').contains(character))
-                    .is_some()
-                {}
-                characters.next_if(|character| ('\u{40}'..='\u{7e}').contains(character));
-            }
-            '\n' | '\t' => shown.push(character),
-            _ if character.is_control() => {}
-            _ => shown.push(character),
-        }
-    }
-    shown
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_shown_has_no_terminal_sequences() {
-        assert_eq!(
-            shown("\u{1b}[1;31mred\u{1b}[0m\r\u{7}\u{1b}\u{9b}end\tä\n"),
-            "red".to_owned() + "end\tä\n"
-        );
-    }
-
-    #[test]
-    fn lines_are_few_and_short() {
-        let text = format!("{}\n{}", "old\n".repeat(60), "x".repeat(1000));
-        let lines = shown_lines(&text, 3);
-        assert_eq!(lines.len(), 3);
-        assert_eq!(lines[2].len(), limits::LOG_LINE_CHARS);
-        assert!(shown_lines("", 3).is_empty());
     }
 }

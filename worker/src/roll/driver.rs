@@ -302,7 +302,9 @@ impl Driver {
                     ..
                 }
             );
-            !waits && !step.reads()
+            // A hook can be waited for again, or tried again.
+            let is_hook = matches!(step, Step::RunBefore { .. } | Step::After);
+            !waits && !is_hook && !step.reads()
         };
         let open = |release: &Release| {
             release

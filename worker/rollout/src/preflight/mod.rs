@@ -9,7 +9,7 @@ mod time;
 use drawgate_schemas::{Digest, Options, ReleaseRequest, limits};
 use serde::{Deserialize, Serialize};
 
-use crate::definition::{RollPolicy, ServiceDefinition};
+use crate::definition::{OnFailure, RollPolicy, ServiceDefinition};
 use crate::plan::{HostPlan, Plan};
 use crate::snapshot::{FleetSnapshot, HostSnapshot, HostView};
 use crate::wanted::wanted_plan;
@@ -127,6 +127,7 @@ pub fn plan(
     }
     docker::own_names(request, &hosts, snapshot, &definition, &mut findings);
     docker::platforms(&hosts, snapshot, &mut findings);
+    hooks(&definition, &mut findings);
     fleet(&hosts, &definition, &mut findings);
     let target_groups = balance::target_groups(snapshot, &hosts, &definition, &mut findings);
     let groups = snapshot
@@ -167,6 +168,27 @@ pub fn plan(
     }
     plan.warnings = findings.iter().map(Finding::line).collect();
     Ok(plan)
+}
+
+/// What a person should know of the hooks before they say yes.
+fn hooks(definition: &ServiceDefinition, findings: &mut Vec<Finding>) {
+    if definition
+        .before
+        .as_ref()
+        .is_some_and(|before| !before.reversible)
+    {
+        let what = "reversible = false: once it has run there is no automatic way back; a host that fails is put \
+                    back into service on what it ran, the others stay as they are, and an operator is needed";
+        findings.push(Finding::warn("[before]", what));
+    }
+    if definition
+        .after
+        .as_ref()
+        .is_some_and(|after| after.on_failure == OnFailure::Report)
+    {
+        let what = "on_failure = \"report\": the release succeeds even when it fails";
+        findings.push(Finding::warn("[after]", what));
+    }
 }
 
 /// The hosts in the order of the roll: those that serve nobody first, because they cost nothing; then by id, so that

@@ -3,6 +3,7 @@
 //! intent (the entry before it is the last), after it (not begun), after the effect (done, unheard), and after the
 //! outcome (the next prefix).
 
+use drawgate_rollout::definition::OnFailure;
 use drawgate_rollout::{Entry, Phase, Record, Step};
 use drawgate_schemas::Outcome;
 
@@ -212,4 +213,36 @@ fn killed_twice_at_every_pair_of_moments() {
     let back = World::new(2, 1).with(forward(2, Phase::Verify), Fault::Refused, usize::MAX);
     let back_way = explore_twice(&back, Outcome::RolledBack);
     assert_eq!((forward_way, back_way), (2892, 12500));
+}
+
+#[test]
+fn killed_at_every_moment_with_hooks_before_runs_once() {
+    let hooks = |reversible| {
+        World::new(2, 1)
+            .with_before(reversible)
+            .with_after(OnFailure::RollBack)
+    };
+    let mut failing = hooks(false);
+    failing.before_code = 1;
+    let executions = [
+        explore(&hooks(true), Outcome::Succeeded),
+        explore(&hooks(false), Outcome::Succeeded),
+        explore(&failing, Outcome::Failed),
+        explore(
+            &hooks(true).with(Step::After, Fault::Refused, usize::MAX),
+            Outcome::RolledBack,
+        ),
+    ];
+    assert_eq!(executions, [108, 108, 31, 155]);
+}
+
+#[test]
+fn killed_at_every_moment_where_no_way_back_is() {
+    let ways = turning_points(2).map(|(step, _)| {
+        let world = World::new(2, 1)
+            .with_before(false)
+            .with(step, Fault::Refused, usize::MAX);
+        explore(&world, Outcome::NeedsOperator)
+    });
+    assert_eq!(ways, [48, 93, 114, 126, 106]);
 }

@@ -10,6 +10,7 @@ mod crash;
 mod driver;
 mod faults;
 mod fleet;
+mod hooks;
 mod journal;
 mod oracle;
 mod pace;

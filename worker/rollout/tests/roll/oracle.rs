@@ -19,6 +19,7 @@ fn ran(host: &Host) -> bool {
 pub(crate) fn always(before: &World, world: &World, release: &Release) {
     let context = || format!("{:#?}\nafter {:?}", world.hosts, world.performed.last());
     assert!(world.broken.is_empty(), "{:?}", world.broken);
+    assert!(world.before_runs <= 1, "[before] ran {} times", world.before_runs);
     let Some(plan) = &release.plan else {
         assert_eq!(world.hosts, before.hosts, "touched without a plan");
         return;
@@ -136,6 +137,29 @@ fn is_on_old(host: &Host, was: &Host) -> bool {
     host.old == was.old && host.named == was.named && host.new.as_ref().is_none_or(|new| !new.running)
 }
 
+/// What is not as it was beside the version of each host, of which every one serves on one or the other.
+fn half_way(before: &World, world: &World) -> Vec<String> {
+    let mut found = Vec::new();
+    for (instance, host) in &world.hosts {
+        let one = |on_new: bool| {
+            let mut alone = world.clone();
+            alone.hosts = [(instance.clone(), host.clone())].into();
+            // One parameter for all: looked at below.
+            alone.definition.wanted_parameter = None;
+            alone.parameter.clone_from(&before.parameter);
+            differences(before, &alone, on_new)
+        };
+        if !one(true).is_empty() {
+            found.extend(one(false));
+        }
+    }
+    let all_on_new = world.hosts.values().all(|host| is_on_new(world, host));
+    if world.parameter != before.parameter && !all_on_new {
+        found.push(format!("{:?} is wanted and not all run it", world.parameter));
+    }
+    found
+}
+
 /// At the end.
 pub(crate) fn at_end(before: &World, world: &World, release: &Release) {
     let ended = release.ended.as_ref().unwrap();
@@ -146,6 +170,18 @@ pub(crate) fn at_end(before: &World, world: &World, release: &Release) {
         .unwrap_or_default();
     let text = format!("{ended:#?}\n{:#?}", world.hosts);
     match ended.outcome {
+        Outcome::NeedsOperator if release.is_one_way() => {
+            assert_eq!(
+                half_way(before, world),
+                Vec::<String>::new(),
+                "left half-way: {text}"
+            );
+            assert!(
+                left_over.iter().any(|line| line.contains("not reversible")),
+                "{text}"
+            );
+            return;
+        }
         Outcome::NeedsOperator => {
             let really = differences(before, world, release.turned_back.is_none());
             let blind = release.observation.is_none();

@@ -4,8 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use drawgate_rollout::definition::{
-    AlarmDefinition, ContainerDefinition, FleetSelector, PortMapping, Probe, Process, Protocol,
-    RestartPolicy, RollPolicy, ServiceDefinition, Swap, VerifyDefinition,
+    AfterDefinition, AlarmDefinition, BeforeDefinition, ContainerDefinition, FleetSelector, OnFailure, Place,
+    PortMapping, Probe, Process, Protocol, RestartPolicy, RollPolicy, ServiceDefinition, Swap,
+    VerifyDefinition,
 };
 use drawgate_rollout::{
     AlarmSnapshot, ContainerSnapshot, Evidence, Failure, Finding, FleetSnapshot, GroupSnapshot, HostPlan,
@@ -79,6 +80,8 @@ pub(crate) fn definition() -> ServiceDefinition {
         suspend: Process::DEFAULT.to_vec(),
         wanted_parameter: None,
         images: vec![REPOSITORY.to_owned()],
+        before: None,
+        after: None,
     }
 }
 
@@ -175,6 +178,14 @@ impl Host {
     }
 }
 
+/// How far the container of `[before]` is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum OneOff {
+    Created,
+    Running,
+    Exited,
+}
+
 /// What goes wrong in place of a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fault {
@@ -223,6 +234,12 @@ pub(crate) struct World {
     pub(crate) boots: bool,
     /// Members that are on their way in, and stay so for so many looks.
     pub(crate) pending: BTreeMap<String, usize>,
+    /// The one-off container of `[before]`.
+    pub(crate) one_off: Option<OneOff>,
+    /// How often `[before]` ran.
+    pub(crate) before_runs: u32,
+    /// With which exit code it ends.
+    pub(crate) before_code: i64,
     /// Rules that a performance broke.
     pub(crate) broken: Vec<String>,
     /// What was performed, in its order.
@@ -306,9 +323,37 @@ impl World {
             parameter: None,
             boots: false,
             pending: BTreeMap::new(),
+            one_off: None,
+            before_runs: 0,
+            before_code: 0,
             broken: Vec::new(),
             performed: Vec::new(),
         }
+    }
+
+    /// With a `[before]` that cannot be undone, or one that can.
+    pub(crate) fn with_before(mut self, reversible: bool) -> Self {
+        self.definition.before = Some(BeforeDefinition {
+            run: vec!["bin/migrate".to_owned()],
+            env: BTreeMap::new(),
+            reversible,
+            timeout_ms: 600_000,
+        });
+        self
+    }
+
+    /// With an `[after]` of three attempts.
+    pub(crate) fn with_after(mut self, on_failure: OnFailure) -> Self {
+        self.definition.after = Some(AfterDefinition {
+            run: vec!["bin/browse".to_owned()],
+            place: Place::Container { image: None },
+            env: BTreeMap::new(),
+            attempts: 3,
+            interval_ms: 9_000,
+            timeout_ms: 60_000,
+            on_failure,
+        });
+        self
     }
 
     pub(crate) fn with(mut self, step: Step, fault: Fault, times: usize) -> Self {
@@ -438,6 +483,7 @@ impl World {
     fn half(&mut self, release: &Release, step: &Step) {
         match step {
             Step::Suspend { .. } => self.group_tag = Some(release.request.id.to_string()),
+            Step::RunBefore { .. } => self.start_before(),
             // All processes run again, the tag is still there.
             Step::Resume { .. } => self
                 .suspended
@@ -470,7 +516,7 @@ impl World {
 
     pub(crate) fn has_half(step: &Step) -> bool {
         match step {
-            Step::Suspend { .. } | Step::Resume { .. } => true,
+            Step::Suspend { .. } | Step::Resume { .. } | Step::RunBefore { .. } => true,
             Step::Host { phase, .. } => matches!(phase, Phase::Deregister | Phase::Swap),
             _ => false,
         }
@@ -488,11 +534,16 @@ impl World {
             _ if self.left(step) => done(Evidence::Gone {
                 why: "terminated in EC2".to_owned(),
             }),
-            Step::Stage { .. } => StepOutcome::done(),
-            Step::Canary => self.watch_canary(release),
             Step::Reserve => self.reserve(release),
             Step::Publish => self.publish(release),
             Step::Unpublish => self.unpublish(release),
+            Step::Canary => self.watch_canary(release),
+            Step::Stage { .. } | Step::After => StepOutcome::done(),
+            Step::CreateBefore { .. } => {
+                self.one_off.get_or_insert(OneOff::Created);
+                StepOutcome::done()
+            }
+            Step::RunBefore { instance } => self.run_before(instance),
             Step::Suspend { .. } => self.suspend(release),
             Step::Silence => self.switch_alarms(release, false),
             Step::Unsilence => self.switch_alarms(release, true),
@@ -506,6 +557,35 @@ impl World {
                 direction,
                 phase,
             } => self.on_host(release, instance, *direction, *phase),
+        }
+    }
+
+    /// Only a container that has never run is started.
+    fn start_before(&mut self) {
+        if self.one_off == Some(OneOff::Created) {
+            self.one_off = Some(OneOff::Running);
+            self.before_runs += 1;
+        }
+    }
+
+    fn run_before(&mut self, instance: &str) -> StepOutcome {
+        if self.hosts.values().any(|host| host.disturbed) || !self.suspended.is_empty() {
+            self.broken
+                .push("[before] ran after something was touched".to_owned());
+        }
+        self.start_before();
+        match self.one_off {
+            None => refused("the container of [before] is gone"),
+            Some(_) => {
+                self.one_off = Some(OneOff::Exited);
+                if self.before_code != 0 {
+                    return refused("[before] ended with exit code 1");
+                }
+                done(Evidence::Ran {
+                    on: instance.to_owned(),
+                    output: vec!["3 tables".to_owned()],
+                })
+            }
         }
     }
 
@@ -880,6 +960,7 @@ impl World {
         if release.turned_back.is_some() && host.named != Some(Which::New) {
             host.new = None;
         }
+        self.one_off = None;
         StepOutcome::done()
     }
 

@@ -64,6 +64,7 @@ fn ended(outcome: Outcome, summary: &str, hint: Option<&str>, left_over: &[&str]
         groups: vec![],
         alarms: vec![],
         notes: Vec::new(),
+        hooks: Vec::new(),
         left_over: left_over.iter().map(|&line| line.to_owned()).collect(),
     };
     Event::Ended(Box::new(Ended {

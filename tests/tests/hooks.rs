@@ -1,0 +1,304 @@
+//! `[before]` and `[after]` on the lab's hosts and beside the worker.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+
+use std::os::unix::fs::PermissionsExt as _;
+
+use drawgate_schemas::{Event, Hook, HookState, Outcome};
+use drawgate_tests::lab::HOSTS;
+use drawgate_tests::oracle::Look;
+use drawgate_tests::wait::until;
+use drawgate_tests::{Scene, Service};
+use serde_json::json;
+
+/// A service whose containers share a folder with their host, in which a hook can leave its traces.
+fn with_folder() -> Service {
+    let mut service = Service::of("search");
+    service.container = "volumes = [\"/home/deploy/conf:/conf\"]".to_owned();
+    service
+}
+
+/// A `[before]` that is this script in the image's own shell, and is given the tag.
+fn before(script: &str, more: &str) -> String {
+    format!(
+        "[before]\nrun = [\"/bin/sh\", \"-c\", '{script}', \"migrate\", \"{{tag}}\"]\ntimeout = \"20s\"\n{more}\n"
+    )
+}
+
+/// The folder on every host, empty.
+async fn folders(scene: &Scene) {
+    for host in HOSTS {
+        scene
+            .lab
+            .on_host(host, "rm -rf conf; mkdir -p conf; chmod 777 conf")
+            .await;
+    }
+}
+
+/// What hooks left in the file of every host, together.
+async fn traces(scene: &Scene, file: &str) -> Vec<String> {
+    let mut lines = Vec::new();
+    for host in HOSTS {
+        let text = scene
+            .lab
+            .on_host(host, &format!("cat conf/{file} 2>/dev/null || true"))
+            .await;
+        lines.extend(text.lines().map(str::to_owned));
+    }
+    lines
+}
+
+/// A program beside the worker that fails until it was run `times` times.
+fn program(scene: &Scene, name: &str, script: &str) -> String {
+    let path = scene.folder().join(name);
+    std::fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    path.to_str().unwrap().to_owned()
+}
+
+/// The worker is killed while it runs: the next one waits for its end, and nobody runs it again.
+#[tokio::test]
+async fn before_runs_once_though_the_worker_is_killed_while_it_runs() {
+    let scene = Scene::begin().await;
+    let mut service = with_folder();
+    let script = "echo \"$1 $DRAWGATE_PREVIOUS\" >>/conf/ran; busybox sleep 3; echo \"$1\" >>/conf/ended";
+    service.more = before(script, "");
+    scene.serve(&service);
+    let fleet = scene.fleet_on_v1("search", &HOSTS).await;
+    folders(&scene).await;
+    let v2 = scene.lab.image("search", "v2", "v2", "ok").await;
+    let worker = scene.worker().await;
+    let events = scene.events().await;
+    let before = Look::at(&scene.lab).await;
+
+    let id = scene.publish("search", "v2", &[]).await;
+    events.kind(id, "hook").await;
+    until("[before] runs", || async {
+        (!traces(&scene, "ran").await.is_empty()).then_some(())
+    })
+    .await;
+    assert_eq!(traces(&scene, "ended").await, Vec::<String>::new());
+    worker.kill().await;
+    let worker = scene.worker().await;
+    let ended = scene.judge(&events, id, Outcome::Succeeded, &before).await;
+
+    assert_eq!(traces(&scene, "ran").await, ["v2 v1"]);
+    assert_eq!(traces(&scene, "ended").await, ["v2"]);
+    let hooks = ended.receipt.unwrap().hooks;
+    assert!(
+        hooks.len() == 1 && hooks[0].passed && hooks[0].attempts == 2,
+        "{hooks:?}"
+    );
+    let after = Look::at(&scene.lab).await;
+    after.assert_runs(&fleet, "search", &scene.pinned("search", &v2));
+    scene.end_after_kill(worker).await;
+}
+
+/// Nothing is touched, its last lines can be read, and the next release may run it again.
+#[tokio::test]
+async fn before_that_fails_leaves_everything_untouched() {
+    let scene = Scene::begin().await;
+    let mut service = with_folder();
+    service.more = before("echo ran >>/conf/ran; echo \"no such table: users\"; exit 3", "");
+    scene.serve(&service);
+    scene.fleet_on_v1("search", &HOSTS).await;
+    folders(&scene).await;
+    scene.lab.image("search", "v2", "v2", "ok").await;
+    let worker = scene.worker().await;
+    let events = scene.events().await;
+    let before = Look::at(&scene.lab).await;
+    scene.lab.post("calls/reset", json!({})).await;
+
+    let output = scene.publish_with("search", "v2", &["--wait"]).await;
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    let id = events
+        .all()
+        .first()
+        .and_then(|event| event.release)
+        .expect("a release");
+    let ended = scene.judge(&events, id, Outcome::Failed, &before).await;
+
+    assert!(
+        ended
+            .summary
+            .contains("ended with exit code 3: no such table: users; no host was touched"),
+        "{}",
+        ended.summary
+    );
+    assert!(said.contains("[before] failed"), "{said}");
+    assert_eq!(traces(&scene, "ran").await, ["ran"]);
+    let shown = scene.show(id).await;
+    assert_eq!(shown["logs"][0]["lines"], json!(["no such table: users"]));
+    Look::at(&scene.lab).await.assert_containers_as(&before);
+    let calls = scene.lab.calls().await;
+    let writes: Vec<&String> = calls.keys().filter(|call| !call.contains(":Describe")).collect();
+    assert!(writes.is_empty(), "nothing is to be touched: {writes:?}");
+    scene.end(worker).await;
+}
+
+/// The second host fails after a `[before]` that cannot be undone: the first keeps the new version, the others are on
+/// the old one, all serve, scaling and alarms are as before, and a person is told.
+#[tokio::test]
+async fn without_a_way_back_a_failed_host_leaves_nobody_out_of_service() {
+    let scene = Scene::begin().await;
+    let mut service = with_folder();
+    service.more = before("true", "reversible = false");
+    service.verify = Some(
+        "command = [\"/bin/sh\", \"-c\", \"! /bin/busybox test -e /conf/broken-$APP_VERSION\"]\nattempts = 1"
+            .to_owned(),
+    );
+    scene.serve(&service);
+    let fleet = scene.fleet_on_v1("search", &HOSTS).await;
+    folders(&scene).await;
+    scene.lab.image("search", "v2", "v2", "ok").await;
+    let order = fleet.in_order();
+    scene.lab.on_host(&order[1].host, "touch conf/broken-v2").await;
+    let plan = scene
+        .drawgate_worker(&[
+            "plan",
+            "--environment",
+            "staging",
+            "--service",
+            "search",
+            "--image",
+            &scene.image("search", "v2"),
+        ])
+        .await;
+    let plan = String::from_utf8_lossy(&plan.stdout).into_owned();
+    assert!(
+        plan.contains("note: [before]: reversible = false: once it has run there is no automatic way back"),
+        "{plan}"
+    );
+    let worker = scene.worker().await;
+    let events = scene.events().await;
+    let before = Look::at(&scene.lab).await;
+
+    let id = scene.publish("search", "v2", &[]).await;
+    let ended = events.end(id).await;
+    assert_eq!(ended.outcome, Outcome::NeedsOperator, "{}", ended.summary);
+
+    Look::at(&scene.lab).await.assert_aws_as(&before);
+    let receipt = ended.receipt.unwrap();
+    let versions = |id: &str| {
+        let host = receipt.hosts.iter().find(|host| host.instance == id).unwrap();
+        host.version_after.clone().unwrap()
+    };
+    let after: Vec<String> = order.iter().map(|instance| versions(&instance.id)).collect();
+    assert_eq!(after, ["v2", "v1", "v1"]);
+    let (first, others) = (&order[0].id, format!("{}, {}", order[1].id, order[2].id));
+    let words = format!(
+        "nothing is rolled back by itself: on v2: {first}; on v1: {others}; publish a version that works"
+    );
+    assert!(
+        receipt.left_over.len() == 1 && receipt.left_over[0].contains(&words),
+        "{:?}",
+        receipt.left_over
+    );
+    scene.end(worker).await;
+}
+
+/// A test that passes at its second attempt passes; one that never does takes all back; both beside the worker.
+#[tokio::test]
+async fn after_passes_at_its_second_attempt_and_takes_all_back_where_it_never_does() {
+    let scene = Scene::begin().await;
+    let folder = scene.folder().display().to_string();
+    let script = format!(
+        "echo \"$1 $DRAWGATE_PREVIOUS $(env | grep -c AMQP_URL)\" >>{folder}/tried\n\
+         test \"$1\" = v2 && test $(grep -c v2 {folder}/tried) -ge 2"
+    );
+    let browse = program(&scene, "browse", &script);
+    let mut service = Service::of("search");
+    service.more = format!(
+        "[after]\nrun_on = \"worker\"\nrun = [\"{browse}\", \"{{version}}\"]\nattempts = 2\ninterval = \"100ms\"\n"
+    );
+    scene.serve(&service);
+    scene.fleet_on_v1("search", &["h1", "h2"]).await;
+    scene.lab.image("search", "v2", "v2", "ok").await;
+    scene.lab.image("search", "v3", "v3", "ok").await;
+    let worker = scene.worker().await;
+    let events = scene.events().await;
+    let before = Look::at(&scene.lab).await;
+
+    let id = scene.publish("search", "v2", &[]).await;
+    scene.judge(&events, id, Outcome::Succeeded, &before).await;
+    let on_v2 = Look::at(&scene.lab).await;
+    let hooks: Vec<_> = events
+        .of(id)
+        .into_iter()
+        .filter_map(|event| match event.event {
+            Event::Hook(hook) => Some((hook.hook, hook.state, hook.attempt)),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(
+        hooks,
+        [
+            (Hook::After, HookState::Begun, 1),
+            (Hook::After, HookState::Failed, 1),
+            (Hook::After, HookState::Passed, 2)
+        ]
+    );
+
+    let id = scene.publish("search", "v3", &[]).await;
+    let ended = scene.judge(&events, id, Outcome::RolledBack, &before).await;
+    assert!(
+        ended.summary.contains("[after]: ") && ended.summary.contains("exit code 1"),
+        "{}",
+        ended.summary
+    );
+    Look::at(&scene.lab).await.assert_containers_as(&on_v2);
+    let tried = std::fs::read_to_string(scene.folder().join("tried")).unwrap();
+    assert_eq!(tried, "v2 v1 0\nv2 v1 0\nv3 v2 0\nv3 v2 0\n");
+    scene.end(worker).await;
+}
+
+/// In a container of another image, whose failure is only reported: green, and loud.
+#[tokio::test]
+async fn after_in_an_image_of_its_own_whose_failure_is_only_reported() {
+    let scene = Scene::begin().await;
+    scene.lab.image("browser", "3", "3", "ok").await;
+    let mut service = Service::of("search");
+    service.more = format!(
+        "[after]\nrun_on = \"container\"\nimage = \"{}\"\nenv = {{ SITE = \"{{environment}}.example.com\" }}\n\
+         run = [\"/bin/sh\", \"-c\", 'echo \"$SITE $DRAWGATE_TAG $APP_VERSION is white\"; exit 9']\n\
+         on_failure = \"report\"\n",
+        scene.image("browser", "3")
+    );
+    scene.serve(&service);
+    scene.fleet_on_v1("search", &["h1", "h2"]).await;
+    scene.lab.image("search", "v2", "v2", "ok").await;
+    let worker = scene.worker().await;
+    let events = scene.events().await;
+    let before = Look::at(&scene.lab).await;
+
+    let output = scene.publish_with("search", "v2", &["--wait"]).await;
+    let said = String::from_utf8_lossy(&[output.stderr, output.stdout].concat()).into_owned();
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    let id = events
+        .all()
+        .first()
+        .and_then(|event| event.release)
+        .expect("a release");
+    let ended = scene.judge(&events, id, Outcome::Succeeded, &before).await;
+
+    assert!(
+        ended.summary.contains("[after] FAILED: ")
+            && ended.summary.ends_with("staging.example.com v2 3 is white"),
+        "{}",
+        ended.summary
+    );
+    assert!(
+        said.contains("the service's file says on_failure = \"report\""),
+        "{said}"
+    );
+    for host in ["h1", "h2"] {
+        let left = scene.lab.containers(host).await;
+        assert!(
+            !left
+                .iter()
+                .any(|container| container["Name"].to_string().contains("hook")),
+            "{left:?}"
+        );
+    }
+    scene.end(worker).await;
+}
