@@ -105,7 +105,7 @@ impl ReleaseHandler for Intake {
     }
 
     async fn ready(&self) -> bool {
-        self.ledger.open_releases().await.is_ok()
+        self.ledger.ready().await.is_ok()
     }
 }
 

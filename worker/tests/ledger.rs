@@ -612,49 +612,125 @@ async fn a_locked_ledger_is_unavailable_and_not_broken() {
     assert_eq!(accept(&ledger, &request).await, Accept::New { ahead: 0 });
 }
 
-/// `DRAWGATE_SMALL_DISK` names an empty directory on a file system of at most a few megabytes.
+/// A file system of its own, small enough to be filled; unmounted with the value.
+struct SmallDisk(tempfile::TempDir);
+
+impl SmallDisk {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mounted = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", "size=24m", "tmpfs"])
+            .arg(folder.path())
+            .status();
+        assert!(
+            mounted.is_ok_and(|status| status.success()),
+            "a file system cannot be mounted here: run the tests in the lab, with `make test`"
+        );
+        Self(folder)
+    }
+
+    fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    /// Takes all the room there is.
+    fn fill(&self) {
+        let _ = std::fs::write(self.filler(), vec![1_u8; 64 * 1024 * 1024]);
+    }
+
+    fn empty(&self) {
+        std::fs::remove_file(self.filler()).unwrap();
+    }
+
+    fn filler(&self) -> PathBuf {
+        self.path().join("filler")
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("--lazy").arg(self.path()).status();
+    }
+}
+
+/// Appends until the ledger takes no more; gives the number of the entry that it did not take, and why.
+async fn append_until_full(
+    ledger: &Ledger,
+    lease: &Lease,
+    request: &ReleaseRequest,
+    from: u64,
+) -> (u64, LedgerError) {
+    for n in from..100_000 {
+        let events = [event(request, n)];
+        let entry = entry(n, Record::TakenUp);
+        if let Err(error) = ledger.append(lease, request.id, &entry, &events, None).await {
+            return (n, error);
+        }
+    }
+    panic!("the disk is not full");
+}
+
+/// An open release writes on, thousands of entries long; nothing new is taken in, until there is room again.
 #[tokio::test]
-async fn a_full_disk_is_unavailable_and_not_broken() {
-    let Some(disk) = std::env::var_os("DRAWGATE_SMALL_DISK").map(PathBuf::from) else {
-        eprintln!("skipped: DRAWGATE_SMALL_DISK is not set");
-        return;
-    };
-    let ledger = open(&disk.join("ledger.db")).await;
+async fn trap_27_with_a_full_disk_an_open_release_comes_to_its_end() {
+    let disk = SmallDisk::new();
+    let ledger = open(&disk.path().join("ledger.db")).await;
     let first = request();
     accept(&ledger, &first).await;
     let lease = lease(&ledger).await;
-    let filler = disk.join("filler");
-    let _ = std::fs::write(&filler, vec![1_u8; 64 * 1024 * 1024]);
-    let mut n = 2;
-    let error = loop {
-        let events = [event(&first, n)];
-        match ledger
-            .append(&lease, first.id, &entry(n, Record::TakenUp), &events, None)
-            .await
-        {
-            Ok(()) => n += 1,
-            Err(error) => break error,
-        }
-        assert!(n < 100_000, "the disk is not full");
-    };
+    disk.fill();
+
+    let (n, error) = append_until_full(&ledger, &lease, &first, 2).await;
     assert!(error.is_unavailable(), "{error:?}");
-    assert!(ledger.probe().await.unwrap_err().is_unavailable());
+    ledger.renew(&lease).await.unwrap();
+    let another = request_of("other");
+    let refused = ledger
+        .accept(&another, |_| panic!("nothing is built"), 10)
+        .await
+        .unwrap_err();
+    assert!(
+        refused.is_unavailable() && refused.to_string().contains("make room"),
+        "{refused}"
+    );
+    assert!(ledger.ready().await.unwrap_err().is_unavailable());
+
+    let (last, error) = append_until_full(&ledger, &lease, &first, n).await;
+    assert!(last > n + 1_000, "{} entries went into the reserve", last - n);
+    assert!(error.is_unavailable(), "{error:?}");
     assert_eq!(
         ledger.journal(first.id).await.unwrap().len() as u64,
-        n - 1,
+        last - 1,
         "reading still works"
     );
-    std::fs::remove_file(&filler).unwrap();
+
+    disk.empty();
+    ledger.ready().await.unwrap();
+    let events = [event(&first, last)];
     ledger
-        .append(
-            &lease,
-            first.id,
-            &entry(n, Record::TakenUp),
-            &[event(&first, n)],
-            None,
-        )
+        .append(&lease, first.id, &entry(last, Record::TakenUp), &events, None)
         .await
         .unwrap();
+    accept(&ledger, &another).await;
+}
+
+/// Releases that are open have to be taken up, whatever else.
+#[tokio::test]
+async fn trap_27_a_ledger_on_a_full_disk_is_opened_and_takes_nothing_in() {
+    let disk = SmallDisk::new();
+    let path = disk.path().join("ledger.db");
+    let ledger = open(&path).await;
+    accept(&ledger, &request()).await;
+    ledger.close().await;
+    drop(ledger);
+    std::fs::remove_file(disk.path().join("ledger.db.reserve")).unwrap();
+    // Room for the database's own files, and not for the reserve.
+    std::fs::write(disk.filler(), vec![1_u8; 20 * 1024 * 1024]).unwrap();
+
+    let ledger = open(&path).await;
+    assert_eq!(ledger.open_releases().await.unwrap().len(), 1);
+    assert!(ledger.ready().await.unwrap_err().is_unavailable());
+    disk.empty();
+    ledger.ready().await.unwrap();
 }
 
 const CHILD: &str = "DRAWGATE_TEST_CHILD_LEDGER";

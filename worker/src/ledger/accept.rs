@@ -36,6 +36,7 @@ impl Ledger {
         build: impl FnOnce(u32) -> (Entry, Vec<StatusEvent>),
         max_waiting: u32,
     ) -> Result<Accept, LedgerError> {
+        self.inner.reserve.keep()?;
         let mut write = self.write("accept a release").await?;
         let fingerprint = request.fingerprint();
         if let Some(known) = fingerprint_of(write.connection()?, request.id).await? {

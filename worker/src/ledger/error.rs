@@ -42,6 +42,17 @@ pub enum LedgerError {
         #[source]
         source: io::Error,
     },
+    /// The disk has not the space that open releases may need: nothing new is taken in.
+    #[error("{path} cannot be set aside: {bytes} bytes for the releases that are open; make room on the ledger's disk", path = path.display())]
+    NoRoom {
+        /// How much is wanted.
+        bytes: u64,
+        /// The reserve's file.
+        path: PathBuf,
+        /// What was in the way.
+        #[source]
+        source: io::Error,
+    },
     /// The file lies on a file system whose locks are not SQLite's.
     #[error("{path} is on {kind}, where file locks cannot be relied on; put the ledger on a local disk", path = path.display())]
     NetworkFileSystem {
@@ -132,7 +143,21 @@ pub enum LedgerError {
 impl LedgerError {
     /// True when it may be otherwise in a moment, without anyone's doing: disk full, locked, I/O.
     pub fn is_unavailable(&self) -> bool {
-        matches!(self, Self::Unavailable { .. })
+        matches!(self, Self::Unavailable { .. } | Self::NoRoom { .. })
+    }
+
+    /// True when the disk is full.
+    pub(super) fn is_full(&self) -> bool {
+        const FULL: i32 = 13;
+        let Self::Unavailable {
+            source: sqlx::Error::Database(error),
+            ..
+        } = self
+        else {
+            return false;
+        };
+        let code: Option<i32> = error.code().and_then(|code| code.parse().ok());
+        code.is_some_and(|code| code & 0xff == FULL)
     }
 
     /// True when another worker has the lane.

@@ -113,6 +113,18 @@ impl Ledger {
         events: &[StatusEvent],
         ended: Option<Outcome>,
     ) -> Result<(), LedgerError> {
+        let appended = self.try_append(lease, id, entry, events, ended).await;
+        self.spending(appended)
+    }
+
+    async fn try_append(
+        &self,
+        lease: &Lease,
+        id: ReleaseId,
+        entry: &Entry,
+        events: &[StatusEvent],
+        ended: Option<Outcome>,
+    ) -> Result<(), LedgerError> {
         let mut write = self.write("append to a journal").await?;
         let connection = write.connection()?;
         lease::check(connection, lease).await?;

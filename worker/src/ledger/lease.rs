@@ -104,7 +104,8 @@ impl Ledger {
         environment: &Environment,
         service: &Service,
     ) -> Result<Acquired, LedgerError> {
-        self.acquire_named((environment.as_str(), service.as_str())).await
+        let acquired = self.acquire_named((environment.as_str(), service.as_str())).await;
+        self.spending(acquired)
     }
 
     /// Asks for the right to publish the outbox: two workers on one ledger would mix up the order of events.
@@ -120,6 +121,11 @@ impl Ledger {
     /// # Errors
     /// [`LedgerError::LostLease`] when somebody has taken the lane over: stop acting.
     pub async fn renew(&self, lease: &Lease) -> Result<(), LedgerError> {
+        let renewed = self.try_renew(lease).await;
+        self.spending(renewed)
+    }
+
+    async fn try_renew(&self, lease: &Lease) -> Result<(), LedgerError> {
         let until_ms = self.inner.lease_end_ms();
         let mut write = self.write("renew a lease").await?;
         let renewed = sqlx::query(

@@ -20,6 +20,7 @@ mod journal;
 mod lease;
 pub mod limits;
 mod outbox;
+mod reserve;
 mod store;
 
 pub use accept::Accept;

@@ -13,6 +13,7 @@ use tokio::sync::{Mutex, MutexGuard, Notify};
 use uuid::Uuid;
 
 use super::holder::Holder;
+use super::reserve::Reserve;
 use super::{LedgerError, clock, file, limits};
 
 /// One worker process's hold on the ledger. Clones share it.
@@ -28,6 +29,7 @@ pub(super) struct Inner {
     pub(super) worker: String,
     pub(super) boot_id: String,
     pub(super) lease: Duration,
+    pub(super) reserve: Reserve,
     /// Told whenever an event is appended.
     pub(super) wake: Notify,
     /// SQLite has one writer at a time: within a process they queue here, in order, and not in its busy handler.
@@ -61,8 +63,14 @@ impl Ledger {
             .map_err(LedgerError::migration)?;
         refuse_newer_records(&pool).await?;
         holder.remove_stale(&holders_of_lanes(&pool).await?);
+        let reserve = Reserve::of(path);
+        if let Err(error) = reserve.keep() {
+            // Releases that are open must be taken up all the same.
+            tracing::error!(%error, "nothing is taken in until there is room");
+        }
         let inner = Inner {
             pool,
+            reserve,
             holder,
             worker: worker.to_owned(),
             boot_id: clock::boot_id()?,
@@ -94,6 +102,29 @@ impl Ledger {
         .await
         .map_err(LedgerError::database("probe"))?;
         write.commit().await
+    }
+
+    /// Whether a release may be taken in or begun: there is room for it, and for the way back of those that are open.
+    ///
+    /// # Errors
+    /// What stands in the way.
+    pub async fn ready(&self) -> Result<(), LedgerError> {
+        self.inner.reserve.keep()?;
+        self.probe().await
+    }
+
+    /// A full disk must not keep an open release from writing on: the reserve is given up for it, and what failed
+    /// just now goes through when it is tried again.
+    pub(super) fn spending<T>(&self, written: Result<T, LedgerError>) -> Result<T, LedgerError> {
+        if let Err(error) = &written
+            && error.is_full()
+            && self.inner.reserve.spend()
+        {
+            tracing::error!(
+                "the ledger's disk is full: its reserve is given up for the releases that are open"
+            );
+        }
+        written
     }
 
     /// Waits for what is under way and closes the file. Nothing works after it.

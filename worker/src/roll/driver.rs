@@ -201,7 +201,7 @@ impl Driver {
         tokio::select! {
             () = turn.come(id) => {
                 // What expired while it waited is not begun: the core says so when it is asked again.
-                if expires.is_none_or(|expires| expires > Timestamp::now()) {
+                if expires.is_none_or(|expires| expires > Timestamp::now()) && self.has_room().await {
                     self.append(Record::Started).await?;
                 }
                 Ok(())
@@ -210,6 +210,20 @@ impl Driver {
             () = self.lane.lost() => Err(Halt::LostLane),
             _ = self.stop.changed() => Err(Halt::Stopped),
         }
+    }
+
+    /// Whether the ledger has room for a whole roll; without it, a moment later.
+    async fn has_room(&mut self) -> bool {
+        let Err(error) = self.hands.ledger.ready().await else {
+            return true;
+        };
+        let causes = crate::error_chain(&error);
+        tracing::error!(release = %self.release.request.id, error = causes, "not begun until the ledger is ready");
+        tokio::select! {
+            () = sleep(LEDGER_RETRY) => {}
+            _ = self.stop.changed() => {}
+        }
+        false
     }
 
     /// Intent first, then the effect.
