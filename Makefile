@@ -1,12 +1,13 @@
 # demo   three hosts, two releases under load, one of them broken; says what it installs
 # test   everything: formatting, lints, unit tests, end-to-end tests in the lab
 # fleets every size of fleet with every share of it out at once, in a lab of seven hosts
+# shared two services on one group, released at about the same moment, a hundred times (ROUNDS=…, SEED=…)
 # bench  one roll, measured against the floor that load balancer and Docker impose
 # bench-peer  the same, and then Ansible with the classic playbook on the same fleet (installs Ansible under target/)
 # membership  an instance launched, and one terminated, at each phase of a roll; every phase, where `make test` takes a few
 # deny   licences, sources and bans of the dependencies (needs cargo-deny)
 
-.PHONY: demo test fmt lint build unit e2e fleets bench bench-peer membership deny lab
+.PHONY: demo test fmt lint build unit e2e fleets shared bench bench-peer membership deny lab
 .NOTPARALLEL:
 
 LAB := infra/lab/lab run --quiet --
@@ -48,6 +49,11 @@ e2e:
 
 fleets: lab build
 	@DRAWGATE_LAB_HOSTS=7 $(LAB) $(CARGO_TEST) --test pace -- --nocapture trap_13_the_floor_holds
+
+ROUNDS ?= 100
+shared: lab build
+	@$(LAB) env DRAWGATE_SHARED_ROUNDS=$(ROUNDS) $(if $(SEED),DRAWGATE_SHARED_SEED=$(SEED)) \
+		$(CARGO_TEST) --test shared trap_07_released_at_once_with_random_delays -- --nocapture
 
 bench: lab
 	@$(TIMED) "build" cargo build --locked --release --workspace --bins

@@ -8,6 +8,9 @@
     clippy::print_stdout
 )]
 
+#[path = "ledger/locks.rs"]
+mod locks;
+
 use std::io::{BufRead as _, BufReader};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -126,7 +129,11 @@ async fn accept(ledger: &Ledger, request: &ReleaseRequest) -> Accept {
 }
 
 async fn lease(ledger: &Ledger) -> Lease {
-    match ledger.acquire(&environment(), &service()).await.unwrap() {
+    lease_of(ledger, &service()).await
+}
+
+async fn lease_of(ledger: &Ledger, service: &Service) -> Lease {
+    match ledger.acquire(&environment(), service).await.unwrap() {
         Acquired::Lease(lease) => lease,
         held => panic!("not ours: {held:?}"),
     }
@@ -552,13 +559,13 @@ async fn what_a_newer_worker_wrote_is_refused() {
     accept(&ledger, &request()).await;
     ledger.close().await;
     drop(ledger);
-    raw(&place.path, "UPDATE journal SET record_version = 2").await;
+    raw(&place.path, "UPDATE journal SET record_version = 3").await;
     let error = Ledger::open(&place.path, "w").await.unwrap_err();
     assert!(
-        matches!(error, LedgerError::NewerRecords { found: 2, known: 1 }),
+        matches!(error, LedgerError::NewerRecords { found: 3, known: 2 }),
         "{error}"
     );
-    raw(&place.path, "UPDATE journal SET record_version = 1").await;
+    raw(&place.path, "UPDATE journal SET record_version = 2").await;
     raw(
         &place.path,
         "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)

@@ -77,7 +77,7 @@ fn is_idle(release: &Release, step: &Step) -> bool {
     let cause = release.turned_back.as_ref();
     match step {
         Step::Watch => true,
-        Step::Canary | Step::Bake => cause.is_some(),
+        Step::Canary | Step::Bake | Step::Lock => cause.is_some(),
         Step::Host {
             direction: Direction::Forward,
             phase: Phase::Drain | Phase::Settle,

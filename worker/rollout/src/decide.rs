@@ -1,10 +1,10 @@
 //! The one function that holds all branching of a roll.
 //!
 //! ```text
-//!   resolve -> (turn) -> inspect -> forward: stage -> reserve -> before -> suspend -> silence -> hosts -> publish -> sweep -> bake -> after -+
-//!                                      |                                                                                                    |
-//!                                      +-- a step failed, an alarm fired --> back: unpublish -> touched hosts ------------------------------+
-//!                                                                                                                                           v
+//!   resolve -> (turn) -> inspect -> lock -> forward: stage -> reserve -> before -> suspend -> silence -> hosts -> publish -> sweep -> bake -> after -+
+//!                           ^         |       |                                                                                                    |
+//!                           +- stale -+       +-- a step failed, an alarm fired --> back: unpublish -> touched hosts ------------------------------+
+//!                                                                                                                                                  v
 //!                                                    restore: resume, unsilence, retire -> confirm -> end
 //! ```
 //!
@@ -76,6 +76,7 @@ struct Agenda<'a> {
 impl Agenda<'_> {
     fn run(&self) -> Part {
         if self.release.turned_back.is_none() {
+            self.unless_an_alarm_fires()?;
             self.prepare()?;
         }
         let Some(plan) = &self.release.plan else {
@@ -83,7 +84,6 @@ impl Agenda<'_> {
             return Part::Continue(());
         };
         if self.release.turned_back.is_none() {
-            self.unless_an_alarm_fires()?;
             self.forward(plan)?;
         }
         // Whether it has turned back or reached its end: from here on no alarm turns it back.
@@ -113,7 +113,23 @@ impl Agenda<'_> {
             }
             return Part::Break(vec![Decision::AwaitTurn]);
         }
-        self.must(&[Step::Inspect], 1)
+        self.inspect_locked()
+    }
+
+    /// A plan is good when it was made while everything in it was ours alone. What preflight has against a fleet is
+    /// judged then too: it may have been another release's doing.
+    fn inspect_locked(&self) -> Part {
+        let is_seen = self.release.plan.is_some() || self.release.unfit.is_some();
+        if !is_seen && self.release.looks >= limits::LOOKS {
+            let failure = Failure::new("the fleet changes faster than it can be locked");
+            return self.turn_back(Step::Inspect, failure);
+        }
+        self.must(&[Step::Inspect], 1)?;
+        self.must(&[Step::Lock], 1)?;
+        match &self.release.unfit {
+            Some(unfit) => self.turn_back(Step::Inspect, unfit.failure.clone()),
+            None => Part::Continue(()),
+        }
     }
 
     /// What goes on beside the way forward turns it back as any step does.
@@ -138,12 +154,7 @@ impl Agenda<'_> {
         self.wanted(plan, Step::Publish)?;
         if self.release.sweeps >= limits::SWEEPS {
             let failure = Failure::new("members keep joining faster than they can be rolled");
-            let cause = Cause {
-                step: Step::Sweep,
-                failure,
-                attempts: self.release.sweeps,
-            };
-            return Part::Break(vec![Decision::Append(Record::TurnedBack { cause })]);
+            return self.turn_back(Step::Sweep, failure);
         }
         self.sweep()?;
         if !plan.watched.is_empty() || plan.definition.alarms.bake_ms > 0 {
@@ -421,10 +432,20 @@ impl Agenda<'_> {
         Some((step, Failure::new(what).with_hint(hint)))
     }
 
-    /// When the way forward has to have come to its end.
+    /// When the way forward has to have come to its end. The wait for locks has a bound of its own.
     fn time_is_up(&self) -> Option<Timestamp> {
         let plan = self.release.plan.as_ref()?;
-        Some(after(self.release.started_at?, plan.definition.roll.max_roll_ms))
+        Some(after(self.release.locked_at?, plan.definition.roll.max_roll_ms))
+    }
+
+    fn turn_back(&self, step: Step, failure: Failure) -> Part {
+        let attempts = self.release.steps.get(&step).map_or(0, |state| state.attempts);
+        let cause = Cause {
+            step,
+            failure,
+            attempts,
+        };
+        Part::Break(vec![Decision::Append(Record::TurnedBack { cause })])
     }
 
     fn perform(&self, step: Step) -> Decision {

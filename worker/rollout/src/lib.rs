@@ -18,6 +18,7 @@ pub mod definition;
 mod floor;
 mod hooks;
 pub mod limits;
+mod locks;
 pub mod names;
 mod narrate;
 mod path;
@@ -46,6 +47,6 @@ pub use snapshot::{
     ObservedGroup, ObservedHost, ObservedParameter, ObservedTarget, ScheduledAction, Stranger,
     TargetGroupSnapshot, TargetSnapshot, version_name,
 };
-pub use state::{Illegal, Release, Standing, StepState};
+pub use state::{Illegal, Release, Standing, StepState, Unfit};
 pub use step::{Phase, Step};
 pub use wanted::{Newcomer, WantedPlan, WantedSnapshot, is_awaited, newcomer};

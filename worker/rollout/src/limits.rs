@@ -26,6 +26,17 @@ pub const RESTORE_PATIENCE_MS: u64 = 15 * 60_000;
 /// instances boot within minutes, and turning a finished fleet back because one is slow would help nobody.
 pub const BOOT_PATIENCE_MS: u64 = 10 * 60_000;
 
+/// How long another release is waited for that has what this one needs: a whole roll of it, whose own bound is an hour.
+pub const LOCK_PATIENCE_MS: u64 = 60 * 60_000;
+
+/// One attempt at the locks waits this long. Longer would keep a way back waiting that begins meanwhile; shorter would
+/// fill the journal.
+pub const LOCK_ATTEMPT_MS: u64 = 30_000;
+
+/// How often a fleet is looked at before it is left alone: the second look is made with everything locked, another one
+/// only where the fleet has grown since.
+pub const LOOKS: u32 = 10;
+
 /// A definite no on the way back is asked again this often: what was refused once (a host that boots, a name that
 /// is being removed) may pass, and there is nothing else left to try.
 pub const RESTORE_REFUSALS: u32 = 5;
@@ -69,8 +80,10 @@ pub fn backoff_ms(attempts: u32) -> u64 {
 
 /// How long one performance of a step may take.
 pub fn attempt_ms(step: &Step, release: &Release) -> u64 {
-    let Some(plan) = &release.plan else {
-        return 2 * CALL_MS;
+    let plan = match (step, &release.plan) {
+        (Step::Lock, _) => return LOCK_ATTEMPT_MS,
+        (_, None) => return 2 * CALL_MS,
+        (_, Some(plan)) => plan,
     };
     let roll = &plan.definition.roll;
     match step {
@@ -127,6 +140,9 @@ pub fn patience_ms(step: &Step, release: &Release) -> u64 {
         // These two have their own bound in the service's file, and it is kept.
         step if is_bounded_wait(step) => 0,
         step if step.restores() => RESTORE_PATIENCE_MS,
+        // With a fleet in the middle of its roll, a newcomer's lock is worth no more waiting than the newcomer.
+        Step::Lock if release.changed_anything() => BOOT_PATIENCE_MS,
+        Step::Lock => LOCK_PATIENCE_MS,
         Step::Sweep | Step::Publish => BOOT_PATIENCE_MS,
         _ => PATIENCE_MS,
     };

@@ -177,6 +177,11 @@ fn ended_step(release: &Release, step: &Step, outcome: &StepOutcome) -> Vec<Even
             digest: digest.clone(),
         }),
         (Step::Inspect, Evidence::Planned { plan }) => Some(Event::Started(Box::new(started(plan)))),
+        // Said once, of the plan that holds: a look before everything was locked may be followed by another.
+        (Step::Lock, Evidence::Locked { fresh: true }) if release.joined.is_empty() => release
+            .plan
+            .as_ref()
+            .map(|plan| Event::Started(Box::new(started(plan)))),
         (Step::Stage { .. }, _) => staged(release),
         (Step::Suspend { group }, _) => suspension(release, group).map(Event::Suspended),
         (Step::Resume { group }, _) => suspension(release, group).map(Event::Resumed),
@@ -260,6 +265,9 @@ fn setback(release: &Release, step: &Step, failure: &Failure) -> Option<Event> {
             progress.detail = Some(format!("attempt {attempts} of {of} failed: {}", failure.what));
             Some(Event::Host(progress))
         }
+        Step::Lock if attempts == 1 => Some(Event::Warning {
+            text: failure.what.clone(),
+        }),
         // Said once, or a minute of throttling would fill the channel.
         _ if attempts == 1 => Some(Event::Warning {
             text: format!("{step}: {}", failure.what),

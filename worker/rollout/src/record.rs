@@ -1,5 +1,7 @@
 //! The journal: what a release's history is made of.
 
+use std::collections::BTreeSet;
+
 use drawgate_schemas::{Digest, Ended, ReleaseRequest, limits::cut};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -145,10 +147,28 @@ pub enum Evidence {
         /// It.
         digest: Digest,
     },
-    /// The plan.
+    /// The plan, as journals have it from before there were locks.
     Planned {
         /// It.
         plan: Box<Plan>,
+    },
+    /// The fleet can be rolled as it was seen. That holds once everything in the plan is locked.
+    Fit {
+        /// The plan.
+        plan: Box<Plan>,
+    },
+    /// The fleet cannot be rolled as it was seen. It is judged for good once everything in it is locked: another release
+    /// may just be rolling it.
+    Unfit {
+        /// What is to be locked.
+        touches: BTreeSet<String>,
+        /// Why it cannot be rolled.
+        failure: Failure,
+    },
+    /// Everything that the release touches is locked for it.
+    Locked {
+        /// Whether what was seen of it holds: nobody else had any of it when it was looked at, or since.
+        fresh: bool,
     },
     /// The containers were swapped.
     Swapped {

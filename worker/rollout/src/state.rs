@@ -24,6 +24,12 @@ pub struct Release {
     pub digest: Option<Digest>,
     /// The plan, once it is made.
     pub plan: Option<Box<Plan>>,
+    /// Why the fleet cannot be rolled as it was seen, while that is so.
+    pub unfit: Option<Unfit>,
+    /// When everything in the plan was locked first: the roll's own time begins.
+    pub locked_at: Option<Timestamp>,
+    /// How often the fleet was inspected.
+    pub looks: u32,
     /// Members that joined after the plan was made.
     pub joined: Vec<HostPlan>,
     /// Members that joined and ran the wanted version already: not touched.
@@ -50,6 +56,15 @@ pub struct Release {
     pub last_entry: u64,
     /// Number of the last status event.
     pub last_event: u64,
+}
+
+/// A fleet that cannot be rolled as it was seen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unfit {
+    /// What is to be locked before that is judged for good.
+    pub touches: BTreeSet<String>,
+    /// Why it cannot.
+    pub failure: Failure,
 }
 
 /// One step, as far as it has come.
@@ -122,6 +137,9 @@ impl Release {
             started_at: None,
             digest: request.image.digest().cloned(),
             plan: None,
+            unfit: None,
+            locked_at: None,
+            looks: 0,
             joined: Vec::new(),
             adopted: Vec::new(),
             published_at: None,
@@ -271,13 +289,28 @@ impl Release {
         if let Some(evidence) = outcome.evidence() {
             self.learn(step, evidence);
         }
+        if *step == Step::Lock && self.done(step) {
+            self.locked_at.get_or_insert(entry.at);
+        }
         Ok(())
     }
 
     fn learn(&mut self, step: &Step, evidence: &Evidence) {
         match evidence {
             Evidence::Resolved { digest } => self.digest = Some(digest.clone()),
-            Evidence::Planned { plan } => self.plan = Some(plan.clone()),
+            Evidence::Planned { plan } | Evidence::Fit { plan } => {
+                self.looks += 1;
+                self.plan = Some(plan.clone());
+            }
+            Evidence::Unfit { touches, failure } => {
+                self.looks += 1;
+                self.unfit = Some(Unfit {
+                    touches: touches.clone(),
+                    failure: failure.clone(),
+                });
+            }
+            Evidence::Locked { fresh: true } => {}
+            Evidence::Locked { fresh: false } => self.look_again(),
             Evidence::Gone { .. } => {
                 self.gone.extend(step.instance().map(str::to_owned));
             }
@@ -286,7 +319,12 @@ impl Release {
                 self.sweeps += u32::from(!hosts.is_empty());
                 let known: BTreeSet<String> = self.everyone().map(|host| host.instance.clone()).collect();
                 let new = |host: &&HostPlan| !known.contains(&host.instance);
-                self.joined.extend(hosts.iter().filter(new).cloned());
+                let joined: Vec<HostPlan> = hosts.iter().filter(new).cloned().collect();
+                if !joined.is_empty() {
+                    // They are to be locked too.
+                    self.steps.remove(&Step::Lock);
+                }
+                self.joined.extend(joined);
                 self.adopted.extend(adopted.iter().filter(new).cloned());
                 // The newcomers are rolled, and then the fleet is looked over again.
                 self.steps.remove(step);
@@ -300,6 +338,20 @@ impl Release {
             | Evidence::Swept { .. }
             | Evidence::Ran { .. } => {}
         }
+    }
+
+    /// Another release had some of it when it was looked at: what was seen is not what is. Once something was changed, that
+    /// can only be true of members that joined; they are found again.
+    fn look_again(&mut self) {
+        if self.changed_anything() {
+            let begun: BTreeSet<&str> = self.steps.keys().filter_map(Step::instance).collect();
+            self.joined.retain(|host| begun.contains(host.instance.as_str()));
+            return;
+        }
+        self.plan = None;
+        self.unfit = None;
+        self.steps.remove(&Step::Inspect);
+        self.steps.remove(&Step::Lock);
     }
 
     /// The process that had begun them is gone: what came of them is not known. What it saw at the end is no longer
@@ -464,8 +516,13 @@ impl Release {
         if after(now, too_little_ms) >= given_up_at || state.attempts >= limits::ATTEMPTS {
             return Standing::Failed(failure);
         }
+        // A lock is waited for in the step itself: a pause would only let somebody else have it first.
+        let pause_ms = match step {
+            Step::Lock => 0,
+            _ => backoff_ms(state.attempts),
+        };
         Standing::Again {
-            at: after(state.last_at, backoff_ms(state.attempts)),
+            at: after(state.last_at, pause_ms),
         }
     }
 

@@ -13,6 +13,9 @@ pub enum Step {
     Resolve,
     /// Look at the fleet and make the plan. Reads only.
     Inspect,
+    /// Lock every group, target group and instance of the plan for this release; while another release has one of
+    /// them, wait.
+    Lock,
     /// Pull the image on one host.
     Stage {
         /// The EC2 instance's id.
@@ -137,6 +140,7 @@ impl Step {
             }
             Self::Resolve
             | Self::Inspect
+            | Self::Lock
             | Self::Stage { .. }
             | Self::CreateBefore { .. }
             | Self::RunBefore { .. }
@@ -158,6 +162,7 @@ impl Step {
             self,
             Self::Resolve
                 | Self::Inspect
+                | Self::Lock
                 | Self::Stage { .. }
                 | Self::Canary
                 | Self::Sweep
@@ -188,6 +193,7 @@ impl fmt::Display for Step {
         match self {
             Self::Resolve => f.write_str("resolve the tag"),
             Self::Inspect => f.write_str("inspect the fleet"),
+            Self::Lock => f.write_str("lock what is shared"),
             Self::Stage { instance } => write!(f, "{instance}: pull the image"),
             Self::CreateBefore { instance } => write!(f, "{instance}: create the container of [before]"),
             Self::RunBefore { .. } => f.write_str("[before]"),

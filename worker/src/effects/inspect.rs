@@ -35,14 +35,15 @@ impl Effects {
         let Some(digest) = &release.digest else {
             return refused("the digest is not known");
         };
-        match self.plan(&release.request, digest).await? {
-            Ok(plan) => Ok(StepOutcome::Done {
-                evidence: Evidence::Planned { plan: Box::new(plan) },
-            }),
-            Err(findings) => Err(StepOutcome::Refused {
+        let (seen, inspection) = self.look(&release.request, digest).await?;
+        let evidence = match inspection {
+            Ok(plan) => Evidence::Fit { plan: Box::new(plan) },
+            Err(findings) => Evidence::Unfit {
+                touches: seen.touches(),
                 failure: findings_failure(&findings),
-            }),
-        }
+            },
+        };
+        Ok(StepOutcome::Done { evidence })
     }
 
     /// What a release would do. Reads only.
@@ -50,6 +51,10 @@ impl Effects {
     /// # Errors
     /// Why the fleet could not be looked at.
     pub async fn plan(&self, request: &ReleaseRequest, digest: &Digest) -> Result<Inspection, StepOutcome> {
+        self.look(request, digest).await.map(|(_, inspection)| inspection)
+    }
+
+    async fn look(&self, request: &ReleaseRequest, digest: &Digest) -> Effect<(FleetSnapshot, Inspection)> {
         let definition = self
             .definitions
             .of(&request.environment, &request.service)
@@ -70,7 +75,8 @@ impl Effects {
         if definition.container().is_some() {
             snapshot.image.platforms = self.platforms_of(request, digest, &hosts).await;
         }
-        Ok(plan(request, digest, &definition, &snapshot))
+        let inspection = plan(request, digest, &definition, &snapshot);
+        Ok((snapshot, inspection))
     }
 
     /// The digest that an image's tag stands for now, as a release would resolve it. Reads only.

@@ -154,7 +154,8 @@ impl Effects {
             deadline,
         };
         match step {
-            Step::Resolve | Step::Inspect => StepOutcome::already(),
+            // The locks are the ledger's: whoever drives the release takes them.
+            Step::Resolve | Step::Inspect | Step::Lock => StepOutcome::already(),
             Step::Suspend { group } => Box::pin(self.suspend(task, group)).await,
             Step::Resume { group } => Box::pin(self.resume(task, group)).await,
             Step::Silence => Box::pin(self.silence(task)).await,

@@ -8,7 +8,7 @@ use sqlx::{Row as _, SqliteConnection};
 
 use super::lease::{self, Lease};
 use super::store::{Ledger, from_db, to_db};
-use super::{LedgerError, limits, outbox};
+use super::{LedgerError, limits, locks, outbox};
 
 /// A release that has not ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -100,7 +100,8 @@ impl Ledger {
             .collect()
     }
 
-    /// Appends the journal's next entry with the events that tell of it, and ends the release where `ended` says so:
+    /// Appends the journal's next entry with the events that tell of it, and ends the release and frees its locks where
+    /// `ended` says so:
     /// all of it or nothing. Refused when the lease's epoch is over, whatever the lease itself believes.
     ///
     /// # Errors
@@ -132,10 +133,15 @@ impl Ledger {
         check_next(connection, id, entry.n).await?;
         insert(connection, id, lease.epoch(), entry).await?;
         outbox::insert_all(connection, events).await?;
+        let mut freed = false;
         if let Some(outcome) = ended {
             end(connection, id, outcome).await?;
+            freed = locks::free(connection, id).await?;
         }
         write.commit().await?;
+        if freed {
+            self.inner.freed.send_replace(());
+        }
         if !events.is_empty() {
             self.inner.wake.notify_one();
         }
@@ -204,7 +210,7 @@ fn read_head(row: &SqliteRow) -> Result<ReleaseHead, LedgerError> {
 }
 
 /// The release is open, and it is the lease's lane that it stands in.
-async fn check_release(
+pub(super) async fn check_release(
     connection: &mut SqliteConnection,
     lease: &Lease,
     release: ReleaseId,

@@ -3,6 +3,7 @@
 //! ```text
 //! message --accept()--> releases + journal 1 + events      one transaction, then the message is acknowledged
 //! runner  --append()--> journal n + events (+ outcome)     one transaction, fenced by the lane's lease
+//! runner  --lock()----> locks, all or none                 likewise; freed with the outcome
 //! relay   <-unpublished()-- events --mark_published()      at least once, in order
 //! ```
 //!
@@ -19,6 +20,7 @@ mod holder;
 mod journal;
 mod lease;
 pub mod limits;
+mod locks;
 mod outbox;
 mod reserve;
 mod store;
@@ -28,5 +30,6 @@ pub use chat::Begin;
 pub use error::LedgerError;
 pub use journal::{OpenRelease, ReleaseHead};
 pub use lease::{Acquired, Lease};
+pub use locks::{Lock, LockNote, Locking};
 pub use outbox::OutboxRow;
 pub use store::Ledger;

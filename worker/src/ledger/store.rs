@@ -9,7 +9,7 @@ use rustix::fs::{FlockOperation, flock};
 use sqlx::pool::PoolConnection;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions as _, Row as _, Sqlite, SqliteConnection, SqlitePool};
-use tokio::sync::{Mutex, MutexGuard, Notify};
+use tokio::sync::{Mutex, MutexGuard, Notify, watch};
 use uuid::Uuid;
 
 use super::holder::Holder;
@@ -32,6 +32,8 @@ pub(super) struct Inner {
     pub(super) reserve: Reserve,
     /// Told whenever an event is appended.
     pub(super) wake: Notify,
+    /// Told whenever locks are freed.
+    pub(super) freed: watch::Sender<()>,
     /// SQLite has one writer at a time: within a process they queue here, in order, and not in its busy handler.
     turn: Mutex<()>,
 }
@@ -76,6 +78,7 @@ impl Ledger {
             boot_id: clock::boot_id()?,
             lease,
             wake: Notify::new(),
+            freed: watch::Sender::new(()),
             turn: Mutex::new(()),
         };
         Ok(Self {

@@ -20,8 +20,9 @@ use uuid::Uuid;
 
 use super::lane::{LaneState, Turn};
 use super::limits::{LAST_STEPS, LEASE_LEFT, LEDGER_RETRY};
+use super::locks;
 use crate::effects::Effects;
-use crate::ledger::{Lease, Ledger, LedgerError};
+use crate::ledger::{Lease, Ledger, LedgerError, LockNote};
 
 /// How driving a release ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,6 +81,8 @@ pub(super) struct Driver {
     running: JoinSet<(Step, StepOutcome)>,
     /// How to drop a step under way, when the core has recorded what came of it.
     under_way: BTreeMap<Step, AbortHandle>,
+    /// What was locked when the fleet was last looked at; gone with the process, and then the look is repeated.
+    note: Option<LockNote>,
     stop: watch::Receiver<bool>,
 }
 
@@ -105,6 +108,7 @@ impl Driver {
             release,
             running: JoinSet::new(),
             under_way: BTreeMap::new(),
+            note: None,
             stop,
         })
     }
@@ -230,12 +234,22 @@ impl Driver {
     async fn begin(&mut self, step: Step, deadline: Timestamp) -> Result<(), Halt> {
         let lease = self.safe_lease().await?;
         self.append(Record::Intent { step: step.clone() }).await?;
-        let (effects, release) = (self.hands.effects.clone(), Arc::new(self.release.clone()));
+        if matches!(step, Step::Inspect | Step::Sweep) {
+            self.note = self.hands.ledger.lock_note(self.release.request.id).await.ok();
+        }
+        let (hands, release) = (Arc::clone(&self.hands), Arc::new(self.release.clone()));
+        let note = self.note.clone();
         let deadline = instant_of(Some(deadline));
         tracing::debug!(release = %release.request.id, %step, "performing");
         let begun = step.clone();
         let handle = self.running.spawn(async move {
-            let outcome = guarded(&lease, effects.perform(&release, &step, deadline)).await;
+            let effect = async {
+                match &step {
+                    Step::Lock => locks::lock(&hands.ledger, &lease, &release, note.as_ref(), deadline).await,
+                    _ => hands.effects.perform(&release, &step, deadline).await,
+                }
+            };
+            let outcome = guarded(&lease, effect).await;
             (step, outcome)
         });
         self.under_way.insert(begun, handle);

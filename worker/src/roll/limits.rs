@@ -12,6 +12,10 @@ pub(super) const LEASE_LEFT: Duration = Duration::from_secs(25);
 /// Pause before a lane that another worker holds is asked for again.
 pub(super) const LEASE_RETRY: Duration = Duration::from_secs(5);
 
+/// Pause before locks that another release has are asked for again. Within one process nobody waits for it; for another
+/// process on the same ledger it is one small transaction.
+pub(super) const LOCK_POLL: Duration = Duration::from_millis(250);
+
 /// Pause before the ledger is tried again, when it is away.
 pub(super) const LEDGER_RETRY: Duration = Duration::from_secs(1);
 

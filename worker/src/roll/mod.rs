@@ -11,6 +11,7 @@ mod driver;
 mod lane;
 mod lanes;
 mod limits;
+mod locks;
 
 pub use driver::Driven;
 pub(crate) use driver::number;

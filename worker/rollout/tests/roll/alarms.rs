@@ -310,7 +310,7 @@ fn a_plan_of_the_version_before_is_read_and_watches_nothing() {
     let plan = sim.journal.iter().find_map(|entry| match &entry.record {
         Record::Outcome {
             outcome: StepOutcome::Done {
-                evidence: Evidence::Planned { plan },
+                evidence: Evidence::Fit { plan },
             },
             ..
         } => Some(plan.as_ref().clone()),

@@ -149,9 +149,12 @@ impl Sim {
         let beside = self.flights.iter().find(|(_, other)| of_same_host(other));
         assert!(beside.is_none(), "{step} beside {beside:?} on one host");
         self.check_watched(&step);
+        let outlasted = self.world.other.as_ref().is_some_and(|other| other.outlasts > 0);
         let takes_ms = match step {
             Step::Watch if self.world.firing.is_empty() => limits::WATCH_MS,
             Step::Bake => self.world.definition.alarms.bake_ms.max(1_000),
+            // The second attempt waits as long as it may.
+            Step::Lock if outlasted && self.release.begun(&step) => limits::LOCK_ATTEMPT_MS,
             _ => takes_ms(&step),
         };
         self.flights
@@ -233,6 +236,7 @@ impl Sim {
         }
         self.now = limits::after(self.now, away_ms);
         self.kill_at = None;
+        self.world.noted = None;
         let folded = Release::fold(&self.journal).unwrap();
         assert_eq!(folded, self.release, "the fold is another release");
         if self.release.ended.is_none() && !self.release.steps.is_empty() {
@@ -289,6 +293,7 @@ fn takes_ms(step: &Step) -> u64 {
     let base = match step {
         Step::Stage { .. } => 20_000,
         Step::Canary => 60_000,
+        Step::Lock => 200,
         Step::Host {
             phase: Phase::Drain, ..
         } => 30_000,

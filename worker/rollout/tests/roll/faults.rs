@@ -132,7 +132,7 @@ fn resolve_or_inspect_refused_touches_nothing() {
 /// Every step there is on a good roll, those that restore included.
 fn all_steps(hosts: usize) -> Vec<Step> {
     let retire = (1..=hosts).map(|n| Step::Retire { instance: id(n) });
-    [Step::Resolve, Step::Inspect]
+    [Step::Resolve, Step::Inspect, Step::Lock]
         .into_iter()
         .chain(forward_steps(hosts))
         .chain([resume(), Step::Unsilence])
@@ -159,7 +159,7 @@ fn each_step_that_fails_for_a_moment_or_is_not_known_is_done_in_the_end() {
             }
         }
     }
-    assert_eq!(executions, 4 * (18 + 28 + 38 + 38));
+    assert_eq!(executions, 4 * (19 + 29 + 39 + 39));
 }
 
 /// The steps of the way back of a fleet of 3 whose sweep failed: all of it.

@@ -12,6 +12,7 @@ mod faults;
 mod fleet;
 mod hooks;
 mod journal;
+mod locks;
 mod oracle;
 mod pace;
 mod preflight;

@@ -206,6 +206,15 @@ pub(crate) enum Extent {
     Whole,
 }
 
+/// Another release that rolls the same group.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Other {
+    /// How often the lock is asked for in vain before it ends.
+    pub(crate) outlasts: usize,
+    /// Whether it ends by itself before the lock is asked for at all.
+    pub(crate) is_about_to_end: bool,
+}
+
 /// Everything a release may touch.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct World {
@@ -218,6 +227,14 @@ pub(crate) struct World {
     /// Alarms that go into ALARM when that step is performed.
     pub(crate) fires: Vec<(Step, String)>,
     pub(crate) definition: ServiceDefinition,
+    /// What is locked for the release.
+    pub(crate) locked: BTreeSet<String>,
+    /// Another release that has the group.
+    pub(crate) other: Option<Other>,
+    /// How often a release has ended that had locks.
+    pub(crate) frees: usize,
+    /// What the worker remembers of its last look: what was locked for it then, and `frees`. Gone with the process.
+    pub(crate) noted: Option<(BTreeSet<String>, usize)>,
     /// Faults yet to come: how often, for which step.
     pub(crate) faults: Vec<(Step, Fault, usize)>,
     /// Whether the zones of the target group are told apart.
@@ -315,6 +332,10 @@ impl World {
             firing: BTreeSet::new(),
             fires: Vec::new(),
             definition,
+            locked: BTreeSet::new(),
+            other: None,
+            frees: 0,
+            noted: None,
             faults: Vec::new(),
             zonal: false,
             scheduled: Vec::new(),
@@ -396,6 +417,58 @@ impl World {
     pub(crate) fn with_alarm_at(mut self, step: Step) -> Self {
         self.fires.push((step, ALARM.to_owned()));
         self
+    }
+
+    /// Another release has the group: its tag is on it, it has suspended processes, and one of its hosts is draining.
+    pub(crate) fn with_other(mut self, outlasts: usize) -> Self {
+        self.group_tag = Some("another-release".to_owned());
+        self.suspended
+            .extend(["HealthCheck".to_owned(), "AZRebalance".to_owned()]);
+        self.other = Some(Other {
+            outlasts,
+            is_about_to_end: false,
+        });
+        self
+    }
+
+    /// The other release ends and leaves everything as it was before it.
+    fn other_ends(&mut self) {
+        if self.other.take().is_some() {
+            self.group_tag = None;
+            self.suspended.clear();
+            self.frees += 1;
+        }
+    }
+
+    fn lock(&mut self, release: &Release) -> StepOutcome {
+        if let Some(other) = &mut self.other {
+            if other.outlasts > 0 {
+                other.outlasts -= 1;
+                return StepOutcome::Transient {
+                    failure: Failure::new("group web-asg is locked by another release"),
+                };
+            }
+            self.other_ends();
+        }
+        let wanted = release.touches();
+        let fresh = self
+            .noted
+            .as_ref()
+            .is_some_and(|(locked, frees)| wanted.is_subset(locked) || *frees == self.frees);
+        self.locked.extend(wanted);
+        done(Evidence::Locked { fresh })
+    }
+
+    /// What changes anything is locked first, and nobody else has it.
+    fn check_locks(&mut self, release: &Release, step: &Step) {
+        if step.reads() {
+            return;
+        }
+        let instance = step.instance().map(|id| format!("instance {id}"));
+        let missing = |name: &String| !self.locked.contains(name);
+        if self.other.is_some() || release.touches().iter().any(missing) || instance.iter().any(missing) {
+            self.broken.push(format!("{step} without its locks"));
+        }
     }
 
     fn fault(&mut self, step: &Step) -> Option<Fault> {
@@ -528,9 +601,14 @@ impl World {
 
     fn effect(&mut self, release: &Release, step: &Step) -> StepOutcome {
         self.performed.push(step.clone());
+        self.check_locks(release, step);
+        if matches!(step, Step::Inspect | Step::Sweep) {
+            self.noted = Some((self.locked.clone(), self.frees));
+        }
         match step {
             Step::Resolve => done(Evidence::Resolved { digest: digest('d') }),
             Step::Inspect => self.inspect(release),
+            Step::Lock => self.lock(release),
             _ if self.left(step) => done(Evidence::Gone {
                 why: "terminated in EC2".to_owned(),
             }),
@@ -589,15 +667,19 @@ impl World {
         }
     }
 
-    fn inspect(&self, release: &Release) -> StepOutcome {
-        match plan(
-            &release.request,
-            release.digest.as_ref().unwrap(),
-            &self.definition,
-            &self.snapshot(),
-        ) {
-            Ok(plan) => done(Evidence::Planned { plan: Box::new(plan) }),
-            Err(findings) => refused(&findings.iter().map(Finding::line).collect::<Vec<_>>().join("; ")),
+    fn inspect(&mut self, release: &Release) -> StepOutcome {
+        let snapshot = self.snapshot();
+        let digest = release.digest.as_ref().unwrap();
+        let planned = plan(&release.request, digest, &self.definition, &snapshot);
+        if self.other.as_ref().is_some_and(|other| other.is_about_to_end) {
+            self.other_ends();
+        }
+        match planned {
+            Ok(plan) => done(Evidence::Fit { plan: Box::new(plan) }),
+            Err(findings) => done(Evidence::Unfit {
+                touches: snapshot.touches(),
+                failure: Failure::new(findings.iter().map(Finding::line).collect::<Vec<_>>().join("; ")),
+            }),
         }
     }
 

@@ -1,0 +1,145 @@
+//! Two releases that share a group: the second waits, and plans anew when it has everything for itself.
+
+use drawgate_rollout::{Step, limits};
+use drawgate_schemas::{Event, Outcome};
+
+use crate::driver::Sim;
+use crate::forward;
+use crate::world::{Other, World, id};
+
+/// The world as it is to be at the end: without the other release.
+fn beside_other(outlasts: usize) -> Sim {
+    let mut sim = Sim::new(World::new(2, 1).with_other(outlasts));
+    sim.before = World::new(2, 1);
+    sim
+}
+
+fn says(sim: &Sim, text: &str) -> usize {
+    let said = |event: &&Event| matches!(event, Event::Warning { text: said } if said.contains(text));
+    sim.events.iter().filter(said).count()
+}
+
+#[test]
+fn trap_07_the_second_waits_for_the_first_and_plans_anew() {
+    for outlasts in [0, 1, 2, 50] {
+        let sim = beside_other(outlasts).finish();
+        assert_eq!(sim.outcome(), Outcome::Succeeded, "{outlasts}");
+        assert_eq!(sim.attempts(&Step::Inspect), 2, "{outlasts}");
+        assert_eq!(sim.attempts(&Step::Lock), outlasts + 2);
+        let plan = sim.release.plan.as_ref().unwrap();
+        assert!(
+            plan.groups[0].suspended_before.is_empty(),
+            "planned beside the other"
+        );
+        assert_eq!(
+            says(&sim, "locked by another release"),
+            outlasts.min(1),
+            "said once"
+        );
+        let started = |event: &&Event| matches!(event, Event::Started(_));
+        assert_eq!(sim.events.iter().filter(started).count(), 1);
+    }
+}
+
+/// It has ended when the lock is asked for: nobody was waited for, and yet what was seen is its doing.
+#[test]
+fn trap_07_a_plan_made_while_the_first_was_ending_is_not_kept() {
+    let mut world = World::new(2, 1).with_other(0);
+    world.group_tag = None;
+    world.other = Some(Other {
+        outlasts: 0,
+        is_about_to_end: true,
+    });
+    let mut sim = Sim::new(world);
+    sim.before = World::new(2, 1);
+    let sim = sim.finish();
+    assert_eq!(
+        (sim.outcome(), sim.attempts(&Step::Inspect)),
+        (Outcome::Succeeded, 2)
+    );
+    assert!(
+        sim.release.plan.as_ref().unwrap().groups[0]
+            .suspended_before
+            .is_empty()
+    );
+}
+
+#[test]
+fn trap_07_without_another_the_fleet_is_looked_at_once() {
+    let sim = Sim::new(World::new(2, 1)).finish();
+    assert_eq!((sim.attempts(&Step::Inspect), sim.attempts(&Step::Lock)), (1, 1));
+}
+
+#[test]
+fn trap_07_the_wait_ends_after_an_hour_and_nothing_was_touched() {
+    let mut sim = beside_other(usize::MAX);
+    sim.run().unwrap();
+    assert_eq!(sim.outcome(), Outcome::Failed);
+    let summary = &sim.ended().summary;
+    assert!(summary.contains("locked by another release"), "{summary}");
+    assert!(sim.world.hosts.values().all(|host| !host.disturbed));
+    let waited_ms = limits::between_ms(crate::driver::start(), sim.now);
+    assert!(
+        (limits::LOCK_PATIENCE_MS..limits::LOCK_PATIENCE_MS + 60_000).contains(&waited_ms),
+        "{waited_ms}"
+    );
+}
+
+/// What preflight has against the fleet is told when everything is locked, and not before.
+#[test]
+fn trap_07_a_fleet_that_is_unfit_by_itself_is_refused_once_it_is_locked() {
+    let mut world = World::new(2, 1);
+    world.group_tag = Some("a-release-that-is-gone".to_owned());
+    let mut sim = Sim::new(world);
+    sim.run().unwrap();
+    assert_eq!(sim.outcome(), Outcome::Failed);
+    let summary = &sim.ended().summary;
+    assert!(
+        summary.contains("a-release-that-is-gone") && summary.contains("nothing was touched"),
+        "{summary}"
+    );
+    assert!(!sim.world.locked.is_empty());
+}
+
+#[test]
+fn trap_07_a_member_that_joins_is_locked_before_it_is_rolled() {
+    let sim =
+        Sim::new(World::new(2, 1).with_arrival(forward(1, drawgate_rollout::Phase::Drain), &id(7))).finish();
+    assert_eq!(
+        (sim.outcome(), sim.attempts(&Step::Lock)),
+        (Outcome::Succeeded, 2)
+    );
+    assert!(sim.world.locked.contains("instance i-7"));
+}
+
+/// After a kill the worker does not know what it saw before it had its locks: it looks again, and never twice more.
+#[test]
+fn trap_07_killed_at_every_moment_of_the_wait() {
+    let calm = beside_other(3).finish();
+    for k in 1..calm.journal.len() {
+        for whole in [false, true] {
+            let mut sim = beside_other(3);
+            sim.kill_at = Some(k);
+            assert!(sim.run().is_err());
+            let extent = if whole {
+                crate::world::Extent::Whole
+            } else {
+                crate::world::Extent::None
+            };
+            let extents = vec![extent; sim.flights.len()];
+            sim.die(&extents, 90_000);
+            let sim = sim.finish();
+            assert_eq!(sim.outcome(), Outcome::Succeeded, "killed after entry {k}");
+            assert!(
+                sim.attempts(&Step::Inspect) <= 4,
+                "{}",
+                sim.attempts(&Step::Inspect)
+            );
+            assert!(
+                sim.release.plan.as_ref().unwrap().groups[0]
+                    .suspended_before
+                    .is_empty()
+            );
+        }
+    }
+}

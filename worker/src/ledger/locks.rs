@@ -1,0 +1,191 @@
+//! Locks on what several services can share: Auto Scaling groups, target groups, instances. A release takes all that it
+//! touches or nothing, in one transaction, so that no two can wait for one another; they are its own until its end, whatever
+//! becomes of the process, and are freed in the transaction that writes the end.
+//!
+//! They are freed with every end, `needs_operator` included: nobody would be left to free them, and what such an end leaves
+//! behind is marked on the things themselves, where the next preflight sees it (decision 8).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use drawgate_schemas::{Environment, ReleaseId, Service};
+use jiff::Timestamp;
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Row as _, SqliteConnection};
+use tokio::sync::watch;
+
+use super::LedgerError;
+use super::journal::{check_release, from_word};
+use super::lease::{self, Lease};
+use super::store::{Ledger, from_db};
+
+/// A lock, and who has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lock {
+    /// What is locked.
+    pub name: String,
+    /// The release that has it.
+    pub release: ReleaseId,
+    /// That release's environment.
+    pub environment: Environment,
+    /// That release's service.
+    pub service: Service,
+    /// Since when, for a person.
+    pub since: Timestamp,
+}
+
+/// The answer to asking for locks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Locking {
+    /// All of them are the release's.
+    Ours {
+        /// How often locks had been freed by then.
+        frees: u64,
+    },
+    /// None was taken: another release has this one, the first by name.
+    Held(Box<Lock>),
+}
+
+/// What a release knows of its locks at one moment, to tell later whether what it saw then holds.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LockNote {
+    /// The locks that it had.
+    pub ours: BTreeSet<String>,
+    /// How often locks had been freed.
+    pub frees: u64,
+}
+
+impl Ledger {
+    /// Takes every one of these locks for a release, or none. Those it has already are its own.
+    ///
+    /// # Errors
+    /// [`LedgerError::LostLease`] when the lane is another worker's.
+    pub async fn lock(
+        &self,
+        lease: &Lease,
+        release: ReleaseId,
+        names: &BTreeSet<String>,
+    ) -> Result<Locking, LedgerError> {
+        let mut write = self.write("take locks").await?;
+        let connection = write.connection()?;
+        lease::check(connection, lease).await?;
+        check_release(connection, lease, release).await?;
+        let held = read_all(connection).await?;
+        let others = names.iter().filter_map(|name| held.get(name));
+        let mut others = others.filter(|lock| lock.release != release);
+        if let Some(other) = others.next().cloned() {
+            write.commit().await?;
+            return Ok(Locking::Held(Box::new(other)));
+        }
+        let since = Timestamp::now();
+        for name in names.iter().filter(|name| !held.contains_key(*name)) {
+            insert(connection, lease, release, name, since).await?;
+        }
+        let frees = count_frees(connection).await?;
+        write.commit().await?;
+        Ok(Locking::Ours { frees })
+    }
+
+    /// What a release has locked, and how often locks were freed so far.
+    ///
+    /// # Errors
+    /// When the ledger is not available.
+    pub async fn lock_note(&self, release: ReleaseId) -> Result<LockNote, LedgerError> {
+        // Frees first: one that comes between the two reads makes the note older than it is, and never newer.
+        let frees = count_frees(&self.inner.pool).await?;
+        let ours = self.locks().await?.into_iter();
+        let ours = ours.filter(|lock| lock.release == release).map(|lock| lock.name);
+        Ok(LockNote {
+            ours: ours.collect(),
+            frees,
+        })
+    }
+
+    /// All locks, by name.
+    ///
+    /// # Errors
+    /// When the ledger is not available.
+    pub async fn locks(&self) -> Result<Vec<Lock>, LedgerError> {
+        let rows = sqlx::query(READ_ALL)
+            .fetch_all(&self.inner.pool)
+            .await
+            .map_err(LedgerError::database("read locks"))?;
+        rows.iter().map(read).collect()
+    }
+
+    /// Told whenever this process frees locks.
+    pub fn freed_locks(&self) -> watch::Receiver<()> {
+        self.inner.freed.subscribe()
+    }
+}
+
+/// Within the transaction that ends a release: its locks are free. Whether there were any.
+pub(super) async fn free(connection: &mut SqliteConnection, release: ReleaseId) -> Result<bool, LedgerError> {
+    let freed = sqlx::query("DELETE FROM locks WHERE release_id = $1")
+        .bind(release.to_string())
+        .execute(&mut *connection)
+        .await
+        .map_err(LedgerError::database("free locks"))?;
+    if freed.rows_affected() == 0 {
+        return Ok(false);
+    }
+    sqlx::query("UPDATE lock_frees SET count = count + 1")
+        .execute(connection)
+        .await
+        .map_err(LedgerError::database("count freed locks"))?;
+    Ok(true)
+}
+
+const READ_ALL: &str = "SELECT name, release_id, environment, service, since FROM locks ORDER BY name";
+
+/// A few hundred at most: each release has one lane, and a lane one release that runs.
+async fn read_all(connection: &mut SqliteConnection) -> Result<BTreeMap<String, Lock>, LedgerError> {
+    let rows = sqlx::query(READ_ALL)
+        .fetch_all(connection)
+        .await
+        .map_err(LedgerError::database("read locks"))?;
+    let locks = rows
+        .iter()
+        .map(|row| read(row).map(|lock| (lock.name.clone(), lock)));
+    locks.collect()
+}
+
+fn read(row: &SqliteRow) -> Result<Lock, LedgerError> {
+    let name: String = row.get("name");
+    Ok(Lock {
+        release: from_word("lock", &name, row.get("release_id"))?,
+        environment: from_word("lock", &name, row.get("environment"))?,
+        service: from_word("lock", &name, row.get("service"))?,
+        since: from_word("lock", &name, row.get("since"))?,
+        name,
+    })
+}
+
+async fn insert(
+    connection: &mut SqliteConnection,
+    lease: &Lease,
+    release: ReleaseId,
+    name: &str,
+    since: Timestamp,
+) -> Result<(), LedgerError> {
+    let (environment, service) = lease.lane();
+    sqlx::query(
+        "INSERT INTO locks (name, release_id, environment, service, since) VALUES ($1, $2, $3, $4, $5)",
+    )
+    .bind(name)
+    .bind(release.to_string())
+    .bind(environment)
+    .bind(service)
+    .bind(since.to_string())
+    .execute(connection)
+    .await
+    .map_err(LedgerError::database("take a lock"))?;
+    Ok(())
+}
+
+async fn count_frees<'c>(from: impl sqlx::SqliteExecutor<'c>) -> Result<u64, LedgerError> {
+    let count: i64 = sqlx::query_scalar("SELECT count FROM lock_frees")
+        .fetch_one(from)
+        .await
+        .map_err(LedgerError::database("count freed locks"))?;
+    Ok(from_db(count))
+}
