@@ -160,6 +160,86 @@ async fn what_cannot_be_started_fails(scene: &Scene) {
     );
 }
 
+/// Its address refuses at first, and its engine is not up at once: whoever joined is awaited, rolled and verified.
+#[tokio::test]
+async fn trap_25_a_member_that_still_boots_is_awaited_and_rolled() {
+    let scene = Scene::begin().await;
+    scene.serve(&Service::of("search").publishing());
+    let fleet = fleet_of_two(&scene).await;
+    scene.v1("search", &["h3"], &["-p", "8080:8080"]).await;
+    let v2 = scene.lab.image("search", "v2", "v2", "ok").await;
+    let worker = scene.worker().await;
+    let events = scene.events().await;
+    scene.lab.kill_host("h3").await;
+    let id = scene.publish("search", "v2", &[]).await;
+    events.kind(id, "suspended").await;
+    let order = json!({"group": "search-staging", "host": "h3"});
+    let launched = scene.lab.post("group/launch", order).await;
+    let told = events
+        .find("the wait for it", |event| match &event.event {
+            Event::Warning { text } if text.contains("look for members") => Some(text.clone()),
+            _ => None,
+        })
+        .await;
+    assert!(told.contains(launched["id"].as_str().unwrap()), "{told}");
+    scene.lab.post("hosts/h3/start", json!({})).await;
+    let ended = scene.judge_telling(&events, id, Outcome::Succeeded).await;
+    assert!(
+        ended.summary.starts_with("3 of 3 on v2, 1 adopted"),
+        "{}",
+        ended.summary
+    );
+    let joined = |event: &Event| matches!(event, Event::Joined { rolled, .. } if rolled.len() == 1);
+    assert!(events.of(id).iter().any(|event| joined(&event.event)));
+    let look = Look::at(&scene.lab).await;
+    look.assert_runs(&fleet, "search", &scene.pinned("search", &v2));
+    assert_eq!(look.container("h3", "search").image, scene.pinned("search", &v2));
+    scene.end(worker).await;
+}
+
+#[tokio::test]
+async fn trap_03_a_member_in_standby_is_left_alone() {
+    let scene = Scene::begin().await;
+    scene.serve(&Service::of("search").publishing());
+    let fleet = fleet_of_two(&scene).await;
+    let v2 = scene.lab.image("search", "v2", "v2", "ok").await;
+    let worker = scene.worker().await;
+    let events = scene.events().await;
+    let id = scene.publish("search", "v2", &[]).await;
+    events.kind(id, "suspended").await;
+    let order = json!({"group": "search-staging", "host": "h3"});
+    let launched = scene.lab.post("group/launch", order).await;
+    let instance = launched["id"].as_str().unwrap();
+    let standby = [
+        "autoscaling",
+        "enter-standby",
+        "--auto-scaling-group-name",
+        "search-staging",
+    ];
+    let more = ["--should-decrement-desired-capacity", "--instance-ids", instance];
+    scene.lab.aws(&[&standby[..], &more].concat()).await;
+    scene.lab.post("calls/reset", json!({})).await;
+    let ended = scene.judge_telling(&events, id, Outcome::Succeeded).await;
+    assert!(
+        ended.summary.starts_with("2 of 2 on v2, 0 adopted"),
+        "{}",
+        ended.summary
+    );
+    Look::at(&scene.lab)
+        .await
+        .assert_runs(&fleet, "search", &scene.pinned("search", &v2));
+    assert!(scene.lab.containers("h3").await.is_empty());
+    let log = scene.lab.get("calls/log").await;
+    let done: Vec<&Value> = log
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|call| !call.to_string().contains(":Describe") && call.to_string().contains(instance))
+        .collect();
+    assert!(done.is_empty(), "something was done to it: {done:?}");
+    scene.end(worker).await;
+}
+
 #[tokio::test]
 async fn trap_10_a_missing_permission_is_found_before_a_host_is_touched() {
     let scene = Scene::begin().await;
