@@ -89,10 +89,13 @@ pub enum Event {
     },
     /// Processes of an Auto Scaling group were suspended.
     Suspended(Suspension),
-    /// Alarm actions were disabled.
+    /// Alarms were kept from acting.
     Silenced {
-        /// The alarms whose actions were on and are off now.
+        /// The alarms whose actions were on, and are off or muted now.
         alarms: Vec<String>,
+        /// When they act again by themselves, unless that is put off; absent where they do not.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        until: Option<Timestamp>,
     },
     /// What runs once before the first host, or after the last, came a step further.
     Hook(HookProgress),

@@ -107,3 +107,53 @@ async fn trap_16_an_alarm_fires_at_the_start_and_in_the_bake() {
     after.assert_containers_as(&before);
     scene.end(worker).await;
 }
+
+/// Muted for the time of the roll: what fires meanwhile and is OK again by the end has told nobody. A worker that is killed
+/// leaves a rule with an end; the next one deletes it.
+#[tokio::test]
+async fn trap_15_alarms_are_muted_and_a_killed_worker_leaves_a_rule_with_an_end() {
+    let scene = Scene::begin().await;
+    let mut service = Service::of("search");
+    service.alarms = "by = \"mute_rule\"\nsettle = \"20s\"".to_owned();
+    scene.serve(&service);
+    scene.fleet_on_v1("search", &["h1", "h2"]).await;
+    scene.lab.image("search", "v2", "v2", "ok").await;
+    let worker = scene.worker().await;
+    let events = scene.events().await;
+    let before = Look::at(&scene.lab).await;
+
+    let id = scene.publish("search", "v2", &[]).await;
+    let silenced = events.kind(id, "silenced").await;
+    let Event::Silenced { alarms, until } = &silenced.event else {
+        panic!("{silenced:?}");
+    };
+    assert_eq!(alarms, &["search-5xx"]);
+    assert!(until.is_some_and(|until| until > silenced.at));
+    events.phase(id, Direction::Forward, HostPhase::Draining).await;
+    worker.kill().await;
+    let rules = scene.lab.get("state").await["mute_rules"].clone();
+    assert_eq!(rules[0]["name"], format!("drawgate-staging-search-{id}-1"));
+    assert_eq!(rules[0]["alarms"], json!(["search-5xx"]));
+    let ends_in_s = rules[0]["ends"].as_f64().unwrap() - jiff::Timestamp::now().as_second() as f64;
+    assert!((600.0..1_000.0).contains(&ends_in_s), "ends in {ends_in_s} s");
+    set(&scene, "ALARM").await;
+
+    let worker = scene.worker().await;
+    events.kind(id, "resumed").await;
+    set(&scene, "OK").await;
+    let ended = scene.judge(&events, id, Outcome::Succeeded, &before).await;
+    assert!(
+        ended
+            .receipt
+            .unwrap()
+            .alarms
+            .iter()
+            .all(|alarm| alarm.before && alarm.after)
+    );
+    assert_eq!(
+        scene.lab.get("alarms/fired").await,
+        json!([]),
+        "it was OK before it was unmuted"
+    );
+    scene.end_after_kill(worker).await;
+}

@@ -8,7 +8,7 @@ from moto.core.exceptions import ServiceException
 from moto.moto_api._internal.models import moto_api_backend
 from werkzeug.exceptions import HTTPException
 
-from aws import fleets, health
+from aws import alarms, fleets, health
 from aws.backends import LOCK, cloudwatch, target_group
 from aws.faults import Fault
 from aws.images import REGISTRY
@@ -40,6 +40,7 @@ class Api:
             ("POST", "/lab/instance/terminate", lambda body: lab.fleets.terminate(body["id"])),
             ("POST", "/lab/refresh", self.refresh),
             ("POST", "/lab/alarm", self.alarm),
+            ("GET", "/lab/alarms/fired", alarms.fired),
             ("POST", "/lab/fault", lambda body: lab.faults.add(Fault(**body))),
             ("DELETE", "/lab/fault", lambda _body: lab.faults.clear()),
             ("POST", "/lab/images", self.image),

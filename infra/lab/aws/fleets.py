@@ -205,6 +205,8 @@ def state():
         "alarms": [{"name": alarm.name, "actions_enabled": alarm.actions_enabled, "state": alarm.state_value,
                     "tags": cloudwatch().tagger.get_tag_dict_for_resource(alarm.alarm_arn)}
                    for alarm in cloudwatch().alarms.values()],
+        "mute_rules": [{"name": rule.name, "status": rule.status, "ends": rule.ends, "alarms": rule.alarm_names}
+                       for rule in cloudwatch().mute_rules.values()],
         "instances": [{"id": instance.id, "state": instance.state, "address": instance.private_ip,
                        "tags": dict(ec2().tags.get(instance.id, {}))}
                       for reservation in ec2().reservations.values() for instance in reservation.instances],

@@ -77,7 +77,7 @@ pub(crate) fn lines(state: &ViewState, event: &StatusEvent, detail: Detail) -> V
         }
         Event::Staged { hosts, slowest_ms } => line(Mark::Ok, staged(state, *hosts, *slowest_ms)),
         Event::Suspended(suspension) => line(Mark::Ok, suspended(suspension)),
-        Event::Silenced { alarms } => line(Mark::Ok, named("silenced", alarms)),
+        Event::Silenced { alarms, .. } => line(Mark::Ok, named("silenced", alarms)),
         Event::Baking { until } => line(Mark::Ok, format!("on all hosts; bakes until {until:.0}")),
         Event::Hook(progress) => vec![hook(progress)],
         Event::Host(progress) => host(state, progress, detail).into_iter().collect(),

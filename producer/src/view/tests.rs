@@ -89,7 +89,10 @@ fn opening() -> Vec<Event> {
             slowest_ms: 8_240,
         },
         Event::Suspended(suspension()),
-        Event::Silenced { alarms: alarms() },
+        Event::Silenced {
+            alarms: alarms(),
+            until: None,
+        },
     ]
 }
 

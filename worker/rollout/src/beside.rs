@@ -1,4 +1,5 @@
-//! What goes on beside the steps of a roll: the watch over alarms, from the first touch until the way forward has ended.
+//! What goes on beside the steps of a roll: the watch over alarms, from the first touch until the way forward has ended; and
+//! putting off the end of mute rules (`mute.rs`).
 //!
 //! ```text
 //!   forward:   stage | suspend  silence  hosts …  sweep  bake |
@@ -13,6 +14,7 @@ use jiff::Timestamp;
 
 use crate::decide::Decision;
 use crate::limits::{self, after};
+use crate::mute::renewal;
 use crate::record::{Evidence, Failure, Record, StepOutcome};
 use crate::state::{Release, Standing};
 use crate::step::{Phase, Step};
@@ -26,6 +28,7 @@ pub(crate) fn beside(release: &Release, now: Timestamp, decisions: &[Decision]) 
     {
         return Vec::new();
     }
+    let mut all: Vec<Decision> = renewal(release, now, decisions).into_iter().collect();
     let touches = |decision: &Decision| matches!(decision, Decision::Perform { step, .. } if !step.reads());
     let touched = release.changed_anything() || decisions.iter().any(touches);
     let ends = |decision: &Decision| matches!(decision, Decision::Perform { step, .. } if ends_the_way(step));
@@ -33,8 +36,13 @@ pub(crate) fn beside(release: &Release, now: Timestamp, decisions: &[Decision]) 
         release.turned_back.is_some() || release.steps.keys().any(ends_the_way) || decisions.iter().any(ends);
     let watched = release.plan.as_ref().is_some_and(|plan| !plan.watched.is_empty());
     if !touched || !watched || has_ended {
-        return Vec::new();
+        return all;
     }
+    all.extend(watch(release, now));
+    all
+}
+
+fn watch(release: &Release, now: Timestamp) -> Vec<Decision> {
     match release.standing(&Step::Watch, now) {
         Standing::Running | Standing::Failed(_) => Vec::new(),
         Standing::Again { at } if at > now => vec![Decision::WakeAt(at)],

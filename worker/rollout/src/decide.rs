@@ -311,13 +311,18 @@ impl Agenda<'_> {
             .map(|host| Step::Retire {
                 instance: host.instance.clone(),
             });
+        let limit = plan.definition.roll.pull_concurrency as usize;
+        self.try_all(&resume.collect::<Vec<_>>(), limit)?;
+        // A rule whose end is being put off at the moment of its deletion would be made again.
+        if self.standing(&Step::Renew) == Standing::Running {
+            return Part::Break(Vec::new());
+        }
         for steps in [
-            resume.collect::<Vec<_>>(),
-            unsilence.collect(),
+            unsilence.collect::<Vec<_>>(),
             retire.collect(),
             vec![Step::Confirm],
         ] {
-            self.try_all(&steps, plan.definition.roll.pull_concurrency as usize)?;
+            self.try_all(&steps, limit)?;
         }
         Part::Continue(())
     }

@@ -269,6 +269,13 @@ pub enum Probe {
 pub struct AlarmDefinition {
     /// Those that do nothing while the roll lasts.
     pub silence: Vec<String>,
+    /// How they are kept from it.
+    #[serde(default)]
+    pub by: SilenceBy,
+    /// Milliseconds that muted alarms are given, when all else is as before, to be OK again: unmuted before, they would do
+    /// what they were kept from.
+    #[serde(default)]
+    pub settle_ms: u64,
     /// Those that turn the roll back when they fire on its way forward.
     #[serde(default)]
     pub watch: Vec<String>,
@@ -281,6 +288,18 @@ pub struct AlarmDefinition {
     /// Says that a release may begin although one of them is in ALARM.
     #[serde(default)]
     pub allow_firing: bool,
+}
+
+/// How alarms are kept from doing anything.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SilenceBy {
+    /// Their actions are disabled, and enabled again. Journals that say nothing of it were written by a version that knew
+    /// no other way.
+    #[default]
+    DisableActions,
+    /// An alarm mute rule holds their actions back, and ends by itself.
+    MuteRule,
 }
 
 /// Auto Scaling processes, as `SuspendProcesses` names them

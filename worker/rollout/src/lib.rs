@@ -19,6 +19,7 @@ mod floor;
 mod hooks;
 pub mod limits;
 mod locks;
+mod mute;
 pub mod names;
 mod narrate;
 mod path;
@@ -33,6 +34,7 @@ mod step;
 mod wanted;
 
 pub use decide::{Decision, decide};
+pub use mute::MuteRule;
 pub use narrate::narrate;
 pub use plan::{
     AlarmPlan, ContainerBefore, GroupPlan, HostPlan, Plan, TargetGroupPlan, TargetPlan, WatchPlan,

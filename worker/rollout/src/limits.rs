@@ -45,6 +45,14 @@ pub const RESTORE_REFUSALS: u32 = 5;
 /// that hangs is noticed.
 pub const WATCH_MS: u64 = 5 * 60_000;
 
+/// How long a mute rule lasts from the moment it is made or its end is put off: when every worker is gone, the alarms act again
+/// after a quarter of an hour at most.
+pub const MUTE_MS: u64 = 15 * 60_000;
+/// How often its end is put off: twice it may fail before alarms would act.
+pub const RENEW_MS: u64 = 5 * 60_000;
+/// Pause before that is tried again.
+pub const RENEW_AGAIN_MS: u64 = 30_000;
+
 /// Pause before a step is tried again: doubles from the first to the last.
 pub const BACKOFF_FIRST_MS: u64 = 500;
 /// The longest such pause: with it a fault of a minute costs at most ten more seconds.
@@ -89,6 +97,7 @@ pub fn attempt_ms(step: &Step, release: &Release) -> u64 {
     match step {
         Step::Stage { .. } => roll.pull_timeout_ms,
         Step::Canary => roll.canary.map_or(0, |canary| canary.bake_ms) + CALL_MS,
+        Step::Unsilence => plan.definition.alarms.settle_ms + 2 * CALL_MS,
         // It ends by itself after its time, and is patient for so long again when it cannot see then.
         Step::Watch => WATCH_MS + PATIENCE_MS + CALL_MS,
         Step::Bake => plan.definition.alarms.bake_ms + 2 * CALL_MS,
@@ -159,6 +168,7 @@ pub fn patience_ms(step: &Step, release: &Release) -> u64 {
             _,
         )
         | (Step::Watch, _) => attempt_ms(step, release),
+        (Step::Unsilence, Some(plan)) => plan.definition.alarms.settle_ms + RESTORE_PATIENCE_MS,
         (Step::Bake, Some(plan)) => plan.definition.alarms.bake_ms + PATIENCE_MS,
         // Deregistering waits until the others are healthy enough to spare one more.
         (

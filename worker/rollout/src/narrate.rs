@@ -172,6 +172,9 @@ fn ended_step(release: &Release, step: &Step, outcome: &StepOutcome) -> Vec<Even
     if let Some(progress) = hook(release, step, HookState::Passed) {
         return vec![Event::Hook(progress)];
     }
+    if let Evidence::Unmuted { firing } = evidence {
+        return unmuted(release, firing);
+    }
     let event = match (step, evidence) {
         (Step::Resolve, Evidence::Resolved { digest }) => Some(Event::Resolved {
             digest: digest.clone(),
@@ -186,7 +189,14 @@ fn ended_step(release: &Release, step: &Step, outcome: &StepOutcome) -> Vec<Even
         (Step::Suspend { group }, _) => suspension(release, group).map(Event::Suspended),
         (Step::Resume { group }, _) => suspension(release, group).map(Event::Resumed),
         (Step::Watch | Step::Bake, _) => None,
-        (Step::Silence, _) => alarms(release).map(|alarms| Event::Silenced { alarms }),
+        (Step::Renew, _) => None,
+        (Step::Silence, evidence) => alarms(release).map(|alarms| Event::Silenced {
+            alarms,
+            until: match evidence {
+                Evidence::Muted { until } => Some(*until),
+                _ => None,
+            },
+        }),
         (Step::Unsilence, _) => alarms(release).map(|alarms| Event::Unsilenced { alarms }),
         (
             Step::Host {
@@ -246,6 +256,13 @@ fn setback(release: &Release, step: &Step, failure: &Failure) -> Option<Event> {
     }
     let attempts = release.steps.get(step).map_or(0, |state| state.attempts);
     match step {
+        // A pause in it is nothing new; a definite no is, and each of them is minutes apart.
+        Step::Renew => release.was_refused(step).then(|| Event::Warning {
+            text: format!(
+                "mute rules end by themselves, and {step} was refused: {}",
+                failure.what
+            ),
+        }),
         // What the turn itself stopped is no news beside it.
         Step::Host {
             phase: Phase::Drain | Phase::Settle,
@@ -315,6 +332,15 @@ fn reported_only(release: &Release, step: &Step, failure: &Failure) -> Option<Ev
         failure.what
     );
     Some(Event::Warning { text })
+}
+
+/// Whoever is in ALARM still acts at the moment of unmuting: said beside it, or nobody would know why just now.
+fn unmuted(release: &Release, firing: &[String]) -> Vec<Event> {
+    let on_again = alarms(release).map(|alarms| Event::Unsilenced { alarms });
+    let still = (!firing.is_empty()).then(|| Event::Warning {
+        text: format!("in ALARM still, and acting on it now: {}", firing.join(", ")),
+    });
+    on_again.into_iter().chain(still).collect()
 }
 
 fn started(plan: &Plan) -> Started {

@@ -212,6 +212,16 @@ pub enum Evidence {
         /// Since when, by AWS's clock where it tells.
         at: Timestamp,
     },
+    /// Mute rules hold the alarms' actions back.
+    Muted {
+        /// When they end, unless that is put off.
+        until: Timestamp,
+    },
+    /// The mute rules are gone.
+    Unmuted {
+        /// Alarms that were in ALARM still: what they were kept from, they do now.
+        firing: Vec<String>,
+    },
     /// Nobody needs it any more: it was stopped before its own end.
     Stopped,
     /// What is there at the end.

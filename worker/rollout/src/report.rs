@@ -11,7 +11,7 @@ use drawgate_schemas::{
 use jiff::Timestamp;
 
 use crate::limits::between_ms;
-use crate::plan::{GroupPlan, HostPlan, Plan, TargetPlan};
+use crate::plan::{AlarmPlan, GroupPlan, HostPlan, Plan, TargetPlan};
 use crate::record::{Evidence, StepOutcome};
 use crate::snapshot::{Observation, ObservedHost, Stranger};
 use crate::state::{Release, host_step};
@@ -91,15 +91,8 @@ fn left_over(release: &Release, plan: &Plan, seen: &Observation) -> Vec<String> 
     for group in plan.groups.iter().filter(|group| !group.suspend.is_empty()) {
         left_over_group(group, release, seen, &mut left);
     }
-    for alarm in plan.alarms.iter().filter(|_| release.begun(&Step::Silence)) {
-        if seen.alarms.get(&alarm.name) != Some(&true) {
-            let name = &alarm.name;
-            left.push(format!(
-                "actions of alarm {name} are not on: aws cloudwatch enable-alarm-actions --alarm-names {name}"
-            ));
-        }
-    }
     left.extend(one_way(release, plan).filter(|_| release.turned_back.is_some()));
+    left_over_alarms(release, plan, seen, &mut left);
     for host in release.hosts() {
         if release.gone.contains(&host.instance) {
             left_over_gone(host, release, seen, &mut left);
@@ -248,6 +241,50 @@ fn one_way(release: &Release, plan: &Plan) -> Option<String> {
         before(release),
         ids(&on_old),
     ))
+}
+
+/// What we did to alarms and is not undone: an alarm of ours carries our tag until it is enabled. One without, whose actions
+/// are off, was switched off by somebody else.
+fn left_over_alarms(release: &Release, plan: &Plan, seen: &Observation, left: &mut Vec<String>) {
+    if !release.begun(&Step::Silence) {
+        return;
+    }
+    for name in &seen.mute_rules {
+        left.push(format!(
+            "mute rule {name} is there still: aws cloudwatch delete-alarm-mute-rule --alarm-mute-rule-name {name}"
+        ));
+    }
+    for alarm in plan
+        .alarms
+        .iter()
+        .filter(|alarm| seen.held_alarms.contains(&alarm.name))
+    {
+        let (name, arn) = (&alarm.name, &alarm.arn);
+        left.push(if seen.alarms.get(name) == Some(&true) {
+            format!(
+                "alarm {name} carries the tag of this release: aws cloudwatch untag-resource --resource-arn {arn} \
+                 --tag-keys drawgate:silenced"
+            )
+        } else {
+            format!("actions of alarm {name} are not on: aws cloudwatch enable-alarm-actions --alarm-names {name}")
+        });
+    }
+}
+
+/// Alarms whose actions were on and that somebody else switched off meanwhile.
+fn switched_off_by_others(plan: &Plan, seen: Option<&Observation>) -> Option<String> {
+    let seen = seen?;
+    let off = |alarm: &&AlarmPlan| {
+        seen.alarms.get(&alarm.name) == Some(&false) && !seen.held_alarms.contains(&alarm.name)
+    };
+    let names: Vec<&str> = plan
+        .alarms
+        .iter()
+        .filter(off)
+        .map(|alarm| alarm.name.as_str())
+        .collect();
+    let names = names.join(", ");
+    (!names.is_empty()).then(|| format!("alarm actions switched off by somebody else, and left so: {names}"))
 }
 
 /// Whoever left the fleet and has ended is not missed. One that is still there, or back, was left by us where it was:
@@ -445,7 +482,7 @@ fn receipt(
                 after: seen.is_some_and(|seen| seen.alarms.get(&alarm.name) == Some(&true)),
             })
             .collect(),
-        notes: notes(release, plan),
+        notes: notes(release, plan, seen),
         wanted: plan.wanted.as_ref().map(|wanted| WantedReceipt {
             parameter: wanted.parameter.clone(),
             before: wanted.version_before.clone(),
@@ -459,12 +496,18 @@ fn receipt(
 }
 
 /// What preflight let pass with a word, and the scheduled actions that came due while they were suspended.
-fn notes(release: &Release, plan: &Plan) -> Vec<String> {
+fn notes(release: &Release, plan: &Plan, seen: Option<&Observation>) -> Vec<String> {
     let missed = plan
         .groups
         .iter()
         .flat_map(|group| missed_actions(release, group));
-    plan.warnings.iter().cloned().chain(missed).collect()
+    let others = switched_off_by_others(plan, seen);
+    plan.warnings
+        .iter()
+        .cloned()
+        .chain(missed)
+        .chain(others)
+        .collect()
 }
 
 fn missed_actions(release: &Release, group: &GroupPlan) -> Vec<String> {

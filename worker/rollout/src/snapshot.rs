@@ -300,6 +300,12 @@ pub struct Observation {
     pub groups: BTreeMap<String, ObservedGroup>,
     /// Alarms of the plan: whether their actions are on.
     pub alarms: BTreeMap<String, bool>,
+    /// Alarms of the plan that carry this release's tag still.
+    #[serde(default)]
+    pub held_alarms: BTreeSet<String>,
+    /// Mute rules of this release that are there still.
+    #[serde(default)]
+    pub mute_rules: BTreeSet<String>,
     /// Hosts by instance id.
     pub hosts: BTreeMap<String, ObservedHost>,
     /// The parameter of the wanted version, where there is one.

@@ -333,6 +333,8 @@ impl Release {
             Evidence::Published { at } => self.published_at = Some(*at),
             Evidence::Nothing
             | Evidence::Stopped
+            | Evidence::Muted { .. }
+            | Evidence::Unmuted { .. }
             | Evidence::Swapped { .. }
             | Evidence::Outlasted { .. }
             | Evidence::Swept { .. }

@@ -61,6 +61,8 @@ pub enum Step {
     After,
     /// Give the wanted version's parameter its value of before, or delete it.
     Unpublish,
+    /// Put off the end of the mute rules. Goes on beside other steps, both ways.
+    Renew,
     /// Read the watched alarms again and again; one that goes into ALARM ends it. Goes on beside other steps. Reads only.
     Watch,
     /// Wait until the bake is over, then read the watched alarms once more. Reads only.
@@ -135,9 +137,12 @@ impl Step {
     pub fn restores(&self) -> bool {
         match self {
             Self::Host { direction, .. } => *direction == Direction::Back,
-            Self::Unpublish | Self::Resume { .. } | Self::Unsilence | Self::Retire { .. } | Self::Confirm => {
-                true
-            }
+            Self::Unpublish
+            | Self::Resume { .. }
+            | Self::Renew
+            | Self::Unsilence
+            | Self::Retire { .. }
+            | Self::Confirm => true,
             Self::Resolve
             | Self::Inspect
             | Self::Lock
@@ -216,6 +221,7 @@ impl fmt::Display for Step {
             Self::Publish => f.write_str("publish the wanted version"),
             Self::Unpublish => f.write_str("restore the wanted version of before"),
             Self::Sweep => f.write_str("look for members that joined"),
+            Self::Renew => f.write_str("keep alarms muted"),
             Self::Watch => f.write_str("watched alarms"),
             Self::Bake => f.write_str("bake"),
             Self::After => f.write_str("[after]"),

@@ -64,6 +64,19 @@ impl Aws {
             .map(drop)
     }
 
+    /// The value of a tag of an alarm; `None` where the alarm, or its tag, is not there.
+    pub async fn alarm_tag(&self, arn: &str, key: &str) -> Result<Option<String>, AwsError> {
+        let request = self.cloudwatch.list_tags_for_resource().resource_arn(arn);
+        let answer = match self.read("cloudwatch:ListTagsForResource", request.send()).await {
+            Err(error) if error.is_not_found() => return Ok(None),
+            answer => answer?,
+        };
+        let mut tags = answer.tags.unwrap_or_default().into_iter();
+        Ok(tags
+            .find(|tag| tag.key.as_deref() == Some(key))
+            .and_then(|tag| tag.value))
+    }
+
     /// Turns the actions of these alarms off. No names, no call.
     pub async fn disable_actions(&self, names: &[String]) -> Result<(), AwsError> {
         for chunk in names.chunks(limits::ALARMS_PER_CALL) {

@@ -126,6 +126,11 @@ impl AwsError {
         matches!(self, Self::Refused { .. } | Self::Invalid { .. })
     }
 
+    /// True when AWS said that there is no such thing.
+    pub fn is_not_found(&self) -> bool {
+        self.code().is_some_and(|code| NOT_FOUND.contains(&code))
+    }
+
     /// AWS's error code, where AWS gave one.
     pub fn code(&self) -> Option<&str> {
         match self {
@@ -151,6 +156,9 @@ impl AwsError {
         }
     }
 }
+
+/// Codes for "there is no such thing", as CloudWatch has them.
+const NOT_FOUND: [&str; 2] = ["ResourceNotFound", "ResourceNotFoundException"];
 
 /// Codes for "not allowed". Each service has its own.
 const DENIED: [&str; 4] = [

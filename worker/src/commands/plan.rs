@@ -170,7 +170,12 @@ fn render_plan(out: &mut String, plan: &Plan) {
     }
     if !plan.alarms.is_empty() {
         let names: Vec<&str> = plan.alarms.iter().map(|alarm| alarm.name.as_str()).collect();
-        step(format!("disable the actions of {}", names.join(", ")));
+        let how = if plan.mutes() {
+            "mute"
+        } else {
+            "disable the actions of"
+        };
+        step(format!("{how} {}", names.join(", ")));
     }
     step(format!(
         "each host in this order, {} at a time: create, deregister, drain, swap, verify, register, healthy",

@@ -1,6 +1,6 @@
 //! `[alarms]`: which alarms are silenced while a roll lasts, which turn it back, and how long it bakes.
 
-use drawgate_rollout::definition::AlarmDefinition;
+use drawgate_rollout::definition::{AlarmDefinition, SilenceBy};
 use drawgate_schemas::{Environment, Service};
 
 use super::error::Problems;
@@ -10,12 +10,22 @@ use super::reader::{Field, Table};
 use super::service_file::aws_name;
 
 /// The section's keys, for the hint about a key in the wrong table.
-pub(super) const KEYS: [&str; 5] = ["silence", "watch", "watch_interval", "bake", "allow_firing"];
+pub(super) const KEYS: [&str; 7] = [
+    "silence",
+    "by",
+    "settle",
+    "watch",
+    "watch_interval",
+    "bake",
+    "allow_firing",
+];
 
 /// The section, before an environment is filled in.
 #[derive(Debug, Clone)]
 pub(super) struct Alarms {
     silence: Vec<Template>,
+    by: SilenceBy,
+    settle_ms: u64,
     watch: Vec<Template>,
     watch_interval_ms: u64,
     bake_ms: u64,
@@ -26,6 +36,8 @@ impl Default for Alarms {
     fn default() -> Self {
         Self {
             silence: Vec::new(),
+            by: SilenceBy::DisableActions,
+            settle_ms: at::SETTLE_DEFAULT_MS,
             watch: Vec::new(),
             watch_interval_ms: at::WATCH_INTERVAL_DEFAULT_MS,
             bake_ms: 0,
@@ -40,6 +52,8 @@ impl Alarms {
         let fill = |names: &[Template]| names.iter().map(|name| name.fill(environment, service)).collect();
         AlarmDefinition {
             silence: fill(&self.silence),
+            by: self.by,
+            settle_ms: self.settle_ms,
             watch: fill(&self.watch),
             watch_interval_ms: self.watch_interval_ms,
             bake_ms: self.bake_ms,
@@ -61,6 +75,16 @@ pub(super) fn read(
     let watch = table
         .take("watch")
         .map(|field| names(&field, "watch = [\"search-api-5xx\"]", "turn back on", problems));
+    let by = table.take("by").and_then(|field| way(&field, problems));
+    let settle = table.take("settle");
+    if let Some(field) = settle.as_ref().filter(|_| by != Some(SilenceBy::MuteRule)) {
+        problems
+            .warning(
+                field.span.clone(),
+                "nothing settles where actions are disabled: enabled again, they wait for the next change",
+            )
+            .hint("say by = \"mute_rule\", or remove `settle`");
+    }
     let watch_interval = table.take("watch_interval");
     let bake = table.take("bake");
     let allow_firing = table.take("allow_firing").and_then(|field| field.flag(problems));
@@ -80,6 +104,8 @@ pub(super) fn read(
     };
     let read = Alarms {
         silence: silence.unwrap_or_default(),
+        by: by.unwrap_or(default.by),
+        settle_ms: duration(settle, at::SETTLE, default.settle_ms),
         watch: watch.unwrap_or_default(),
         watch_interval_ms: duration(watch_interval, at::WATCH_INTERVAL, default.watch_interval_ms),
         bake_ms: duration(bake, at::WATCHED_BAKE, default.bake_ms),
@@ -87,6 +113,18 @@ pub(super) fn read(
     };
     table.finish(belongs, problems);
     read
+}
+
+fn way(field: &Field<'_, '_>, problems: &mut Problems<'_>) -> Option<SilenceBy> {
+    match field.plain_text(problems)? {
+        "mute_rule" => Some(SilenceBy::MuteRule),
+        "disable_actions" => Some(SilenceBy::DisableActions),
+        other => {
+            let hint = "write \"mute_rule\" or \"disable_actions\"";
+            field.invalid_hint(format!("{other:?} is no way to silence an alarm"), hint, problems);
+            None
+        }
+    }
 }
 
 /// Names of alarms; a `*` may stand at their end. `would` says what is done to alarms of others when it stands alone.

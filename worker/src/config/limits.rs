@@ -160,6 +160,15 @@ pub(super) const MIN_DISK_FREE: Bounds = Bounds {
 /// An image and its unpacked layers, with room for logs.
 pub(super) const MIN_DISK_FREE_DEFAULT: u64 = 2 << 30;
 
+/// Time for muted alarms to be OK again.
+pub(super) const SETTLE: Bounds = Bounds {
+    min: 0,
+    max: 3_600_000,
+    reason: "the release stays open so long, and the next one waits",
+};
+/// A few periods of a usual metric.
+pub(super) const SETTLE_DEFAULT_MS: u64 = 300_000;
+
 /// Time between two looks at watched alarms.
 pub(super) const WATCH_INTERVAL: Bounds = Bounds {
     min: 1_000,

@@ -1,15 +1,28 @@
-//! Alarm actions: off while the roll lasts for those that had them on, and on again for exactly those.
+//! Alarms: kept from acting while the roll lasts, by mute rules (`mute.rs`) or by disabling their actions; then as before.
+//!
+//! An alarm whose actions we disabled carries our tag until they are enabled again. One without it was switched off by
+//! somebody else, and stays so.
 
 use drawgate_rollout::StepOutcome;
 
 use super::names::ALARM_TAG;
 use super::outcome::{Effect, Sorted, either, not_yet};
 use super::{Effects, Task};
-use crate::aws::Alarm;
+use crate::aws::{Alarm, AwsError};
 
 impl Effects {
     pub(super) async fn silence(&self, task: Task<'_>) -> StepOutcome {
-        either(self.try_silence(task).await)
+        either(match task.plan.mutes() {
+            true => Box::pin(self.try_mute(task)).await,
+            false => Box::pin(self.try_silence(task)).await,
+        })
+    }
+
+    pub(super) async fn unsilence(&self, task: Task<'_>) -> StepOutcome {
+        either(match task.plan.mutes() {
+            true => Box::pin(self.try_unmute(task)).await,
+            false => Box::pin(self.try_unsilence(task)).await,
+        })
     }
 
     async fn try_silence(&self, task: Task<'_>) -> Effect<StepOutcome> {
@@ -19,10 +32,8 @@ impl Effects {
         }
         // The tag comes first: from it anybody can tell which alarms to enable again.
         for alarm in &on {
-            self.aws
-                .tag_alarm(&alarm.arn, ALARM_TAG, &task.id())
-                .await
-                .sorted()?;
+            let tagged = self.aws.tag_alarm(&alarm.arn, ALARM_TAG, &task.id()).await;
+            unless_gone(tagged).sorted()?;
         }
         self.aws.disable_actions(&names(&on)).await.sorted()?;
         match self
@@ -35,30 +46,40 @@ impl Effects {
         }
     }
 
-    pub(super) async fn unsilence(&self, task: Task<'_>) -> StepOutcome {
-        either(self.try_unsilence(task).await)
-    }
-
     async fn try_unsilence(&self, task: Task<'_>) -> Effect<StepOutcome> {
-        let off = self.planned_alarms(task, |alarm| !alarm.actions_enabled).await?;
-        if !off.is_empty() {
-            self.aws.enable_actions(&names(&off)).await.sorted()?;
-        }
-        if let Some(alarm) = self
-            .planned_alarms(task, |alarm| !alarm.actions_enabled)
-            .await?
-            .first()
-        {
+        let held = self.held_alarms(task).await?;
+        let off: Vec<Alarm> = held
+            .iter()
+            .filter(|alarm| !alarm.actions_enabled)
+            .cloned()
+            .collect();
+        self.aws.enable_actions(&names(&off)).await.sorted()?;
+        let off = names(&off);
+        let still = |alarm: &Alarm| !alarm.actions_enabled && off.contains(&alarm.name);
+        if let Some(alarm) = self.planned_alarms(task, still).await?.first() {
             return not_yet(format!("actions of {} are still off", alarm.name));
         }
-        for alarm in &task.plan.alarms {
-            self.aws.untag_alarm(&alarm.arn, ALARM_TAG).await.sorted()?;
+        for alarm in &held {
+            let untagged = self.aws.untag_alarm(&alarm.arn, ALARM_TAG).await;
+            unless_gone(untagged).sorted()?;
         }
         Ok(if off.is_empty() {
             StepOutcome::already()
         } else {
             StepOutcome::done()
         })
+    }
+
+    /// Alarms of the plan that carry this release's tag.
+    pub(super) async fn held_alarms(&self, task: Task<'_>) -> Effect<Vec<Alarm>> {
+        let mut held = Vec::new();
+        for alarm in self.planned_alarms(task, |_| true).await? {
+            let tag = self.aws.alarm_tag(&alarm.arn, ALARM_TAG).await.sorted()?;
+            if tag == Some(task.id()) {
+                held.push(alarm);
+            }
+        }
+        Ok(held)
     }
 
     /// Alarms of the plan as they are now. One that was deleted meanwhile is not missed.
@@ -74,6 +95,14 @@ impl Effects {
         let mut alarms = self.aws.alarms_matching(&wanted).await.sorted()?;
         alarms.retain(|alarm| wanted.contains(&alarm.name) && which(alarm));
         Ok(alarms)
+    }
+}
+
+/// An alarm that is deleted at this very moment must not keep the others waiting.
+fn unless_gone(done: Result<(), AwsError>) -> Result<(), AwsError> {
+    match done {
+        Err(error) if error.is_not_found() => Ok(()),
+        done => done,
     }
 }
 

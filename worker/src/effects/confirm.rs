@@ -41,12 +41,7 @@ impl Effects {
             });
             seen.groups.insert(plan.name.clone(), observed);
         }
-        let there = self.planned_alarms(task, |_| true).await?;
-        for plan in &task.plan.alarms {
-            let alarm = there.iter().find(|alarm| alarm.name == plan.name);
-            seen.alarms
-                .insert(plan.name.clone(), alarm.is_none_or(|alarm| alarm.actions_enabled));
-        }
+        self.observe_alarms(task, &mut seen).await?;
         // One moment for all: they share a look at each target group. One that is younger than the poll interval, and so
         // later than every registering that has settled, is not asked for again.
         let poll = Duration::from_millis(task.plan.definition.roll.poll_interval_ms);
@@ -65,6 +60,25 @@ impl Effects {
                 observation: Box::new(seen),
             },
         })
+    }
+
+    async fn observe_alarms(&self, task: Task<'_>, seen: &mut Observation) -> Effect<()> {
+        let there = self.planned_alarms(task, |_| true).await?;
+        for plan in &task.plan.alarms {
+            let alarm = there.iter().find(|alarm| alarm.name == plan.name);
+            seen.alarms
+                .insert(plan.name.clone(), alarm.is_none_or(|alarm| alarm.actions_enabled));
+        }
+        if !task.plan.mutes() {
+            let held = Box::pin(self.held_alarms(task)).await?;
+            seen.held_alarms = held.into_iter().map(|alarm| alarm.name).collect();
+        }
+        for rule in task.plan.mute_rules(task.release.request.id) {
+            if self.aws.mute_rule(&rule.name).await.sorted()?.is_some() {
+                seen.mute_rules.insert(rule.name);
+            }
+        }
+        Ok(())
     }
 
     async fn observe_named(

@@ -11,6 +11,7 @@ mod container;
 mod hooks;
 mod inspect;
 mod membership;
+mod mute;
 mod names;
 mod outcome;
 mod scaling;
@@ -165,6 +166,7 @@ impl Effects {
             Step::Publish => Box::pin(self.publish(task)).await,
             Step::Unpublish => Box::pin(self.unpublish(task)).await,
             Step::Sweep => Box::pin(self.sweep(task)).await,
+            Step::Renew => Box::pin(self.renew(task)).await,
             Step::Watch => Box::pin(self.watch_alarms(task)).await,
             Step::Bake => Box::pin(self.bake(task)).await,
             Step::After => Box::pin(self.after(task)).await,

@@ -330,3 +330,119 @@ fn a_roll_of_two_bakes_with_its_hosts_in_service() {
     assert!(last_touch <= sim.release.steps[&Step::Bake].begun_at);
     assert_eq!(Release::fold(&sim.journal).unwrap(), sim.release);
 }
+
+#[test]
+fn trap_15_rules_have_names_that_stay_the_same_and_at_most_a_hundred_alarms() {
+    let mut world = World::new(2, 1).muted();
+    world.alarms = (0..250).map(|n| (format!("web-{n:03}"), true)).collect();
+    world.alarms.insert("web-off".to_owned(), false);
+    let sim = Sim::new(world).finish();
+    let plan = sim.release.plan.as_ref().unwrap();
+    let rules = plan.mute_rules(sim.release.request.id);
+    assert_eq!(rules, plan.mute_rules(sim.release.request.id));
+    let names: Vec<&str> = rules.iter().map(|rule| rule.name.as_str()).collect();
+    let prefix = "drawgate-staging-api-0190f6f0-0000-7000-8000-000000000001";
+    assert_eq!(names, [1, 2, 3].map(|n| format!("{prefix}-{n}")));
+    assert_eq!(
+        rules.iter().map(|rule| rule.alarms.len()).collect::<Vec<_>>(),
+        [100, 100, 50]
+    );
+    assert!(
+        rules
+            .iter()
+            .all(|rule| !rule.alarms.contains(&"web-off".to_owned()))
+    );
+}
+
+#[test]
+fn trap_15_the_end_of_a_mute_rule_is_put_off_until_it_is_deleted_both_ways() {
+    for sweep in [None, Some(Fault::Refused)] {
+        let mut world = World::new(8, 1).watched(600_000).muted();
+        if let Some(fault) = sweep {
+            world = world.with(Step::Sweep, fault, usize::MAX);
+        }
+        let sim = Sim::new(world).finish();
+        let begun = |step: &Step| sim.release.steps[step].begun_at;
+        let lasted_ms = limits::between_ms(begun(&Step::Silence), begun(&Step::Unsilence));
+        let renewals = u64::from(sim.release.steps[&Step::Renew].attempts);
+        assert!(
+            renewals.abs_diff(lasted_ms / limits::RENEW_MS) <= 1,
+            "{renewals} in {lasted_ms} ms"
+        );
+        assert_eq!(sim.world.muted_until, None);
+        assert!(sim.world.alarms.values().all(|on| *on), "actions are left alone");
+        let told = sim.events.iter().find_map(|event| match event {
+            Event::Silenced { until, .. } => Some(*until),
+            _ => None,
+        });
+        assert!(told.unwrap().is_some());
+    }
+}
+
+#[test]
+fn trap_15_killed_at_every_moment_while_alarms_are_muted() {
+    assert!(explore(&World::new(2, 1).watched(BAKE_MS).muted(), Outcome::Succeeded) > 100);
+    let back = World::new(2, 1)
+        .muted()
+        .with(forward(2, Phase::Verify), Fault::Refused, usize::MAX);
+    assert!(explore(&back, Outcome::RolledBack) > 100);
+}
+
+#[test]
+fn trap_15_an_end_that_cannot_be_put_off_stops_nothing_and_is_told() {
+    let world = World::new(8, 1).watched(600_000).muted();
+    let sim = Sim::new(world.with(Step::Renew, Fault::Refused, 2)).finish();
+    assert_eq!(sim.outcome(), Outcome::Succeeded);
+    let told = |event: &&Event| matches!(event, Event::Warning { text } if text.contains("mute rules end by themselves"));
+    assert_eq!(sim.events.iter().filter(told).count(), 2);
+}
+
+#[test]
+fn trap_15_what_fires_still_when_it_is_unmuted_is_told() {
+    let sim = Sim::new(
+        World::new(2, 1)
+            .watched(0)
+            .muted()
+            .with_alarm_at(forward(1, Phase::Swap)),
+    )
+    .finish();
+    assert_eq!(sim.outcome(), Outcome::RolledBack);
+    let told = |event: &Event| matches!(event, Event::Warning { text } if text.contains("acting on it now: web-5xx"));
+    assert!(sim.events.iter().any(told));
+}
+
+#[test]
+fn trap_15_a_mute_rule_left_behind_needs_an_operator() {
+    let sim = Sim::new(
+        World::new(2, 1)
+            .muted()
+            .with(Step::Unsilence, Fault::Refused, usize::MAX),
+    )
+    .finish();
+    assert_eq!(sim.outcome(), Outcome::NeedsOperator);
+    let left = sim.ended().receipt.as_ref().unwrap().left_over.join("\n");
+    assert!(
+        left.contains("aws cloudwatch delete-alarm-mute-rule --alarm-mute-rule-name rule"),
+        "{left}"
+    );
+}
+
+#[test]
+fn trap_30_an_alarm_that_somebody_switches_off_in_mid_roll_stays_off() {
+    for step in [
+        suspend(),
+        forward(1, Phase::Drain),
+        forward(2, Phase::Settle),
+        resume(),
+    ] {
+        let mut world = World::new(2, 1);
+        world.alarms.insert("web-slow".to_owned(), true);
+        world.switched_off.push((step.clone(), ALARM.to_owned()));
+        let sim = Sim::new(world).finish();
+        assert_eq!(sim.outcome(), Outcome::Succeeded, "{step}");
+        assert!(!sim.world.alarms[ALARM] && sim.world.alarms["web-slow"], "{step}");
+        let notes = &sim.ended().receipt.as_ref().unwrap().notes;
+        let note = "alarm actions switched off by somebody else, and left so: web-5xx";
+        assert!(notes.contains(&note.to_owned()), "{notes:?}");
+    }
+}

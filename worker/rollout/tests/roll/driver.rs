@@ -150,6 +150,7 @@ impl Sim {
         assert!(beside.is_none(), "{step} beside {beside:?} on one host");
         self.check_watched(&step);
         let outlasted = self.world.other.as_ref().is_some_and(|other| other.outlasts > 0);
+        self.check_muted(&step);
         let takes_ms = match step {
             Step::Watch if self.world.firing.is_empty() => limits::WATCH_MS,
             Step::Bake => self.world.definition.alarms.bake_ms.max(1_000),
@@ -175,6 +176,18 @@ impl Sim {
         }
     }
 
+    /// No host is worked on while alarms may act that were to be muted.
+    fn check_muted(&self, step: &Step) {
+        let mutes = self.release.plan.as_ref().is_some_and(|plan| plan.mutes());
+        if let (Step::Host { phase, .. }, true) = (step, mutes && self.world.faults.is_empty()) {
+            let muted = self.world.muted_until.is_some_and(|until| until > self.now);
+            assert!(
+                muted || *phase == Phase::Create,
+                "{step} begins with alarms unmuted"
+            );
+        }
+    }
+
     /// A watch under way sees an alarm that fires at its next look.
     fn wake_watch(&mut self) {
         let next_look = limits::after(self.now, self.world.definition.alarms.watch_interval_ms);
@@ -195,6 +208,9 @@ impl Sim {
             (Some((index, ends)), _) => {
                 self.now = self.now.max(ends);
                 let (_, step) = self.flights.remove(index);
+                if self.release.plan.is_some() {
+                    self.world.now = self.now;
+                }
                 let outcome = self.world.perform(&self.release, &step);
                 self.wake_watch();
                 oracle::always(&self.before, &self.world, &self.release);
@@ -230,6 +246,7 @@ impl Sim {
     /// The worker dies, each step under way having come as far as is said; another one comes later.
     pub(crate) fn die(&mut self, extents: &[Extent], away_ms: u64) {
         assert_eq!(extents.len(), self.flights.len());
+        self.world.now = self.now;
         for ((_, step), extent) in std::mem::take(&mut self.flights).iter().zip(extents) {
             self.world.perform_unheard(&self.release, step, *extent);
             oracle::always(&self.before, &self.world, &self.release);

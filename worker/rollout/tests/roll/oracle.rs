@@ -93,10 +93,14 @@ pub(crate) fn differences(before: &World, world: &World, on_new: bool) -> Vec<St
         world.suspended != before.suspended,
     );
     differs("group tag".to_owned(), world.group_tag != before.group_tag);
+    let by_others = |name: &String| world.switched_off.iter().any(|(_, other)| other == name);
+    let changed = |(name, on): (&String, &bool)| before.alarms[name] != *on && !by_others(name);
     differs(
         format!("alarms {:?}", world.alarms),
-        world.alarms != before.alarms,
+        world.alarms.iter().any(changed),
     );
+    differs("alarm tags".to_owned(), !world.alarm_tags.is_empty());
+    differs("mute rule".to_owned(), world.muted_until.is_some());
     let parameter = if on_new && world.definition.wanted_parameter.is_some() {
         Some(VALUE)
     } else {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use drawgate_rollout::definition::{
     AfterDefinition, AlarmDefinition, BeforeDefinition, ContainerDefinition, FleetSelector, OnFailure, Place,
-    PortMapping, Probe, Process, Protocol, RestartPolicy, RollPolicy, ServiceDefinition, Swap,
+    PortMapping, Probe, Process, Protocol, RestartPolicy, RollPolicy, ServiceDefinition, SilenceBy, Swap,
     VerifyDefinition,
 };
 use drawgate_rollout::{
@@ -13,9 +13,10 @@ use drawgate_rollout::{
     HostSnapshot, HostView, ImageSnapshot, LABEL_RELEASE, MemberSnapshot, Newcomer, Observation,
     ObservedGroup, ObservedHost, ObservedParameter, ObservedTarget, Phase, Plan, Release, ScheduledAction,
     Step, StepOutcome, Stranger, TargetGroupSnapshot, TargetSnapshot, WantedPlan, WantedSnapshot, WatchPlan,
-    newcomer, plan,
+    limits, newcomer, plan,
 };
 use drawgate_schemas::{Digest, Direction, ReleaseRequest};
+use jiff::Timestamp;
 use serde_json::json;
 
 pub(crate) const GROUP: &str = "web-asg";
@@ -222,6 +223,14 @@ pub(crate) struct World {
     pub(crate) suspended: BTreeSet<String>,
     pub(crate) group_tag: Option<String>,
     pub(crate) alarms: BTreeMap<String, bool>,
+    /// Alarms that carry the release's tag.
+    pub(crate) alarm_tags: BTreeSet<String>,
+    /// Alarms that somebody switches off when that step is performed, whatever we had made of them.
+    pub(crate) switched_off: Vec<(Step, String)>,
+    /// The end of the mute rule, if there is one.
+    pub(crate) muted_until: Option<Timestamp>,
+    /// The moment of the performance.
+    pub(crate) now: Timestamp,
     /// Alarms in ALARM.
     pub(crate) firing: BTreeSet<String>,
     /// Alarms that go into ALARM when that step is performed.
@@ -329,6 +338,10 @@ impl World {
             suspended: BTreeSet::new(),
             group_tag: None,
             alarms: BTreeMap::from([(ALARM.to_owned(), true)]),
+            alarm_tags: BTreeSet::new(),
+            switched_off: Vec::new(),
+            muted_until: None,
+            now: crate::driver::start(),
             firing: BTreeSet::new(),
             fires: Vec::new(),
             definition,
@@ -414,6 +427,12 @@ impl World {
         self
     }
 
+    /// Alarms are muted, and their actions stay on.
+    pub(crate) fn muted(mut self) -> Self {
+        self.definition.alarms.by = SilenceBy::MuteRule;
+        self
+    }
+
     pub(crate) fn with_alarm_at(mut self, step: Step) -> Self {
         self.fires.push((step, ALARM.to_owned()));
         self
@@ -483,6 +502,11 @@ impl World {
     /// What a step brings, faults included.
     pub(crate) fn perform(&mut self, release: &Release, step: &Step) -> StepOutcome {
         self.arrive(release, step);
+        let off = self.switched_off.iter().filter(|(at, _)| at == step);
+        for (_, alarm) in off {
+            self.alarms.insert(alarm.clone(), false);
+            self.alarm_tags.remove(alarm);
+        }
         let fires = self.fires.iter().filter(|(at, _)| at == step);
         self.firing.extend(fires.map(|(_, alarm)| alarm.clone()));
         let failure = || Failure::new("fault");
@@ -623,8 +647,9 @@ impl World {
             }
             Step::RunBefore { instance } => self.run_before(instance),
             Step::Suspend { .. } => self.suspend(release),
-            Step::Silence => self.switch_alarms(release, false),
-            Step::Unsilence => self.switch_alarms(release, true),
+            Step::Silence => self.silence(release),
+            Step::Renew => self.mute(),
+            Step::Unsilence => self.unsilence(release),
             Step::Resume { .. } => self.resume(release),
             Step::Sweep => self.sweep(release),
             Step::Watch | Step::Bake => self.look_at_watched(release),
@@ -732,9 +757,34 @@ impl World {
         StepOutcome::done()
     }
 
-    fn switch_alarms(&mut self, release: &Release, on: bool) -> StepOutcome {
-        for alarm in &release.plan.as_ref().unwrap().alarms {
-            self.alarms.insert(alarm.name.clone(), on);
+    fn silence(&mut self, release: &Release) -> StepOutcome {
+        let plan = release.plan.as_ref().unwrap();
+        if plan.mutes() {
+            return self.mute();
+        }
+        for alarm in &plan.alarms {
+            if self.alarms[&alarm.name] {
+                self.alarm_tags.insert(alarm.name.clone());
+                self.alarms.insert(alarm.name.clone(), false);
+            }
+        }
+        StepOutcome::done()
+    }
+
+    fn mute(&mut self) -> StepOutcome {
+        let until = limits::after(self.now, limits::MUTE_MS);
+        self.muted_until = Some(until);
+        done(Evidence::Muted { until })
+    }
+
+    fn unsilence(&mut self, release: &Release) -> StepOutcome {
+        if release.plan.as_ref().unwrap().mutes() {
+            self.muted_until = None;
+            let firing = self.firing.iter().cloned().collect();
+            return done(Evidence::Unmuted { firing });
+        }
+        for alarm in std::mem::take(&mut self.alarm_tags) {
+            self.alarms.insert(alarm, true);
         }
         StepOutcome::done()
     }
@@ -1060,6 +1110,8 @@ impl World {
             tag_digest: Some(digest('d')),
             groups: BTreeMap::from([(GROUP.to_owned(), group)]),
             alarms: self.alarms.clone(),
+            held_alarms: self.alarm_tags.clone(),
+            mute_rules: self.muted_until.iter().map(|_| "rule".to_owned()).collect(),
             hosts: members
                 .map(|host| (host.instance.clone(), self.observe(plan, host)))
                 .collect(),

@@ -199,7 +199,10 @@ fn a_post_is_one_json_object_of_bounded_text() {
 #[test]
 fn chat_is_spared_the_steps() {
     for kind in [
-        Event::Silenced { alarms: vec![] },
+        Event::Silenced {
+            alarms: vec![],
+            until: None,
+        },
         Event::Warning { text: "w".to_owned() },
         Event::Unknown,
     ] {

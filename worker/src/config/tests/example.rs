@@ -89,6 +89,7 @@ fn the_example_shows_the_defaults() {
     assert_eq!(full.roll, least.roll);
     assert_eq!(full.suspend, least.suspend);
     assert_eq!(full.alarms.watch_interval_ms, least.alarms.watch_interval_ms);
+    assert_eq!(full.alarms.settle_ms, least.alarms.settle_ms);
     assert_eq!(full.alarms.allow_firing, least.alarms.allow_firing);
     assert_eq!(
         full.container().unwrap().restart,

@@ -1085,3 +1085,25 @@ on_failure = "report"
     worker.toml: ok
     "#);
 }
+
+#[test]
+fn ways_to_silence() {
+    insta::assert_snapshot!(checked_service("[alarms]\nby = \"mute\"\nsettle = \"2h\"\n"), @r#"
+    error: services/api.toml:7:6: `alarms.by`: "mute" is no way to silence an alarm
+      7 | by = "mute"
+        |      ^^^^^^
+      hint: write "mute_rule" or "disable_actions"
+
+    error: services/api.toml:8:10: `alarms.settle`: must be from 0s to 1h
+      8 | settle = "2h"
+        |          ^^^^
+      hint: the release stays open so long, and the next one waits
+
+    warning: services/api.toml:8:10: nothing settles where actions are disabled: enabled again, they wait for the next change
+      8 | settle = "2h"
+        |          ^^^^
+      hint: say by = "mute_rule", or remove `settle`
+
+    worker.toml: 2 errors, 1 warning
+    "#);
+}

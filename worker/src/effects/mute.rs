@@ -1,0 +1,124 @@
+//! Mute rules: made with an end, put off while the roll lasts, deleted once the alarms are OK.
+
+use std::time::Duration;
+
+use drawgate_rollout::limits::{MUTE_MS, after, between_ms};
+use drawgate_rollout::{Evidence, MuteRule, Step, StepOutcome};
+use jiff::Timestamp;
+use tokio::time::sleep;
+
+use super::outcome::{Effect, Sorted, either, not_yet};
+use super::{Effects, Task};
+use crate::aws::{Alarm, SeenMuteRule};
+
+const MINUTE_MS: u64 = 60_000;
+
+impl Effects {
+    pub(super) async fn renew(&self, task: Task<'_>) -> StepOutcome {
+        either(self.try_mute(task).await)
+    }
+
+    /// Makes the rules, or puts off their end.
+    pub(super) async fn try_mute(&self, task: Task<'_>) -> Effect<StepOutcome> {
+        let until = after(Timestamp::now(), MUTE_MS);
+        self.mute_until(task, until).await?;
+        Ok(StepOutcome::Done {
+            evidence: Evidence::Muted { until },
+        })
+    }
+
+    async fn mute_until(&self, task: Task<'_>, until: Timestamp) -> Effect<()> {
+        // A rule that names an alarm which is not there is refused.
+        let there = self.planned_alarms(task, |_| true).await?;
+        for mut rule in task.plan.mute_rules(task.release.request.id) {
+            rule.alarms
+                .retain(|name| there.iter().any(|alarm| alarm.name == *name));
+            if !rule.alarms.is_empty() {
+                self.put_off(&rule, until).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A rule that is there keeps its beginning, so that its window has no gap. A new one begins with the running minute;
+    /// where CloudWatch has it that this minute is over, with the next.
+    async fn put_off(&self, rule: &MuteRule, until: Timestamp) -> Effect<()> {
+        let now = Timestamp::now();
+        let seen = self.aws.mute_rule(&rule.name).await.sorted()?;
+        let from = match &seen {
+            Some(seen) if seen.expired => after(now, MINUTE_MS),
+            Some(SeenMuteRule { from: Some(from), .. }) => *from,
+            _ => now,
+        };
+        let put = self
+            .aws
+            .put_mute_rule(&rule.name, &rule.alarms, from, until)
+            .await;
+        match put {
+            Err(error) if seen.is_none() && error.code() == Some("ValidationError") => {
+                let next = after(now, MINUTE_MS);
+                let again = self.aws.put_mute_rule(&rule.name, &rule.alarms, next, until);
+                again.await.sorted()?;
+            }
+            put => put.sorted()?,
+        }
+        match self.aws.mute_rule(&rule.name).await.sorted()? {
+            Some(seen) if seen.active && seen.until.is_none_or(|ends| ends >= until) => Ok(()),
+            _ => not_yet(format!("mute rule {} is not active yet", rule.name)),
+        }
+    }
+
+    /// Waits until no alarm is in ALARM, or until they had their time to settle; then the rules are deleted.
+    pub(super) async fn try_unmute(&self, task: Task<'_>) -> Effect<StepOutcome> {
+        let id = task.release.request.id;
+        let mut there = Vec::new();
+        for rule in task.plan.mute_rules(id) {
+            let seen = self.aws.mute_rule(&rule.name).await.sorted()?;
+            there.extend(seen.is_some().then_some(rule.name));
+        }
+        if there.is_empty() {
+            return Ok(StepOutcome::already());
+        }
+        let firing = self.settled(task).await?;
+        for name in &there {
+            self.aws.delete_mute_rule(name).await.sorted()?;
+        }
+        for name in &there {
+            if self.aws.mute_rule(name).await.sorted()?.is_some() {
+                return not_yet(format!("mute rule {name} is there still"));
+            }
+        }
+        Ok(StepOutcome::Done {
+            evidence: Evidence::Unmuted { firing },
+        })
+    }
+
+    /// The alarms that are in ALARM still at the end of the wait.
+    async fn settled(&self, task: Task<'_>) -> Effect<Vec<String>> {
+        let alarms = &task.plan.definition.alarms;
+        let begun_at = task
+            .release
+            .steps
+            .get(&Step::Unsilence)
+            .map_or_else(Timestamp::now, |state| state.begun_at);
+        let end = after(begun_at, alarms.settle_ms);
+        let mut muted_for_it = false;
+        loop {
+            let firing = self.planned_alarms(task, is_firing).await?;
+            let now = Timestamp::now();
+            if firing.is_empty() || now >= end {
+                return Ok(firing.into_iter().map(|alarm| alarm.name).collect());
+            }
+            if !muted_for_it {
+                self.mute_until(task, after(end, MUTE_MS)).await?;
+                muted_for_it = true;
+            }
+            let pause_ms = alarms.watch_interval_ms.max(1_000).min(between_ms(now, end));
+            sleep(Duration::from_millis(pause_ms)).await;
+        }
+    }
+}
+
+fn is_firing(alarm: &Alarm) -> bool {
+    alarm.state == "ALARM"
+}
