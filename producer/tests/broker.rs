@@ -171,7 +171,7 @@ async fn a_rejection_is_recognised_by_the_hash_of_the_bytes() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn events_missed_while_the_connection_was_down_are_asked_for() {
+async fn trap_24_events_missed_while_the_connection_was_down_are_asked_for() {
     let Some(rig) = Rig::new("reset").await else {
         return;
     };
@@ -261,7 +261,7 @@ async fn a_rejection_that_was_missed_comes_again_with_the_same_bytes() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_target_that_nobody_serves_is_said_at_once() {
+async fn trap_22_a_target_that_nobody_serves_is_said_at_once() {
     let Some(rig) = Rig::new("no-route").await else {
         return;
     };
@@ -399,7 +399,7 @@ async fn a_queue_that_takes_no_more_is_not_taken_for_a_success() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn to_stop_waiting_is_not_to_stop_the_release() {
+async fn trap_24_to_stop_waiting_is_not_to_stop_the_release() {
     let Some(rig) = Rig::new("stop").await else { return };
     let mut worker = Worker::start(&rig, "search-api").await;
     let mut running = rig::start(&rig.url, &publish(&["--wait"]));

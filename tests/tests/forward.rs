@@ -276,7 +276,7 @@ async fn options_make_a_roll_more_careful() {
 }
 
 #[tokio::test]
-async fn tag_moved_in_mid_roll() {
+async fn trap_28_tag_moved_in_mid_roll() {
     let scene = Scene::begin().await;
     scene.serve(&Service::of("search"));
     let fleet = scene.fleet_on_v1("search", &HOSTS).await;

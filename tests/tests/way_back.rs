@@ -309,7 +309,7 @@ async fn container_made_by_another_tool_way_back() {
 
 /// It says what is open, goes back, and no container was touched.
 #[tokio::test]
-async fn drain_outlasts_its_deadline() {
+async fn trap_12_drain_outlasts_its_deadline() {
     let scene = Scene::begin().await;
     let mut service = Service::of("search");
     service.drain_timeout = "1s".to_owned();

@@ -553,7 +553,7 @@ async fn a_chat_post_is_begun_and_done_once() {
 }
 
 #[tokio::test]
-async fn what_a_newer_worker_wrote_is_refused() {
+async fn trap_31_what_a_newer_worker_wrote_is_refused() {
     let place = place();
     let ledger = open(&place.path).await;
     accept(&ledger, &request()).await;

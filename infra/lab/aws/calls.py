@@ -24,6 +24,8 @@ class Call:
     action: str
     protocol: str
     subject: str | None
+    # What a call about scaling processes names; an empty list means all of them.
+    processes: list | None = None
 
 
 def identify(environ, body):
@@ -40,7 +42,9 @@ def identify(environ, body):
         return Call(f"{prefix}:{target.rpartition('.')[2]}", "json", _subject(_json_object(body)))
     values = dict(urllib.parse.parse_qsl(body.decode(errors="replace")))
     protocol = "ec2" if prefix == "ec2" else "query"
-    return Call(f"{prefix}:{values.get('Action', '?')}", protocol, _subject(values))
+    processes = [value for name, value in values.items() if name.startswith("ScalingProcesses.")]
+    about_processes = values.get("Action") in ("SuspendProcesses", "ResumeProcesses")
+    return Call(f"{prefix}:{values.get('Action', '?')}", protocol, _subject(values), processes if about_processes else None)
 
 
 def _json_object(body):
@@ -67,7 +71,10 @@ class Record:
     def add(self, call):
         with self.lock:
             self.counts[call.action] += 1
-            self.log.append({"at": time.time(), "action": call.action, "target": call.subject})
+            entry = {"at": time.time(), "action": call.action, "target": call.subject}
+            if call.processes is not None:
+                entry["processes"] = call.processes
+            self.log.append(entry)
 
     def summary(self):
         with self.lock:

@@ -112,7 +112,7 @@ class Fleets:
         health, delay_s = group.get("health", {}), group.get("deregistration_delay_s", 300)
         client = self._client("elbv2")
         arn = client.create_target_group(
-            Name=group["name"], Protocol=group.get("protocol", "HTTP"), HealthCheckProtocol="HTTP", Port=group["port"], VpcId=self.vpc, TargetType="instance",
+            Name=group["name"], Protocol=group.get("protocol", "HTTP"), HealthCheckProtocol="HTTP", Port=group["port"], VpcId=self.vpc, TargetType=group.get("target_type", "instance"),
             HealthCheckPath=health.get("path", "/"), Matcher={"HttpCode": "200"},
             HealthCheckIntervalSeconds=max(MIN_INTERVAL_S, math.ceil(health.get("interval_s", 30))),
             HealthCheckTimeoutSeconds=max(MIN_TIMEOUT_S, math.ceil(health.get("timeout_s", 5))),
@@ -134,9 +134,11 @@ class Fleets:
 
     def _register(self, group, instances):
         if instances:
+            by = "address" if group.get("target_type") == "ip" else "id"
             self._client("elbv2").register_targets(
                 TargetGroupArn=target_group(group["name"]).arn,
-                Targets=[{"Id": each["id"], "Port": group["port"]} for each in instances])
+                Targets=[{"Id": each[by], "Port": port} for each in instances
+                         for port in group.get("ports", [group["port"]])])
 
     def _create_alarm(self, alarm):
         client = self._client("cloudwatch")

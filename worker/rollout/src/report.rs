@@ -495,19 +495,43 @@ fn receipt(
     }
 }
 
-/// What preflight let pass with a word, and the scheduled actions that came due while they were suspended.
+/// What preflight let pass with a word, what others changed meanwhile, and the scheduled actions that came due while they
+/// were suspended.
 fn notes(release: &Release, plan: &Plan, seen: Option<&Observation>) -> Vec<String> {
     let missed = plan
         .groups
         .iter()
         .flat_map(|group| missed_actions(release, group));
-    let others = switched_off_by_others(plan, seen);
+    let suspended = plan
+        .groups
+        .iter()
+        .filter_map(|group| suspended_by_others(group, seen));
     plan.warnings
         .iter()
         .cloned()
+        .chain(suspended)
+        .chain(switched_off_by_others(plan, seen))
         .chain(missed)
-        .chain(others)
         .collect()
+}
+
+/// What a person suspended while we rolled is that person's, and stays.
+fn suspended_by_others(group: &GroupPlan, seen: Option<&Observation>) -> Option<String> {
+    let after = seen?.groups.get(&group.name)?;
+    let ours = |process: &str| group.suspend.iter().any(|ours| ours.as_str() == process);
+    let others: Vec<&str> = after
+        .suspended
+        .iter()
+        .map(String::as_str)
+        .filter(|process| !group.suspended_before.iter().any(|before| before == process) && !ours(process))
+        .collect();
+    (!others.is_empty()).then(|| {
+        format!(
+            "{}: {} suspended by somebody else meanwhile, left alone",
+            group.name,
+            others.join(", ")
+        )
+    })
 }
 
 fn missed_actions(release: &Release, group: &GroupPlan) -> Vec<String> {

@@ -6,7 +6,7 @@ use sqlx::{Row as _, SqliteConnection};
 use uuid::Uuid;
 
 use super::journal::from_json;
-use super::store::{Ledger, to_db};
+use super::store::{Ledger, from_db, to_db};
 use super::{LedgerError, limits};
 
 /// One event that has not been published for certain.
@@ -42,6 +42,20 @@ impl Ledger {
             json: row.get(3),
         };
         Ok(rows.iter().map(read).collect())
+    }
+
+    /// Number of the last event of a release, 0 before the first. What a journal's entries bring in events may differ
+    /// between versions of the worker; what was written down does not.
+    ///
+    /// # Errors
+    /// When the ledger is not available.
+    pub async fn last_event(&self, id: ReleaseId) -> Result<u64, LedgerError> {
+        let last: Option<i64> = sqlx::query_scalar("SELECT MAX(sequence) FROM events WHERE release_id = $1")
+            .bind(id.to_string())
+            .fetch_one(&self.inner.pool)
+            .await
+            .map_err(LedgerError::database("read the last event"))?;
+        Ok(last.map_or(0, from_db))
     }
 
     /// The broker has confirmed these.

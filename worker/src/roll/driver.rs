@@ -93,14 +93,20 @@ impl Driver {
         lane: LaneState,
         id: ReleaseId,
     ) -> Result<Self, DriveError> {
-        let journal = loop {
-            match hands.ledger.journal(id).await {
+        let (journal, last_event) = loop {
+            let read = async {
+                let journal = hands.ledger.journal(id).await?;
+                Ok::<_, LedgerError>((journal, hands.ledger.last_event(id).await?))
+            };
+            match read.await {
                 Err(error) if error.is_unavailable() && !*hands.stop.borrow() => sleep(LEDGER_RETRY).await,
-                journal => break journal?,
+                read => break read?,
             }
         };
-        let release =
+        let mut release =
             Release::fold(&journal).map_err(|source| DriveError::Journal { release: id, source })?;
+        // A version before may have told the same entries in fewer events, or in more.
+        release.last_event = last_event;
         let stop = hands.stop.clone();
         Ok(Self {
             hands,

@@ -1,6 +1,6 @@
 //! The journal: folded it is the release, written and read it is itself, and what cannot follow is refused.
 
-use drawgate_rollout::{Entry, Failure, Phase, Record, Release, Step, StepOutcome, narrate};
+use drawgate_rollout::{Entry, Failure, Phase, Record, Release, Step, StepOutcome, decide, narrate};
 use drawgate_schemas::Outcome;
 
 use crate::driver::{Sim, start};
@@ -54,6 +54,40 @@ fn every_entry_is_read_as_it_was_written() {
             let json = serde_json::to_string(entry).unwrap();
             assert_eq!(serde_json::from_str::<Entry>(&json).unwrap(), *entry, "{json}");
         }
+    }
+}
+
+/// Journals as versions before wrote them, each with the outcome that it tells. A release that was open when the worker was
+/// upgraded goes on from any place in it.
+#[test]
+fn trap_31_journals_of_the_version_before_are_taken_up() {
+    let journals = [
+        (
+            include_str!("../journals/0.1.0-first-succeeded.jsonl"),
+            Outcome::Succeeded,
+        ),
+        (
+            include_str!("../journals/0.1.0-first-rolled-back.jsonl"),
+            Outcome::RolledBack,
+        ),
+    ];
+    for (text, outcome) in journals {
+        let entries: Vec<Entry> = text
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect();
+        for k in 1..entries.len() {
+            let mut release = Release::fold(&entries[..k]).unwrap();
+            let now = entries[k - 1].at;
+            let n = release.last_entry + 1;
+            if !release.steps.is_empty() {
+                let record = Record::TakenUp;
+                release.apply(&Entry { n, at: now, record }).unwrap();
+            }
+            assert!(!decide(&release, now).is_empty(), "nothing to do after entry {k}");
+        }
+        let ended = Release::fold(&entries).unwrap().ended.unwrap();
+        assert_eq!(ended.outcome, outcome);
     }
 }
 

@@ -337,7 +337,7 @@ volumes = ["./data:/data", "/data", "/a:/b:rx", "/c:/b", "/d:/b"]
 }
 
 #[test]
-fn processes() {
+fn trap_05_processes_that_may_not_be_suspended() {
     let text = r#"[roll]
 suspend = ["AddToLoadBalancer", "Healthcheck", "Sleep", "AZRebalance", "AZRebalance"]
 "#;

@@ -1,0 +1,52 @@
+//! `runbooks/traps.md` has every rule, and every test that it names is there.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use drawgate_tests::programs::repository;
+
+/// Functions of every Rust file under this folder.
+fn functions(folder: &Path, found: &mut BTreeSet<String>) {
+    for entry in std::fs::read_dir(folder).unwrap().flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            functions(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            let text = std::fs::read_to_string(&path).unwrap();
+            let names = text
+                .split("fn ")
+                .skip(1)
+                .filter_map(|rest| rest.split('(').next());
+            found.extend(names.map(str::to_owned));
+        }
+    }
+}
+
+#[test]
+fn each_rule_names_tests_that_are_there() {
+    let mut known = BTreeSet::new();
+    for folder in ["schemas", "worker", "producer", "tests"] {
+        functions(&repository(folder), &mut known);
+    }
+    let table = std::fs::read_to_string(repository("runbooks/traps.md")).unwrap();
+    let rows: Vec<&str> = table
+        .lines()
+        .filter(|line| line.starts_with("| ") && line.as_bytes()[2].is_ascii_digit())
+        .collect();
+    assert_eq!(rows.len(), 32);
+    let mut named = 0;
+    for row in rows {
+        let tests = row.split('|').nth(3).unwrap();
+        let names = tests
+            .split('`')
+            .skip(1)
+            .step_by(2)
+            .filter(|name| name.contains('_') && *name != "max_pause");
+        for name in names {
+            assert!(known.contains(name), "{name} is no test: {row}");
+            named += 1;
+        }
+    }
+    assert!(named > 100, "{named}");
+}
