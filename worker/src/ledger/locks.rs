@@ -3,7 +3,7 @@
 //! becomes of the process, and are freed in the transaction that writes the end.
 //!
 //! They are freed with every end, `needs_operator` included: nobody would be left to free them, and what such an end leaves
-//! behind is marked on the things themselves, where the next preflight sees it (decision 8).
+//! behind is marked on the things themselves, where the next preflight sees it (decision 10).
 
 use std::collections::{BTreeMap, BTreeSet};
 
