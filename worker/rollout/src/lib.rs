@@ -3,6 +3,7 @@
 //! ```text
 //!   request + definition + snapshot --plan()--> Plan
 //!   Entry, Entry, Entry …           --apply()--> Release          (the journal's fold)
+//!   Plan                            --outlook()--> how long it will take, and what costs most
 //!   Release, now                    --decide()--> what to do next (all branching is here)
 //!   Release, Entry                  --narrate()--> status events
 //!   Release                         --conclude()--> outcome and receipt
@@ -22,6 +23,7 @@ mod locks;
 mod mute;
 pub mod names;
 mod narrate;
+mod outlook;
 mod path;
 mod plan;
 mod preflight;
@@ -36,6 +38,7 @@ mod wanted;
 pub use decide::{Decision, decide};
 pub use mute::MuteRule;
 pub use narrate::narrate;
+pub use outlook::{Cost, HostOutlook, Outlook};
 pub use plan::{
     AlarmPlan, ContainerBefore, GroupPlan, HostPlan, Plan, TargetGroupPlan, TargetPlan, WatchPlan,
 };

@@ -11,6 +11,9 @@ use crate::step::{Phase, Step};
 /// One API call or engine call with its look before and after: the SDK's own time-out is 20 s, and two of them fit.
 pub const CALL_MS: u64 = 60_000;
 
+/// What a host is expected to take beside the load balancer's own waits: stop, start and verification of most services.
+pub const HOST_MS: u64 = 5_000;
+
 /// What a hook gets beyond its own time: to be stopped when that is over, and to have its last lines read.
 pub const HOOK_MARGIN_MS: u64 = CALL_MS;
 

@@ -116,7 +116,7 @@ fn begun(release: &Release, step: &Step) -> Option<Event> {
     let plan = release.plan.as_ref()?;
     let expected_ms = match phase {
         Phase::Drain => Some(plan.drain_ms(host)),
-        Phase::Settle => Some(plan.healthy_ms(host)),
+        Phase::Settle => Some(plan.healthy_after_ms(host) + plan.min_healthy_ms(host)),
         _ => None,
     };
     let mut progress = progress(release, instance, *direction, phase.shown_as()?);

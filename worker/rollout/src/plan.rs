@@ -200,14 +200,14 @@ impl Plan {
         longest_s.map_or(0, |s| (s * 1000).max(self.definition.roll.min_drain_ms))
     }
 
-    /// The soonest that a host's targets can all be healthy after registering.
-    pub fn healthy_ms(&self, host: &HostPlan) -> u64 {
+    /// The soonest that a host's targets can all be healthy after registering, in milliseconds.
+    pub fn healthy_after_ms(&self, host: &HostPlan) -> u64 {
         let after = |target: &TargetPlan| {
             self.target_groups
                 .get(&target.target_group)
                 .map_or(0, |group| group.healthy_after_s)
         };
-        host.targets.iter().map(after).max().unwrap_or(0) * 1000 + self.min_healthy_ms(host)
+        host.targets.iter().map(after).max().unwrap_or(0) * 1000
     }
 
     /// How long a host must stay healthy before it counts: in slow start the others still bear its share.
@@ -227,12 +227,9 @@ impl Plan {
         self.definition.roll.max_unavailable.of(hosts).max(1)
     }
 
-    /// How long the roll will take: the load balancer's own waits, five seconds a host for the rest, and the bake.
+    /// How long the roll will take, in milliseconds, beside pulls and hooks, which nobody can know.
     pub fn expected_ms(&self) -> u64 {
-        let per_host = |host: &HostPlan| self.drain_ms(host) + self.healthy_ms(host) + 5_000;
-        let sum: u64 = self.hosts.iter().map(per_host).sum();
-        let bake_ms = self.definition.roll.canary.map_or(0, |canary| canary.bake_ms);
-        sum / u64::from(self.at_once()) + bake_ms + self.definition.alarms.bake_ms
+        self.outlook().expected_ms
     }
 
     /// What every host runs now, as a person calls it, where it is the same everywhere.

@@ -1,5 +1,6 @@
 //! The last look: everything that was touched, as it is now.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use drawgate_rollout::{
@@ -24,7 +25,32 @@ impl Effects {
     }
 
     async fn try_confirm(&self, task: Task<'_>) -> Effect<StepOutcome> {
-        let mut seen = Observation::default();
+        // Each on the heap: the SDK's futures are large.
+        let (groups, alarms, hosts, wanted, strangers, tag_digest) = tokio::try_join!(
+            Box::pin(self.observe_groups(task)),
+            Box::pin(self.observe_alarms(task)),
+            Box::pin(self.observe_hosts(task)),
+            Box::pin(self.observe_parameter(task)),
+            Box::pin(self.strangers(task)),
+            Box::pin(async { Ok(self.tag_digest(task).await) }),
+        )?;
+        let observation = Observation {
+            tag_digest,
+            groups,
+            hosts,
+            wanted,
+            strangers: strangers.into_iter().collect(),
+            ..alarms
+        };
+        Ok(StepOutcome::Done {
+            evidence: Evidence::Observed {
+                observation: Box::new(observation),
+            },
+        })
+    }
+
+    async fn observe_groups(&self, task: Task<'_>) -> Effect<BTreeMap<String, ObservedGroup>> {
+        let mut groups = BTreeMap::new();
         for plan in &task.plan.groups {
             // A group that was deleted meanwhile is not missed: it has nothing suspended.
             let group = self.aws.group_by_name(&plan.name).await.sorted()?;
@@ -39,9 +65,12 @@ impl Effects {
                     .get(GROUP_TAG)
                     .is_some_and(|tag| !tag.starts_with(&task.id())),
             });
-            seen.groups.insert(plan.name.clone(), observed);
+            groups.insert(plan.name.clone(), observed);
         }
-        self.observe_alarms(task, &mut seen).await?;
+        Ok(groups)
+    }
+
+    async fn observe_hosts(&self, task: Task<'_>) -> Effect<BTreeMap<String, ObservedHost>> {
         // One moment for all: they share a look at each target group. One that is younger than the poll interval, and so
         // later than every registering that has settled, is not asked for again.
         let poll = Duration::from_millis(task.plan.definition.roll.poll_interval_ms);
@@ -51,18 +80,12 @@ impl Effects {
             .everyone()
             .map(|host| self.observe_named(task, host, recent))
             .collect();
-        seen.hosts = stream::iter(looks).buffered(SIDE_BY_SIDE).try_collect().await?;
-        seen.wanted = self.observe_parameter(task).await?;
-        seen.strangers = Box::pin(self.strangers(task)).await?.into_iter().collect();
-        seen.tag_digest = self.tag_digest(task).await;
-        Ok(StepOutcome::Done {
-            evidence: Evidence::Observed {
-                observation: Box::new(seen),
-            },
-        })
+        stream::iter(looks).buffered(SIDE_BY_SIDE).try_collect().await
     }
 
-    async fn observe_alarms(&self, task: Task<'_>, seen: &mut Observation) -> Effect<()> {
+    /// What is seen of the alarms, in an observation of nothing else.
+    async fn observe_alarms(&self, task: Task<'_>) -> Effect<Observation> {
+        let mut seen = Observation::default();
         let there = self.planned_alarms(task, |_| true).await?;
         for plan in &task.plan.alarms {
             let alarm = there.iter().find(|alarm| alarm.name == plan.name);
@@ -78,7 +101,7 @@ impl Effects {
                 seen.mute_rules.insert(rule.name);
             }
         }
-        Ok(())
+        Ok(seen)
     }
 
     async fn observe_named(

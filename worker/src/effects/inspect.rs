@@ -46,12 +46,16 @@ impl Effects {
         Ok(StepOutcome::Done { evidence })
     }
 
-    /// What a release would do. Reads only.
+    /// The fleet as it is, and what a release would do to it. Reads only.
     ///
     /// # Errors
     /// Why the fleet could not be looked at.
-    pub async fn plan(&self, request: &ReleaseRequest, digest: &Digest) -> Result<Inspection, StepOutcome> {
-        self.look(request, digest).await.map(|(_, inspection)| inspection)
+    pub async fn plan(
+        &self,
+        request: &ReleaseRequest,
+        digest: &Digest,
+    ) -> Result<(FleetSnapshot, Inspection), StepOutcome> {
+        self.look(request, digest).await
     }
 
     async fn look(&self, request: &ReleaseRequest, digest: &Digest) -> Effect<(FleetSnapshot, Inspection)> {

@@ -26,7 +26,7 @@ const LAST_WORDS: Duration = Duration::from_millis(500);
 const DRAIN_NOTICED: Duration = Duration::from_millis(40);
 
 /// The same for its checks, which wait for answers too.
-const CHECK_NOTICED: Duration = Duration::from_millis(100);
+const CHECK_NOTICED: Duration = Duration::from_millis(50);
 
 impl Effects {
     pub(super) async fn deregister(&self, task: Task<'_>, host: &HostPlan) -> StepOutcome {

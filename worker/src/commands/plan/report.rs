@@ -1,0 +1,339 @@
+//! The report on a release that was not made: for a person, a table at 80 columns; for a program, JSON.
+
+use std::fmt::{self, Write as _};
+
+use drawgate_rollout::definition::{OnFailure, Place};
+use drawgate_rollout::{Cost, Finding, FleetSnapshot, HostSnapshot, HostView, Outlook, Plan, Severity};
+use drawgate_schemas::limits::cut;
+use drawgate_schemas::{Digest, Environment, ReleaseRequest, Service};
+use serde::Serialize;
+
+use crate::effects::Inspection;
+
+/// Narrower than this no terminal is.
+const WIDTH: usize = 80;
+/// Where the text of a step begins.
+const INDENT: usize = 10;
+/// Parts of the time that are named.
+const COSTS: usize = 3;
+
+/// What a release would do, or why it would be refused. Its fields are the JSON of `plan`.
+#[derive(Debug, Serialize)]
+pub(super) struct Report {
+    environment: Environment,
+    service: Service,
+    version: String,
+    digest: Digest,
+    /// Whether the release would be begun.
+    possible: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expected_ms: Option<u64>,
+    /// What stands against it, with the way out.
+    findings: Vec<Finding>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    outlook: Option<Outlook>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    plan: Option<Plan>,
+    /// The fleet as it was seen.
+    fleet: FleetSnapshot,
+}
+
+impl Report {
+    pub(super) fn new(
+        request: &ReleaseRequest,
+        digest: Digest,
+        fleet: FleetSnapshot,
+        inspection: Inspection,
+    ) -> Self {
+        let (plan, findings) = match inspection {
+            Ok(plan) => (Some(plan), Vec::new()),
+            Err(findings) => (None, findings),
+        };
+        let outlook = plan.as_ref().map(Plan::outlook);
+        Self {
+            environment: request.environment.clone(),
+            service: request.service.clone(),
+            version: request.version_name(),
+            digest,
+            possible: plan.is_some(),
+            expected_ms: outlook.as_ref().map(|outlook| outlook.expected_ms),
+            findings,
+            outlook,
+            plan,
+            fleet,
+        }
+    }
+
+    pub(super) fn possible(&self) -> bool {
+        self.possible
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{} {} -> {}", self.service, self.version, self.environment)?;
+        writeln!(f, "every host gets {}\n", self.digest)?;
+        self.hosts(f)?;
+        if let (Some(plan), Some(outlook)) = (&self.plan, &self.outlook) {
+            steps(f, plan, outlook)?;
+            time(f, plan, outlook)?;
+        } else {
+            findings(f, &self.findings)?;
+        }
+        f.write_str("nothing was touched\n")
+    }
+}
+
+impl Report {
+    /// In the order of the roll where there is one.
+    fn hosts(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let place = |host: &&HostSnapshot| {
+            let hosts = self.plan.iter().flat_map(|plan| &plan.hosts);
+            let instances = hosts.map(|planned| &planned.instance);
+            instances
+                .clone()
+                .position(|instance| *instance == host.instance)
+                .unwrap_or(usize::MAX)
+        };
+        let mut hosts: Vec<&HostSnapshot> = self.fleet.hosts.iter().collect();
+        hosts.sort_by_key(place);
+        if hosts.is_empty() {
+            return Ok(());
+        }
+        writeln!(f, "{:<19} {:<14} {:<16} TARGETS", "HOST", "ZONE", "RUNS NOW")?;
+        for host in hosts {
+            let line = format!(
+                "{:<19} {:<14} {:<16} {}",
+                host.instance,
+                host.zone,
+                cut(&runs_now(host), 16),
+                self.targets(host)
+            );
+            wrapped(f, "", &line, 52)?;
+        }
+        writeln!(f)
+    }
+
+    fn targets(&self, host: &HostSnapshot) -> String {
+        let name = |arn: &str| {
+            let group = self.fleet.target_groups.iter().find(|group| group.arn == arn);
+            group.map_or_else(|| arn.to_owned(), |group| group.name.clone())
+        };
+        let targets: Vec<String> = host
+            .targets
+            .iter()
+            .map(|target| format!("{}:{} {}", name(&target.target_group), target.port, target.state))
+            .collect();
+        match (host.state.as_str(), targets.is_empty()) {
+            ("running", true) => "none".to_owned(),
+            ("running", false) => targets.join(", "),
+            (state, _) => format!("{state} in EC2"),
+        }
+    }
+}
+
+fn runs_now(host: &HostSnapshot) -> String {
+    match (&host.view, host.before()) {
+        (HostView::Unreachable { .. }, _) => "out of reach".to_owned(),
+        (_, Some(before)) if before.running => before.version_name,
+        (_, Some(before)) => format!("{} (stopped)", before.version_name),
+        (_, None) => "nothing".to_owned(),
+    }
+}
+
+fn steps(f: &mut fmt::Formatter<'_>, plan: &Plan, outlook: &Outlook) -> fmt::Result {
+    writeln!(f, "{:>8}  WHAT", "AT")?;
+    for text in before_hosts(plan) {
+        step(f, None, &text)?;
+    }
+    let mut canary = outlook
+        .canary_until_ms
+        .map(|until_ms| (until_ms, plan.definition.roll.canary));
+    // Most hosts are alike: what their time is made of is told once.
+    let mut told = None;
+    for host in &outlook.hosts {
+        if let Some((_, Some(policy))) = canary.take_if(|(until_ms, _)| *until_ms <= host.from_ms) {
+            let bake = clock(policy.bake_ms);
+            step(
+                f,
+                None,
+                &format!("the canary is watched for {bake} before another host is touched"),
+            )?;
+        }
+        let mut text = format!("{} for {}", host.instance, clock(host.takes_ms));
+        if told.replace(&host.parts) != Some(&host.parts) {
+            let parts: Vec<String> = host.parts.iter().map(part).collect();
+            let _ = write!(text, ": {}", parts.join(", "));
+        }
+        step(f, Some(host.from_ms), &text)?;
+    }
+    for text in after_hosts(plan) {
+        step(f, None, &text)?;
+    }
+    step(
+        f,
+        Some(outlook.expected_ms),
+        "resume and enable exactly that again; compare before and after",
+    )?;
+    writeln!(f)
+}
+
+fn part(cost: &Cost) -> String {
+    format!("{} {}", cost.setting, clock(cost.ms))
+}
+
+fn before_hosts(plan: &Plan) -> Vec<String> {
+    let mut steps = vec![format!(
+        "pull the image on {} hosts, {} at a time",
+        plan.hosts.len(),
+        plan.definition.roll.pull_concurrency
+    )];
+    if let Some(before) = &plan.definition.before {
+        steps.push(format!(
+            "[before], once, in a container on one host: {}; if it fails, nothing is rolled{}",
+            before.run.join(" "),
+            if before.reversible {
+                ""
+            } else {
+                "; after it there is no automatic way back"
+            }
+        ));
+    }
+    for group in plan.groups.iter().filter(|group| !group.suspend.is_empty()) {
+        let names: Vec<&str> = group.suspend.iter().map(|process| process.as_str()).collect();
+        steps.push(format!("suspend {} of {}", names.join(", "), group.name));
+    }
+    if !plan.alarms.is_empty() {
+        let names: Vec<&str> = plan.alarms.iter().map(|alarm| alarm.name.as_str()).collect();
+        let how = if plan.mutes() {
+            "mute"
+        } else {
+            "disable the actions of"
+        };
+        steps.push(format!("{how} {}", names.join(", ")));
+    }
+    if !plan.watched.is_empty() {
+        let names: Vec<&str> = plan.watched.iter().map(|alarm| alarm.name.as_str()).collect();
+        steps.push(format!(
+            "all along: back again when one of {} fires",
+            names.join(", ")
+        ));
+    }
+    steps
+}
+
+fn after_hosts(plan: &Plan) -> Vec<String> {
+    let mut steps = Vec::new();
+    if let Some(wanted) = &plan.wanted {
+        steps.push(format!(
+            "publish the version in {}, for instances that boot from now on",
+            wanted.parameter
+        ));
+    }
+    if plan.definition.alarms.bake_ms > 0 {
+        steps.push(format!(
+            "wait for {} before it is called good",
+            clock(plan.definition.alarms.bake_ms)
+        ));
+    }
+    if let Some(after) = &plan.definition.after {
+        steps.push(format!(
+            "[after] {}: {}, {} at most; {}",
+            match after.place {
+                Place::Worker(_) => "on the worker",
+                Place::Container { .. } => "in a container on one host",
+            },
+            after.run.join(" "),
+            match after.attempts {
+                1 => "1 attempt".to_owned(),
+                attempts => format!("{attempts} attempts"),
+            },
+            match after.on_failure {
+                OnFailure::RollBack => "if it fails, all goes back",
+                OnFailure::Report => "if it fails, that is only said",
+            }
+        ));
+    }
+    steps
+}
+
+fn time(f: &mut fmt::Formatter<'_>, plan: &Plan, outlook: &Outlook) -> fmt::Result {
+    let at_once = plan.at_once();
+    writeln!(
+        f,
+        "{} of {} hosts out at once{}",
+        at_once,
+        plan.hosts.len(),
+        if plan.definition.roll.zone_by_zone {
+            ", of one zone at a time"
+        } else {
+            ""
+        }
+    )?;
+    for group in plan.target_groups.values() {
+        writeln!(f, "{}: never fewer than {} healthy", group.name, group.floor)?;
+    }
+    let expected_ms = outlook.expected_ms;
+    writeln!(f, "about {} in all, beside pulls and hooks", clock(expected_ms))?;
+    let most: Vec<String> = outlook
+        .costs
+        .iter()
+        .take(COSTS)
+        .map(|cost| format!("{} ({} %)", part(cost), cost.ms * 100 / expected_ms.max(1)))
+        .collect();
+    if !most.is_empty() {
+        wrapped(f, "", &format!("costs most: {}", most.join(", ")), 12)?;
+    }
+    for warning in &plan.warnings {
+        wrapped(f, "", &format!("note: {warning}"), 6)?;
+    }
+    Ok(())
+}
+
+fn findings(f: &mut fmt::Formatter<'_>, findings: &[Finding]) -> fmt::Result {
+    f.write_str("this release would be refused:\n")?;
+    for finding in findings {
+        let mark = if finding.severity == Severity::Refuse {
+            "  !!    "
+        } else {
+            "  note  "
+        };
+        wrapped(f, mark, &finding.line(), 8)?;
+        if let Some(hint) = &finding.hint {
+            wrapped(f, "        ", &format!("hint: {hint}"), 8)?;
+        }
+    }
+    Ok(())
+}
+
+fn step(f: &mut fmt::Formatter<'_>, at_ms: Option<u64>, text: &str) -> fmt::Result {
+    let at = at_ms.map_or_else(String::new, clock);
+    wrapped(f, &format!("{at:>8}  "), text, INDENT)
+}
+
+/// One line, folded between words at [`WIDTH`]; a word that is longer stays whole, so that it can be copied.
+fn wrapped(f: &mut fmt::Formatter<'_>, mark: &str, text: &str, indent: usize) -> fmt::Result {
+    let indent = " ".repeat(indent);
+    let options = textwrap::Options::new(WIDTH)
+        .initial_indent(mark)
+        .subsequent_indent(&indent)
+        .break_words(false)
+        .word_splitter(textwrap::WordSplitter::NoHyphenation);
+    writeln!(f, "{}", textwrap::fill(text, options))
+}
+
+/// `0:52`, `1:02:03`: minutes and seconds, with hours where there are any.
+fn clock(ms: u64) -> String {
+    let s = ms.div_ceil(1000);
+    let mut text = String::new();
+    if s >= 3600 {
+        let _ = write!(text, "{}:{:02}", s / 3600, s / 60 % 60);
+    } else {
+        let _ = write!(text, "{}", s / 60);
+    }
+    let _ = write!(text, ":{:02}", s % 60);
+    text
+}
+
+#[cfg(test)]
+mod tests;
