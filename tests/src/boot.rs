@@ -97,4 +97,25 @@ impl Lab {
             .await;
         Some(answer).filter(|value| value != "None")
     }
+
+    /// Writes a text parameter, new or not.
+    pub async fn put_parameter(&self, name: &str, value: &str) {
+        let arguments = [
+            "ssm",
+            "put-parameter",
+            "--overwrite",
+            "--type",
+            "String",
+            "--name",
+            name,
+            "--value",
+            value,
+        ];
+        self.aws(&arguments).await;
+    }
+
+    /// Deletes a parameter.
+    pub async fn delete_parameter(&self, name: &str) {
+        self.aws(&["ssm", "delete-parameter", "--name", name]).await;
+    }
 }

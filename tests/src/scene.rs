@@ -109,6 +109,16 @@ impl Scene {
         }
     }
 
+    /// Starts another worker at the same site, on the ledger of the first one or on an empty one of its own.
+    pub fn second_worker(&self, name: &str, ledger: &str) -> Worker {
+        let first = std::fs::read_to_string(self.folder().join("worker.toml")).unwrap();
+        let second = first
+            .replace("worker = \"bastion-lab\"", &format!("worker = \"{name}\""))
+            .replace("ledger = \"ledger.sqlite\"", &format!("ledger = \"{ledger}\""));
+        std::fs::write(self.folder().join(format!("{name}.toml")), second).unwrap();
+        Worker::start_as(self.folder(), name)
+    }
+
     /// The queue of release messages.
     pub fn releases_queue(&self) -> String {
         topology::releases_queue(&SITE.parse().unwrap())

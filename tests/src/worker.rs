@@ -7,7 +7,7 @@ use std::process::{ExitStatus, Stdio};
 use tokio::process::{Child, Command};
 
 use crate::programs::program;
-use crate::wait::within;
+use crate::wait::{until, within};
 
 /// Lines of a worker's log that a failed test shows.
 const LOG_TAIL: usize = 60;
@@ -21,12 +21,17 @@ pub struct Worker {
 impl Worker {
     /// Starts `drawgate-worker run` with the configuration in `folder`; its log goes on where the last one ended.
     pub fn start(folder: &Path) -> Self {
-        let log = folder.join("worker.log");
+        Self::start_as(folder, "worker")
+    }
+
+    /// The same with the configuration `NAME.toml` and the log `NAME.log`.
+    pub fn start_as(folder: &Path, name: &str) -> Self {
+        let log = folder.join(format!("{name}.log"));
         let file = File::options().create(true).append(true).open(&log).unwrap();
         let process = Command::new(program("drawgate-worker"))
             .arg("run")
             .arg("--config")
-            .arg(folder.join("worker.toml"))
+            .arg(folder.join(format!("{name}.toml")))
             .env_remove("DRAWGATE_AMQP_URL")
             .env(
                 "DRAWGATE_LOG",
@@ -53,6 +58,25 @@ impl Worker {
             .await
             .unwrap();
         assert!(status.success(), "the worker ended with {status} after SIGTERM");
+    }
+
+    /// SIGSTOP: it hangs, with all its connections open.
+    pub fn freeze(&self) {
+        signal(&self.process, "STOP");
+    }
+
+    /// SIGCONT.
+    pub fn thaw(&self) {
+        signal(&self.process, "CONT");
+    }
+
+    /// Waits until its log says this.
+    pub async fn says(&self, text: &str) {
+        let said = || {
+            let found = self.log().contains(text).then_some(());
+            async move { found }
+        };
+        until(&format!("the worker's log says {text:?}"), said).await;
     }
 
     /// kill -9.

@@ -102,20 +102,7 @@ async fn what_cannot_be_started_fails(scene: &Scene) {
     // A container of the name that is another release's is left as it is.
     let wanted = scene.lab.parameter(WANTED).await.unwrap();
     let other = wanted.replace(r#""release":""#, r#""release":"not-"#);
-    let put = |value: String| async move {
-        let arguments = [
-            "ssm",
-            "put-parameter",
-            "--overwrite",
-            "--type",
-            "String",
-            "--name",
-            WANTED,
-            "--value",
-        ];
-        scene.lab.aws(&[&arguments[..], &[&value]].concat()).await
-    };
-    put(other).await;
+    scene.lab.put_parameter(WANTED, &other).await;
     let before = container(scene, "h3").await["Id"].clone();
     let boot = scene.lab.boot("h3", WANTED, &[]).await;
     assert!(
@@ -131,7 +118,7 @@ async fn what_cannot_be_started_fails(scene: &Scene) {
             "docker rm -f $(docker ps -aq) && docker rmi -f $(docker images -q)",
         )
         .await;
-    put(wanted.clone()).await;
+    scene.lab.put_parameter(WANTED, &wanted).await;
     let no_login = ["DOCKER_CONFIG=/nonexistent", "DRAWGATE_BOOT_ATTEMPTS=2"];
     let boot = scene.lab.boot("h3", WANTED, &no_login).await;
     assert!(
@@ -141,7 +128,10 @@ async fn what_cannot_be_started_fails(scene: &Scene) {
     assert!(boot.said.contains("not yet (1 of 2)"), "{boot:?}");
     assert!(scene.lab.containers("h3").await.is_empty());
 
-    put(wanted.replace("/health", "/nowhere")).await;
+    scene
+        .lab
+        .put_parameter(WANTED, &wanted.replace("/health", "/nowhere"))
+        .await;
     let boot = scene.lab.boot("h3", WANTED, &[]).await;
     assert!(
         boot.code == Some(1) && boot.said.contains("does not pass its verification"),
@@ -152,7 +142,10 @@ async fn what_cannot_be_started_fails(scene: &Scene) {
         "no"
     );
 
-    put(wanted.replace(r#"{"schema":1"#, r#"{"schema":2"#)).await;
+    scene
+        .lab
+        .put_parameter(WANTED, &wanted.replace(r#"{"schema":1"#, r#"{"schema":2"#))
+        .await;
     let boot = scene.lab.boot("h3", WANTED, &[]).await;
     assert!(
         boot.code == Some(1) && boot.said.contains("renew the script"),

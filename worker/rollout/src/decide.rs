@@ -1,11 +1,11 @@
 //! The one function that holds all branching of a roll.
 //!
 //! ```text
-//!   resolve -> (turn) -> inspect -> lock -> forward: stage -> reserve -> before -> suspend -> silence -> hosts -> publish -> sweep -> bake -> after -+
+//!   resolve -> (turn) -> inspect -> lock -> forward: lease, stage -> reserve -> before -> suspend -> silence -> hosts -> publish -> sweep -> bake -> after -+
 //!                           ^         |       |                                                                                                    |
 //!                           +- stale -+       +-- a step failed, an alarm fired --> back: unpublish -> touched hosts ------------------------------+
 //!                                                                                                                                                  v
-//!                                                    restore: resume, unsilence, retire -> confirm -> end
+//!                                                    restore: resume, unsilence, retire -> lease, confirm -> end
 //! ```
 //!
 //! It is asked again after every entry, begins at the top each time, and passes over what is done: a crash between
@@ -83,6 +83,9 @@ impl Agenda<'_> {
             // Without a plan nothing was touched: there is nothing to restore.
             return Part::Continue(());
         };
+        if self.release.lost_to_another().is_some() {
+            return self.leave_alone();
+        }
         if self.release.turned_back.is_none() {
             self.forward(plan)?;
         }
@@ -141,10 +144,24 @@ impl Agenda<'_> {
         self.or_turn_back(todo)
     }
 
+    /// Another worker has the fleet: whatever we did now would be done to its roll. What is under way comes to its end.
+    fn leave_alone(&self) -> Part {
+        if let Some(stopped) = beside::stop(self.release) {
+            return Part::Break(vec![Decision::Append(stopped)]);
+        }
+        if self.any_running(|_| true) {
+            return Part::Break(Vec::new());
+        }
+        Part::Continue(())
+    }
+
     fn forward(&self, plan: &Plan) -> Part {
         let instances = || self.members().map(|host| host.instance.clone());
-        let stage: Vec<Step> = instances().map(|instance| Step::Stage { instance }).collect();
-        self.must(&stage, plan.definition.roll.pull_concurrency as usize)?;
+        let stage = instances().map(|instance| Step::Stage { instance });
+        // Beside the pulls, which touch nothing: it costs no time.
+        let lease = plan.definition.lease_parameter.iter().map(|_| Step::TakeLease);
+        let first: Vec<Step> = lease.chain(stage).collect();
+        self.must(&first, 1 + plan.definition.roll.pull_concurrency as usize)?;
         self.wanted(plan, Step::Reserve)?;
         self.before(plan)?;
         let suspend: Vec<Step> = each_group(plan, |group| Step::Suspend { group });
@@ -266,6 +283,7 @@ impl Agenda<'_> {
         if self.any_running(|step| !step.restores()) {
             return Part::Break(Vec::new());
         }
+        self.lease_again()?;
         let mut todo = Todo::default();
         // What boots meanwhile must not start what is being taken back. Hosts wait for the first try and no longer: they
         // run what failed, and Parameter Store may be away.
@@ -297,6 +315,17 @@ impl Agenda<'_> {
         todo.or_go_on()
     }
 
+    /// Whoever takes a way back up asks once whose the fleet is now. No answer stops nothing: the lane is ours.
+    fn lease_again(&self) -> Part {
+        if !self.release.leased {
+            return Part::Continue(());
+        }
+        match self.standing(&Step::TakeLease) {
+            Standing::Fresh | Standing::Running => self.try_all(&[Step::TakeLease], 1),
+            Standing::Done | Standing::Again { .. } | Standing::Failed(_) => Part::Continue(()),
+        }
+    }
+
     /// Everything that was changed beside the hosts; each part whatever became of the others.
     fn restore(&self, plan: &Plan) -> Part {
         let begun = |step: &Step| self.release.begun(step);
@@ -317,10 +346,12 @@ impl Agenda<'_> {
         if self.standing(&Step::Renew) == Standing::Running {
             return Part::Break(Vec::new());
         }
+        let lease = Some(Step::GiveLeaseBack).filter(|_| self.release.leased);
         for steps in [
             unsilence.collect::<Vec<_>>(),
             retire.collect(),
-            vec![Step::Confirm],
+            // Beside the look, which touches nothing: it costs no time.
+            lease.into_iter().chain([Step::Confirm]).collect(),
         ] {
             self.try_all(&steps, limit)?;
         }

@@ -35,6 +35,10 @@ pub struct ServiceDefinition {
     /// The Parameter Store parameter in which the wanted version is published; nothing is published where absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wanted_parameter: Option<String>,
+    /// The Parameter Store parameter that is the fleet's lease: whoever rolls this fleet holds it, whatever ledger it has.
+    /// No lease is taken where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lease_parameter: Option<String>,
     /// Image repositories that may be released (mandatory, never empty).
     pub images: Vec<String>,
     /// What runs once before the first host.

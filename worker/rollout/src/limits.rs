@@ -148,7 +148,7 @@ pub fn is_bounded_wait(step: &Step) -> bool {
 pub fn patience_ms(step: &Step, release: &Release) -> u64 {
     let base = match step {
         // Looks, and tidying: nothing waits for them that could be harmed, and the release is not to stay open.
-        Step::Retire { .. } | Step::Confirm => PATIENCE_MS,
+        Step::Retire { .. } | Step::GiveLeaseBack | Step::Confirm => PATIENCE_MS,
         // These two have their own bound in the service's file, and it is kept.
         step if is_bounded_wait(step) => 0,
         step if step.restores() => RESTORE_PATIENCE_MS,

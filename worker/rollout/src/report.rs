@@ -25,6 +25,7 @@ pub fn conclude(release: &Release, now: Timestamp) -> Ended {
     let digest = &plan.digest;
     let seen = release.observation.as_deref();
     let left_over = match seen {
+        _ if release.lost_to_another().is_some() => lost_to_another(release),
         Some(seen) => left_over(release, plan, seen),
         None if release.changed_anything() => unseen(plan),
         None => Vec::new(),
@@ -65,6 +66,26 @@ fn without_plan(release: &Release) -> Ended {
         hint: cause.and_then(|cause| cause.failure.hint.clone()),
         receipt: None,
     }
+}
+
+/// Nothing was looked at, and nothing put back: whatever is not as it was is the other worker's to see to.
+fn lost_to_another(release: &Release) -> Vec<String> {
+    let why = release
+        .lost_to_another()
+        .map_or("", |failure| failure.what.as_str());
+    let touched: Vec<&str> = release
+        .hosts()
+        .filter(|host| release.touched(&host.instance))
+        .map(|host| host.instance.as_str())
+        .collect();
+    let touched = match touched.is_empty() {
+        true => "no host had been touched".to_owned(),
+        false => format!("until then touched: {}", touched.join(", ")),
+    };
+    vec![format!(
+        "{why}: from then on this worker did nothing more to the fleet; {touched}; see with `drawgate-worker plan` how it \
+         is when the other has ended"
+    )]
 }
 
 fn outcome(release: &Release, plan: &Plan, left_over: &[String]) -> Outcome {
@@ -511,8 +532,18 @@ fn notes(release: &Release, plan: &Plan, seen: Option<&Observation>) -> Vec<Stri
         .cloned()
         .chain(suspended)
         .chain(switched_off_by_others(plan, seen))
+        .chain(lease_left(release, plan))
         .chain(missed)
         .collect()
+}
+
+/// A lease of this ledger stands in nobody's way who has the ledger. Somebody without it would be refused.
+fn lease_left(release: &Release, plan: &Plan) -> Option<String> {
+    let parameter = plan.definition.lease_parameter.as_ref()?;
+    let tried = release.begun(&Step::GiveLeaseBack) && !release.done(&Step::GiveLeaseBack);
+    tried.then(|| {
+        format!("the fleet's lease could not be given back: aws ssm delete-parameter --name {parameter}")
+    })
 }
 
 /// What a person suspended while we rolled is that person's, and stays.

@@ -42,6 +42,8 @@ pub struct Release {
     pub steps: BTreeMap<Step, StepState>,
     /// How often the fleet was looked over for members that joined.
     pub sweeps: u32,
+    /// Whether the fleet's lease was asked for, and so may be ours.
+    pub leased: bool,
     /// Hosts that failed within the failure budget and are on their way back into service, with the reason.
     pub set_aside: BTreeMap<String, Cause>,
     /// Hosts that were set aside and are tried once more.
@@ -146,6 +148,7 @@ impl Release {
             gone: BTreeSet::new(),
             steps: BTreeMap::new(),
             sweeps: 0,
+            leased: false,
             set_aside: BTreeMap::new(),
             retried: BTreeSet::new(),
             turned_back: None,
@@ -241,6 +244,7 @@ impl Release {
     }
 
     fn intend(&mut self, step: &Step, entry: &Entry) -> Result<(), Illegal> {
+        self.leased |= *step == Step::TakeLease;
         match self.steps.get_mut(step) {
             None => {
                 let state = StepState {
@@ -357,8 +361,11 @@ impl Release {
     }
 
     /// The process that had begun them is gone: what came of them is not known. What it saw at the end is no longer
-    /// true once a step that restores is tried again: the look is repeated.
+    /// true once a step that restores is tried again: the look is repeated. Nor is it known who has the fleet's lease now.
     fn lose_open_intents(&mut self, at: Timestamp) {
+        if !self.begun(&Step::GiveLeaseBack) {
+            self.steps.remove(&Step::TakeLease);
+        }
         if self.observation.take().is_some() {
             self.steps.remove(&Step::Confirm);
         }
@@ -543,6 +550,15 @@ impl Release {
     pub fn was_refused(&self, step: &Step) -> bool {
         let last = self.steps.get(step).and_then(|state| state.last.as_ref());
         matches!(last, Some(StepOutcome::Refused { .. }))
+    }
+
+    /// Why nothing more may be done to the fleet, if so: while nobody drove this release, another worker took the fleet.
+    pub fn lost_to_another(&self) -> Option<&Failure> {
+        let last = self.steps.get(&Step::TakeLease)?.last.as_ref()?;
+        match last {
+            StepOutcome::Refused { failure } if self.changed_anything() => Some(failure),
+            _ => None,
+        }
     }
 
     /// Whether anything was changed, or may have been, that could be left behind.

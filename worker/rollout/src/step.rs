@@ -16,6 +16,9 @@ pub enum Step {
     /// Lock every group, target group and instance of the plan for this release; while another release has one of
     /// them, wait.
     Lock,
+    /// Take the fleet's lease, which lies outside the ledger: another worker may not know this ledger at all. Taken again
+    /// by whoever takes the release up.
+    TakeLease,
     /// Pull the image on one host.
     Stage {
         /// The EC2 instance's id.
@@ -79,6 +82,8 @@ pub enum Step {
         /// The EC2 instance's id.
         instance: String,
     },
+    /// Give the fleet's lease back.
+    GiveLeaseBack,
     /// Look at everything that was touched, for the receipt. Reads only.
     Confirm,
 }
@@ -142,10 +147,12 @@ impl Step {
             | Self::Renew
             | Self::Unsilence
             | Self::Retire { .. }
+            | Self::GiveLeaseBack
             | Self::Confirm => true,
             Self::Resolve
             | Self::Inspect
             | Self::Lock
+            | Self::TakeLease
             | Self::Stage { .. }
             | Self::CreateBefore { .. }
             | Self::RunBefore { .. }
@@ -161,13 +168,15 @@ impl Step {
         }
     }
 
-    /// Whether it leaves nothing behind that would have to be undone.
+    /// Whether it changes nothing of the fleet that would have to be undone.
     pub fn reads(&self) -> bool {
         matches!(
             self,
             Self::Resolve
                 | Self::Inspect
                 | Self::Lock
+                | Self::TakeLease
+                | Self::GiveLeaseBack
                 | Self::Stage { .. }
                 | Self::Canary
                 | Self::Sweep
@@ -199,6 +208,7 @@ impl fmt::Display for Step {
             Self::Resolve => f.write_str("resolve the tag"),
             Self::Inspect => f.write_str("inspect the fleet"),
             Self::Lock => f.write_str("lock what is shared"),
+            Self::TakeLease => f.write_str("take the fleet's lease"),
             Self::Stage { instance } => write!(f, "{instance}: pull the image"),
             Self::CreateBefore { instance } => write!(f, "{instance}: create the container of [before]"),
             Self::RunBefore { .. } => f.write_str("[before]"),
@@ -228,6 +238,7 @@ impl fmt::Display for Step {
             Self::Resume { group } => write!(f, "{group}: resume processes"),
             Self::Unsilence => f.write_str("enable alarm actions"),
             Self::Retire { instance } => write!(f, "{instance}: remove what is not needed"),
+            Self::GiveLeaseBack => f.write_str("give the fleet's lease back"),
             Self::Confirm => f.write_str("look at the result"),
         }
     }

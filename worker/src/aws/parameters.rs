@@ -53,6 +53,22 @@ impl Aws {
             .map(drop)
     }
 
+    /// Writes a text parameter that is not there yet. `false` when there is one: of any number of callers one is told
+    /// `true` (AWS Systems Manager API Reference, "PutParameter", `Overwrite`).
+    pub async fn create_parameter(&self, name: &str, value: &str) -> Result<bool, AwsError> {
+        let request = self
+            .ssm
+            .put_parameter()
+            .name(name)
+            .value(value)
+            .r#type(ParameterType::String)
+            .overwrite(false);
+        match Box::pin(self.write("ssm:PutParameter", request.send())).await {
+            Err(AwsError::Refused { code, .. }) if code == EXISTS => Ok(false),
+            answer => answer.map(|_| true),
+        }
+    }
+
     /// Deletes a parameter. One that is not there is no error.
     pub async fn delete_parameter(&self, name: &str) -> Result<(), AwsError> {
         let request = self.ssm.delete_parameter().name(name);
@@ -63,4 +79,5 @@ impl Aws {
     }
 }
 
+const EXISTS: &str = "ParameterAlreadyExists";
 const NOT_FOUND: &str = "ParameterNotFound";

@@ -14,6 +14,7 @@ use crate::chat::Chat;
 use crate::config::Config;
 use crate::intake::Intake;
 use crate::ledger::Ledger;
+use crate::ledger::limits::LANDING;
 use crate::roll::Lanes;
 
 /// Consumes release messages and rolls.
@@ -98,7 +99,8 @@ async fn lanes_end(lanes: &Lanes, mut stop: watch::Receiver<bool>) {
 
 pub(super) async fn open(config: &Config) -> Result<Ledger, CommandError> {
     let path = &config.settings().ledger;
-    Ledger::open(path, config.worker())
+    let lease = config.settings().lease;
+    Ledger::open_with_lease(path, config.worker(), lease, LANDING)
         .await
         .map_err(|source| ledger_error(config, source))
 }

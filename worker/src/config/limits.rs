@@ -266,3 +266,10 @@ pub(super) const TIMEOUT: Bounds = Bounds {
 };
 /// A health page answers in milliseconds.
 pub(super) const TIMEOUT_DEFAULT_MS: u64 = 5_000;
+
+/// How long a lane is a worker's without being renewed.
+pub(super) const LEASE: Bounds = Bounds {
+    min: 30_000,
+    max: 600_000,
+    reason: "nothing is begun in its last 25 s; a worker that hangs keeps its fleets for so long",
+};

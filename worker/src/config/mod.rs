@@ -20,6 +20,7 @@ mod error;
 mod hooks_section;
 mod limits;
 mod load;
+mod parameter;
 mod paths;
 mod pattern;
 mod placeholders;
@@ -188,7 +189,11 @@ impl Config {
                 known,
             });
         }
-        Ok(file.definition(environment))
+        let lease = self.settings().fleet_lease.as_ref();
+        Ok(ServiceDefinition {
+            lease_parameter: lease.map(|lease| lease.fill(environment, service)),
+            ..file.definition(environment)
+        })
     }
 
     /// Every service with its environments: what the worker's queue is bound to, see

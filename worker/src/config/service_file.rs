@@ -11,6 +11,7 @@ use super::container_section::{self, Container};
 use super::error::Problems;
 use super::hooks_section::{self, After, Before};
 use super::limits as at;
+use super::parameter;
 use super::pattern::EnvironmentPattern;
 use super::placeholders::Template;
 use super::reader::{Field, Located, Table};
@@ -76,6 +77,8 @@ impl ServiceFile {
             suspend: self.roll.suspend.clone(),
             images: self.images.clone(),
             wanted_parameter: self.wanted_parameter(environment),
+            // The worker's, and not the service's, to say.
+            lease_parameter: None,
             before: self
                 .before
                 .as_ref()
@@ -108,7 +111,7 @@ pub(super) fn read(mut root: Table<'_, '_>, problems: &mut Problems<'_>) -> Opti
     let fleet = read_fleet(&mut root, problems);
     let wanted = root
         .take("wanted_parameter")
-        .and_then(|field| wanted_parameter(&field, problems));
+        .and_then(|field| parameter::name(&field, "/drawgate/wanted/{environment}/{service}", problems));
     let roll = root
         .section("roll", problems)
         .map_or_else(Roll::default, |table| {
@@ -390,35 +393,6 @@ fn repository(item: &Field<'_, '_>, problems: &mut Problems<'_>) -> Option<Strin
             None
         }
     }
-}
-
-/// The name of a parameter: a path, because permissions are given by path.
-fn wanted_parameter(field: &Field<'_, '_>, problems: &mut Problems<'_>) -> Option<Located<Template>> {
-    const EXAMPLE: &str = "write it as \"/drawgate/wanted/{environment}/{service}\"";
-    let template = field.template(problems)?;
-    let name = container_section::example(&template);
-    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-' | '/');
-    let reserved = ["/aws", "/ssm"];
-    let lower = name.to_ascii_lowercase();
-    let wrong = if !name.starts_with('/') {
-        Some("is no path")
-    } else if !name.chars().all(allowed) || name.ends_with('/') || name.contains("//") {
-        Some("is no parameter's name: letters, digits, `_`, `.`, `-` and `/`")
-    } else if name.len() > at::PARAMETER_CHARS || name.matches('/').count() > at::PARAMETER_LEVELS {
-        Some("is longer than AWS allows")
-    } else if reserved.iter().any(|prefix| lower.starts_with(prefix)) {
-        Some("begins with a word that AWS keeps for itself")
-    } else {
-        None
-    };
-    if let Some(wrong) = wrong {
-        field.invalid_hint(wrong, EXAMPLE, problems);
-        return None;
-    }
-    Some(Located {
-        value: template,
-        span: field.span.clone(),
-    })
 }
 
 /// Several environments that want their versions in one parameter overwrite each other's.

@@ -2,16 +2,20 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use drawgate_schemas::Site;
 
 use super::address;
 use super::error::Problems;
 use super::limits;
+use super::parameter;
 use super::paths::Paths;
+use super::placeholders::Template;
 use super::reader::{Field, Table};
 use super::secrets::{Secret, SecretSource};
 use super::ssh_section::{self, SshSettings};
+use crate::ledger;
 
 /// What `worker.toml` says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,8 +38,12 @@ pub struct WorkerSettings {
     pub aws: AwsSettings,
     /// Logins at registries, by host.
     pub registries: BTreeMap<String, RegistrySettings>,
+    /// The parameter that is a fleet's lease; `None` where no lease is taken.
+    pub(super) fleet_lease: Option<Template>,
     /// Releases that may wait in one lane before the next is refused.
     pub max_waiting_per_lane: u32,
+    /// How long a lane is a worker's without being renewed.
+    pub lease: Duration,
 }
 
 /// The broker.
@@ -90,6 +98,7 @@ pub(super) fn read(
         .and_then(|field| site(&field, problems));
     let ledger = paths.or(&mut root, "ledger", "/var/lib/drawgate/ledger.sqlite", problems);
     let services = paths.or(&mut root, "services", "services", problems);
+    let fleet_lease = fleet_lease(&mut root, problems);
     let amqp = amqp(&mut root, around, problems);
     let ssh = root.section("ssh", problems);
     let ssh = ssh.map_or_else(SshSettings::default, |table| {
@@ -103,7 +112,7 @@ pub(super) fn read(
         .map_or_else(AwsSettings::default, |table| read_aws(table, problems));
     let registries = root.section("registry", problems);
     let registries = registries.map_or_else(BTreeMap::new, |table| read_registries(&table, &paths, problems));
-    let max_waiting_per_lane = read_limits(&mut root, problems);
+    let (max_waiting_per_lane, lease) = read_limits(&mut root, problems);
     root.finish(belongs, problems);
     let (name, site, amqp) = (name?, site?, amqp?);
     Some(WorkerSettings {
@@ -116,23 +125,49 @@ pub(super) fn read(
         webhook,
         aws,
         registries,
+        fleet_lease,
         max_waiting_per_lane,
+        lease,
     })
 }
 
 /// The table that a key of `worker.toml` belongs in.
 fn belongs(key: &str) -> Option<&'static str> {
     Some(match key {
-        "worker" | "site" | "ledger" | "services" => "",
+        "worker" | "site" | "ledger" | "services" | "fleet_lease" => "",
         // The broker has a user and a port too, in its url.
         "user" | "port" => return None,
         "url" => "amqp",
         "webhook" | "webhook_file" => "chat",
         "region" | "endpoint" => "aws",
-        "max_waiting_per_lane" => "limits",
+        "max_waiting_per_lane" | "lease" => "limits",
         key if ssh_section::KEYS.contains(&key) => "ssh",
         _ => return None,
     })
+}
+
+/// Where the leases are, unless the file says otherwise.
+const FLEET_LEASE: &str = "/drawgate/lease/{environment}/{service}";
+/// How a file says that there are none.
+const NO_LEASE: &str = "none";
+
+/// Two targets with one lease would shut each other out.
+fn fleet_lease(root: &mut Table<'_, '_>, problems: &mut Problems<'_>) -> Option<Template> {
+    let Some(field) = root.take("fleet_lease") else {
+        return Template::parse(FLEET_LEASE).ok();
+    };
+    if field.text(problems)? == NO_LEASE {
+        let message = "no lease is taken: a worker with another ledger, on a rebuilt bastion say, may roll the same fleet";
+        problems.warning(field.span.clone(), message);
+        return None;
+    }
+    let template = parameter::name(&field, FLEET_LEASE, problems)?.value;
+    if !template.names_environment() || !template.names_service() {
+        let hint = format!("write it as {FLEET_LEASE:?}, or {NO_LEASE:?}");
+        field.invalid_hint("is one lease for several targets", hint, problems);
+        return None;
+    }
+    Some(template)
 }
 
 fn worker_name(
@@ -376,15 +411,21 @@ fn read_registries(
     registries
 }
 
-fn read_limits(root: &mut Table<'_, '_>, problems: &mut Problems<'_>) -> u32 {
+fn read_limits(root: &mut Table<'_, '_>, problems: &mut Problems<'_>) -> (u32, Duration) {
     let Some(mut table) = root.section("limits", problems) else {
-        return limits::WAITING_DEFAULT;
+        return (limits::WAITING_DEFAULT, ledger::limits::LEASE);
     };
     let waiting = table
         .take("max_waiting_per_lane")
-        .and_then(|field| field.number(limits::WAITING, problems));
+        .and_then(|field| field.number(limits::WAITING, problems))
+        .and_then(|waiting| u32::try_from(waiting).ok());
+    let lease = table
+        .take("lease")
+        .and_then(|field| field.duration(limits::LEASE, problems))
+        .map(Duration::from_millis);
     table.finish(belongs, problems);
-    waiting
-        .and_then(|waiting| u32::try_from(waiting).ok())
-        .unwrap_or(limits::WAITING_DEFAULT)
+    (
+        waiting.unwrap_or(limits::WAITING_DEFAULT),
+        lease.unwrap_or(ledger::limits::LEASE),
+    )
 }

@@ -10,6 +10,7 @@ mod confirm;
 mod container;
 mod hooks;
 mod inspect;
+mod lease;
 mod membership;
 mod mute;
 mod names;
@@ -30,10 +31,11 @@ use drawgate_rollout::definition::{ContainerDefinition, ServiceDefinition};
 use drawgate_rollout::{Evidence, Failure, HostPlan, Phase, Plan, Release, Step, StepOutcome};
 use drawgate_schemas::{Direction, Environment, Service};
 use membership::Membership;
-use outcome::{Effect, refused};
+use outcome::{Effect, refused, within};
 use tokio::time::Instant;
 
 pub use inspect::{Inspection, snapshot};
+pub use lease::Tenant;
 pub(crate) use names::labels;
 
 use crate::aws::{Aws, HealthWatch};
@@ -125,17 +127,11 @@ impl Effects {
 
     /// Performs a step once. Whatever is not known at the deadline is unknown.
     pub async fn perform(&self, release: &Release, step: &Step, deadline: Instant) -> StepOutcome {
-        match tokio::time::timeout_at(
+        within(
             deadline,
             Box::pin(self.perform_unbounded(release, step, deadline)),
         )
         .await
-        {
-            Ok(outcome) => outcome,
-            Err(_) => StepOutcome::Unknown {
-                failure: Failure::new("no answer within its time"),
-            },
-        }
     }
 
     async fn perform_unbounded(&self, release: &Release, step: &Step, deadline: Instant) -> StepOutcome {
@@ -155,8 +151,10 @@ impl Effects {
             deadline,
         };
         match step {
-            // The locks are the ledger's: whoever drives the release takes them.
-            Step::Resolve | Step::Inspect | Step::Lock => StepOutcome::already(),
+            // Locks and lease are the ledger's: whoever drives the release takes them.
+            Step::Resolve | Step::Inspect | Step::Lock | Step::TakeLease | Step::GiveLeaseBack => {
+                StepOutcome::already()
+            }
             Step::Suspend { group } => Box::pin(self.suspend(task, group)).await,
             Step::Resume { group } => Box::pin(self.resume(task, group)).await,
             Step::Silence => Box::pin(self.silence(task)).await,

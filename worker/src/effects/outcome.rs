@@ -3,6 +3,7 @@
 use std::error::Error;
 
 use drawgate_rollout::{Failure, StepOutcome};
+use tokio::time::{Instant, timeout_at};
 
 use crate::aws::AwsError;
 pub(super) use crate::error_chain as chain;
@@ -63,6 +64,14 @@ pub(super) fn not_yet<T>(what: impl AsRef<str>) -> Effect<T> {
     Err(StepOutcome::Transient {
         failure: Failure::new(what),
     })
+}
+
+/// Whatever is not known at the deadline is unknown.
+pub(super) async fn within(deadline: Instant, effect: impl Future<Output = StepOutcome>) -> StepOutcome {
+    let unknown = |_| StepOutcome::Unknown {
+        failure: Failure::new("no answer within its time"),
+    };
+    timeout_at(deadline, effect).await.unwrap_or_else(unknown)
 }
 
 /// Whichever way an effect ended.

@@ -7,8 +7,9 @@
 use drawgate_rollout::definition::Process;
 use drawgate_rollout::{GroupPlan, StepOutcome};
 use drawgate_schemas::Direction;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
+use super::membership::CONSISTENCY;
 use super::names::{GROUP_TAG, suspension};
 use super::outcome::{Effect, Sorted, either, not_yet, refused};
 use super::{Effects, Task};
@@ -71,7 +72,15 @@ impl Effects {
             // We were refused because another release holds the group: what is suspended is its to resume.
             return Ok(StepOutcome::already());
         }
-        let ours = without(&plan.suspend, |process| !is_suspended(&group, process));
+        let mut ours = without(&plan.suspend, |process| !is_suspended(&group, process));
+        if ours.len() < plan.suspend.len() {
+            // That something of ours runs already is believed at the second look: the first may be older than our suspending.
+            sleep(CONSISTENCY).await;
+            let again = self.group(name).await?;
+            ours = without(&plan.suspend, |process| {
+                !is_suspended(&group, process) && !is_suspended(&again, process)
+            });
+        }
         let first = without(&ours, |process| process != Process::HealthCheck);
         self.resume_these(name, &first).await?;
         // What keeps ReplaceUnhealthy waiting must not keep the rest suspended.

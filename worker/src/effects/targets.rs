@@ -11,7 +11,7 @@ use drawgate_rollout::{Evidence, HostPlan, Phase, Step, StepOutcome, TargetPlan}
 use drawgate_schemas::Direction;
 use tokio::time::{Instant, sleep_until};
 
-use super::membership::Membership;
+use super::membership::{CONSISTENCY, Membership};
 use super::names::{target_tag, target_value};
 use super::outcome::{Effect, Sorted, either, not_yet};
 use super::scaling::is_awaited;
@@ -102,6 +102,7 @@ impl Effects {
         // `draining` lasts for the whole delay, even when nothing is open (Elastic Load Balancing, "Deregistration
         // delay"): the first look before its end would be wasted.
         sleep_until(drained_at(task, host, direction)).await;
+        let mut drained_before = !is_doubtful(task, host, direction);
         loop {
             let mut draining = None;
             for target in &host.targets {
@@ -118,6 +119,10 @@ impl Effects {
             match draining {
                 Some(target) if late => return not_yet(self.still_draining(task, host, target).await),
                 Some(_) => {}
+                None if !drained_before => {
+                    drained_before = true;
+                    sleep_until(Instant::now() + CONSISTENCY).await;
+                }
                 None => match self.still_open(task, host).await {
                     None => return Ok(StepOutcome::done()),
                     Some(open) if late => return Ok(outlasted(open)),
@@ -358,6 +363,25 @@ fn target_id(target: &TargetPlan) -> TargetId {
         port: target.port,
         zone: target.zone.clone(),
     }
+}
+
+/// Whether what is seen first may be older than what was done: an earlier performance was broken off, or the targets were found
+/// deregistered although registering had begun.
+fn is_doubtful(task: Task<'_>, host: &HostPlan, direction: Direction) -> bool {
+    let state = |direction, phase| {
+        let instance = host.instance.clone();
+        let step = Step::Host {
+            instance,
+            direction,
+            phase,
+        };
+        task.release.steps.get(&step)
+    };
+    let broken_off = state(direction, Phase::Drain).is_some_and(|state| state.attempts > 1);
+    let found = state(direction, Phase::Deregister)
+        .is_some_and(|state| matches!(state.last, Some(StepOutcome::AlreadyDone { .. })));
+    let registered = direction == Direction::Back && state(Direction::Forward, Phase::Register).is_some();
+    broken_off || (found && registered)
 }
 
 /// The soonest end of the drain, reckoned from when deregistering was confirmed.

@@ -3,15 +3,17 @@
 //! | the row says            | its holder's process | acquire()                      |
 //! |-------------------------|----------------------|--------------------------------|
 //! | nobody                  |                      | ours                           |
-//! | somebody, expired       | whatever it is       | ours, and the log says so      |
+//! | somebody, expired       | has ended            | ours, and the log says so      |
+//! | somebody, expired       | lives, or is stopped | ours when what it had begun must have landed, and the log says so |
 //! | somebody, of a boot ago |                      | ours, and the log says so      |
 //! | somebody, still valid   | has ended            | ours at once, the log says so  |
 //! | somebody, still valid   | lives, or is stopped | held                           |
 //!
 //! A lease fences the ledger, not AWS and not Docker: one call that had begun when the holder was stopped may still
-//! land after a take-over. Whoever takes over therefore looks twice before acting.
+//! land after its end. Whoever takes over waits for that too (`limits::LANDING`), and believes that a target is drained
+//! at the second look.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use drawgate_schemas::{Environment, Service};
@@ -36,7 +38,7 @@ pub enum Acquired {
         holder: Uuid,
         /// That process's worker, by name.
         worker: String,
-        /// When its lease ends, unless it is renewed.
+        /// When the lane is free, unless its lease is renewed.
         expires_in: Duration,
     },
 }
@@ -50,6 +52,7 @@ pub struct Lease {
     epoch: u64,
     length: Duration,
     until_ms: AtomicU64,
+    lapses: AtomicU32,
 }
 
 impl Lease {
@@ -61,6 +64,11 @@ impl Lease {
     /// Rises with every change of hands.
     pub fn epoch(&self) -> u64 {
         self.epoch
+    }
+
+    /// How often it was renewed after it had run out: in between nobody knows what others did.
+    pub fn lapses(&self) -> u32 {
+        self.lapses.load(Ordering::Relaxed)
     }
 
     /// How long it lasts from each renewal.
@@ -144,6 +152,9 @@ impl Ledger {
             return Err(lease.lost());
         }
         write.commit().await?;
+        if lease.remaining().is_zero() {
+            lease.lapses.fetch_add(1, Ordering::Relaxed);
+        }
         lease.until_ms.store(until_ms, Ordering::Relaxed);
         Ok(())
     }
@@ -191,6 +202,7 @@ impl Ledger {
             epoch,
             length: self.inner.lease,
             until_ms: AtomicU64::new(until_ms),
+            lapses: AtomicU32::new(0),
         }))
     }
 
@@ -229,11 +241,17 @@ impl Inner {
     /// `Held` when the row's holder may still act; `None` when the lane may be taken.
     fn held(&self, row: &Row) -> Option<Acquired> {
         let holder = row.holder?;
-        let expires_in = clock::until(row.until_ms);
-        if row.boot_id != self.boot_id || expires_in.is_zero() {
+        if row.boot_id != self.boot_id {
             return None;
         }
-        if holder != self.holder.id() && self.holder.life_of(holder) == Life::Gone {
+        let is_another = holder != self.holder.id();
+        if is_another && self.holder.life_of(holder) == Life::Gone {
+            return None;
+        }
+        let landing = if is_another { self.landing } else { Duration::ZERO };
+        let landing_ms = u64::try_from(landing.as_millis()).unwrap_or(u64::MAX);
+        let expires_in = clock::until(row.until_ms.saturating_add(landing_ms));
+        if expires_in.is_zero() {
             return None;
         }
         Some(Acquired::Held {

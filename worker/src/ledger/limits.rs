@@ -4,11 +4,15 @@ use std::time::Duration;
 
 /// Version of the records that this worker writes, and the newest it reads. Raise it when an `Entry` is written that
 /// the version before could not fold; older ones stay readable (a fixture of each is checked in).
-pub const RECORD_VERSION: i64 = 2;
+pub const RECORD_VERSION: i64 = 3;
 
 /// A lane's lease. Long enough that a renewal may fail three times, short enough that a machine that hangs gives the
 /// fleet back within a minute. A killed process gives it back at once, by its file lock.
 pub const LEASE: Duration = Duration::from_secs(60);
+
+/// How long a lane stays shut after the lease of a holder that only hangs: what it had begun when it was stopped may land so
+/// long, one call to AWS (20 s) and a margin.
+pub const LANDING: Duration = Duration::from_secs(30);
 
 /// How often a holder renews: four times per lease.
 pub const RENEW_EVERY: Duration = Duration::from_secs(15);

@@ -27,8 +27,10 @@ pub(super) struct Inner {
     pub(super) pool: SqlitePool,
     pub(super) holder: Holder,
     pub(super) worker: String,
+    pub(super) identity: String,
     pub(super) boot_id: String,
     pub(super) lease: Duration,
+    pub(super) landing: Duration,
     pub(super) reserve: Reserve,
     /// Told whenever an event is appended.
     pub(super) wake: Notify,
@@ -45,15 +47,20 @@ impl Ledger {
     /// # Errors
     /// When the place is not fit for a ledger, when a newer worker has written to it, or when it is not available.
     pub async fn open(path: &Path, worker: &str) -> Result<Self, LedgerError> {
-        Self::open_with_lease(path, worker, limits::LEASE).await
+        Self::open_with_lease(path, worker, limits::LEASE, limits::LANDING).await
     }
 
-    /// As [`Ledger::open`], with leases of another length than [`limits::LEASE`]. For tests.
+    /// As [`Ledger::open`], with leases of another length than [`limits::LEASE`], and a lane that stays shut for another
+    /// time than [`limits::LANDING`] after one whose holder hangs.
     ///
     /// # Errors
     /// As [`Ledger::open`].
-    #[doc(hidden)]
-    pub async fn open_with_lease(path: &Path, worker: &str, lease: Duration) -> Result<Self, LedgerError> {
+    pub async fn open_with_lease(
+        path: &Path,
+        worker: &str,
+        lease: Duration,
+        landing: Duration,
+    ) -> Result<Self, LedgerError> {
         file::prepare(path)?;
         let holder = Holder::new(path)?;
         // Two workers that start at once must not both make the tables.
@@ -71,12 +78,14 @@ impl Ledger {
             tracing::error!(%error, "nothing is taken in until there is room");
         }
         let inner = Inner {
+            identity: identity(&pool).await?,
             pool,
             reserve,
             holder,
             worker: worker.to_owned(),
             boot_id: clock::boot_id()?,
             lease,
+            landing,
             wake: Notify::new(),
             freed: watch::Sender::new(()),
             turn: Mutex::new(()),
@@ -105,6 +114,16 @@ impl Ledger {
         .await
         .map_err(LedgerError::database("probe"))?;
         write.commit().await
+    }
+
+    /// Which ledger this is: made with it, and never another's.
+    pub fn identity(&self) -> &str {
+        &self.inner.identity
+    }
+
+    /// The name of the worker that opened it.
+    pub fn worker(&self) -> &str {
+        &self.inner.worker
     }
 
     /// Whether a release may be taken in or begun: there is room for it, and for the way back of those that are open.
@@ -208,6 +227,12 @@ pub(super) fn to_db(number: u64) -> i64 {
 /// A number from the database; ours are never negative.
 pub(super) fn from_db(number: i64) -> u64 {
     u64::try_from(number).unwrap_or(0)
+}
+
+async fn identity(pool: &SqlitePool) -> Result<String, LedgerError> {
+    let row = sqlx::query("SELECT ledger FROM identity").fetch_one(pool).await;
+    let row = row.map_err(LedgerError::database("read its identity"))?;
+    Ok(row.get(0))
 }
 
 async fn connect(path: &Path) -> Result<SqlitePool, LedgerError> {

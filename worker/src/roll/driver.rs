@@ -21,7 +21,7 @@ use uuid::Uuid;
 use super::lane::{LaneState, Turn};
 use super::limits::{LAST_STEPS, LEASE_LEFT, LEDGER_RETRY};
 use super::locks;
-use crate::effects::Effects;
+use crate::effects::{Effects, Tenant};
 use crate::ledger::{Lease, Ledger, LedgerError, LockNote};
 
 /// How driving a release ended.
@@ -83,6 +83,8 @@ pub(super) struct Driver {
     under_way: BTreeMap<Step, AbortHandle>,
     /// What was locked when the fleet was last looked at; gone with the process, and then the look is repeated.
     note: Option<LockNote>,
+    /// Lapses of the lane's lease that are known of.
+    lapses: u32,
     stop: watch::Receiver<bool>,
 }
 
@@ -108,6 +110,7 @@ impl Driver {
         // A version before may have told the same entries in fewer events, or in more.
         release.last_event = last_event;
         let stop = hands.stop.clone();
+        let lapses = lane.lease().map_or(0, |lease| lease.lapses());
         Ok(Self {
             hands,
             lane,
@@ -115,6 +118,7 @@ impl Driver {
             running: JoinSet::new(),
             under_way: BTreeMap::new(),
             note: None,
+            lapses,
             stop,
         })
     }
@@ -143,6 +147,7 @@ impl Driver {
             if *self.stop.borrow() {
                 return Err(Halt::Stopped);
             }
+            self.after_a_lapse().await?;
             let (mut wake, mut changed) = (None, false);
             let decisions = decide(&self.release, Timestamp::now());
             if decisions.is_empty() && self.running.is_empty() {
@@ -169,6 +174,20 @@ impl Driver {
                 self.await_something(wake).await?;
             }
         }
+    }
+
+    /// The lane's lease had run out and is ours again: this process was stopped, or its ledger away. As after a take-up,
+    /// nothing that was under way is known, and nobody knows who has the fleet now.
+    async fn after_a_lapse(&mut self) -> Result<(), Halt> {
+        let lapses = self.lane.lease().map_or(self.lapses, |lease| lease.lapses());
+        if lapses == self.lapses || self.release.started_at.is_none() {
+            return Ok(());
+        }
+        self.lapses = lapses;
+        self.running.abort_all();
+        self.under_way.clear();
+        tracing::warn!(release = %self.release.request.id, "the lane's lease had run out: everything is looked at again");
+        self.append(Record::TakenUp).await
     }
 
     /// Whether another process left the release in the middle of something.
@@ -252,6 +271,10 @@ impl Driver {
             let effect = async {
                 match &step {
                     Step::Lock => locks::lock(&hands.ledger, &lease, &release, note.as_ref(), deadline).await,
+                    Step::TakeLease | Step::GiveLeaseBack => {
+                        let tenant = tenant(&hands.ledger, &lease);
+                        hands.effects.lease(&release, &step, &tenant, deadline).await
+                    }
                     _ => hands.effects.perform(&release, &step, deadline).await,
                 }
             };
@@ -361,15 +384,24 @@ impl Driver {
     }
 }
 
+fn tenant(ledger: &Ledger, lease: &Lease) -> Tenant {
+    Tenant {
+        ledger: ledger.identity().to_owned(),
+        worker: ledger.worker().to_owned(),
+        epoch: lease.epoch(),
+    }
+}
+
 /// Carries an effect on for as long as the lease lasts: beyond the call that is on its way nothing more is done. A panic
 /// is a mistake of ours; what the effect did then is not known, and the core looks again.
 async fn guarded(lease: &Lease, effect: impl Future<Output = StepOutcome>) -> StepOutcome {
     let unknown = |what: &str| StepOutcome::Unknown {
         failure: Failure::new(what),
     };
+    let lapses = lease.lapses();
     let mut effect = Box::pin(AssertUnwindSafe(effect).catch_unwind());
     std::future::poll_fn(|context| {
-        if lease.remaining().is_zero() {
+        if lease.remaining().is_zero() || lease.lapses() != lapses {
             return Poll::Ready(unknown("the lane's lease ran out while this was under way"));
         }
         let ended = effect.as_mut().poll(context);

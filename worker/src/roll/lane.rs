@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 use tokio::time::{interval, sleep};
 
 use super::driver::{Driven, Driver, Hands};
-use super::limits::{LEASE_RENEWAL, LEASE_RETRY, LEDGER_RETRY};
+use super::limits::{LEASE_RETRY, LEDGER_RETRY, RENEWALS};
 use crate::ledger::{Acquired, Lease};
 
 /// Whether, and by which lease, the lane is ours. Every driver of the lane holds one.
@@ -89,12 +89,12 @@ impl Lane {
 
     /// From here on the lane is ours, until it is lost or the worker stops.
     async fn hold(&mut self, lease: Lease, stop: &mut watch::Receiver<bool>) {
+        let mut renewal = interval(lease.length() / RENEWALS);
         let (lease_sender, lease_receiver) = watch::channel(Some(Arc::new(lease)));
         let state = LaneState(lease_receiver);
         let (line, _) = watch::channel(VecDeque::new());
         let mut drivers = JoinSet::new();
         self.line_up(&line, &state, &mut drivers).await;
-        let mut renewal = interval(LEASE_RENEWAL);
         loop {
             tokio::select! {
                 Some(_) = self.accepted.recv() => self.line_up(&line, &state, &mut drivers).await,

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-/// A lease is renewed this often: four tries fit into its length, and a renewal is one small transaction.
-pub(super) const LEASE_RENEWAL: Duration = Duration::from_secs(15);
+/// A lease is renewed so many times in its length, and a renewal is one small transaction: a few may fail. At least every 5 s
+/// of the shortest one, whose last 25 s begin nothing.
+pub(super) const RENEWALS: u32 = 6;
 
 /// No effect is begun when the lease has less left than one AWS call may take (20 s) and a little more: another
 /// worker must not take the lane over while our call is on its way.

@@ -11,10 +11,10 @@ use crate::driver::Sim;
 use crate::forward;
 use crate::world::{Extent, Fault, World, id};
 
-const AWAY_MS: u64 = 90_000;
+pub(crate) const AWAY_MS: u64 = 90_000;
 
 /// Steps under way after these entries.
-fn under_way(journal: &[Entry]) -> Vec<Step> {
+pub(crate) fn under_way(journal: &[Entry]) -> Vec<Step> {
     let mut open: Vec<Step> = Vec::new();
     for entry in journal {
         match &entry.record {
@@ -36,7 +36,7 @@ fn extents_of(step: &Step) -> &'static [Extent] {
 }
 
 /// Every combination of how far the steps under way may have come.
-fn combinations(steps: &[Step]) -> Vec<Vec<Extent>> {
+pub(crate) fn combinations(steps: &[Step]) -> Vec<Vec<Extent>> {
     let mut all = vec![Vec::new()];
     for step in steps {
         let longer = |shorter: &Vec<Extent>| {
@@ -60,7 +60,7 @@ fn kills(journal: &[Entry]) -> usize {
         .sum()
 }
 
-fn killed_at(world: &World, k: usize) -> Sim {
+pub(crate) fn killed_at(world: &World, k: usize) -> Sim {
     let mut sim = Sim::new(world.clone());
     sim.kill_at = Some(k);
     assert!(sim.run().is_err(), "was not killed after entry {k}");

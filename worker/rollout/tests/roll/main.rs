@@ -12,6 +12,7 @@ mod faults;
 mod fleet;
 mod hooks;
 mod journal;
+mod lease;
 mod locks;
 mod oracle;
 mod pace;

@@ -4,7 +4,7 @@
 use drawgate_rollout::Release;
 use drawgate_schemas::Outcome;
 
-use crate::world::{Host, TARGET_GROUP, Target, VALUE, Which, World, fresh_host, zone};
+use crate::world::{Host, TARGET_GROUP, Target, Tenant, VALUE, Which, World, fresh_host, zone};
 
 /// How a host was before: as it was at the start, or as every newcomer is.
 fn was(before: &World, instance: &str) -> Host {
@@ -92,6 +92,7 @@ pub(crate) fn differences(before: &World, world: &World, on_new: bool) -> Vec<St
         format!("suspended {:?}", world.suspended),
         world.suspended != before.suspended,
     );
+    differs("the fleet's lease".to_owned(), world.tenant == Some(Tenant::Us));
     differs("group tag".to_owned(), world.group_tag != before.group_tag);
     let by_others = |name: &String| world.switched_off.iter().any(|(_, other)| other == name);
     let changed = |(name, on): (&String, &bool)| before.alarms[name] != *on && !by_others(name);
@@ -184,6 +185,11 @@ pub(crate) fn at_end(before: &World, world: &World, release: &Release) {
                 left_over.iter().any(|line| line.contains("not reversible")),
                 "{text}"
             );
+            return;
+        }
+        Outcome::NeedsOperator if release.lost_to_another().is_some() => {
+            assert_eq!(world.tenant, Some(Tenant::Another), "{text}");
+            assert!(left_over[0].contains("did nothing more to the fleet"), "{text}");
             return;
         }
         Outcome::NeedsOperator => {

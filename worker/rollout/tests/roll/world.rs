@@ -80,6 +80,7 @@ pub(crate) fn definition() -> ServiceDefinition {
         },
         suspend: Process::DEFAULT.to_vec(),
         wanted_parameter: None,
+        lease_parameter: None,
         images: vec![REPOSITORY.to_owned()],
         before: None,
         after: None,
@@ -207,6 +208,14 @@ pub(crate) enum Extent {
     Whole,
 }
 
+/// Who has the fleet's lease.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Tenant {
+    Us,
+    /// A worker with another ledger.
+    Another,
+}
+
 /// Another release that rolls the same group.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Other {
@@ -254,6 +263,8 @@ pub(crate) struct World {
     pub(crate) arrivals: Vec<(Step, String)>,
     /// Members that are terminated when that step is performed.
     pub(crate) departures: Vec<(Step, String)>,
+    /// Who has the fleet's lease.
+    pub(crate) tenant: Option<Tenant>,
     /// The parameter of the wanted version.
     pub(crate) parameter: Option<String>,
     /// Whether instances start at boot what the parameter wants.
@@ -354,6 +365,7 @@ impl World {
             scheduled: Vec::new(),
             arrivals: Vec::new(),
             departures: Vec::new(),
+            tenant: None,
             parameter: None,
             boots: false,
             pending: BTreeMap::new(),
@@ -363,6 +375,12 @@ impl World {
             broken: Vec::new(),
             performed: Vec::new(),
         }
+    }
+
+    /// With a lease of its own.
+    pub(crate) fn with_lease(mut self) -> Self {
+        self.definition.lease_parameter = Some("/drawgate/lease/staging/api".to_owned());
+        self
     }
 
     /// With a `[before]` that cannot be undone, or one that can.
@@ -626,6 +644,7 @@ impl World {
     fn effect(&mut self, release: &Release, step: &Step) -> StepOutcome {
         self.performed.push(step.clone());
         self.check_locks(release, step);
+        self.check_lease(step);
         if matches!(step, Step::Inspect | Step::Sweep) {
             self.noted = Some((self.locked.clone(), self.frees));
         }
@@ -633,6 +652,11 @@ impl World {
             Step::Resolve => done(Evidence::Resolved { digest: digest('d') }),
             Step::Inspect => self.inspect(release),
             Step::Lock => self.lock(release),
+            Step::TakeLease => self.take_lease(),
+            Step::GiveLeaseBack => {
+                self.tenant = self.tenant.filter(|tenant| *tenant == Tenant::Another);
+                StepOutcome::done()
+            }
             _ if self.left(step) => done(Evidence::Gone {
                 why: "terminated in EC2".to_owned(),
             }),
@@ -660,6 +684,26 @@ impl World {
                 direction,
                 phase,
             } => self.on_host(release, instance, *direction, *phase),
+        }
+    }
+
+    fn take_lease(&mut self) -> StepOutcome {
+        match self.tenant.replace(Tenant::Us) {
+            None => StepOutcome::done(),
+            Some(Tenant::Us) => StepOutcome::already(),
+            Some(Tenant::Another) => {
+                self.tenant = Some(Tenant::Another);
+                refused("the fleet's lease is held by worker bastion-b")
+            }
+        }
+    }
+
+    /// Whoever has a lease, has the fleet for himself.
+    fn check_lease(&mut self, step: &Step) {
+        let has_it = self.definition.lease_parameter.is_none() || self.tenant == Some(Tenant::Us);
+        if !has_it && !step.reads() {
+            self.broken
+                .push(format!("{step}, and the fleet's lease is {:?}", self.tenant));
         }
     }
 

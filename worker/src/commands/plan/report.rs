@@ -188,6 +188,9 @@ fn before_hosts(plan: &Plan) -> Vec<String> {
         plan.hosts.len(),
         plan.definition.roll.pull_concurrency
     )];
+    if let Some(lease) = &plan.definition.lease_parameter {
+        steps.push(format!("take the fleet's lease, {lease}"));
+    }
     if let Some(before) = &plan.definition.before {
         steps.push(format!(
             "[before], once, in a container on one host: {}; if it fails, nothing is rolled{}",

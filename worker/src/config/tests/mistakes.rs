@@ -800,6 +800,30 @@ max_waiting_per_lane = 0
 }
 
 #[test]
+fn leases() {
+    let worker = |more: &str| {
+        checked_worker(&format!(
+            "worker = \"a\"\nsite = \"b\"\n{more}\n[amqp]\nurl = \"amqp://broker\"\n"
+        ))
+    };
+    for (more, says) in [
+        (
+            "fleet_lease = \"/drawgate/lease/{service}\"",
+            "is one lease for several targets",
+        ),
+        ("fleet_lease = \"lease/{environment}/{service}\"", "is no path"),
+        ("limits.lease = \"20s\"", "must be from"),
+        (
+            "fleet_lease = \"none\"",
+            "warning: worker.toml:3:15: no lease is taken",
+        ),
+    ] {
+        let told = worker(more);
+        assert!(told.contains(says), "{more}: {told}");
+    }
+}
+
+#[test]
 fn worker_without_anything() {
     let text = r#""#;
     insta::assert_snapshot!(checked_worker(text), @r#"

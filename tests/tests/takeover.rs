@@ -1,0 +1,142 @@
+//! Two workers and one fleet: a second one takes over where it may, and keeps away where it may not.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+
+use drawgate_schemas::{Direction, HostPhase, Outcome};
+use drawgate_tests::lab::HOSTS;
+use drawgate_tests::oracle::Look;
+use drawgate_tests::{Load, Scene, Service};
+use serde_json::Value;
+
+/// AWS calls so far that changed something.
+async fn writes(scene: &Scene) -> Vec<Value> {
+    let log = scene.lab.get("calls/log").await;
+    let reads = [":Describe", ":List", ":Get"];
+    let is_write = |call: &&Value| {
+        let action = call["action"].as_str().unwrap();
+        !reads.iter().any(|read| action.contains(read))
+    };
+    log.as_array().unwrap().iter().filter(is_write).cloned().collect()
+}
+
+/// The bastion was lost in mid-roll. The worker of the new one has an empty ledger, and knows by the fleet's lease that
+/// somebody rolls it: it touches nothing. The old one comes back and finishes.
+#[tokio::test]
+async fn trap_08_a_rebuilt_bastion_meets_the_lease_of_the_first() {
+    let scene = Scene::begin().await;
+    scene.serve(&Service::of("search"));
+    let fleet = scene.fleet_on_v1("search", &HOSTS).await;
+    let v2 = scene.lab.image("search", "v2", "v2", "ok").await;
+    scene.lab.image("search", "v3", "v3", "ok").await;
+    let first = scene.worker().await;
+    let events = scene.events().await;
+    let before = Look::at(&scene.lab).await;
+
+    let id = scene.publish("search", "v2", &[]).await;
+    events
+        .nth_phase(id, Direction::Forward, HostPhase::Draining, 2)
+        .await;
+    first.kill().await;
+    let written = writes(&scene).await.len();
+    let rebuilt = scene.second_worker("bastion-new", "empty.sqlite");
+    let refused = scene.publish("search", "v3", &[]).await;
+    let ended = events.end(refused).await;
+    assert_eq!(ended.outcome, Outcome::Failed, "{}", ended.summary);
+    assert_eq!(
+        writes(&scene).await.len(),
+        written,
+        "the rebuilt bastion wrote to AWS"
+    );
+    rebuilt.stop().await;
+
+    let first = scene.worker().await;
+    scene.judge(&events, id, Outcome::Succeeded, &before).await;
+    let after = Look::at(&scene.lab).await;
+    after.assert_no_tags();
+    after.assert_runs(&fleet, "search", &scene.pinned("search", &v2));
+    // The lease is gone with the release: the next one has the fleet.
+    let id = scene.publish("search", "v3", &[]).await;
+    scene.judge(&events, id, Outcome::Succeeded, &before).await;
+    scene.end_after_kill(first).await;
+}
+
+/// Between releases the lease of another ledger says who has the fleet; a person who knows that it is gone deletes it.
+#[tokio::test]
+async fn trap_08_the_refusal_says_who_has_the_fleet_and_the_way_out() {
+    let scene = Scene::begin().await;
+    scene.serve(&Service::of("search"));
+    scene.fleet_on_v1("search", &["h1", "h2"]).await;
+    scene.lab.image("search", "v2", "v2", "ok").await;
+    let lease = "/drawgate/lease/staging/search";
+    let note = "{\"version\":1,\"ledger\":\"another\",\"worker\":\"bastion-old\",\"release\":\"0190f6f0-0000-7000-8000-000000000001\",\
+                \"epoch\":1,\"since\":\"2026-01-01T00:00:00Z\"}";
+    scene.lab.put_parameter(lease, note).await;
+    let worker = scene.worker().await;
+    let events = scene.events().await;
+    let before = Look::at(&scene.lab).await;
+
+    let id = scene.publish("search", "v2", &[]).await;
+    let ended = scene.judge(&events, id, Outcome::Failed, &before).await;
+    assert!(
+        ended.summary.contains("held by worker bastion-old") && ended.summary.contains("since 2026-01-01"),
+        "{}",
+        ended.summary
+    );
+    let hint = ended.hint.unwrap();
+    assert!(
+        hint.contains(&format!("aws ssm delete-parameter --name {lease}")),
+        "{hint}"
+    );
+    assert_eq!(
+        scene.lab.parameter(lease).await.as_deref(),
+        Some(note),
+        "another's lease was touched"
+    );
+
+    scene.lab.delete_parameter(lease).await;
+    let id = scene.publish("search", "v2", &[]).await;
+    scene.judge_telling(&events, id, Outcome::Succeeded).await;
+    assert_eq!(
+        scene.lab.parameter(lease).await,
+        None,
+        "the lease was not given back"
+    );
+    scene.end(worker).await;
+}
+
+/// The first worker hangs in mid-roll. The second waits until its lease is over and what it had begun has landed, and
+/// finishes. When the first comes to itself again, it does nothing more, and says why.
+#[tokio::test]
+async fn trap_26_a_worker_that_hangs_is_taken_over_from_and_does_nothing_when_it_wakes() {
+    let scene = Scene::begin().await;
+    scene.configure("[limits]\nlease = \"30s\"\n");
+    scene.serve(&Service::of("search"));
+    let fleet = scene.fleet_on_v1("search", &HOSTS).await;
+    let v2 = scene.lab.image("search", "v2", "v2", "ok").await;
+    let first = scene.worker().await;
+    let events = scene.events().await;
+    let before = Look::at(&scene.lab).await;
+    let load = Load::start(scene.folder(), &fleet.target_groups[0].url, 40).await;
+
+    let id = scene.publish("search", "v2", &[]).await;
+    events
+        .nth_phase(id, Direction::Forward, HostPhase::Draining, 2)
+        .await;
+    first.freeze();
+    let second = scene.second_worker("bastion-second", "ledger.sqlite");
+    second.says("another worker holds this lane").await;
+    events.kind(id, "taken_up").await;
+    scene.judge(&events, id, Outcome::Succeeded, &before).await;
+    load.stop_unharmed().await;
+    let (written, after) = (writes(&scene).await, Look::at(&scene.lab).await);
+    after.assert_runs(&fleet, "search", &scene.pinned("search", &v2));
+
+    first.thaw();
+    first.says("the lane is lost").await;
+    // Whatever it would have done, it has done by its end.
+    first.stop().await;
+    assert_eq!(writes(&scene).await, written, "the first worker wrote to AWS");
+    let later = Look::at(&scene.lab).await;
+    later.assert_containers_as(&after);
+    later.assert_aws_as(&before);
+    scene.end_after_kill(second).await;
+}

@@ -1,0 +1,125 @@
+//! The fleet's lease outside the ledger: whoever meets another's touches nothing, and whoever was away asks again.
+
+use drawgate_rollout::{Phase, Step};
+use drawgate_schemas::Outcome;
+
+use crate::crash::{AWAY_MS, combinations, explore, killed_at, under_way};
+use crate::driver::Sim;
+use crate::world::{Fault, Tenant, World};
+use crate::{back, forward};
+
+const ALWAYS: usize = usize::MAX;
+
+fn world() -> World {
+    World::new(2, 1).with_lease()
+}
+
+#[test]
+fn trap_08_a_fleet_that_another_worker_has_is_not_touched() {
+    let mut world = world();
+    world.tenant = Some(Tenant::Another);
+    let sim = Sim::new(world).finish();
+    assert_eq!(sim.outcome(), Outcome::Failed);
+    let expected = "take the fleet's lease: the fleet's lease is held by worker bastion-b; no host was touched, scaling and \
+                    alarms as before";
+    assert_eq!(sim.ended().summary, expected);
+    assert!(
+        sim.world.performed.iter().all(Step::reads),
+        "{:?}",
+        sim.world.performed
+    );
+    assert_eq!(
+        sim.world.tenant,
+        Some(Tenant::Another),
+        "another's lease was given back"
+    );
+}
+
+#[test]
+fn trap_08_the_lease_is_taken_before_anything_is_touched_and_given_back_at_the_end() {
+    for sim in [
+        Sim::new(world()).finish(),
+        Sim::new(world().with(forward(2, Phase::Verify), Fault::Refused, ALWAYS)).finish(),
+    ] {
+        assert_eq!(sim.world.tenant, None);
+        let performed = &sim.world.performed;
+        let place = |step: &Step| performed.iter().position(|other| other == step);
+        let first_touch = performed.iter().position(|step| !step.reads());
+        assert!(place(&Step::TakeLease) < first_touch);
+        let last_touch = performed.iter().rposition(|step| !step.reads());
+        assert!(place(&Step::GiveLeaseBack) > last_touch);
+    }
+}
+
+#[test]
+fn trap_08_killed_at_every_moment_with_a_lease() {
+    let back = world().with(forward(2, Phase::Verify), Fault::Refused, ALWAYS);
+    let executions = explore(&world(), Outcome::Succeeded) + explore(&back, Outcome::RolledBack);
+    assert!(executions > 150, "{executions}");
+}
+
+/// Nobody drove it for a while, a person took its worker for dead, and another worker has the fleet: from then on nothing is
+/// done, on the way forward or back.
+#[test]
+fn trap_08_a_fleet_that_was_lost_meanwhile_is_left_alone() {
+    let mut lost = 0;
+    for world in [
+        world(),
+        world().with(forward(2, Phase::Verify), Fault::Refused, ALWAYS),
+    ] {
+        let calm = Sim::new(world.clone()).finish();
+        for k in 1..calm.journal.len() {
+            for extents in combinations(&under_way(&calm.journal[..k])) {
+                let mut sim = killed_at(&world, k);
+                sim.die(&extents, AWAY_MS);
+                if sim.world.tenant.is_none() || sim.release.begun(&Step::GiveLeaseBack) {
+                    continue;
+                }
+                sim.world.tenant = Some(Tenant::Another);
+                let touched = sim.release.changed_anything();
+                let performed = sim.world.performed.len();
+                let sim = sim.finish();
+                if touched {
+                    assert_eq!(sim.outcome(), Outcome::NeedsOperator, "killed after entry {k}");
+                    assert!(sim.world.performed[performed..].iter().all(Step::reads));
+                    lost += 1;
+                } else {
+                    assert_eq!(sim.outcome(), Outcome::Failed, "killed after entry {k}");
+                }
+            }
+        }
+    }
+    assert!(lost > 100, "{lost}");
+}
+
+#[test]
+fn trap_08_on_the_way_back_no_answer_about_the_lease_stops_nothing() {
+    let world = world().with(forward(2, Phase::Verify), Fault::Refused, ALWAYS);
+    let calm = Sim::new(world.clone()).finish();
+    let at = calm.journal.iter().position(|entry| {
+        matches!(&entry.record, drawgate_rollout::Record::Intent { step } if *step == back(2, Phase::Swap))
+    });
+    let mut sim = killed_at(&world, at.unwrap() + 1);
+    sim.world = sim.world.with(Step::TakeLease, Fault::Transient, ALWAYS);
+    let open = sim.flights.len();
+    sim.die(&vec![crate::world::Extent::None; open], AWAY_MS);
+    let before = sim.now;
+    let sim = sim.finish();
+    assert_eq!(sim.outcome(), Outcome::RolledBack);
+    let took_ms = drawgate_rollout::limits::between_ms(before, sim.now);
+    assert!(took_ms < 3 * 60_000, "{took_ms}");
+}
+
+#[test]
+fn trap_08_a_lease_that_cannot_be_given_back_is_told_and_spoils_nothing() {
+    let mut sim = Sim::new(world().with(Step::GiveLeaseBack, Fault::Refused, ALWAYS));
+    sim.run().unwrap();
+    assert_eq!(sim.outcome(), Outcome::Succeeded);
+    let notes = &sim.ended().receipt.as_ref().unwrap().notes;
+    assert!(
+        notes
+            .iter()
+            .any(|note| note.contains("aws ssm delete-parameter --name /drawgate/lease/staging/api")),
+        "{notes:?}"
+    );
+}

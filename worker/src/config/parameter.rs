@@ -1,0 +1,39 @@
+//! Names in AWS Systems Manager Parameter Store ("About requirements and constraints for parameter names").
+
+use super::container_section;
+use super::error::Problems;
+use super::limits as at;
+use super::placeholders::Template;
+use super::reader::{Field, Located};
+
+/// The name of a parameter: a path, because permissions are given by path.
+pub(super) fn name(
+    field: &Field<'_, '_>,
+    example: &str,
+    problems: &mut Problems<'_>,
+) -> Option<Located<Template>> {
+    let template = field.template(problems)?;
+    let name = container_section::example(&template);
+    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-' | '/');
+    let reserved = ["/aws", "/ssm"];
+    let lower = name.to_ascii_lowercase();
+    let wrong = if !name.starts_with('/') {
+        Some("is no path")
+    } else if !name.chars().all(allowed) || name.ends_with('/') || name.contains("//") {
+        Some("is no parameter's name: letters, digits, `_`, `.`, `-` and `/`")
+    } else if name.len() > at::PARAMETER_CHARS || name.matches('/').count() > at::PARAMETER_LEVELS {
+        Some("is longer than AWS allows")
+    } else if reserved.iter().any(|prefix| lower.starts_with(prefix)) {
+        Some("begins with a word that AWS keeps for itself")
+    } else {
+        None
+    };
+    if let Some(wrong) = wrong {
+        field.invalid_hint(wrong, format!("write it as {example:?}"), problems);
+        return None;
+    }
+    Some(Located {
+        value: template,
+        span: field.span.clone(),
+    })
+}
