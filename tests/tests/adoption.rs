@@ -42,9 +42,22 @@ async fn trap_10_a_fresh_host_boots_what_is_wanted_and_the_next_release_replaces
     let mut service = Service::of("search").publishing();
     service.container =
         "env = { STAGE = \"{environment} one\" }\nvolumes = [\"search-data:/data\"]\nmemory = \"64MiB\"\n\
-        restart = \"on-failure:4\"\nlabels = { team = \"search\" }"
+        restart = \"on-failure:4\"\nlabels = { team = \"search\" }\n\
+        secrets = { KEY = \"ssm:/search/key|base64\", URL = \"secretsmanager:search#url\" }"
             .to_owned();
     scene.serve(&service);
+    // "hush" in Base64.
+    scene.lab.put_parameter("/search/key", "aHVzaA==").await;
+    let secret = "{\"url\":\"postgres://hush@db\"}";
+    let create = [
+        "secretsmanager",
+        "create-secret",
+        "--name",
+        "search",
+        "--secret-string",
+        secret,
+    ];
+    scene.lab.aws(&create).await;
     let fleet = fleet_of_two(&scene).await;
     let v2 = scene.lab.image("search", "v2", "v2", "ok").await;
     let v3 = scene.lab.image("search", "v3", "v3", "ok").await;
@@ -68,6 +81,15 @@ async fn trap_10_a_fresh_host_boots_what_is_wanted_and_the_next_release_replaces
     assert_eq!(boot.code, Some(0), "{}", boot.said);
     let booted = container(&scene, "h3").await;
     assert_eq!(as_asked(&booted), as_asked(&container(&scene, "h1").await));
+    let env = booted["Config"]["Env"].to_string();
+    assert!(
+        env.contains("\"KEY=hush\"") && env.contains("\"URL=postgres://hush@db\""),
+        "{env}"
+    );
+    assert!(
+        !scene.lab.parameter(WANTED).await.unwrap().contains("hush"),
+        "a secret is in the parameter"
+    );
     assert_eq!(booted["Config"]["Image"], scene.pinned("search", &v2));
     assert_eq!(booted["HostConfig"]["RestartPolicy"]["MaximumRetryCount"], 4);
     // Run again, as after a reboot: nothing changes.
@@ -144,7 +166,7 @@ async fn what_cannot_be_started_fails(scene: &Scene) {
 
     scene
         .lab
-        .put_parameter(WANTED, &wanted.replace(r#"{"schema":1"#, r#"{"schema":2"#))
+        .put_parameter(WANTED, &wanted.replace(r#"{"schema":2"#, r#"{"schema":3"#))
         .await;
     let boot = scene.lab.boot("h3", WANTED, &[]).await;
     assert!(

@@ -136,7 +136,12 @@ async fn before_that_fails_leaves_everything_untouched() {
             .iter()
             .any(|verb| call.contains(verb))
     };
-    let writes: Vec<&String> = calls.keys().filter(|call| !reads(call)).collect();
+    // The fleet's lease is taken, and given back.
+    let is_lease = |call: &str| call.starts_with("ssm:");
+    let writes: Vec<&String> = calls
+        .keys()
+        .filter(|call| !reads(call) && !is_lease(call))
+        .collect();
     assert!(writes.is_empty(), "nothing is to be touched: {writes:?}");
     scene.end(worker).await;
 }
@@ -169,7 +174,10 @@ async fn without_a_way_back_a_failed_host_leaves_nobody_out_of_service() {
             &scene.image("search", "v2"),
         ])
         .await;
-    let plan = String::from_utf8_lossy(&plan.stdout).into_owned();
+    let plan = String::from_utf8_lossy(&plan.stdout)
+        .split_whitespace()
+        .collect::<Vec<_>>()
+        .join(" ");
     assert!(
         plan.contains("note: [before]: reversible = false: once it has run there is no automatic way back"),
         "{plan}"

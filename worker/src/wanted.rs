@@ -2,12 +2,14 @@
 //!
 //! The container is in it as the body of the Docker Engine API's `POST /containers/create`, made by the very function that
 //! makes it for a host that is rolled: the boot script has nothing to translate, and what it starts is what a release
-//! would have started, with the same labels. A secret would stand in here as a reference to where it is kept, never as
+//! would have started, with the same labels. A secret stands in here as a reference to where it is kept, never as
 //! itself: whoever may read the parameter may read all of this.
 
+use std::collections::BTreeMap;
+
 use bollard::models::{ContainerCreateBody, RestartPolicy};
-use drawgate_rollout::WantedPlan;
 use drawgate_rollout::definition::{ContainerDefinition, ServiceDefinition};
+use drawgate_rollout::{SecretReference, WantedPlan};
 use drawgate_schemas::{Digest, ReleaseRequest};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -17,11 +19,13 @@ use crate::host::{container_body, engine_policy};
 
 /// The form of the text. A boot script that knows only smaller numbers starts nothing and says so.
 pub const SCHEMA: u32 = 1;
+/// The form of a text with secrets: to a script that does not know them it must not look like one without.
+pub const SCHEMA_WITH_SECRETS: u32 = 2;
 
 /// The text of the parameter.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct WantedVersion {
-    /// [`SCHEMA`].
+    /// [`SCHEMA`] or [`SCHEMA_WITH_SECRETS`].
     pub schema: u32,
     /// The environment.
     pub environment: String,
@@ -46,8 +50,11 @@ pub struct Start {
     pub name: String,
     /// The restart policy that it gets when it is up, as the engine writes it.
     pub restart: RestartPolicy,
-    /// The body of `POST /containers/create`.
+    /// The body of `POST /containers/create`, without the secrets.
     pub create: ContainerCreateBody,
+    /// Environment variables that come to it at boot, with the version that is current then.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub secrets: BTreeMap<String, SecretReference>,
 }
 
 /// What a release publishes, with the parameter as it is now.
@@ -70,10 +77,15 @@ pub(crate) fn plan(
         create: container_body(container, &image, &labels),
         restart: engine_policy(container.restart),
         name: container.name.clone(),
+        secrets: container.secrets.clone(),
         image,
     };
     let nothing = WantedVersion {
-        schema: SCHEMA,
+        schema: if container.secrets.is_empty() {
+            SCHEMA
+        } else {
+            SCHEMA_WITH_SECRETS
+        },
         environment: definition.environment.to_string(),
         service: definition.service.to_string(),
         release: request.id.to_string(),

@@ -20,6 +20,7 @@ from aws import cbor
 from aws import faults
 from aws import health
 from aws import pages
+from aws import registry
 from aws import scaling
 from aws.api import MAX_BODY, Api
 from aws.backends import LOCK
@@ -107,6 +108,7 @@ def main():
     state, target = pathlib.Path(os.environ["LAB_STATE"]), pathlib.Path(os.environ["LAB_TARGET"])
     lab = Lab(state, target)
     pages.install()
+    registry.install((state / "registry-password").read_text())
     health.install(lab.balancer)
     scaling.install()
     alarms.install()

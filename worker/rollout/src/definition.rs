@@ -10,6 +10,7 @@ use drawgate_schemas::{Environment, Service};
 use serde::{Deserialize, Serialize};
 
 pub use crate::hooks::{AfterDefinition, BeforeDefinition, OnFailure, Place, Surroundings};
+use crate::secrets::SecretReference;
 use crate::share::Share;
 
 /// One service in one environment, with every `{environment}` already filled in.
@@ -154,6 +155,9 @@ pub struct ContainerDefinition {
     pub ports: Vec<PortMapping>,
     /// Environment variables.
     pub env: BTreeMap<String, String>,
+    /// Environment variables whose values are kept elsewhere.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub secrets: BTreeMap<String, SecretReference>,
     /// Bind mounts and volumes, `source:target[:options]`, as Docker's `Binds`.
     pub volumes: Vec<String>,
     /// Network mode or network name; the engine's default bridge where absent.

@@ -29,6 +29,7 @@ mod plan;
 mod preflight;
 mod record;
 mod report;
+mod secrets;
 mod share;
 mod snapshot;
 mod state;
@@ -45,6 +46,7 @@ pub use plan::{
 pub use preflight::{Finding, Severity, host_plan, plan};
 pub use record::{Cause, Entry, Evidence, Failure, Record, StepOutcome};
 pub use report::conclude;
+pub use secrets::{SecretReference, SecretSnapshot, SecretStore};
 pub use share::Share;
 pub use snapshot::{
     AlarmSnapshot, BesideDocker, ContainerSnapshot, FleetSnapshot, GroupSnapshot, HostSnapshot, HostView,

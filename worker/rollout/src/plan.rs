@@ -35,6 +35,9 @@ pub struct Plan {
     /// Alarms whose state is read while the way leads forward.
     #[serde(default)]
     pub watched: Vec<WatchPlan>,
+    /// The version of each secret, by environment variable. The values are in no plan.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub secrets: BTreeMap<String, String>,
     /// What preflight saw and let pass.
     pub warnings: Vec<String>,
 }

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::definition::RestartPolicy;
 use crate::plan::ContainerBefore;
+use crate::secrets::SecretSnapshot;
 use crate::wanted::WantedSnapshot;
 
 /// Everything that a plan is made from.
@@ -33,6 +34,9 @@ pub struct FleetSnapshot {
     /// The parameter of the wanted version; `None` where the service publishes none.
     #[serde(default)]
     pub wanted: Option<WantedSnapshot>,
+    /// The service's secrets, by environment variable.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub secrets: BTreeMap<String, SecretSnapshot>,
     /// Why an instance that nobody has logged in to before could not be logged in to, if so.
     #[serde(default)]
     pub unknown_host_keys: Option<String>,

@@ -27,6 +27,8 @@ pub struct Aws {
     pub(super) ec2: aws_sdk_ec2::Client,
     pub(super) cloudwatch: aws_sdk_cloudwatch::Client,
     pub(super) ssm: aws_sdk_ssm::Client,
+    pub(super) ecr: aws_sdk_ecr::Client,
+    pub(super) secretsmanager: aws_sdk_secretsmanager::Client,
     calls: Arc<Mutex<BTreeMap<String, u64>>>,
 }
 
@@ -71,6 +73,16 @@ impl Aws {
             ),
             ssm: aws_sdk_ssm::Client::from_conf(
                 aws_sdk_ssm::config::Builder::from(&shared)
+                    .interceptor(NoteSent)
+                    .build(),
+            ),
+            ecr: aws_sdk_ecr::Client::from_conf(
+                aws_sdk_ecr::config::Builder::from(&shared)
+                    .interceptor(NoteSent)
+                    .build(),
+            ),
+            secretsmanager: aws_sdk_secretsmanager::Client::from_conf(
+                aws_sdk_secretsmanager::config::Builder::from(&shared)
                     .interceptor(NoteSent)
                     .build(),
             ),

@@ -18,7 +18,9 @@ mod instances;
 pub mod limits;
 mod mute_rules;
 mod parameters;
+mod registry;
 mod scaling;
+mod secrets;
 mod shared_poll;
 
 pub use alarms::Alarm;
@@ -29,5 +31,7 @@ pub use health_watch::HealthWatch;
 pub use instances::Instance;
 pub use mute_rules::SeenMuteRule;
 pub use parameters::Parameter;
+pub(crate) use registry::ecr_region;
 pub use scaling::{Group, Member, ScheduledAction, TrafficSource};
+pub use secrets::StoredSecret;
 pub use shared_poll::{Observation, SharedPoll};

@@ -8,10 +8,10 @@ use drawgate_rollout::definition::ServiceDefinition;
 use drawgate_schemas::{Environment, Service};
 
 use super::CommandError;
-use crate::aws::Aws;
+use crate::aws::{Aws, ecr_region};
 use crate::bus::BusSettings;
-use crate::config::{Config, EnvironmentPattern, KnownHosts, SshSettings};
-use crate::effects::{Credentials, Definitions, Effects};
+use crate::config::{Config, EnvironmentPattern, KnownHosts, RegistrySettings, SshSettings};
+use crate::effects::{Credentials, Definitions, Effects, Login};
 use crate::host::{HostKeys, HostSettings, Hosts, RegistryCredentials};
 
 /// The configuration, with its warnings in the log.
@@ -94,19 +94,21 @@ impl Definitions for Files {
 }
 
 impl Credentials for Files {
-    fn of(&self, repository: &str) -> Result<Option<RegistryCredentials>, String> {
+    fn of(&self, repository: &str) -> Result<Login, String> {
         let registry = repository.split('/').next().unwrap_or(repository);
-        let Some(login) = self.0.settings().registries.get(registry) else {
-            return Ok(None);
-        };
-        let password = login
-            .password
-            .read()
-            .map_err(|error| crate::error_chain(&error))?;
-        let password = password.expose().to_owned();
-        Ok(Some(RegistryCredentials {
-            username: login.username.clone(),
-            password,
-        }))
+        let region = ecr_region(registry);
+        match self.0.settings().registries.get(registry) {
+            None if region.is_none() => Ok(Login::None),
+            None | Some(RegistrySettings::Ecr) => Ok(Login::Ecr {
+                region: region.map(str::to_owned),
+            }),
+            Some(RegistrySettings::Password { username, password }) => {
+                let password = password.read().map_err(|error| crate::error_chain(&error))?;
+                Ok(Login::With(RegistryCredentials {
+                    username: username.clone(),
+                    password: password.expose().to_owned(),
+                }))
+            }
+        }
     }
 }

@@ -12,6 +12,7 @@ use super::limits as at;
 use super::placeholders::Template;
 use super::reader::{Field, Located, Table};
 use super::roll_section::count;
+use super::secret_references::{self, SecretTemplate};
 use super::units;
 use super::verify_section::words;
 
@@ -42,6 +43,7 @@ pub(super) struct Container {
     /// What does not depend on it; its maps and its volumes are empty.
     fixed: ContainerDefinition,
     env: Templates,
+    secrets: BTreeMap<String, SecretTemplate>,
     labels: Templates,
     log_options: Templates,
     volumes: Vec<Template>,
@@ -51,7 +53,7 @@ pub(super) struct Container {
     pub(super) name_span: std::ops::Range<usize>,
 }
 
-type Templates = BTreeMap<String, Located<Template>>;
+pub(super) type Templates = BTreeMap<String, Located<Template>>;
 
 impl Container {
     /// The definition for one target.
@@ -64,6 +66,11 @@ impl Container {
         };
         ContainerDefinition {
             env: fill(&self.env),
+            secrets: self
+                .secrets
+                .iter()
+                .map(|(variable, secret)| (variable.clone(), secret.fill(environment, service)))
+                .collect(),
             labels: fill(&self.labels),
             log_options: fill(&self.log_options),
             volumes: self
@@ -96,6 +103,7 @@ impl Container {
             name: name.to_owned(),
             ports: Vec::new(),
             env: BTreeMap::new(),
+            secrets: BTreeMap::new(),
             volumes: Vec::new(),
             network: None,
             restart: RestartPolicy::UnlessStopped,
@@ -111,6 +119,7 @@ impl Container {
         Self {
             fixed,
             env: Templates::new(),
+            secrets: BTreeMap::new(),
             labels: Templates::new(),
             log_options: Templates::new(),
             volumes: Vec::new(),
@@ -128,11 +137,6 @@ pub(super) fn read(
     problems: &mut Problems<'_>,
 ) -> Container {
     let mut container = Container::absent(service);
-    table.refuse(
-        "secrets",
-        "until then, give the service its secrets by a mounted file or by the instance's role",
-        problems,
-    );
     table.refuse_as(
         "image",
         "comes with the release, not from this file",
@@ -152,6 +156,10 @@ pub(super) fn read(
     container.env = table
         .take("env")
         .map(|field| env(&field, problems))
+        .unwrap_or_default();
+    container.secrets = table
+        .take("secrets")
+        .map(|field| secret_references::read(&field, &container.env, problems))
         .unwrap_or_default();
     container.labels = table
         .take("labels")
@@ -282,17 +290,22 @@ pub(super) fn example(template: &Template) -> String {
 fn env(field: &Field<'_, '_>, problems: &mut Problems<'_>) -> Templates {
     let env = field.templates(at::MAP, problems);
     for (name, value) in &env {
-        if name.is_empty() || name.contains(['=', '\0']) || name.chars().any(char::is_whitespace) {
-            let shown: String = name.chars().take(60).collect();
-            problems
-                .error(
-                    value.span.clone(),
-                    format!("{shown:?} is no environment variable's name"),
-                )
-                .hint("write NAME = \"value\", with letters, digits and `_` in the name");
-        }
+        check_variable(name, &value.span, problems);
     }
     env
+}
+
+/// The name of an environment variable.
+pub(super) fn check_variable(name: &str, span: &std::ops::Range<usize>, problems: &mut Problems<'_>) {
+    if name.is_empty() || name.contains(['=', '\0']) || name.chars().any(char::is_whitespace) {
+        let shown: String = name.chars().take(60).collect();
+        problems
+            .error(
+                span.clone(),
+                format!("{shown:?} is no environment variable's name"),
+            )
+            .hint("write NAME = \"value\", with letters, digits and `_` in the name");
+    }
 }
 
 fn labels(field: &Field<'_, '_>, problems: &mut Problems<'_>) -> Templates {

@@ -273,3 +273,9 @@ pub(super) const LEASE: Bounds = Bounds {
     max: 600_000,
     reason: "nothing is begun in its last 25 s; a worker that hangs keeps its fleets for so long",
 };
+
+/// Secrets of one service: each is one call for every host.
+pub(super) const SECRETS: usize = 50;
+
+/// Characters of a secret's name or ARN: AWS allows 512 for a name and 1011 for a parameter's; an ARN is longer by some 100.
+pub(super) const SECRET_NAME_CHARS: usize = 1200;

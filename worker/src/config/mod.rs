@@ -27,6 +27,7 @@ mod placeholders;
 mod program_words;
 mod reader;
 mod roll_section;
+mod secret_references;
 mod secrets;
 mod service_file;
 mod source;

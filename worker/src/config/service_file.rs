@@ -177,11 +177,6 @@ fn belongs(key: &str) -> Option<&'static str> {
 
 fn refuse_later_sections(root: &mut Table<'_, '_>, problems: &mut Problems<'_>) {
     root.refuse(
-        "secrets",
-        "until then, give the service its secrets by a mounted file or by the instance's role",
-        problems,
-    );
-    root.refuse(
         "environment",
         "remove the table; approval, order and windows are the CI's until then. What differs between environments \
          is written with {environment}, or as two services",

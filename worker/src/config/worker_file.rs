@@ -64,13 +64,18 @@ pub struct AwsSettings {
     pub endpoint: Option<String>,
 }
 
-/// A login at a registry.
+/// How to log in at a registry.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RegistrySettings {
-    /// User name.
-    pub username: String,
-    /// Where the password comes from.
-    pub password: SecretSource,
+pub enum RegistrySettings {
+    /// With a password.
+    Password {
+        /// User name.
+        username: String,
+        /// Where the password comes from.
+        password: SecretSource,
+    },
+    /// With a token that Amazon ECR gives for the asking.
+    Ecr,
 }
 
 /// What the machine says, as an argument, so that tests can say it.
@@ -382,33 +387,49 @@ fn read_registries(
         let Some(mut login) = field.table(problems) else {
             continue;
         };
-        let username = login.require("username", "username = \"drawgate\"", problems);
-        let username = username.and_then(|field| field.plain_text(problems));
-        let password = login.require("password_file", "password_file = \"secrets/registry\"", problems);
-        let password = password.and_then(|field| paths.secret(&field, problems));
+        let settings = match login.take("login") {
+            Some(field) => ecr_login(&field, problems),
+            None => password_login(&mut login, paths, problems),
+        };
         login.finish(|_| None, problems);
-        if host.contains(".dkr.ecr.") {
+        if host.contains(".dkr.ecr.") && !matches!(settings, Some(RegistrySettings::Ecr)) {
             problems
                 .warning(
                     field.key.clone(),
                     format!("{host} is ECR, where passwords live for 12 hours"),
                 )
-                .hint(
-                    "keep the file fresh, as with a timer that runs `aws ecr get-login-password`; it is read again for every release",
-                );
+                .hint("leave this table out: at ECR the worker asks for a token itself, for every release");
         }
-        if let (Some(username), Some(password)) = (username, password) {
-            let password = SecretSource::File(password);
-            registries.insert(
-                host.to_owned(),
-                RegistrySettings {
-                    username: username.to_owned(),
-                    password,
-                },
-            );
+        if let Some(settings) = settings {
+            registries.insert(host.to_owned(), settings);
         }
     }
     registries
+}
+
+/// ECR is known by its name; a registry with another one has to say so.
+fn ecr_login(field: &Field<'_, '_>, problems: &mut Problems<'_>) -> Option<RegistrySettings> {
+    if field.text(problems)? == "ecr" {
+        return Some(RegistrySettings::Ecr);
+    }
+    let hint = "write login = \"ecr\", or username and password_file";
+    field.invalid_hint("names no way to log in", hint, problems);
+    None
+}
+
+fn password_login(
+    login: &mut Table<'_, '_>,
+    paths: &Paths<'_>,
+    problems: &mut Problems<'_>,
+) -> Option<RegistrySettings> {
+    let username = login.require("username", "username = \"drawgate\"", problems);
+    let username = username.and_then(|field| field.plain_text(problems));
+    let password = login.require("password_file", "password_file = \"secrets/registry\"", problems);
+    let password = password.and_then(|field| paths.secret(&field, problems));
+    Some(RegistrySettings::Password {
+        username: username?.to_owned(),
+        password: SecretSource::File(password?),
+    })
 }
 
 fn read_limits(root: &mut Table<'_, '_>, problems: &mut Problems<'_>) -> (u32, Duration) {

@@ -159,6 +159,8 @@ impl Effects {
             .release
             .hosts()
             .find(|host| !task.release.gone.contains(&host.instance))?;
-        self.digest_from(&[self.host(host)], &task.plan.image).await.ok()
+        self.digest_from(task.release.request.id, &[self.host(host)], &task.plan.image)
+            .await
+            .ok()
     }
 }

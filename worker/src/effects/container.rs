@@ -3,7 +3,7 @@
 //! Identity is never a name: the old container is the id that the plan recorded, the new one is the one that carries
 //! the release's label. So a swap finds its place again from any half-way point.
 
-use drawgate_rollout::definition::RestartPolicy;
+use drawgate_rollout::definition::{ContainerDefinition, RestartPolicy};
 use drawgate_rollout::names::{aside, aside_prefix, beside};
 use drawgate_rollout::{Evidence, HostPlan, LABEL_RELEASE, StepOutcome};
 use drawgate_schemas::Direction;
@@ -25,7 +25,11 @@ impl Effects {
         if new_container(&engine, task).await?.is_some() {
             return Ok(StepOutcome::already());
         }
-        let definition = task.container()?;
+        let service = task.container()?;
+        let definition = &ContainerDefinition {
+            env: self.environment(task, service).await?,
+            ..service.clone()
+        };
         let name = beside(&definition.name, task.release.request.id);
         let plan = task.plan;
         let labels = labels(&task.id(), &plan.version_name, &plan.digest, &plan.definition);

@@ -65,7 +65,7 @@ impl Effects {
         let service = task.container()?;
         let mut definition = one_off_of(service);
         definition.volumes.clone_from(&service.volumes);
-        definition.env.clone_from(&service.env);
+        definition.env = self.environment(task, service).await?;
         definition.env.extend(before.env.clone());
         create(
             &engine,
@@ -144,11 +144,11 @@ impl Effects {
         let mut definition = one_off_of(service);
         if image.is_none() {
             definition.volumes.clone_from(&service.volumes);
-            definition.env.clone_from(&service.env);
+            definition.env = self.environment(task, service).await?;
         }
         definition.env.extend(after.env.clone());
         let image = match image {
-            Some(image) => self.pulled(&engine, image, task.deadline).await?,
+            Some(image) => self.pulled(&engine, image, task).await?,
             None => task.plan.pinned(),
         };
         // What an attempt of a worker that was killed left there, perhaps still running.
@@ -165,18 +165,19 @@ impl Effects {
     }
 
     /// An image of the service's file on this host; how it is run there.
-    async fn pulled(&self, engine: &Host, image: &str, until: Instant) -> Effect<String> {
+    async fn pulled(&self, engine: &Host, image: &str, task: Task<'_>) -> Effect<String> {
+        let release = task.release.request.id;
         let Ok(reference) = image.parse::<ImageReference>() else {
             return refused(format!("{image:?} is no image"));
         };
         let hosts = [engine.clone()];
         let digest = match reference.digest() {
             Some(digest) => digest.clone(),
-            None => self.digest_from(&hosts, &reference).await?,
+            None => self.digest_from(release, &hosts, &reference).await?,
         };
         let repository = reference.repository();
-        let credentials = self.credentials_of(repository)?;
-        let limit = until.saturating_duration_since(Instant::now());
+        let credentials = self.credentials_of(release, repository).await?;
+        let limit = task.deadline.saturating_duration_since(Instant::now());
         engine
             .pull(repository, digest.as_str(), credentials.as_ref(), limit, |_| {})
             .await
@@ -271,6 +272,7 @@ fn one_off_of(service: &ContainerDefinition) -> ContainerDefinition {
         log_options: std::collections::BTreeMap::new(),
         volumes: Vec::new(),
         env: std::collections::BTreeMap::new(),
+        secrets: std::collections::BTreeMap::new(),
         ..service.clone()
     }
 }

@@ -63,12 +63,14 @@ impl Effects {
             .definitions
             .of(&request.environment, &request.service)
             .or_else(refused)?;
-        let (mut snapshot, wanted, unknown_host_keys) = tokio::try_join!(
+        let (mut snapshot, wanted, secrets, unknown_host_keys) = tokio::try_join!(
             Box::pin(snapshot(self, &definition)),
             Box::pin(self.wanted_snapshot(request, digest, &definition)),
+            Box::pin(self.secret_snapshots(&definition)),
             Box::pin(async { Ok(self.hosts.unknown_host_keys().await) }),
         )?;
         snapshot.wanted = wanted;
+        snapshot.secrets = secrets;
         snapshot.unknown_host_keys = unknown_host_keys;
         let hosts: Vec<Host> = snapshot
             .hosts
@@ -100,7 +102,7 @@ impl Effects {
         let hosts: Vec<_> = running
             .filter_map(|instance| Some(self.hosts.host(&instance.id, instance.private_addresses.first()?)))
             .collect();
-        self.digest_from(&hosts, &request.image).await
+        self.digest_from(request.id, &hosts, &request.image).await
     }
 
     /// The instances of a fleet, whatever state they are in.
@@ -176,6 +178,7 @@ pub async fn snapshot(
         watched,
         at: jiff::Timestamp::now(),
         wanted: None,
+        secrets: BTreeMap::new(),
         unknown_host_keys: None,
     })
 }

@@ -11,11 +11,13 @@ mod container;
 mod hooks;
 mod inspect;
 mod lease;
+mod logins;
 mod membership;
 mod mute;
 mod names;
 mod outcome;
 mod scaling;
+mod secrets;
 mod stage;
 mod sweep;
 mod targets;
@@ -30,6 +32,7 @@ use std::time::Duration;
 use drawgate_rollout::definition::{ContainerDefinition, ServiceDefinition};
 use drawgate_rollout::{Evidence, Failure, HostPlan, Phase, Plan, Release, Step, StepOutcome};
 use drawgate_schemas::{Direction, Environment, Service};
+use logins::Logins;
 use membership::Membership;
 use outcome::{Effect, refused, within};
 use tokio::time::Instant;
@@ -39,15 +42,29 @@ pub use lease::Tenant;
 pub(crate) use names::labels;
 
 use crate::aws::{Aws, HealthWatch};
-use crate::host::{Host, Hosts};
+use crate::host::{Host, Hosts, RegistryCredentials};
 
 /// Where registry credentials come from. Asked anew for every release: they may live for hours only.
 pub trait Credentials: Send + Sync {
-    /// Credentials for the registry of a repository; `None` where it needs none.
+    /// How to log in at the registry of a repository.
     ///
     /// # Errors
     /// Says what is missing, for a person.
-    fn of(&self, repository: &str) -> Result<Option<crate::host::RegistryCredentials>, String>;
+    fn of(&self, repository: &str) -> Result<Login, String>;
+}
+
+/// How to log in at a registry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Login {
+    /// It needs none.
+    None,
+    /// With these.
+    With(RegistryCredentials),
+    /// With what Amazon ECR gives for the asking, in this region where it is another than ours.
+    Ecr {
+        /// The region.
+        region: Option<String>,
+    },
 }
 
 /// Where service definitions come from.
@@ -67,6 +84,7 @@ pub struct Effects {
     credentials: Arc<dyn Credentials>,
     definitions: Arc<dyn Definitions>,
     watches: Arc<Mutex<HashMap<Duration, HealthWatch>>>,
+    logins: Arc<Logins>,
 }
 
 /// One performance of one step: what it is about, and until when.
@@ -107,6 +125,7 @@ impl Effects {
             credentials,
             definitions,
             watches: Arc::default(),
+            logins: Arc::default(),
         }
     }
 

@@ -2,12 +2,12 @@
 
 use drawgate_rollout::definition::FleetSelector;
 use drawgate_rollout::{Evidence, Failure, HostPlan, Release, StepOutcome};
-use drawgate_schemas::{Digest, ImageReference, ReleaseRequest};
+use drawgate_schemas::{Digest, ImageReference, ReleaseId, ReleaseRequest};
 use futures_util::stream::{self, StreamExt};
 
 use super::outcome::{Effect, Sorted, chain, either, not_yet, refused};
 use super::{Effects, Task};
-use crate::host::{Host, RegistryCredentials, RegistryImage};
+use crate::host::{Host, RegistryImage};
 
 /// Connections that are opened side by side: sshd refuses some beyond 10 that have not logged in (`MaxStartups`),
 /// which matters where all go through one jump host.
@@ -31,7 +31,7 @@ impl Effects {
             .or_else(refused)?;
         let hosts = self.some_hosts(&definition.fleet).await?;
         self.connect_ahead(&hosts);
-        let digest = self.digest_from(&hosts, &request.image).await?;
+        let digest = self.digest_from(request.id, &hosts, &request.image).await?;
         Ok(StepOutcome::Done {
             evidence: Evidence::Resolved { digest },
         })
@@ -65,8 +65,13 @@ impl Effects {
     }
 
     /// The digest behind an image reference, from the first of these hosts that can tell.
-    pub(super) async fn digest_from(&self, hosts: &[Host], image: &ImageReference) -> Effect<Digest> {
-        let known = self.at_registry(hosts, image).await?;
+    pub(super) async fn digest_from(
+        &self,
+        release: ReleaseId,
+        hosts: &[Host],
+        image: &ImageReference,
+    ) -> Effect<Digest> {
+        let known = self.at_registry(release, hosts, image).await?;
         let said = &known.digest;
         said.parse()
             .or_else(|_| refused(format!("the registry says digest {said:?}")))
@@ -81,13 +86,18 @@ impl Effects {
     ) -> Vec<String> {
         let pinned = format!("{}@{digest}", request.image.repository()).parse();
         let Ok(pinned) = pinned else { return Vec::new() };
-        let known = self.at_registry(hosts, &pinned).await;
+        let known = self.at_registry(request.id, hosts, &pinned).await;
         known.map(|known| known.platforms).unwrap_or_default()
     }
 
     /// What the registry says of an image, from the first of these hosts that can tell.
-    async fn at_registry(&self, hosts: &[Host], image: &ImageReference) -> Effect<RegistryImage> {
-        let credentials = self.credentials_of(image.repository())?;
+    async fn at_registry(
+        &self,
+        release: ReleaseId,
+        hosts: &[Host],
+        image: &ImageReference,
+    ) -> Effect<RegistryImage> {
+        let credentials = self.credentials_of(release, image.repository()).await?;
         let mut last = refused("no host could be asked");
         for host in hosts.iter().take(ASKED) {
             match host.at_registry(&image.to_string(), credentials.as_ref()).await {
@@ -105,17 +115,13 @@ impl Effects {
         last
     }
 
-    pub(super) fn credentials_of(&self, repository: &str) -> Effect<Option<RegistryCredentials>> {
-        self.credentials.of(repository).or_else(refused)
-    }
-
     pub(super) async fn stage(&self, task: Task<'_>, host: &HostPlan) -> StepOutcome {
         either(self.try_stage(task, host).await)
     }
 
     pub(super) async fn try_stage(&self, task: Task<'_>, host: &HostPlan) -> Effect<StepOutcome> {
         let repository = task.plan.image.repository();
-        let credentials = self.credentials_of(repository)?;
+        let credentials = self.credentials_of(task.release.request.id, repository).await?;
         let digest = task.plan.digest.as_str();
         let limit = task
             .deadline

@@ -145,6 +145,7 @@ mod tests {
             name: "api".into(),
             ports: Vec::new(),
             env: BTreeMap::new(),
+            secrets: BTreeMap::new(),
             volumes: Vec::new(),
             network: None,
             restart: RestartPolicy::Always,

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::definition::{OnFailure, RollPolicy, ServiceDefinition};
 use crate::plan::{HostPlan, Plan};
+use crate::secrets::secret_versions;
 use crate::snapshot::{FleetSnapshot, HostSnapshot, HostView};
 use crate::wanted::wanted_plan;
 
@@ -136,6 +137,7 @@ pub fn plan(
         .map(|group| scaling::group_plan(group, &definition, &mut findings))
         .collect();
     let alarms = alarms::plan_alarms(snapshot, &definition, &mut findings);
+    let secrets = secret_versions(&definition, snapshot, &mut findings);
     let wanted = wanted_plan(&definition, snapshot, &mut findings);
     adoption(snapshot, &mut findings);
     if findings
@@ -156,6 +158,7 @@ pub fn plan(
         alarms: alarms.silenced,
         watched: alarms.watched,
         wanted,
+        secrets,
         warnings: Vec::new(),
     };
     time::judge(&mut plan, snapshot, &mut findings);

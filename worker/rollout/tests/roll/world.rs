@@ -97,6 +97,7 @@ fn container_definition() -> ContainerDefinition {
             protocol: Protocol::Tcp,
         }],
         env: BTreeMap::new(),
+        secrets: BTreeMap::new(),
         volumes: Vec::new(),
         network: None,
         restart: RestartPolicy::UnlessStopped,
@@ -1257,6 +1258,7 @@ impl World {
             watched: self.alarm_snapshots(&self.definition.alarms.watch),
             at: crate::driver::start(),
             image: ImageSnapshot::default(),
+            secrets: BTreeMap::new(),
             wanted: self.definition.wanted_parameter.as_ref().map(|parameter| {
                 WantedSnapshot::Read(Box::new(WantedPlan {
                     parameter: parameter.clone(),

@@ -63,7 +63,7 @@ replicas = 3
     error: services/api.toml:7:1: unknown key `replicas`
       7 | replicas = 3
         | ^^^^^^^^
-      hint: known here: name, ports, volumes, env, labels, network, restart, memory, cpus, log, command, stop_timeout, keep_images
+      hint: known here: name, ports, volumes, env, secrets, labels, network, restart, memory, cpus, log, command, stop_timeout, keep_images
 
     worker.toml: 1 error
     "#);
@@ -249,31 +249,40 @@ zone_by_zone = "yes"
 
 #[test]
 fn what_comes_later_is_refused() {
-    let text = r#"secrets = { A = "ssm:a" }
-[roll]
-[container]
-secrets = { DATABASE_URL = "secretsmanager:x#y" }
-[environment.production]
+    let text = r#"[environment.production]
 approval = { from = ["ops"] }
 "#;
     insta::assert_snapshot!(checked_service(text), @r#"
-    error: services/api.toml:6:1: `secrets` is not supported by this version
-      6 | secrets = { A = "ssm:a" }
-        | ^^^^^^^
-      hint: until then, give the service its secrets by a mounted file or by the instance's role
-
-    error: services/api.toml:9:1: `container.secrets` is not supported by this version
-      9 | secrets = { DATABASE_URL = "secretsmanager:x#y" }
-        | ^^^^^^^
-      hint: until then, give the service its secrets by a mounted file or by the instance's role
-
-    error: services/api.toml:10:2: `environment` is not supported by this version
-      10 | [environment.production]
-         |  ^^^^^^^^^^^
+    error: services/api.toml:6:2: `environment` is not supported by this version
+      6 | [environment.production]
+        |  ^^^^^^^^^^^
       hint: remove the table; approval, order and windows are the CI's until then. What differs between environments is written with {environment}, or as two services
 
-    worker.toml: 3 errors
+    worker.toml: 1 error
     "#);
+}
+
+#[test]
+fn secrets() {
+    for (reference, says) in [
+        ("vault:search", "does not say where the secret is kept"),
+        ("hush", "does not say where the secret is kept"),
+        ("ssm:", "has no secret's name"),
+        ("ssm:a b", "has no secret's name"),
+        ("secretsmanager:search#", "names no field"),
+        ("secretsmanager:search|hex", "ends with something else"),
+        ("secretsmanager:{enviroment}", "did you mean {environment}?"),
+    ] {
+        let told = checked_service(&format!("[container]\nsecrets = {{ URL = \"{reference}\" }}\n"));
+        assert!(
+            told.contains(says) && told.contains("worker.toml: 1 error"),
+            "{reference}: {told}"
+        );
+    }
+    let twice = checked_service("[container]\nenv = { URL = \"x\" }\nsecrets = { URL = \"ssm:/x\" }\n");
+    assert!(twice.contains("is in env too"), "{twice}");
+    let misplaced = checked_service("secrets = { A = \"ssm:a\" }\n");
+    assert!(misplaced.contains("[container]"), "{misplaced}");
 }
 
 #[test]
@@ -892,7 +901,7 @@ password = "hush"
     warning: worker.toml:11:11: 1234.dkr.ecr.us-west-2.amazonaws.com is ECR, where passwords live for 12 hours
       11 | [registry."1234.dkr.ecr.us-west-2.amazonaws.com"]
          |           ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
-      hint: keep the file fresh, as with a timer that runs `aws ecr get-login-password`; it is read again for every release
+      hint: leave this table out: at ECR the worker asks for a token itself, for every release
 
     worker.toml: 6 errors, 2 warnings
     "#);

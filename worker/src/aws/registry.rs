@@ -1,0 +1,103 @@
+//! Amazon ECR: a login that lives for hours, asked for anew for every release.
+
+use aws_sdk_ecr::config::Region;
+use aws_smithy_types::base64;
+
+use super::client::Aws;
+use super::error::AwsError;
+use crate::host::RegistryCredentials;
+
+const LOGIN: &str = "ecr:GetAuthorizationToken";
+
+impl Aws {
+    /// A login at the ECR registries of this account, in that region where it is another than ours. It is good for 12 hours
+    /// (Amazon ECR API Reference, "GetAuthorizationToken").
+    pub async fn registry_login(&self, region: Option<&str>) -> Result<RegistryCredentials, AwsError> {
+        let request = self.ecr.get_authorization_token();
+        let region = region.map(|region| Region::new(region.to_owned()));
+        let request = request.customize().config_override(
+            aws_sdk_ecr::config::Builder::new()
+                .region(region.or_else(|| self.ecr.config().region().cloned())),
+        );
+        let answer = Box::pin(self.read(LOGIN, request.send())).await?;
+        let token = answer
+            .authorization_data
+            .into_iter()
+            .flatten()
+            .find_map(|data| data.authorization_token);
+        let login = token.as_deref().and_then(login_of);
+        login.ok_or(AwsError::Invalid {
+            operation: LOGIN,
+            reason: "its answer holds no login",
+        })
+    }
+}
+
+/// The token is `user:password` in Base64.
+fn login_of(token: &str) -> Option<RegistryCredentials> {
+    let text = String::from_utf8(base64::decode(token).ok()?).ok()?;
+    let (username, password) = text.split_once(':')?;
+    Some(RegistryCredentials {
+        username: username.to_owned(),
+        password: password.to_owned(),
+    })
+}
+
+/// The region of an ECR registry by its host name, `None` for another registry (Amazon ECR User Guide, "Private
+/// registries"; the endpoints of FIPS and of China included).
+pub(crate) fn ecr_region(registry: &str) -> Option<&str> {
+    let (account, rest) = registry.split_once('.')?;
+    let rest = rest
+        .strip_prefix("dkr.ecr.")
+        .or_else(|| rest.strip_prefix("dkr.ecr-fips."))?;
+    let region = rest
+        .strip_suffix(".amazonaws.com.cn")
+        .or_else(|| rest.strip_suffix(".amazonaws.com"))?;
+    let is_account = account.len() == 12 && account.bytes().all(|byte| byte.is_ascii_digit());
+    (is_account && !region.is_empty() && !region.contains('.')).then_some(region)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_is_a_login() {
+        let login = login_of(&base64::encode("AWS:pass:word")).unwrap();
+        assert_eq!(
+            (login.username.as_str(), login.password.as_str()),
+            ("AWS", "pass:word")
+        );
+        for bad in [
+            "",
+            "?",
+            &base64::encode("no colon"),
+            &base64::encode([0xff, b':']),
+        ] {
+            assert_eq!(login_of(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn ecr_is_known_by_its_name() {
+        for (registry, region) in [
+            ("123456789012.dkr.ecr.us-west-2.amazonaws.com", Some("us-west-2")),
+            (
+                "123456789012.dkr.ecr-fips.us-gov-east-1.amazonaws.com",
+                Some("us-gov-east-1"),
+            ),
+            (
+                "123456789012.dkr.ecr.cn-north-1.amazonaws.com.cn",
+                Some("cn-north-1"),
+            ),
+            ("1234.dkr.ecr.us-west-2.amazonaws.com", None),
+            ("registry.example.com", None),
+            (
+                "123456789012.dkr.ecr.us-west-2.amazonaws.com.evil.example.com",
+                None,
+            ),
+        ] {
+            assert_eq!(ecr_region(registry), region, "{registry}");
+        }
+    }
+}

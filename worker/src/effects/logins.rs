@@ -1,0 +1,61 @@
+//! Logins at Amazon ECR: one call for each release and registry. They are kept in memory for that release, and go to a host in
+//! the header of a pull and nowhere else.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use drawgate_schemas::ReleaseId;
+use tokio::sync::Mutex;
+use tokio::time::Instant;
+
+use super::outcome::{Effect, Sorted, refused};
+use super::{Effects, Login};
+use crate::host::RegistryCredentials;
+
+/// Half of what AWS gives a token: a release that lasts longer gets a second one.
+const FRESH: Duration = Duration::from_secs(6 * 3600);
+
+/// Logins by registry, of the release that asked last.
+#[derive(Default)]
+pub(super) struct Logins(Mutex<HashMap<String, Kept>>);
+
+struct Kept {
+    release: ReleaseId,
+    since: Instant,
+    credentials: RegistryCredentials,
+}
+
+impl Effects {
+    /// Credentials for the registry of a repository; `None` where it needs none.
+    pub(super) async fn credentials_of(
+        &self,
+        release: ReleaseId,
+        repository: &str,
+    ) -> Effect<Option<RegistryCredentials>> {
+        let region = match self.credentials.of(repository).or_else(refused)? {
+            Login::None => return Ok(None),
+            Login::With(credentials) => return Ok(Some(credentials)),
+            Login::Ecr { region } => region,
+        };
+        let registry = repository.split('/').next().unwrap_or(repository);
+        // Held while AWS is asked: hosts that pull side by side share one call.
+        let mut logins = self.logins.0.lock().await;
+        if let Some(kept) = logins.get(registry)
+            && kept.release == release
+            && kept.since.elapsed() < FRESH
+        {
+            return Ok(Some(kept.credentials.clone()));
+        }
+        let credentials = Box::pin(self.aws.registry_login(region.as_deref()))
+            .await
+            .sorted()?;
+        let kept = Kept {
+            release,
+            since: Instant::now(),
+            credentials: credentials.clone(),
+        };
+        // As many entries as there are registries in the services' files.
+        logins.insert(registry.to_owned(), kept);
+        Ok(Some(credentials))
+    }
+}
