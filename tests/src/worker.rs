@@ -26,6 +26,11 @@ impl Worker {
 
     /// The same with the configuration `NAME.toml` and the log `NAME.log`.
     pub fn start_as(folder: &Path, name: &str) -> Self {
+        Self::start_with(folder, name, &[])
+    }
+
+    /// The same with more in its environment.
+    pub fn start_with(folder: &Path, name: &str, environment: &[(&str, &str)]) -> Self {
         let log = folder.join(format!("{name}.log"));
         let file = File::options().create(true).append(true).open(&log).unwrap();
         let process = Command::new(program("drawgate-worker"))
@@ -33,6 +38,7 @@ impl Worker {
             .arg("--config")
             .arg(folder.join(format!("{name}.toml")))
             .env_remove("DRAWGATE_AMQP_URL")
+            .envs(environment.iter().copied())
             .env(
                 "DRAWGATE_LOG",
                 std::env::var("DRAWGATE_LOG").unwrap_or_else(|_| "info".to_owned()),

@@ -1,11 +1,15 @@
 //! Two workers and one fleet: a second one takes over where it may, and keeps away where it may not.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
+use std::process::Stdio;
+
 use drawgate_schemas::{Direction, HostPhase, Outcome};
 use drawgate_tests::lab::HOSTS;
 use drawgate_tests::oracle::Look;
-use drawgate_tests::{Load, Scene, Service};
+use drawgate_tests::{Load, Scene, Service, Worker};
 use serde_json::Value;
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::Command;
 
 /// AWS calls so far that changed something.
 async fn writes(scene: &Scene) -> Vec<Value> {
@@ -16,6 +20,26 @@ async fn writes(scene: &Scene) -> Vec<Value> {
         !reads.iter().any(|read| action.contains(read))
     };
     log.as_array().unwrap().iter().filter(is_write).cloned().collect()
+}
+
+/// Freezes a worker at a moment at which it writes nothing. In the middle of a transaction it would keep the ledger's lock for
+/// as long as it is frozen: whoever hangs like that has to be killed before anybody takes over.
+async fn freeze_between_writes(scene: &Scene, worker: &Worker) {
+    const LOCK: &str = "import sqlite3, sys\n\
+        ledger = sqlite3.connect(sys.argv[1], timeout=30, isolation_level=None)\n\
+        ledger.execute('BEGIN IMMEDIATE')\nprint('locked', flush=True)\nsys.stdin.read()\nledger.execute('ROLLBACK')";
+    let mut lock = Command::new("python3")
+        .args(["-c", LOCK])
+        .arg(scene.folder().join("ledger.sqlite"))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut said = BufReader::new(lock.stdout.take().unwrap()).lines();
+    assert_eq!(said.next_line().await.unwrap().as_deref(), Some("locked"));
+    worker.freeze();
+    drop(lock.stdin.take());
+    assert!(lock.wait().await.unwrap().success());
 }
 
 /// The bastion was lost in mid-roll. The worker of the new one has an empty ledger, and knows by the fleet's lease that
@@ -121,7 +145,7 @@ async fn trap_26_a_worker_that_hangs_is_taken_over_from_and_does_nothing_when_it
     events
         .nth_phase(id, Direction::Forward, HostPhase::Draining, 2)
         .await;
-    first.freeze();
+    freeze_between_writes(&scene, &first).await;
     let second = scene.second_worker("bastion-second", "ledger.sqlite");
     second.says("another worker holds this lane").await;
     events.kind(id, "taken_up").await;

@@ -12,6 +12,7 @@ pub mod intake;
 pub mod ledger;
 pub mod program;
 pub mod roll;
+mod service_manager;
 mod shown;
 pub mod wanted;
 

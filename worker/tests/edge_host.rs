@@ -56,6 +56,7 @@ fn definition(name: &str, port: u16) -> ContainerDefinition {
             protocol: Protocol::Tcp,
         }],
         env: BTreeMap::from([("GREETING".into(), "a \"b\" $c".into())]),
+        secrets: BTreeMap::new(),
         volumes: vec!["/dev/log:/dev/log".into()],
         network: None,
         restart: RestartPolicy::UnlessStopped,

@@ -16,6 +16,7 @@ use crate::intake::Intake;
 use crate::ledger::Ledger;
 use crate::ledger::limits::LANDING;
 use crate::roll::Lanes;
+use crate::service_manager;
 
 /// Consumes release messages and rolls.
 ///
@@ -43,10 +44,17 @@ pub async fn run(path: &Path, chat: bool) -> Result<ExitCode, CommandError> {
         .await
         .map_err(|source| ledger_error(&config, source))?;
     tracing::info!(worker, site = %config.settings().site, taken_up, "started");
-    let served = serve(&config, &ledger, &lanes, chat, stop).await;
-    // Also where the broker's settings turn out to be wrong: what was taken up comes to a safe point first.
-    stopper.send_replace(true);
-    lanes.ended().await;
+    service_manager::ready();
+    let (ended, until_ended) = watch::channel(false);
+    let work = async {
+        let served = serve(&config, &ledger, &lanes, chat, stop).await;
+        // Also where the broker's settings turn out to be wrong: what was taken up comes to a safe point first.
+        stopper.send_replace(true);
+        lanes.ended().await;
+        ended.send_replace(true);
+        served
+    };
+    let (served, ()) = tokio::join!(work, service_manager::watchdog(&lanes, until_ended));
     effects.close().await;
     tracing::info!("stopped");
     served.map(|()| ExitCode::SUCCESS)
@@ -122,6 +130,7 @@ pub(super) fn stop_signal() -> Result<(watch::Sender<bool>, watch::Receiver<bool
     tokio::spawn(async move {
         tokio::select! { _ = terminate.recv() => {} _ = interrupt.recv() => {} }
         tracing::info!("stopping at the next safe point; a second signal stops at once");
+        service_manager::stopping();
         sender.send_replace(true);
         tokio::select! { _ = terminate.recv() => {} _ = interrupt.recv() => {} }
         tracing::warn!("stopped at once");

@@ -9,6 +9,7 @@ use tokio::task::JoinSet;
 use tokio::time::{interval, sleep};
 
 use super::driver::{Driven, Driver, Hands};
+use super::lanes::Pulse;
 use super::limits::{LEASE_RETRY, LEDGER_RETRY, RENEWALS};
 use crate::ledger::{Acquired, Lease};
 
@@ -47,6 +48,7 @@ pub(super) struct Lane {
     pub(super) environment: Environment,
     pub(super) service: Service,
     pub(super) hands: Arc<Hands>,
+    pub(super) pulse: Pulse,
     pub(super) accepted: mpsc::UnboundedReceiver<ReleaseId>,
 }
 
@@ -66,6 +68,7 @@ impl Lane {
     async fn acquire(&self, stop: &mut watch::Receiver<bool>) -> Option<Lease> {
         let mut said = false;
         loop {
+            self.pulse.beat();
             let pause = match self.hands.ledger.acquire(&self.environment, &self.service).await {
                 Ok(Acquired::Lease(lease)) => return Some(lease),
                 Ok(Acquired::Held { worker, holder, .. }) => {
@@ -76,7 +79,13 @@ impl Lane {
                     LEASE_RETRY
                 }
                 Err(error) => {
-                    tracing::error!(lane = %self.name(), %error, "the lane's lease could not be had");
+                    let causes = crate::error_chain(&error);
+                    tracing::error!(
+                        lane = %self.name(),
+                        error = causes,
+                        hint = "when another process hangs in the middle of a transaction: fuser -v on the ledger names it",
+                        "the lane's lease could not be had"
+                    );
                     LEDGER_RETRY
                 }
             };
@@ -96,6 +105,7 @@ impl Lane {
         let mut drivers = JoinSet::new();
         self.line_up(&line, &state, &mut drivers).await;
         loop {
+            self.pulse.beat();
             tokio::select! {
                 Some(_) = self.accepted.recv() => self.line_up(&line, &state, &mut drivers).await,
                 Some(ended) = drivers.join_next() => {

@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use drawgate_schemas::{Environment, ReleaseId, Service};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 use super::driver::Hands;
 use super::lane::Lane;
@@ -22,7 +24,29 @@ pub struct Lanes {
 #[derive(Default)]
 struct Started {
     senders: BTreeMap<(Environment, Service), mpsc::UnboundedSender<ReleaseId>>,
+    pulses: BTreeMap<(Environment, Service), Pulse>,
     tasks: JoinSet<()>,
+}
+
+/// When a lane has come by last.
+#[derive(Clone)]
+pub(super) struct Pulse(Arc<Mutex<Instant>>);
+
+impl Default for Pulse {
+    fn default() -> Self {
+        Self(Arc::new(Mutex::new(Instant::now())))
+    }
+}
+
+impl Pulse {
+    /// It comes by.
+    pub(super) fn beat(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+    }
+
+    fn silence(&self) -> Duration {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).elapsed()
+    }
 }
 
 impl Lanes {
@@ -59,9 +83,12 @@ impl Lanes {
         if !lanes.senders.contains_key(&target) {
             let (sender, accepted) = mpsc::unbounded_channel();
             let (environment, service) = target.clone();
+            let pulse = Pulse::default();
+            lanes.pulses.insert(target.clone(), pulse.clone());
             let lane = Lane {
                 environment,
                 service,
+                pulse,
                 hands: Arc::clone(&self.hands),
                 accepted,
             };
@@ -72,6 +99,16 @@ impl Lanes {
             // The lane ends only with the worker; then the release waits in the ledger.
             let _ = sender.send(id);
         }
+    }
+
+    /// The lane that has not come by for longest, and for how long.
+    pub(crate) fn longest_silence(&self) -> Option<(String, Duration)> {
+        let lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
+        let silences = lanes
+            .pulses
+            .iter()
+            .map(|((environment, service), pulse)| (format!("{environment}.{service}"), pulse.silence()));
+        silences.max_by_key(|(_, silence)| *silence)
     }
 
     /// Waits until every lane has come to its end; the order to stop was given before.
