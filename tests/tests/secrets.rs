@@ -108,6 +108,21 @@ async fn secrets_reach_the_container_and_nothing_else() {
     ];
     // "hush-hush-2" in Base64.
     scene.lab.aws(&[&put[..], &["aHVzaC1odXNoLTI="]].concat()).await;
+    scene
+        .lab
+        .aws(&["ecr", "create-repository", "--repository-name", "search"])
+        .await;
+    let rule = "{\"rules\":[{\"rulePriority\":1,\"selection\":{\"tagStatus\":\"any\",\"countType\":\"imageCountMoreThan\",\
+                \"countNumber\":3},\"action\":{\"type\":\"expire\"}}]}";
+    let put = [
+        "ecr",
+        "put-lifecycle-policy",
+        "--repository-name",
+        "search",
+        "--lifecycle-policy-text",
+        rule,
+    ];
+    scene.lab.aws(&put).await;
     let worker = scene.worker().await;
     let events = scene.events().await;
     let before = Look::at(&scene.lab).await;
@@ -128,7 +143,12 @@ async fn secrets_reach_the_container_and_nothing_else() {
         .lab
         .aws(&[&rotate[..], &[&secret("postgres://search:rotated@db")]].concat())
         .await;
-    scene.judge(&events, id, Outcome::Succeeded, &before).await;
+    let ended = scene.judge(&events, id, Outcome::Succeeded, &before).await;
+    let notes = ended.receipt.unwrap().notes.join("; ");
+    assert!(
+        notes.contains("life-cycle rule 1 removes images beyond the newest 3"),
+        "{notes}"
+    );
 
     Look::at(&scene.lab)
         .await

@@ -47,6 +47,12 @@ pub struct FleetSnapshot {
 pub struct ImageSnapshot {
     /// Platforms that it was built for, `linux/amd64`; empty where that is not known.
     pub platforms: Vec<String>,
+    /// The registry's life-cycle policy for it, as Amazon ECR writes it, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lifecycle: Option<String>,
+    /// Why it could not be read, if so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lifecycle_unread: Option<String>,
 }
 
 /// An Auto Scaling group.

@@ -14,11 +14,7 @@ impl Aws {
     /// (Amazon ECR API Reference, "GetAuthorizationToken").
     pub async fn registry_login(&self, region: Option<&str>) -> Result<RegistryCredentials, AwsError> {
         let request = self.ecr.get_authorization_token();
-        let region = region.map(|region| Region::new(region.to_owned()));
-        let request = request.customize().config_override(
-            aws_sdk_ecr::config::Builder::new()
-                .region(region.or_else(|| self.ecr.config().region().cloned())),
-        );
+        let request = request.customize().config_override(self.in_region(region));
         let answer = Box::pin(self.read(LOGIN, request.send())).await?;
         let token = answer
             .authorization_data
@@ -32,6 +28,29 @@ impl Aws {
         })
     }
 }
+
+impl Aws {
+    /// The life-cycle policy of an ECR repository, if it has one: JSON.
+    pub async fn lifecycle_policy(
+        &self,
+        region: Option<&str>,
+        repository: &str,
+    ) -> Result<Option<String>, AwsError> {
+        let request = self.ecr.get_lifecycle_policy().repository_name(repository);
+        let request = request.customize().config_override(self.in_region(region));
+        match Box::pin(self.read("ecr:GetLifecyclePolicy", request.send())).await {
+            Err(AwsError::Refused { code, .. }) if code == NO_POLICY => Ok(None),
+            answer => Ok(answer?.lifecycle_policy_text),
+        }
+    }
+
+    fn in_region(&self, region: Option<&str>) -> aws_sdk_ecr::config::Builder {
+        let region = region.map(|region| Region::new(region.to_owned()));
+        aws_sdk_ecr::config::Builder::new().region(region.or_else(|| self.ecr.config().region().cloned()))
+    }
+}
+
+const NO_POLICY: &str = "LifecyclePolicyNotFoundException";
 
 /// The token is `user:password` in Base64.
 fn login_of(token: &str) -> Option<RegistryCredentials> {

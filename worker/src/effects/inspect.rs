@@ -63,10 +63,11 @@ impl Effects {
             .definitions
             .of(&request.environment, &request.service)
             .or_else(refused)?;
-        let (mut snapshot, wanted, secrets, unknown_host_keys) = tokio::try_join!(
+        let (mut snapshot, wanted, secrets, lifecycle, unknown_host_keys) = tokio::try_join!(
             Box::pin(snapshot(self, &definition)),
             Box::pin(self.wanted_snapshot(request, digest, &definition)),
             Box::pin(self.secret_snapshots(&definition)),
+            Box::pin(async { Ok(self.lifecycle(&request.image).await) }),
             Box::pin(async { Ok(self.hosts.unknown_host_keys().await) }),
         )?;
         snapshot.wanted = wanted;
@@ -81,6 +82,7 @@ impl Effects {
         if definition.container().is_some() {
             snapshot.image.platforms = self.platforms_of(request, digest, &hosts).await;
         }
+        (snapshot.image.lifecycle, snapshot.image.lifecycle_unread) = lifecycle;
         let inspection = plan(request, digest, &definition, &snapshot);
         Ok((snapshot, inspection))
     }

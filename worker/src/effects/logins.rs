@@ -4,11 +4,11 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use drawgate_schemas::ReleaseId;
+use drawgate_schemas::{ImageReference, ReleaseId};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
-use super::outcome::{Effect, Sorted, refused};
+use super::outcome::{Effect, Sorted, chain, refused};
 use super::{Effects, Login};
 use crate::host::RegistryCredentials;
 
@@ -26,6 +26,18 @@ struct Kept {
 }
 
 impl Effects {
+    /// The life-cycle policy of an image's repository, where its registry has such a thing; or why it could not be read.
+    pub(super) async fn lifecycle(&self, image: &ImageReference) -> (Option<String>, Option<String>) {
+        let Ok(Login::Ecr { region }) = self.credentials.of(image.repository()) else {
+            return (None, None);
+        };
+        let name = image.repository().split_once('/').map_or("", |(_, name)| name);
+        match Box::pin(self.aws.lifecycle_policy(region.as_deref(), name)).await {
+            Ok(policy) => (policy, None),
+            Err(error) => (None, Some(chain(&error))),
+        }
+    }
+
     /// Credentials for the registry of a repository; `None` where it needs none.
     pub(super) async fn credentials_of(
         &self,

@@ -3,6 +3,7 @@
 mod alarms;
 mod balance;
 mod docker;
+mod registry;
 mod scaling;
 mod time;
 
@@ -128,6 +129,7 @@ pub fn plan(
     }
     docker::own_names(request, &hosts, snapshot, &definition, &mut findings);
     docker::platforms(&hosts, snapshot, &mut findings);
+    registry::rules(request, &snapshot.image, &mut findings);
     hooks(&definition, &mut findings);
     fleet(&hosts, &definition, &mut findings);
     let target_groups = balance::target_groups(snapshot, &hosts, &definition, &mut findings);
