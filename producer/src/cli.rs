@@ -10,6 +10,7 @@ use jiff::SignedDuration;
 
 use crate::env_vars::EnvVars;
 use crate::limits;
+use crate::origin::Order;
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -21,6 +22,9 @@ Exit codes:
 
 const PUBLISH_EXAMPLES: &str = "\
 Examples:
+  In a CI job of a repository with a drawgate.toml:
+    drawgate publish --wait
+
   A build job that has pushed an image, and is done:
     drawgate publish --environment staging --service search-api \\
       --image registry.example.com/search-api:4f2c91e
@@ -74,15 +78,18 @@ pub(crate) enum Command {
 /// The arguments of `publish`.
 #[derive(Debug, Args)]
 pub(crate) struct PublishArgs {
-    /// Where to, e.g. staging
+    /// Where to, e.g. staging; else by the branch, as [routes] of drawgate.toml say
+    #[arg(long, value_name = "NAME", env = EnvVars::ENVIRONMENT, help_heading = "Release")]
+    pub(crate) environment: Option<Environment>,
+    /// What, e.g. search-api; else drawgate.toml says it
     #[arg(long, value_name = "NAME", help_heading = "Release")]
-    pub(crate) environment: Environment,
-    /// What, e.g. search-api
-    #[arg(long, value_name = "NAME", help_heading = "Release")]
-    pub(crate) service: Service,
-    /// Which version: REPOSITORY:TAG, or REPOSITORY@sha256:…
+    pub(crate) service: Option<Service>,
+    /// Which version: REPOSITORY:TAG, or REPOSITORY@sha256:…; else drawgate.toml says it
     #[arg(long, value_name = "IMAGE", help_heading = "Release")]
-    pub(crate) image: ImageReference,
+    pub(crate) image: Option<ImageReference>,
+    /// Another tag of the image
+    #[arg(long, value_name = "TAG", help_heading = "Release")]
+    pub(crate) tag: Option<String>,
     /// The commit that was built
     #[arg(long, value_name = "COMMIT", help_heading = "Release")]
     pub(crate) revision: Option<Text<TEXT_CHARS>>,
@@ -131,6 +138,9 @@ pub(crate) struct PublishArgs {
     /// Follow the release to its end; the exit code says how it ended
     #[arg(long)]
     pub(crate) wait: bool,
+    /// Show the message, and where each part came from; nothing is sent
+    #[arg(long, conflicts_with = "wait")]
+    pub(crate) dry_run: bool,
     /// Stop waiting after this long; the release goes on
     #[arg(long, value_name = "DURATION", value_parser = duration, default_value = limits::WAIT, requires = "wait")]
     pub(crate) timeout: Duration,
@@ -250,15 +260,15 @@ fn seconds_of_an_hour(text: &str) -> Result<u32, String> {
 impl PublishArgs {
     /// The command that publishes the very same request again. No secret is in it: the broker's address stays in the
     /// environment.
-    pub(crate) fn again(&self, id: ReleaseId) -> String {
+    pub(crate) fn again(&self, order: &Order, id: ReleaseId) -> String {
         let mut words = vec!["drawgate".to_owned(), "publish".to_owned()];
         let mut option = |name: &str, value: Option<String>| {
             words.extend(value.map(|value| format!("{name} {}", quoted(&value))));
         };
         let seconds = |seconds: u32| format!("{seconds}s");
-        option("--environment", Some(self.environment.to_string()));
-        option("--service", Some(self.service.to_string()));
-        option("--image", Some(self.image.to_string()));
+        option("--environment", Some(order.environment.to_string()));
+        option("--service", Some(order.service.to_string()));
+        option("--image", Some(order.image.to_string()));
         option("--revision", self.revision.as_ref().map(ToString::to_string));
         option("--branch", self.branch.as_ref().map(ToString::to_string));
         option("--sequence", self.sequence.map(|number| number.to_string()));
@@ -372,7 +382,13 @@ mod tests {
             "--wait",
         ];
         let id = "01936a5e-7c2e-7d10-8a44-5c1f2e9b0d7c".parse().unwrap();
-        let again = publish(&words).unwrap().again(id);
+        let order = |args: &PublishArgs| Order {
+            environment: args.environment.clone().unwrap(),
+            service: args.service.clone().unwrap(),
+            image: args.image.clone().unwrap(),
+        };
+        let args = publish(&words).unwrap();
+        let again = args.again(&order(&args), id);
         let split = std::process::Command::new("sh")
             .args(["-c", &format!("set -- {again}; printf '%s\\n' \"$@\"")])
             .output()
@@ -382,7 +398,7 @@ mod tests {
             Command::Publish(args) => args,
             other => unreachable!("{other:?}"),
         };
-        assert_eq!(args.again(id), again);
+        assert_eq!(args.again(&order(&args), id), again);
         assert_eq!(args.reason.unwrap().as_str(), "it's; $(late) 💧");
         assert_eq!(args.expires_in, Some(Duration::from_secs(5400)));
     }

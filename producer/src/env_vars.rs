@@ -8,6 +8,9 @@ impl EnvVars {
     /// An option on the command line can be seen by every user of the machine: in a CI job, use this.
     pub(crate) const AMQP_URL: &'static str = "DRAWGATE_AMQP_URL";
 
+    /// Where to, in place of `--environment`.
+    pub(crate) const ENVIRONMENT: &'static str = "DRAWGATE_ENVIRONMENT";
+
     /// A file that holds the broker's password, and nothing else; a newline at its end is dropped. It takes the place
     /// of a password in the address.
     pub(crate) const AMQP_PASSWORD_FILE: &'static str = "DRAWGATE_AMQP_PASSWORD_FILE";

@@ -7,6 +7,7 @@ use drawgate_schemas::{InvalidName, ReleaseId};
 use crate::broker::{AddressError, AskError, ConnectError, PublishError, SubscribeError};
 use crate::exit::Exit;
 use crate::limits;
+use crate::origin::FillError;
 use crate::printer::StdoutClosed;
 use crate::request::RequestError;
 
@@ -48,6 +49,9 @@ pub(crate) enum CommandError {
     /// The request.
     #[error(transparent)]
     Request(#[from] RequestError),
+    /// What the request was to be made of.
+    #[error(transparent)]
+    Fill(#[from] FillError),
     /// A new id.
     #[error("no id could be made")]
     Id(#[from] InvalidName),
@@ -130,7 +134,9 @@ impl CommandError {
     /// How the process ends.
     pub(crate) fn exit(&self) -> Exit {
         match self {
-            Self::Address(_) | Self::Request(_) | Self::Id(_) | Self::Unknown { .. } => Exit::Usage,
+            Self::Address(_) | Self::Request(_) | Self::Fill(_) | Self::Id(_) | Self::Unknown { .. } => {
+                Exit::Usage
+            }
             Self::Stopped { .. } | Self::Stdout(_) => Exit::GaveUp,
             Self::Connect(_)
             | Self::Away { .. }
@@ -147,6 +153,7 @@ impl CommandError {
     pub(crate) fn hint(&self) -> Option<String> {
         match self {
             Self::Address(error) => error.hint(),
+            Self::Fill(error) => error.hint(),
             Self::Connect(error) => error.hint(),
             Self::Publish { source, again } => source.hint(again),
             Self::Subscribe(error) => error.hint(),

@@ -69,3 +69,6 @@ pub(crate) const ALARM_NAMES: usize = 3;
 
 /// A virtual host and a user name travel as short strings (AMQP 0-9-1).
 pub(crate) const SHORT_STRING_BYTES: usize = 255;
+
+/// Largest `drawgate.toml`: a few lines and some hundred routes.
+pub(crate) const FILE_BYTES: u64 = 64 * 1024;

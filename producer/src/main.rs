@@ -13,6 +13,7 @@ mod exit;
 mod follow;
 mod limits;
 mod narrator;
+mod origin;
 mod printer;
 mod request;
 #[cfg(test)]
@@ -30,23 +31,23 @@ use crate::exit::Exit;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    let exit = run(&cli).unwrap_or_else(|error| {
+    let exit = run(cli).unwrap_or_else(|error| {
         printer::narrate(&view::clean(&error.report()));
         error.exit()
     });
     exit.into()
 }
 
-fn run(cli: &Cli) -> Result<Exit, CommandError> {
+fn run(cli: Cli) -> Result<Exit, CommandError> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
         .build()?;
     let exit = runtime.block_on(async {
-        match &cli.command {
-            Command::Publish(args) => commands::publish(args).await,
-            Command::Watch(args) => commands::watch(args).await,
-            Command::Show(args) => commands::show(args).await,
+        match cli.command {
+            Command::Publish(args) => commands::publish(*args).await,
+            Command::Watch(args) => commands::watch(&args).await,
+            Command::Show(args) => commands::show(&args).await,
         }
     });
     // A connection that hangs must not keep the process.

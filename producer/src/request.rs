@@ -5,6 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
 use crate::cli::PublishArgs;
+use crate::origin::Order;
 
 /// A request, and the bytes that are sent.
 #[derive(Debug)]
@@ -41,7 +42,7 @@ pub(crate) fn new_id() -> Result<ReleaseId, drawgate_schemas::InvalidName> {
 ///
 /// The time of the request is the time in its id. So the same command with the same `--id` makes the same bytes,
 /// and publishing it again is harmless; with the time of day it would be another request under a used id.
-pub(crate) fn message(args: &PublishArgs, id: ReleaseId) -> Result<Message, RequestError> {
+pub(crate) fn message(args: &PublishArgs, order: &Order, id: ReleaseId) -> Result<Message, RequestError> {
     let requested_at = made_at(id).ok_or(RequestError::IdTime(id))?;
     let expires_at = args
         .expires_in
@@ -56,9 +57,9 @@ pub(crate) fn message(args: &PublishArgs, id: ReleaseId) -> Result<Message, Requ
     let request = ReleaseRequest {
         version: Version1,
         id,
-        environment: args.environment.clone(),
-        service: args.service.clone(),
-        image: args.image.clone(),
+        environment: order.environment.clone(),
+        service: order.service.clone(),
+        image: order.image.clone(),
         revision: args.revision.clone(),
         branch: args.branch.clone(),
         sequence: args.sequence,
@@ -111,22 +112,29 @@ mod tests {
         }
     }
 
+    fn made(more: &[&str], id: ReleaseId) -> Result<Message, RequestError> {
+        let args = args(more);
+        let order = Order {
+            environment: args.environment.clone().unwrap(),
+            service: args.service.clone().unwrap(),
+            image: args.image.clone().unwrap(),
+        };
+        message(&args, &order, id)
+    }
+
     #[test]
     fn the_same_id_makes_the_same_bytes() {
         let id: ReleaseId = "01936a5e-7c2e-7d10-8a44-5c1f2e9b0d7c".parse().unwrap();
-        let first = message(&args(&["--expires-in", "2h"]), id).unwrap();
+        let first = made(&["--expires-in", "2h"], id).unwrap();
         std::thread::sleep(std::time::Duration::from_millis(2));
-        assert_eq!(
-            first.body,
-            message(&args(&["--expires-in", "2h"]), id).unwrap().body
-        );
+        assert_eq!(first.body, made(&["--expires-in", "2h"], id).unwrap().body);
         insta::assert_snapshot!(String::from_utf8(first.body).unwrap());
     }
 
     #[test]
     fn an_id_from_beyond_the_calendar_is_refused() {
         let id: ReleaseId = "ffffffff-ffff-7fff-8fff-ffffffffffff".parse().unwrap();
-        assert!(matches!(message(&args(&[]), id), Err(RequestError::IdTime(_))));
+        assert!(matches!(made(&[], id), Err(RequestError::IdTime(_))));
     }
 
     #[test]

@@ -12,8 +12,10 @@ use crate::error::{CommandError, Stage};
 use crate::exit::Exit;
 use crate::follow::Follower;
 use crate::narrator::Narrator;
+use crate::origin::{self, Source};
 use crate::printer;
 use crate::request::{self, Message};
+use crate::view;
 use crate::watching::Watching;
 
 /// What `publish --format json` says without `--wait`.
@@ -27,20 +29,26 @@ struct Published<'a> {
 }
 
 /// Publishes, and follows if that is wanted.
-pub(crate) async fn publish(args: &PublishArgs) -> Result<Exit, CommandError> {
-    let address = Address::from_args(&args.broker)?;
+pub(crate) async fn publish(mut args: PublishArgs) -> Result<Exit, CommandError> {
+    let (order, sources) = origin::fill(&mut args, &std::env::current_dir()?, &origin::variable)?;
+    let args = &args;
     let id = match args.id {
         Some(id) => id,
         None => request::new_id()?,
     };
-    let message = request::message(args, id)?;
+    let message = request::message(args, &order, id)?;
+    if args.dry_run {
+        return show_only(&message, &sources);
+    }
+    let address = Address::from_args(&args.broker)?;
+    let again = || args.again(&order, id);
     let stage = Cell::new(Stage::Before);
     let mut narrator = Narrator::new(args.format);
     let work = async {
         if args.wait {
-            publish_and_follow(args, &address, &message, &stage, &mut narrator).await
+            publish_and_follow(args, &again, &address, &message, &stage, &mut narrator).await
         } else {
-            publish_only(args, &address, &message, &stage).await
+            publish_only(args, &again, &address, &message, &stage).await
         }
     };
     let ended = tokio::select! {
@@ -49,22 +57,34 @@ pub(crate) async fn publish(args: &PublishArgs) -> Result<Exit, CommandError> {
             release: id,
             stop: stop?,
             stage: stage.get(),
-            again: Some(args.again(id)),
+            again: Some(again()),
         }),
     };
     narrator.close();
     ended
 }
 
+/// The message, and where its parts came from.
+fn show_only(message: &Message, sources: &[Source]) -> Result<Exit, CommandError> {
+    // Writing plain data cannot fail.
+    printer::data(&serde_json::to_string_pretty(&message.request).unwrap_or_default())?;
+    for Source { part, value, by } in sources {
+        printer::narrate(&view::clean(&format!("{part:<14} {value}  ({by})")));
+    }
+    printer::narrate("nothing was sent");
+    Ok(Exit::Succeeded)
+}
+
 async fn publish_only(
     args: &PublishArgs,
+    again: &dyn Fn() -> String,
     address: &Address,
     message: &Message,
     stage: &Cell<Stage>,
 ) -> Result<Exit, CommandError> {
     let id = message.request.id;
     let link = first_link(address, &connection_name(id), &args.broker).await?;
-    send(args, &link, message, stage).await?;
+    send(again, &link, message, stage).await?;
     link.close().await;
     match args.format {
         Format::Text => {
@@ -79,6 +99,7 @@ async fn publish_only(
 /// Listens before it publishes, so that no event goes by unheard.
 async fn publish_and_follow(
     args: &PublishArgs,
+    again: &dyn Fn() -> String,
     address: &Address,
     message: &Message,
     stage: &Cell<Stage>,
@@ -92,7 +113,7 @@ async fn publish_and_follow(
     let name = connection_name(request.id);
     let link = first_link(address, &name, &args.broker).await?;
     let events = subscribe(&link, &target, true).await?;
-    send(args, &link, message, stage).await?;
+    send(again, &link, message, stage).await?;
     narrator.header(request);
     let mut watching = Watching {
         address,
@@ -109,14 +130,13 @@ async fn publish_and_follow(
 }
 
 async fn send(
-    args: &PublishArgs,
+    again: &dyn Fn() -> String,
     link: &broker::Link,
     message: &Message,
     stage: &Cell<Stage>,
 ) -> Result<(), CommandError> {
     stage.set(Stage::Publishing);
     let sent = broker::publish(link, &message.request, &message.body).await;
-    let again = || args.again(message.request.id);
     sent.map_err(|source| CommandError::Publish {
         source: Box::new(source),
         again: again(),

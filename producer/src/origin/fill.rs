@@ -1,0 +1,285 @@
+//! A whole request, from the command line and from what it leaves open.
+
+use std::path::Path;
+
+use drawgate_schemas::{Environment, ImageReference, InvalidName, Service, Text};
+
+use super::ci::{self, Facts};
+use super::file::{self, File, FileError, ImageProblem};
+use super::{Variables, git};
+use crate::cli::PublishArgs;
+
+/// What is released, and where to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Order {
+    /// Where to.
+    pub(crate) environment: Environment,
+    /// What.
+    pub(crate) service: Service,
+    /// Which version.
+    pub(crate) image: ImageReference,
+}
+
+/// Where a part of the request came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Source {
+    /// The part.
+    pub(crate) part: &'static str,
+    /// What it is.
+    pub(crate) value: String,
+    /// Who says so.
+    pub(crate) by: String,
+}
+
+/// Why a request could not be made whole.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum FillError {
+    /// `drawgate.toml`.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// Nobody says what is released, or which version.
+    #[error("{what} is missing")]
+    Missing {
+        /// What.
+        what: &'static str,
+        /// How it can be said.
+        hint: String,
+    },
+    /// The branch has no way.
+    #[error("branch {branch:?} has no route")]
+    NoRoute {
+        /// Which.
+        branch: String,
+        /// The routes that there are.
+        routes: String,
+    },
+    /// The routes contradict each other, or lead nowhere.
+    #[error("{0}")]
+    Route(String),
+    /// What a fork calls its branch must not decide where it is released to.
+    #[error("this builds change request {0}, and routes are for branches that are merged")]
+    ChangeRequest(String),
+    /// What the CI or the file says is nothing that can be released.
+    #[error("{0}")]
+    Image(String),
+    /// What the CI says is longer than the message may be, or holds control characters.
+    #[error("{part}, as {by} has it")]
+    Part {
+        /// Which.
+        part: &'static str,
+        /// Who says so.
+        by: String,
+        /// Why.
+        #[source]
+        source: InvalidName,
+    },
+}
+
+impl FillError {
+    /// The way out.
+    pub(crate) fn hint(&self) -> Option<String> {
+        match self {
+            Self::Missing { hint, .. } => Some(hint.clone()),
+            Self::NoRoute { branch, routes } => Some(format!(
+                "add {branch:?} = \"ENVIRONMENT\" to [routes] of {}{routes}, or say --environment",
+                file::NAME
+            )),
+            Self::Route(_) => Some(format!("change [routes] of {}, or say --environment", file::NAME)),
+            Self::ChangeRequest(_) => Some("say --environment if that is meant".to_owned()),
+            Self::Image(_) => Some("say --image, or --tag for another tag".to_owned()),
+            Self::Part { part, .. } => Some(format!("say --{}", part.replace(' ', "-"))),
+            Self::File(_) => None,
+        }
+    }
+}
+
+/// Makes the request whole: fills in what `args` leave open, and says where it came from.
+pub(crate) fn fill(
+    args: &mut PublishArgs,
+    folder: &Path,
+    variables: Variables<'_>,
+) -> Result<(Order, Vec<Source>), FillError> {
+    let file = match (&args.environment, &args.service, &args.image) {
+        // Whoever says it all needs no file, whatever is in one.
+        (Some(_), Some(_), Some(_)) => None,
+        _ => file::find(folder)?,
+    };
+    let facts = ci::facts(variables);
+    let mut told = Told::default();
+    let by_ci = |facts: &Facts| {
+        if facts.system.is_empty() {
+            "git"
+        } else {
+            facts.system
+        }
+    };
+    let branch = facts.branch.clone().or_else(|| git::branch(folder));
+    let revision = facts.revision.clone().or_else(|| git::revision(folder));
+    let by = |found: &Option<String>| if found.is_some() { by_ci(&facts) } else { "git" };
+    told.fill("revision", &mut args.revision, revision, by(&facts.revision))?;
+    told.fill("branch", &mut args.branch, branch, by(&facts.branch))?;
+    told.fill(
+        "build system",
+        &mut args.build_system,
+        Some(facts.system)
+            .filter(|name| !name.is_empty())
+            .map(str::to_owned),
+        facts.system,
+    )?;
+    told.fill(
+        "build number",
+        &mut args.build_number,
+        facts.number.clone(),
+        facts.system,
+    )?;
+    told.fill("build url", &mut args.build_url, facts.url.clone(), facts.system)?;
+    told.fill(
+        "requested by",
+        &mut args.requested_by,
+        facts.person.clone(),
+        facts.system,
+    )?;
+    if args.sequence.is_none() {
+        args.sequence = facts.number.as_deref().and_then(|number| number.parse().ok());
+        told.note(
+            "sequence",
+            args.sequence.map(|number| number.to_string()),
+            "the build's number",
+        );
+    }
+    let image = image(args, file.as_ref().map(|(_, file)| file), &mut told)?;
+    let service = match (&args.service, &file) {
+        (Some(service), _) => service.clone(),
+        (None, Some((_, file))) => {
+            told.note("service", Some(file.service.to_string()), file::NAME);
+            file.service.clone()
+        }
+        (None, None) => return Err(missing("the service", "--service NAME")),
+    };
+    let environment = environment(args, file.as_ref().map(|(_, file)| file), &facts, &mut told)?;
+    let order = Order {
+        environment,
+        service,
+        image,
+    };
+    Ok((order, told.0))
+}
+
+fn image(args: &PublishArgs, file: Option<&File>, told: &mut Told) -> Result<ImageReference, FillError> {
+    let tag = args.tag.as_deref();
+    if let Some(image) = &args.image {
+        return match tag {
+            None => Ok(image.clone()),
+            Some(tag) => {
+                let text = format!("{}:{tag}", image.repository());
+                text.parse()
+                    .map_err(|why| FillError::Image(format!("{text:?} is no image: {why}")))
+            }
+        };
+    }
+    let Some(file) = file else {
+        return Err(missing("the image", "--image REPOSITORY:TAG"));
+    };
+    let revision = args.revision.as_ref().map(|revision| revision.to_string());
+    let value = |name: &str| match name {
+        "revision" => revision.clone(),
+        "short_revision" => revision
+            .as_ref()
+            .map(|revision| revision.chars().take(7).collect()),
+        "branch" => args.branch.as_ref().map(ToString::to_string),
+        "build_number" => args.build_number.as_ref().map(ToString::to_string),
+        _ => None,
+    };
+    let image = file.image.fill(tag, &value).map_err(|problem| match problem {
+        ImageProblem::Missing(name) => {
+            FillError::Image(format!("nobody says what {{{name}}} of the image is"))
+        }
+        ImageProblem::Wrong(why) => FillError::Image(why),
+    })?;
+    told.note("image", Some(image.to_string()), file::NAME);
+    Ok(image)
+}
+
+fn environment(
+    args: &PublishArgs,
+    file: Option<&File>,
+    facts: &Facts,
+    told: &mut Told,
+) -> Result<Environment, FillError> {
+    if let Some(environment) = &args.environment {
+        return Ok(environment.clone());
+    }
+    let routes = file
+        .map(|file| &file.routes)
+        .filter(|routes| !routes.patterns().is_empty());
+    let Some(routes) = routes else {
+        return Err(missing(
+            "the environment",
+            "--environment NAME, or set DRAWGATE_ENVIRONMENT",
+        ));
+    };
+    if let Some(request) = &facts.change_request {
+        return Err(FillError::ChangeRequest(request.clone()));
+    }
+    let Some(branch) = args.branch.as_ref().map(ToString::to_string) else {
+        return Err(FillError::Missing {
+            what: "the branch, which decides where to,",
+            hint: "say --branch, or --environment".to_owned(),
+        });
+    };
+    match routes.way(&branch).map_err(FillError::Route)? {
+        Some(way) => {
+            let by = format!("route {:?}", way.pattern);
+            told.note("environment", Some(way.environment.to_string()), &by);
+            Ok(way.environment)
+        }
+        None => Err(FillError::NoRoute {
+            branch,
+            routes: format!(" (it has {})", routes.patterns().join(", ")),
+        }),
+    }
+}
+
+fn missing(what: &'static str, option: &str) -> FillError {
+    FillError::Missing {
+        what,
+        hint: format!(
+            "say {option}; or write {} at the repository's top, with service, image and [routes]",
+            file::NAME
+        ),
+    }
+}
+
+/// What was filled in.
+#[derive(Default)]
+struct Told(Vec<Source>);
+
+impl Told {
+    fn note(&mut self, part: &'static str, value: Option<String>, by: &str) {
+        self.0.extend(value.map(|value| Source {
+            part,
+            value,
+            by: by.to_owned(),
+        }));
+    }
+
+    fn fill<const CHARS: usize>(
+        &mut self,
+        part: &'static str,
+        place: &mut Option<Text<CHARS>>,
+        value: Option<String>,
+        by: &str,
+    ) -> Result<(), FillError> {
+        let (None, Some(value)) = (&place, value) else {
+            return Ok(());
+        };
+        let text = Text::try_from(value.clone()).map_err(|source| FillError::Part {
+            part,
+            by: by.to_owned(),
+            source,
+        })?;
+        *place = Some(text);
+        self.note(part, Some(value), by);
+        Ok(())
+    }
+}
