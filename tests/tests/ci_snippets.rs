@@ -1,10 +1,10 @@
 //! The steps in `infra/ci`: each one's command, under its CI's variables, makes the message that is meant.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Output};
 
-use drawgate_tests::programs::program;
+use drawgate_tests::programs::{program, repository};
 use serde_json::Value;
 
 const DRAWGATE_TOML: &str = "service = \"search-api\"\nimage = \"registry.example.com/search-api:{short_revision}\"\n\
@@ -70,10 +70,6 @@ const SNIPPETS: [(&str, &[(&str, &str)]); 8] = [
         ],
     ),
 ];
-
-fn repository(path: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path)
-}
 
 fn run(command: &mut Command) -> Output {
     let done = command.output().unwrap();

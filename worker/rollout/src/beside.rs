@@ -54,7 +54,7 @@ fn watch(release: &Release, now: Timestamp) -> Vec<Decision> {
 }
 
 /// With these, everything is being put back: the way forward has had its good end.
-fn ends_the_way(step: &Step) -> bool {
+pub(crate) fn ends_the_way(step: &Step) -> bool {
     matches!(
         step,
         Step::Resume { .. } | Step::Unsilence | Step::Retire { .. } | Step::Confirm

@@ -157,11 +157,19 @@ impl Agenda<'_> {
 
     fn forward(&self, plan: &Plan) -> Part {
         let instances = || self.members().map(|host| host.instance.clone());
-        let stage = instances().map(|instance| Step::Stage { instance });
-        // Beside the pulls, which touch nothing: it costs no time.
-        let lease = plan.definition.lease_parameter.iter().map(|_| Step::TakeLease);
-        let first: Vec<Step> = lease.chain(stage).collect();
-        self.must(&first, 1 + plan.definition.roll.pull_concurrency as usize)?;
+        let stage: Vec<Step> = instances().map(|instance| Step::Stage { instance }).collect();
+        let mut first = self.todo(&stage, plan.definition.roll.pull_concurrency as usize);
+        // A roll that is being put back in order has had its good end: no answer about the lease takes that back.
+        if self.release.steps.keys().any(beside::ends_the_way) {
+            self.lease_again()?;
+        } else if plan.definition.lease_parameter.is_some() {
+            // Beside the pulls, which touch nothing: it costs no time.
+            first.add(self, Step::TakeLease);
+        }
+        self.or_turn_back(first)?;
+        if let Some(another) = &self.release.leased_to_another {
+            return self.turn_back(Step::TakeLease, another.clone());
+        }
         self.wanted(plan, Step::Reserve)?;
         self.before(plan)?;
         let suspend: Vec<Step> = each_group(plan, |group| Step::Suspend { group });
@@ -315,7 +323,7 @@ impl Agenda<'_> {
         todo.or_go_on()
     }
 
-    /// Whoever takes a way back up asks once whose the fleet is now. No answer stops nothing: the lane is ours.
+    /// Whoever takes up a way back, or a roll that is being put back in order, asks once whose the fleet is now. No answer stops nothing: the lane is ours.
     fn lease_again(&self) -> Part {
         if !self.release.leased {
             return Part::Continue(());

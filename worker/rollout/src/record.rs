@@ -170,6 +170,11 @@ pub enum Evidence {
         /// Whether what was seen of it holds: nobody else had any of it when it was looked at, or since.
         fresh: bool,
     },
+    /// Another worker, with another ledger, has the fleet's lease.
+    LeasedToAnother {
+        /// Who, since when, and the way out.
+        failure: Failure,
+    },
     /// The containers were swapped.
     Swapped {
         /// Time between the order to stop the one and the other's having started; `None` where nothing ran before.

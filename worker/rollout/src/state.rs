@@ -44,6 +44,8 @@ pub struct Release {
     pub sweeps: u32,
     /// Whether the fleet's lease was asked for, and so may be ours.
     pub leased: bool,
+    /// Who else has it, if that was seen.
+    pub leased_to_another: Option<Failure>,
     /// Hosts that failed within the failure budget and are on their way back into service, with the reason.
     pub set_aside: BTreeMap<String, Cause>,
     /// Hosts that were set aside and are tried once more.
@@ -149,6 +151,7 @@ impl Release {
             steps: BTreeMap::new(),
             sweeps: 0,
             leased: false,
+            leased_to_another: None,
             set_aside: BTreeMap::new(),
             retried: BTreeSet::new(),
             turned_back: None,
@@ -313,6 +316,7 @@ impl Release {
                     failure: failure.clone(),
                 });
             }
+            Evidence::LeasedToAnother { failure } => self.leased_to_another = Some(failure.clone()),
             Evidence::Locked { fresh: true } => {}
             Evidence::Locked { fresh: false } => self.look_again(),
             Evidence::Gone { .. } => {
@@ -365,6 +369,7 @@ impl Release {
     fn lose_open_intents(&mut self, at: Timestamp) {
         if !self.begun(&Step::GiveLeaseBack) {
             self.steps.remove(&Step::TakeLease);
+            self.leased_to_another = None;
         }
         if self.observation.take().is_some() {
             self.steps.remove(&Step::Confirm);
@@ -554,11 +559,8 @@ impl Release {
 
     /// Why nothing more may be done to the fleet, if so: while nobody drove this release, another worker took the fleet.
     pub fn lost_to_another(&self) -> Option<&Failure> {
-        let last = self.steps.get(&Step::TakeLease)?.last.as_ref()?;
-        match last {
-            StepOutcome::Refused { failure } if self.changed_anything() => Some(failure),
-            _ => None,
-        }
+        let another = self.leased_to_another.as_ref();
+        another.filter(|_| self.changed_anything())
     }
 
     /// Whether anything was changed, or may have been, that could be left behind.

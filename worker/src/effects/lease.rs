@@ -6,9 +6,10 @@
 //! | nothing                              | created                                          |
 //! | ours                                 | kept                                             |
 //! | another release's of our own ledger  | it has ended, or the lane were not ours: replaced |
-//! | of another ledger, or not readable   | refused: a person knows whether its owner lives  |
+//! | of another ledger                    | it is the other's: a person knows whether its owner lives |
+//! | something that cannot be read        | refused                                          |
 
-use drawgate_rollout::{Failure, Release, Step, StepOutcome};
+use drawgate_rollout::{Evidence, Failure, Release, Step, StepOutcome};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
@@ -77,7 +78,7 @@ impl Effects {
             return not_yet(format!("the lease {name} was given back just now"));
         };
         match serde_json::from_str::<LeaseNote>(&there.value) {
-            Ok(other) if other.ledger != note.ledger => Err(held(name, &other)),
+            Ok(other) if other.ledger != note.ledger => Ok(held(name, &other)),
             Ok(other) if other.release == note.release => Ok(StepOutcome::already()),
             Ok(other) => {
                 tracing::warn!(
@@ -128,10 +129,11 @@ fn held(name: &str, other: &LeaseNote) -> StepOutcome {
     let what = format!(
         "the fleet's lease is held by worker {worker}, which has another ledger, for release {release} since {since}"
     );
-    StepOutcome::Refused {
-        failure: Failure::new(what).with_hint(format!(
-            "if that worker is gone for good, look at the fleet first (drawgate-worker plan), then: aws ssm delete-parameter \
-             --name {name}"
-        )),
+    let failure = Failure::new(what).with_hint(format!(
+        "if that worker is gone for good, look at the fleet first (drawgate-worker plan), then: aws ssm delete-parameter \
+         --name {name}"
+    ));
+    StepOutcome::Done {
+        evidence: Evidence::LeasedToAnother { failure },
     }
 }

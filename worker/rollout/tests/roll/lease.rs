@@ -92,6 +92,33 @@ fn trap_08_a_fleet_that_was_lost_meanwhile_is_left_alone() {
     assert!(lost > 100, "{lost}");
 }
 
+/// A permission that somebody took away meanwhile says nothing of another worker: the fleet is not left half-way for it.
+#[test]
+fn trap_08_a_lease_that_may_not_be_asked_for_leads_back_unless_all_is_done() {
+    let calm = Sim::new(world()).finish();
+    let mut back = 0;
+    for k in 1..calm.journal.len() {
+        let mut sim = killed_at(&world(), k);
+        sim.world = sim.world.with(Step::TakeLease, Fault::Refused, ALWAYS);
+        let open = sim.flights.len();
+        sim.die(&vec![crate::world::Extent::Whole; open], AWAY_MS);
+        if sim.release.begun(&Step::GiveLeaseBack) || sim.release.ended.is_some() {
+            continue;
+        }
+        let touched = sim.release.touched(&crate::world::id(1));
+        let has_ended = sim.release.begun(&crate::resume());
+        let sim = sim.finish();
+        let expected = match (touched, has_ended) {
+            (_, true) => Outcome::Succeeded,
+            (true, false) => Outcome::RolledBack,
+            (false, false) => Outcome::Failed,
+        };
+        assert_eq!(sim.outcome(), expected, "killed after entry {k}");
+        back += usize::from(touched);
+    }
+    assert!(back > 10, "{back}");
+}
+
 #[test]
 fn trap_08_on_the_way_back_no_answer_about_the_lease_stops_nothing() {
     let world = world().with(forward(2, Phase::Verify), Fault::Refused, ALWAYS);

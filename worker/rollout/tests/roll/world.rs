@@ -694,7 +694,9 @@ impl World {
             Some(Tenant::Us) => StepOutcome::already(),
             Some(Tenant::Another) => {
                 self.tenant = Some(Tenant::Another);
-                refused("the fleet's lease is held by worker bastion-b")
+                done(Evidence::LeasedToAnother {
+                    failure: Failure::new("the fleet's lease is held by worker bastion-b"),
+                })
             }
         }
     }
