@@ -563,10 +563,10 @@ async fn trap_31_what_a_newer_worker_wrote_is_refused() {
     accept(&ledger, &request()).await;
     ledger.close().await;
     drop(ledger);
-    raw(&place.path, "UPDATE journal SET record_version = 3").await;
+    raw(&place.path, "UPDATE journal SET record_version = 4").await;
     let error = Ledger::open(&place.path, "w").await.unwrap_err();
     assert!(
-        matches!(error, LedgerError::NewerRecords { found: 3, known: 2 }),
+        matches!(error, LedgerError::NewerRecords { found: 4, known: 3 }),
         "{error}"
     );
     raw(&place.path, "UPDATE journal SET record_version = 2").await;

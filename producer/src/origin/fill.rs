@@ -106,18 +106,19 @@ pub(crate) fn fill(
     };
     let facts = ci::facts(variables);
     let mut told = Told::default();
-    let by_ci = |facts: &Facts| {
-        if facts.system.is_empty() {
-            "git"
-        } else {
-            facts.system
-        }
-    };
-    let branch = facts.branch.clone().or_else(|| git::branch(folder));
-    let revision = facts.revision.clone().or_else(|| git::revision(folder));
-    let by = |found: &Option<String>| if found.is_some() { by_ci(&facts) } else { "git" };
-    told.fill("revision", &mut args.revision, revision, by(&facts.revision))?;
-    told.fill("branch", &mut args.branch, branch, by(&facts.branch))?;
+    // The folder tells of the service whose file is in it, and the build of the version that it built.
+    let in_repository = file.is_some();
+    let built = args.image.is_none() && args.tag.is_none();
+    let by = |found: &Option<String>| if found.is_some() { facts.system } else { "git" };
+    let of_git = |look: fn(&Path) -> Option<String>| in_repository.then(|| look(folder)).flatten();
+    if built {
+        let revision = facts.revision.clone().or_else(|| of_git(git::revision));
+        told.fill("revision", &mut args.revision, revision, by(&facts.revision))?;
+    }
+    if args.image.is_none() {
+        let branch = facts.branch.clone().or_else(|| of_git(git::branch));
+        told.fill("branch", &mut args.branch, branch, by(&facts.branch))?;
+    }
     told.fill(
         "build system",
         &mut args.build_system,
@@ -139,7 +140,7 @@ pub(crate) fn fill(
         facts.person.clone(),
         facts.system,
     )?;
-    if args.sequence.is_none() {
+    if built && args.sequence.is_none() {
         args.sequence = facts.number.as_deref().and_then(|number| number.parse().ok());
         told.note(
             "sequence",

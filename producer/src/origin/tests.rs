@@ -246,6 +246,13 @@ fn what_is_said_goes_before_what_is_found() {
         text.contains("\"image\": \"c:2\""),
         "whoever says it all needs no file: {text}"
     );
+    // Another version than the build's: its revision and its place in the order of builds are not the build's.
+    let text = filled(&file, &buildkite, &["--tag", "hotfix-1"]).unwrap();
+    assert!(!text.contains("revision") && !text.contains("sequence"), "{text}");
+    assert!(
+        text.contains("\"number\": \"812\"") && text.contains("route \"main\""),
+        "{text}"
+    );
 }
 
 #[test]
