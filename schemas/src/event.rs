@@ -200,8 +200,9 @@ pub struct Started {
     pub from: Option<String>,
     /// What a person calls the wanted version.
     pub to: String,
-    /// The digest that every host gets.
-    pub digest: Digest,
+    /// The digest that every host gets; absent where the service's own programs do without.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<Digest>,
     /// Hosts out at once, at most.
     pub max_unavailable: u32,
     /// Auto Scaling groups, by name.

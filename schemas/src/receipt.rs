@@ -9,8 +9,9 @@ use crate::image::Digest;
 /// Before and after of everything a release may touch.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Receipt {
-    /// The digest that was wanted.
-    pub digest: Digest,
+    /// The digest that was wanted; absent where the service's own programs do without.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<Digest>,
     /// Where the tag points now, if it moved while the release ran. Every host got `digest` all the same.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tag_moved_to: Option<Digest>,

@@ -1,6 +1,6 @@
 //! The command line of the worker.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand, ValueEnum};
@@ -68,6 +68,9 @@ enum Command {
     /// Run a program until it or standard input ends. The worker holds its own programs by it.
     #[command(hide = true)]
     Hold {
+        /// A file to be locked while it runs.
+        #[arg(long)]
+        lock: Option<PathBuf>,
         /// Program and arguments.
         #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true)]
         words: Vec<String>,
@@ -101,7 +104,7 @@ pub(crate) async fn main() -> ExitCode {
             };
             commands::plan::plan(&cli.config, arguments).await
         }
-        Command::Hold { words } => Ok(hold(&words)),
+        Command::Hold { lock, words } => Ok(hold(&words, lock.as_deref())),
         Command::Check { format } => commands::check::check(&cli.config, format == Format::Json),
     };
     match done {
@@ -125,8 +128,8 @@ fn say(error: &CommandError) {
 }
 
 #[expect(clippy::print_stderr, reason = "what the program prints goes here too")]
-fn hold(words: &[String]) -> ExitCode {
-    program::hold(words).unwrap_or_else(|(error, code)| {
+fn hold(words: &[String], lock: Option<&Path>) -> ExitCode {
+    program::hold(words, lock).unwrap_or_else(|(error, code)| {
         let name = words.first().map_or("", String::as_str);
         eprintln!("{name} could not be started: {error}");
         code

@@ -9,11 +9,14 @@
 //! that closes, by order or by the worker's death, the whole group is ended.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::fs::File;
 use std::io::Read as _;
 use std::os::unix::process::CommandExt as _;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
 use std::process::{ExitCode, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process_group};
@@ -41,6 +44,10 @@ const ALWAYS_PASSED: [&str; 8] = [
 /// Between SIGTERM and SIGKILL: `helm` and `kubectl` note their end in less.
 const TERM_GRACE: Duration = Duration::from_secs(5);
 
+/// How long another program of the same service is waited for: one that a killed worker left behind is ended within
+/// [`TERM_GRACE`].
+pub const LOCK_WAIT: Duration = Duration::from_secs(10);
+
 /// What is kept of a program's output, from its end: 50 lines of 500 characters, four bytes each at most.
 const OUTPUT_BYTES: usize = 100 * 1024;
 
@@ -60,6 +67,8 @@ pub struct Program<'a> {
     pub directory: &'a str,
     /// When it is ended.
     pub until: Instant,
+    /// A file that is locked while it runs: the program of a worker that was killed a moment ago is waited for.
+    pub lock: Option<&'a Path>,
 }
 
 /// How a program ended.
@@ -69,6 +78,8 @@ pub struct Ran {
     pub exit_code: Option<i32>,
     /// Its last lines, standard output and error together.
     pub output: Vec<String>,
+    /// The same of standard output alone.
+    pub stdout: Vec<String>,
 }
 
 /// Runs a program to its end, or until its time is over. Dropped, it ends too.
@@ -80,9 +91,12 @@ pub async fn run(holder: &Path, program: Program<'_>) -> std::io::Result<Ran> {
         .into_iter()
         .chain(program.pass_env.iter().map(String::as_str))
         .filter_map(|name| Some((name, std::env::var_os(name)?)));
+    let lock = program.lock.map(|path| [OsStr::new("--lock"), path.as_os_str()]);
     let mut child = Command::new(holder)
         .arg0("drawgate-worker")
-        .args(["hold", "--"])
+        .arg("hold")
+        .args(lock.into_iter().flatten())
+        .arg("--")
         .args(program.words)
         .env_clear()
         .envs(passed)
@@ -95,86 +109,142 @@ pub async fn run(holder: &Path, program: Program<'_>) -> std::io::Result<Ran> {
         .process_group(0)
         .spawn()?;
     let lifeline = child.stdin.take();
-    let tail = tokio::sync::Mutex::new(Vec::new());
     let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
-    let reading = async {
-        tokio::join!(keep_tail(stdout, &tail), keep_tail(stderr, &tail));
-    };
-    tokio::pin!(reading);
-    let mut read = false;
-    let ended = {
-        let wait = async {
-            loop {
-                tokio::select! {
-                    status = child.wait() => break status,
-                    () = &mut reading, if !read => read = true,
-                }
+    let wait = async {
+        match timeout_at(program.until, child.wait()).await {
+            Ok(status) => status.map(|status| status.code()),
+            Err(_) => {
+                drop(lifeline);
+                // It is ended by its holder within the grace; whatever happens, that is not waited for longer.
+                let _ = timeout(TERM_GRACE + OUTPUT_AFTER_END, child.wait()).await;
+                Ok(None)
             }
-        };
-        timeout_at(program.until, wait).await
+        }
     };
-    let exit_code = match ended {
-        Ok(status) => status?.code(),
-        Err(_) => {
-            drop(lifeline);
-            // It is ended by its holder within the grace; whatever happens, that is not waited for longer.
-            let _ = timeout(TERM_GRACE + OUTPUT_AFTER_END, child.wait()).await;
-            None
+    let (exit_code, printed) = tailed(wait, stdout, stderr).await;
+    Ok(Ran {
+        exit_code: exit_code?,
+        output: printed.all,
+        stdout: printed.stdout,
+    })
+}
+
+/// The last lines of what a program printed.
+pub(crate) struct Printed {
+    /// Standard output and error together.
+    pub(crate) all: Vec<String>,
+    /// Standard output alone.
+    pub(crate) stdout: Vec<String>,
+}
+
+/// Waits for an end while output is read, and gives its last lines.
+pub(crate) async fn tailed<T>(
+    wait: impl Future<Output = T>,
+    stdout: Option<impl AsyncRead + Unpin>,
+    stderr: Option<impl AsyncRead + Unpin>,
+) -> (T, Printed) {
+    let (all, out) = (Tail::default(), Tail::default());
+    let reading = async {
+        let (to_both, to_one) = ([&all, &out], [&all]);
+        tokio::join!(keep_tail(stdout, &to_both), keep_tail(stderr, &to_one));
+    };
+    tokio::pin!(reading, wait);
+    let mut read = false;
+    let ended = loop {
+        tokio::select! {
+            ended = &mut wait => break ended,
+            () = &mut reading, if !read => read = true,
         }
     };
     if !read {
         let _ = timeout(OUTPUT_AFTER_END, &mut reading).await;
     }
-    let tail = tail.lock().await;
-    Ok(Ran {
-        exit_code,
-        output: shown_lines(&String::from_utf8_lossy(&tail), LOG_LINES),
-    })
+    let lines = async |tail: &Tail| shown_lines(&String::from_utf8_lossy(&tail.lock().await), LOG_LINES);
+    let printed = Printed {
+        all: lines(&all).await,
+        stdout: lines(&out).await,
+    };
+    (ended, printed)
 }
 
+/// The last bytes of a stream.
+type Tail = tokio::sync::Mutex<Vec<u8>>;
+
 /// Reads to the end and keeps the last bytes.
-async fn keep_tail(stream: Option<impl AsyncRead + Unpin>, tail: &tokio::sync::Mutex<Vec<u8>>) {
+async fn keep_tail(stream: Option<impl AsyncRead + Unpin>, tails: &[&Tail]) {
     let Some(mut stream) = stream else { return };
     let mut piece = vec![0; 8 * 1024];
     // A stream that breaks has ended too: the exit code tells the rest.
     while let Ok(read @ 1..) = stream.read(&mut piece).await {
-        let mut tail = tail.lock().await;
-        tail.extend_from_slice(piece.get(..read).unwrap_or_default());
-        let surplus = tail.len().saturating_sub(OUTPUT_BYTES);
-        tail.drain(..surplus);
+        for tail in tails {
+            let mut tail = tail.lock().await;
+            tail.extend_from_slice(piece.get(..read).unwrap_or_default());
+            let surplus = tail.len().saturating_sub(OUTPUT_BYTES);
+            tail.drain(..surplus);
+        }
     }
 }
 
-/// `drawgate-worker hold`: runs a program until it ends, or until standard input does; then its group is ended.
+/// `drawgate-worker hold`: runs a program until it ends, or until standard input does; then its group is ended. While it runs,
+/// `lock` is locked.
 ///
 /// # Errors
 /// When the program cannot be started; the exit code is then 127, as a shell has it.
-pub fn hold(words: &[String]) -> Result<ExitCode, (std::io::Error, ExitCode)> {
+pub fn hold(words: &[String], lock: Option<&Path>) -> Result<ExitCode, (std::io::Error, ExitCode)> {
     let cannot = |error| (error, ExitCode::from(127));
     let (program, arguments) = words
         .split_first()
         .ok_or_else(|| cannot(std::io::ErrorKind::InvalidInput.into()))?;
-    let mut child = std::process::Command::new(program)
-        .args(arguments)
-        .stdin(Stdio::null())
-        .process_group(0)
-        .spawn()
-        .map_err(cannot)?;
-    let group = Pid::from_child(&child);
-    std::thread::spawn(move || {
-        let mut nothing = [0; 64];
-        while let Ok(1..) = std::io::stdin().read(&mut nothing) {}
-        // A group that is gone is what is wanted.
-        let _ = kill_process_group(group, Signal::TERM);
-        std::thread::sleep(TERM_GRACE);
-        let _ = kill_process_group(group, Signal::KILL);
-    });
+    let group = Arc::new(Mutex::new(None));
+    end_with_stdin(Arc::clone(&group));
+    let _held = lock.map(held).transpose().map_err(cannot)?;
+    let mut child = {
+        let mut group = group.lock().unwrap_or_else(PoisonError::into_inner);
+        let child = std::process::Command::new(program)
+            .args(arguments)
+            .stdin(Stdio::null())
+            .process_group(0)
+            .spawn()
+            .map_err(cannot)?;
+        *group = Some(Pid::from_child(&child));
+        child
+    };
+    let pid = Pid::from_child(&child);
     let status = child.wait().map_err(cannot)?;
     // What it left behind in its group ends with it.
-    let _ = kill_process_group(group, Signal::KILL);
+    let _ = kill_process_group(pid, Signal::KILL);
     let code = status
         .code()
         .or_else(|| Some(128 + status.signal()?))
         .unwrap_or(1);
     Ok(ExitCode::from(u8::try_from(code).unwrap_or(1)))
+}
+
+/// Ends the group when standard input ends; where it has not begun yet, it never will.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this process holds nothing but the lock, which ends with it"
+)]
+fn end_with_stdin(group: Arc<Mutex<Option<Pid>>>) {
+    std::thread::spawn(move || {
+        let mut nothing = [0; 64];
+        while let Ok(1..) = std::io::stdin().read(&mut nothing) {}
+        // Held until the exit: whoever is about to begin waits for it, and does not.
+        let begun = group.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(group) = *begun else {
+            std::process::exit(1);
+        };
+        // A group that is gone is what is wanted.
+        let _ = kill_process_group(group, Signal::TERM);
+        std::thread::sleep(TERM_GRACE);
+        let _ = kill_process_group(group, Signal::KILL);
+    });
+}
+
+/// The lock, waited for as long as standard input lasts. Files that Rust opens are closed in programs that are started, so
+/// that no child keeps it.
+fn held(path: &Path) -> std::io::Result<File> {
+    let file = File::options().create(true).append(true).open(path)?;
+    file.lock()?;
+    Ok(file)
 }

@@ -698,7 +698,7 @@ fn started() -> Event {
         }],
         from: Some("9d11ab0".to_owned()),
         to: "4f2c91e".to_owned(),
-        digest: format!("sha256:{}", "a".repeat(64)).parse().unwrap(),
+        digest: Some(format!("sha256:{}", "a".repeat(64)).parse().unwrap()),
         max_unavailable: 1,
         groups: vec![],
         target_groups: vec![],

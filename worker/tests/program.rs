@@ -24,6 +24,7 @@ async fn run_for(words: &[String], env: &BTreeMap<String, String>, limit: Durati
         pass_env: &[],
         directory: "/tmp",
         until: Instant::now() + limit,
+        lock: None,
     };
     run(Path::new(HOLDER), program).await.unwrap()
 }

@@ -49,10 +49,9 @@ pub(crate) fn receipt(receipt: &Receipt) -> Vec<String> {
         let attempts = count(hook.attempts as usize, "attempt", "attempts");
         format!("  {}: {end}, {attempts}: {}", hook.hook, hook.run.join(" "))
     }));
-    if let Some(digest) = &receipt.tag_moved_to {
+    if let (Some(moved_to), Some(digest)) = (&receipt.tag_moved_to, &receipt.digest) {
         rows.push(format!(
-            "  the tag has moved to {digest}; every host got {}",
-            receipt.digest
+            "  the tag has moved to {moved_to}; every host got {digest}"
         ));
     }
     rows.extend(receipt.notes.iter().map(|note| format!("  note: {note}")));

@@ -54,7 +54,7 @@ impl ViewState {
             Event::Started(started) => {
                 self.from.clone_from(&started.from);
                 self.to = Some(started.to.clone());
-                self.digest = Some(super::words::short_digest(&started.digest));
+                self.digest = started.digest.as_ref().map(super::words::short_digest);
                 self.planned = started.hosts.len();
                 self.started = Some((event.at, started.expected_s));
             }

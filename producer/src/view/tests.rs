@@ -46,7 +46,7 @@ fn started() -> Event {
         hosts: instances.map(host).to_vec(),
         from: Some("9d11ab0".to_owned()),
         to: "4f2c91e".to_owned(),
-        digest: digest(),
+        digest: Some(digest()),
         max_unavailable: 1,
         groups: vec!["search-api-asg".to_owned()],
         target_groups: vec!["search-api".to_owned()],
@@ -147,7 +147,7 @@ fn receipt_of(hosts: Vec<HostReceipt>, duration_ms: u64) -> Receipt {
         after: true,
     };
     Receipt {
-        digest: digest(),
+        digest: Some(digest()),
         tag_moved_to: None,
         wanted: None,
         duration_ms,

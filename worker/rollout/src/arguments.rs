@@ -9,9 +9,10 @@ use std::collections::BTreeMap;
 use drawgate_schemas::{Digest, ReleaseRequest};
 
 use crate::definition::ServiceDefinition;
+use crate::plan::HostPlan;
 
 /// Every placeholder of an argument, and what it stands for.
-pub const PLACEHOLDERS: [(&str, &str); 13] = [
+pub const PLACEHOLDERS: [(&str, &str); 14] = [
     ("environment", "the release's environment"),
     ("service", "the release's service"),
     ("release", "the release's id"),
@@ -26,6 +27,10 @@ pub const PLACEHOLDERS: [(&str, &str); 13] = [
     ("revision", "the source revision"),
     ("branch", "the branch"),
     ("previous", "the version that ran before"),
+    (
+        "expected",
+        "in a check: the version that is to run, on the way back the one of before",
+    ),
     ("instance", "the EC2 instance's id, on a host"),
     ("address", "the host's address, on a host"),
 ];
@@ -110,6 +115,16 @@ impl Values {
         optional("revision", request.revision.as_ref().map(ToString::to_string));
         optional("branch", request.branch.as_ref().map(ToString::to_string));
         Self(values)
+    }
+
+    /// With those of a host.
+    #[must_use]
+    pub fn on(self, host: &HostPlan) -> Self {
+        let known = |text: &'_ str| !text.is_empty();
+        self.with("instance", Some(&host.instance)).with(
+            "address",
+            Some(host.address.as_str()).filter(|address| known(address)),
+        )
     }
 
     /// With one more, where there is one.

@@ -24,7 +24,7 @@ use crate::plan::{HostPlan, Plan};
 use crate::record::{Cause, Failure, Record};
 use crate::report;
 use crate::state::{Release, Standing};
-use crate::step::Step;
+use crate::step::{Phase, Step};
 
 /// What to do next.
 #[derive(Debug, Clone, PartialEq)]
@@ -157,7 +157,11 @@ impl Agenda<'_> {
 
     fn forward(&self, plan: &Plan) -> Part {
         let instances = || self.members().map(|host| host.instance.clone());
-        let stage: Vec<Step> = instances().map(|instance| Step::Stage { instance }).collect();
+        let pulled = |_: &String| plan.definition.container().is_some();
+        let stage: Vec<Step> = instances()
+            .filter(pulled)
+            .map(|instance| Step::Stage { instance })
+            .collect();
         let mut first = self.todo(&stage, plan.definition.roll.pull_concurrency as usize);
         // A roll that is being put back in order has had its good end: no answer about the lease takes that back.
         if self.release.steps.keys().any(beside::ends_the_way) {
@@ -181,7 +185,9 @@ impl Agenda<'_> {
             let failure = Failure::new("members keep joining faster than they can be rolled");
             return self.turn_back(Step::Sweep, failure);
         }
-        self.sweep()?;
+        if !plan.definition.is_beside_worker() {
+            self.sweep()?;
+        }
         if !plan.watched.is_empty() || plan.definition.alarms.bake_ms > 0 {
             self.must(&[Step::Bake], 1)?;
         }
@@ -366,11 +372,20 @@ impl Agenda<'_> {
         Part::Continue(())
     }
 
+    /// Whether a container was created there, or may have been.
     fn was_created(&self, host: &HostPlan) -> bool {
-        let created = path::steps(self.release, host, Direction::Forward)
-            .next()
-            .is_some_and(|create| self.release.begun(&create));
-        created || self.release.retried.contains(&host.instance)
+        let creates = |step: &Step| {
+            matches!(
+                step,
+                Step::Host {
+                    phase: Phase::Create,
+                    ..
+                }
+            )
+        };
+        path::steps(self.release, host, Direction::Forward)
+            .filter(creates)
+            .any(|create| self.release.begun(&create) || self.release.retried.contains(&host.instance))
     }
 
     /// The hosts that are still members.

@@ -56,6 +56,8 @@ pub struct ServiceDefinition {
 pub enum Swap {
     /// A container.
     Container(ContainerDefinition),
+    /// Whatever the service's own programs make of it.
+    Command(CommandDefinition),
 }
 
 impl ServiceDefinition {
@@ -63,20 +65,44 @@ impl ServiceDefinition {
     pub fn container(&self) -> Option<&ContainerDefinition> {
         match &self.swap {
             Swap::Container(container) => Some(container),
+            Swap::Command(_) => None,
         }
     }
 
-    /// What runs on a host, as a person calls it: the container's name.
+    /// The programs that change the version, where they are what does it.
+    pub fn command(&self) -> Option<&CommandDefinition> {
+        match &self.swap {
+            Swap::Container(_) => None,
+            Swap::Command(command) => Some(command),
+        }
+    }
+
+    /// Whether the swap is a program beside the worker: then no host of ours is touched at all.
+    pub fn is_beside_worker(&self) -> bool {
+        self.fleet == FleetSelector::BesideWorker
+    }
+
+    /// What runs on a host, as a person calls it: the container's name, or else the service's.
     pub fn runs_as(&self) -> &str {
         match &self.swap {
             Swap::Container(container) => &container.name,
+            Swap::Command(_) => self.service.as_str(),
         }
     }
 
-    /// Seconds that a stop on a host may take before it is forced.
-    pub fn stop_timeout_s(&self) -> u32 {
+    /// Environment variables whose values are kept elsewhere.
+    pub fn secrets(&self) -> &BTreeMap<String, SecretReference> {
         match &self.swap {
-            Swap::Container(container) => container.stop_timeout_s,
+            Swap::Container(container) => &container.secrets,
+            Swap::Command(command) => &command.secrets,
+        }
+    }
+
+    /// Milliseconds that the swap of one host may take before it is forced or given up.
+    pub fn swap_ms(&self) -> u64 {
+        match &self.swap {
+            Swap::Container(container) => u64::from(container.stop_timeout_s) * 1000,
+            Swap::Command(command) => command.timeout_ms,
         }
     }
 }
@@ -89,6 +115,75 @@ pub enum FleetSelector {
     AutoScalingGroup(String),
     /// By tags that every instance carries; the Auto Scaling group is the one the instances are members of.
     Tags(BTreeMap<String, String>),
+    /// It has no hosts of ours: the programs run beside the worker, and something else keeps the service up meanwhile
+    /// (Kubernetes, as a rule).
+    BesideWorker,
+}
+
+/// A swap that is done by programs of the service's own: a script on each host, or `kubectl` or `helm` beside the worker.
+/// Each has to be one that can be run again after it was broken off.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CommandDefinition {
+    /// Where they run.
+    pub place: CommandPlace,
+    /// Brings the wanted version: program and arguments, with placeholders.
+    pub deploy: Vec<String>,
+    /// Brings the version of before; `{previous}` is what [`Self::version`] printed at the start.
+    pub rollback: Vec<String>,
+    /// Tells which version runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<VersionDefinition>,
+    /// Environment variables, beside `DRAWGATE_TAG` and the like.
+    pub env: BTreeMap<String, String>,
+    /// Environment variables whose values are kept elsewhere. Beside the worker only: on a host they would stand in the
+    /// list of processes.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub secrets: BTreeMap<String, SecretReference>,
+    /// Milliseconds that a deploy or a rollback may take; then it is ended, and has failed.
+    pub timeout_ms: u64,
+}
+
+/// Where the programs of a command run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CommandPlace {
+    /// On each host, over SSH.
+    Host {
+        /// The working directory; the login's home where absent.
+        directory: Option<String>,
+    },
+    /// Beside the worker, on the bastion.
+    Worker(Surroundings),
+}
+
+/// How the version that runs is known.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VersionDefinition {
+    /// Program and arguments, with nothing left to fill in: it is asked before anything is known of a release. The one line
+    /// that it prints is the version.
+    pub run: Vec<String>,
+    /// What it prints where the wanted version runs, with placeholders. Where absent, what it prints is good for going back
+    /// and for nothing else: the number of a Helm revision does not say what runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub is: Option<String>,
+}
+
+impl CommandDefinition {
+    /// Every word that a release fills in.
+    pub fn words(&self) -> impl Iterator<Item = &String> {
+        let is = self.version.iter().flat_map(|version| &version.is);
+        self.deploy.iter().chain(&self.rollback).chain(is)
+    }
+
+    /// Whether the image's digest is asked for: without a container nobody needs it who does not name it.
+    pub fn names_digest(&self, verify: &VerifyDefinition) -> bool {
+        let checked: &[String] = match &verify.probe {
+            Probe::Command(words) => words,
+            _ => &[],
+        };
+        let names = |word: &String| crate::arguments::uses(std::slice::from_ref(word), "digest");
+        self.words().chain(checked).any(names)
+    }
 }
 
 /// Pace and patience of a roll. All durations are in milliseconds.
@@ -264,11 +359,11 @@ pub enum Probe {
         /// The only status that passes.
         status: u16,
     },
-    /// A command in the container; exit code 0 passes.
+    /// A command in the container, or where the commands of the service run; exit code 0 passes.
     Command(Vec<String>),
     /// The image's own `HEALTHCHECK` says `healthy`.
     Healthcheck,
-    /// The container runs and does not restart: nothing more can be said of it.
+    /// The container runs and does not restart, or the deploy ended well: nothing more can be said of it.
     Running,
 }
 

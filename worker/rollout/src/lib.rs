@@ -41,7 +41,8 @@ pub use mute::MuteRule;
 pub use narrate::narrate;
 pub use outlook::{Cost, HostOutlook, Outlook};
 pub use plan::{
-    AlarmPlan, ContainerBefore, GroupPlan, HostPlan, Plan, TargetGroupPlan, TargetPlan, WatchPlan,
+    AlarmPlan, BESIDE_WORKER, ContainerBefore, GroupPlan, HostPlan, Plan, TargetGroupPlan, TargetPlan,
+    WatchPlan,
 };
 pub use preflight::{Finding, Severity, host_plan, plan};
 pub use record::{Cause, Entry, Evidence, Failure, Record, StepOutcome};

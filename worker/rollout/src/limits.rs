@@ -121,8 +121,10 @@ pub fn attempt_ms(step: &Step, release: &Release) -> u64 {
 fn host_attempt_ms(phase: Phase, host: Option<&HostPlan>, plan: &Plan, roll: &RollPolicy) -> u64 {
     match phase {
         Phase::Drain => host.map_or(0, |host| plan.drain_ms(host)) + roll.drain_timeout_ms,
-        // The stop itself may take its whole time-out before the engine kills.
-        Phase::Swap => u64::from(plan.definition.stop_timeout_s()) * 1000 + CALL_MS,
+        // A stop may take its whole time-out before the engine kills, a program its whole time before it is ended; and one
+        // that another worker began is waited for first.
+        Phase::Swap if plan.definition.command().is_some() => 2 * plan.definition.swap_ms() + CALL_MS,
+        Phase::Swap => plan.definition.swap_ms() + CALL_MS,
         Phase::Verify => plan.definition.verify.timeout_ms + CALL_MS,
         Phase::Settle => {
             roll.healthy_timeout_ms + host.map_or(roll.min_healthy_time_ms, |host| plan.min_healthy_ms(host))

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::plan::Plan;
+use crate::plan::{BESIDE_WORKER, Plan};
 use crate::snapshot::FleetSnapshot;
 use crate::state::Release;
 
@@ -26,7 +26,8 @@ impl FleetSnapshot {
     /// The locks of everything in it.
     pub fn touches(&self) -> BTreeSet<String> {
         let groups = self.groups.iter().map(|seen| group(&seen.name));
-        let instances = self.hosts.iter().map(|host| instance(&host.instance));
+        let hosts = self.hosts.iter().map(|host| host.instance.as_str());
+        let instances = hosts.filter(|id| *id != BESIDE_WORKER).map(instance);
         let target_groups = self.target_groups.iter().map(|seen| target_group(&seen.arn));
         groups.chain(instances).chain(target_groups).collect()
     }
@@ -47,7 +48,9 @@ impl Release {
                 .targets
                 .iter()
                 .map(|target| target_group(&target.target_group));
-            targets.chain([instance(&host.instance)])
+            // Beside the worker the lane itself is the lock.
+            let own = Some(instance(&host.instance)).filter(|_| host.instance != BESIDE_WORKER);
+            targets.chain(own)
         });
         let planned = self.plan.iter().flat_map(|plan| plan.touches());
         let unfit = self.unfit.iter().flat_map(|unfit| unfit.touches.iter().cloned());

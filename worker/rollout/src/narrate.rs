@@ -137,7 +137,8 @@ fn progress(release: &Release, instance: &str, direction: Direction, phase: Host
             .hosts()
             .filter(|host| !release.gone.contains(&host.instance))
     };
-    let settled = |host: &&HostPlan| release.done(&host_step(&host.instance, direction, Phase::Settle));
+    let last = crate::path::last(release);
+    let settled = |host: &&HostPlan| release.done(&host_step(&host.instance, direction, last));
     let total = match direction {
         Direction::Forward => members().count(),
         Direction::Back => members().filter(|host| release.touched(&host.instance)).count(),
@@ -202,10 +203,10 @@ fn ended_step(release: &Release, step: &Step, outcome: &StepOutcome) -> Vec<Even
             Step::Host {
                 instance,
                 direction,
-                phase: Phase::Settle,
+                phase,
             },
             _,
-        ) => Some(Event::Host(progress(
+        ) if *phase == crate::path::last(release) => Some(Event::Host(progress(
             release,
             instance,
             *direction,
@@ -345,8 +346,8 @@ fn unmuted(release: &Release, firing: &[String]) -> Vec<Event> {
 
 fn started(plan: &Plan) -> Started {
     let mut versions: BTreeMap<&str, usize> = BTreeMap::new();
-    for before in plan.hosts.iter().filter_map(|host| host.before.as_ref()) {
-        *versions.entry(before.version_name.as_str()).or_default() += 1;
+    for before in plan.hosts.iter().filter_map(HostPlan::version_before) {
+        *versions.entry(before).or_default() += 1;
     }
     let from: Vec<&str> = versions.keys().copied().collect();
     Started {

@@ -28,20 +28,74 @@ const BACK: [Phase; 7] = [
     Phase::Settle,
 ];
 
+/// With programs of the service's own there is no container to create beside the old one, and none whose restart policy
+/// waits for its verification.
+const COMMAND: [Phase; 6] = [
+    Phase::Deregister,
+    Phase::Drain,
+    Phase::Swap,
+    Phase::Verify,
+    Phase::Register,
+    Phase::Settle,
+];
+
+/// Beside the worker no host is taken out, and none put back.
+const BESIDE_WORKER: [Phase; 2] = [Phase::Swap, Phase::Verify];
+
 /// Where the containers were never touched, putting the targets back is all. It must not need permissions or hosts
 /// that failed just now.
 const BACK_UNSWAPPED: [Phase; 2] = [Phase::Register, Phase::Settle];
 
 /// The phases of a host in one direction.
 pub(crate) fn phases(release: &Release, host: &HostPlan, direction: Direction) -> &'static [Phase] {
-    match direction {
-        Direction::Forward => &FORWARD,
-        Direction::Back if !release.touched(&host.instance) || release.stays(&host.instance) => &[],
-        Direction::Back if !release.begun(&host_step(&host.instance, Direction::Forward, Phase::Swap)) => {
+    let kind = Kind::of(release);
+    match (direction, kind) {
+        (Direction::Back, _) if !release.touched(&host.instance) || release.stays(&host.instance) => &[],
+        (_, Kind::BesideWorker) => &BESIDE_WORKER,
+        (Direction::Forward, Kind::Container) => &FORWARD,
+        (Direction::Forward, Kind::Command) => &COMMAND,
+        (Direction::Back, _)
+            if !release.begun(&host_step(&host.instance, Direction::Forward, Phase::Swap)) =>
+        {
             &BACK_UNSWAPPED
         }
         // Nothing ran before: there is nothing to check, and no health to wait for beyond what was.
-        Direction::Back => &BACK,
+        (Direction::Back, Kind::Container) => &BACK,
+        (Direction::Back, Kind::Command) => &COMMAND,
+    }
+}
+
+/// What a swap is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Container,
+    Command,
+    BesideWorker,
+}
+
+impl Kind {
+    fn of(release: &Release) -> Self {
+        match &release.plan {
+            Some(plan) if plan.definition.is_beside_worker() => Self::BesideWorker,
+            Some(plan) if plan.definition.command().is_some() => Self::Command,
+            _ => Self::Container,
+        }
+    }
+}
+
+/// The phase that takes a host out of service; what comes before it touches nothing that serves.
+pub(crate) fn first_touch(release: &Release) -> Phase {
+    match Kind::of(release) {
+        Kind::BesideWorker => Phase::Swap,
+        Kind::Container | Kind::Command => Phase::Deregister,
+    }
+}
+
+/// The phase with whose good end a host is in service again.
+pub(crate) fn last(release: &Release) -> Phase {
+    match Kind::of(release) {
+        Kind::BesideWorker => Phase::Verify,
+        Kind::Container | Kind::Command => Phase::Settle,
     }
 }
 
@@ -58,8 +112,8 @@ pub(crate) fn is_out(release: &Release, host: &HostPlan) -> bool {
     if release.gone.contains(&host.instance) {
         return false;
     }
-    let settled = |direction| release.done(&host_step(&host.instance, direction, Phase::Settle));
-    let begun = |direction| release.begun(&host_step(&host.instance, direction, Phase::Deregister));
+    let settled = |direction| release.done(&host_step(&host.instance, direction, last(release)));
+    let begun = |direction| release.begun(&host_step(&host.instance, direction, first_touch(release)));
     match (begun(Direction::Forward), settled(Direction::Forward)) {
         (false, _) => false,
         (true, false) => !settled(Direction::Back),

@@ -15,8 +15,9 @@ use crate::wanted::WantedPlan;
 pub struct Plan {
     /// The image as it was asked for.
     pub image: ImageReference,
-    /// The bytes that every host gets.
-    pub digest: Digest,
+    /// The bytes that every host gets. Programs of the service's own may do without: then it is not asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<Digest>,
     /// What a person calls the wanted version.
     pub version_name: String,
     /// The definition in force.
@@ -42,6 +43,10 @@ pub struct Plan {
     pub warnings: Vec<String>,
 }
 
+/// What stands in the place of a host where the programs run beside the worker. No instance is called so: their ids begin with
+/// `i-` (Amazon EC2 API Reference, "Instance").
+pub const BESIDE_WORKER: &str = "worker";
+
 /// One host of the fleet.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct HostPlan {
@@ -58,6 +63,9 @@ pub struct HostPlan {
     pub targets: Vec<TargetPlan>,
     /// The container that runs under the service's name now.
     pub before: Option<ContainerBefore>,
+    /// What runs there now as the service's own program tells it, where one does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub told_before: Option<String>,
 }
 
 impl HostPlan {
@@ -80,7 +88,14 @@ impl HostPlan {
                 })
                 .collect(),
             before: host.before(),
+            told_before: host.told().map(str::to_owned),
         }
+    }
+
+    /// What a person calls the version that runs there now.
+    pub fn version_before(&self) -> Option<&str> {
+        let container = self.before.as_ref().map(|before| before.version_name.as_str());
+        container.or(self.told_before.as_deref())
     }
 
     /// Whether it took requests when it was seen.
@@ -237,16 +252,16 @@ impl Plan {
 
     /// What every host runs now, as a person calls it, where it is the same everywhere.
     pub fn previous(&self) -> Option<&str> {
-        let mut versions = self
-            .hosts
-            .iter()
-            .map(|host| Some(host.before.as_ref()?.version_name.as_str()));
+        let mut versions = self.hosts.iter().map(HostPlan::version_before);
         let first = versions.next()??;
         versions.all(|version| version == Some(first)).then_some(first)
     }
 
     /// The image as every host is told to run it.
     pub fn pinned(&self) -> String {
-        format!("{}@{}", self.image.repository(), self.digest)
+        match &self.digest {
+            Some(digest) => format!("{}@{digest}", self.image.repository()),
+            None => self.image.to_string(),
+        }
     }
 }

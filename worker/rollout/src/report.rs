@@ -5,11 +5,12 @@
 use std::collections::BTreeSet;
 
 use drawgate_schemas::{
-    AlarmReceipt, Digest, Direction, Ended, GroupReceipt, Hook, HookReceipt, HostReceipt, Outcome, PhaseTime,
+    AlarmReceipt, Direction, Ended, GroupReceipt, Hook, HookReceipt, HostReceipt, Outcome, PhaseTime,
     Receipt, TargetReceipt, WantedReceipt,
 };
 use jiff::Timestamp;
 
+use crate::definition::{CommandDefinition, Swap};
 use crate::limits::between_ms;
 use crate::plan::{AlarmPlan, GroupPlan, HostPlan, Plan, TargetPlan};
 use crate::record::{Evidence, StepOutcome};
@@ -22,7 +23,6 @@ pub fn conclude(release: &Release, now: Timestamp) -> Ended {
     let Some(plan) = &release.plan else {
         return without_plan(release);
     };
-    let digest = &plan.digest;
     let seen = release.observation.as_deref();
     let left_over = match seen {
         _ if release.lost_to_another().is_some() => lost_to_another(release),
@@ -31,7 +31,7 @@ pub fn conclude(release: &Release, now: Timestamp) -> Ended {
         None => Vec::new(),
     };
     let outcome = outcome(release, plan, &left_over);
-    let receipt = receipt(release, plan, digest, seen, left_over, now);
+    let receipt = receipt(release, plan, seen, left_over, now);
     Ended {
         outcome,
         summary: summary(release, plan, outcome, &receipt),
@@ -408,6 +408,10 @@ fn left_over_container(
     after: &ObservedHost,
     left: &mut Vec<String>,
 ) {
+    if let Some(command) = plan.definition.command() {
+        left.extend(left_over_version(host, release, command, after));
+        return;
+    }
     let instance = &host.instance;
     let name = plan.definition.runs_as();
     let runs = after
@@ -431,6 +435,27 @@ fn left_over_container(
             ));
         }
     }
+}
+
+/// What the service's own program tells, where what it prints names the version.
+fn left_over_version(
+    host: &HostPlan,
+    release: &Release,
+    command: &CommandDefinition,
+    after: &ObservedHost,
+) -> Option<String> {
+    let is = command.version.as_ref()?.is.as_ref()?;
+    let instance = &host.instance;
+    let wanted = if release.turned_back.is_none() || release.stays(instance) {
+        release.values_on(host)?.fill(is).ok()
+    } else if release.touched(instance) {
+        host.told_before.clone()
+    } else {
+        None
+    };
+    let wanted = wanted?;
+    let runs = after.version.as_deref().unwrap_or("nothing that could be told");
+    (runs != wanted).then(|| format!("{instance} runs {runs}, not {wanted}"))
 }
 
 fn left_over_target(target: &TargetPlan, state: &str, plan: &Plan, left: &mut Vec<String>) {
@@ -471,16 +496,15 @@ fn target_group_name(plan: &Plan, arn: &str) -> String {
 fn receipt(
     release: &Release,
     plan: &Plan,
-    digest: &Digest,
     seen: Option<&Observation>,
     left_over: Vec<String>,
     now: Timestamp,
 ) -> Receipt {
     let moved = seen
         .and_then(|seen| seen.tag_digest.clone())
-        .filter(|tag| tag != digest);
+        .filter(|tag| plan.digest.as_ref().is_some_and(|digest| tag != digest));
     Receipt {
-        digest: digest.clone(),
+        digest: plan.digest.clone(),
         tag_moved_to: moved,
         duration_ms: between_ms(release.started_at.unwrap_or(release.accepted_at), now),
         balancer_wait_ms: balancer_wait_ms(release),
@@ -662,7 +686,7 @@ fn host_receipt(release: &Release, plan: &Plan, host: &HostPlan, seen: Option<&O
         joined: plan.hosts.iter().all(|planned| planned.instance != host.instance),
         image_before: host.before.as_ref().map(|before| before.image.clone()),
         image_after: after.and_then(|after| after.image.clone()),
-        version_before: host.before.as_ref().map(|before| before.version_name.clone()),
+        version_before: host.version_before().map(str::to_owned),
         version_after: after.and_then(|after| after.version.clone()),
         targets: host
             .targets
@@ -764,7 +788,13 @@ fn costs_most(release: &Release, plan: &Plan) -> Option<String> {
         .map(|group| group.healthy_after_s)
         .max()
         .unwrap_or(0);
-    let stop_s = plan.definition.stop_timeout_s();
+    let swap = match &plan.definition.swap {
+        Swap::Container(container) => {
+            let stop_s = container.stop_timeout_s;
+            format!("stopping and starting the container (stop_timeout {stop_s} s)")
+        }
+        Swap::Command(command) => format!("`{}`", command.deploy.join(" ")),
+    };
     let costs = [
         (
             sum(Phase::Drain),
@@ -774,10 +804,7 @@ fn costs_most(release: &Release, plan: &Plan) -> Option<String> {
             sum(Phase::Settle),
             format!("the health check's {healthy_s} s until a target is healthy"),
         ),
-        (
-            sum(Phase::Swap),
-            format!("stopping and starting the container (stop_timeout {stop_s} s)"),
-        ),
+        (sum(Phase::Swap), swap),
         (sum(Phase::Verify), "verification".to_owned()),
     ];
     costs
@@ -802,6 +829,9 @@ fn summary(release: &Release, plan: &Plan, outcome: Outcome, receipt: &Receipt) 
             let joined = release.joined.len() + release.adopted.len();
             let after =
                 failed_after(release).map_or_else(String::new, |what| format!("; [after] FAILED: {what}"));
+            if plan.definition.is_beside_worker() {
+                return format!("deployed {to}, alarms as before{after}");
+            }
             format!("{hosts} of {hosts} on {to}, {joined} adopted, scaling and alarms as before{after}")
         }
         Outcome::RolledBack => {
@@ -837,13 +867,18 @@ fn failed_after(release: &Release) -> Option<&str> {
 
 /// What ran before, as a person calls it.
 fn before(release: &Release) -> String {
+    let commanded = release
+        .plan
+        .as_ref()
+        .is_some_and(|plan| plan.definition.command().is_some());
+    let nothing = if commanded {
+        "what it was before"
+    } else {
+        "nothing"
+    };
     let names: BTreeSet<&str> = release
         .hosts()
-        .map(|host| {
-            host.before
-                .as_ref()
-                .map_or("nothing", |before| before.version_name.as_str())
-        })
+        .map(|host| host.version_before().unwrap_or(nothing))
         .collect();
     match names.first() {
         Some(one) if names.len() == 1 => (*one).to_owned(),

@@ -74,8 +74,7 @@ pub(crate) fn secret_versions(
     findings: &mut Vec<Finding>,
 ) -> BTreeMap<String, String> {
     let mut versions = BTreeMap::new();
-    let wanted = definition.container().map(|container| &container.secrets);
-    for (variable, reference) in wanted.into_iter().flatten() {
+    for (variable, reference) in definition.secrets() {
         let (why, hint) = match snapshot.secrets.get(variable) {
             Some(SecretSnapshot::Read { version }) => {
                 versions.insert(variable.clone(), version.clone());
@@ -84,7 +83,7 @@ pub(crate) fn secret_versions(
             Some(SecretSnapshot::Unreadable { why, hint }) => (why.clone(), hint.clone()),
             None => ("was not read".to_owned(), None),
         };
-        let hint = hint.unwrap_or_else(|| "check [container] secrets in the service's file".to_owned());
+        let hint = hint.unwrap_or_else(|| "check `secrets` in the service's file".to_owned());
         let what = format!("{reference} cannot be read: {why}");
         findings.push(Finding::refuse(format!("secret {variable}"), what, hint));
     }

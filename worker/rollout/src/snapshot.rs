@@ -145,6 +145,13 @@ pub enum HostView {
         #[serde(default)]
         beside: Box<BesideDocker>,
     },
+    /// It answered, and what runs there is not for Docker to tell.
+    Answered {
+        /// What the service's own program says that runs.
+        version: Option<String>,
+        /// Why it does not say, where it is to.
+        untold: Option<String>,
+    },
     /// It did not answer.
     Unreachable {
         /// Which part failed, and how.
@@ -263,6 +270,14 @@ pub struct AlarmSnapshot {
 }
 
 impl HostSnapshot {
+    /// What the service's own program says that runs.
+    pub fn told(&self) -> Option<&str> {
+        match &self.view {
+            HostView::Answered { version, .. } => version.as_deref(),
+            HostView::Reached { .. } | HostView::Unreachable { .. } => None,
+        }
+    }
+
     /// The container that a release would replace.
     pub fn before(&self) -> Option<ContainerBefore> {
         let HostView::Reached {

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use drawgate_schemas::{Digest, Direction, Ended, ReleaseRequest};
 use jiff::Timestamp;
 
+use crate::arguments::Values;
 use crate::limits::{self, after, backoff_ms};
 use crate::plan::{HostPlan, Plan};
 use crate::record::{Cause, Entry, Evidence, Failure, Record, StepOutcome};
@@ -434,7 +435,7 @@ impl Release {
     /// Whether a host keeps the new version on the way back: it serves with it, and there is no way back from what
     /// `[before]` did.
     pub fn stays(&self, instance: &str) -> bool {
-        self.is_one_way() && self.done(&host_step(instance, Direction::Forward, Phase::Settle))
+        self.is_one_way() && self.done(&host_step(instance, Direction::Forward, crate::path::last(self)))
     }
 
     /// Whether new instances go on starting the new version on the way back: every known host serves with it, and no host
@@ -449,6 +450,13 @@ impl Release {
             .iter()
             .flat_map(|plan| plan.hosts.iter())
             .chain(self.joined.iter())
+    }
+
+    /// What placeholders stand for on a host, as far as the request and the plan say.
+    pub fn values_on(&self, host: &HostPlan) -> Option<Values> {
+        let plan = self.plan.as_ref()?;
+        let values = Values::of(&self.request, self.digest.as_ref(), &plan.definition).on(host);
+        Some(values.with("previous", host.version_before()))
     }
 
     /// Every host that is of this release's concern: those that are rolled, then those that were adopted untouched.
@@ -584,7 +592,11 @@ impl Release {
     /// is tried again, although its journal begins anew.
     pub fn touched(&self, instance: &str) -> bool {
         self.retried.contains(instance)
-            || self.begun(&host_step(instance, Direction::Forward, Phase::Deregister))
+            || self.begun(&host_step(
+                instance,
+                Direction::Forward,
+                crate::path::first_touch(self),
+            ))
     }
 }
 

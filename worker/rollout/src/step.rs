@@ -193,7 +193,7 @@ impl fmt::Display for Phase {
             Self::Create => "create the container",
             Self::Deregister => "deregister",
             Self::Drain => "drain",
-            Self::Swap => "swap the container",
+            Self::Swap => "swap",
             Self::Verify => "verify",
             Self::Enable => "set the restart policy",
             Self::Register => "register",

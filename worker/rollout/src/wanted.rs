@@ -195,7 +195,8 @@ fn still_boots(seen: &HostSnapshot, age: Option<SignedDuration>, plan: &Plan) ->
         return None;
     }
     let runs = seen.before().is_some_and(|before| before.running);
-    if !runs {
+    // Of what is no container nobody knows whether it is still to come.
+    if !runs && plan.definition.container().is_some() {
         return Some(format!("does not run {} yet", plan.definition.runs_as()));
     }
     (seen.targets.is_empty() && !plan.target_groups.is_empty()).then(|| "is not registered yet".to_owned())

@@ -98,14 +98,11 @@ fn neighbours(files: &[Loaded]) -> Vec<(&Loaded, &Loaded)> {
     let mut by_port: BTreeMap<u16, Vec<usize>> = BTreeMap::new();
     let mut by_name: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
     for (n, loaded) in files.iter().enumerate() {
-        by_name.entry(loaded.file.container.name()).or_default().push(n);
-        let ports: BTreeSet<u16> = loaded
-            .file
-            .container
-            .ports()
-            .iter()
-            .map(|port| port.host)
-            .collect();
+        let Some(container) = loaded.file.swap.container() else {
+            continue;
+        };
+        by_name.entry(container.name()).or_default().push(n);
+        let ports: BTreeSet<u16> = container.ports().iter().map(|port| port.host).collect();
         ports
             .into_iter()
             .for_each(|port| by_port.entry(port).or_default().push(n));
@@ -134,7 +131,9 @@ fn on_one_host(one: &Loaded, other: &Loaded) -> Vec<ConfigError> {
     };
     let mut errors = Vec::new();
     let name = &one.file.service.value;
-    let (here, there) = (&other.file.container, &one.file.container);
+    let (Some(here), Some(there)) = (other.file.swap.container(), one.file.swap.container()) else {
+        return errors;
+    };
     let clashing = here
         .ports()
         .iter()

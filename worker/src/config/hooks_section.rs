@@ -39,6 +39,11 @@ impl Before {
 }
 
 impl After {
+    /// Where it runs.
+    pub(super) fn place(&self) -> &Place {
+        &self.fixed.place
+    }
+
     /// The definition for one target.
     pub(super) fn fill(&self, environment: &Environment, service: &Service) -> AfterDefinition {
         AfterDefinition {

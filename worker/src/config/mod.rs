@@ -12,6 +12,8 @@
 
 mod address;
 mod alarms_section;
+mod beside_command;
+mod command_section;
 mod container_section;
 mod cross;
 mod docker;

@@ -12,7 +12,10 @@ use super::placeholders::Template;
 use super::reader::{Field, Located, Table};
 
 /// Placeholders that stand for nothing where a program does not run on each host.
-pub(super) const HOOK: [&str; 2] = ["instance", "address"];
+pub(super) const HOOK: [&str; 3] = ["instance", "address", "expected"];
+
+/// The same for one that checks beside the worker.
+pub(super) const BESIDE_WORKER: [&str; 2] = ["instance", "address"];
 
 /// Programs that read an argument as commands.
 const SHELLS: [&str; 6] = ["sh", "bash", "dash", "ash", "ksh", "zsh"];

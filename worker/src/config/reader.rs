@@ -117,6 +117,11 @@ impl<'t, 'i> Table<'t, 'i> {
         }
     }
 
+    /// Whether there is such a key.
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.find(key).is_some()
+    }
+
     /// Every entry, whatever its name.
     pub(super) fn entries(&self) -> impl Iterator<Item = (&'t str, Field<'t, 'i>)> + use<'_, 't, 'i> {
         self.entries.iter().map(|(key, value)| {

@@ -7,6 +7,8 @@ use drawgate_rollout::definition::{FleetSelector, ServiceDefinition, Swap};
 use drawgate_schemas::{Environment, ImageReference, Service};
 
 use super::alarms_section::{self, Alarms};
+use super::beside_command::Beside;
+use super::command_section::{self, Command};
 use super::container_section::{self, Container};
 use super::error::Problems;
 use super::hooks_section::{self, After, Before};
@@ -25,7 +27,7 @@ pub(super) struct ServiceFile {
     pub(super) environments: Vec<Located<EnvironmentPattern>>,
     pub(super) fleet: Fleet,
     pub(super) roll: Roll,
-    pub(super) container: Container,
+    pub(super) swap: SwapSection,
     pub(super) verify: Verify,
     pub(super) alarms: Alarms,
     pub(super) images: Vec<String>,
@@ -34,9 +36,41 @@ pub(super) struct ServiceFile {
     pub(super) after: Option<After>,
 }
 
+/// What is exchanged on a host, before an environment is filled in.
+#[derive(Debug, Clone)]
+pub(super) enum SwapSection {
+    Container(Box<Container>),
+    Command(Box<Command>),
+}
+
+impl SwapSection {
+    fn fill(&self, environment: &Environment, service: &Service) -> Swap {
+        match self {
+            Self::Container(container) => Swap::Container(container.fill(environment, service)),
+            Self::Command(command) => Swap::Command(command.fill(environment, service)),
+        }
+    }
+
+    /// The container, where it is one.
+    pub(super) fn container(&self) -> Option<&Container> {
+        match self {
+            Self::Container(container) => Some(container),
+            Self::Command(_) => None,
+        }
+    }
+
+    fn command(&self) -> Option<&Command> {
+        match self {
+            Self::Container(_) => None,
+            Self::Command(command) => Some(command),
+        }
+    }
+}
+
 /// How the fleet is found, before an environment is filled in.
 #[derive(Debug, Clone)]
 pub(super) enum Fleet {
+    BesideWorker,
     Group(Template),
     Tags(BTreeMap<String, Template>),
 }
@@ -46,6 +80,7 @@ impl Fleet {
     pub(super) fn fill(&self, environment: &Environment, service: &Service) -> FleetSelector {
         match self {
             Self::Group(name) => FleetSelector::AutoScalingGroup(name.fill(environment, service)),
+            Self::BesideWorker => FleetSelector::BesideWorker,
             Self::Tags(tags) => FleetSelector::Tags(
                 tags.iter()
                     .map(|(key, value)| (key.clone(), value.fill(environment, service)))
@@ -58,6 +93,8 @@ impl Fleet {
         match self {
             Self::Group(name) => name.names_environment(),
             Self::Tags(tags) => tags.values().any(Template::names_environment),
+            // Its programs are told the environment.
+            Self::BesideWorker => true,
         }
     }
 }
@@ -71,7 +108,7 @@ impl ServiceFile {
             environment: environment.clone(),
             fleet: self.fleet.fill(environment, service),
             roll: self.roll.policy.clone(),
-            swap: Swap::Container(self.container.fill(environment, service)),
+            swap: self.swap.fill(environment, service),
             verify: self.verify.value.clone(),
             alarms: self.alarms.fill(environment, service),
             suspend: self.roll.suspend.clone(),
@@ -108,24 +145,36 @@ pub(super) fn read(mut root: Table<'_, '_>, problems: &mut Problems<'_>) -> Opti
     let environments = environments
         .map(|field| read_environments(&field, problems))
         .unwrap_or_default();
-    let fleet = read_fleet(&mut root, problems);
+    let name = service.as_ref().map_or("", |service| service.value.as_str());
+    let commanded = root.has("command");
+    let swap = read_swap(&mut root, name, problems);
+    let command = swap.as_ref().and_then(SwapSection::command);
+    let fleet = match command {
+        Some(command) if command.is_beside_worker() => no_fleet(&mut root, problems),
+        // Whether there is to be one is not known.
+        None if commanded => {
+            for key in ["auto_scaling_group", "fleet"] {
+                root.take(key);
+            }
+            None
+        }
+        _ => read_fleet(&mut root, problems),
+    };
     let wanted = root
         .take("wanted_parameter")
         .and_then(|field| parameter::name(&field, "/drawgate/wanted/{environment}/{service}", problems));
+    let mut roll_span = None;
     let roll = root
         .section("roll", problems)
         .map_or_else(Roll::default, |table| {
+            roll_span = Some(table.span());
             roll_section::read(table, belongs, problems)
         });
-    let name = service.as_ref().map_or("", |service| service.value.as_str());
-    let container = match root.section("container", problems) {
-        Some(table) => container_section::read(table, name, belongs, problems),
-        None => Container::absent(name),
-    };
+    let without = command.map(Command::without);
     let verify = root
         .section("verify", problems)
         .map_or_else(verify_section::absent, |table| {
-            verify_section::read(table, belongs, problems)
+            verify_section::read(table, without.as_deref(), belongs, problems)
         });
     let alarms = root
         .section("alarms", problems)
@@ -140,16 +189,28 @@ pub(super) fn read(mut root: Table<'_, '_>, problems: &mut Problems<'_>) -> Opti
         .and_then(|table| hooks_section::read_after(table, problems));
     refuse_later_sections(&mut root, problems);
     root.finish(belongs, problems);
-    let (service, fleet) = (service?, fleet?);
+    if let Some(command) = command {
+        let sections = Beside {
+            roll: roll_span.map(|span| (span, &roll)),
+            verify: &verify,
+            wanted: wanted.as_ref(),
+            before: before.is_some(),
+            after: after.as_ref(),
+        };
+        sections.fit(command, problems);
+    }
+    let (service, fleet, swap) = (service?, fleet?, swap?);
     check_one_fleet(&environments, &fleet, problems);
     check_one_parameter(&environments, wanted.as_ref(), problems);
-    check_probe_port(&container, &verify, problems);
+    if let Some(container) = swap.container() {
+        check_probe_port(container, &verify, problems);
+    }
     Some(ServiceFile {
         service,
         environments,
         fleet,
         roll,
-        container,
+        swap,
         verify,
         alarms,
         images,
@@ -169,6 +230,7 @@ fn belongs(key: &str) -> Option<&'static str> {
         key if roll_section::KEYS.contains(&key) => Some("roll"),
         // A probe and a container both have a command.
         "command" => None,
+        key if command_section::KEYS.contains(&key) => Some("command"),
         key if container_section::KEYS.contains(&key) => Some("container"),
         key if verify_section::KEYS.contains(&key) => Some("verify"),
         _ => None,
@@ -245,6 +307,46 @@ fn read_environments(field: &Field<'_, '_>, problems: &mut Problems<'_>) -> Vec<
         }
     }
     environments
+}
+
+/// What runs on a host: a container, also where nothing is said.
+fn read_swap(root: &mut Table<'_, '_>, name: &str, problems: &mut Problems<'_>) -> Option<SwapSection> {
+    let container = root.take("container");
+    let command = root.take("command");
+    if let (Some(container), Some(_)) = (&container, &command) {
+        problems
+            .error(
+                container.key.clone(),
+                "[container] and [command] both say what a swap is",
+            )
+            .hint("keep one: with [command] the service's own programs do all of it");
+        return None;
+    }
+    if let Some(command) = command {
+        let table = command.table(problems)?;
+        let command = command_section::read(table, belongs, problems)?;
+        return Some(SwapSection::Command(Box::new(command)));
+    }
+    let container = match container.and_then(|field| field.table(problems)) {
+        Some(table) => container_section::read(table, name, belongs, problems),
+        None => Container::absent(name),
+    };
+    Some(SwapSection::Container(Box::new(container)))
+}
+
+/// Where programs run beside the worker there are no hosts to be found.
+fn no_fleet(root: &mut Table<'_, '_>, problems: &mut Problems<'_>) -> Option<Fleet> {
+    let mut found = false;
+    for key in ["auto_scaling_group", "fleet"] {
+        if let Some(field) = root.take(key) {
+            let what = format!("`{key}` says where hosts are, and with run_on = \"worker\" none is touched");
+            problems
+                .error(field.key.clone(), what)
+                .hint("remove it, or write run_on = \"host\"");
+            found = true;
+        }
+    }
+    (!found).then_some(Fleet::BesideWorker)
 }
 
 fn read_fleet(root: &mut Table<'_, '_>, problems: &mut Problems<'_>) -> Option<Fleet> {

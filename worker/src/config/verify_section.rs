@@ -6,6 +6,7 @@ use drawgate_rollout::definition::{Probe, VerifyDefinition};
 
 use super::error::Problems;
 use super::limits as at;
+use super::program_words::program;
 use super::reader::{Field, Located, Table};
 use super::roll_section::count;
 use super::units::Bounds;
@@ -52,8 +53,11 @@ fn definition(probe: Probe) -> VerifyDefinition {
 }
 
 /// Reads the section.
+///
+/// With a `[command]`, its `command` is one of the service's own programs, with placeholders but `without` these.
 pub(super) fn read(
     mut table: Table<'_, '_>,
+    without: Option<&[&str]>,
     belongs: impl Fn(&str) -> Option<&'static str>,
     problems: &mut Problems<'_>,
 ) -> Verify {
@@ -63,7 +67,7 @@ pub(super) fn read(
             .map(|field| (field.key.clone(), http(&field, problems))),
         table
             .take("command")
-            .map(|field| (field.key.clone(), command(&field, problems))),
+            .map(|field| (field.key.clone(), command(&field, without, problems))),
         table
             .take("healthcheck")
             .map(|field| (field.key.clone(), healthcheck(&field, problems))),
@@ -157,8 +161,17 @@ pub(super) fn port(field: &Field<'_, '_>, problems: &mut Problems<'_>) -> Option
         .and_then(|port| u16::try_from(port).ok())
 }
 
-fn command(field: &Field<'_, '_>, problems: &mut Problems<'_>) -> Option<Probe> {
-    words(field, "command = [\"bin/smoke\", \"--quick\"]", problems).map(Probe::Command)
+fn command(field: &Field<'_, '_>, without: Option<&[&str]>, problems: &mut Problems<'_>) -> Option<Probe> {
+    let words = match without {
+        Some(without) => program(
+            field,
+            "command = [\"./check.sh\", \"{expected}\"]",
+            without,
+            problems,
+        ),
+        None => words(field, "command = [\"bin/smoke\", \"--quick\"]", problems),
+    };
+    words.map(Probe::Command)
 }
 
 /// A command as a list of words, at least one.

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use drawgate_rollout::{
-    Evidence, HostPlan, LABEL_RELEASE, Observation, ObservedGroup, ObservedHost, ObservedTarget, StepOutcome,
-    version_name,
+    BESIDE_WORKER, Evidence, HostPlan, LABEL_RELEASE, Observation, ObservedGroup, ObservedHost,
+    ObservedTarget, StepOutcome, version_name,
 };
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use tokio::time::{Instant, timeout};
@@ -115,7 +115,11 @@ impl Effects {
 
     async fn observe(&self, task: Task<'_>, host: &HostPlan, recent: Instant) -> Effect<ObservedHost> {
         let mut seen = ObservedHost::default();
-        match self.membership(&host.instance, host.group.as_deref()).await? {
+        let membership = match host.instance.as_str() {
+            BESIDE_WORKER => Membership::InService,
+            id => self.membership(id, host.group.as_deref()).await?,
+        };
+        match membership {
             Membership::InService | Membership::Awaited(_) => seen.member = true,
             Membership::Gone { ended: true, .. } => {}
             Membership::Gone { why, ended: false } => seen.still = Some(why),
@@ -136,7 +140,7 @@ impl Effects {
 
     async fn observe_container(&self, task: Task<'_>, host: &HostPlan, seen: &mut ObservedHost) {
         let Some(wanted) = task.plan.definition.container() else {
-            return;
+            return self.observe_version(task, host, seen).await;
         };
         match timeout(HOST_LOOK, self.host(host).container(&wanted.name)).await {
             Err(_) => seen.unseen = Some("no answer".to_owned()),
@@ -155,6 +159,7 @@ impl Effects {
     /// Where the tag points now; a registry that is away hides only whether the tag moved.
     async fn tag_digest(&self, task: Task<'_>) -> Option<drawgate_schemas::Digest> {
         task.plan.image.tag()?;
+        task.plan.digest.as_ref()?;
         let host = task
             .release
             .hosts()

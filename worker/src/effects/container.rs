@@ -32,7 +32,7 @@ impl Effects {
         };
         let name = beside(&definition.name, task.release.request.id);
         let plan = task.plan;
-        let labels = labels(&task.id(), &plan.version_name, &plan.digest, &plan.definition);
+        let labels = labels(&task.id(), &plan.version_name, task.digest()?, &plan.definition);
         let image = task.plan.pinned();
         let created = engine.create(definition, &name, &image, &labels).await;
         match created {
@@ -67,7 +67,7 @@ impl Effects {
         if let Some(old) = old.as_ref().filter(|old| old.running) {
             stopped_at = Some(Instant::now());
             engine
-                .stop(&old.id, task.plan.definition.stop_timeout_s())
+                .stop(&old.id, task.container()?.stop_timeout_s)
                 .await
                 .sorted()?;
         }
@@ -96,7 +96,7 @@ impl Effects {
             rename(&engine, &new, &beside(name, task.release.request.id)).await?;
             if new.running {
                 engine
-                    .stop(&new.id, task.plan.definition.stop_timeout_s())
+                    .stop(&new.id, task.container()?.stop_timeout_s)
                     .await
                     .sorted()?;
             }

@@ -34,7 +34,7 @@ const ON_ITS_WAY: Duration = Duration::from_secs(3);
 const STOP_TIMEOUT_S: u32 = 10;
 
 /// Where a program beside the worker runs when its file names no directory.
-const ROOT: &str = "/";
+pub(super) const ROOT: &str = "/";
 
 impl Effects {
     pub(super) async fn before(&self, task: Task<'_>, step: &Step, host: &HostPlan) -> StepOutcome {
@@ -191,7 +191,7 @@ impl Task<'_> {
     pub(super) fn values(&self) -> Values {
         Values::of(
             &self.release.request,
-            Some(&self.plan.digest),
+            self.plan.digest.as_ref(),
             &self.plan.definition,
         )
         .with("previous", self.plan.previous())
@@ -220,6 +220,7 @@ async fn beside_the_worker(
         pass_env: &around.pass_env,
         directory: around.directory.as_deref().unwrap_or(ROOT),
         until: Instant::now() + Duration::from_millis(after.timeout_ms),
+        lock: None,
     };
     let ran = program::run(Path::new(program::SELF), program)
         .await

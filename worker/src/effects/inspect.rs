@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use drawgate_rollout::definition::{FleetSelector, ServiceDefinition};
+use drawgate_rollout::definition::{CommandDefinition, FleetSelector, ServiceDefinition};
 use drawgate_rollout::{
     AlarmSnapshot, BesideDocker, ContainerSnapshot, Evidence, Failure, Finding, FleetSnapshot, GroupSnapshot,
     HostSnapshot, HostView, ImageSnapshot, MemberSnapshot, Plan, Release, ScheduledAction, Severity,
@@ -32,10 +32,7 @@ impl Effects {
     }
 
     async fn try_inspect(&self, release: &Release) -> Effect<StepOutcome> {
-        let Some(digest) = &release.digest else {
-            return refused("the digest is not known");
-        };
-        let (seen, inspection) = self.look(&release.request, digest).await?;
+        let (seen, inspection) = self.look(&release.request, release.digest.as_ref()).await?;
         let evidence = match inspection {
             Ok(plan) => Evidence::Fit { plan: Box::new(plan) },
             Err(findings) => Evidence::Unfit {
@@ -53,12 +50,16 @@ impl Effects {
     pub async fn plan(
         &self,
         request: &ReleaseRequest,
-        digest: &Digest,
+        digest: Option<&Digest>,
     ) -> Result<(FleetSnapshot, Inspection), StepOutcome> {
         self.look(request, digest).await
     }
 
-    async fn look(&self, request: &ReleaseRequest, digest: &Digest) -> Effect<(FleetSnapshot, Inspection)> {
+    async fn look(
+        &self,
+        request: &ReleaseRequest,
+        digest: Option<&Digest>,
+    ) -> Effect<(FleetSnapshot, Inspection)> {
         let definition = self
             .definitions
             .of(&request.environment, &request.service)
@@ -80,6 +81,9 @@ impl Effects {
             .map(|host| self.hosts.host(&host.instance, &host.address))
             .collect();
         if definition.container().is_some() {
+            let Some(digest) = digest else {
+                return refused("the digest is not known");
+            };
             snapshot.image.platforms = self.platforms_of(request, digest, &hosts).await;
         }
         (snapshot.image.lifecycle, snapshot.image.lifecycle_unread) = lifecycle;
@@ -91,20 +95,26 @@ impl Effects {
     ///
     /// # Errors
     /// Why it could not be had.
-    pub async fn digest_of(&self, request: &ReleaseRequest) -> Result<Digest, StepOutcome> {
+    pub async fn digest_of(&self, request: &ReleaseRequest) -> Result<Option<Digest>, StepOutcome> {
         if let Some(digest) = request.image.digest() {
-            return Ok(digest.clone());
+            return Ok(Some(digest.clone()));
         }
         let definition = self
             .definitions
             .of(&request.environment, &request.service)
             .or_else(refused)?;
+        let unnamed = |command: &CommandDefinition| !command.names_digest(&definition.verify);
+        if definition.command().is_some_and(unnamed) {
+            return Ok(None);
+        }
         let instances = self.fleet_instances(&definition.fleet).await?;
         let running = instances.iter().filter(|instance| instance.state == "running");
         let hosts: Vec<_> = running
             .filter_map(|instance| Some(self.hosts.host(&instance.id, instance.private_addresses.first()?)))
             .collect();
-        self.digest_from(request.id, &hosts, &request.image).await
+        self.digest_from(request.id, &hosts, &request.image)
+            .await
+            .map(Some)
     }
 
     /// The instances of a fleet, whatever state they are in.
@@ -119,6 +129,7 @@ impl Effects {
                 self.aws.instances_by_ids(&ids).await.sorted()
             }
             FleetSelector::Tags(tags) => self.aws.instances_by_tags(tags).await.sorted(),
+            FleetSelector::BesideWorker => Ok(Vec::new()),
         }
     }
 }
@@ -162,7 +173,10 @@ pub async fn snapshot(
         let targets = targets.remove(&instance.id).unwrap_or_default();
         host_snapshot(instance, group_of(&instance.id), targets, view)
     });
-    let hosts = hosts.collect();
+    let mut hosts: Vec<HostSnapshot> = hosts.collect();
+    if definition.is_beside_worker() {
+        hosts.push(effects.beside_worker(definition).await);
+    }
     let mut snapshots = Vec::new();
     for group in &groups {
         let refresh = effects.aws.refresh_running(&group.name).await.sorted()?;
@@ -280,6 +294,9 @@ impl Effects {
         definition: &ServiceDefinition,
         instances: &[Instance],
     ) -> Effect<(Vec<TargetGroupSnapshot>, Registrations)> {
+        if instances.is_empty() {
+            return Ok(Default::default());
+        }
         let watch = self.watch(definition);
         let now = Instant::now();
         let groups = self.aws.scan_target_groups().await.sorted()?;
@@ -376,12 +393,17 @@ impl Effects {
                 hint: None,
             };
         }
-        self.look_at_host(&instance.id, address(instance), definition)
-            .await
-            .unwrap_or_else(|error| HostView::Unreachable {
-                why: chain(&error),
-                hint: error.hint().map(str::to_owned),
-            })
+        let looked = match definition.command() {
+            Some(command) => self.told_by_host(instance, command, definition).await,
+            None => {
+                self.look_at_host(&instance.id, address(instance), definition)
+                    .await
+            }
+        };
+        looked.unwrap_or_else(|error| HostView::Unreachable {
+            why: chain(&error),
+            hint: error.hint().map(str::to_owned),
+        })
     }
 
     async fn look_at_host(
@@ -444,7 +466,7 @@ pub(super) fn host_snapshot(
     }
 }
 
-fn address(instance: &Instance) -> &str {
+pub(super) fn address(instance: &Instance) -> &str {
     instance.private_addresses.first().map_or("", String::as_str)
 }
 

@@ -6,6 +6,7 @@
 mod alarms;
 mod beside;
 mod canary;
+mod command;
 mod confirm;
 mod container;
 mod hooks;
@@ -30,8 +31,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use drawgate_rollout::definition::{ContainerDefinition, ServiceDefinition};
-use drawgate_rollout::{Evidence, Failure, HostPlan, Phase, Plan, Release, Step, StepOutcome};
-use drawgate_schemas::{Direction, Environment, Service};
+use drawgate_rollout::{BESIDE_WORKER, Evidence, Failure, HostPlan, Phase, Plan, Release, Step, StepOutcome};
+use drawgate_schemas::{Digest, Direction, Environment, Service};
 use logins::Logins;
 use membership::Membership;
 use outcome::{Effect, refused, within};
@@ -99,6 +100,12 @@ impl Task<'_> {
     /// The release's id as text: what tags and labels carry.
     fn id(&self) -> String {
         self.release.request.id.to_string()
+    }
+
+    /// The bytes that every host gets.
+    fn digest(&self) -> Effect<&Digest> {
+        let digest = self.plan.digest.as_ref();
+        digest.map_or_else(|| refused("the digest is not known"), Ok)
     }
 
     /// The container that every host shall run.
@@ -211,7 +218,7 @@ impl Effects {
     /// A host that does not answer may be gone: then nothing of it is missed, and nobody waits for it.
     async fn on_member(&self, task: Task<'_>, step: &Step, host: &HostPlan) -> StepOutcome {
         let outcome = Box::pin(self.on_host(task, step, host)).await;
-        if outcome.failure().is_none() {
+        if outcome.failure().is_none() || host.instance == BESIDE_WORKER {
             return outcome;
         }
         match Box::pin(self.membership(&host.instance, host.group.as_deref())).await {
@@ -229,6 +236,9 @@ impl Effects {
                 _ => Box::pin(self.retire(task, host)).await,
             };
         };
+        if let (Phase::Swap, Some(command)) = (phase, task.plan.definition.command()) {
+            return Box::pin(self.run_swap(task, host, command, *direction)).await;
+        }
         match (phase, direction) {
             (Phase::Create, _) => Box::pin(self.create(task, host)).await,
             (Phase::Deregister, _) => Box::pin(self.deregister(task, host)).await,

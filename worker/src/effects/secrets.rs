@@ -21,8 +21,7 @@ impl Effects {
         definition: &ServiceDefinition,
     ) -> Effect<BTreeMap<String, SecretSnapshot>> {
         let mut seen = BTreeMap::new();
-        let wanted = definition.container().map(|container| &container.secrets);
-        for (variable, reference) in wanted.into_iter().flatten() {
+        for (variable, reference) in definition.secrets() {
             let read = self.stored(reference, None).await.and_then(|stored| {
                 value_of(reference, &stored)?;
                 Ok(stored.version)
@@ -47,14 +46,21 @@ impl Effects {
         service: &ContainerDefinition,
     ) -> Effect<BTreeMap<String, String>> {
         let mut environment = service.env.clone();
-        for (variable, reference) in &service.secrets {
+        environment.extend(self.secret_values(task).await?);
+        Ok(environment)
+    }
+
+    /// The service's secrets by variable, of the versions that the plan names.
+    pub(super) async fn secret_values(&self, task: Task<'_>) -> Effect<BTreeMap<String, String>> {
+        let mut values = BTreeMap::new();
+        for (variable, reference) in task.plan.definition.secrets() {
             let Some(version) = task.plan.secrets.get(variable) else {
                 return refused(format!("secret {variable} is not in the plan"));
             };
             let stored = self.stored(reference, Some(version)).await?;
-            environment.insert(variable.clone(), value_of(reference, &stored)?);
+            values.insert(variable.clone(), value_of(reference, &stored)?);
         }
-        Ok(environment)
+        Ok(values)
     }
 
     async fn stored(&self, reference: &SecretReference, version: Option<&str>) -> Effect<StoredSecret> {

@@ -29,6 +29,19 @@ impl Effects {
             .definitions
             .of(&request.environment, &request.service)
             .or_else(refused)?;
+        if let Some(command) = definition.command() {
+            if !command.names_digest(&definition.verify) {
+                return Ok(StepOutcome::done());
+            }
+            if definition.is_beside_worker() {
+                let failure =
+                    Failure::new("which digest the tag stands for is known to a host's engine only")
+                        .with_hint(
+                            "publish the image by its digest, or leave {digest} out of the service's file",
+                        );
+                return Err(StepOutcome::Refused { failure });
+            }
+        }
         let hosts = self.some_hosts(&definition.fleet).await?;
         self.connect_ahead(&hosts);
         let digest = self.digest_from(request.id, &hosts, &request.image).await?;
@@ -122,7 +135,7 @@ impl Effects {
     pub(super) async fn try_stage(&self, task: Task<'_>, host: &HostPlan) -> Effect<StepOutcome> {
         let repository = task.plan.image.repository();
         let credentials = self.credentials_of(task.release.request.id, repository).await?;
-        let digest = task.plan.digest.as_str();
+        let digest = task.digest()?.as_str();
         let limit = task
             .deadline
             .saturating_duration_since(tokio::time::Instant::now());

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use drawgate_rollout::definition::FleetSelector;
-use drawgate_rollout::{Evidence, Newcomer, StepOutcome, Stranger, is_awaited, newcomer};
+use drawgate_rollout::{Evidence, HostView, Newcomer, StepOutcome, Stranger, is_awaited, newcomer};
 use jiff::Timestamp;
 use tokio::time::{sleep, timeout};
 
@@ -132,6 +132,7 @@ impl Effects {
                 }
                 self.aws.instances_by_ids(&ids).await.sorted()
             }
+            FleetSelector::BesideWorker => Ok(Vec::new()),
             FleetSelector::Tags(tags) => {
                 let mut all = self.aws.instances_by_tags(tags).await.sorted()?;
                 all.retain(|instance| strange(&instance.id));
@@ -161,9 +162,15 @@ impl Effects {
     async fn what_serves(&self, task: Task<'_>, instance: &Instance) -> Stranger {
         let view = self.view(instance, &task.plan.definition);
         let seen = timeout(HOST_LOOK, view).await.ok();
+        if let Some(HostView::Answered { version, .. }) = seen {
+            return Stranger::Serves {
+                version,
+                release: None,
+            };
+        }
         let container = seen.as_ref().and_then(|view| match view {
-            drawgate_rollout::HostView::Reached { container, .. } => container.as_ref(),
-            drawgate_rollout::HostView::Unreachable { .. } => None,
+            HostView::Reached { container, .. } => container.as_ref(),
+            HostView::Answered { .. } | HostView::Unreachable { .. } => None,
         });
         let running = container.filter(|container| container.running);
         if running.is_none() && !is_awaited(instance.launched_at, task.release) {

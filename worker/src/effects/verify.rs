@@ -9,7 +9,7 @@ use drawgate_schemas::Direction;
 use super::names::verify_of;
 use super::outcome::{Effect, Sorted, either, refused};
 use super::{Effects, Task};
-use crate::host::ContainerInfo;
+use crate::host::{ContainerInfo, Host};
 
 /// Lines of a failed container that are kept.
 const LOG_LINES: usize = drawgate_schemas::limits::LOG_LINES;
@@ -20,6 +20,9 @@ impl Effects {
     }
 
     async fn try_verify(&self, task: Task<'_>, host: &HostPlan, direction: Direction) -> Effect<StepOutcome> {
+        if let Some(command) = task.plan.definition.command() {
+            return self.check(task, host, command, direction).await;
+        }
         let Some(container) = self.serving_container(task, host, direction).await? else {
             return Ok(StepOutcome::already());
         };
@@ -62,14 +65,7 @@ impl Effects {
         let timeout = Duration::from_millis(verify.timeout_ms);
         Ok(match &verify.probe {
             Probe::Running => None,
-            Probe::Http { path, port, status } => match engine.http_get(*port, path, timeout).await {
-                Ok(answer) if answer.status == *status => None,
-                Ok(answer) => {
-                    let body = drawgate_schemas::limits::cut(answer.body_start.trim(), 200);
-                    Some(format!("GET {path} {}, wanted {status}: {body:?}", answer.status))
-                }
-                Err(error) => Some(format!("GET {path}: {}", super::outcome::chain(&error))),
-            },
+            Probe::Http { path, port, status } => http_probe(&engine, path, *port, *status, timeout).await,
             Probe::Command(command) => {
                 let result = engine.exec(&container.id, command, timeout).await.sorted()?;
                 (result.exit_code != Some(0)).then(|| {
@@ -131,7 +127,7 @@ impl Effects {
         direction: Direction,
         seen: &mut Option<u64>,
     ) -> Effect<()> {
-        if !is_to_run(host, direction) {
+        if task.plan.definition.command().is_some() || !is_to_run(host, direction) {
             return Ok(());
         }
         let Some(container) = self.serving_container(task, host, direction).await? else {
@@ -149,6 +145,24 @@ impl Effects {
             .logs(&container.id, LOG_LINES)
             .await
             .unwrap_or_default()
+    }
+}
+
+/// Asks once over the SSH connection; what was wrong, in words, or nothing.
+pub(super) async fn http_probe(
+    host: &Host,
+    path: &str,
+    port: u16,
+    status: u16,
+    timeout: Duration,
+) -> Option<String> {
+    match host.http_get(port, path, timeout).await {
+        Ok(answer) if answer.status == status => None,
+        Ok(answer) => {
+            let body = drawgate_schemas::limits::cut(answer.body_start.trim(), 200);
+            Some(format!("GET {path} {}, wanted {status}: {body:?}", answer.status))
+        }
+        Err(error) => Some(format!("GET {path}: {}", super::outcome::chain(&error))),
     }
 }
 

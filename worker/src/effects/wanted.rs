@@ -16,13 +16,13 @@ impl Effects {
     pub(super) async fn wanted_snapshot(
         &self,
         request: &ReleaseRequest,
-        digest: &Digest,
+        digest: Option<&Digest>,
         definition: &ServiceDefinition,
     ) -> Effect<Option<WantedSnapshot>> {
         let Some(name) = &definition.wanted_parameter else {
             return Ok(None);
         };
-        let Some(container) = definition.container() else {
+        let (Some(container), Some(digest)) = (definition.container(), digest) else {
             return refused("wanted_parameter is for services that are a container");
         };
         let unreadable = |why: String, hint| Ok(Some(WantedSnapshot::Unreadable { why, hint }));

@@ -24,6 +24,7 @@ use tokio::time::{Instant, timeout};
 
 use super::limits;
 use super::settings::HostSettings;
+use crate::program::{Ran, tailed};
 
 /// Why there is no connection.
 #[derive(Debug, thiserror::Error)]
@@ -63,6 +64,20 @@ pub(super) struct CommandOutput {
     pub(super) exit_code: Option<i32>,
     pub(super) stdout: String,
 }
+
+/// What became of a program that does more than look.
+#[derive(Debug)]
+pub(super) enum Remotely {
+    /// It ended.
+    Ended(Ran),
+    /// It was not begun.
+    NotBegun(SessionError),
+    /// It was begun, and what became of it is not known.
+    Lost(SessionError),
+}
+
+/// What a shell makes of a program that a signal ended, where nobody tells which one.
+const KILLED: i32 = 128;
 
 /// A running connection to one host.
 #[derive(Debug)]
@@ -225,6 +240,39 @@ impl Master {
         Ok(CommandOutput {
             exit_code,
             stdout: String::from_utf8_lossy(&printed).into_owned(),
+        })
+    }
+
+    /// Runs the program of these words to its end, however long that takes; what it prints is kept from its end.
+    pub(super) async fn run_program(&self, words: &[&str]) -> Remotely {
+        let Some((program, arguments)) = words.split_first() else {
+            return Remotely::NotBegun(SessionError::Closed);
+        };
+        let Ok(_permit) = self.commands.acquire().await else {
+            return Remotely::NotBegun(SessionError::Closed);
+        };
+        let mut command = self.session.command(*program);
+        command
+            .args(arguments)
+            .stdin(openssh::Stdio::null())
+            .stdout(openssh::Stdio::piped())
+            .stderr(openssh::Stdio::piped());
+        let mut child = match command.spawn().await {
+            Ok(child) => child,
+            Err(error) => return Remotely::NotBegun(SessionError::Mux(error)),
+        };
+        let (stdout, stderr) = (child.stdout().take(), child.stderr().take());
+        let (status, printed) = tailed(child.wait(), stdout, stderr).await;
+        let exit_code = match status {
+            // Ended by a signal, it has no code.
+            Ok(status) => status.code().unwrap_or(KILLED),
+            Err(openssh::Error::RemoteProcessTerminated) if self.is_alive() => KILLED,
+            Err(error) => return Remotely::Lost(SessionError::Mux(error)),
+        };
+        Remotely::Ended(Ran {
+            exit_code: Some(exit_code),
+            output: printed.all,
+            stdout: printed.stdout,
         })
     }
 

@@ -5,6 +5,7 @@
 //!   |                        |-- forwarded socket --> /var/run/docker.sock   bollard, one channel per request
 //!   |                        |-- forwarded socket --> 127.0.0.1:8080         the service, for its verification
 //!   |                        |-- df, ss, cat /proc/PID/net/tcp               plain commands, no shell text of ours
+//!   |                        |-- flock, timeout, env, ./deploy.sh            the service's own programs
 //!   |                        `-- lifeline: `cat` on a pipe; the worker's death closes it and ends the master
 //!   `------- Host i-2 ---- ...
 //! ```
@@ -30,6 +31,7 @@ mod master;
 mod occupants;
 mod open_connections;
 mod pool;
+mod program;
 mod retention;
 mod settings;
 mod socket_dir;
@@ -45,4 +47,5 @@ pub use http::HttpAnswer;
 pub use images::{PullProgress, Pulled, RegistryImage};
 pub use occupants::Listener;
 pub use pool::{Host, Hosts};
+pub use program::{HostProgram, HostRan};
 pub use settings::{HostKeys, HostSettings};

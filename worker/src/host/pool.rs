@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::io;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -100,6 +101,14 @@ impl Hosts {
             shared: Arc::clone(&self.shared),
             slot: Arc::clone(slot),
         }
+    }
+
+    /// A file beside the sockets, for programs of which no two may run at once.
+    pub fn lock_file(&self, name: &str) -> PathBuf {
+        self.shared
+            .settings
+            .runtime_dir
+            .join(format!("drawgate.{name}.lock"))
     }
 
     /// SSH connections made so far, to all hosts.

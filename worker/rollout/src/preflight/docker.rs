@@ -193,7 +193,7 @@ fn reached<'a>(
             .find(|seen| seen.instance == host.instance)?;
         match &seen.view {
             HostView::Reached { beside, .. } => Some((host, beside.as_ref())),
-            HostView::Unreachable { .. } => None,
+            HostView::Answered { .. } | HostView::Unreachable { .. } => None,
         }
     })
 }

@@ -2,6 +2,7 @@
 
 mod alarms;
 mod balance;
+mod command;
 mod docker;
 mod registry;
 mod scaling;
@@ -115,7 +116,7 @@ impl RollPolicy {
 /// All findings, when at least one of them refuses the release.
 pub fn plan(
     request: &ReleaseRequest,
-    digest: &Digest,
+    digest: Option<&Digest>,
     definition: &ServiceDefinition,
     snapshot: &FleetSnapshot,
 ) -> Result<Plan, Vec<Finding>> {
@@ -127,6 +128,7 @@ pub fn plan(
         Ok(roll) => definition.roll = roll,
         Err(what) => findings.push(Finding::refuse("request", what, "leave the option out")),
     }
+    command::rollback_is_possible(request, digest, &hosts, &definition, &mut findings);
     docker::own_names(request, &hosts, snapshot, &definition, &mut findings);
     docker::platforms(&hosts, snapshot, &mut findings);
     registry::rules(request, &snapshot.image, &mut findings);
@@ -151,7 +153,7 @@ pub fn plan(
     }
     let mut plan = Plan {
         image: request.image.clone(),
-        digest: digest.clone(),
+        digest: digest.cloned(),
         version_name: request.version_name(),
         definition,
         hosts,
@@ -270,6 +272,7 @@ pub fn host_plan(
             what: why.clone(),
             hint: hint.clone(),
         }),
+        HostView::Answered { untold, .. } => command::told(host, untold.as_deref(), findings),
         HostView::Reached {
             disk_free_bytes,
             container,
@@ -340,7 +343,8 @@ fn fleet(hosts: &[HostPlan], definition: &ServiceDefinition, findings: &mut Vec<
         ));
     }
     let count = u32::try_from(hosts.len()).unwrap_or(u32::MAX);
-    let all_at_once = definition.roll.max_unavailable.of(count) >= count;
+    // Beside the worker nothing is taken out: whatever runs the service there keeps it up, or does not.
+    let all_at_once = definition.roll.max_unavailable.of(count) >= count && !definition.is_beside_worker();
     if all_at_once && !hosts.is_empty() && !definition.roll.allow_outage {
         let what = format!(
             "max_unavailable is {} of {count} hosts",

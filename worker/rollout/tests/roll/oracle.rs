@@ -4,7 +4,7 @@
 use drawgate_rollout::Release;
 use drawgate_schemas::Outcome;
 
-use crate::world::{Host, TARGET_GROUP, Target, Tenant, VALUE, Which, World, fresh_host, zone};
+use crate::world::{Container, Host, TARGET_GROUP, Target, Tenant, VALUE, Which, World, fresh_host, zone};
 
 /// How a host was before: as it was at the start, or as every newcomer is.
 fn was(before: &World, instance: &str) -> Host {
@@ -59,7 +59,10 @@ pub(crate) fn always(before: &World, world: &World, release: &Release) {
         "out in two zones: {}",
         context()
     );
-    for (zone_name, floor) in &plan.target_groups[TARGET_GROUP].zone_floors {
+    let Some(target_group) = plan.target_groups.get(TARGET_GROUP) else {
+        return;
+    };
+    for (zone_name, floor) in &target_group.zone_floors {
         let of_zone = world
             .hosts
             .iter()
@@ -72,7 +75,7 @@ pub(crate) fn always(before: &World, world: &World, release: &Release) {
         );
     }
     let healthy = world.hosts.values().filter(|host| host.healthy()).count();
-    let floor = plan.target_groups[TARGET_GROUP].floor as usize;
+    let floor = target_group.floor as usize;
     assert!(
         healthy + lost_by_fate >= floor,
         "{healthy} healthy, floor {floor}: {}",
@@ -130,11 +133,9 @@ pub(crate) fn differences(before: &World, world: &World, on_new: bool) -> Vec<St
 }
 
 fn is_on_new(world: &World, host: &Host) -> bool {
-    let wanted = world.definition.container().unwrap().restart;
-    let new = host
-        .new
-        .as_ref()
-        .is_some_and(|new| new.running && new.restart == wanted);
+    let container = world.definition.container();
+    let kept = |new: &Container| container.is_none_or(|wanted| new.restart == wanted.restart);
+    let new = host.new.as_ref().is_some_and(|new| new.running && kept(new));
     new && host.named == Some(Which::New) && !ran(host)
 }
 

@@ -10,7 +10,7 @@ use drawgate_schemas::{Options, limits};
 use crate::world::{ALARM, GROUP, TARGET_GROUP, World, definition, digest, id, request};
 
 fn planned(snapshot: &FleetSnapshot) -> Result<Plan, Vec<Finding>> {
-    plan(&request(), &digest('d'), &definition(), snapshot)
+    plan(&request(), Some(&digest('d')), &definition(), snapshot)
 }
 
 fn three() -> FleetSnapshot {
@@ -173,12 +173,14 @@ fn trap_18_a_host_port_that_a_process_holds_refuses() {
     assert!(planned(&snapshot).is_ok());
 
     let mut narrow = definition();
-    let Swap::Container(container) = &mut narrow.swap;
+    let Swap::Container(container) = &mut narrow.swap else {
+        panic!("is no container");
+    };
     container.ports[0].address = Some("10.0.0.1".to_owned());
     let plan_for = |address: &'static str| {
         let mut snapshot = three();
         listens(address, "tcp", None)(&mut snapshot);
-        plan(&request(), &digest('d'), &narrow, &snapshot)
+        plan(&request(), Some(&digest('d')), &narrow, &snapshot)
     };
     assert!(plan_for("127.0.0.1").is_ok(), "another address of the host");
     assert!(plan_for("10.0.0.1").is_err() && plan_for("0.0.0.0").is_err() && plan_for("[::]").is_err());
@@ -320,7 +322,7 @@ fn a_fleet_that_is_too_large_refuses() {
     let mut definition = definition();
     definition.roll.max_roll_ms = 24 * 3_600_000;
     let snapshot = World::new(limits::HOSTS, 1).snapshot();
-    assert!(plan(&request(), &digest('d'), &definition, &snapshot).is_ok());
+    assert!(plan(&request(), Some(&digest('d')), &definition, &snapshot).is_ok());
 }
 
 #[test]
@@ -334,7 +336,7 @@ fn all_hosts_at_once_refuses_unless_an_outage_is_allowed() {
     );
     let mut allowed = definition();
     allowed.roll.allow_outage = true;
-    let plan = plan(&request(), &digest('d'), &allowed, &snapshot).unwrap();
+    let plan = plan(&request(), Some(&digest('d')), &allowed, &snapshot).unwrap();
     assert_eq!(plan.target_groups[TARGET_GROUP].floor, 0);
 }
 
@@ -572,7 +574,7 @@ fn options_that_ask_for_less_care_are_refused_by_name() {
 fn an_option_that_asks_for_less_care_refuses_the_plan() {
     let mut request = request();
     request.options.max_unavailable = Some(2);
-    let findings = plan(&request, &digest('d'), &definition(), &three()).unwrap_err();
+    let findings = plan(&request, Some(&digest('d')), &definition(), &three()).unwrap_err();
     assert_eq!((findings.len(), findings[0].subject.as_str()), (1, "request"));
 }
 
@@ -580,7 +582,7 @@ fn an_option_that_asks_for_less_care_refuses_the_plan() {
 fn the_plan_holds_the_tightened_policy() {
     let mut request = request();
     request.options.min_drain_s = Some(45);
-    let plan = plan(&request, &digest('d'), &definition(), &three()).unwrap();
+    let plan = plan(&request, Some(&digest('d')), &definition(), &three()).unwrap();
     assert_eq!(plan.definition.roll.min_drain_ms, 45_000);
     assert_eq!(plan.drain_ms(&plan.hosts[0]), 45_000);
 }

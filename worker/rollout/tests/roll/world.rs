@@ -4,16 +4,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use drawgate_rollout::definition::{
-    AfterDefinition, AlarmDefinition, BeforeDefinition, ContainerDefinition, FleetSelector, OnFailure, Place,
-    PortMapping, Probe, Process, Protocol, RestartPolicy, RollPolicy, ServiceDefinition, SilenceBy, Swap,
-    VerifyDefinition,
+    AfterDefinition, AlarmDefinition, BeforeDefinition, CommandDefinition, CommandPlace, ContainerDefinition,
+    FleetSelector, OnFailure, Place, PortMapping, Probe, Process, Protocol, RestartPolicy, RollPolicy,
+    ServiceDefinition, SilenceBy, Surroundings, Swap, VerifyDefinition, VersionDefinition,
 };
 use drawgate_rollout::{
-    AlarmSnapshot, ContainerSnapshot, Evidence, Failure, Finding, FleetSnapshot, GroupSnapshot, HostPlan,
-    HostSnapshot, HostView, ImageSnapshot, LABEL_RELEASE, MemberSnapshot, Newcomer, Observation,
-    ObservedGroup, ObservedHost, ObservedParameter, ObservedTarget, Phase, Plan, Release, ScheduledAction,
-    Step, StepOutcome, Stranger, TargetGroupSnapshot, TargetSnapshot, WantedPlan, WantedSnapshot, WatchPlan,
-    limits, newcomer, plan,
+    AlarmSnapshot, BESIDE_WORKER, ContainerSnapshot, Evidence, Failure, Finding, FleetSnapshot,
+    GroupSnapshot, HostPlan, HostSnapshot, HostView, ImageSnapshot, LABEL_RELEASE, MemberSnapshot, Newcomer,
+    Observation, ObservedGroup, ObservedHost, ObservedParameter, ObservedTarget, Phase, Plan, Release,
+    ScheduledAction, Step, StepOutcome, Stranger, TargetGroupSnapshot, TargetSnapshot, WantedPlan,
+    WantedSnapshot, WatchPlan, limits, newcomer, plan,
 };
 use drawgate_schemas::{Digest, Direction, ReleaseRequest};
 use jiff::Timestamp;
@@ -308,7 +308,7 @@ pub(crate) fn fresh_host() -> Host {
 
 /// Instances with an odd number are in one zone, those with an even one in the other.
 pub(crate) fn zone(instance: &str) -> &'static str {
-    let n: usize = instance.trim_start_matches("i-").parse().unwrap();
+    let n: usize = instance.trim_start_matches("i-").parse().unwrap_or(0);
     if n.is_multiple_of(2) {
         "eu-west-1b"
     } else {
@@ -376,6 +376,39 @@ impl World {
             broken: Vec::new(),
             performed: Vec::new(),
         }
+    }
+
+    /// A service whose swap is a program of its own on each host, which tells the version too.
+    pub(crate) fn commanded(mut self) -> Self {
+        self.definition.swap = Swap::Command(CommandDefinition {
+            place: CommandPlace::Host { directory: None },
+            deploy: ["./deploy.sh", "--tag={tag}"].map(str::to_owned).into(),
+            rollback: ["./deploy.sh", "--tag={previous}"].map(str::to_owned).into(),
+            version: Some(VersionDefinition {
+                run: ["cat", "VERSION"].map(str::to_owned).into(),
+                is: Some("{tag}".to_owned()),
+            }),
+            env: BTreeMap::new(),
+            secrets: BTreeMap::new(),
+            timeout_ms: 60_000,
+        });
+        self
+    }
+
+    /// The same beside the worker: one swap, and no hosts.
+    pub(crate) fn beside_worker() -> Self {
+        let mut world = Self::new(1, 1).commanded();
+        world.definition.fleet = FleetSelector::BesideWorker;
+        world.definition.roll.allow_outage = false;
+        if let Swap::Command(command) = &mut world.definition.swap {
+            command.place = CommandPlace::Worker(Surroundings::default());
+        }
+        let host = Host {
+            target: Target::Absent,
+            ..fresh_host()
+        };
+        world.hosts = [(BESIDE_WORKER.to_owned(), host)].into();
+        world
     }
 
     /// With a lease of its own.
@@ -502,7 +535,8 @@ impl World {
         if step.reads() {
             return;
         }
-        let instance = step.instance().map(|id| format!("instance {id}"));
+        let instance = step.instance().filter(|id| *id != BESIDE_WORKER);
+        let instance = instance.map(|id| format!("instance {id}"));
         let missing = |name: &String| !self.locked.contains(name);
         if self.other.is_some() || release.touches().iter().any(missing) || instance.iter().any(missing) {
             self.broken.push(format!("{step} without its locks"));
@@ -597,6 +631,7 @@ impl World {
 
     /// A step of several calls, stopped between them.
     fn half(&mut self, release: &Release, step: &Step) {
+        let commanded = self.definition.command().is_some();
         match step {
             Step::Suspend { .. } => self.group_tag = Some(release.request.id.to_string()),
             Step::RunBefore { .. } => self.start_before(),
@@ -621,7 +656,9 @@ impl World {
                     Direction::Back => (&mut host.new, Which::Old),
                 };
                 if let Some(leaves) = leaves {
-                    leaves.restart = RestartPolicy::No;
+                    if !commanded {
+                        leaves.restart = RestartPolicy::No;
+                    }
                     leaves.running = false;
                 }
                 host.named = Some(comes);
@@ -742,7 +779,7 @@ impl World {
     fn inspect(&mut self, release: &Release) -> StepOutcome {
         let snapshot = self.snapshot();
         let digest = release.digest.as_ref().unwrap();
-        let planned = plan(&release.request, digest, &self.definition, &snapshot);
+        let planned = plan(&release.request, Some(digest), &self.definition, &snapshot);
         if self.other.as_ref().is_some_and(|other| other.is_about_to_end) {
             self.other_ends();
         }
@@ -1039,12 +1076,16 @@ impl World {
     }
 
     fn swap(&mut self, planned: &HostPlan, direction: Direction) -> StepOutcome {
+        let commanded = self.definition.command().is_some();
         let host = self.hosts.get_mut(&planned.instance).unwrap();
         if host.target != Target::Absent {
             self.broken.push(format!(
                 "{} swapped while it is {:?}",
                 planned.instance, host.target
             ));
+        }
+        if commanded {
+            return run_program(host, direction);
         }
         if direction == Direction::Forward {
             let Some(new) = &mut host.new else {
@@ -1202,7 +1243,7 @@ impl World {
         let named = host.named();
         ObservedHost {
             member: host.member,
-            version: None,
+            version: told(host),
             still: None,
             container: named.map(|(which, _)| container_id(&planned.instance, which)),
             image: named.map(|(which, _)| match which {
@@ -1211,17 +1252,44 @@ impl World {
             }),
             running: named.is_some_and(|(_, container)| container.running),
             release: named.and_then(|(_, container)| container.labels.get(LABEL_RELEASE).cloned()),
-            targets: vec![ObservedTarget {
-                target_group: TARGET_GROUP.to_owned(),
-                port: 8080,
-                state: state(host).to_owned(),
-            }],
+            targets: planned
+                .targets
+                .iter()
+                .map(|target| ObservedTarget {
+                    target_group: target.target_group.clone(),
+                    port: target.port,
+                    state: state(host).to_owned(),
+                })
+                .collect(),
             unseen: None,
         }
     }
 
     /// The fleet as `Inspect` sees it.
     pub(crate) fn snapshot(&self) -> FleetSnapshot {
+        let mut snapshot = self.snapshot_of_hosts();
+        for seen in snapshot
+            .hosts
+            .iter_mut()
+            .filter(|_| self.definition.command().is_some())
+        {
+            seen.view = HostView::Answered {
+                version: told(&self.hosts[&seen.instance]),
+                untold: None,
+            };
+        }
+        if self.definition.is_beside_worker() {
+            snapshot.groups.clear();
+            snapshot.target_groups.clear();
+            for seen in &mut snapshot.hosts {
+                seen.targets.clear();
+                seen.group = None;
+            }
+        }
+        snapshot
+    }
+
+    fn snapshot_of_hosts(&self) -> FleetSnapshot {
         let healthy = self.hosts.values().filter(|host| host.healthy()).count();
         let lifecycle = |host: &Host| if host.member { "InService" } else { "Terminating" };
         FleetSnapshot {
@@ -1318,12 +1386,38 @@ fn state(host: &Host) -> &'static str {
     }
 }
 
+/// What a script does that exchanges one program for another.
+fn run_program(host: &mut Host, direction: Direction) -> StepOutcome {
+    let comes = match direction {
+        Direction::Forward => Which::New,
+        Direction::Back => Which::Old,
+    };
+    let new = host.new.get_or_insert_with(old_container);
+    new.running = comes == Which::New;
+    if let Some(old) = &mut host.old {
+        old.running = comes == Which::Old;
+    }
+    host.named = Some(comes);
+    done(Evidence::Ran {
+        on: "a host".to_owned(),
+        output: Vec::new(),
+    })
+}
+
+fn told(host: &Host) -> Option<String> {
+    let (which, _) = host.named()?;
+    Some(match which {
+        Which::Old => "main-41".to_owned(),
+        Which::New => "main-42".to_owned(),
+    })
+}
+
 fn container_id(instance: &str, which: Which) -> String {
     format!("{instance}-{which:?}")
 }
 
 fn ran_before(planned: &HostPlan) -> bool {
-    planned.before.as_ref().is_some_and(|before| before.running)
+    planned.told_before.is_some() || planned.before.as_ref().is_some_and(|before| before.running)
 }
 
 /// The processes that this release suspends.

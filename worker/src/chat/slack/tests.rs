@@ -43,7 +43,7 @@ fn started(hosts: usize, expected_s: u64) -> Event {
         hosts: (0..hosts).map(host).collect(),
         from: Some("9d11ab0".to_owned()),
         to: "4f2c91e".to_owned(),
-        digest: format!("sha256:{}", "a".repeat(64)).parse().unwrap(),
+        digest: Some(format!("sha256:{}", "a".repeat(64)).parse().unwrap()),
         max_unavailable: 1,
         groups: vec![],
         target_groups: vec![],
@@ -54,7 +54,7 @@ fn started(hosts: usize, expected_s: u64) -> Event {
 
 fn ended(outcome: Outcome, summary: &str, hint: Option<&str>, left_over: &[&str]) -> Event {
     let receipt = Receipt {
-        digest: format!("sha256:{}", "a".repeat(64)).parse().unwrap(),
+        digest: Some(format!("sha256:{}", "a".repeat(64)).parse().unwrap()),
         tag_moved_to: None,
         wanted: None,
         duration_ms: 192_400,

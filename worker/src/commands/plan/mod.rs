@@ -69,7 +69,7 @@ async fn inspect(effects: &Effects, request: &ReleaseRequest) -> Result<Report, 
         CommandError::Fleet(outcome.failure().cloned().unwrap_or_else(unsaid))
     };
     let digest = effects.digest_of(request).await.map_err(failed)?;
-    let (fleet, inspection) = effects.plan(request, &digest).await.map_err(failed)?;
+    let (fleet, inspection) = effects.plan(request, digest.as_ref()).await.map_err(failed)?;
     Ok(Report::new(request, digest, fleet, inspection))
 }
 

@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Write as _};
 
-use drawgate_rollout::definition::{OnFailure, Place};
+use drawgate_rollout::definition::{CommandPlace, OnFailure, Place, Swap};
 use drawgate_rollout::{Cost, Finding, FleetSnapshot, HostSnapshot, HostView, Outlook, Plan, Severity};
 use drawgate_schemas::limits::cut;
 use drawgate_schemas::{Digest, Environment, ReleaseRequest, Service};
@@ -23,7 +23,8 @@ pub(super) struct Report {
     environment: Environment,
     service: Service,
     version: String,
-    digest: Digest,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    digest: Option<Digest>,
     /// Whether the release would be begun.
     possible: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -41,7 +42,7 @@ pub(super) struct Report {
 impl Report {
     pub(super) fn new(
         request: &ReleaseRequest,
-        digest: Digest,
+        digest: Option<Digest>,
         fleet: FleetSnapshot,
         inspection: Inspection,
     ) -> Self {
@@ -72,7 +73,10 @@ impl Report {
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{} {} -> {}", self.service, self.version, self.environment)?;
-        writeln!(f, "every host gets {}\n", self.digest)?;
+        match &self.digest {
+            Some(digest) => writeln!(f, "every host gets {digest}\n")?,
+            None => writeln!(f)?,
+        }
         self.hosts(f)?;
         if let (Some(plan), Some(outlook)) = (&self.plan, &self.outlook) {
             steps(f, plan, outlook)?;
@@ -135,6 +139,7 @@ impl Report {
 fn runs_now(host: &HostSnapshot) -> String {
     match (&host.view, host.before()) {
         (HostView::Unreachable { .. }, _) => "out of reach".to_owned(),
+        (HostView::Answered { version, .. }, _) => version.clone().unwrap_or_else(|| "not told".to_owned()),
         (_, Some(before)) if before.running => before.version_name,
         (_, Some(before)) => format!("{} (stopped)", before.version_name),
         (_, None) => "nothing".to_owned(),
@@ -183,11 +188,22 @@ fn part(cost: &Cost) -> String {
 }
 
 fn before_hosts(plan: &Plan) -> Vec<String> {
-    let mut steps = vec![format!(
-        "pull the image on {} hosts, {} at a time",
-        plan.hosts.len(),
-        plan.definition.roll.pull_concurrency
-    )];
+    let mut steps = vec![match &plan.definition.swap {
+        Swap::Container(_) => format!(
+            "pull the image on {} hosts, {} at a time",
+            plan.hosts.len(),
+            plan.definition.roll.pull_concurrency
+        ),
+        Swap::Command(command) => format!(
+            "{}: {}; back with: {}",
+            match command.place {
+                CommandPlace::Host { .. } => "a swap, on each host",
+                CommandPlace::Worker(_) => "a swap, once, beside the worker",
+            },
+            command.deploy.join(" "),
+            command.rollback.join(" ")
+        ),
+    }];
     if let Some(lease) = &plan.definition.lease_parameter {
         steps.push(format!("take the fleet's lease, {lease}"));
     }
@@ -261,18 +277,19 @@ fn after_hosts(plan: &Plan) -> Vec<String> {
 }
 
 fn time(f: &mut fmt::Formatter<'_>, plan: &Plan, outlook: &Outlook) -> fmt::Result {
-    let at_once = plan.at_once();
-    writeln!(
-        f,
-        "{} of {} hosts out at once{}",
-        at_once,
-        plan.hosts.len(),
-        if plan.definition.roll.zone_by_zone {
-            ", of one zone at a time"
-        } else {
-            ""
-        }
-    )?;
+    if !plan.definition.is_beside_worker() {
+        writeln!(
+            f,
+            "{} of {} hosts out at once{}",
+            plan.at_once(),
+            plan.hosts.len(),
+            if plan.definition.roll.zone_by_zone {
+                ", of one zone at a time"
+            } else {
+                ""
+            }
+        )?;
+    }
     for group in plan.target_groups.values() {
         writeln!(f, "{}: never fewer than {} healthy", group.name, group.floor)?;
     }

@@ -1,6 +1,7 @@
 //! The configuration as a whole, read from files on disk.
 
 mod between_files;
+mod commands;
 mod example;
 mod mistakes;
 mod noise;

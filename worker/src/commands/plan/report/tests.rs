@@ -37,8 +37,8 @@ fn report(definition: &ServiceDefinition, fleet: FleetSnapshot) -> Report {
     }))
     .unwrap();
     let digest: Digest = format!("sha256:{}", "e0".repeat(32)).parse().unwrap();
-    let inspection = plan(&request, &digest, definition, &fleet);
-    Report::new(&request, digest, fleet, inspection)
+    let inspection = plan(&request, Some(&digest), definition, &fleet);
+    Report::new(&request, Some(digest), fleet, inspection)
 }
 
 /// What is to be copied stays whole: a digest is the longest word.

@@ -1,0 +1,254 @@
+//! `[command]`: a swap that is done by programs of the service's own, on each host or beside the worker.
+
+use std::collections::BTreeMap;
+
+use drawgate_rollout::arguments::{PLACEHOLDERS, uses};
+use drawgate_rollout::definition::{CommandDefinition, CommandPlace, VersionDefinition};
+use drawgate_schemas::{Environment, Service};
+
+use super::container_section::Templates;
+use super::error::Problems;
+use super::hooks_section::fill;
+use super::limits as at;
+use super::placeholders::Template;
+use super::program_words::{self, program};
+use super::reader::{Field, Table};
+use super::secret_references::{self, SecretTemplate};
+
+/// The section's keys that no other section has.
+pub(super) const KEYS: [&str; 3] = ["deploy", "rollback", "version"];
+
+/// A command with the texts that depend on the environment.
+#[derive(Debug, Clone)]
+pub(super) struct Command {
+    fixed: CommandDefinition,
+    env: Templates,
+    secrets: BTreeMap<String, SecretTemplate>,
+    version: Option<Version>,
+    /// Where it is said that it runs beside the worker, or on the hosts.
+    pub(super) place_span: std::ops::Range<usize>,
+}
+
+#[derive(Debug, Clone)]
+struct Version {
+    run: Vec<Template>,
+    is: Option<String>,
+}
+
+impl Command {
+    /// The definition for one target.
+    pub(super) fn fill(&self, environment: &Environment, service: &Service) -> CommandDefinition {
+        let secrets = self.secrets.iter();
+        CommandDefinition {
+            env: fill(&self.env, environment, service),
+            secrets: secrets
+                .map(|(variable, secret)| (variable.clone(), secret.fill(environment, service)))
+                .collect(),
+            version: self.version.as_ref().map(|version| VersionDefinition {
+                run: version
+                    .run
+                    .iter()
+                    .map(|word| word.fill(environment, service))
+                    .collect(),
+                is: version.is.clone(),
+            }),
+            ..self.fixed.clone()
+        }
+    }
+
+    /// Whether its programs run beside the worker.
+    pub(super) fn is_beside_worker(&self) -> bool {
+        matches!(self.fixed.place, CommandPlace::Worker(_))
+    }
+
+    /// Placeholders that stand for nothing where its programs run.
+    pub(super) fn without(&self) -> Vec<&'static str> {
+        without(self.is_beside_worker())
+    }
+}
+
+fn without(beside_worker: bool) -> Vec<&'static str> {
+    if beside_worker {
+        program_words::BESIDE_WORKER.to_vec()
+    } else {
+        Vec::new()
+    }
+}
+
+/// Reads the section. `None` only with an error noted.
+pub(super) fn read(
+    mut table: Table<'_, '_>,
+    belongs: impl Fn(&str) -> Option<&'static str>,
+    problems: &mut Problems<'_>,
+) -> Option<Command> {
+    const DEPLOY: &str = "deploy = [\"./deploy.sh\", \"--tag={tag}\"]";
+    const ROLLBACK: &str =
+        "rollback = [\"./deploy.sh\", \"--tag={previous}\"], the way back to what ran before";
+    let place_field = table.require("run_on", PLACE, problems);
+    let around = program_words::surroundings(&mut table, problems);
+    let place = place_field
+        .as_ref()
+        .and_then(|field| place(field, around, problems));
+    let beside_worker = matches!(place, Some(CommandPlace::Worker(_)));
+    let only_in_checks = ["expected"];
+    let deploy_without = [&without(beside_worker)[..], &only_in_checks, &["previous"]].concat();
+    let rollback_without = [&without(beside_worker)[..], &only_in_checks].concat();
+    let deploy_field = table.require("deploy", DEPLOY, problems);
+    let deploy = deploy_field
+        .as_ref()
+        .and_then(|field| words(field, DEPLOY, &deploy_without, place.as_ref(), problems));
+    let rollback_field = table.require("rollback", ROLLBACK, problems);
+    let rollback = rollback_field
+        .as_ref()
+        .and_then(|field| words(field, ROLLBACK, &rollback_without, place.as_ref(), problems));
+    let version_field = table.take("version");
+    let version = version_field
+        .as_ref()
+        .and_then(|field| read_version(field, &deploy_without, problems));
+    if let (Some(rollback), None, Some(field)) = (&rollback, &version_field, &rollback_field)
+        && uses(rollback, "previous")
+    {
+        let hint = "say version = { run = [\"cat\", \"VERSION\"], is = \"{tag}\" }: what it prints before the roll is {previous}";
+        field.invalid_hint("nothing tells what {previous} is", hint, problems);
+    }
+    let env = table
+        .take("env")
+        .map(|field| program_words::env(&field, problems))
+        .unwrap_or_default();
+    let secrets = table
+        .take("secrets")
+        .map(|field| secrets(&field, &env, beside_worker, problems))
+        .unwrap_or_default();
+    let timeout_ms = table
+        .take("timeout")
+        .and_then(|field| field.duration(at::HOOK_TIMEOUT, problems));
+    table.refuse_as(
+        "verify",
+        "has a section of its own",
+        "write [verify] command = [\"./check.sh\", \"{expected}\"], with attempts and interval",
+        problems,
+    );
+    table.finish(belongs, problems);
+    Some(Command {
+        fixed: CommandDefinition {
+            place: place?,
+            // Without them an error is noted, and the file refused: the other sections are judged all the same.
+            deploy: deploy.unwrap_or_default(),
+            rollback: rollback.unwrap_or_default(),
+            version: None,
+            env: BTreeMap::new(),
+            secrets: BTreeMap::new(),
+            timeout_ms: timeout_ms.unwrap_or(at::HOOK_TIMEOUT_DEFAULT_MS),
+        },
+        env,
+        secrets,
+        version,
+        place_span: place_field.map_or(0..0, |field| field.span.clone()),
+    })
+}
+
+const PLACE: &str =
+    "run_on = \"host\" (on each host, over SSH) or run_on = \"worker\" (once, on the bastion)";
+
+fn place(
+    field: &Field<'_, '_>,
+    around: drawgate_rollout::definition::Surroundings,
+    problems: &mut Problems<'_>,
+) -> Option<CommandPlace> {
+    match field.plain_text(problems)? {
+        "worker" => Some(CommandPlace::Worker(around)),
+        "host" => {
+            if !around.pass_env.is_empty() {
+                let hint = "remove `pass_env`; `env` gives a program on a host its variables";
+                field.invalid_hint("a host has nothing of the worker's environment", hint, problems);
+            }
+            Some(CommandPlace::Host {
+                directory: around.directory,
+            })
+        }
+        other => {
+            field.invalid_hint(
+                format!("{other:?} is no place to run"),
+                format!("write {PLACE}"),
+                problems,
+            );
+            None
+        }
+    }
+}
+
+fn words(
+    field: &Field<'_, '_>,
+    example: &str,
+    without: &[&str],
+    place: Option<&CommandPlace>,
+    problems: &mut Problems<'_>,
+) -> Option<Vec<String>> {
+    let words = program(field, example, without, problems)?;
+    if words.first().is_some_and(|name| name.contains('=')) {
+        let hint = "name the program first; variables go into `env`";
+        field.invalid_hint("the program's name has an equals sign", hint, problems);
+        return None;
+    }
+    // On a host a path is relative to the login's home.
+    if let Some(CommandPlace::Worker(around)) = place {
+        program_words::needs_directory(&words, around.directory.as_deref(), field, problems);
+    }
+    Some(words)
+}
+
+fn read_version(field: &Field<'_, '_>, without: &[&str], problems: &mut Problems<'_>) -> Option<Version> {
+    const RUN: &str = "run = [\"cat\", \"VERSION\"]";
+    let mut table = field.table(problems)?;
+    let run = table.require("run", RUN, problems)?;
+    let items = run.list(at::LIST, RUN, problems)?;
+    if items.is_empty() {
+        run.invalid_hint("has no words", format!("write {RUN}"), problems);
+        return None;
+    }
+    let words: Vec<Template> = items.iter().filter_map(|item| item.template(problems)).collect();
+    let is = table.take("is").and_then(|field| {
+        let text = field.text(problems)?;
+        let known = |word: &str| {
+            let mut names = PLACEHOLDERS.iter().map(|(name, _)| *name);
+            names.any(|name| name == word && !without.contains(&name))
+        };
+        let unknown = drawgate_rollout::arguments::pieces(text)
+            .into_iter()
+            .find_map(|piece| match piece {
+                drawgate_rollout::arguments::Piece::Placeholder(word) if !known(word) => {
+                    Some(word.to_owned())
+                }
+                _ => None,
+            });
+        if let Some(word) = unknown {
+            field.invalid_hint(
+                format!("unknown placeholder {{{word}}}"),
+                "write {tag}, {revision} or {version}",
+                problems,
+            );
+            return None;
+        }
+        Some(text.to_owned())
+    });
+    table.finish(|_| None, problems);
+    (words.len() == items.len()).then_some(Version { run: words, is })
+}
+
+fn secrets(
+    field: &Field<'_, '_>,
+    env: &Templates,
+    beside_worker: bool,
+    problems: &mut Problems<'_>,
+) -> BTreeMap<String, SecretTemplate> {
+    if !beside_worker {
+        let hint = "let the program read them on the host, by the host's own role";
+        field.invalid_hint(
+            "secrets are for run_on = \"worker\": on a host they would stand in the list of processes",
+            hint,
+            problems,
+        );
+        return BTreeMap::new();
+    }
+    secret_references::read(field, env, problems)
+}

@@ -1,0 +1,433 @@
+//! Programs of the service's own in place of a container: on the host over SSH, or beside the worker.
+//!
+//! ```text
+//!   deploy -> what runs now? -> [verify]        back: rollback -> what runs now? -> [verify]
+//! ```
+//! A program that was broken off is run again, once the first has ended: it has to bear that. What it printed goes with
+//! its failure; what it leaves behind only `version` tells.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use drawgate_rollout::arguments::Values;
+use drawgate_rollout::definition::{
+    CommandDefinition, CommandPlace, Probe, ServiceDefinition, Surroundings, VersionDefinition,
+};
+use drawgate_rollout::{
+    BESIDE_WORKER, Evidence, Failure, HostPlan, HostSnapshot, HostView, ObservedHost, StepOutcome,
+};
+use drawgate_schemas::Direction;
+use drawgate_schemas::limits::{TEXT_CHARS, cut};
+use tokio::time::{Instant, timeout};
+
+use super::hooks::{ROOT, last_of};
+use super::inspect::{HOST_LOOK, address};
+use super::outcome::{Effect, Sorted, either, not_yet, refused};
+use super::verify::http_probe;
+use super::{Effects, Task};
+use crate::aws::Instance;
+use crate::host::{Host, HostError, HostProgram, HostRan};
+use crate::program::{self, Program, Ran};
+
+/// How long a program may take that only tells which version runs.
+const TELL: Duration = Duration::from_secs(10);
+
+/// Where a program runs, and what it finds there.
+struct Setting<'a> {
+    command: &'a CommandDefinition,
+    definition: &'a ServiceDefinition,
+    values: &'a Values,
+    /// What is not for an argument list.
+    secrets: BTreeMap<String, String>,
+}
+
+/// How a program is run: for how long, and whether it is the only one.
+#[derive(Clone, Copy)]
+struct Bounds {
+    limit: Duration,
+    alone: Option<Duration>,
+}
+
+impl Effects {
+    pub(super) async fn run_swap(
+        &self,
+        task: Task<'_>,
+        host: &HostPlan,
+        command: &CommandDefinition,
+        direction: Direction,
+    ) -> StepOutcome {
+        either(self.try_run_swap(task, host, command, direction).await)
+    }
+
+    async fn try_run_swap(
+        &self,
+        task: Task<'_>,
+        host: &HostPlan,
+        command: &CommandDefinition,
+        direction: Direction,
+    ) -> Effect<StepOutcome> {
+        let words = match direction {
+            Direction::Forward => &command.deploy,
+            Direction::Back => &command.rollback,
+        };
+        let limit = Duration::from_millis(command.timeout_ms);
+        let bounds = Bounds {
+            limit,
+            alone: Some(limit),
+        };
+        let ran = self
+            .run_for(task, host, command, words, direction, bounds)
+            .await?;
+        let name = words.first().map_or("", String::as_str);
+        judged(name, &ran, command.timeout_ms)?;
+        if let Some((version, wanted)) = is_to_be(task, host, command, direction) {
+            let told = self.tell(host, command, version).await?;
+            if told != wanted {
+                let what = format!("{name} ended well, and what runs is {told}, not {wanted}");
+                let failure = Failure::new(what).with_logs(ran.output);
+                return Err(StepOutcome::Refused { failure });
+            }
+        }
+        Ok(StepOutcome::Done {
+            evidence: Evidence::Ran {
+                on: host.instance.clone(),
+                output: ran.output,
+            },
+        })
+    }
+
+    /// One look of `[verify]`.
+    pub(super) async fn check(
+        &self,
+        task: Task<'_>,
+        host: &HostPlan,
+        command: &CommandDefinition,
+        direction: Direction,
+    ) -> Effect<StepOutcome> {
+        let verify = &task.plan.definition.verify;
+        let limit = Duration::from_millis(verify.timeout_ms);
+        let words = match &verify.probe {
+            Probe::Running | Probe::Healthcheck => return Ok(StepOutcome::already()),
+            Probe::Http { path, port, status } => {
+                return match http_probe(&self.host(host), path, *port, *status, limit).await {
+                    None => Ok(StepOutcome::done()),
+                    Some(what) => not_yet(what),
+                };
+            }
+            Probe::Command(words) => words,
+        };
+        let bounds = Bounds { limit, alone: None };
+        let ran = self
+            .run_for(task, host, command, words, direction, bounds)
+            .await?;
+        let name = words.first().map_or("", String::as_str);
+        match judged(name, &ran, verify.timeout_ms) {
+            Ok(()) => Ok(StepOutcome::done()),
+            // It may pass at its next attempt.
+            Err(StepOutcome::Refused { failure }) => Err(StepOutcome::Transient { failure }),
+            Err(other) => Err(other),
+        }
+    }
+
+    /// What runs at the end, where the service's own program tells it.
+    pub(super) async fn observe_version(&self, task: Task<'_>, host: &HostPlan, seen: &mut ObservedHost) {
+        let command = task.plan.definition.command();
+        let Some((command, version)) = command.and_then(|command| Some((command, command.version.as_ref()?)))
+        else {
+            return;
+        };
+        match timeout(HOST_LOOK, self.tell(host, command, version)).await {
+            Err(_) => seen.unseen = Some("no answer".to_owned()),
+            Ok(Ok(told)) => seen.version = Some(told),
+            Ok(Err(outcome)) => seen.unseen = outcome.failure().map(|failure| failure.what.clone()),
+        }
+    }
+
+    async fn tell(
+        &self,
+        host: &HostPlan,
+        command: &CommandDefinition,
+        version: &VersionDefinition,
+    ) -> Effect<String> {
+        let ran = match &command.place {
+            CommandPlace::Host { directory } => {
+                let program = HostProgram {
+                    words: &version.run,
+                    env: &BTreeMap::new(),
+                    directory: directory.as_deref(),
+                    limit: TELL,
+                    lock: None,
+                };
+                match self.host(host).run_program(program).await.sorted()? {
+                    HostRan::Ended(ran) => ran,
+                    HostRan::Held => return not_yet(HELD),
+                }
+            }
+            CommandPlace::Worker(around) => tell_beside(&version.run, around).await?,
+        };
+        told(&version.run, &ran).or_else(not_yet)
+    }
+
+    async fn run_for(
+        &self,
+        task: Task<'_>,
+        host: &HostPlan,
+        command: &CommandDefinition,
+        words: &[String],
+        direction: Direction,
+        bounds: Bounds,
+    ) -> Effect<Ran> {
+        let Some(values) = task.release.values_on(host) else {
+            return refused("there is no plan yet");
+        };
+        let expected = match direction {
+            Direction::Forward => Some(wanted(task, host, command)),
+            Direction::Back => host.told_before.clone(),
+        };
+        let values = &values.with("expected", Some(&expected.unwrap_or_default()));
+        let secrets = match command.place {
+            CommandPlace::Worker(_) => self.secret_values(task).await?,
+            CommandPlace::Host { .. } => BTreeMap::new(),
+        };
+        let setting = Setting {
+            command,
+            definition: &task.plan.definition,
+            values,
+            secrets,
+        };
+        self.run_in(&setting, &self.host(host), words, bounds).await
+    }
+
+    async fn run_in(
+        &self,
+        setting: &Setting<'_>,
+        host: &Host,
+        words: &[String],
+        bounds: Bounds,
+    ) -> Effect<Ran> {
+        let filled = |text: &String| {
+            setting
+                .values
+                .fill(text)
+                .or_else(|missing| refused(missing.to_string()))
+        };
+        let words: Vec<String> = words.iter().map(filled).collect::<Effect<_>>()?;
+        let mut env = setting.values.environment();
+        env.extend(setting.command.env.clone());
+        env.extend(setting.secrets.clone());
+        let lock = format!(
+            "{}.{}",
+            setting.definition.environment, setting.definition.service
+        );
+        match &setting.command.place {
+            CommandPlace::Host { directory } => {
+                let lock = format!(".drawgate.{lock}.lock");
+                let ran = host
+                    .run_program(HostProgram {
+                        words: &words,
+                        env: &env,
+                        directory: directory.as_deref(),
+                        limit: bounds.limit,
+                        lock: bounds.alone.map(|wait| (lock.as_str(), wait)),
+                    })
+                    .await
+                    .sorted()?;
+                match ran {
+                    HostRan::Ended(ran) => Ok(ran),
+                    HostRan::Held => not_yet(HELD),
+                }
+            }
+            CommandPlace::Worker(around) => {
+                let lock = bounds.alone.map(|_| self.hosts.lock_file(&lock));
+                run_beside(&words, &env, around, lock, bounds).await
+            }
+        }
+    }
+
+    /// What a host tells before anything is done to it. That nothing of the service runs there now is a part of it.
+    pub(super) async fn told_by_host(
+        &self,
+        instance: &Instance,
+        command: &CommandDefinition,
+        definition: &ServiceDefinition,
+    ) -> Result<HostView, HostError> {
+        let host = self.hosts.host(&instance.id, address(instance));
+        let nothing = ["true".to_owned()];
+        let words = command
+            .version
+            .as_ref()
+            .map_or(&nothing[..], |version| &version.run);
+        let directory = match &command.place {
+            CommandPlace::Host { directory } => directory.as_deref(),
+            CommandPlace::Worker(_) => None,
+        };
+        let lock = format!(".drawgate.{}.{}.lock", definition.environment, definition.service);
+        let ran = host
+            .run_program(HostProgram {
+                words,
+                env: &BTreeMap::new(),
+                directory,
+                limit: TELL,
+                lock: Some((&lock, Duration::ZERO)),
+            })
+            .await?;
+        Ok(match ran {
+            HostRan::Held => answered(Err(HELD.to_owned())),
+            HostRan::Ended(ran) if command.version.is_none() => match ran.exit_code {
+                Some(0) => answered(Ok(None)),
+                _ => answered(Err(format!(
+                    "programs cannot be run there{}",
+                    last_of(&ran.output)
+                ))),
+            },
+            HostRan::Ended(ran) => answered(told(words, &ran).map(Some)),
+        })
+    }
+
+    /// What stands in the place of a host where programs run beside the worker.
+    pub(super) async fn beside_worker(&self, definition: &ServiceDefinition) -> HostSnapshot {
+        HostSnapshot {
+            instance: BESIDE_WORKER.to_owned(),
+            state: "running".to_owned(),
+            address: String::new(),
+            zone: String::new(),
+            group: None,
+            targets: Vec::new(),
+            view: self.told_beside(definition).await,
+        }
+    }
+
+    async fn told_beside(&self, definition: &ServiceDefinition) -> HostView {
+        let Some(command) = definition.command() else {
+            return answered(Ok(None));
+        };
+        let (Some(version), CommandPlace::Worker(around)) = (&command.version, &command.place) else {
+            return answered(Ok(None));
+        };
+        answered(match tell_beside(&version.run, around).await {
+            Ok(ran) => told(&version.run, &ran).map(Some),
+            Err(outcome) => Err(outcome
+                .failure()
+                .map_or_else(String::new, |failure| failure.what.clone())),
+        })
+    }
+}
+
+/// What is said of a program that another one keeps out.
+const HELD: &str =
+    "a program of this service is under way there, of a release that was broken off or by hand";
+
+fn answered(told: Result<Option<String>, String>) -> HostView {
+    match told {
+        Ok(version) => HostView::Answered {
+            version,
+            untold: None,
+        },
+        Err(why) => HostView::Answered {
+            version: None,
+            untold: Some(why),
+        },
+    }
+}
+
+async fn tell_beside(words: &[String], around: &Surroundings) -> Effect<Ran> {
+    let bounds = Bounds {
+        limit: TELL,
+        alone: None,
+    };
+    run_beside(words, &BTreeMap::new(), around, None, bounds).await
+}
+
+async fn run_beside(
+    words: &[String],
+    env: &BTreeMap<String, String>,
+    around: &Surroundings,
+    lock: Option<PathBuf>,
+    bounds: Bounds,
+) -> Effect<Ran> {
+    let program = Program {
+        words,
+        env,
+        pass_env: &around.pass_env,
+        directory: around.directory.as_deref().unwrap_or(ROOT),
+        until: Instant::now() + bounds.limit + bounds.alone.map_or(Duration::ZERO, |_| program::LOCK_WAIT),
+        lock: lock.as_deref(),
+    };
+    let name = words.first().map_or("", String::as_str);
+    program::run(Path::new(program::SELF), program)
+        .await
+        .or_else(|error| refused(format!("{name} could not be started: {error}")))
+}
+
+/// What a program's end says; a definite no unless it ended well.
+fn judged(name: &str, ran: &Ran, timeout_ms: u64) -> Effect<()> {
+    let (what, hint) = match ran.exit_code {
+        Some(0) => return Ok(()),
+        None => (format!("{name} did not end within {} s", timeout_ms / 1000), None),
+        Some(code @ (126 | 127)) => (
+            format!(
+                "{name} could not be started, exit code {code}{}",
+                last_of(&ran.output)
+            ),
+            Some("see that it is there, may be executed, and stands in the service's file with its path"),
+        ),
+        Some(code) => (
+            format!("{name} ended with exit code {code}{}", last_of(&ran.output)),
+            None,
+        ),
+    };
+    let failure = Failure::new(what).with_logs(ran.output.clone());
+    Err(StepOutcome::Refused {
+        failure: match hint {
+            Some(hint) => failure.with_hint(hint),
+            None => failure,
+        },
+    })
+}
+
+/// The version in what a program printed: its one line.
+fn told(words: &[String], ran: &Ran) -> Result<String, String> {
+    let name = words.first().map_or("", String::as_str);
+    if let Err(outcome) = judged(name, ran, u64::try_from(TELL.as_millis()).unwrap_or(u64::MAX)) {
+        let what = outcome.failure().map(|failure| failure.what.clone());
+        return Err(what.unwrap_or_default());
+    }
+    let mut lines = ran
+        .stdout
+        .iter()
+        .map(|line| line.trim())
+        .filter(|line| !line.is_empty());
+    match (lines.next(), lines.next()) {
+        (Some(line), None) if line.chars().count() <= TEXT_CHARS => Ok(line.to_owned()),
+        (None, _) => Err(format!("{name} printed nothing")),
+        (Some(line), _) => Err(format!(
+            "{name} printed more than one short line, beginning with {:?}",
+            cut(line, 80)
+        )),
+    }
+}
+
+/// What `version` is to print once a swap has ended well, where it tells.
+fn is_to_be<'a>(
+    task: Task<'_>,
+    host: &HostPlan,
+    command: &'a CommandDefinition,
+    direction: Direction,
+) -> Option<(&'a VersionDefinition, String)> {
+    let version = command.version.as_ref()?;
+    version.is.as_ref()?;
+    let wanted = match direction {
+        Direction::Forward => wanted(task, host, command),
+        Direction::Back => host.told_before.clone()?,
+    };
+    Some((version, wanted))
+}
+
+/// The wanted version as `version` prints it, or else as a person calls it.
+fn wanted(task: Task<'_>, host: &HostPlan, command: &CommandDefinition) -> String {
+    let is = command.version.as_ref().and_then(|version| version.is.as_ref());
+    let values = task.release.values_on(host);
+    let filled = is.zip(values).and_then(|(is, values)| values.fill(is).ok());
+    filled.unwrap_or_else(|| task.plan.version_name.clone())
+}
