@@ -52,6 +52,20 @@ Examples:
   drawgate show --logs ID
   drawgate show --format json ID | jq .state";
 
+const PAUSE_EXAMPLES: &str = "\
+Examples:
+  drawgate pause 0193a5b1-7c2e-7d10-8a44-5c1f2e9b0d7c --reason 'looking at the errors'
+  drawgate resume ID
+
+Paused for longer than roll.max_pause of the service's file, it goes back by itself.";
+
+const CANCEL_EXAMPLES: &str = "\
+Examples:
+  drawgate cancel 0193a5b1-7c2e-7d10-8a44-5c1f2e9b0d7c
+  drawgate cancel ID --yes --reason 'wrong branch'; drawgate watch ID
+
+Exit code 0 says that the order was taken; `drawgate watch ID` ends with 7 when all is as before.";
+
 /// Publishes release messages and follows releases to their end.
 #[derive(Debug, Parser)]
 #[command(name = "drawgate", version, after_help = EXIT_CODES, max_term_width = 100)]
@@ -73,6 +87,14 @@ pub(crate) enum Command {
     /// Show a release: its request, where it stands, what happened, and its receipt.
     #[command(after_help = SHOW_EXAMPLES)]
     Show(ShowArgs),
+    /// Pause a release: hosts that are out come back into service, then nothing is done until it is resumed.
+    #[command(after_help = PAUSE_EXAMPLES)]
+    Pause(OrderArgs),
+    /// Tell a paused release to go on.
+    Resume(OrderArgs),
+    /// Cancel a release: what it touched goes back to what it ran before.
+    #[command(after_help = CANCEL_EXAMPLES)]
+    Cancel(OrderArgs),
 }
 
 /// The arguments of `publish`.
@@ -179,6 +201,26 @@ pub(crate) struct ShowArgs {
     /// Add the last lines of containers that failed
     #[arg(long)]
     pub(crate) logs: bool,
+    /// text: for people. json: one object
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub(crate) format: Format,
+    /// The broker.
+    #[command(flatten)]
+    pub(crate) broker: BrokerArgs,
+}
+
+/// The arguments of `pause`, `resume` and `cancel`.
+#[derive(Debug, Args)]
+pub(crate) struct OrderArgs {
+    /// The release's id
+    #[arg(value_name = "ID")]
+    pub(crate) release: ReleaseId,
+    /// Why, for the people who watch
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) reason: Option<Text<LONG_TEXT_CHARS>>,
+    /// Do not ask whether it is meant
+    #[arg(long)]
+    pub(crate) yes: bool,
     /// text: for people. json: one object
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub(crate) format: Format,
@@ -330,6 +372,8 @@ mod tests {
         insta::assert_snapshot!("help_publish", help(Some("publish")));
         insta::assert_snapshot!("help_watch", help(Some("watch")));
         insta::assert_snapshot!("help_show", help(Some("show")));
+        insta::assert_snapshot!("help_pause", help(Some("pause")));
+        insta::assert_snapshot!("help_cancel", help(Some("cancel")));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::error::Error;
 
-use drawgate_schemas::{InvalidName, ReleaseId};
+use drawgate_schemas::{InvalidName, Order, ReleaseId};
 
 use crate::broker::{AddressError, AskError, ConnectError, PublishError, SubscribeError};
 use crate::exit::Exit;
@@ -89,6 +89,28 @@ pub(crate) enum CommandError {
         /// Who said so.
         workers: Vec<String>,
     },
+    /// An order was not taken.
+    #[error("{order} was not taken: {why}")]
+    NotTaken {
+        /// Which.
+        order: Order,
+        /// Why not.
+        why: String,
+    },
+    /// Nobody said what became of an order.
+    #[error("no worker said within {} s what became of it: the order to {order} may have been taken or not", limits::ANSWER.as_secs())]
+    NoWord {
+        /// To which release.
+        release: ReleaseId,
+        /// Which.
+        order: Order,
+    },
+    /// Nobody said that it is meant.
+    #[error("nothing was cancelled")]
+    Unsure {
+        /// Which release.
+        release: ReleaseId,
+    },
     /// No worker answered.
     #[error("no worker answered within {} s", limits::ANSWER.as_secs())]
     Silence,
@@ -134,9 +156,13 @@ impl CommandError {
     /// How the process ends.
     pub(crate) fn exit(&self) -> Exit {
         match self {
-            Self::Address(_) | Self::Request(_) | Self::Fill(_) | Self::Id(_) | Self::Unknown { .. } => {
-                Exit::Usage
-            }
+            Self::Address(_)
+            | Self::Request(_)
+            | Self::Fill(_)
+            | Self::Id(_)
+            | Self::Unsure { .. }
+            | Self::Unknown { .. } => Exit::Usage,
+            Self::NotTaken { .. } => Exit::Rejected,
             Self::Stopped { .. } | Self::Stdout(_) => Exit::GaveUp,
             Self::Connect(_)
             | Self::Away { .. }
@@ -144,6 +170,7 @@ impl CommandError {
             | Self::Subscribe(_)
             | Self::Ask(_)
             | Self::Silence
+            | Self::NoWord { .. }
             | Self::Refused { .. }
             | Self::System(_) => Exit::Broker,
         }
@@ -169,6 +196,9 @@ impl CommandError {
                 "check the id; a message that still waits in its queue is not known yet, and a refused one never is"
                     .to_owned(),
             ),
+            Self::NotTaken { .. } => Some("drawgate show ID says where it stands".to_owned()),
+            Self::NoWord { release, .. } => Some(format!("drawgate show {release} says whether it was")),
+            Self::Unsure { release } => Some(format!("drawgate cancel {release} --yes")),
             Self::Silence => Some(
                 "the broker is there and the workers are not: systemctl status drawgate-worker on the bastion"
                     .to_owned(),

@@ -24,6 +24,7 @@ mod watching;
 use std::process::ExitCode;
 
 use clap::Parser;
+use drawgate_schemas::Order;
 
 use crate::cli::{Cli, Command};
 use crate::error::CommandError;
@@ -48,6 +49,9 @@ fn run(cli: Cli) -> Result<Exit, CommandError> {
             Command::Publish(args) => commands::publish(*args).await,
             Command::Watch(args) => commands::watch(&args).await,
             Command::Show(args) => commands::show(&args).await,
+            Command::Pause(args) => commands::order(Order::Pause, &args).await,
+            Command::Resume(args) => commands::order(Order::Resume, &args).await,
+            Command::Cancel(args) => commands::order(Order::Cancel, &args).await,
         }
     });
     // A connection that hangs must not keep the process.

@@ -11,7 +11,8 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::image::Digest;
-use crate::name::{Environment, ReleaseId, Service};
+use crate::limits::LONG_TEXT_CHARS;
+use crate::name::{Environment, ReleaseId, Service, Text};
 use crate::receipt::Receipt;
 use crate::rejection::Rejection;
 use crate::request::Version1;
@@ -106,7 +107,9 @@ pub enum Event {
         /// The end of that while.
         until: Timestamp,
     },
-    /// Something failed: from here on the way leads back.
+    /// A person gave an order, and it was taken.
+    Ordered(Ordered),
+    /// Something failed, or was cancelled: from here on the way leads back.
     TurnedBack {
         /// What failed.
         reason: String,
@@ -176,6 +179,11 @@ impl Event {
             Self::Hook(_) => "hook",
             Self::Host(_) => "host",
             Self::Baking { .. } => "baking",
+            Self::Ordered(ordered) => match ordered.order {
+                Order::Pause => "paused",
+                Order::Resume => "continued",
+                Order::Cancel => "cancelling",
+            },
             Self::TurnedBack { .. } => "turned_back",
             Self::Joined { .. } => "joined",
             Self::Published { .. } => "published",
@@ -233,6 +241,40 @@ pub struct Suspension {
     pub processes: Vec<String>,
     /// Processes that somebody else had suspended before: left alone.
     pub left_alone: Vec<String>,
+}
+
+/// An order that was taken.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Ordered {
+    /// Which.
+    pub order: Order,
+    /// Who gave it: the name that the broker vouches for.
+    pub by: String,
+    /// Why, in that person's words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Text<LONG_TEXT_CHARS>>,
+}
+
+/// What a person may order of a release.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Order {
+    /// Hosts that are out come back into service; then nothing is done until it is told to go on, for `max_pause` at most.
+    Pause,
+    /// Go on.
+    Resume,
+    /// End it: what was touched goes back, as after a failure.
+    Cancel,
+}
+
+impl fmt::Display for Order {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Pause => "pause",
+            Self::Resume => "resume",
+            Self::Cancel => "cancel",
+        })
+    }
 }
 
 /// How far a hook is.

@@ -16,12 +16,12 @@ pub mod schema;
 pub mod topology;
 
 pub use event::{
-    Direction, Ended, Event, Hook, HookProgress, HookState, HostPhase, HostProgress, HostRef, Outcome,
-    Started, StatusEvent, Suspension,
+    Direction, Ended, Event, Hook, HookProgress, HookState, HostPhase, HostProgress, HostRef, Order, Ordered,
+    Outcome, Started, StatusEvent, Suspension,
 };
 pub use image::{Digest, ImageReference};
 pub use name::{Environment, InvalidName, ReleaseId, Service, Site, Text};
-pub use question::{Answer, Ask, HostLogs, Question, ReleaseState, ReleaseView, Reply};
+pub use question::{Answer, Ask, GiveOrder, HostLogs, Question, ReleaseState, ReleaseView, Reply};
 pub use receipt::{
     AlarmReceipt, GroupReceipt, HookReceipt, HostReceipt, PhaseTime, Receipt, TargetReceipt, WantedReceipt,
 };

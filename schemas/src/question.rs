@@ -6,10 +6,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::event::{Outcome, StatusEvent};
+use crate::event::{Order, Outcome, StatusEvent};
 use crate::image::Digest;
-use crate::limits;
-use crate::name::ReleaseId;
+use crate::limits::{self, LONG_TEXT_CHARS};
+use crate::name::{ReleaseId, Text};
 use crate::rejection::{Rejection, RejectionCode};
 use crate::request::{ReleaseRequest, Version1};
 
@@ -42,6 +42,21 @@ pub enum Ask {
         #[serde(default)]
         logs: bool,
     },
+    /// An order to one release. Asked again with the same id, it is given once.
+    Order(GiveOrder),
+}
+
+/// An order of a person to one release.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct GiveOrder {
+    /// To which release.
+    pub release: ReleaseId,
+    /// What it is to do.
+    pub order: Order,
+    /// Why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Text<LONG_TEXT_CHARS>>,
 }
 
 /// An answer.
@@ -63,6 +78,20 @@ pub struct Answer {
 pub enum Reply {
     /// The release is in this worker's ledger.
     Show(Box<ReleaseView>),
+    /// The order was taken, now or when it was asked before.
+    Taken {
+        /// To which release.
+        release: ReleaseId,
+        /// What follows, for a person.
+        what: String,
+    },
+    /// The order was not taken, and nothing was changed.
+    NotTaken {
+        /// To which release.
+        release: ReleaseId,
+        /// Why not, and the way out.
+        why: String,
+    },
     /// This worker does not know the release; another one may.
     UnknownRelease {
         /// The release that was asked for.

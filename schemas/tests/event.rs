@@ -183,7 +183,9 @@ fn question() -> Value {
 #[test]
 fn questions_are_read_strictly() {
     let decode = |body: &Value| Question::decode(body.to_string().as_bytes());
-    let Ask::Show { after, logs, .. } = decode(&question()).unwrap().ask;
+    let Ask::Show { after, logs, .. } = decode(&question()).unwrap().ask else {
+        panic!("is no question");
+    };
     assert_eq!((after, logs), (0, false));
     for (pointer, key) in [("", "new"), ("/ask", "new")] {
         let mut body = question();
@@ -211,4 +213,24 @@ fn answers_are_read_leniently() {
         "reply": { "type": "refused", "reason": "x", "new": 1 },
     });
     assert!(serde_json::from_value::<Answer>(body).is_ok());
+}
+
+#[test]
+fn an_order_says_what_and_why_and_nothing_else() {
+    let mut given = question();
+    let release = given["ask"]["release"].clone();
+    given["ask"] = json!({"type": "order", "release": release, "order": "pause", "reason": "looking"});
+    let Ask::Order(order) = Question::decode(given.to_string().as_bytes()).unwrap().ask else {
+        panic!("is no order");
+    };
+    assert_eq!(order.order, drawgate_schemas::Order::Pause);
+    for (key, wrong) in [
+        ("order", json!("stop")),
+        ("reason", json!("x".repeat(1_001))),
+        ("by", json!("ben")),
+    ] {
+        let mut wrongly = given.clone();
+        wrongly["ask"][key] = wrong;
+        assert!(Question::decode(wrongly.to_string().as_bytes()).is_err(), "{key}");
+    }
 }

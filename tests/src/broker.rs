@@ -133,6 +133,31 @@ impl Broker {
         let _ = channel.close(200, "sent".into()).await;
     }
 
+    /// The address with the virtual host for the user `ci`.
+    pub fn url_of_ci(&self) -> String {
+        let (scheme, rest) = self.url.split_once("://").unwrap();
+        let (_, place) = rest.rsplit_once('@').unwrap();
+        format!("{scheme}://ci:ci-password@{place}")
+    }
+
+    /// Sends bytes as a question, without saying who asks; nobody waits for the answer.
+    pub async fn ask_unsigned(&self, body: &[u8]) {
+        let channel = self.connection.create_channel().await.unwrap();
+        let reply = topology::REPLY_QUEUE;
+        let no_ack = BasicConsumeOptions {
+            no_ack: true,
+            ..BasicConsumeOptions::default()
+        };
+        let replies = channel.basic_consume(reply.into(), "".into(), no_ack, FieldTable::default());
+        let _replies = replies.await.unwrap();
+        let properties = BasicProperties::default().with_reply_to(reply.into());
+        let (exchange, key) = (topology::CONTROL_EXCHANGE, topology::QUESTION_KEY);
+        let options = BasicPublishOptions::default();
+        let sent = channel.basic_publish(exchange.into(), key.into(), options, body, properties);
+        sent.await.unwrap();
+        let _ = channel.close(200, "sent".into()).await;
+    }
+
     /// Binds a queue to the releases exchange under one more key.
     pub async fn bind(&self, queue: &str, key: &str) {
         let channel = self.connection.create_channel().await.unwrap();

@@ -1,24 +1,113 @@
-//! Answers to questions: what the ledger has of a release.
+//! Answers to questions: what the ledger has of a release, and what becomes of an order to it.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use drawgate_rollout::{Entry, Record, Release};
 use drawgate_schemas::{
-    Answer, Ask, HostLogs, Question, ReleaseId, ReleaseState, ReleaseView, Reply, Version1, limits,
+    Answer, Ask, GiveOrder, HostLogs, Order, Ordered, Question, ReleaseId, ReleaseState, ReleaseView, Reply,
+    Version1, limits,
 };
+use uuid::Uuid;
 
 use crate::bus::QuestionHandler;
 use crate::ledger::{Ledger, LedgerError};
+use crate::roll::{Lanes, Taken};
 
 /// Answers questions from a ledger.
 #[derive(Clone)]
 pub struct Answers {
     ledger: Ledger,
     worker: String,
+    lanes: Arc<Lanes>,
+    commanders: Commanders,
+}
+
+/// Who may give orders.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Commanders {
+    /// Everybody whom the broker vouches for.
+    Anybody,
+    /// These users of the broker.
+    These(BTreeSet<String>),
+}
+
+impl Commanders {
+    fn may(&self, user: &str) -> bool {
+        match self {
+            Self::Anybody => true,
+            Self::These(users) => users.contains(user),
+        }
+    }
 }
 
 impl Answers {
-    /// Answers from this ledger, in this worker's name.
-    pub fn new(ledger: Ledger, worker: String) -> Self {
-        Self { ledger, worker }
+    /// Answers from this ledger, in this worker's name; orders go to these lanes.
+    pub fn new(ledger: Ledger, worker: String, lanes: Arc<Lanes>, commanders: Commanders) -> Self {
+        Self {
+            ledger,
+            worker,
+            lanes,
+            commanders,
+        }
+    }
+
+    /// An order is taken by the driver of its release, or it is said why not.
+    async fn order(&self, id: Uuid, order: GiveOrder, from: Option<String>) -> Result<Reply, LedgerError> {
+        let release = order.release;
+        let not_taken = |why: String| Reply::NotTaken { release, why };
+        if self.ledger.release_head(release).await?.is_none() {
+            return Ok(Reply::UnknownRelease { release });
+        }
+        let Some(by) = from else {
+            return Ok(not_taken(
+                "the message does not say who gives the order: it needs the property user_id, which the broker checks".to_owned(),
+            ));
+        };
+        if !self.commanders.may(&by) {
+            return Ok(not_taken(format!(
+                "{by} may not: [orders] in the worker's file says who may"
+            )));
+        }
+        let ordered = Ordered {
+            order: order.order,
+            by,
+            reason: order.reason,
+        };
+        Ok(match self.lanes.order(release, id.to_string(), ordered).await {
+            Taken::Yes => Reply::Taken {
+                release,
+                what: self.what_follows(release, order.order).await?,
+            },
+            Taken::No(why) => not_taken(why),
+            Taken::NotDriven => match self.folded(release).await? {
+                Some(Release {
+                    ended: Some(ended), ..
+                }) => not_taken(format!("it has ended: {}", ended.outcome)),
+                _ => Reply::Refused {
+                    reason: format!(
+                        "another worker than {} has its lane, or takes it over just now: ask again in a minute",
+                        self.worker
+                    ),
+                },
+            },
+        })
+    }
+
+    async fn what_follows(&self, id: ReleaseId, order: Order) -> Result<String, LedgerError> {
+        let release = self.folded(id).await?;
+        let until = release.as_ref().and_then(Release::paused_until);
+        Ok(match (order, until) {
+            (Order::Pause, Some(until)) => format!(
+                "hosts that are out come back into service, then nothing is done; told to go on by nobody, it goes back at {until:.0}"
+            ),
+            (Order::Pause | Order::Resume, _) => "it goes on".to_owned(),
+            (Order::Cancel, _) => "what was touched goes back to what it ran before".to_owned(),
+        })
+    }
+
+    async fn folded(&self, id: ReleaseId) -> Result<Option<Release>, LedgerError> {
+        Ok(Release::fold(&self.ledger.journal(id).await?).ok())
     }
 
     async fn show(&self, id: ReleaseId, after: u64, logs: bool) -> Result<Reply, LedgerError> {
@@ -61,10 +150,13 @@ impl Answers {
 
 impl QuestionHandler for Answers {
     /// A ledger that is away is said, not hidden.
-    async fn answer(&self, question: Question) -> Answer {
-        let Ask::Show { release, after, logs } = question.ask;
-        let reply = self.show(release, after, logs).await.unwrap_or_else(|error| {
-            tracing::error!(%release, %error, "a question could not be answered");
+    async fn answer(&self, question: Question, from: Option<String>) -> Answer {
+        let reply = match question.ask {
+            Ask::Show { release, after, logs } => self.show(release, after, logs).await,
+            Ask::Order(order) => self.order(question.id, order, from).await,
+        };
+        let reply = reply.unwrap_or_else(|error| {
+            tracing::error!(question = %question.id, %error, "a question could not be answered");
             Reply::Refused {
                 reason: format!("the ledger of {} could not be read: {error}", self.worker),
             }

@@ -595,8 +595,10 @@ async fn the_last_words_go_out_after_the_order_to_stop() {
 struct Desk;
 
 impl QuestionHandler for Desk {
-    async fn answer(&self, question: Question) -> Answer {
-        let Ask::Show { release, .. } = question.ask;
+    async fn answer(&self, question: Question, _from: Option<String>) -> Answer {
+        let Ask::Show { release, .. } = question.ask else {
+            panic!("is no question");
+        };
         let reply = Reply::UnknownRelease { release };
         Answer {
             version: Version1,
@@ -665,7 +667,9 @@ async fn questions_are_answered_over_direct_reply_to() {
         "c-1"
     );
     let answer: Answer = serde_json::from_slice(&reply.data).unwrap();
-    let Ask::Show { release, .. } = wanted.ask;
+    let Ask::Show { release, .. } = wanted.ask else {
+        panic!("is no question");
+    };
     assert_eq!(
         (answer.question, answer.reply),
         (wanted.id, Reply::UnknownRelease { release })

@@ -563,13 +563,13 @@ async fn trap_31_what_a_newer_worker_wrote_is_refused() {
     accept(&ledger, &request()).await;
     ledger.close().await;
     drop(ledger);
-    raw(&place.path, "UPDATE journal SET record_version = 4").await;
+    raw(&place.path, "UPDATE journal SET record_version = 5").await;
     let error = Ledger::open(&place.path, "w").await.unwrap_err();
     assert!(
-        matches!(error, LedgerError::NewerRecords { found: 4, known: 3 }),
+        matches!(error, LedgerError::NewerRecords { found: 5, known: 4 }),
         "{error}"
     );
-    raw(&place.path, "UPDATE journal SET record_version = 2").await;
+    raw(&place.path, "UPDATE journal SET record_version = 3").await;
     raw(
         &place.path,
         "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)

@@ -22,6 +22,20 @@ use crate::limits;
 pub(crate) enum Verdict {
     /// This one has the release.
     Known(Box<ReleaseView>),
+    /// The order was taken.
+    Taken {
+        /// Who took it.
+        worker: String,
+        /// What follows.
+        what: String,
+    },
+    /// The order was not taken, and nothing was changed.
+    NotTaken {
+        /// Who says so.
+        worker: String,
+        /// Why not.
+        why: String,
+    },
     /// These answered, and none has it.
     Unknown {
         /// Their names.
@@ -261,6 +275,14 @@ impl Round {
         }
         match answer.reply {
             Reply::Show(view) => return Some(Verdict::Known(view)),
+            Reply::Taken { what, .. } => {
+                let worker = answer.worker;
+                return Some(Verdict::Taken { worker, what });
+            }
+            Reply::NotTaken { why, .. } => {
+                let worker = answer.worker;
+                return Some(Verdict::NotTaken { worker, why });
+            }
             Reply::UnknownRelease { .. } if !self.unknown_to.contains(&answer.worker) => {
                 self.unknown_to.push(answer.worker);
             }

@@ -1,9 +1,11 @@
 //! What each command does, from its arguments to its exit code.
 
+mod order;
 mod publish;
 mod show;
 mod watch;
 
+pub(crate) use order::order;
 pub(crate) use publish::publish;
 pub(crate) use show::show;
 pub(crate) use watch::watch;
@@ -55,5 +57,9 @@ fn known(verdict: Verdict, release: ReleaseId) -> Result<ReleaseView, CommandErr
         Verdict::Unknown { workers } => Err(CommandError::Unknown { release, workers }),
         Verdict::Refused { worker, reason } => Err(CommandError::Refused { worker, reason }),
         Verdict::Silence => Err(CommandError::Silence),
+        Verdict::Taken { worker, .. } | Verdict::NotTaken { worker, .. } => Err(CommandError::Refused {
+            worker,
+            reason: "it answered another question".to_owned(),
+        }),
     }
 }

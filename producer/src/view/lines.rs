@@ -1,8 +1,8 @@
 //! What each event is worth in words.
 
 use drawgate_schemas::{
-    Direction, Ended, Event, HookProgress, HookState, HostPhase, HostProgress, Outcome, RejectionCode,
-    ReleaseRequest, StatusEvent, Suspension,
+    Direction, Ended, Event, HookProgress, HookState, HostPhase, HostProgress, Order, Ordered, Outcome,
+    RejectionCode, ReleaseRequest, StatusEvent, Suspension,
 };
 
 use super::layout::{Line, Mark, clean};
@@ -81,6 +81,7 @@ pub(crate) fn lines(state: &ViewState, event: &StatusEvent, detail: Detail) -> V
         Event::Baking { until } => line(Mark::Ok, format!("on all hosts; bakes until {until:.0}")),
         Event::Hook(progress) => vec![hook(progress)],
         Event::Host(progress) => host(state, progress, detail).into_iter().collect(),
+        Event::Ordered(given) => line(Mark::Warn, ordered(given)),
         Event::TurnedBack { reason, instance } => turned_back(reason, instance.as_deref()),
         Event::Resumed(suspension) => {
             let processes = count(suspension.processes.len(), "process", "processes");
@@ -126,6 +127,17 @@ fn accepted(worker: &str, ahead: u32) -> String {
         1 => format!("accepted by {worker}, 1 release before it"),
         n => format!("accepted by {worker}, {n} releases before it"),
     }
+}
+
+fn ordered(given: &Ordered) -> String {
+    let what = match given.order {
+        Order::Pause => "paused",
+        Order::Resume => "told to go on",
+        Order::Cancel => "cancelled",
+    };
+    let reason = given.reason.as_ref();
+    let reason = reason.map_or(String::new(), |reason| format!(": {reason}"));
+    format!("{what} by {}{reason}", given.by)
 }
 
 fn joined(rolled: &[String], adopted: &[String], by_themselves: &[String]) -> Vec<Line> {

@@ -403,7 +403,9 @@ async fn answer_all(
 }
 
 fn reply(ledger: &Ledger, ask: &Ask) -> Reply {
-    let Ask::Show { release, after, logs } = ask;
+    let Ask::Show { release, after, logs } = ask else {
+        panic!("is no question");
+    };
     let Some(request) = ledger
         .request
         .lock()

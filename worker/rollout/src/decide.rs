@@ -19,6 +19,7 @@ use jiff::Timestamp;
 use crate::beside::{self, beside};
 use crate::definition::OnFailure;
 use crate::limits::{self, after};
+use crate::order;
 use crate::path;
 use crate::plan::{HostPlan, Plan};
 use crate::record::{Cause, Failure, Record};
@@ -77,9 +78,13 @@ impl Agenda<'_> {
     fn run(&self) -> Part {
         if self.release.turned_back.is_none() {
             self.unless_an_alarm_fires()?;
+            self.unless_ordered()?;
             self.prepare()?;
         }
         let Some(plan) = &self.release.plan else {
+            if self.any_running(|_| true) {
+                return Part::Break(Vec::new());
+            }
             // Without a plan nothing was touched: there is nothing to restore.
             return Part::Continue(());
         };
@@ -132,6 +137,37 @@ impl Agenda<'_> {
         match &self.release.unfit {
             Some(unfit) => self.turn_back(Step::Inspect, unfit.failure.clone()),
             None => Part::Continue(()),
+        }
+    }
+
+    /// A person's orders come before whatever would be begun next.
+    fn unless_ordered(&self) -> Part {
+        if let Some(cancelled) = &self.release.cancelled {
+            return self.turn_back(Step::Order, order::cancelled(cancelled));
+        }
+        let (Some((paused, _)), Some(until)) = (&self.release.paused, self.release.paused_until()) else {
+            return Part::Continue(());
+        };
+        if until <= self.now {
+            return self.turn_back(Step::Order, order::paused_too_long(paused, until));
+        }
+        // A host that is out serves nobody: it comes back into service first.
+        let mut todo = Todo::default();
+        for host in self.members().filter(|host| self.release.is_out(host)) {
+            if let Some(step) = self.next_step(host, self.direction_of(host)) {
+                todo.add(self, step);
+            }
+        }
+        self.or_turn_back(todo)?;
+        Part::Break(vec![Decision::WakeAt(until)])
+    }
+
+    /// Where a host is on its way to while the roll leads forward.
+    fn direction_of(&self, host: &HostPlan) -> Direction {
+        if self.release.set_aside.contains_key(&host.instance) {
+            Direction::Back
+        } else {
+            Direction::Forward
         }
     }
 
@@ -266,14 +302,9 @@ impl Agenda<'_> {
         let mut todo = Todo::default();
         let mut out: Vec<&HostPlan> = self.members().filter(|host| self.release.is_out(host)).collect();
         for host in wave {
-            let aside = self.release.set_aside.contains_key(&host.instance);
-            let direction = if aside {
-                Direction::Back
-            } else {
-                Direction::Forward
-            };
+            let direction = self.direction_of(host);
             let Some(step) = self.next_step(host, direction) else {
-                if aside {
+                if direction == Direction::Back {
                     let instance = host.instance.clone();
                     return Part::Break(vec![Decision::Append(Record::TryAgain { instance })]);
                 }
@@ -494,7 +525,8 @@ impl Agenda<'_> {
     /// When the way forward has to have come to its end. The wait for locks has a bound of its own.
     fn time_is_up(&self) -> Option<Timestamp> {
         let plan = self.release.plan.as_ref()?;
-        Some(after(self.release.locked_at?, plan.definition.roll.max_roll_ms))
+        let most_ms = plan.definition.roll.max_roll_ms + self.release.paused_in_all_ms(self.now);
+        Some(after(self.release.locked_at?, most_ms))
     }
 
     fn turn_back(&self, step: Step, failure: Failure) -> Part {

@@ -204,6 +204,9 @@ pub struct RollPolicy {
     /// would mean suspended for ever.
     #[serde(default = "max_roll_default_ms")]
     pub max_roll_ms: u64,
+    /// Longest pause that a person may order: past it the way leads back.
+    #[serde(default = "max_pause_default_ms")]
+    pub max_pause_ms: u64,
     /// Says that scheduled actions of the group may fall into the suspension. They are not made up for by Auto Scaling.
     #[serde(default)]
     pub allow_missed_actions: bool,
@@ -235,6 +238,10 @@ pub struct Canary {
     pub instances: u32,
     /// How long they must serve well before another host is touched, in milliseconds.
     pub bake_ms: u64,
+}
+
+fn max_pause_default_ms() -> u64 {
+    crate::limits::MAX_PAUSE_DEFAULT_MS
 }
 
 fn max_roll_default_ms() -> u64 {

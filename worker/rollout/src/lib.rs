@@ -23,6 +23,7 @@ mod locks;
 mod mute;
 pub mod names;
 mod narrate;
+mod order;
 mod outlook;
 mod path;
 mod plan;

@@ -64,6 +64,12 @@ pub const BACKOFF_LAST_MS: u64 = 10_000;
 /// Longest way forward where the service's file says nothing: an hour of suspended scaling is what a team notices.
 pub const MAX_ROLL_DEFAULT_MS: u64 = 3_600_000;
 
+/// Longest pause where the service's file says nothing, for the same reason.
+pub const MAX_PAUSE_DEFAULT_MS: u64 = 3_600_000;
+
+/// Orders that one release takes: beyond it somebody's script goes round in circles.
+pub const ORDERS: usize = 100;
+
 /// Rounds in which members that joined are rolled too. Each round is a whole roll of the newcomers; a fleet that
 /// grows faster than it can be rolled is a person's concern.
 pub const SWEEPS: u32 = 10;

@@ -29,6 +29,7 @@ pub fn narrate(release: &Release, entry: &Entry) -> Vec<Event> {
                 open_steps: u32::try_from(open).unwrap_or(u32::MAX),
             }]
         }
+        Record::Ordered { ordered, .. } => vec![Event::Ordered(ordered.clone())],
         Record::Intent { step } => begun(release, step).into_iter().collect(),
         Record::Outcome { step, outcome } => ended_step(release, step, outcome),
         Record::SetAside { cause } => vec![warning(set_aside(release, cause))],
@@ -52,6 +53,7 @@ fn reason(cause: &Cause) -> String {
         } if cause.attempts > 1 => {
             format!("verify failed, {} attempts: {what}", cause.attempts)
         }
+        Step::Order => what.clone(),
         Step::Host { phase, .. } => format!("{phase} failed: {what}"),
         Step::Stage { .. } => format!("pull the image failed: {what}"),
         step => format!("{step}: {what}"),

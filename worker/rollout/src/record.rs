@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use drawgate_schemas::{Digest, Ended, ReleaseRequest, limits::cut};
+use drawgate_schemas::{Digest, Ended, Ordered, ReleaseRequest, limits::cut};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -34,6 +34,13 @@ pub enum Record {
     },
     /// Its turn in the lane has come.
     Started,
+    /// A person's order.
+    Ordered {
+        /// The id that it came with: the same order that is asked for again is given once.
+        id: String,
+        /// What.
+        ordered: Ordered,
+    },
     /// A worker process took it up where another one stopped: the open intents have no known outcome.
     TakenUp,
     /// The step is about to be performed. Written before the effect.

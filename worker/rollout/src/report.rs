@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use crate::definition::{CommandDefinition, Swap};
 use crate::limits::between_ms;
 use crate::plan::{AlarmPlan, GroupPlan, HostPlan, Plan, TargetPlan};
-use crate::record::{Evidence, StepOutcome};
+use crate::record::{Cause, Evidence, StepOutcome};
 use crate::snapshot::{Observation, ObservedHost, Stranger};
 use crate::state::{Release, host_step};
 use crate::step::{Phase, Step};
@@ -58,10 +58,14 @@ pub(crate) fn expired(release: &Release) -> Ended {
 fn without_plan(release: &Release) -> Ended {
     let cause = release.turned_back.as_ref();
     Ended {
-        outcome: Outcome::Failed,
+        outcome: if release.cancelled.is_some() {
+            Outcome::Cancelled
+        } else {
+            Outcome::Failed
+        },
         summary: cause.map_or_else(
             || "ended before it began: nothing was touched".to_owned(),
-            |cause| format!("{}: {}; nothing was touched", cause.step, cause.failure.what),
+            |cause| format!("{}; nothing was touched", why(cause)),
         ),
         hint: cause.and_then(|cause| cause.failure.hint.clone()),
         receipt: None,
@@ -88,12 +92,22 @@ fn lost_to_another(release: &Release) -> Vec<String> {
     )]
 }
 
+/// What turned it back, for a person.
+fn why(cause: &Cause) -> String {
+    let what = &cause.failure.what;
+    match cause.step {
+        Step::Order => what.clone(),
+        _ => format!("{}: {what}", cause.step),
+    }
+}
+
 fn outcome(release: &Release, plan: &Plan, left_over: &[String]) -> Outcome {
     let touched = release.hosts().any(|host| release.touched(&host.instance));
     match (&release.turned_back, left_over.is_empty()) {
         (_, false) => Outcome::NeedsOperator,
         (_, true) if all_gone(release, plan) => Outcome::NeedsOperator,
         (None, true) => Outcome::Succeeded,
+        (Some(_), true) if release.cancelled.is_some() => Outcome::Cancelled,
         (Some(_), true) if touched => Outcome::RolledBack,
         (Some(_), true) => Outcome::Failed,
     }
@@ -819,11 +833,7 @@ fn summary(release: &Release, plan: &Plan, outcome: Outcome, receipt: &Receipt) 
     let seen = release.observation.as_deref();
     let there = |host: &&HostPlan| !is_gone(release, host, seen);
     let hosts = release.everyone().filter(there).count();
-    let why = release
-        .turned_back
-        .as_ref()
-        .map(|cause| format!("{}: {}", cause.step, cause.failure.what));
-    let why = why.unwrap_or_default();
+    let why = release.turned_back.as_ref().map(why).unwrap_or_default();
     match outcome {
         Outcome::Succeeded => {
             let joined = release.joined.len() + release.adopted.len();
@@ -834,7 +844,10 @@ fn summary(release: &Release, plan: &Plan, outcome: Outcome, receipt: &Receipt) 
             }
             format!("{hosts} of {hosts} on {to}, {joined} adopted, scaling and alarms as before{after}")
         }
-        Outcome::RolledBack => {
+        Outcome::Cancelled if release.hosts().all(|host| !release.touched(&host.instance)) => {
+            format!("{why}; no host was touched, scaling and alarms as before")
+        }
+        Outcome::RolledBack | Outcome::Cancelled => {
             format!(
                 "{why}; service is on {} everywhere, scaling and alarms as before",
                 before(release)

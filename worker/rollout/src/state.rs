@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use drawgate_schemas::{Digest, Direction, Ended, ReleaseRequest};
+use drawgate_schemas::{Digest, Direction, Ended, Ordered, ReleaseRequest};
 use jiff::Timestamp;
 
 use crate::arguments::Values;
@@ -51,6 +51,14 @@ pub struct Release {
     pub set_aside: BTreeMap<String, Cause>,
     /// Hosts that were set aside and are tried once more.
     pub retried: BTreeSet<String>,
+    /// Who paused it, since when, while it is paused.
+    pub paused: Option<(Ordered, Timestamp)>,
+    /// How long it was paused before, in milliseconds.
+    pub paused_ms: u64,
+    /// Who cancelled it, if somebody did.
+    pub cancelled: Option<Ordered>,
+    /// The ids of the orders that it took.
+    pub orders: BTreeSet<String>,
     /// Why it turned back, if it did.
     pub turned_back: Option<Cause>,
     /// What was there at the end.
@@ -155,6 +163,10 @@ impl Release {
             leased_to_another: None,
             set_aside: BTreeMap::new(),
             retried: BTreeSet::new(),
+            paused: None,
+            paused_ms: 0,
+            cancelled: None,
+            orders: BTreeSet::new(),
             turned_back: None,
             observation: None,
             ended: None,
@@ -209,7 +221,11 @@ impl Release {
             Record::TurnedBack { .. } if self.turned_back.is_some() => {
                 return illegal("it turned back before".to_owned());
             }
-            Record::TurnedBack { cause } => self.turned_back = Some(cause.clone()),
+            Record::TurnedBack { cause } => {
+                self.turned_back = Some(cause.clone());
+                self.paused = None;
+            }
+            Record::Ordered { id, ordered } => self.take_order(id, ordered, entry)?,
             Record::Ended { ended } => self.ended = Some(ended.as_ref().clone()),
         }
         self.last_entry = entry.n;

@@ -11,6 +11,8 @@ use serde::{Deserialize, Serialize};
 pub enum Step {
     /// Ask the registry which digest the tag stands for.
     Resolve,
+    /// A person's order, or a pause that was too long. It is the cause of a turn, and is never performed.
+    Order,
     /// Look at the fleet and make the plan. Reads only.
     Inspect,
     /// Lock every group, target group and instance of the plan for this release; while another release has one of
@@ -150,6 +152,7 @@ impl Step {
             | Self::GiveLeaseBack
             | Self::Confirm => true,
             Self::Resolve
+            | Self::Order
             | Self::Inspect
             | Self::Lock
             | Self::TakeLease
@@ -173,6 +176,7 @@ impl Step {
         matches!(
             self,
             Self::Resolve
+                | Self::Order
                 | Self::Inspect
                 | Self::Lock
                 | Self::TakeLease
@@ -206,6 +210,7 @@ impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Resolve => f.write_str("resolve the tag"),
+            Self::Order => f.write_str("an order"),
             Self::Inspect => f.write_str("inspect the fleet"),
             Self::Lock => f.write_str("lock what is shared"),
             Self::TakeLease => f.write_str("take the fleet's lease"),

@@ -19,8 +19,9 @@ use crate::error_chain;
 
 /// Answers questions.
 pub trait QuestionHandler: Send + Sync {
-    /// The answer to one question.
-    fn answer(&self, question: Question) -> impl Future<Output = Answer> + Send;
+    /// The answer to one question. `from` is who asks: the user that the broker vouches for, where the message names one
+    /// (RabbitMQ refuses a false one; RabbitMQ guide, "Validated User-ID").
+    fn answer(&self, question: Question, from: Option<String>) -> impl Future<Output = Answer> + Send;
 }
 
 impl Bus {
@@ -57,7 +58,10 @@ impl<H: QuestionHandler> OnDelivery for Desk<'_, H> {
                 tracing::info!(question = %question.id, expired_at = %question.expires_at, "a question came too late");
                 return Next::Ack;
             }
-            Ok(question) => self.answer(question).await,
+            Ok(question) => {
+                let from = message.properties.user_id().as_ref();
+                self.answer(question, from.map(|user| user.to_string())).await
+            }
             Err(rejection) => self.refused(question_id(message), rejection.to_string()),
         };
         self.send(reply_to, message, &answer, stop).await;
@@ -66,9 +70,9 @@ impl<H: QuestionHandler> OnDelivery for Desk<'_, H> {
 }
 
 impl<H: QuestionHandler> Desk<'_, H> {
-    async fn answer(&self, question: Question) -> Answer {
+    async fn answer(&self, question: Question, from: Option<String>) -> Answer {
         let id = question.id;
-        match tokio::time::timeout(limits::ANSWER_TIMEOUT, self.handler.answer(question)).await {
+        match tokio::time::timeout(limits::ANSWER_TIMEOUT, self.handler.answer(question, from)).await {
             Ok(answer) => answer,
             Err(_) => self.refused(id, "the worker's ledger did not answer in time".to_owned()),
         }

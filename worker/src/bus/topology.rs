@@ -13,9 +13,12 @@ use super::version::ServerVersion;
 use super::{BusError, BusSettings, limits};
 
 /// Kinds of event that chat is given: `accepted` for what it tells of the release, the others to be posted.
-const CHAT_KINDS: [&str; 9] = [
+const CHAT_KINDS: [&str; 12] = [
     "accepted",
     "started",
+    "paused",
+    "continued",
+    "cancelling",
     "turned_back",
     "succeeded",
     "rolled_back",

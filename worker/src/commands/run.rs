@@ -76,7 +76,12 @@ async fn serve(
         return Ok(());
     };
     let intake = Intake::new(Arc::clone(config), ledger.clone(), Arc::clone(lanes));
-    let answers = Answers::new(ledger.clone(), config.worker().to_owned());
+    let answers = Answers::new(
+        ledger.clone(),
+        config.worker().to_owned(),
+        Arc::clone(lanes),
+        config.settings().commanders(),
+    );
     let feed = async {
         if let Some(handler) = &mut chat {
             bus.feed_chat(handler, stop.clone()).await;

@@ -83,10 +83,11 @@ impl Beside<'_> {
         let Some((span, roll)) = &self.roll else { return };
         let said = RollPolicy {
             max_roll_ms: Roll::default().policy.max_roll_ms,
+            max_pause_ms: Roll::default().policy.max_pause_ms,
             ..roll.policy.clone()
         };
         if said != Roll::default().policy {
-            let hint = "keep only max_roll; how many at once, and for how long, is for the cluster's own settings to say";
+            let hint = "keep only max_roll and max_pause; how many at once, and for how long, is for the cluster's own settings to say";
             problems
                 .error(
                     span.clone(),

@@ -88,6 +88,13 @@ pub(super) const MAX_ROLL: Bounds = Bounds {
     reason: "scaling is suspended meanwhile; beyond a day, roll a part of the fleet as a service of its own",
 };
 
+/// Longest pause that a person may order.
+pub(super) const MAX_PAUSE: Bounds = Bounds {
+    min: 60_000,
+    max: 24 * 3_600_000,
+    reason: "scaling stays suspended while a roll is paused",
+};
+
 /// How long a host must stay healthy.
 pub(super) const MIN_HEALTHY_TIME: Bounds = Bounds {
     min: 0,

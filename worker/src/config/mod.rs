@@ -25,6 +25,7 @@ mod load;
 mod parameter;
 mod paths;
 mod pattern;
+mod people;
 mod placeholders;
 mod program_words;
 mod reader;

@@ -9,7 +9,7 @@ use super::reader::{Field, Table};
 use super::units::Bounds;
 
 /// The section's keys, for the hint about a key in the wrong table.
-pub(super) const KEYS: [&str; 16] = [
+pub(super) const KEYS: [&str; 17] = [
     "max_unavailable",
     "allow_outage",
     "min_healthy_time",
@@ -25,6 +25,7 @@ pub(super) const KEYS: [&str; 16] = [
     "zone_by_zone",
     "failure_budget",
     "max_roll",
+    "max_pause",
     "allow_missed_actions",
 ];
 
@@ -43,6 +44,7 @@ impl Default for Roll {
             zone_by_zone: false,
             failure_budget: 0,
             max_roll_ms: drawgate_rollout::limits::MAX_ROLL_DEFAULT_MS,
+            max_pause_ms: drawgate_rollout::limits::MAX_PAUSE_DEFAULT_MS,
             allow_missed_actions: false,
             allow_outage: false,
             min_healthy_time_ms: at::MIN_HEALTHY_TIME_DEFAULT_MS,
@@ -110,6 +112,7 @@ pub(super) fn read(
         zone_by_zone,
         failure_budget: failure_budget.unwrap_or(default.failure_budget),
         max_roll_ms: duration("max_roll", at::MAX_ROLL, default.max_roll_ms),
+        max_pause_ms: duration("max_pause", at::MAX_PAUSE, default.max_pause_ms),
         allow_missed_actions,
         allow_outage,
         min_healthy_time_ms: duration(

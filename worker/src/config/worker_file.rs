@@ -1,6 +1,6 @@
 //! `worker.toml`: who this worker is and what it talks to.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -11,10 +11,12 @@ use super::error::Problems;
 use super::limits;
 use super::parameter;
 use super::paths::Paths;
+use super::people;
 use super::placeholders::Template;
 use super::reader::{Field, Table};
 use super::secrets::{Secret, SecretSource};
 use super::ssh_section::{self, SshSettings};
+use crate::answers::Commanders;
 use crate::ledger;
 
 /// What `worker.toml` says.
@@ -44,6 +46,21 @@ pub struct WorkerSettings {
     pub max_waiting_per_lane: u32,
     /// How long a lane is a worker's without being renewed.
     pub lease: Duration,
+    /// The broker's users by the groups that they are in.
+    pub groups: BTreeMap<String, BTreeSet<String>>,
+    /// Groups whose people may pause, resume and cancel; everybody whom the broker vouches for where absent.
+    pub orders_from: Option<Vec<String>>,
+}
+
+impl WorkerSettings {
+    /// Who may give orders.
+    pub fn commanders(&self) -> Commanders {
+        let Some(groups) = &self.orders_from else {
+            return Commanders::Anybody;
+        };
+        let people = groups.iter().filter_map(|group| self.groups.get(group)).flatten();
+        Commanders::These(people.cloned().collect())
+    }
 }
 
 /// The broker.
@@ -118,6 +135,8 @@ pub(super) fn read(
     let registries = root.section("registry", problems);
     let registries = registries.map_or_else(BTreeMap::new, |table| read_registries(&table, &paths, problems));
     let (max_waiting_per_lane, lease) = read_limits(&mut root, problems);
+    let groups = people::groups(&mut root, problems);
+    let orders_from = people::orders_from(&mut root, &groups, problems);
     root.finish(belongs, problems);
     let (name, site, amqp) = (name?, site?, amqp?);
     Some(WorkerSettings {
@@ -133,6 +152,8 @@ pub(super) fn read(
         fleet_lease,
         max_waiting_per_lane,
         lease,
+        groups,
+        orders_from,
     })
 }
 

@@ -178,9 +178,12 @@ impl Effects {
         };
         match step {
             // Locks and lease are the ledger's: whoever drives the release takes them.
-            Step::Resolve | Step::Inspect | Step::Lock | Step::TakeLease | Step::GiveLeaseBack => {
-                StepOutcome::already()
-            }
+            Step::Resolve
+            | Step::Order
+            | Step::Inspect
+            | Step::Lock
+            | Step::TakeLease
+            | Step::GiveLeaseBack => StepOutcome::already(),
             Step::Suspend { group } => Box::pin(self.suspend(task, group)).await,
             Step::Resume { group } => Box::pin(self.resume(task, group)).await,
             Step::Silence => Box::pin(self.silence(task)).await,

@@ -13,7 +13,7 @@ use drawgate_rollout::{
 use drawgate_schemas::{Outcome, ReleaseId, StatusEvent, Version1};
 use futures_util::FutureExt;
 use jiff::Timestamp;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::task::{AbortHandle, JoinError, JoinSet};
 use tokio::time::{Instant, sleep, sleep_until};
 use uuid::Uuid;
@@ -21,6 +21,7 @@ use uuid::Uuid;
 use super::lane::{LaneState, Turn};
 use super::limits::{LAST_STEPS, LEASE_LEFT, LEDGER_RETRY};
 use super::locks;
+use super::orders::{Given, Orders, Taken};
 use crate::effects::{Effects, Tenant};
 use crate::ledger::{Lease, Ledger, LedgerError, LockNote};
 
@@ -59,6 +60,7 @@ pub(super) struct Hands {
     pub(super) effects: Effects,
     pub(super) worker: String,
     pub(super) stop: watch::Receiver<bool>,
+    pub(super) orders: Orders,
 }
 
 /// Why the loop ends before the release does.
@@ -86,6 +88,7 @@ pub(super) struct Driver {
     /// Lapses of the lane's lease that are known of.
     lapses: u32,
     stop: watch::Receiver<bool>,
+    orders: mpsc::Receiver<Given>,
 }
 
 impl Driver {
@@ -110,6 +113,7 @@ impl Driver {
         // A version before may have told the same entries in fewer events, or in more.
         release.last_event = last_event;
         let stop = hands.stop.clone();
+        let orders = hands.orders.listen(id);
         let lapses = lane.lease().map_or(0, |lease| lease.lapses());
         Ok(Self {
             hands,
@@ -120,6 +124,7 @@ impl Driver {
             note: None,
             lapses,
             stop,
+            orders,
         })
     }
 
@@ -202,11 +207,31 @@ impl Driver {
             return Ok(());
         }
         tokio::select! {
+            Some(given) = self.orders.recv() => self.take_order(given).await,
             Some(ended) = self.running.join_next() => self.conclude(ended).await,
             () = sleep_until(instant_of(wake)), if wake.is_some() => Ok(()),
             () = self.lane.lost() => Err(Halt::LostLane),
             _ = self.stop.changed() => Err(Halt::Stopped),
         }
+    }
+
+    /// Records an order that can be taken, and tells its giver. One that came before is not given twice.
+    async fn take_order(&mut self, given: Given) -> Result<(), Halt> {
+        let Given { id, ordered, taken } = given;
+        let answer = if self.release.orders.contains(&id) {
+            Taken::Yes
+        } else {
+            match self.release.accepts(ordered.order) {
+                Err(why) => Taken::No(why),
+                Ok(()) => {
+                    self.append(Record::Ordered { id, ordered }).await?;
+                    Taken::Yes
+                }
+            }
+        };
+        // Who gave it may be gone; the order holds all the same.
+        let _ = taken.send(answer);
+        Ok(())
     }
 
     /// Records what came of a step, unless the core has done so itself and the step was dropped.
@@ -235,6 +260,7 @@ impl Driver {
                 }
                 Ok(())
             }
+            Some(given) = self.orders.recv() => self.take_order(given).await,
             () = sleep_until(instant_of(expires)), if expires.is_some() => Ok(()),
             () = self.lane.lost() => Err(Halt::LostLane),
             _ = self.stop.changed() => Err(Halt::Stopped),
@@ -455,6 +481,9 @@ fn log(id: ReleaseId, entry: &Entry) {
         }
         Record::TryAgain { instance } => {
             tracing::info!(release = %id, n = entry.n, instance, "is tried once more");
+        }
+        Record::Ordered { ordered, .. } => {
+            tracing::warn!(release = %id, n = entry.n, order = %ordered.order, by = ordered.by, "ordered");
         }
         Record::Accepted { .. } | Record::Started | Record::TakenUp => {
             tracing::info!(release = %id, n = entry.n, "{}", kind(&entry.record));

@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use drawgate_schemas::{Environment, ReleaseId, Service};
+use drawgate_schemas::{Environment, Ordered, ReleaseId, Service};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::driver::Hands;
 use super::lane::Lane;
+use super::orders::{Orders, Taken};
 use crate::effects::Effects;
 use crate::ledger::{Ledger, LedgerError};
 
@@ -57,6 +58,7 @@ impl Lanes {
             effects,
             worker,
             stop,
+            orders: Orders::default(),
         });
         Self {
             hands,
@@ -99,6 +101,11 @@ impl Lanes {
             // The lane ends only with the worker; then the release waits in the ledger.
             let _ = sender.send(id);
         }
+    }
+
+    /// Gives an order to an open release, and waits for what becomes of it.
+    pub async fn order(&self, release: ReleaseId, id: String, ordered: Ordered) -> Taken {
+        self.hands.orders.give(release, id, ordered).await
     }
 
     /// The lane that has not come by for longest, and for how long.

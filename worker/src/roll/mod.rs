@@ -12,7 +12,9 @@ mod lane;
 mod lanes;
 mod limits;
 mod locks;
+mod orders;
 
 pub use driver::Driven;
 pub(crate) use driver::number;
 pub use lanes::Lanes;
+pub use orders::Taken;

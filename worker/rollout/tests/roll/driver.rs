@@ -2,7 +2,7 @@
 //! network. It may be killed after any entry, with the steps under way half done.
 
 use drawgate_rollout::{Decision, Entry, Phase, Record, Release, Step, decide, limits, narrate};
-use drawgate_schemas::{Ended, Event, Outcome, ReleaseRequest};
+use drawgate_schemas::{Ended, Event, Order, Ordered, Outcome, ReleaseRequest};
 use jiff::Timestamp;
 
 use crate::oracle;
@@ -28,6 +28,12 @@ pub(crate) struct Sim {
     pub(crate) kill_at: Option<usize>,
     /// How long its turn in the lane is waited for.
     pub(crate) queue_ms: u64,
+    /// Orders that are given once the journal has so many entries.
+    pub(crate) orders: Vec<(usize, Order)>,
+    /// Those that were not taken, and why not.
+    pub(crate) not_taken: Vec<String>,
+    /// How long after a paused roll has come to rest it is told to go on.
+    pub(crate) rests_ms: Option<u64>,
 }
 
 pub(crate) fn start() -> Timestamp {
@@ -62,6 +68,9 @@ impl Sim {
             flights: Vec::new(),
             kill_at: None,
             queue_ms: 0,
+            orders: Vec::new(),
+            not_taken: Vec::new(),
+            rests_ms: None,
         }
     }
 
@@ -91,6 +100,7 @@ impl Sim {
                 "goes round in circles: {:?}",
                 self.journal.last()
             );
+            self.give_orders()?;
             let decisions = decide(&self.release, self.now);
             assert!(
                 !decisions.is_empty() || !self.flights.is_empty(),
@@ -129,6 +139,44 @@ impl Sim {
         Ok(())
     }
 
+    fn give_orders(&mut self) -> Result<(), Killed> {
+        while let Some((at, order)) = self.orders.first().copied() {
+            if self.journal.len() < at {
+                break;
+            }
+            self.orders.remove(0);
+            self.order(order)?;
+        }
+        Ok(())
+    }
+
+    fn order(&mut self, order: Order) -> Result<(), Killed> {
+        if let Err(why) = self.release.accepts(order) {
+            self.not_taken.push(why);
+            return Ok(());
+        }
+        let ordered = Ordered {
+            order,
+            by: "ben".to_owned(),
+            reason: None,
+        };
+        let id = format!("order {}", self.journal.len());
+        self.append(Record::Ordered { id, ordered })
+    }
+
+    /// While it is paused nothing is begun but what brings hosts back into service that are out.
+    fn check_paused(&self, step: &Step) {
+        if self.release.paused.is_none() || matches!(step, Step::Watch | Step::Renew) {
+            return;
+        }
+        let host = step.instance().and_then(|instance| self.release.host(instance));
+        let out = host.is_some_and(|host| self.release.is_out(host));
+        assert!(
+            out && matches!(step, Step::Host { .. }),
+            "{step} begins while it is paused"
+        );
+    }
+
     fn await_turn(&mut self) -> Result<(), Killed> {
         let turn = limits::after(self.now, std::mem::take(&mut self.queue_ms));
         match self.release.request.expires_at {
@@ -149,6 +197,7 @@ impl Sim {
         let beside = self.flights.iter().find(|(_, other)| of_same_host(other));
         assert!(beside.is_none(), "{step} beside {beside:?} on one host");
         self.check_watched(&step);
+        self.check_paused(&step);
         let outlasted = self.world.other.as_ref().is_some_and(|other| other.outlasts > 0);
         self.check_muted(&step);
         let takes_ms = match step {
@@ -198,7 +247,19 @@ impl Sim {
         }
     }
 
+    /// When a paused roll that has come to rest is told to go on.
+    fn goes_on_at(&self) -> Option<Timestamp> {
+        let (_, since) = self.release.paused.as_ref()?;
+        let rests = self
+            .flights
+            .iter()
+            .all(|(_, step)| matches!(step, Step::Watch | Step::Renew));
+        let at = limits::after(*since, self.rests_ms.filter(|_| rests)?);
+        Some(at.max(self.now))
+    }
+
     fn await_something(&mut self, wake: Option<Timestamp>) -> Result<(), Killed> {
+        let wake = [wake, self.goes_on_at()].into_iter().flatten().min();
         let first = self.flights.iter().enumerate().min_by_key(|(_, (at, _))| *at);
         let first = first.map(|(index, (at, _))| (index, *at));
         match (first, wake) {
@@ -221,6 +282,12 @@ impl Sim {
 
     fn sleep(&mut self, until: Timestamp) -> Result<(), Killed> {
         self.now = self.now.max(until);
+        if self.goes_on_at().is_some_and(|at| at <= self.now) {
+            let out = self.release.hosts().find(|host| self.release.is_out(host));
+            assert_eq!(out, None, "is out while it is paused");
+            return self.order(Order::Resume);
+        }
+
         Ok(())
     }
 

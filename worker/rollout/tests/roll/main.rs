@@ -16,6 +16,7 @@ mod journal;
 mod lease;
 mod locks;
 mod oracle;
+mod orders;
 mod pace;
 mod preflight;
 mod roll;

@@ -54,6 +54,7 @@ pub(crate) fn definition() -> ServiceDefinition {
             max_unavailable: 1.into(),
             canary: None,
             zone_by_zone: false,
+            max_pause_ms: 3_600_000,
             failure_budget: 0,
             max_roll_ms: 3_600_000,
             allow_missed_actions: false,
@@ -688,6 +689,7 @@ impl World {
         }
         match step {
             Step::Resolve => done(Evidence::Resolved { digest: digest('d') }),
+            Step::Order => unreachable!("an order is never performed"),
             Step::Inspect => self.inspect(release),
             Step::Lock => self.lock(release),
             Step::TakeLease => self.take_lease(),

@@ -1140,3 +1140,10 @@ fn ways_to_silence() {
     worker.toml: 2 errors, 1 warning
     "#);
 }
+
+#[test]
+fn people() {
+    let text = "site = \"us-west\"\namqp.url = \"amqp://localhost\"\n[groups]\nops = [\"ben\", 5]\nnobody = []\n\
+                [orders]\nfrom = [\"ops\", \"opps\"]\nto = [\"ops\"]\n";
+    insta::assert_snapshot!(checked_worker(text));
+}
