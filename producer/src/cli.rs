@@ -59,6 +59,11 @@ Examples:
 
 Paused for longer than roll.max_pause of the service's file, it goes back by itself.";
 
+const COMPLETIONS_EXAMPLES: &str = "\
+Examples:
+  drawgate completions bash > /etc/bash_completion.d/drawgate
+  drawgate completions zsh > \"${fpath[1]}/_drawgate\"";
+
 const CANCEL_EXAMPLES: &str = "\
 Examples:
   drawgate cancel 0193a5b1-7c2e-7d10-8a44-5c1f2e9b0d7c
@@ -95,6 +100,12 @@ pub(crate) enum Command {
     /// Cancel a release: what it touched goes back to what it ran before.
     #[command(after_help = CANCEL_EXAMPLES)]
     Cancel(OrderArgs),
+    /// Print a script that completes commands and options in a shell.
+    #[command(after_help = COMPLETIONS_EXAMPLES)]
+    Completions {
+        /// Which shell
+        shell: clap_complete::Shell,
+    },
 }
 
 /// The arguments of `publish`.
@@ -379,6 +390,21 @@ mod tests {
     #[test]
     fn the_command_line_is_sound() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn completions_know_every_command() {
+        let mut script = Vec::new();
+        clap_complete::generate(
+            clap_complete::Shell::Bash,
+            &mut Cli::command(),
+            "drawgate",
+            &mut script,
+        );
+        let script = String::from_utf8(script).unwrap();
+        for command in Cli::command().get_subcommands() {
+            assert!(script.contains(command.get_name()), "{}", command.get_name());
+        }
     }
 
     #[test]

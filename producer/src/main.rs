@@ -49,6 +49,7 @@ fn run(cli: Cli) -> Result<Exit, CommandError> {
             Command::Publish(args) => commands::publish(*args).await,
             Command::Watch(args) => commands::watch(&args).await,
             Command::Show(args) => commands::show(&args).await,
+            Command::Completions { shell } => commands::completions(shell),
             Command::Pause(args) => commands::order(Order::Pause, &args).await,
             Command::Resume(args) => commands::order(Order::Resume, &args).await,
             Command::Cancel(args) => commands::order(Order::Cancel, &args).await,

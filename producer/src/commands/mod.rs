@@ -1,10 +1,12 @@
 //! What each command does, from its arguments to its exit code.
 
+mod completions;
 mod order;
 mod publish;
 mod show;
 mod watch;
 
+pub(crate) use completions::completions;
 pub(crate) use order::order;
 pub(crate) use publish::publish;
 pub(crate) use show::show;
