@@ -904,7 +904,9 @@ fn hint(release: &Release, outcome: Outcome) -> Option<String> {
     let id = release.request.id;
     match outcome {
         Outcome::Succeeded => None,
-        Outcome::NeedsOperator => Some(format!("drawgate show {id} lists what is left, and what to run")),
+        Outcome::NeedsOperator => Some(format!(
+            "drawgate show {id} lists what is left, and what to run; runbooks/needs-operator.md says what each means"
+        )),
         _ if cause.is_some_and(|cause| !cause.failure.logs.is_empty()) => Some(format!(
             "drawgate show {id} --logs has the container's last lines"
         )),

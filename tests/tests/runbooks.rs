@@ -1,0 +1,149 @@
+//! The commands of the runbooks, read from the runbooks and run as they stand.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+
+use drawgate_schemas::{Direction, HostPhase, Outcome};
+use drawgate_tests::lab::HOSTS;
+use drawgate_tests::oracle::Look;
+use drawgate_tests::programs::{program, repository};
+use drawgate_tests::wait::within;
+use drawgate_tests::{Scene, Service};
+use tokio::process::Command;
+
+/// The blocks marked `sh`, one after another, without their indentation.
+fn commands(runbook: &str) -> String {
+    let text = std::fs::read_to_string(repository("runbooks").join(runbook)).unwrap();
+    let (mut script, mut indent) = (String::new(), None);
+    for line in text.lines() {
+        let bare = line.trim_start();
+        match indent {
+            None if bare == "```sh" => indent = Some(line.len() - bare.len()),
+            Some(_) if bare == "```" => indent = None,
+            Some(columns) => {
+                script.push_str(line.get(columns..).unwrap_or_default());
+                script.push('\n');
+            }
+            None => {}
+        }
+    }
+    assert!(script.lines().count() > 2, "{runbook} has no commands");
+    script
+}
+
+/// Runs them all in one shell that stops at the first that fails; gives what they printed.
+async fn follow(scene: &Scene, runbook: &str, variables: &[(&str, &str)]) -> String {
+    let ours = program("drawgate").parent().unwrap().to_owned();
+    let aws = repository("target/lab/venv/bin");
+    let path = format!(
+        "{}:{}:{}",
+        ours.display(),
+        aws.display(),
+        std::env::var("PATH").unwrap()
+    );
+    let mut command = Command::new("bash");
+    command
+        .args(["-euo", "pipefail", "-c", &commands(runbook)])
+        .env("PATH", path)
+        .env("DRAWGATE_AMQP_URL", scene.broker.url())
+        .envs(variables.iter().copied());
+    let output = within(runbook, command.output()).await.unwrap();
+    let printed = String::from_utf8_lossy(&output.stdout).into_owned();
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{runbook}: {printed}\n{error}");
+    printed
+}
+
+#[test]
+fn the_index_has_every_runbook() {
+    let index = std::fs::read_to_string(repository("runbooks/README.md")).unwrap();
+    for file in std::fs::read_dir(repository("runbooks")).unwrap().flatten() {
+        let name = file.file_name().into_string().unwrap();
+        let named = name == "README.md" || index.contains(&format!("({name})"));
+        assert!(named || file.path().is_dir(), "{name} is not in the index");
+    }
+}
+
+#[tokio::test]
+async fn publish_by_hand_and_hold_a_release() {
+    let scene = Scene::begin().await;
+    scene.serve(&Service::of("search"));
+    let fleet = scene.fleet_on_v1("search", &HOSTS).await;
+    let v2 = scene.lab.image("search", "v2", "v2", "ok").await;
+    scene.lab.image("search", "v3", "v3", "ok").await;
+    let worker = scene.worker().await;
+    let events = scene.events().await;
+    let before = Look::at(&scene.lab).await;
+
+    let image = scene.image("search", "v2");
+    let target = [
+        ("ENVIRONMENT", "staging"),
+        ("SERVICE", "search"),
+        ("IMAGE", image.as_str()),
+    ];
+    let printed = follow(&scene, "publish-by-hand.md", &target).await;
+    assert!(printed.contains("receipt"), "{printed}");
+    let on_v2 = Look::at(&scene.lab).await;
+    on_v2.assert_runs(&fleet, "search", &scene.pinned("search", &v2));
+
+    let id = scene.publish("search", "v3", &[]).await;
+    events
+        .nth_phase(id, Direction::Forward, HostPhase::Draining, 1)
+        .await;
+    follow(&scene, "hold-a-release.md", &[("RELEASE", &id.to_string())]).await;
+    scene.judge(&events, id, Outcome::Cancelled, &before).await;
+    Look::at(&scene.lab).await.assert_containers_as(&on_v2);
+    scene.end(worker).await;
+}
+
+/// Bastion and ledger are gone while a host is out, scaling suspended and an alarm off: from the tags alone all is as before, and
+/// the next worker, with an empty ledger, rolls.
+#[tokio::test]
+async fn restore_by_hand_without_the_ledger() {
+    let scene = Scene::begin().await;
+    scene.serve(&Service::of("search"));
+    let fleet = scene.fleet_on_v1("search", &HOSTS).await;
+    let v2 = scene.lab.image("search", "v2", "v2", "ok").await;
+    let worker = scene.worker().await;
+    let events = scene.events().await;
+    let before = Look::at(&scene.lab).await;
+
+    let id = scene.publish("search", "v2", &[]).await;
+    events
+        .nth_phase(id, Direction::Forward, HostPhase::Draining, 1)
+        .await;
+    worker.kill().await;
+    for file in std::fs::read_dir(scene.folder()).unwrap().flatten() {
+        if file.file_name().to_string_lossy().starts_with("ledger.sqlite") {
+            let path = file.path();
+            let removed = match path.is_dir() {
+                true => std::fs::remove_dir_all(path),
+                false => std::fs::remove_file(path),
+            };
+            removed.unwrap();
+        }
+    }
+    let out = fleet.in_order()[0].id.clone();
+    let printed = follow(
+        &scene,
+        "restore-by-hand.md",
+        &[("ENVIRONMENT", "staging"), ("SERVICE", "search")],
+    )
+    .await;
+    assert!(
+        printed.contains(&format!(
+            "{out} drawgate:target:search-8080:8080 search-8080 {id} {out} 8080"
+        )),
+        "{printed}"
+    );
+    scene.lab.all_targets(&fleet, "healthy").await;
+    let restored = Look::at(&scene.lab).await;
+    restored.assert_aws_as(&before);
+    restored.assert_no_tags();
+
+    let worker = scene.worker().await;
+    let id = scene.publish("search", "v2", &[]).await;
+    scene.judge(&events, id, Outcome::Succeeded, &before).await;
+    Look::at(&scene.lab)
+        .await
+        .assert_runs(&fleet, "search", &scene.pinned("search", &v2));
+    scene.end_after_kill(worker).await;
+}
