@@ -10,7 +10,6 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use drawgate_rollout::arguments::Values;
 use drawgate_rollout::definition::{
     CommandDefinition, CommandPlace, Probe, ServiceDefinition, Surroundings, VersionDefinition,
 };
@@ -27,20 +26,11 @@ use super::outcome::{Effect, Sorted, either, not_yet, refused};
 use super::verify::http_probe;
 use super::{Effects, Task};
 use crate::aws::Instance;
-use crate::host::{Host, HostError, HostProgram, HostRan};
+use crate::host::{HostError, HostProgram, HostRan};
 use crate::program::{self, Program, Ran};
 
 /// How long a program may take that only tells which version runs.
 const TELL: Duration = Duration::from_secs(10);
-
-/// Where a program runs, and what it finds there.
-struct Setting<'a> {
-    command: &'a CommandDefinition,
-    definition: &'a ServiceDefinition,
-    values: &'a Values,
-    /// What is not for an argument list.
-    secrets: BTreeMap<String, String>,
-}
 
 /// How a program is run: for how long, and whether it is the only one.
 #[derive(Clone, Copy)]
@@ -159,16 +149,14 @@ impl Effects {
                     limit: TELL,
                     lock: None,
                 };
-                match self.host(host).run_program(program).await.sorted()? {
-                    HostRan::Ended(ran) => ran,
-                    HostRan::Held => return not_yet(HELD),
-                }
+                ended(self.host(host).run_program(program).await.sorted()?)?
             }
             CommandPlace::Worker(around) => tell_beside(&version.run, around).await?,
         };
         told(&version.run, &ran).or_else(not_yet)
     }
 
+    /// Runs one of the programs for a host, with everything filled in that a release says.
     async fn run_for(
         &self,
         task: Task<'_>,
@@ -182,64 +170,31 @@ impl Effects {
             return refused("there is no plan yet");
         };
         let expected = match direction {
-            Direction::Forward => Some(wanted(task, host, command)),
-            Direction::Back => host.told_before.clone(),
+            Direction::Forward => wanted(task, host, command),
+            Direction::Back => host.told_before.clone().unwrap_or_default(),
         };
-        let values = &values.with("expected", Some(&expected.unwrap_or_default()));
-        let secrets = match command.place {
-            CommandPlace::Worker(_) => self.secret_values(task).await?,
-            CommandPlace::Host { .. } => BTreeMap::new(),
-        };
-        let setting = Setting {
-            command,
-            definition: &task.plan.definition,
-            values,
-            secrets,
-        };
-        self.run_in(&setting, &self.host(host), words, bounds).await
-    }
-
-    async fn run_in(
-        &self,
-        setting: &Setting<'_>,
-        host: &Host,
-        words: &[String],
-        bounds: Bounds,
-    ) -> Effect<Ran> {
-        let filled = |text: &String| {
-            setting
-                .values
-                .fill(text)
-                .or_else(|missing| refused(missing.to_string()))
-        };
-        let words: Vec<String> = words.iter().map(filled).collect::<Effect<_>>()?;
-        let mut env = setting.values.environment();
-        env.extend(setting.command.env.clone());
-        env.extend(setting.secrets.clone());
-        let lock = format!(
-            "{}.{}",
-            setting.definition.environment, setting.definition.service
-        );
-        match &setting.command.place {
+        let values = values.with("expected", Some(&expected));
+        let words = values
+            .fill_all(words)
+            .or_else(|missing| refused(missing.to_string()))?;
+        let mut env = values.environment();
+        env.extend(command.env.clone());
+        let definition = &task.plan.definition;
+        match &command.place {
             CommandPlace::Host { directory } => {
-                let lock = format!(".drawgate.{lock}.lock");
-                let ran = host
-                    .run_program(HostProgram {
-                        words: &words,
-                        env: &env,
-                        directory: directory.as_deref(),
-                        limit: bounds.limit,
-                        lock: bounds.alone.map(|wait| (lock.as_str(), wait)),
-                    })
-                    .await
-                    .sorted()?;
-                match ran {
-                    HostRan::Ended(ran) => Ok(ran),
-                    HostRan::Held => not_yet(HELD),
-                }
+                let lock = lock_on_host(definition);
+                let program = HostProgram {
+                    words: &words,
+                    env: &env,
+                    directory: directory.as_deref(),
+                    limit: bounds.limit,
+                    lock: bounds.alone.map(|wait| (lock.as_str(), wait)),
+                };
+                ended(self.host(host).run_program(program).await.sorted()?)
             }
             CommandPlace::Worker(around) => {
-                let lock = bounds.alone.map(|_| self.hosts.lock_file(&lock));
+                env.extend(self.secret_values(task).await?);
+                let lock = bounds.alone.map(|_| self.hosts.lock_file(&lane(definition)));
                 run_beside(&words, &env, around, lock, bounds).await
             }
         }
@@ -262,7 +217,7 @@ impl Effects {
             CommandPlace::Host { directory } => directory.as_deref(),
             CommandPlace::Worker(_) => None,
         };
-        let lock = format!(".drawgate.{}.{}.lock", definition.environment, definition.service);
+        let lock = lock_on_host(definition);
         let ran = host
             .run_program(HostProgram {
                 words,
@@ -311,6 +266,23 @@ impl Effects {
                 .failure()
                 .map_or_else(String::new, |failure| failure.what.clone())),
         })
+    }
+}
+
+/// One program of a service at a time, in each environment: two may share a host.
+fn lane(definition: &ServiceDefinition) -> String {
+    format!("{}.{}", definition.environment, definition.service)
+}
+
+/// The file on a host that is locked meanwhile, in the login's home.
+fn lock_on_host(definition: &ServiceDefinition) -> String {
+    format!(".drawgate.{}.lock", lane(definition))
+}
+
+fn ended(ran: HostRan) -> Effect<Ran> {
+    match ran {
+        HostRan::Ended(ran) => Ok(ran),
+        HostRan::Held => not_yet(HELD),
     }
 }
 
