@@ -9,9 +9,6 @@ use drawgate_tests::oracle::Look;
 use drawgate_tests::{Events, Load, Scene, Service};
 use serde_json::{Value, json};
 
-/// Longer than the next step would take to begin, if one began.
-const MOMENT: std::time::Duration = std::time::Duration::from_secs(2);
-
 async fn order(scene: &Scene, verb: &str, id: ReleaseId) -> Output {
     scene
         .drawgate(&[verb, &id.to_string(), "--yes", "--reason", "looking"])
@@ -103,7 +100,7 @@ async fn paused_it_rests_with_every_host_in_service_and_goes_on() {
     scene.lab.all_targets(&fleet, "healthy").await;
     worker.kill().await;
     let worker = scene.worker().await;
-    tokio::time::sleep(MOMENT).await;
+    events.kind(id, "taken_up").await;
     scene.lab.all_targets(&fleet, "healthy").await;
     taken(&scene, "resume", id).await;
     scene.judge(&events, id, Outcome::Succeeded, &before).await;
