@@ -120,11 +120,10 @@ impl Values {
     /// With those of a host.
     #[must_use]
     pub fn on(self, host: &HostPlan) -> Self {
-        let known = |text: &'_ str| !text.is_empty();
-        self.with("instance", Some(&host.instance)).with(
-            "address",
-            Some(host.address.as_str()).filter(|address| known(address)),
-        )
+        // Beside the worker there is none.
+        let address = Some(host.address.as_str()).filter(|address| !address.is_empty());
+        self.with("instance", Some(&host.instance))
+            .with("address", address)
     }
 
     /// With one more, where there is one.

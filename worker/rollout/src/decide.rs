@@ -17,7 +17,7 @@ use drawgate_schemas::Direction;
 use jiff::Timestamp;
 
 use crate::beside::{self, beside};
-use crate::definition::OnFailure;
+use crate::definition::{OnFailure, Swap};
 use crate::limits::{self, after};
 use crate::order;
 use crate::path;
@@ -193,11 +193,11 @@ impl Agenda<'_> {
 
     fn forward(&self, plan: &Plan) -> Part {
         let instances = || self.members().map(|host| host.instance.clone());
-        let pulled = |_: &String| plan.definition.container().is_some();
-        let stage: Vec<Step> = instances()
-            .filter(pulled)
-            .map(|instance| Step::Stage { instance })
-            .collect();
+        let stage: Vec<Step> = match &plan.definition.swap {
+            Swap::Container(_) => instances().map(|instance| Step::Stage { instance }).collect(),
+            // Their programs fetch what they need.
+            Swap::Command(_) => Vec::new(),
+        };
         let mut first = self.todo(&stage, plan.definition.roll.pull_concurrency as usize);
         // A roll that is being put back in order has had its good end: no answer about the lease takes that back.
         if self.release.steps.keys().any(beside::ends_the_way) {
