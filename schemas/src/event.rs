@@ -267,6 +267,17 @@ pub enum Order {
     Cancel,
 }
 
+impl Order {
+    /// What was done to a release by it, for a line that goes on with who did it.
+    pub fn past(self) -> &'static str {
+        match self {
+            Self::Pause => "paused",
+            Self::Resume => "told to go on",
+            Self::Cancel => "cancelled",
+        }
+    }
+}
+
 impl fmt::Display for Order {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

@@ -169,22 +169,21 @@ impl Scene {
 
     /// Publishes a release to staging with `drawgate publish`; gives its id.
     pub async fn publish(&self, service: &str, tag: &str, more: &[&str]) -> ReleaseId {
-        let output = self.publish_with(service, tag, more).await;
-        let said = String::from_utf8_lossy(&output.stdout).into_owned();
-        assert!(
-            output.status.success(),
-            "drawgate publish: {} {}",
-            said,
-            String::from_utf8_lossy(&output.stderr)
-        );
-        said.trim()
-            .parse()
-            .unwrap_or_else(|_| panic!("no release id on stdout: {said:?}"))
+        release_id(&self.publish_with(service, tag, more).await)
+    }
+
+    /// The same with any image of the lab's registry, named with its tag.
+    pub async fn publish_image(&self, service: &str, image: &str) -> ReleaseId {
+        let image = format!("{}/{image}", self.lab.registry());
+        release_id(&self.publish_of(service, &image, &[]).await)
     }
 
     /// The same, whatever becomes of it.
     pub async fn publish_with(&self, service: &str, tag: &str, more: &[&str]) -> Output {
-        let image = self.image(service, tag);
+        self.publish_of(service, &self.image(service, tag), more).await
+    }
+
+    async fn publish_of(&self, service: &str, image: &str, more: &[&str]) -> Output {
         let mut arguments = vec![
             "publish",
             "--environment",
@@ -192,7 +191,7 @@ impl Scene {
             "--service",
             service,
             "--image",
-            &image,
+            image,
         ];
         arguments.extend_from_slice(more);
         self.drawgate(&arguments).await
@@ -347,4 +346,18 @@ async fn ended(worker: &mut Worker) -> std::process::ExitStatus {
         async move { status }
     })
     .await
+}
+
+/// The id that `drawgate publish` puts on stdout.
+fn release_id(output: &Output) -> ReleaseId {
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(
+        output.status.success(),
+        "drawgate publish: {} {}",
+        said,
+        String::from_utf8_lossy(&output.stderr)
+    );
+    said.trim()
+        .parse()
+        .unwrap_or_else(|_| panic!("no release id on stdout: {said:?}"))
 }

@@ -5,7 +5,7 @@
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-use drawgate_schemas::{Direction, Event, HostPhase, Outcome, ReleaseId};
+use drawgate_schemas::{Direction, Event, HostPhase, Outcome};
 use drawgate_tests::lab::{Fleet, HOSTS};
 use drawgate_tests::oracle::Look;
 use drawgate_tests::scene::fleet_spec;
@@ -42,27 +42,6 @@ fn serve(scene: &Scene, name: &str, service: &str, changes: &[(&str, &str)]) {
         text = text.replace(old, new);
     }
     std::fs::write(scene.service_file(service), text).unwrap();
-}
-
-async fn publish(scene: &Scene, service: &str, image: &str) -> ReleaseId {
-    let image = format!("{}/{image}", scene.lab.registry());
-    let arguments = [
-        "publish",
-        "--environment",
-        "staging",
-        "--service",
-        service,
-        "--image",
-        &image,
-    ];
-    let output = scene.drawgate(&arguments).await;
-    let said = String::from_utf8_lossy(&output.stdout).into_owned();
-    said.trim().parse().unwrap_or_else(|_| {
-        panic!(
-            "no release id: {said:?} {}",
-            String::from_utf8_lossy(&output.stderr)
-        )
-    })
 }
 
 fn executable(path: &Path, text: &str) {
@@ -163,7 +142,7 @@ async fn script_on_each_host_rolls_and_goes_back() {
     let before = Look::at(&scene.lab).await;
     let load = Load::start(scene.folder(), &fleet.target_groups[0].url, 40).await;
 
-    let id = publish(&scene, "web", "shop/web:v2").await;
+    let id = scene.publish_image("web", "shop/web:v2").await;
     let ended = scene.judge(&events, id, Outcome::Succeeded, &before).await;
     assert_eq!(versions(&scene).await, ["v2", "v2", "v2"]);
     let receipt = ended.receipt.unwrap();
@@ -175,7 +154,7 @@ async fn script_on_each_host_rolls_and_goes_back() {
     assert_eq!(seen, [(Some("v1"), Some("v2")); 3]);
     assert_eq!(receipt.digest, None);
 
-    let id = publish(&scene, "web", "shop/web:v3").await;
+    let id = scene.publish_image("web", "shop/web:v3").await;
     let ended = scene.judge(&events, id, Outcome::RolledBack, &before).await;
     assert!(ended.summary.contains("GET /health 500"), "{}", ended.summary);
     assert!(
@@ -204,7 +183,7 @@ async fn script_that_fails_is_told_with_its_words() {
     let events = scene.events().await;
     let before = Look::at(&scene.lab).await;
 
-    let id = publish(&scene, "web", "shop/web:v9").await;
+    let id = scene.publish_image("web", "shop/web:v9").await;
     let ended = scene.judge(&events, id, Outcome::RolledBack, &before).await;
     assert!(
         ended
@@ -246,7 +225,7 @@ async fn script_is_never_run_twice_at_once_though_the_worker_is_killed() {
     let events = scene.events().await;
     let before = Look::at(&scene.lab).await;
 
-    let id = publish(&scene, "web", "shop/web:v2").await;
+    let id = scene.publish_image("web", "shop/web:v2").await;
     let trace = async || {
         let mut lines = Vec::new();
         for host in HOSTS {
@@ -338,7 +317,7 @@ async fn kubernetes_is_applied_and_goes_back() {
     let before = Look::at(&scene.lab).await;
     let image = || std::fs::read_to_string(folder.join("image")).unwrap();
 
-    let id = publish(&scene, "search-api", "search/search-api:v2").await;
+    let id = scene.publish_image("search-api", "search/search-api:v2").await;
     let ended = scene.judge(&events, id, Outcome::Succeeded, &before).await;
     assert_eq!(ended.summary, "deployed v2, alarms as before");
     assert_eq!(image(), format!("{registry}/search/search-api:v2"));
@@ -348,7 +327,7 @@ async fn kubernetes_is_applied_and_goes_back() {
     let calls = std::fs::read_to_string(folder.join("calls")).unwrap();
     assert!(!calls.contains("hush"), "{calls}");
 
-    let id = publish(&scene, "search-api", "search/search-api:bad").await;
+    let id = scene.publish_image("search-api", "search/search-api:bad").await;
     let ended = scene.judge(&events, id, Outcome::RolledBack, &before).await;
     assert!(
         ended
@@ -415,11 +394,11 @@ async fn helm_is_upgraded_tested_and_rolled_back() {
         verbs.filter(|verb| verb != "history").collect::<Vec<_>>()
     };
 
-    let id = publish(&scene, "search-api", "search/search-api:flaky").await;
+    let id = scene.publish_image("search-api", "search/search-api:flaky").await;
     scene.judge(&events, id, Outcome::Succeeded, &before).await;
     assert_eq!(calls(), ["upgrade", "test", "test", "test"]);
 
-    let id = publish(&scene, "search-api", "search/search-api:bad").await;
+    let id = scene.publish_image("search-api", "search/search-api:bad").await;
     let ended = scene.judge(&events, id, Outcome::RolledBack, &before).await;
     assert!(ended.summary.contains("tests failed"), "{}", ended.summary);
     // Three tests of what was deployed, and one of what it went back to.
@@ -460,7 +439,7 @@ async fn load_balancer_and_containers() {
     let before = Look::at(&scene.lab).await;
     let load = Load::start(scene.folder(), &fleet.target_groups[0].url, 40).await;
 
-    let id = publish(&scene, "search-api", "search/search-api:v2").await;
+    let id = scene.publish_image("search-api", "search/search-api:v2").await;
     scene.judge(&events, id, Outcome::Succeeded, &before).await;
     let pinned = scene.pinned("search/search-api", &v2);
     Look::at(&scene.lab)

@@ -1,7 +1,7 @@
 //! What each event is worth in words.
 
 use drawgate_schemas::{
-    Direction, Ended, Event, HookProgress, HookState, HostPhase, HostProgress, Order, Ordered, Outcome,
+    Direction, Ended, Event, HookProgress, HookState, HostPhase, HostProgress, Ordered, Outcome,
     RejectionCode, ReleaseRequest, StatusEvent, Suspension,
 };
 
@@ -130,14 +130,9 @@ fn accepted(worker: &str, ahead: u32) -> String {
 }
 
 fn ordered(given: &Ordered) -> String {
-    let what = match given.order {
-        Order::Pause => "paused",
-        Order::Resume => "told to go on",
-        Order::Cancel => "cancelled",
-    };
     let reason = given.reason.as_ref();
     let reason = reason.map_or(String::new(), |reason| format!(": {reason}"));
-    format!("{what} by {}{reason}", given.by)
+    format!("{} by {}{reason}", given.order.past(), given.by)
 }
 
 fn joined(rolled: &[String], adopted: &[String], by_themselves: &[String]) -> Vec<Line> {

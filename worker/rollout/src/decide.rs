@@ -192,9 +192,11 @@ impl Agenda<'_> {
     }
 
     fn forward(&self, plan: &Plan) -> Part {
-        let instances = || self.members().map(|host| host.instance.clone());
+        let stage_on = |host: &HostPlan| Step::Stage {
+            instance: host.instance.clone(),
+        };
         let stage: Vec<Step> = match &plan.definition.swap {
-            Swap::Container(_) => instances().map(|instance| Step::Stage { instance }).collect(),
+            Swap::Container(_) => self.members().map(stage_on).collect(),
             // Their programs fetch what they need.
             Swap::Command(_) => Vec::new(),
         };

@@ -4,7 +4,7 @@
 //! search-api 9d11ab0 → 4f2c91e on staging · ben · build 812: started, 3 hosts
 //! ```
 
-use drawgate_schemas::{Ended, Event, Order, Outcome, ReleaseId, Started, StatusEvent};
+use drawgate_schemas::{Ended, Event, Outcome, ReleaseId, Started, StatusEvent};
 
 use super::facts::Facts;
 use super::limits;
@@ -60,13 +60,12 @@ pub fn render(event: &StatusEvent, facts: &Facts) -> Option<Post> {
     let (tone, what, notes) = match &event.event {
         Event::Started(started) => (Tone::Progress, started_with(started), started.warnings.clone()),
         Event::Ordered(given) => {
-            let what = match given.order {
-                Order::Pause => "paused",
-                Order::Resume => "told to go on",
-                Order::Cancel => "cancelled",
-            };
             let reason = given.reason.iter().map(ToString::to_string).collect();
-            (Tone::Progress, format!("{what} by {}", given.by), reason)
+            (
+                Tone::Progress,
+                format!("{} by {}", given.order.past(), given.by),
+                reason,
+            )
         }
         Event::TurnedBack { reason, instance } => {
             let at = instance

@@ -38,12 +38,9 @@ struct Version {
 impl Command {
     /// The definition for one target.
     pub(super) fn fill(&self, environment: &Environment, service: &Service) -> CommandDefinition {
-        let secrets = self.secrets.iter();
         CommandDefinition {
             env: fill(&self.env, environment, service),
-            secrets: secrets
-                .map(|(variable, secret)| (variable.clone(), secret.fill(environment, service)))
-                .collect(),
+            secrets: secret_references::fill(&self.secrets, environment, service),
             version: self.version.as_ref().map(|version| VersionDefinition {
                 run: version
                     .run

@@ -66,11 +66,7 @@ impl Container {
         };
         ContainerDefinition {
             env: fill(&self.env),
-            secrets: self
-                .secrets
-                .iter()
-                .map(|(variable, secret)| (variable.clone(), secret.fill(environment, service)))
-                .collect(),
+            secrets: secret_references::fill(&self.secrets, environment, service),
             labels: fill(&self.labels),
             log_options: fill(&self.log_options),
             volumes: self

@@ -27,7 +27,7 @@ pub(super) struct SecretTemplate {
 }
 
 impl SecretTemplate {
-    pub(super) fn fill(&self, environment: &Environment, service: &Service) -> SecretReference {
+    fn fill(&self, environment: &Environment, service: &Service) -> SecretReference {
         SecretReference {
             store: self.store,
             name: self.name.fill(environment, service),
@@ -35,6 +35,18 @@ impl SecretTemplate {
             base64: self.base64,
         }
     }
+}
+
+/// The references of one target, by variable.
+pub(super) fn fill(
+    secrets: &BTreeMap<String, SecretTemplate>,
+    environment: &Environment,
+    service: &Service,
+) -> BTreeMap<String, SecretReference> {
+    let filled = secrets
+        .iter()
+        .map(|(variable, secret)| (variable.clone(), secret.fill(environment, service)));
+    filled.collect()
 }
 
 const HINT: &str = "write NAME = \"secretsmanager:search/{environment}#field\" or \"ssm:/search/{environment}/name\"; \
