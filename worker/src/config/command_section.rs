@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use drawgate_rollout::arguments::{PLACEHOLDERS, uses};
+use drawgate_rollout::arguments::{Piece, pieces, uses};
 use drawgate_rollout::definition::{CommandDefinition, CommandPlace, VersionDefinition};
 use drawgate_schemas::{Environment, Service};
 
@@ -206,25 +206,10 @@ fn read_version(field: &Field<'_, '_>, without: &[&str], problems: &mut Problems
     let words: Vec<Template> = items.iter().filter_map(|item| item.template(problems)).collect();
     let is = table.take("is").and_then(|field| {
         let text = field.text(problems)?;
-        let known = |word: &str| {
-            let mut names = PLACEHOLDERS.iter().map(|(name, _)| *name);
-            names.any(|name| name == word && !without.contains(&name))
-        };
-        let unknown = drawgate_rollout::arguments::pieces(text)
-            .into_iter()
-            .find_map(|piece| match piece {
-                drawgate_rollout::arguments::Piece::Placeholder(word) if !known(word) => {
-                    Some(word.to_owned())
-                }
-                _ => None,
-            });
-        if let Some(word) = unknown {
-            field.invalid_hint(
-                format!("unknown placeholder {{{word}}}"),
-                "write {tag}, {revision} or {version}",
-                problems,
-            );
-            return None;
+        for piece in pieces(text) {
+            if let Piece::Placeholder(word) = piece {
+                program_words::known(word, without, &field, problems)?;
+            }
         }
         Some(text.to_owned())
     });

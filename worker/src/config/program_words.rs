@@ -61,7 +61,13 @@ pub(super) fn program(
     Some(words)
 }
 
-fn known(word: &str, without: &[&str], item: &Field<'_, '_>, problems: &mut Problems<'_>) -> Option<()> {
+/// A placeholder that stands for something there.
+pub(super) fn known(
+    word: &str,
+    without: &[&str],
+    item: &Field<'_, '_>,
+    problems: &mut Problems<'_>,
+) -> Option<()> {
     let names = || {
         let names = PLACEHOLDERS.into_iter().map(|(name, _)| name);
         names.filter(|name| !without.contains(name))
