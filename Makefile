@@ -5,9 +5,10 @@
 # bench  one roll, measured against the floor that load balancer and Docker impose
 # bench-peer  the same, and then Ansible with the classic playbook on the same fleet (installs Ansible under target/)
 # membership  an instance launched, and one terminated, at each phase of a roll; every phase, where `make test` takes a few
+# asyncapi  schemas/asyncapi.yaml, read by the AsyncAPI project's own parser (needs Node; installs it under target/)
 # deny   licences, sources and bans of the dependencies (needs cargo-deny)
 
-.PHONY: demo test fmt lint build unit e2e fleets shared bench bench-peer membership deny lab
+.PHONY: demo test fmt lint build unit e2e fleets shared bench bench-peer membership asyncapi deny lab
 .NOTPARALLEL:
 
 LAB := infra/lab/lab run --quiet --
@@ -67,6 +68,10 @@ bench-peer: lab
 membership: lab build
 	@DRAWGATE_MEMBERSHIP=all $(TIMED) "members come and go at every phase" $(LAB) \
 		$(CARGO_TEST) --test membership -- --test-threads=1 --nocapture
+
+asyncapi:
+	@npm install --silent --no-save --prefix target/asyncapi @asyncapi/parser@3.6.6
+	@node infra/asyncapi/check.mjs target/asyncapi schemas/asyncapi.yaml
 
 deny:
 	cargo deny --locked check bans licenses sources

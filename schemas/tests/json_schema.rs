@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::{env, fs};
 
-use drawgate_schemas::schema;
+use drawgate_schemas::{schema, topology};
 
 fn folder() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("json")
@@ -32,7 +32,40 @@ fn the_checked_in_schemas_are_current() {
     assert_eq!(checked_in(), expected, "nothing else lies beside them");
 }
 
-/// Every schema in the folder; the folder may hold an `asyncapi.yaml` too.
+/// Whether it is valid is the AsyncAPI parser's to say: `make asyncapi`.
+#[test]
+fn asyncapi_speaks_of_every_schema_and_every_name_on_the_broker() {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("asyncapi.yaml");
+    let text = fs::read_to_string(path).unwrap();
+    let schemas = checked_in()
+        .into_iter()
+        .map(|name| format!("$ref: ./json/{name}"));
+    let names = [
+        format!("{{ name: {}, type: topic", topology::RELEASES_EXCHANGE),
+        format!("{{ name: {}, type: topic", topology::CONTROL_EXCHANGE),
+        format!("{{ name: {}, type: topic", topology::EVENTS_EXCHANGE),
+        format!("{{ name: {}, durable: true", topology::DEAD_QUEUE),
+        topology::CHAT_QUEUE.to_owned(),
+        topology::releases_queue(&"site".parse().unwrap()).replace(".site", ".<site>"),
+        topology::control_queue(&"site".parse().unwrap()).replace(".site", ".<site>"),
+        format!("address: {}\n", topology::QUESTION_KEY),
+        format!("address: {}\n", topology::REPLY_QUEUE),
+        format!("defaultContentType: {}\n", topology::CONTENT_TYPE),
+    ];
+    let headers = [
+        topology::HEADER_REASON,
+        topology::HEADER_DETAIL,
+        topology::HEADER_ROUTING_KEY,
+        topology::HEADER_WORKER,
+        topology::HEADER_REJECTED_AT,
+    ];
+    let headers = headers.map(|name| format!("{name}:\n"));
+    for wanted in schemas.chain(names).chain(headers) {
+        assert!(text.contains(&wanted), "asyncapi.yaml does not say {wanted:?}");
+    }
+}
+
+/// Every schema in the folder.
 fn checked_in() -> BTreeSet<String> {
     fs::read_dir(folder())
         .unwrap()
