@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use drawgate_schemas::limits::{LONG_TEXT_CHARS, TEXT_CHARS};
-use drawgate_schemas::{Environment, ImageReference, ReleaseId, Service, Text};
+use drawgate_schemas::{Digest, Environment, ImageReference, ReleaseId, Service, Text};
 use jiff::SignedDuration;
 
 use crate::env_vars::EnvVars;
@@ -64,6 +64,14 @@ Examples:
   drawgate completions bash > /etc/bash_completion.d/drawgate
   drawgate completions zsh > \"${fpath[1]}/_drawgate\"";
 
+const APPROVE_EXAMPLES: &str = "\
+Examples:
+  drawgate approve 0193a5b1-7c2e-7d10-8a44-5c1f2e9b0d7c
+  drawgate reject ID --reason 'not before the holidays'
+
+What is approved is the digest that is shown; whoever published a release does not approve it.
+The service's file says who may, and how many have to: [environment.NAME] approval.";
+
 const CANCEL_EXAMPLES: &str = "\
 Examples:
   drawgate cancel 0193a5b1-7c2e-7d10-8a44-5c1f2e9b0d7c
@@ -100,6 +108,11 @@ pub(crate) enum Command {
     /// Cancel a release: what it touched goes back to what it ran before.
     #[command(after_help = CANCEL_EXAMPLES)]
     Cancel(OrderArgs),
+    /// Approve a release: you agree that this very image is released.
+    #[command(after_help = APPROVE_EXAMPLES)]
+    Approve(ApproveArgs),
+    /// Reject a release that waits for approval: it ends before anything is touched.
+    Reject(OrderArgs),
     /// Print a script that completes commands and options in a shell.
     #[command(after_help = COMPLETIONS_EXAMPLES)]
     Completions {
@@ -220,7 +233,7 @@ pub(crate) struct ShowArgs {
     pub(crate) broker: BrokerArgs,
 }
 
-/// The arguments of `pause`, `resume` and `cancel`.
+/// The arguments of `pause`, `resume`, `cancel` and `reject`.
 #[derive(Debug, Args)]
 pub(crate) struct OrderArgs {
     /// The release's id
@@ -238,6 +251,17 @@ pub(crate) struct OrderArgs {
     /// The broker.
     #[command(flatten)]
     pub(crate) broker: BrokerArgs,
+}
+
+/// The arguments of `approve`.
+#[derive(Debug, Args)]
+pub(crate) struct ApproveArgs {
+    /// What every order takes.
+    #[command(flatten)]
+    pub(crate) order: OrderArgs,
+    /// Only this digest; else the one that is shown
+    #[arg(long, value_name = "sha256:…")]
+    pub(crate) digest: Option<Digest>,
 }
 
 /// How to reach the broker.
@@ -385,6 +409,7 @@ mod tests {
         insta::assert_snapshot!("help_show", help(Some("show")));
         insta::assert_snapshot!("help_pause", help(Some("pause")));
         insta::assert_snapshot!("help_cancel", help(Some("cancel")));
+        insta::assert_snapshot!("help_approve", help(Some("approve")));
     }
 
     #[test]

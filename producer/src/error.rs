@@ -106,10 +106,12 @@ pub(crate) enum CommandError {
         order: Order,
     },
     /// Nobody said that it is meant.
-    #[error("nothing was cancelled")]
+    #[error("nothing was {}", order.past())]
     Unsure {
         /// Which release.
         release: ReleaseId,
+        /// Which order.
+        order: Order,
     },
     /// No worker answered.
     #[error("no worker answered within {} s", limits::ANSWER.as_secs())]
@@ -198,7 +200,7 @@ impl CommandError {
             ),
             Self::NotTaken { .. } => Some("drawgate show ID says where it stands".to_owned()),
             Self::NoWord { release, .. } => Some(format!("drawgate show {release} says whether it was")),
-            Self::Unsure { release } => Some(format!("drawgate cancel {release} --yes")),
+            Self::Unsure { release, order } => Some(format!("drawgate {order} {release} --yes")),
             Self::Silence => Some(
                 "the broker is there and the workers are not: systemctl status drawgate-worker on the bastion"
                     .to_owned(),

@@ -53,6 +53,8 @@ fn run(cli: Cli) -> Result<Exit, CommandError> {
             Command::Pause(args) => commands::order(Order::Pause, &args).await,
             Command::Resume(args) => commands::order(Order::Resume, &args).await,
             Command::Cancel(args) => commands::order(Order::Cancel, &args).await,
+            Command::Approve(args) => commands::approve(&args).await,
+            Command::Reject(args) => commands::order(Order::Reject, &args).await,
         }
     });
     // A connection that hangs must not keep the process.

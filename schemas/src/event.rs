@@ -107,6 +107,8 @@ pub enum Event {
         /// The end of that while.
         until: Timestamp,
     },
+    /// Nothing is done before so many people have agreed.
+    AwaitsApproval(AwaitedApproval),
     /// A person gave an order, and it was taken.
     Ordered(Ordered),
     /// Something failed, or was cancelled: from here on the way leads back.
@@ -179,10 +181,13 @@ impl Event {
             Self::Hook(_) => "hook",
             Self::Host(_) => "host",
             Self::Baking { .. } => "baking",
+            Self::AwaitsApproval(_) => "awaits_approval",
             Self::Ordered(ordered) => match ordered.order {
                 Order::Pause => "paused",
                 Order::Resume => "continued",
                 Order::Cancel => "cancelling",
+                Order::Approve => "approved",
+                Order::Reject => "rejecting",
             },
             Self::TurnedBack { .. } => "turned_back",
             Self::Joined { .. } => "joined",
@@ -243,6 +248,21 @@ pub struct Suspension {
     pub left_alone: Vec<String>,
 }
 
+/// An approval that is waited for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct AwaitedApproval {
+    /// Groups of the worker's file whose people may give it.
+    pub from: Vec<String>,
+    /// How many of them have to.
+    pub count: u32,
+    /// Who has.
+    pub given: Vec<String>,
+    /// Who may not: whoever published it, by the name that the broker vouches for.
+    pub publisher: String,
+    /// Without it, the release is rejected then.
+    pub until: Timestamp,
+}
+
 /// An order that was taken.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Ordered {
@@ -253,6 +273,9 @@ pub struct Ordered {
     /// Why, in that person's words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<Text<LONG_TEXT_CHARS>>,
+    /// What it is meant for, in an approval.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<Digest>,
 }
 
 /// What a person may order of a release.
@@ -265,6 +288,10 @@ pub enum Order {
     Resume,
     /// End it: what was touched goes back, as after a failure.
     Cancel,
+    /// Agree that this very image is released.
+    Approve,
+    /// Disagree: it ends before anything is touched.
+    Reject,
 }
 
 impl Order {
@@ -274,7 +301,14 @@ impl Order {
             Self::Pause => "paused",
             Self::Resume => "told to go on",
             Self::Cancel => "cancelled",
+            Self::Approve => "approved",
+            Self::Reject => "rejected",
         }
+    }
+
+    /// Whether it is an answer to the question for an approval, and not a commander's word.
+    pub fn answers_approval(self) -> bool {
+        matches!(self, Self::Approve | Self::Reject)
     }
 }
 
@@ -284,6 +318,8 @@ impl fmt::Display for Order {
             Self::Pause => "pause",
             Self::Resume => "resume",
             Self::Cancel => "cancel",
+            Self::Approve => "approve",
+            Self::Reject => "reject",
         })
     }
 }

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::event::{Order, Outcome, StatusEvent};
+use crate::event::{AwaitedApproval, Order, Outcome, StatusEvent};
 use crate::image::Digest;
 use crate::limits::{self, LONG_TEXT_CHARS};
 use crate::name::{ReleaseId, Text};
@@ -57,6 +57,9 @@ pub struct GiveOrder {
     /// Why.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<Text<LONG_TEXT_CHARS>>,
+    /// The digest that is approved, as `show` told it; approvals only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<Digest>,
 }
 
 /// An answer.
@@ -131,6 +134,9 @@ pub enum ReleaseState {
     Waiting {
         /// Releases of the same target before it.
         ahead: u32,
+        /// The approval that it waits for, if it does.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        approval: Option<AwaitedApproval>,
     },
     /// It rolls.
     Running,

@@ -62,6 +62,8 @@ pub enum RejectionCode {
     IdReused,
     /// The lane holds as many waiting releases as it may.
     LaneFull,
+    /// It needs approval, and does not say who publishes it.
+    NoPublisher,
     /// The broker gave up on the message.
     DeadLettered,
 }
@@ -82,6 +84,7 @@ impl RejectionCode {
             Self::Expired => "expired",
             Self::IdReused => "id_reused",
             Self::LaneFull => "lane_full",
+            Self::NoPublisher => "no_publisher",
             Self::DeadLettered => "dead_lettered",
         }
     }

@@ -31,6 +31,8 @@ pub const HEADER_DETAIL: &str = "x-drawgate-detail";
 pub const HEADER_ROUTING_KEY: &str = "x-drawgate-routing-key";
 /// Header of a dead letter: the worker that refused it.
 pub const HEADER_WORKER: &str = "x-drawgate-worker";
+/// Header of a dead letter: who published it, as the broker has checked it.
+pub const HEADER_USER_ID: &str = "x-drawgate-user-id";
 /// Header of a dead letter: when it was refused.
 pub const HEADER_REJECTED_AT: &str = "x-drawgate-rejected-at";
 

@@ -13,6 +13,13 @@ use drawgate_schemas::topology;
 
 use crate::wait::{until, within};
 
+/// People with a login of their own, beside `drawgate` and `ci`.
+const PEOPLE: [&str; 2] = ["anna", "ben"];
+
+fn password_of(person: &str) -> String {
+    format!("{person}-password")
+}
+
 /// A virtual host, and a connection to it.
 pub struct Broker {
     vhost: String,
@@ -45,7 +52,11 @@ impl Broker {
         let http = reqwest::Client::builder().no_proxy().build().unwrap();
         put(&http, &format!("{api}/vhosts/{vhost}"), json!({})).await;
         let all = json!({"configure": ".*", "write": ".*", "read": ".*"});
-        for user in ["drawgate", "ci"] {
+        for person in PEOPLE {
+            let user = json!({"password": password_of(person), "tags": ""});
+            put(&http, &format!("{api}/users/{person}"), user).await;
+        }
+        for user in ["drawgate", "ci"].into_iter().chain(PEOPLE) {
             put(&http, &format!("{api}/permissions/{vhost}/{user}"), all.clone()).await;
         }
         let connection = connect(&url).await;
@@ -133,11 +144,14 @@ impl Broker {
         let _ = channel.close(200, "sent".into()).await;
     }
 
-    /// The address with the virtual host for the user `ci`.
-    pub fn url_of_ci(&self) -> String {
+    /// The address with the virtual host for a user.
+    pub fn url_of(&self, user: &str) -> String {
+        if user == "drawgate" {
+            return self.url.clone();
+        }
         let (scheme, rest) = self.url.split_once("://").unwrap();
         let (_, place) = rest.rsplit_once('@').unwrap();
-        format!("{scheme}://ci:ci-password@{place}")
+        format!("{scheme}://{user}:{}@{place}", password_of(user))
     }
 
     /// Sends bytes as a question, without saying who asks; nobody waits for the answer.

@@ -157,10 +157,15 @@ impl Scene {
 
     /// `drawgate` with these arguments, at the test's broker.
     pub async fn drawgate(&self, arguments: &[&str]) -> Output {
+        self.drawgate_as("drawgate", arguments).await
+    }
+
+    /// The same with another login at the broker.
+    pub async fn drawgate_as(&self, user: &str, arguments: &[&str]) -> Output {
         let mut command = Command::new(program("drawgate"));
         command
             .args(arguments)
-            .env("DRAWGATE_AMQP_URL", self.broker.url())
+            .env("DRAWGATE_AMQP_URL", self.broker.url_of(user))
             .kill_on_drop(true);
         within(&format!("drawgate {}", arguments.join(" ")), command.output())
             .await

@@ -213,7 +213,7 @@ async fn trap_23_old_orders_and_nobodys_orders_change_nothing() {
     let journal = scene.journal(id).await;
     assert!(orders(&journal, Order::Cancel).is_empty());
 
-    let url = scene.broker.url_of_ci();
+    let url = scene.broker.url_of("ci");
     let output = scene
         .drawgate(&[
             "cancel",

@@ -63,6 +63,45 @@ fn the_index_has_every_runbook() {
 }
 
 #[tokio::test]
+async fn approve_a_release() {
+    let scene = Scene::begin().await;
+    scene.configure("[groups]\nops = [\"drawgate\"]\n");
+    let mut service = Service::of("search");
+    service.more = "[environment.staging]\napproval = { from = [\"ops\"] }".to_owned();
+    scene.serve(&service);
+    let fleet = scene.fleet_on_v1("search", &HOSTS).await;
+    let v2 = scene.lab.image("search", "v2", "v2", "ok").await;
+    let worker = scene.worker().await;
+    let events = scene.events().await;
+    let before = Look::at(&scene.lab).await;
+
+    let image = scene.image("search", "v2");
+    let words = [
+        "publish",
+        "--environment",
+        "staging",
+        "--service",
+        "search",
+        "--image",
+        &image,
+    ];
+    let published = scene.drawgate_as("anna", &words).await;
+    let id = String::from_utf8(published.stdout).unwrap().trim().to_owned();
+    let release = id.parse().unwrap();
+    events.kind(release, "awaits_approval").await;
+    let printed = follow(&scene, "approve-a-release.md", &[("RELEASE", &id)]).await;
+    assert!(
+        printed.contains("waits for approval by ops (1 needed; anna,"),
+        "{printed}"
+    );
+    scene.judge(&events, release, Outcome::Succeeded, &before).await;
+    Look::at(&scene.lab)
+        .await
+        .assert_runs(&fleet, "search", &scene.pinned("search", &v2));
+    scene.end(worker).await;
+}
+
+#[tokio::test]
 async fn publish_by_hand_and_hold_a_release() {
     let scene = Scene::begin().await;
     scene.serve(&Service::of("search"));

@@ -64,7 +64,8 @@ impl Answers {
                 "the message does not say who gives the order: it needs the property user_id, which the broker checks".to_owned(),
             ));
         };
-        if !self.commanders.may(&by) {
+        // Who may approve is the release's own matter.
+        if !order.order.answers_approval() && !self.commanders.may(&by) {
             return Ok(not_taken(format!(
                 "{by} may not: [orders] in the worker's file says who may"
             )));
@@ -73,14 +74,15 @@ impl Answers {
             order: order.order,
             by,
             reason: order.reason,
+            digest: order.digest,
         };
-        Ok(match self.lanes.order(release, id.to_string(), ordered).await {
-            Taken::Yes => Reply::Taken {
-                release,
-                what: self.what_follows(release, order.order).await?,
-            },
+        let id = id.to_string();
+        Ok(match self.lanes.order(release, id.clone(), ordered).await {
+            Taken::Yes => self.taken(release, order.order).await?,
             Taken::No(why) => not_taken(why),
             Taken::NotDriven => match self.folded(release).await? {
+                // Asked again, because the first answer was lost.
+                Some(ended) if ended.orders.contains(&id) => self.taken(release, order.order).await?,
                 Some(Release {
                     ended: Some(ended), ..
                 }) => not_taken(format!("it has ended: {}", ended.outcome)),
@@ -94,14 +96,25 @@ impl Answers {
         })
     }
 
+    async fn taken(&self, release: ReleaseId, order: Order) -> Result<Reply, LedgerError> {
+        let what = self.what_follows(release, order).await?;
+        Ok(Reply::Taken { release, what })
+    }
+
     async fn what_follows(&self, id: ReleaseId, order: Order) -> Result<String, LedgerError> {
         let release = self.folded(id).await?;
         let until = release.as_ref().and_then(Release::paused_until);
+        let awaited = release.as_ref().and_then(Release::awaited_approval);
         Ok(match (order, until) {
             (Order::Pause, Some(until)) => format!(
                 "hosts that are out come back into service, then nothing is done; told to go on by nobody, it goes back at {until:.0}"
             ),
             (Order::Pause | Order::Resume, _) => "it goes on".to_owned(),
+            (Order::Approve, _) => match awaited {
+                Some(awaited) => format!("{} of {} have approved it", awaited.given.len(), awaited.count),
+                None => "it begins when its turn in the lane comes".to_owned(),
+            },
+            (Order::Reject, _) => "it ends, and nothing was touched".to_owned(),
             (Order::Cancel, _) => "what was touched goes back to what it ran before".to_owned(),
         })
     }
@@ -143,6 +156,7 @@ impl Answers {
             (None, Some(_)) => ReleaseState::Running,
             (None, None) => ReleaseState::Waiting {
                 ahead: self.ledger.ahead_of(release.request.id).await?,
+                approval: release.awaited_approval(),
             },
         })
     }

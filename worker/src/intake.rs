@@ -37,7 +37,7 @@ impl Intake {
         // What was accepted before stays so, even if it has expired or its policy has changed since.
         let known = self.ledger.release_head(request.id).await?;
         if known.is_none()
-            && let Err(rejection) = check(&request, &delivery.routing_key, &self.config, Timestamp::now())
+            && let Err(rejection) = check(&request, delivery, &self.config, Timestamp::now())
         {
             return Ok(Err(rejection));
         }
@@ -45,7 +45,11 @@ impl Intake {
         let most = self.config.max_waiting_per_lane();
         let accept = self
             .ledger
-            .accept(&request, |ahead| first_entry(&request, ahead, &worker), most)
+            .accept(
+                &request,
+                |ahead| first_entry(self.accepted(&request, delivery, ahead), &worker),
+                most,
+            )
             .await?;
         Ok(match accept {
             Accept::New { ahead } => {
@@ -75,6 +79,17 @@ impl Intake {
                 ),
             )),
         })
+    }
+
+    fn accepted(&self, request: &ReleaseRequest, delivery: &Delivered, ahead: u32) -> Record {
+        let definition = self.config.definition(&request.environment, &request.service);
+        let approval = definition.ok().and_then(|definition| definition.approval);
+        Record::Accepted {
+            request: Box::new(request.clone()),
+            ahead,
+            publisher: delivery.user().map(str::to_owned),
+            approval: approval.map(Box::new),
+        }
     }
 
     /// The event first, then the dead letter, then the acknowledgement: a crash in between repeats, and loses nothing.
@@ -112,12 +127,13 @@ impl ReleaseHandler for Intake {
 /// The rules of this worker for a request that could be read.
 fn check(
     request: &ReleaseRequest,
-    routing_key: &str,
+    delivery: &Delivered,
     config: &Config,
     now: Timestamp,
 ) -> Result<(), Rejection> {
     let key = topology::release_key(&request.environment, &request.service);
-    if routing_key != key {
+    let routing_key = &delivery.routing_key;
+    if *routing_key != key {
         let detail =
             format!("published with the routing key {routing_key:?}, but the message is for {key:?}");
         return Err(Rejection::new(RejectionCode::WrongRoutingKey, detail));
@@ -144,6 +160,15 @@ fn check(
     if let Err(detail) = definition.roll.tightened(&request.options, u32::MAX) {
         return Err(Rejection::new(RejectionCode::LessCareful, detail));
     }
+    if let Some(approval) = definition.approval.filter(|_| delivery.user().is_none()) {
+        let detail = format!(
+            "{} needs approval by {}, and the message does not say who publishes it: it needs the property user_id, which \
+             the broker checks",
+            request.environment,
+            approval.from.join(", ")
+        );
+        return Err(Rejection::new(RejectionCode::NoPublisher, detail));
+    }
     if let Some(expires_at) = request.expires_at.filter(|expires_at| *expires_at <= now) {
         let detail = format!("expired at {expires_at}, now it is {now}; publish again");
         return Err(Rejection::new(RejectionCode::Expired, detail));
@@ -152,11 +177,7 @@ fn check(
 }
 
 /// The journal's first entry, with its event.
-fn first_entry(request: &ReleaseRequest, ahead: u32, worker: &str) -> (Entry, Vec<StatusEvent>) {
-    let record = Record::Accepted {
-        request: Box::new(request.clone()),
-        ahead,
-    };
+fn first_entry(record: Record, worker: &str) -> (Entry, Vec<StatusEvent>) {
     let entry = Entry {
         n: 1,
         at: Timestamp::now(),

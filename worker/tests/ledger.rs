@@ -123,6 +123,8 @@ async fn accept(ledger: &Ledger, request: &ReleaseRequest) -> Accept {
         let record = Record::Accepted {
             request: Box::new(request.clone()),
             ahead,
+            publisher: None,
+            approval: None,
         };
         (entry(1, record), vec![event(request, 1)])
     };
@@ -168,7 +170,7 @@ async fn a_request_is_accepted_once() {
 
     let journal = ledger.journal(first.id).await.unwrap();
     assert_eq!(journal.len(), 1);
-    assert!(matches!(&journal[0].record, Record::Accepted { request, ahead: 0 } if **request == first));
+    assert!(matches!(&journal[0].record, Record::Accepted { request, ahead: 0, .. } if **request == first));
     assert_eq!(
         ledger.unpublished(10).await.unwrap().len(),
         3,
@@ -200,6 +202,8 @@ async fn a_full_lane_takes_nothing_in() {
                 Record::Accepted {
                     request: Box::new(late.clone()),
                     ahead,
+                    publisher: None,
+                    approval: None,
                 },
             ),
             vec![],
@@ -610,6 +614,8 @@ async fn a_locked_ledger_is_unavailable_and_not_broken() {
                 Record::Accepted {
                     request: Box::new(request.clone()),
                     ahead,
+                    publisher: None,
+                    approval: None,
                 },
             ),
             vec![],

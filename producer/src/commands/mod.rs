@@ -7,7 +7,7 @@ mod show;
 mod watch;
 
 pub(crate) use completions::completions;
-pub(crate) use order::order;
+pub(crate) use order::{approve, order};
 pub(crate) use publish::publish;
 pub(crate) use show::show;
 pub(crate) use watch::watch;

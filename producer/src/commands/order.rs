@@ -1,16 +1,16 @@
-//! `drawgate pause`, `resume` and `cancel`: what a person tells a release to do.
+//! `drawgate pause`, `resume`, `cancel`, `approve` and `reject`: what a person tells a release to do.
 
 use std::io::{BufRead as _, IsTerminal as _};
 
-use drawgate_schemas::{Ask, GiveOrder, Order, ReleaseId};
+use drawgate_schemas::{Ask, Digest, GiveOrder, Order, ReleaseId};
 use serde::Serialize;
 
 use crate::broker::{Address, Asker, Verdict};
-use crate::cli::{Format, OrderArgs};
+use crate::cli::{ApproveArgs, Format, OrderArgs};
 use crate::commands::first_link;
 use crate::error::CommandError;
 use crate::exit::Exit;
-use crate::printer;
+use crate::{printer, view};
 
 /// What is written for programs.
 #[derive(Serialize)]
@@ -23,19 +23,35 @@ struct Told<'a> {
     detail: &'a str,
 }
 
+/// Approves what is shown, once it is said to be meant.
+pub(crate) async fn approve(args: &ApproveArgs) -> Result<Exit, CommandError> {
+    give(Order::Approve, &args.order, args.digest.clone()).await
+}
+
 /// Gives an order, and says what became of it.
 pub(crate) async fn order(order: Order, args: &OrderArgs) -> Result<Exit, CommandError> {
-    let release = args.release;
-    if order == Order::Cancel && !args.yes {
-        sure(release)?;
+    if order == Order::Cancel {
+        let release = args.release;
+        let question = format!("cancel release {release}? What it touched goes back to what it ran before.");
+        sure(order, args, &question)?;
     }
+    give(order, args, None).await
+}
+
+async fn give(order: Order, args: &OrderArgs, digest: Option<Digest>) -> Result<Exit, CommandError> {
+    let release = args.release;
     let address = Address::from_args(&args.broker)?;
     let link = first_link(&address, &format!("drawgate {order} {release}"), &args.broker).await?;
     let asker = Asker::open(&link).await?;
+    let digest = match order {
+        Order::Approve => to_approve(&asker, args, digest).await?,
+        _ => None,
+    };
     let given = GiveOrder {
         release,
         order,
         reason: args.reason.clone(),
+        digest,
     };
     let verdict = asker.ask(Ask::Order(given)).await?;
     drop(asker);
@@ -72,18 +88,41 @@ pub(crate) async fn order(order: Order, args: &OrderArgs) -> Result<Exit, Comman
     }
 }
 
-/// Asks the person at the terminal; without one, `--yes` has to say it.
-fn sure(release: ReleaseId) -> Result<(), CommandError> {
-    if !std::io::stdin().is_terminal() {
-        return Err(CommandError::Unsure { release });
+/// The digest that the release has now, shown to whoever is to approve it, unless it was named already.
+async fn to_approve(
+    asker: &Asker<'_>,
+    args: &OrderArgs,
+    named: Option<Digest>,
+) -> Result<Option<Digest>, CommandError> {
+    let ask = Ask::Show {
+        release: args.release,
+        after: 0,
+        logs: false,
+    };
+    let view = super::known(asker.ask(ask).await?, args.release)?;
+    printer::narrate(&view::header(&view.request, Some(printer::columns())));
+    let digest = named.or(view.digest);
+    let what = digest
+        .as_ref()
+        .map_or_else(|| view.request.image.to_string(), Digest::to_string);
+    sure(Order::Approve, args, &format!("approve {what}?"))?;
+    Ok(digest)
+}
+
+/// Asks the person at the terminal, unless `--yes` has said it; without a terminal, it has to.
+fn sure(order: Order, args: &OrderArgs, question: &str) -> Result<(), CommandError> {
+    if args.yes {
+        return Ok(());
     }
-    printer::narrate(&format!(
-        "cancel release {release}? What it touched goes back to what it ran before. [y/N]"
-    ));
+    let release = args.release;
+    if !std::io::stdin().is_terminal() {
+        return Err(CommandError::Unsure { release, order });
+    }
+    printer::narrate(&format!("{question} [y/N]"));
     let mut answer = String::new();
     std::io::stdin().lock().read_line(&mut answer)?;
     if matches!(answer.trim(), "y" | "Y" | "yes") {
         return Ok(());
     }
-    Err(CommandError::Unsure { release })
+    Err(CommandError::Unsure { release, order })
 }

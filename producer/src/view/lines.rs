@@ -1,8 +1,8 @@
 //! What each event is worth in words.
 
 use drawgate_schemas::{
-    Direction, Ended, Event, HookProgress, HookState, HostPhase, HostProgress, Ordered, Outcome,
-    RejectionCode, ReleaseRequest, StatusEvent, Suspension,
+    AwaitedApproval, Direction, Ended, Event, HookProgress, HookState, HostPhase, HostProgress, Order,
+    Ordered, Outcome, RejectionCode, ReleaseRequest, StatusEvent, Suspension,
 };
 
 use super::layout::{Line, Mark, clean};
@@ -81,6 +81,8 @@ pub(crate) fn lines(state: &ViewState, event: &StatusEvent, detail: Detail) -> V
         Event::Baking { until } => line(Mark::Ok, format!("on all hosts; bakes until {until:.0}")),
         Event::Hook(progress) => vec![hook(progress)],
         Event::Host(progress) => host(state, progress, detail).into_iter().collect(),
+        Event::AwaitsApproval(awaited) => line(Mark::Warn, awaits_approval(awaited)),
+        Event::Ordered(given) if given.order == Order::Approve => line(Mark::Ok, ordered(given)),
         Event::Ordered(given) => line(Mark::Warn, ordered(given)),
         Event::TurnedBack { reason, instance } => turned_back(reason, instance.as_deref()),
         Event::Resumed(suspension) => {
@@ -127,6 +129,21 @@ fn accepted(worker: &str, ahead: u32) -> String {
         1 => format!("accepted by {worker}, 1 release before it"),
         n => format!("accepted by {worker}, {n} releases before it"),
     }
+}
+
+/// What is missing, who can give it, and until when.
+pub(super) fn awaits_approval(awaited: &AwaitedApproval) -> String {
+    let given = match awaited.given.as_slice() {
+        [] => String::new(),
+        given => format!(", approved by {}", given.join(", ")),
+    };
+    format!(
+        "waits for approval by {} ({} needed{given}; {}, who published it, may not) until {:.0}",
+        awaited.from.join(", "),
+        awaited.count,
+        awaited.publisher,
+        awaited.until
+    )
 }
 
 fn ordered(given: &Ordered) -> String {
@@ -383,6 +400,9 @@ pub(crate) fn rejection_hint(code: RejectionCode) -> Option<&'static str> {
         RejectionCode::IdReused => Some("leave --id out: a new one is made for each release"),
         RejectionCode::LaneFull => Some("publish again when the lane has room"),
         RejectionCode::WrongVersion => Some("drawgate and drawgate-worker are of different versions"),
+        RejectionCode::NoPublisher => {
+            Some("publish with drawgate, or set the property user_id to the connection's user")
+        }
         RejectionCode::DeadLettered => Some("look at the worker's log, and at the queue drawgate.dead"),
         RejectionCode::TooLarge
         | RejectionCode::NotJson

@@ -3,7 +3,7 @@
 use drawgate_schemas::{Event, HostLogs, ReleaseRequest, ReleaseState, ReleaseView};
 
 use super::layout::{Layout, clean};
-use super::lines::{Detail, final_line, header, lines};
+use super::lines::{Detail, awaits_approval, final_line, header, lines};
 use super::receipt::receipt;
 use super::state::ViewState;
 
@@ -14,7 +14,7 @@ pub(crate) fn show(view: &ReleaseView, layout: &Layout) -> Vec<String> {
     if let Some(digest) = &view.digest {
         rows.push(format!("digest     {digest}"));
     }
-    rows.push(format!("state      {}", state(&view.state)));
+    rows.push(layout.plain(&format!("state      {}", state(&view.state))));
     rows.push(String::new());
     rows.extend(timeline(view, layout));
     let ended = view.events.iter().rev().find_map(|event| match &event.event {
@@ -83,9 +83,13 @@ fn facts(request: &ReleaseRequest) -> Vec<String> {
 
 fn state(state: &ReleaseState) -> String {
     match state {
-        ReleaseState::Waiting { ahead: 0 } => "waiting, next in its lane".to_owned(),
-        ReleaseState::Waiting { ahead: 1 } => "waiting, 1 release before it".to_owned(),
-        ReleaseState::Waiting { ahead } => format!("waiting, {ahead} releases before it"),
+        ReleaseState::Waiting {
+            approval: Some(awaited),
+            ..
+        } => awaits_approval(awaited),
+        ReleaseState::Waiting { ahead: 0, .. } => "waiting, next in its lane".to_owned(),
+        ReleaseState::Waiting { ahead: 1, .. } => "waiting, 1 release before it".to_owned(),
+        ReleaseState::Waiting { ahead, .. } => format!("waiting, {ahead} releases before it"),
         ReleaseState::Running => "running".to_owned(),
         ReleaseState::Ended { outcome } => outcome.to_string(),
     }

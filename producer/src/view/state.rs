@@ -75,6 +75,7 @@ impl ViewState {
             | Event::Unpublished { .. }
             | Event::Baking { .. }
             | Event::Warning { .. }
+            | Event::AwaitsApproval(_)
             | Event::Ordered(_)
             | Event::Hook(_)
             | Event::TakenUp { .. }

@@ -1,7 +1,7 @@
 //! The one function that holds all branching of a roll.
 //!
 //! ```text
-//!   resolve -> (turn) -> inspect -> lock -> forward: lease, stage -> reserve -> before -> suspend -> silence -> hosts -> publish -> sweep -> bake -> after -+
+//!   resolve -> (approval, turn) -> inspect -> lock -> forward: lease, stage -> reserve -> before -> suspend -> silence -> hosts -> publish -> sweep -> bake -> after -+
 //!                           ^         |       |                                                                                                    |
 //!                           +- stale -+       +-- a step failed, an alarm fired --> back: unpublish -> touched hosts ------------------------------+
 //!                                                                                                                                                  v
@@ -13,7 +13,7 @@
 
 use std::ops::ControlFlow;
 
-use drawgate_schemas::Direction;
+use drawgate_schemas::{Direction, Ended};
 use jiff::Timestamp;
 
 use crate::beside::{self, beside};
@@ -116,12 +116,28 @@ impl Agenda<'_> {
                 .expires_at
                 .is_some_and(|expires_at| expires_at <= self.now)
             {
-                let ended = Box::new(report::expired(self.release));
-                return Part::Break(vec![Decision::Append(Record::Ended { ended })]);
+                return end(report::expired(self.release));
             }
+            self.approved()?;
             return Part::Break(vec![Decision::AwaitTurn]);
         }
         self.inspect_locked()
+    }
+
+    /// Nothing is begun that somebody rejected, or that still waits for somebody's approval.
+    fn approved(&self) -> Part {
+        if let Some(rejected) = &self.release.rejected {
+            return end(report::rejected(rejected));
+        }
+        let Some(awaited) = self.release.awaited_approval() else {
+            return Part::Continue(());
+        };
+        if awaited.until <= self.now {
+            return end(report::not_approved(&awaited));
+        }
+        let expires = self.release.request.expires_at;
+        let until = expires.map_or(awaited.until, |expires| expires.min(awaited.until));
+        Part::Break(vec![Decision::WakeAt(until)])
     }
 
     /// A plan is good when it was made while everything in it was ours alone. What preflight has against a fleet is
@@ -134,8 +150,9 @@ impl Agenda<'_> {
         }
         self.must(&[Step::Inspect], 1)?;
         self.must(&[Step::Lock], 1)?;
-        match &self.release.unfit {
-            Some(unfit) => self.turn_back(Step::Inspect, unfit.failure.clone()),
+        let unfit = self.release.unfit.as_ref().map(|unfit| unfit.failure.clone());
+        match unfit.or_else(|| self.release.lacks_approval()) {
+            Some(failure) => self.turn_back(Step::Inspect, failure),
             None => Part::Continue(()),
         }
     }
@@ -555,6 +572,12 @@ impl Agenda<'_> {
         }
         Decision::Perform { step, deadline }
     }
+}
+
+/// The end of a release that touched nothing.
+fn end(ended: Ended) -> Part {
+    let ended = Box::new(ended);
+    Part::Break(vec![Decision::Append(Record::Ended { ended })])
 }
 
 /// What is still to be done of a list of steps.

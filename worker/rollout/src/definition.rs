@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use drawgate_schemas::{Environment, Service};
 use serde::{Deserialize, Serialize};
 
+use crate::approval::Approval;
 pub use crate::hooks::{AfterDefinition, BeforeDefinition, OnFailure, Place, Surroundings};
 use crate::secrets::SecretReference;
 use crate::share::Share;
@@ -42,6 +43,9 @@ pub struct ServiceDefinition {
     pub lease_parameter: Option<String>,
     /// Image repositories that may be released (mandatory, never empty).
     pub images: Vec<String>,
+    /// The approval that a release needs before it begins.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approval: Option<Approval>,
     /// What runs once before the first host.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub before: Option<BeforeDefinition>,

@@ -12,6 +12,7 @@
 //! The worker's runner appends what is decided, performs it, appends what came of it, and asks again. Whoever wants
 //! to know how a roll behaves reads `decide.rs`; nothing else decides.
 
+mod approval;
 pub mod arguments;
 mod beside;
 mod decide;
@@ -37,6 +38,7 @@ mod state;
 mod step;
 mod wanted;
 
+pub use approval::Approval;
 pub use decide::{Decision, decide};
 pub use mute::MuteRule;
 pub use narrate::narrate;

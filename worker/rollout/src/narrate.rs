@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use drawgate_schemas::{
-    Direction, Event, Hook, HookProgress, HookState, HostPhase, HostProgress, HostRef, Started, Suspension,
+    Direction, Event, Hook, HookProgress, HookState, HostPhase, HostProgress, HostRef, Order, Started,
+    Suspension,
 };
 
 use crate::definition::OnFailure;
@@ -18,7 +19,9 @@ use crate::wanted::WantedPlan;
 /// The status events that an entry brings, in order. Often none, at most a few.
 pub fn narrate(release: &Release, entry: &Entry) -> Vec<Event> {
     match &entry.record {
-        Record::Accepted { ahead, .. } => vec![accepted(release, *ahead)],
+        Record::Accepted { ahead, .. } => std::iter::once(accepted(release, *ahead))
+            .chain(awaited(release))
+            .collect(),
         Record::Started => Vec::new(),
         Record::TakenUp => {
             let unknown = |state: &&crate::StepState| {
@@ -29,9 +32,20 @@ pub fn narrate(release: &Release, entry: &Entry) -> Vec<Event> {
                 open_steps: u32::try_from(open).unwrap_or(u32::MAX),
             }]
         }
-        Record::Ordered { ordered, .. } => vec![Event::Ordered(ordered.clone())],
+        Record::Ordered { ordered, .. } => {
+            let still = awaited(release).filter(|_| ordered.order == Order::Approve);
+            std::iter::once(Event::Ordered(ordered.clone()))
+                .chain(still)
+                .collect()
+        }
         Record::Intent { step } => begun(release, step).into_iter().collect(),
-        Record::Outcome { step, outcome } => ended_step(release, step, outcome),
+        Record::Outcome { step, outcome } => {
+            let asked = awaited(release).filter(|_| *step == Step::Resolve);
+            ended_step(release, step, outcome)
+                .into_iter()
+                .chain(asked)
+                .collect()
+        }
         Record::SetAside { cause } => vec![warning(set_aside(release, cause))],
         Record::TryAgain { instance } => vec![warning(format!(
             "{instance} serves as before, and is tried once more after the others"
@@ -42,6 +56,10 @@ pub fn narrate(release: &Release, entry: &Entry) -> Vec<Event> {
         }],
         Record::Ended { ended } => vec![Event::Ended(ended.clone())],
     }
+}
+
+fn awaited(release: &Release) -> Option<Event> {
+    release.awaited_approval().map(Event::AwaitsApproval)
 }
 
 /// What failed, without the instance, which the event names beside it.

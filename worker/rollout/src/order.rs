@@ -1,4 +1,4 @@
-//! What a person orders of a release: pause, resume, cancel. Whether it can be taken, and what it changes.
+//! What a person orders of a release: pause, resume, cancel, approve, reject. Whether it can be taken, and what it changes.
 //!
 //! ```text
 //!   forward ---- pause: hosts that are out come back into service, then nothing ---- resume ---- forward
@@ -19,12 +19,15 @@ impl Release {
     ///
     /// # Errors
     /// Why not, for the person who gave it.
-    pub fn accepts(&self, order: Order) -> Result<(), String> {
+    pub fn accepts(&self, ordered: &Ordered) -> Result<(), String> {
         if let Some(ended) = &self.ended {
             return Err(format!("it has ended: {}", ended.outcome));
         }
         if self.orders.len() >= limits::ORDERS {
             return Err(format!("it has taken {} orders already", limits::ORDERS));
+        }
+        if let Some(rejected) = &self.rejected {
+            return Err(format!("it was rejected by {} already", rejected.by));
         }
         if let Some(cancelled) = &self.cancelled {
             return Err(format!("it was cancelled by {} already", cancelled.by));
@@ -35,16 +38,17 @@ impl Release {
         if self.steps.keys().any(ends_the_way) {
             return Err("every host is through, and scaling and alarms are just being put back".to_owned());
         }
-        match (order, &self.paused) {
+        match (ordered.order, &self.paused) {
             (Order::Pause, Some((paused, _))) => Err(format!("it was paused by {} already", paused.by)),
             (Order::Resume, None) => Err("it is not paused".to_owned()),
+            (Order::Approve | Order::Reject, _) => self.accepts_answer(ordered),
             _ => Ok(()),
         }
     }
 
     pub(crate) fn take_order(&mut self, id: &str, ordered: &Ordered, entry: &Entry) -> Result<(), Illegal> {
         let illegal = |why| Illegal { n: entry.n, why };
-        self.accepts(ordered.order).map_err(illegal)?;
+        self.accepts(ordered).map_err(illegal)?;
         if !self.orders.insert(id.to_owned()) {
             return Err(illegal(format!("order {id} was taken before")));
         }
@@ -52,6 +56,8 @@ impl Release {
             Order::Pause => self.paused = Some((ordered.clone(), entry.at)),
             Order::Resume => self.go_on(entry.at),
             Order::Cancel => self.cancelled = Some(ordered.clone()),
+            Order::Approve => self.approved.push(ordered.clone()),
+            Order::Reject => self.rejected = Some(ordered.clone()),
         }
         Ok(())
     }

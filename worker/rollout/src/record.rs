@@ -6,6 +6,7 @@ use drawgate_schemas::{Digest, Ended, Ordered, ReleaseRequest, limits::cut};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::approval::Approval;
 use crate::plan::{HostPlan, Plan};
 use crate::snapshot::Observation;
 use crate::step::Step;
@@ -31,6 +32,12 @@ pub enum Record {
         request: Box<ReleaseRequest>,
         /// Open releases of the same target at that moment.
         ahead: u32,
+        /// Who published it: the user that the broker vouches for, where the message names one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        publisher: Option<String>,
+        /// The approval that it needs, as the worker's files said then.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        approval: Option<Box<Approval>>,
     },
     /// Its turn in the lane has come.
     Started,

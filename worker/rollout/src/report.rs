@@ -5,8 +5,8 @@
 use std::collections::BTreeSet;
 
 use drawgate_schemas::{
-    AlarmReceipt, Direction, Ended, GroupReceipt, Hook, HookReceipt, HostReceipt, Outcome, PhaseTime,
-    Receipt, TargetReceipt, WantedReceipt,
+    AlarmReceipt, AwaitedApproval, Direction, Ended, GroupReceipt, Hook, HookReceipt, HostReceipt, Ordered,
+    Outcome, PhaseTime, Receipt, TargetReceipt, WantedReceipt,
 };
 use jiff::Timestamp;
 
@@ -51,6 +51,34 @@ pub(crate) fn expired(release: &Release) -> Ended {
         outcome: Outcome::Rejected,
         summary: format!("expired at {at}, before its turn came: nothing was touched"),
         hint: Some("publish again".to_owned()),
+        receipt: None,
+    }
+}
+
+/// The end of a request that somebody who was asked for an approval did not want.
+pub(crate) fn rejected(rejected: &Ordered) -> Ended {
+    let reason = rejected.reason.as_ref();
+    let reason = reason.map_or(String::new(), |reason| format!(": {reason}"));
+    Ended {
+        outcome: Outcome::Rejected,
+        summary: format!("rejected by {}{reason}; nothing was touched", rejected.by),
+        hint: None,
+        receipt: None,
+    }
+}
+
+/// The end of a request that waited for approvals in vain.
+pub(crate) fn not_approved(awaited: &AwaitedApproval) -> Ended {
+    Ended {
+        outcome: Outcome::Rejected,
+        summary: format!(
+            "not approved by {} until {:.0} ({} of {}): nothing was touched",
+            awaited.from.join(", "),
+            awaited.until,
+            awaited.given.len(),
+            awaited.count
+        ),
+        hint: Some("publish again, and tell those who have to approve it".to_owned()),
         receipt: None,
     }
 }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use drawgate_schemas::{Digest, Direction, Ended, Ordered, ReleaseRequest};
 use jiff::Timestamp;
 
+use crate::approval::Approval;
 use crate::arguments::Values;
 use crate::limits::{self, after, backoff_ms};
 use crate::plan::{HostPlan, Plan};
@@ -19,6 +20,14 @@ pub struct Release {
     pub request: ReleaseRequest,
     /// When it was accepted.
     pub accepted_at: Timestamp,
+    /// Who published it, where the broker vouches for somebody.
+    pub publisher: Option<String>,
+    /// The approval that it needs.
+    pub approval: Option<Box<Approval>>,
+    /// The approvals that were given.
+    pub approved: Vec<Ordered>,
+    /// Who rejected it, if somebody did.
+    pub rejected: Option<Ordered>,
     /// When its turn in the lane came.
     pub started_at: Option<Timestamp>,
     /// The digest behind the tag, once it is known.
@@ -132,7 +141,13 @@ impl Release {
     /// # Errors
     /// When the entry is not number 1 or not an acceptance.
     pub fn begin(entry: &Entry) -> Result<Self, Illegal> {
-        let Record::Accepted { request, .. } = &entry.record else {
+        let Record::Accepted {
+            request,
+            publisher,
+            approval,
+            ..
+        } = &entry.record
+        else {
             return Err(Illegal {
                 n: entry.n,
                 why: "a journal begins with an acceptance".to_owned(),
@@ -147,6 +162,10 @@ impl Release {
         Ok(Self {
             request: request.as_ref().clone(),
             accepted_at: entry.at,
+            publisher: publisher.clone(),
+            approval: approval.clone(),
+            approved: Vec::new(),
+            rejected: None,
             started_at: None,
             digest: request.image.digest().cloned(),
             plan: None,

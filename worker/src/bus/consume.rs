@@ -38,6 +38,12 @@ impl Delivered {
         }
     }
 
+    /// Who published it: the user that the broker vouches for, where the message names one (RabbitMQ refuses a false one;
+    /// RabbitMQ guide, "Validated User-ID").
+    pub fn user(&self) -> Option<&str> {
+        self.properties.user_id().as_ref().map(|user| user.as_str())
+    }
+
     /// A header that holds text.
     pub fn header(&self, name: &str) -> Option<&[u8]> {
         match self.properties.headers().as_ref()?.inner().get(name)? {

@@ -2,7 +2,7 @@
 
 use drawgate_schemas::Rejection;
 use drawgate_schemas::topology::{
-    HEADER_DETAIL, HEADER_REASON, HEADER_REJECTED_AT, HEADER_ROUTING_KEY, HEADER_WORKER,
+    HEADER_DETAIL, HEADER_REASON, HEADER_REJECTED_AT, HEADER_ROUTING_KEY, HEADER_USER_ID, HEADER_WORKER,
 };
 use jiff::Timestamp;
 use lapin::BasicProperties;
@@ -11,9 +11,6 @@ use lapin::types::{AMQPValue, FieldTable};
 use super::consume::Delivered;
 use super::limits;
 use super::publisher::PERSISTENT;
-
-/// Header of a dead letter: who published the message, as the broker has checked it.
-const HEADER_USER_ID: &str = "x-drawgate-user-id";
 
 /// The original's properties with the reason added. Left out is what would act on the dead letter itself: its
 /// expiry, and its user id, which the broker holds against the worker's own.
@@ -59,8 +56,8 @@ fn headers(message: &Delivered, rejection: &Rejection, worker: &str, at: Timesta
     set(HEADER_ROUTING_KEY, &message.routing_key);
     set(HEADER_WORKER, worker);
     set(HEADER_REJECTED_AT, &at.to_string());
-    if let Some(user) = message.properties.user_id() {
-        set(HEADER_USER_ID, user.as_str());
+    if let Some(user) = message.user() {
+        set(HEADER_USER_ID, user);
     }
     headers
 }

@@ -19,8 +19,7 @@ use crate::error_chain;
 
 /// Answers questions.
 pub trait QuestionHandler: Send + Sync {
-    /// The answer to one question. `from` is who asks: the user that the broker vouches for, where the message names one
-    /// (RabbitMQ refuses a false one; RabbitMQ guide, "Validated User-ID").
+    /// The answer to one question. `from` is who asks, see [`Delivered::user`].
     fn answer(&self, question: Question, from: Option<String>) -> impl Future<Output = Answer> + Send;
 }
 
@@ -58,10 +57,7 @@ impl<H: QuestionHandler> OnDelivery for Desk<'_, H> {
                 tracing::info!(question = %question.id, expired_at = %question.expires_at, "a question came too late");
                 return Next::Ack;
             }
-            Ok(question) => {
-                let from = message.properties.user_id().as_ref();
-                self.answer(question, from.map(|user| user.to_string())).await
-            }
+            Ok(question) => self.answer(question, message.user().map(str::to_owned)).await,
             Err(rejection) => self.refused(question_id(message), rejection.to_string()),
         };
         self.send(reply_to, message, &answer, stop).await;

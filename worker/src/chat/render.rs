@@ -59,6 +59,19 @@ impl Part {
 pub fn render(event: &StatusEvent, facts: &Facts) -> Option<Post> {
     let (tone, what, notes) = match &event.event {
         Event::Started(started) => (Tone::Progress, started_with(started), started.warnings.clone()),
+        Event::AwaitsApproval(awaited) => (
+            Tone::NeedsPerson,
+            format!(
+                "waits for approval by {} ({} of {})",
+                awaited.from.join(", "),
+                awaited.given.len(),
+                awaited.count
+            ),
+            vec![format!(
+                "until {:.0}; not by {}, who published it",
+                awaited.until, awaited.publisher
+            )],
+        ),
         Event::Ordered(given) => {
             let reason = given.reason.iter().map(ToString::to_string).collect();
             (

@@ -7,6 +7,7 @@ use drawgate_schemas::{Environment, Service};
 
 use super::container_section::clash;
 use super::error::ConfigError;
+use super::people::People;
 use super::service_file::ServiceFile;
 use super::source::Source;
 
@@ -22,6 +23,29 @@ pub(super) fn check(files: &[Loaded]) -> Vec<ConfigError> {
     errors.extend(same_parameter(files));
     for (one, other) in neighbours(files) {
         errors.extend(on_one_host(one, other));
+    }
+    errors
+}
+
+/// Approvals that nobody could give.
+pub(super) fn approvals(files: &[Loaded], people: &People) -> Vec<ConfigError> {
+    let mut errors = Vec::new();
+    for Loaded { source, file } in files {
+        for section in &file.approvals {
+            let lacking = section.from.iter().filter_map(|group| {
+                let (problem, hint) = people.lacks(&group.value)?;
+                Some(ConfigError::at(source, &group.span, problem).with_hint(hint))
+            });
+            let before = errors.len();
+            errors.extend(lacking);
+            let (who, count) = (section.people(people), section.count.value);
+            if errors.len() == before && who.len() < count as usize {
+                let message = format!("asks for {count} people, and has {} to ask", who.len());
+                let hint =
+                    "put more people into the groups, or ask for fewer; those in people.shared do not count";
+                errors.push(ConfigError::at(source, &section.count.span, message).with_hint(hint));
+            }
+        }
     }
     errors
 }

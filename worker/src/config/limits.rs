@@ -95,6 +95,22 @@ pub(super) const MAX_PAUSE: Bounds = Bounds {
     reason: "scaling stays suspended while a roll is paused",
 };
 
+/// People who have to approve a release.
+pub(super) const APPROVALS: Bounds = Bounds {
+    min: 1,
+    max: 10,
+    reason: "leave `approval` out for none; more than ten people agree nowhere within a day",
+};
+
+/// How long an approval is waited for.
+pub(super) const APPROVED_WITHIN: Bounds = Bounds {
+    min: 60_000,
+    max: 7 * 24 * 3_600_000,
+    reason: "releases of the same target wait behind it meanwhile",
+};
+/// Whoever has to approve comes to work within a day.
+pub(super) const APPROVED_WITHIN_DEFAULT_MS: u64 = 24 * 3_600_000;
+
 /// How long a host must stay healthy.
 pub(super) const MIN_HEALTHY_TIME: Bounds = Bounds {
     min: 0,

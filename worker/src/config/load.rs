@@ -59,6 +59,9 @@ pub(super) fn load(path: &Path, machine: Machine) -> Result<Config, ConfigErrors
         .map_or_else(|| folder.join("services"), |worker| worker.services.clone());
     let files = read_services(&services, &folder, &mut findings);
     findings.errors.extend(cross::check(&files));
+    if let Some(worker) = &worker {
+        findings.errors.extend(cross::approvals(&files, &worker.people));
+    }
     let services = files
         .into_iter()
         .map(|loaded| (loaded.file.service.value.clone(), loaded.file));

@@ -12,6 +12,7 @@
 
 mod address;
 mod alarms_section;
+mod approval_section;
 mod beside_command;
 mod command_section;
 mod container_section;
@@ -50,6 +51,7 @@ use drawgate_schemas::{Environment, Service};
 
 pub use self::error::{ConfigError, ConfigErrors, explain};
 pub use self::pattern::EnvironmentPattern;
+pub use self::people::People;
 pub use self::secrets::{Secret, SecretError, SecretSource};
 use self::service_file::ServiceFile;
 pub use self::ssh_section::{KnownHosts, SshSettings};
@@ -196,6 +198,9 @@ impl Config {
         let lease = self.settings().fleet_lease.as_ref();
         Ok(ServiceDefinition {
             lease_parameter: lease.map(|lease| lease.fill(environment, service)),
+            approval: file
+                .approval(environment)
+                .map(|section| section.fill(&self.worker.people)),
             ..file.definition(environment)
         })
     }

@@ -1,19 +1,64 @@
-//! `[groups]` and `[orders]` of `worker.toml`: who may tell a release what to do. People are the broker's users: the broker vouches
-//! for who sends a message, and for nothing else in it.
+//! `[groups]`, `[people]` and `[orders]` of `worker.toml`: who may tell a release what to do. People are the broker's users: the
+//! broker vouches for who sends a message, and for nothing else in it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::error::Problems;
 use super::limits as at;
 use super::reader::Table;
+use super::suggest;
 
-type Groups = BTreeMap<String, BTreeSet<String>>;
+/// The broker's users, as far as the worker's file knows them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct People {
+    groups: BTreeMap<String, BTreeSet<String>>,
+    /// Users that several people or programs send as: nobody knows whose word theirs is.
+    shared: BTreeSet<String>,
+}
 
-/// Reads `[groups]`.
-pub(super) fn groups(root: &mut Table<'_, '_>, problems: &mut Problems<'_>) -> Groups {
-    let mut groups = Groups::new();
+impl People {
+    /// Everybody in these groups whose word is one person's.
+    pub(super) fn of<'n>(&self, groups: impl Iterator<Item = &'n str>) -> BTreeSet<String> {
+        let people = groups.filter_map(|group| self.groups.get(group)).flatten();
+        people
+            .filter(|user| !self.shared.contains(*user))
+            .cloned()
+            .collect()
+    }
+
+    /// Everybody in these groups.
+    pub(super) fn members<'n>(&self, groups: impl Iterator<Item = &'n String>) -> BTreeSet<String> {
+        let people = groups.filter_map(|group| self.groups.get(group)).flatten();
+        people.cloned().collect()
+    }
+
+    /// What to say of a group that is not there.
+    pub(super) fn lacks(&self, name: &str) -> Option<(String, String)> {
+        if self.groups.contains_key(name) {
+            return None;
+        }
+        let hint = match suggest::nearest(name, self.groups.keys().map(String::as_str)) {
+            Some(known) => format!("did you mean {known:?}?"),
+            None => format!("write [groups] with {name} = [\"ben\"] into worker.toml, users of the broker"),
+        };
+        Some((format!("there is no group {name:?}"), hint))
+    }
+}
+
+/// Reads `[groups]` and `[people]`.
+pub(super) fn people(root: &mut Table<'_, '_>, problems: &mut Problems<'_>) -> People {
+    let mut people = People::default();
+    if let Some(mut table) = root.section("people", problems) {
+        const EXAMPLE: &str = "shared = [\"ci\"]";
+        let field = table.require("shared", EXAMPLE, problems);
+        let items = field.and_then(|field| field.list(at::LIST, EXAMPLE, problems));
+        let users = items.unwrap_or_default();
+        let users = users.iter().filter_map(|item| item.plain_text(problems));
+        people.shared = users.map(str::to_owned).collect();
+        table.finish(|_| None, problems);
+    }
     let Some(table) = root.section("groups", problems) else {
-        return groups;
+        return people;
     };
     for (name, field) in table.entries() {
         let example = format!("{name} = [\"ben\", \"anna\"]");
@@ -25,16 +70,18 @@ pub(super) fn groups(root: &mut Table<'_, '_>, problems: &mut Problems<'_>) -> G
                 problems,
             );
         }
-        let people = items.iter().filter_map(|item| item.plain_text(problems));
-        groups.insert(name.to_owned(), people.map(str::to_owned).collect());
+        let users = items.iter().filter_map(|item| item.plain_text(problems));
+        people
+            .groups
+            .insert(name.to_owned(), users.map(str::to_owned).collect());
     }
-    groups
+    people
 }
 
 /// Reads `[orders]`.
 pub(super) fn orders_from(
     root: &mut Table<'_, '_>,
-    groups: &Groups,
+    people: &People,
     problems: &mut Problems<'_>,
 ) -> Option<Vec<String>> {
     const EXAMPLE: &str = "from = [\"ops\"]";
@@ -46,12 +93,8 @@ pub(super) fn orders_from(
         let Some(name) = item.plain_text(problems) else {
             continue;
         };
-        if !groups.contains_key(name) {
-            let hint = match super::suggest::nearest(name, groups.keys().map(String::as_str)) {
-                Some(known) => format!("did you mean {known:?}?"),
-                None => format!("write [groups] with {name} = [\"ben\"], users of the broker"),
-            };
-            item.invalid_hint(format!("there is no group {name:?}"), hint, problems);
+        if let Some((problem, hint)) = people.lacks(name) {
+            item.invalid_hint(problem, hint, problems);
         }
         from.push(name.to_owned());
     }

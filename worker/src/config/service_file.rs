@@ -7,6 +7,7 @@ use drawgate_rollout::definition::{FleetSelector, ServiceDefinition, Swap};
 use drawgate_schemas::{Environment, ImageReference, Service};
 
 use super::alarms_section::{self, Alarms};
+use super::approval_section::{self, ApprovalSection};
 use super::beside_command::Beside;
 use super::command_section::{self, Command};
 use super::container_section::{self, Container};
@@ -32,6 +33,7 @@ pub(super) struct ServiceFile {
     pub(super) alarms: Alarms,
     pub(super) images: Vec<String>,
     pub(super) wanted: Option<Located<Template>>,
+    pub(super) approvals: Vec<ApprovalSection>,
     pub(super) before: Option<Before>,
     pub(super) after: Option<After>,
 }
@@ -116,6 +118,7 @@ impl ServiceFile {
             wanted_parameter: self.wanted_parameter(environment),
             // The worker's, and not the service's, to say.
             lease_parameter: None,
+            approval: None,
             before: self
                 .before
                 .as_ref()
@@ -126,6 +129,12 @@ impl ServiceFile {
 }
 
 impl ServiceFile {
+    /// The approval that a release to an environment needs.
+    pub(super) fn approval(&self, environment: &Environment) -> Option<&ApprovalSection> {
+        let mut sections = self.approvals.iter();
+        sections.find(|section| section.environments.matches(environment))
+    }
+
     /// The name of the parameter in one environment.
     pub(super) fn wanted_parameter(&self, environment: &Environment) -> Option<String> {
         let wanted = self.wanted.as_ref()?;
@@ -187,7 +196,7 @@ pub(super) fn read(mut root: Table<'_, '_>, problems: &mut Problems<'_>) -> Opti
     let after = root
         .section("after", problems)
         .and_then(|table| hooks_section::read_after(table, problems));
-    refuse_later_sections(&mut root, problems);
+    let approvals = approval_section::read(&mut root, &environments, problems);
     root.finish(belongs, problems);
     if let Some(command) = command {
         let sections = Beside {
@@ -215,6 +224,7 @@ pub(super) fn read(mut root: Table<'_, '_>, problems: &mut Problems<'_>) -> Opti
         alarms,
         images,
         wanted,
+        approvals,
         before,
         after,
     })
@@ -235,15 +245,6 @@ fn belongs(key: &str) -> Option<&'static str> {
         key if verify_section::KEYS.contains(&key) => Some("verify"),
         _ => None,
     }
-}
-
-fn refuse_later_sections(root: &mut Table<'_, '_>, problems: &mut Problems<'_>) {
-    root.refuse(
-        "environment",
-        "remove the table; approval, order and windows are the CI's until then. What differs between environments \
-         is written with {environment}, or as two services",
-        problems,
-    );
 }
 
 fn service_name(field: &Field<'_, '_>, problems: &mut Problems<'_>) -> Option<Located<Service>> {

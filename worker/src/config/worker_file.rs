@@ -1,6 +1,6 @@
 //! `worker.toml`: who this worker is and what it talks to.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use super::error::Problems;
 use super::limits;
 use super::parameter;
 use super::paths::Paths;
-use super::people;
+use super::people::{self, People};
 use super::placeholders::Template;
 use super::reader::{Field, Table};
 use super::secrets::{Secret, SecretSource};
@@ -46,8 +46,8 @@ pub struct WorkerSettings {
     pub max_waiting_per_lane: u32,
     /// How long a lane is a worker's without being renewed.
     pub lease: Duration,
-    /// The broker's users by the groups that they are in.
-    pub groups: BTreeMap<String, BTreeSet<String>>,
+    /// The broker's users: their groups, and which of them are shared.
+    pub people: People,
     /// Groups whose people may pause, resume and cancel; everybody whom the broker vouches for where absent.
     pub orders_from: Option<Vec<String>>,
 }
@@ -58,8 +58,7 @@ impl WorkerSettings {
         let Some(groups) = &self.orders_from else {
             return Commanders::Anybody;
         };
-        let people = groups.iter().filter_map(|group| self.groups.get(group)).flatten();
-        Commanders::These(people.cloned().collect())
+        Commanders::These(self.people.members(groups.iter()))
     }
 }
 
@@ -135,8 +134,8 @@ pub(super) fn read(
     let registries = root.section("registry", problems);
     let registries = registries.map_or_else(BTreeMap::new, |table| read_registries(&table, &paths, problems));
     let (max_waiting_per_lane, lease) = read_limits(&mut root, problems);
-    let groups = people::groups(&mut root, problems);
-    let orders_from = people::orders_from(&mut root, &groups, problems);
+    let people = people::people(&mut root, problems);
+    let orders_from = people::orders_from(&mut root, &people, problems);
     root.finish(belongs, problems);
     let (name, site, amqp) = (name?, site?, amqp?);
     Some(WorkerSettings {
@@ -152,7 +151,7 @@ pub(super) fn read(
         fleet_lease,
         max_waiting_per_lane,
         lease,
-        groups,
+        people,
         orders_from,
     })
 }

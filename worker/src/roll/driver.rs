@@ -221,7 +221,7 @@ impl Driver {
         let answer = if self.release.orders.contains(&id) {
             Taken::Yes
         } else {
-            match self.release.accepts(ordered.order) {
+            match self.release.accepts(&ordered) {
                 Err(why) => Taken::No(why),
                 Ok(()) => {
                     self.append(Record::Ordered { id, ordered }).await?;

@@ -445,6 +445,8 @@ pub async fn accept(ledger: &Ledger, request: &ReleaseRequest) -> Accept {
         let record = Record::Accepted {
             request: Box::new(request.clone()),
             ahead,
+            publisher: None,
+            approval: None,
         };
         let accepted = Event::Accepted {
             version_name: request.version_name(),

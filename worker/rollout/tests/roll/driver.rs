@@ -29,11 +29,21 @@ pub(crate) struct Sim {
     /// How long its turn in the lane is waited for.
     pub(crate) queue_ms: u64,
     /// Orders that are given once the journal has so many entries.
-    pub(crate) orders: Vec<(usize, Order)>,
+    pub(crate) orders: Vec<(usize, Ordered)>,
     /// Those that were not taken, and why not.
     pub(crate) not_taken: Vec<String>,
     /// How long after a paused roll has come to rest it is told to go on.
     pub(crate) rests_ms: Option<u64>,
+}
+
+/// An order of ben's.
+pub(crate) fn by_ben(order: Order) -> Ordered {
+    Ordered {
+        order,
+        by: "ben".to_owned(),
+        reason: None,
+        digest: None,
+    }
 }
 
 pub(crate) fn start() -> Timestamp {
@@ -46,10 +56,17 @@ impl Sim {
     }
 
     pub(crate) fn of(world: World, request: ReleaseRequest) -> Self {
-        let record = Record::Accepted {
+        let accepted = Record::Accepted {
             request: Box::new(request),
             ahead: 0,
+            publisher: None,
+            approval: None,
         };
+        Self::accepted(world, accepted)
+    }
+
+    /// A journal that begins so.
+    pub(crate) fn accepted(world: World, record: Record) -> Self {
         let entry = Entry {
             n: 1,
             at: start(),
@@ -140,26 +157,21 @@ impl Sim {
     }
 
     fn give_orders(&mut self) -> Result<(), Killed> {
-        while let Some((at, order)) = self.orders.first().copied() {
-            if self.journal.len() < at {
+        while let Some((at, _)) = self.orders.first() {
+            if self.journal.len() < *at {
                 break;
             }
-            self.orders.remove(0);
-            self.order(order)?;
+            let (_, ordered) = self.orders.remove(0);
+            self.order(ordered)?;
         }
         Ok(())
     }
 
-    fn order(&mut self, order: Order) -> Result<(), Killed> {
-        if let Err(why) = self.release.accepts(order) {
+    fn order(&mut self, ordered: Ordered) -> Result<(), Killed> {
+        if let Err(why) = self.release.accepts(&ordered) {
             self.not_taken.push(why);
             return Ok(());
         }
-        let ordered = Ordered {
-            order,
-            by: "ben".to_owned(),
-            reason: None,
-        };
         let id = format!("order {}", self.journal.len());
         self.append(Record::Ordered { id, ordered })
     }
@@ -285,7 +297,7 @@ impl Sim {
         if self.goes_on_at().is_some_and(|at| at <= self.now) {
             let out = self.release.hosts().find(|host| self.release.is_out(host));
             assert_eq!(out, None, "is out while it is paused");
-            return self.order(Order::Resume);
+            return self.order(by_ben(Order::Resume));
         }
 
         Ok(())

@@ -63,6 +63,10 @@ fn every_entry_is_read_as_it_was_written() {
 fn trap_31_journals_of_the_version_before_are_taken_up() {
     let journals = [
         (
+            include_str!("../journals/0.1.0-fourth-cancelled.jsonl"),
+            Outcome::Cancelled,
+        ),
+        (
             include_str!("../journals/0.1.0-first-succeeded.jsonl"),
             Outcome::Succeeded,
         ),
@@ -114,6 +118,8 @@ fn accepted() -> Record {
     Record::Accepted {
         request: Box::new(request()),
         ahead: 0,
+        publisher: None,
+        approval: None,
     }
 }
 

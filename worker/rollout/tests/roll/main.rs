@@ -6,6 +6,7 @@
 
 mod adoption;
 mod alarms;
+mod approval;
 mod commands;
 mod crash;
 mod driver;

@@ -3,7 +3,7 @@
 use drawgate_rollout::{Phase, Step};
 use drawgate_schemas::{Event, Order, Outcome};
 
-use crate::driver::Sim;
+use crate::driver::{Sim, by_ben};
 use crate::world::{Extent, Fault, World};
 use crate::{back, forward, stage};
 
@@ -23,7 +23,7 @@ fn fleets() -> [World; 6] {
 /// The roll with these orders, each once the journal has so many entries.
 fn ordered(world: &World, orders: &[(usize, Order)]) -> Sim {
     let mut sim = Sim::new(world.clone());
-    sim.orders = orders.to_vec();
+    sim.orders = orders.iter().map(|(at, order)| (*at, by_ben(*order))).collect();
     sim
 }
 

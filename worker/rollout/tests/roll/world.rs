@@ -82,6 +82,7 @@ pub(crate) fn definition() -> ServiceDefinition {
         suspend: Process::DEFAULT.to_vec(),
         wanted_parameter: None,
         lease_parameter: None,
+        approval: None,
         images: vec![REPOSITORY.to_owned()],
         before: None,
         after: None,

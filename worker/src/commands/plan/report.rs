@@ -3,7 +3,9 @@
 use std::fmt::{self, Write as _};
 
 use drawgate_rollout::definition::{CommandPlace, OnFailure, Place, Swap};
-use drawgate_rollout::{Cost, Finding, FleetSnapshot, HostSnapshot, HostView, Outlook, Plan, Severity};
+use drawgate_rollout::{
+    Approval, Cost, Finding, FleetSnapshot, HostSnapshot, HostView, Outlook, Plan, Severity,
+};
 use drawgate_schemas::limits::cut;
 use drawgate_schemas::{Digest, Environment, ReleaseRequest, Service};
 use serde::Serialize;
@@ -187,8 +189,19 @@ fn part(cost: &Cost) -> String {
     format!("{} {}", cost.setting, clock(cost.ms))
 }
 
+fn approved(approval: &Approval) -> String {
+    format!(
+        "wait for approval: {} of {}, never whoever published it, within {}",
+        approval.count,
+        approval.from.join(", "),
+        clock(approval.within_ms)
+    )
+}
+
 fn before_hosts(plan: &Plan) -> Vec<String> {
-    let mut steps = vec![match &plan.definition.swap {
+    let approval = plan.definition.approval.as_ref();
+    let mut steps: Vec<String> = approval.map(approved).into_iter().collect();
+    steps.push(match &plan.definition.swap {
         Swap::Container(_) => format!(
             "pull the image on {} hosts, {} at a time",
             plan.hosts.len(),
@@ -203,7 +216,7 @@ fn before_hosts(plan: &Plan) -> Vec<String> {
             command.deploy.join(" "),
             command.rollback.join(" ")
         ),
-    }];
+    });
     if let Some(lease) = &plan.definition.lease_parameter {
         steps.push(format!("take the fleet's lease, {lease}"));
     }

@@ -1,14 +1,14 @@
 //! Typical mistakes, each with exactly what `check` says about it. A service file's lines count from 6, after
-//! [`HEAD`](super::HEAD).
+//! [`HEAD`].
 
-use super::{WORKER, checked, checked_service};
+use super::{HEAD, WORKER, checked, checked_service};
 
 fn checked_file(text: &str) -> String {
     checked(WORKER, &[("api.toml", text)])
 }
 
 fn checked_worker(text: &str) -> String {
-    checked(text, &[("api.toml", super::HEAD)])
+    checked(text, &[("api.toml", HEAD)])
 }
 
 #[test]
@@ -249,17 +249,32 @@ zone_by_zone = "yes"
 
 #[test]
 fn what_comes_later_is_refused() {
-    let text = r#"[environment.production]
-approval = { from = ["ops"] }
+    let text = r#"[environment.staging]
+requires = "integration"
+windows = { open = ["Mon 08:00-16:00"] }
 "#;
-    insta::assert_snapshot!(checked_service(text), @r#"
-    error: services/api.toml:6:2: `environment` is not supported by this version
-      6 | [environment.production]
-        |  ^^^^^^^^^^^
-      hint: remove the table; approval, order and windows are the CI's until then. What differs between environments is written with {environment}, or as two services
+    insta::assert_snapshot!(checked_service(text));
+}
 
-    worker.toml: 1 error
-    "#);
+#[test]
+fn approvals() {
+    let text = r#"[environment.staging]
+approval = { from = ["opps", "ops"], count = 0, within = "90d", by = "noon" }
+
+[environment.stagin]
+approval = { from = [] }
+"#;
+    let worker = format!("{WORKER}\n[groups]\nops = [\"ben\"]\n");
+    insta::assert_snapshot!(checked(&worker, &[("api.toml", &format!("{HEAD}{text}"))]));
+}
+
+#[test]
+fn approvals_that_nobody_could_give() {
+    let text = "[environment.staging]\napproval = { from = [\"ops\", \"devs\"], count = 2 }\n";
+    let worker = format!("{WORKER}\n[people]\nshared = [\"ci\"]\n[groups]\nops = [\"ben\", \"ci\"]\n");
+    insta::assert_snapshot!(checked(&worker, &[("api.toml", &format!("{HEAD}{text}"))]));
+    let text = text.replace(", \"devs\"", "");
+    insta::assert_snapshot!(checked(&worker, &[("api.toml", &format!("{HEAD}{text}"))]));
 }
 
 #[test]

@@ -1,0 +1,156 @@
+//! Approvals: who may give them, what they are bound to, and that nothing is touched without them.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+
+use drawgate_schemas::{Outcome, ReleaseId};
+use drawgate_tests::lab::HOSTS;
+use drawgate_tests::oracle::Look;
+use drawgate_tests::{Fleet, Scene, Service};
+use serde_json::json;
+
+const PEOPLE: &str =
+    "[people]\nshared = [\"ci\"]\n\n[groups]\nops = [\"anna\", \"ben\", \"ci\", \"drawgate\"]\n";
+
+/// A fleet whose releases need this approval.
+async fn begin(approval: &str) -> (Scene, Fleet) {
+    let scene = Scene::begin().await;
+    scene.configure(PEOPLE);
+    let mut service = Service::of("search");
+    service.more = format!("[environment.staging]\napproval = {approval}");
+    scene.serve(&service);
+    let fleet = scene.fleet_on_v1("search", &HOSTS).await;
+    (scene, fleet)
+}
+
+/// Exit code and words of an answer to the question for an approval.
+async fn answers(scene: &Scene, user: &str, verb: &str, id: ReleaseId, more: &[&str]) -> (i32, String) {
+    let id = id.to_string();
+    let arguments = [&[verb, id.as_str(), "--yes"], more].concat();
+    let output = scene.drawgate_as(user, &arguments).await;
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    (output.status.code().unwrap(), said)
+}
+
+async fn refused(scene: &Scene, user: &str, id: ReleaseId, more: &[&str], why: &str) {
+    let (code, said) = answers(scene, user, "approve", id, more).await;
+    assert_eq!(code, 3, "{said}");
+    assert!(said.contains(why), "{said}");
+}
+
+/// The publisher's word, a shared login's and a stranger's do not count, whatever the message says of itself; the worker may be
+/// killed while it waits; what is approved is the image that was looked up, wherever its tag has moved since.
+#[tokio::test]
+async fn trap_29_somebody_else_approves_this_very_image() {
+    let (scene, fleet) = begin("{ from = [\"ops\"] }").await;
+    let v2 = scene.lab.image("search", "v2", "v2", "ok").await;
+    let worker = scene.worker().await;
+    let events = scene.events().await;
+    let before = Look::at(&scene.lab).await;
+
+    let id = scene.publish("search", "v2", &["--requested-by", "anna"]).await;
+    events.kind(id, "awaits_approval").await;
+    let moved = scene.lab.image("search", "v2", "v2-moved", "ok").await;
+    assert_ne!(moved, v2);
+    worker.kill().await;
+    let worker = scene.worker().await;
+    refused(
+        &scene,
+        "drawgate",
+        id,
+        &[],
+        "drawgate published it: somebody else has to approve it",
+    )
+    .await;
+    refused(&scene, "ci", id, &[], "ci may not: that is for ops").await;
+    refused(&scene, "anna", id, &["--digest", &moved], "the approval is for ").await;
+    let state = scene.show(id).await["state"].clone();
+    assert_eq!(
+        (
+            &state["type"],
+            &state["approval"]["from"],
+            &state["approval"]["publisher"]
+        ),
+        (&json!("waiting"), &json!(["ops"]), &json!("drawgate"))
+    );
+    Look::at(&scene.lab).await.assert_containers_as(&before);
+
+    let (code, said) = answers(&scene, "anna", "approve", id, &["--digest", &v2]).await;
+    assert_eq!(code, 0, "{said}");
+    assert!(
+        said.contains("it begins when its turn in the lane comes"),
+        "{said}"
+    );
+    scene.judge(&events, id, Outcome::Succeeded, &before).await;
+    Look::at(&scene.lab)
+        .await
+        .assert_runs(&fleet, "search", &scene.pinned("search", &v2));
+    refused(&scene, "ben", id, &[], "it has ended: succeeded").await;
+    scene.end_after_kill(worker).await;
+}
+
+/// One approves and one rejects at the same moment: one of them wins, and both are told.
+#[tokio::test]
+async fn approved_and_rejected_at_the_same_moment() {
+    let (scene, _) = begin("{ from = [\"ops\"] }").await;
+    let worker = scene.worker().await;
+    let events = scene.events().await;
+    let before = Look::at(&scene.lab).await;
+    let mut won = [0, 0];
+    for round in 0..6 {
+        let version = format!("v{}", round + 2);
+        scene.lab.image("search", &version, &version, "ok").await;
+        let id = scene.publish("search", &version, &[]).await;
+        events.kind(id, "awaits_approval").await;
+        let (yes, no) = tokio::join!(
+            answers(&scene, "anna", "approve", id, &[]),
+            answers(&scene, "ben", "reject", id, &["--reason", "not today"]),
+        );
+        let outcome = match (yes.0, no.0) {
+            (0, 3) => Outcome::Succeeded,
+            // Approved first, it can still be rejected before its turn comes.
+            (0, 0) | (3, 0) => Outcome::Rejected,
+            other => panic!("{other:?}: {} {}", yes.1, no.1),
+        };
+        let ended = scene.judge_telling(&events, id, outcome).await;
+        match outcome {
+            Outcome::Succeeded => won[0] += 1,
+            _ => {
+                assert_eq!(ended.summary, "rejected by ben: not today; nothing was touched");
+                won[1] += 1;
+            }
+        }
+    }
+    assert_eq!(won[0] + won[1], 6);
+    Look::at(&scene.lab).await.assert_aws_as(&before);
+    scene.end(worker).await;
+}
+
+/// Nobody knows who published it: then nobody knows either who is somebody else.
+#[tokio::test]
+async fn without_a_name_that_the_broker_vouches_for_it_is_refused() {
+    let (scene, _) = begin("{ from = [\"ops\"], count = 2, within = \"1h\" }").await;
+    let worker = scene.worker().await;
+    let events = scene.events().await;
+    let request = json!({
+        "version": 1, "id": "0193a5b1-7c2e-7d10-8a44-5c1f2e9b0d7c", "environment": "staging", "service": "search",
+        "image": scene.image("search", "v1"), "requested_at": "2026-01-01T00:00:00Z", "requested_by": "anna",
+    });
+    scene
+        .broker
+        .publish("staging.search", &serde_json::to_vec(&request).unwrap())
+        .await;
+    let dead = scene.broker.dead_letter().await;
+    assert_eq!(dead.reason, "no_publisher", "{}", dead.detail);
+    assert!(dead.detail.contains("user_id"), "{}", dead.detail);
+
+    // Two are two people.
+    let id = scene.publish("search", "v1", &[]).await;
+    events.kind(id, "awaits_approval").await;
+    let (code, said) = answers(&scene, "anna", "approve", id, &[]).await;
+    assert_eq!(code, 0, "{said}");
+    assert!(said.contains("1 of 2 have approved it"), "{said}");
+    refused(&scene, "anna", id, &[], "anna has approved it already").await;
+    let (code, said) = answers(&scene, "ben", "approve", id, &[]).await;
+    assert_eq!(code, 0, "{said}");
+    assert_eq!(events.end(id).await.outcome, Outcome::Succeeded);
+    scene.end(worker).await;
+}

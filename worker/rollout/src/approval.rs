@@ -1,0 +1,117 @@
+//! The approval that a release needs before it begins: who may give it, how many have to, and until when.
+//!
+//! What is compared are names that the broker vouches for, never what a message says of itself: whoever published a release
+//! does not approve it. What is approved is a digest: a tag that moves takes no approval with it.
+
+use std::collections::BTreeSet;
+
+use drawgate_schemas::{AwaitedApproval, Ordered};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::limits::after;
+use crate::record::Failure;
+use crate::state::Release;
+use crate::step::Step;
+
+/// What the worker's files ask for in an environment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Approval {
+    /// The groups, for people to read.
+    pub from: Vec<String>,
+    /// Everybody in them who may approve, by the broker's user name.
+    pub people: BTreeSet<String>,
+    /// How many of them have to.
+    pub count: u32,
+    /// Milliseconds from the acceptance until the release is rejected for want of it.
+    pub within_ms: u64,
+}
+
+impl Approval {
+    fn given<'r>(&'r self, release: &'r Release) -> impl Iterator<Item = &'r str> {
+        let approved = release.approved.iter().map(|ordered| ordered.by.as_str());
+        approved.filter(|by| self.people.contains(*by) && release.publisher.as_deref() != Some(*by))
+    }
+
+    fn is_given(&self, release: &Release) -> bool {
+        self.given(release).count() >= self.count as usize
+    }
+}
+
+impl Release {
+    /// The approval that stands between this release and its turn, once it is known what there is to approve.
+    pub fn awaited_approval(&self) -> Option<AwaitedApproval> {
+        let approval = self.approval.as_ref()?;
+        let is_over = self.ended.is_some() || self.started_at.is_some() || self.turned_back.is_some();
+        if is_over || !self.is_resolved() || approval.is_given(self) {
+            return None;
+        }
+        Some(AwaitedApproval {
+            from: approval.from.clone(),
+            count: approval.count,
+            given: approval.given(self).map(str::to_owned).collect(),
+            publisher: self.publisher.clone().unwrap_or_default(),
+            until: self.approval_until()?,
+        })
+    }
+
+    /// When it is too late for an approval.
+    pub(crate) fn approval_until(&self) -> Option<Timestamp> {
+        let approval = self.approval.as_ref()?;
+        Some(after(self.accepted_at, approval.within_ms))
+    }
+
+    fn is_resolved(&self) -> bool {
+        self.digest.is_some() || self.done(&Step::Resolve)
+    }
+
+    /// Whether this answer to the question for an approval can be taken.
+    pub(crate) fn accepts_answer(&self, ordered: &Ordered) -> Result<(), String> {
+        let Some(approval) = &self.approval else {
+            return Err("it needs no approval".to_owned());
+        };
+        let by = &ordered.by;
+        if self.started_at.is_some() {
+            return Err("it has begun already".to_owned());
+        }
+        if !self.is_resolved() {
+            return Err("its tag is just being looked up: ask again in a moment".to_owned());
+        }
+        if !approval.people.contains(by) {
+            return Err(format!("{by} may not: that is for {}", approval.from.join(", ")));
+        }
+        if ordered.order == drawgate_schemas::Order::Reject {
+            return Ok(());
+        }
+        if self.publisher.as_ref() == Some(by) {
+            return Err(format!("{by} published it: somebody else has to approve it"));
+        }
+        if ordered.digest != self.digest {
+            let of = |digest: &Option<drawgate_schemas::Digest>| match digest {
+                Some(digest) => digest.to_string(),
+                None => "no digest".to_owned(),
+            };
+            let (asked, is) = (of(&ordered.digest), of(&self.digest));
+            return Err(format!("the approval is for {asked}, and the release for {is}"));
+        }
+        if approval.given(self).any(|other| other == by) {
+            return Err(format!("{by} has approved it already"));
+        }
+        Ok(())
+    }
+
+    /// What is missing when the files ask for more now than was asked when the release was accepted.
+    pub(crate) fn lacks_approval(&self) -> Option<Failure> {
+        let now = self.plan.as_ref()?.definition.approval.as_ref()?;
+        if now.is_given(self) {
+            return None;
+        }
+        let what = format!(
+            "the service's file asks for {} approval by {} by now, and it has {}",
+            now.count,
+            now.from.join(", "),
+            now.given(self).count()
+        );
+        Some(Failure::new(what).with_hint("publish it again"))
+    }
+}

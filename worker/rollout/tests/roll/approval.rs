@@ -1,0 +1,194 @@
+//! Approvals: who may give them, what they are bound to, and what becomes of a release that nobody approves.
+
+use std::collections::BTreeSet;
+
+use drawgate_rollout::{Approval, Record};
+use drawgate_schemas::{Digest, Event, Order, Ordered, Outcome, ReleaseRequest};
+
+use crate::driver::Sim;
+use crate::world::{World, digest, request};
+
+const HOUR_MS: u64 = 3_600_000;
+
+fn approval(count: u32) -> Approval {
+    Approval {
+        from: vec!["ops".to_owned()],
+        people: ["anna", "ben", "eve"].map(str::to_owned).into(),
+        count,
+        within_ms: HOUR_MS,
+    }
+}
+
+fn accepted(request: ReleaseRequest, publisher: &str, approval: Option<Approval>) -> Record {
+    Record::Accepted {
+        request: Box::new(request),
+        ahead: 0,
+        publisher: Some(publisher.to_owned()),
+        approval: approval.map(Box::new),
+    }
+}
+
+fn answer(order: Order, by: &str, digest: Option<Digest>) -> Ordered {
+    Ordered {
+        order,
+        by: by.to_owned(),
+        reason: None,
+        digest,
+    }
+}
+
+fn approves(by: &str) -> Ordered {
+    answer(Order::Approve, by, Some(digest('d')))
+}
+
+/// A release that ben published, with these answers once its digest is known.
+fn sim(count: u32, answers: &[Ordered]) -> Sim {
+    let mut world = World::new(2, 1);
+    world.definition.approval = Some(approval(count));
+    let mut sim = Sim::accepted(world, accepted(request(), "ben", Some(approval(count))));
+    sim.orders = answers.iter().map(|answer| (3, answer.clone())).collect();
+    sim
+}
+
+fn asked(sim: &Sim) -> Vec<Vec<String>> {
+    let given = |event: &Event| match event {
+        Event::AwaitsApproval(awaited) => Some(awaited.given.clone()),
+        _ => None,
+    };
+    sim.events.iter().filter_map(given).collect()
+}
+
+#[test]
+fn trap_29_whoever_published_it_does_not_approve_it() {
+    let sim = sim(1, &[approves("ben")]).finish();
+    assert_eq!(
+        sim.not_taken,
+        ["ben published it: somebody else has to approve it"]
+    );
+    assert_eq!(sim.outcome(), Outcome::Rejected);
+    assert!(
+        sim.ended().summary.starts_with("not approved by ops until "),
+        "{}",
+        sim.ended().summary
+    );
+    assert!(sim.world.performed.iter().all(|step| step.reads()));
+}
+
+#[test]
+fn trap_29_what_the_message_says_of_its_author_counts_for_nothing() {
+    let mut request = request();
+    request.requested_by = Some("anna".parse().unwrap());
+    let mut sim = sim(1, &[approves("anna")]);
+    let record = accepted(request, "ben", Some(approval(1)));
+    sim = Sim {
+        orders: sim.orders,
+        ..Sim::accepted(sim.world, record)
+    };
+    assert_eq!(sim.finish().outcome(), Outcome::Succeeded);
+}
+
+#[test]
+fn trap_29_two_are_two_people() {
+    let twice = sim(2, &[approves("anna"), approves("anna")]).finish();
+    assert_eq!(twice.not_taken, ["anna has approved it already"]);
+    assert_eq!(twice.outcome(), Outcome::Rejected);
+    assert_eq!(asked(&twice), [vec![], vec!["anna".to_owned()]]);
+    let both = sim(2, &[approves("anna"), approves("eve")]).finish();
+    assert_eq!(both.outcome(), Outcome::Succeeded, "{}", both.ended().summary);
+    assert_eq!(both.release.approved.len(), 2);
+}
+
+#[test]
+fn trap_28_an_approval_is_for_one_digest() {
+    let other: Digest = format!("sha256:{}", "b".repeat(64)).parse().unwrap();
+    let wrong = [Some(other), None].map(|digest| answer(Order::Approve, "anna", digest));
+    let sim = sim(1, &wrong).finish();
+    assert!(
+        sim.not_taken
+            .iter()
+            .all(|why| why.starts_with("the approval is for ")),
+        "{:?}",
+        sim.not_taken
+    );
+    assert_eq!((sim.not_taken.len(), sim.outcome()), (2, Outcome::Rejected));
+}
+
+#[test]
+fn before_the_digest_is_known_there_is_nothing_to_approve() {
+    let mut sim = sim(1, &[]);
+    sim.orders = vec![(1, approves("anna")), (3, approves("anna"))];
+    let sim = sim.finish();
+    assert_eq!(
+        sim.not_taken,
+        ["its tag is just being looked up: ask again in a moment"]
+    );
+    assert_eq!(sim.outcome(), Outcome::Succeeded);
+}
+
+#[test]
+fn strangers_are_told_whose_word_it_is() {
+    let answers = [approves("mallory"), answer(Order::Reject, "mallory", None)];
+    let sim = sim(1, &answers).finish();
+    assert_eq!(sim.not_taken, ["mallory may not: that is for ops"; 2]);
+    assert_eq!(sim.outcome(), Outcome::Rejected);
+}
+
+/// Whoever comes first wins, and the other one is told.
+#[test]
+fn rejected_it_ends_untouched_and_nobody_approves_it_any_more() {
+    let answers = [answer(Order::Reject, "eve", None), approves("anna")];
+    let sim = sim(1, &answers).finish();
+    assert_eq!(sim.ended().summary, "rejected by eve; nothing was touched");
+    assert_eq!(sim.outcome(), Outcome::Rejected);
+    assert_eq!(sim.not_taken, ["it was rejected by eve already"]);
+    assert!(sim.world.performed.iter().all(|step| step.reads()));
+}
+
+#[test]
+fn one_that_has_begun_is_neither_approved_nor_rejected() {
+    for order in [Order::Approve, Order::Reject] {
+        let mut sim = sim(1, &[approves("anna")]);
+        sim.orders.push((12, answer(order, "eve", Some(digest('d')))));
+        let sim = sim.finish();
+        assert_eq!(sim.not_taken, ["it has begun already"]);
+        assert_eq!(sim.outcome(), Outcome::Succeeded);
+    }
+    let mut sim = Sim::new(World::new(1, 1));
+    sim.orders = vec![(3, approves("anna"))];
+    assert_eq!(sim.finish().not_taken, ["it needs no approval"]);
+}
+
+/// The files asked for none when it was accepted; since then the worker was started with others.
+#[test]
+fn what_the_files_ask_for_by_now_is_asked_for_at_the_start() {
+    let mut world = World::new(2, 1);
+    world.definition.approval = Some(approval(1));
+    let sim = Sim::accepted(world, accepted(request(), "ben", None)).finish();
+    assert_eq!(sim.outcome(), Outcome::Failed);
+    assert!(
+        sim.ended()
+            .summary
+            .contains("asks for 1 approval by ops by now, and it has 0"),
+        "{}",
+        sim.ended().summary
+    );
+    let people: BTreeSet<String> = approval(1).people;
+    assert!(people.contains("anna") && sim.world.suspended.is_empty());
+}
+
+#[test]
+fn killed_while_it_waits_it_waits_on() {
+    for at in 1..6 {
+        // Given again, because one that comes while the tag is looked up anew is not taken.
+        let twice = [(3, "anna"), (4, "eve"), (5, "anna"), (6, "eve")];
+        let mut sim = sim(2, &[]);
+        sim.orders = twice.map(|(at, by)| (at, approves(by))).to_vec();
+        sim.kill_at = Some(at);
+        if sim.run().is_ok() {
+            continue;
+        }
+        let extents = vec![crate::world::Extent::None; sim.flights.len()];
+        sim.die(&extents, 5_000);
+        assert_eq!(sim.finish().outcome(), Outcome::Succeeded, "killed at {at}");
+    }
+}
