@@ -78,12 +78,10 @@ fn trap_29_whoever_published_it_does_not_approve_it() {
 fn trap_29_what_the_message_says_of_its_author_counts_for_nothing() {
     let mut request = request();
     request.requested_by = Some("anna".parse().unwrap());
-    let mut sim = sim(1, &[approves("anna")]);
+    let asked = sim(1, &[approves("anna")]);
     let record = accepted(request, "ben", Some(approval(1)));
-    sim = Sim {
-        orders: sim.orders,
-        ..Sim::accepted(sim.world, record)
-    };
+    let mut sim = Sim::accepted(asked.world, record);
+    sim.orders = asked.orders;
     assert_eq!(sim.finish().outcome(), Outcome::Succeeded);
 }
 

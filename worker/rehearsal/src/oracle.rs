@@ -4,6 +4,7 @@
 use drawgate_rollout::Release;
 use drawgate_schemas::Outcome;
 
+use crate::sim::holds;
 use crate::world::{Container, Host, TARGET_GROUP, Target, Tenant, VALUE, Which, World, fresh_host, zone};
 
 /// How a host was before: as it was at the start, or as every newcomer is.
@@ -16,23 +17,26 @@ fn ran(host: &Host) -> bool {
 }
 
 /// After every entry and every effect.
-pub(crate) fn always(before: &World, world: &World, release: &Release) {
+///
+/// # Errors
+/// What does not hold.
+pub fn always(before: &World, world: &World, release: &Release) -> Result<(), String> {
     let context = || format!("{:#?}\nafter {:?}", world.hosts, world.performed.last());
-    assert!(world.broken.is_empty(), "{:?}", world.broken);
-    assert!(world.before_runs <= 1, "[before] ran {} times", world.before_runs);
+    holds(world.broken.is_empty(), || world.broken.join("; "))?;
+    holds(world.before_runs <= 1, || {
+        format!("[before] ran {} times", world.before_runs)
+    })?;
     let Some(plan) = &release.plan else {
-        assert_eq!(world.hosts, before.hosts, "touched without a plan");
-        return;
+        let untouched = world.hosts.values().all(|host| !host.disturbed);
+        return holds(untouched, || format!("touched without a plan: {}", context()));
     };
     let mut out = Vec::new();
     let mut lost_by_fate = 0;
     for (instance, host) in &world.hosts {
         let was = was(before, instance);
-        assert!(
-            host.running() <= 1,
-            "two containers run on {instance}: {}",
-            context()
-        );
+        holds(host.running() <= 1, || {
+            format!("two containers run on {instance}: {}", context())
+        })?;
         let serves = host.target == Target::Registered && (host.running() == 1 || !ran(&was));
         if before.hosts.contains_key(instance) && was.healthy() && (!host.member || host.sick) {
             lost_by_fate += 1;
@@ -40,27 +44,20 @@ pub(crate) fn always(before: &World, world: &World, release: &Release) {
             out.push(zone(instance));
         }
         if host.member && host.target == Target::Registered && ran(&was) {
-            assert_eq!(
-                host.running(),
-                1,
-                "{instance} is registered and runs nothing: {}",
-                context()
-            );
+            holds(host.running() == 1, || {
+                format!("{instance} is registered and runs nothing: {}", context())
+            })?;
         }
     }
-    assert!(
-        out.len() <= plan.at_once() as usize,
-        "{out:?} are out: {}",
-        context()
-    );
+    holds(out.len() <= plan.at_once() as usize, || {
+        format!("{out:?} are out: {}", context())
+    })?;
     let one_zone = out.iter().all(|zone| Some(zone) == out.first());
-    assert!(
-        one_zone || !plan.definition.roll.zone_by_zone,
-        "out in two zones: {}",
-        context()
-    );
+    holds(one_zone || !plan.definition.roll.zone_by_zone, || {
+        format!("out in two zones: {}", context())
+    })?;
     let Some(target_group) = plan.target_groups.get(TARGET_GROUP) else {
-        return;
+        return Ok(());
     };
     for (zone_name, floor) in &target_group.zone_floors {
         let of_zone = world
@@ -68,23 +65,19 @@ pub(crate) fn always(before: &World, world: &World, release: &Release) {
             .iter()
             .filter(|(instance, _)| zone(instance) == zone_name);
         let healthy = of_zone.filter(|(_, host)| host.healthy()).count();
-        assert!(
-            healthy + lost_by_fate >= *floor as usize,
-            "{healthy} healthy in {zone_name}, floor {floor}: {}",
-            context()
-        );
+        holds(healthy + lost_by_fate >= *floor as usize, || {
+            format!("{healthy} healthy in {zone_name}, floor {floor}: {}", context())
+        })?;
     }
     let healthy = world.hosts.values().filter(|host| host.healthy()).count();
     let floor = target_group.floor as usize;
-    assert!(
-        healthy + lost_by_fate >= floor,
-        "{healthy} healthy, floor {floor}: {}",
-        context()
-    );
+    holds(healthy + lost_by_fate >= floor, || {
+        format!("{healthy} healthy, floor {floor}: {}", context())
+    })
 }
 
 /// What is not as it was, or not on the new version everywhere.
-pub(crate) fn differences(before: &World, world: &World, on_new: bool) -> Vec<String> {
+pub fn differences(before: &World, world: &World, on_new: bool) -> Vec<String> {
     let mut found = Vec::new();
     let mut differs = |what: String, differs: bool| {
         if differs {
@@ -167,53 +160,58 @@ fn half_way(before: &World, world: &World) -> Vec<String> {
 }
 
 /// At the end.
-pub(crate) fn at_end(before: &World, world: &World, release: &Release) {
-    let ended = release.ended.as_ref().unwrap();
-    let left_over = ended
-        .receipt
-        .as_ref()
-        .map(|receipt| receipt.left_over.clone())
-        .unwrap_or_default();
-    let text = format!("{ended:#?}\n{:#?}", world.hosts);
-    match ended.outcome {
-        Outcome::NeedsOperator if release.is_one_way() => {
-            assert_eq!(
-                half_way(before, world),
-                Vec::<String>::new(),
-                "left half-way: {text}"
-            );
-            assert!(
-                left_over.iter().any(|line| line.contains("not reversible")),
-                "{text}"
-            );
-            return;
-        }
-        Outcome::NeedsOperator if release.lost_to_another().is_some() => {
-            assert_eq!(world.tenant, Some(Tenant::Another), "{text}");
-            assert!(left_over[0].contains("did nothing more to the fleet"), "{text}");
-            return;
-        }
-        Outcome::NeedsOperator => {
-            let really = differences(before, world, release.turned_back.is_none());
-            let blind = release.observation.is_none();
-            let nobody = world.hosts.iter().all(|(instance, host)| {
-                !host.member || !before.hosts.contains_key(instance) || release.gone.contains(instance)
-            });
-            assert!(!really.is_empty() || blind || nobody, "nothing is left: {text}");
-            assert!(
-                !left_over.is_empty() || nobody,
-                "does not say what is left: {really:?} {text}"
-            );
-            return;
-        }
-        outcome => {
-            let really = differences(before, world, outcome == Outcome::Succeeded);
-            assert_eq!(really, Vec::<String>::new(), "left behind: {text}");
-            assert!(left_over.is_empty(), "{text}");
-        }
+///
+/// # Errors
+/// What does not hold.
+pub fn at_end(before: &World, world: &World, release: &Release) -> Result<(), String> {
+    let Some(ended) = &release.ended else {
+        return Err("has no end".to_owned());
+    };
+    let left_over = ended.receipt.iter().flat_map(|receipt| &receipt.left_over);
+    let left_over: Vec<&String> = left_over.collect();
+    let text = || format!("{ended:#?}\n{:#?}", world.hosts);
+    if ended.outcome == Outcome::NeedsOperator {
+        return needs_operator(before, world, release, &left_over, &text);
     }
+    let really = differences(before, world, ended.outcome == Outcome::Succeeded);
+    holds(really.is_empty(), || {
+        format!("left behind: {really:?} {}", text())
+    })?;
+    holds(left_over.is_empty(), text)?;
     let touched = world.hosts.values().any(|host| host.disturbed);
-    if ended.outcome == Outcome::Failed || ended.outcome == Outcome::Rejected {
-        assert!(!touched, "says that nothing was touched: {text}");
+    let untouched = matches!(ended.outcome, Outcome::Failed | Outcome::Rejected);
+    holds(!(touched && untouched), || {
+        format!("says that nothing was touched: {}", text())
+    })
+}
+
+/// An operator is called for what is really left, and is told what it is.
+fn needs_operator(
+    before: &World,
+    world: &World,
+    release: &Release,
+    left_over: &[&String],
+    text: &dyn Fn() -> String,
+) -> Result<(), String> {
+    let says = |words: &str| left_over.iter().any(|line| line.contains(words));
+    if release.is_one_way() {
+        let half = half_way(before, world);
+        holds(half.is_empty(), || format!("left half-way: {half:?} {}", text()))?;
+        return holds(says("not reversible"), text);
     }
+    if release.lost_to_another().is_some() {
+        let another = world.tenant == Some(Tenant::Another);
+        return holds(another && says("did nothing more to the fleet"), text);
+    }
+    let really = differences(before, world, release.turned_back.is_none());
+    let blind = release.observation.is_none();
+    let nobody = world.hosts.iter().all(|(instance, host)| {
+        !host.member || !before.hosts.contains_key(instance) || release.gone.contains(instance)
+    });
+    holds(!really.is_empty() || blind || nobody, || {
+        format!("nothing is left: {}", text())
+    })?;
+    holds(!left_over.is_empty() || nobody, || {
+        format!("does not say what is left: {really:?} {}", text())
+    })
 }

@@ -1,6 +1,6 @@
 //! Whole rolls against a small model of a fleet, in virtual time.
 //!
-//! `world` is the fleet, `driver` the worker's loop, `oracle` what must hold in every one of them. The other files are
+//! `world` is the fleet, `driver` the worker's loop, `oracle` what must hold in every one of them. The files in here are
 //! scenarios; `crash` goes through every one of a family.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
@@ -9,20 +9,18 @@ mod alarms;
 mod approval;
 mod commands;
 mod crash;
-mod driver;
 mod faults;
 mod fleet;
 mod hooks;
 mod journal;
 mod lease;
 mod locks;
-mod oracle;
 mod orders;
 mod pace;
 mod preflight;
 mod roll;
-mod world;
 
+use drawgate_rehearsal::{sim as driver, world};
 use drawgate_rollout::{Phase, Step};
 use drawgate_schemas::Direction;
 

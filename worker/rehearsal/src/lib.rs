@@ -1,0 +1,17 @@
+//! What a roll would do, tried in virtual time. Pure: no clock, no IO, no async.
+//!
+//! ```text
+//!   World    a fleet: instances, targets, scaling, hosts with containers, alarms; what each step does to it, and what fate does
+//!   Sim      the worker's loop around `decide`, on such a fleet: it may be killed, ordered about, and left waiting
+//!   oracle   what must hold in whatever way it goes; it looks at the fleet and not at the journal
+//!   explore  every way that a roll can go within bounds
+//!   Bug      a mistake made on purpose: the oracle has to see each
+//! ```
+#![allow(
+    clippy::unwrap_used,
+    reason = "a model of what cannot fail: where it does, the model is wrong, and says so at once"
+)]
+
+pub mod oracle;
+pub mod sim;
+pub mod world;

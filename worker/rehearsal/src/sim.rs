@@ -1,0 +1,527 @@
+//! The loop around `decide`, in virtual time: what `worker/src/roll/driver.rs` does, without a clock, a ledger or a
+//! network. It may be killed after any entry, with the steps under way half done.
+
+use std::collections::VecDeque;
+
+use drawgate_rollout::{Decision, Entry, Phase, Record, Release, Step, StepOutcome, decide, limits, narrate};
+use drawgate_schemas::{Ended, Event, Order, Ordered, Outcome, ReleaseRequest};
+use jiff::Timestamp;
+
+use crate::oracle;
+use crate::world::{Extent, World, request};
+
+/// More than any roll in here needs: a roll that goes round in circles is caught.
+const ENTRIES: u64 = 3_000;
+
+/// The worker was killed.
+#[derive(Debug)]
+pub struct Killed;
+
+/// Why it goes no further.
+#[derive(Debug)]
+pub enum Halt {
+    /// The worker was to be killed here.
+    Killed,
+    /// Something is as it must never be.
+    Broken(String),
+}
+
+impl From<String> for Halt {
+    fn from(violation: String) -> Self {
+        Self::Broken(violation)
+    }
+}
+
+/// A place where something may come between.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Next {
+    /// An entry was written.
+    Recorded,
+    /// This one of the steps under way comes to its end: [`Sim::land`] says how.
+    Lands(usize),
+    /// Time passed.
+    Slept,
+    /// It has ended.
+    Ended,
+}
+
+/// A release on its way, and the worker that drives it.
+pub struct Sim {
+    /// The fleet.
+    pub world: World,
+    /// The fleet as it was before.
+    pub before: World,
+    /// What was written.
+    pub journal: Vec<Entry>,
+    /// What that makes of the release.
+    pub release: Release,
+    /// Virtual time.
+    pub now: Timestamp,
+    /// What was told.
+    pub events: Vec<Event>,
+    /// Steps under way, with the moment at which each ends.
+    pub flights: Vec<(Timestamp, Step)>,
+    /// Killed when the journal has this many entries.
+    pub kill_at: Option<usize>,
+    /// How long its turn in the lane is waited for.
+    pub queue_ms: u64,
+    /// Orders that are given once the journal has so many entries.
+    pub orders: Vec<(usize, Ordered)>,
+    /// Those that were not taken, and why not.
+    pub not_taken: Vec<String>,
+    /// How long after a paused roll has come to rest it is told to go on.
+    pub rests_ms: Option<u64>,
+    /// What is left of the last decisions.
+    decided: VecDeque<Decision>,
+    has_decided: bool,
+    /// Whether an entry was written since.
+    changed: bool,
+    /// When they want to be asked again.
+    wake: Option<Timestamp>,
+}
+
+/// An order of ben's.
+pub fn by_ben(order: Order) -> Ordered {
+    Ordered {
+        order,
+        by: "ben".to_owned(),
+        reason: None,
+        digest: None,
+    }
+}
+
+/// When it all begins.
+pub fn start() -> Timestamp {
+    "2026-01-01T00:00:00Z".parse().unwrap()
+}
+
+impl Sim {
+    /// A release of the usual version.
+    pub fn new(world: World) -> Self {
+        Self::of(world, request())
+    }
+
+    /// A release that was asked for so.
+    pub fn of(world: World, request: ReleaseRequest) -> Self {
+        let accepted = Record::Accepted {
+            request: Box::new(request),
+            ahead: 0,
+            publisher: None,
+            approval: None,
+        };
+        Self::accepted(world, accepted)
+    }
+
+    /// A journal that begins so.
+    pub fn accepted(world: World, record: Record) -> Self {
+        let entry = Entry {
+            n: 1,
+            at: start(),
+            record,
+        };
+        let mut release = Release::begin(&entry).unwrap();
+        let events = narrate(&release, &entry);
+        release.last_event = events.len() as u64;
+        Self {
+            before: world.clone(),
+            world,
+            journal: vec![entry],
+            release,
+            now: start(),
+            events,
+            flights: Vec::new(),
+            kill_at: None,
+            queue_ms: 0,
+            orders: Vec::new(),
+            not_taken: Vec::new(),
+            rests_ms: None,
+            decided: VecDeque::new(),
+            has_decided: false,
+            changed: false,
+            wake: None,
+        }
+    }
+
+    /// To the end, and judged there.
+    ///
+    /// # Panics
+    /// When something is broken on the way.
+    #[must_use]
+    pub fn finish(mut self) -> Self {
+        self.run().unwrap();
+        self.check_end().unwrap();
+        self
+    }
+
+    /// The end of it, which has come.
+    pub fn ended(&self) -> &Ended {
+        self.release.ended.as_ref().unwrap()
+    }
+
+    /// How it ended.
+    pub fn outcome(&self) -> Outcome {
+        self.ended().outcome
+    }
+
+    /// To the end, or to the kill.
+    ///
+    /// # Errors
+    /// When it was killed.
+    ///
+    /// # Panics
+    /// When something is broken on the way.
+    #[allow(clippy::panic, reason = "for tests; the search asks for the violation")]
+    pub fn run(&mut self) -> Result<(), Killed> {
+        if self.kill_at == Some(self.journal.len()) {
+            return Err(Killed);
+        }
+        loop {
+            let went = self.go().and_then(|next| match next {
+                Next::Lands(index) => self.land(index).map(|()| next),
+                _ => Ok(next),
+            });
+            match went {
+                Ok(Next::Ended) => return Ok(()),
+                Ok(_) => {}
+                Err(Halt::Killed) => return Err(Killed),
+                Err(Halt::Broken(violation)) => panic!("{violation}"),
+            }
+        }
+    }
+
+    /// On to the next place where something may come between.
+    ///
+    /// # Errors
+    /// When something is broken, or when it was to be killed here.
+    pub fn go(&mut self) -> Result<Next, Halt> {
+        loop {
+            while let Some(decision) = self.decided.pop_front() {
+                match decision {
+                    Decision::Append(record) => {
+                        if let Record::Outcome { step, .. } = &record {
+                            // The core has concluded it: what is under way is dropped.
+                            self.flights.retain(|(_, other)| other != step);
+                        }
+                        self.changed = true;
+                        self.append(record)?;
+                        return Ok(Next::Recorded);
+                    }
+                    Decision::AwaitTurn => {
+                        self.changed = true;
+                        self.await_turn()?;
+                        return Ok(Next::Recorded);
+                    }
+                    Decision::Perform { step, deadline } => {
+                        self.begin(step, deadline)?;
+                        return Ok(Next::Recorded);
+                    }
+                    Decision::WakeAt(at) => {
+                        holds(at > self.now, || "is woken in the past".to_owned())?;
+                        self.wake = Some(self.wake.map_or(at, |earlier| earlier.min(at)));
+                    }
+                }
+            }
+            if self.has_decided && !self.changed {
+                self.has_decided = false;
+                if let Some(next) = self.await_something()? {
+                    return Ok(next);
+                }
+            }
+            if self.release.ended.is_some() {
+                let more = decide(&self.release, self.now);
+                holds(more.is_empty(), || "goes on after the end".to_owned())?;
+                return Ok(Next::Ended);
+            }
+            holds(self.release.last_entry < ENTRIES, || {
+                format!("goes round in circles: {:?}", self.journal.last())
+            })?;
+            self.give_orders()?;
+            self.decided = decide(&self.release, self.now).into();
+            let waits = !self.decided.is_empty() || !self.flights.is_empty();
+            holds(waits, || "waits for nothing".to_owned())?;
+            (self.has_decided, self.changed, self.wake) = (true, false, None);
+        }
+    }
+
+    fn give_orders(&mut self) -> Result<(), Halt> {
+        while let Some((at, _)) = self.orders.first() {
+            if self.journal.len() < *at {
+                break;
+            }
+            let (_, ordered) = self.orders.remove(0);
+            self.order(ordered)?;
+        }
+        Ok(())
+    }
+
+    fn order(&mut self, ordered: Ordered) -> Result<(), Halt> {
+        if let Err(why) = self.release.accepts(&ordered) {
+            self.not_taken.push(why);
+            return Ok(());
+        }
+        let id = format!("order {}", self.journal.len());
+        self.append(Record::Ordered { id, ordered })
+    }
+
+    /// While it is paused nothing is begun but what brings hosts back into service that are out.
+    fn check_paused(&self, step: &Step) -> Result<(), String> {
+        if self.release.paused.is_none() || matches!(step, Step::Watch | Step::Renew) {
+            return Ok(());
+        }
+        let host = step.instance().and_then(|instance| self.release.host(instance));
+        let out = host.is_some_and(|host| self.release.is_out(host));
+        let comes_back = out && matches!(step, Step::Host { .. });
+        holds(comes_back, || format!("{step} begins while it is paused"))
+    }
+
+    fn await_turn(&mut self) -> Result<(), Halt> {
+        let turn = limits::after(self.now, std::mem::take(&mut self.queue_ms));
+        match self.release.request.expires_at {
+            Some(expires_at) if expires_at <= turn => {
+                self.now = expires_at;
+                Ok(())
+            }
+            _ => {
+                self.now = turn;
+                self.append(Record::Started)
+            }
+        }
+    }
+
+    fn begin(&mut self, step: Step, deadline: Timestamp) -> Result<(), Halt> {
+        holds(deadline > self.now, || format!("{step} has no time at all"))?;
+        let of_same_host = |other: &Step| step.instance().is_some() && other.instance() == step.instance();
+        let beside = self.flights.iter().find(|(_, other)| of_same_host(other));
+        holds(beside.is_none(), || {
+            format!("{step} beside {beside:?} on one host")
+        })?;
+        self.check_watched(&step)?;
+        self.check_paused(&step)?;
+        let outlasted = self.world.other.as_ref().is_some_and(|other| other.outlasts > 0);
+        self.check_muted(&step)?;
+        let takes_ms = match step {
+            Step::Watch if self.world.firing.is_empty() => limits::WATCH_MS,
+            Step::Bake => self.world.definition.alarms.bake_ms.max(1_000),
+            // The second attempt waits as long as it may.
+            Step::Lock if outlasted && self.release.begun(&step) => limits::LOCK_ATTEMPT_MS,
+            _ => takes_ms(&step),
+        };
+        self.flights
+            .push((limits::after(self.now, takes_ms), step.clone()));
+        self.append(Record::Intent { step })
+    }
+
+    /// Nothing is touched on the way forward while nobody watches.
+    fn check_watched(&self, step: &Step) -> Result<(), String> {
+        let watched = self
+            .release
+            .plan
+            .as_ref()
+            .is_some_and(|plan| !plan.watched.is_empty());
+        if watched && self.release.turned_back.is_none() && !step.reads() && !step.restores() {
+            let watches = self.flights.iter().any(|(_, other)| *other == Step::Watch);
+            holds(watches, || format!("{step} begins unwatched"))?;
+        }
+        Ok(())
+    }
+
+    /// No host is worked on while alarms may act that were to be muted.
+    fn check_muted(&self, step: &Step) -> Result<(), String> {
+        let mutes = self.release.plan.as_ref().is_some_and(|plan| plan.mutes());
+        if let (Step::Host { phase, .. }, true) = (step, mutes && self.world.faults.is_empty()) {
+            let muted = self.world.muted_until.is_some_and(|until| until > self.now);
+            holds(muted || *phase == Phase::Create, || {
+                format!("{step} begins with alarms unmuted")
+            })?;
+        }
+        Ok(())
+    }
+
+    /// A watch under way sees an alarm that fires at its next look.
+    fn wake_watch(&mut self) {
+        let next_look = limits::after(self.now, self.world.definition.alarms.watch_interval_ms);
+        for (ends, step) in &mut self.flights {
+            if *step == Step::Watch && !self.world.firing.is_empty() {
+                *ends = next_look.min(*ends);
+            }
+        }
+    }
+
+    /// When a paused roll that has come to rest is told to go on.
+    fn goes_on_at(&self) -> Option<Timestamp> {
+        let (_, since) = self.release.paused.as_ref()?;
+        let rests = self
+            .flights
+            .iter()
+            .all(|(_, step)| matches!(step, Step::Watch | Step::Renew));
+        let at = limits::after(*since, self.rests_ms.filter(|_| rests)?);
+        Some(at.max(self.now))
+    }
+
+    fn await_something(&mut self) -> Result<Option<Next>, Halt> {
+        let wake = [self.wake, self.goes_on_at()].into_iter().flatten().min();
+        let first = self.flights.iter().enumerate().min_by_key(|(_, (at, _))| *at);
+        let first = first.map(|(index, (at, _))| (index, *at));
+        match (first, wake) {
+            (None, None) => Ok(None),
+            (Some((index, ends)), wake) if wake.is_none_or(|wake| ends <= wake) => {
+                self.now = self.now.max(ends);
+                Ok(Some(Next::Lands(index)))
+            }
+            (_, Some(wake)) => self.sleep(wake).map(|()| Some(Next::Slept)),
+            (Some(_), None) => Ok(None),
+        }
+    }
+
+    /// This one of the steps under way comes to its end as the world has it.
+    ///
+    /// # Errors
+    /// When something is broken by it, or when it was to be killed here.
+    pub fn land(&mut self, index: usize) -> Result<(), Halt> {
+        self.land_as(index, |world, release, step| world.perform(release, step))
+    }
+
+    /// The same, as somebody else has it.
+    ///
+    /// # Errors
+    /// When something is broken by it, or when it was to be killed here.
+    pub fn land_as(
+        &mut self,
+        index: usize,
+        perform: impl FnOnce(&mut World, &Release, &Step) -> StepOutcome,
+    ) -> Result<(), Halt> {
+        let (_, step) = self.flights.remove(index);
+        if self.release.plan.is_some() {
+            self.world.now = self.now;
+        }
+        let outcome = perform(&mut self.world, &self.release, &step);
+        self.wake_watch();
+        oracle::always(&self.before, &self.world, &self.release)?;
+        self.append(Record::Outcome { step, outcome })
+    }
+
+    fn sleep(&mut self, until: Timestamp) -> Result<(), Halt> {
+        self.now = self.now.max(until);
+        if self.goes_on_at().is_some_and(|at| at <= self.now) {
+            let out = self.release.hosts().find(|host| self.release.is_out(host));
+            let out = out.map(|host| &host.instance);
+            holds(out.is_none(), || format!("{out:?} is out while it is paused"))?;
+            return self.order(by_ben(Order::Resume));
+        }
+
+        Ok(())
+    }
+
+    /// Writes an entry, and judges what there is then.
+    ///
+    /// # Errors
+    /// When something is broken, or when it was to be killed here.
+    pub fn append(&mut self, record: Record) -> Result<(), Halt> {
+        let entry = Entry {
+            n: self.release.last_entry + 1,
+            at: self.now,
+            record,
+        };
+        self.release.apply(&entry).unwrap();
+        let events = narrate(&self.release, &entry);
+        self.release.last_event += events.len() as u64;
+        self.events.extend(events);
+        self.journal.push(entry);
+        oracle::always(&self.before, &self.world, &self.release)?;
+        if self.kill_at == Some(self.journal.len()) {
+            Err(Halt::Killed)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// The worker dies, each step under way having come as far as is said; another one comes later.
+    ///
+    /// # Panics
+    /// When something is broken by it.
+    pub fn die(&mut self, extents: &[Extent], away_ms: u64) {
+        assert_eq!(extents.len(), self.flights.len());
+        self.crash(extents, away_ms).unwrap();
+        let folded = Release::fold(&self.journal).unwrap();
+        assert_eq!(folded, self.release, "the fold is another release");
+    }
+
+    /// The same.
+    ///
+    /// # Errors
+    /// When something is broken by it.
+    pub fn crash(&mut self, extents: &[Extent], away_ms: u64) -> Result<(), Halt> {
+        self.world.now = self.now;
+        for ((_, step), extent) in std::mem::take(&mut self.flights).iter().zip(extents) {
+            self.world.perform_unheard(&self.release, step, *extent);
+            oracle::always(&self.before, &self.world, &self.release)?;
+        }
+        self.now = limits::after(self.now, away_ms);
+        self.kill_at = None;
+        self.world.noted = None;
+        self.decided.clear();
+        self.has_decided = false;
+        if self.release.ended.is_none() && !self.release.steps.is_empty() {
+            self.append(Record::TakenUp)?;
+        }
+        Ok(())
+    }
+
+    /// What must hold at the end.
+    ///
+    /// # Errors
+    /// What does not.
+    pub fn check_end(&self) -> Result<(), String> {
+        oracle::at_end(&self.before, &self.world, &self.release)?;
+        let mut steps = self.release.steps.iter();
+        let open = steps.find(|(_, state)| state.last.is_none());
+        holds(open.is_none(), || format!("ended while {open:?} was under way"))?;
+        let numbered = self.journal.iter().zip(1..).all(|(entry, n)| entry.n == n);
+        holds(numbered, || "entries are numbered with a gap".to_owned())?;
+        let is_end = |entry: &&Entry| matches!(entry.record, Record::Ended { .. });
+        let ends = self.journal.iter().filter(is_end).count();
+        holds(ends == 1, || format!("ended {ends} times"))?;
+        let is_end = |event: &&Event| matches!(event, Event::Ended(_));
+        let ends = self.events.iter().filter(is_end).count();
+        holds(ends == 1, || format!("said {ends} times that it ended"))?;
+        let last = self.events.last().is_some_and(|event| is_end(&event));
+        holds(last, || "says more after the end".to_owned())?;
+        holds(self.release.last_event == self.events.len() as u64, || {
+            "events are numbered with a gap".to_owned()
+        })
+    }
+
+    /// How often a step was begun.
+    pub fn attempts(&self, step: &Step) -> usize {
+        self.journal
+            .iter()
+            .filter(|entry| matches!(&entry.record, Record::Intent { step: begun } if begun == step))
+            .count()
+    }
+}
+
+/// Fails with what is said unless it holds.
+pub(crate) fn holds(holds: bool, otherwise: impl FnOnce() -> String) -> Result<(), String> {
+    if holds { Ok(()) } else { Err(otherwise()) }
+}
+
+/// Steps of later hosts take a little longer, so that no two end at the same moment.
+fn takes_ms(step: &Step) -> u64 {
+    let n = step
+        .instance()
+        .and_then(|instance| instance.strip_prefix("i-")?.parse().ok())
+        .unwrap_or(0);
+    let base = match step {
+        Step::Stage { .. } => 20_000,
+        Step::Canary => 60_000,
+        Step::Lock => 200,
+        Step::Host {
+            phase: Phase::Drain, ..
+        } => 30_000,
+        Step::Host {
+            phase: Phase::Settle, ..
+        } => 12_000,
+        _ => 1_000,
+    };
+    base + 137 * n
+}

@@ -1,0 +1,738 @@
+//! What each step does to the fleet, as far as it comes.
+
+use std::collections::BTreeMap;
+
+use drawgate_rollout::definition::RestartPolicy;
+use drawgate_rollout::{
+    BESIDE_WORKER, Evidence, Failure, Finding, HostPlan, LABEL_RELEASE, Newcomer, Phase, Release, Step,
+    StepOutcome, WantedPlan, WatchPlan, limits, newcomer, plan,
+};
+use drawgate_schemas::Direction;
+
+use super::*;
+
+impl World {
+    /// The other release ends and leaves everything as it was before it.
+    pub(super) fn other_ends(&mut self) {
+        if self.other.take().is_some() {
+            self.group_tag = None;
+            self.suspended.clear();
+            self.frees += 1;
+        }
+    }
+
+    fn lock(&mut self, release: &Release) -> StepOutcome {
+        if let Some(other) = &mut self.other {
+            if other.outlasts > 0 {
+                other.outlasts -= 1;
+                return StepOutcome::Transient {
+                    failure: Failure::new("group web-asg is locked by another release"),
+                };
+            }
+            self.other_ends();
+        }
+        let wanted = release.touches();
+        let fresh = self
+            .noted
+            .as_ref()
+            .is_some_and(|(locked, frees)| wanted.is_subset(locked) || *frees == self.frees);
+        self.locked.extend(wanted);
+        done(Evidence::Locked { fresh })
+    }
+
+    /// What changes anything is locked first, and nobody else has it.
+    fn check_locks(&mut self, release: &Release, step: &Step) {
+        if step.reads() {
+            return;
+        }
+        let instance = step.instance().filter(|id| *id != BESIDE_WORKER);
+        let instance = instance.map(|id| format!("instance {id}"));
+        let missing = |name: &String| !self.locked.contains(name);
+        if self.other.is_some() || release.touches().iter().any(missing) || instance.iter().any(missing) {
+            self.broken.push(format!("{step} without its locks"));
+        }
+    }
+
+    fn fault(&mut self, step: &Step) -> Option<Fault> {
+        let (_, fault, times) = self
+            .faults
+            .iter_mut()
+            .find(|(faulty, _, times)| faulty == step && *times > 0)?;
+        *times = times.saturating_sub(1);
+        Some(*fault)
+    }
+
+    /// What a step brings, faults included.
+    pub fn perform(&mut self, release: &Release, step: &Step) -> StepOutcome {
+        self.arrive(release, step);
+        let off = self.switched_off.iter().filter(|(at, _)| at == step);
+        for (_, alarm) in off {
+            self.alarms.insert(alarm.clone(), false);
+            self.alarm_tags.remove(alarm);
+        }
+        let fires = self.fires.iter().filter(|(at, _)| at == step);
+        self.firing.extend(fires.map(|(_, alarm)| alarm.clone()));
+        let failure = || Failure::new("fault");
+        match self.fault(step) {
+            None => self.effect(release, step),
+            Some(Fault::Refused) => StepOutcome::Refused { failure: failure() },
+            Some(Fault::Transient) => StepOutcome::Transient { failure: failure() },
+            Some(Fault::UnknownNotDone) => StepOutcome::Unknown { failure: failure() },
+            Some(Fault::UnknownHalf) => {
+                self.half(release, step);
+                StepOutcome::Unknown { failure: failure() }
+            }
+            Some(Fault::RefusedHalf) => {
+                self.half(release, step);
+                StepOutcome::Refused { failure: failure() }
+            }
+            Some(Fault::UnknownDone) => {
+                self.effect(release, step);
+                StepOutcome::Unknown { failure: failure() }
+            }
+            Some(Fault::Gone) => {
+                if let Some(host) = step.instance().and_then(|instance| self.hosts.get_mut(instance)) {
+                    host.member = false;
+                }
+                StepOutcome::Done {
+                    evidence: Evidence::Gone {
+                        why: "terminated in EC2".to_owned(),
+                    },
+                }
+            }
+        }
+    }
+
+    /// The effect only, as far as it came before its worker died.
+    pub fn perform_unheard(&mut self, release: &Release, step: &Step, extent: Extent) {
+        match extent {
+            Extent::None => {}
+            Extent::Half => self.half(release, step),
+            Extent::Whole => {
+                self.perform(release, step);
+            }
+        }
+    }
+
+    fn arrive(&mut self, release: &Release, step: &Step) {
+        for (at, instance) in &self.departures {
+            if let (true, Some(host)) = (at == step, self.hosts.get_mut(instance)) {
+                host.member = false;
+            }
+        }
+        let arrived: Vec<String> = self
+            .arrivals
+            .iter()
+            .filter(|(at, _)| at == step)
+            .map(|(_, instance)| instance.clone())
+            .collect();
+        for instance in arrived {
+            let wanted = self.boots && self.parameter.as_deref() == Some(VALUE);
+            let booted = || {
+                if wanted {
+                    booted_host(release, self.definition.container().unwrap().restart)
+                } else {
+                    fresh_host()
+                }
+            };
+            self.hosts.entry(instance).or_insert_with(booted);
+        }
+    }
+
+    /// A step of several calls, stopped between them.
+    fn half(&mut self, release: &Release, step: &Step) {
+        let commanded = self.definition.command().is_some();
+        match step {
+            Step::Suspend { .. } => self.group_tag = Some(release.request.id.to_string()),
+            Step::RunBefore { .. } => self.start_before(),
+            // All processes run again, the tag is still there.
+            Step::Resume { .. } => self
+                .suspended
+                .retain(|process| !ours(release).any(|ours| ours == *process)),
+            Step::Host {
+                instance,
+                phase: Phase::Deregister,
+                ..
+            } => self.host(instance).tagged = true,
+            Step::Host {
+                instance,
+                phase: Phase::Swap,
+                direction,
+            } => {
+                let host = self.host(instance);
+                host.disturbed = true;
+                let (leaves, comes) = match direction {
+                    Direction::Forward => (&mut host.old, Which::New),
+                    Direction::Back => (&mut host.new, Which::Old),
+                };
+                if let Some(leaves) = leaves {
+                    if !commanded {
+                        leaves.restart = RestartPolicy::No;
+                    }
+                    leaves.running = false;
+                }
+                host.named = Some(comes);
+            }
+            _ => {}
+        }
+    }
+
+    /// Whether the step is made of several calls, and can stop between them.
+    pub fn has_half(step: &Step) -> bool {
+        match step {
+            Step::Suspend { .. } | Step::Resume { .. } | Step::RunBefore { .. } => true,
+            Step::Host { phase, .. } => matches!(phase, Phase::Deregister | Phase::Swap),
+            _ => false,
+        }
+    }
+
+    pub(super) fn host(&mut self, instance: &str) -> &mut Host {
+        self.hosts.get_mut(instance).unwrap()
+    }
+
+    fn effect(&mut self, release: &Release, step: &Step) -> StepOutcome {
+        self.performed.push(step.clone());
+        self.check_locks(release, step);
+        self.check_lease(step);
+        if matches!(step, Step::Inspect | Step::Sweep) {
+            self.noted = Some((self.locked.clone(), self.frees));
+        }
+        match step {
+            Step::Resolve => done(Evidence::Resolved { digest: digest('d') }),
+            Step::Order => unreachable!("an order is never performed"),
+            Step::Inspect => self.inspect(release),
+            Step::Lock => self.lock(release),
+            Step::TakeLease => self.take_lease(),
+            Step::GiveLeaseBack => {
+                self.tenant = self.tenant.filter(|tenant| *tenant == Tenant::Another);
+                StepOutcome::done()
+            }
+            _ if self.left(step) => done(Evidence::Gone {
+                why: "terminated in EC2".to_owned(),
+            }),
+            Step::Reserve => self.reserve(release),
+            Step::Publish => self.publish(release),
+            Step::Unpublish => self.unpublish(release),
+            Step::Canary => self.watch_canary(release),
+            Step::Stage { .. } | Step::After => StepOutcome::done(),
+            Step::CreateBefore { .. } => {
+                self.one_off.get_or_insert(OneOff::Created);
+                StepOutcome::done()
+            }
+            Step::RunBefore { instance } => self.run_before(instance),
+            Step::Suspend { .. } => self.suspend(release),
+            Step::Silence => self.silence(release),
+            Step::Renew => self.mute(),
+            Step::Unsilence => self.unsilence(release),
+            Step::Resume { .. } => self.resume(release),
+            Step::Sweep => self.sweep(release),
+            Step::Watch | Step::Bake => self.look_at_watched(release),
+            Step::Confirm => self.confirm(release),
+            Step::Retire { instance } => self.retire(release, instance),
+            Step::Host {
+                instance,
+                direction,
+                phase,
+            } => self.on_host(release, instance, *direction, *phase),
+        }
+    }
+
+    fn take_lease(&mut self) -> StepOutcome {
+        match self.tenant.replace(Tenant::Us) {
+            None => StepOutcome::done(),
+            Some(Tenant::Us) => StepOutcome::already(),
+            Some(Tenant::Another) => {
+                self.tenant = Some(Tenant::Another);
+                done(Evidence::LeasedToAnother {
+                    failure: Failure::new("the fleet's lease is held by worker bastion-b"),
+                })
+            }
+        }
+    }
+
+    /// Whoever has a lease, has the fleet for himself.
+    fn check_lease(&mut self, step: &Step) {
+        let has_it = self.definition.lease_parameter.is_none() || self.tenant == Some(Tenant::Us);
+        if !has_it && !step.reads() {
+            self.broken
+                .push(format!("{step}, and the fleet's lease is {:?}", self.tenant));
+        }
+    }
+
+    /// Only a container that has never run is started.
+    fn start_before(&mut self) {
+        if self.one_off == Some(OneOff::Created) {
+            self.one_off = Some(OneOff::Running);
+            self.before_runs += 1;
+        }
+    }
+
+    fn run_before(&mut self, instance: &str) -> StepOutcome {
+        if self.hosts.values().any(|host| host.disturbed) || !self.suspended.is_empty() {
+            self.broken
+                .push("[before] ran after something was touched".to_owned());
+        }
+        self.start_before();
+        match self.one_off {
+            None => refused("the container of [before] is gone"),
+            Some(_) => {
+                self.one_off = Some(OneOff::Exited);
+                if self.before_code != 0 {
+                    return refused("[before] ended with exit code 1");
+                }
+                done(Evidence::Ran {
+                    on: instance.to_owned(),
+                    output: vec!["3 tables".to_owned()],
+                })
+            }
+        }
+    }
+
+    fn inspect(&mut self, release: &Release) -> StepOutcome {
+        let snapshot = self.snapshot();
+        let digest = release.digest.as_ref().unwrap();
+        let planned = plan(&release.request, Some(digest), &self.definition, &snapshot);
+        if self.other.as_ref().is_some_and(|other| other.is_about_to_end) {
+            self.other_ends();
+        }
+        match planned {
+            Ok(plan) => done(Evidence::Fit { plan: Box::new(plan) }),
+            Err(findings) => done(Evidence::Unfit {
+                touches: snapshot.touches(),
+                failure: Failure::new(findings.iter().map(Finding::line).collect::<Vec<_>>().join("; ")),
+            }),
+        }
+    }
+
+    /// Whoever is on the new version must be well.
+    fn watch_canary(&self, release: &Release) -> StepOutcome {
+        let done = |instance: &str| {
+            let settle = Step::Host {
+                instance: instance.to_owned(),
+                direction: Direction::Forward,
+                phase: Phase::Settle,
+            };
+            release.done(&settle)
+        };
+        let mut canaries = self.hosts.iter().filter(|(instance, _)| done(instance));
+        if canaries.all(|(_, host)| !host.member || host.healthy()) {
+            StepOutcome::done()
+        } else {
+            refused("the canary is not healthy")
+        }
+    }
+
+    fn suspend(&mut self, release: &Release) -> StepOutcome {
+        if self.is_held_by_other(release) {
+            return refused("carries another release's tag");
+        }
+        self.group_tag = Some(release.request.id.to_string());
+        let before = self.suspended.len();
+        self.suspended.extend(ours(release));
+        if self.suspended.len() == before {
+            StepOutcome::already()
+        } else {
+            StepOutcome::done()
+        }
+    }
+
+    pub(super) fn is_held_by_other(&self, release: &Release) -> bool {
+        self.group_tag
+            .as_ref()
+            .is_some_and(|tag| *tag != release.request.id.to_string())
+    }
+
+    fn resume(&mut self, release: &Release) -> StepOutcome {
+        if self.is_held_by_other(release) {
+            return StepOutcome::already();
+        }
+        for process in ours(release) {
+            self.suspended.remove(&process);
+        }
+        self.group_tag = None;
+        StepOutcome::done()
+    }
+
+    fn silence(&mut self, release: &Release) -> StepOutcome {
+        let plan = release.plan.as_ref().unwrap();
+        if plan.mutes() {
+            return self.mute();
+        }
+        for alarm in &plan.alarms {
+            if self.alarms[&alarm.name] {
+                self.alarm_tags.insert(alarm.name.clone());
+                self.alarms.insert(alarm.name.clone(), false);
+            }
+        }
+        StepOutcome::done()
+    }
+
+    fn mute(&mut self) -> StepOutcome {
+        let until = limits::after(self.now, limits::MUTE_MS);
+        self.muted_until = Some(until);
+        done(Evidence::Muted { until })
+    }
+
+    fn unsilence(&mut self, release: &Release) -> StepOutcome {
+        if release.plan.as_ref().unwrap().mutes() {
+            self.muted_until = None;
+            let firing = self.firing.iter().cloned().collect();
+            return done(Evidence::Unmuted { firing });
+        }
+        for alarm in std::mem::take(&mut self.alarm_tags) {
+            self.alarms.insert(alarm, true);
+        }
+        StepOutcome::done()
+    }
+
+    fn look_at_watched(&self, release: &Release) -> StepOutcome {
+        let fires = |alarm: &&WatchPlan| self.firing.contains(&alarm.name) && alarm.fires("ALARM", None);
+        match release.plan.as_ref().unwrap().watched.iter().find(fires) {
+            Some(alarm) => refused(&format!("{} went into ALARM", alarm.name)),
+            None => StepOutcome::done(),
+        }
+    }
+
+    /// Whether a step is about an instance that is no member any more.
+    fn left(&self, step: &Step) -> bool {
+        let host = step.instance().and_then(|instance| self.hosts.get(instance));
+        host.is_some_and(|host| !host.member)
+    }
+
+    /// Whether the parameter holds what neither this release nor the one before it put there.
+    fn is_foreign(&self, planned: &WantedPlan) -> bool {
+        let seen = self.parameter.as_deref();
+        seen != planned.before.as_deref() && !seen.is_some_and(|seen| planned.is_ours(seen))
+    }
+
+    fn reserve(&mut self, release: &Release) -> StepOutcome {
+        let planned = wanted(release);
+        if self.hosts.values().any(|host| host.disturbed) {
+            self.broken.push("reserved after a host was touched".to_owned());
+        }
+        if self.is_foreign(&planned) {
+            return refused("changed by somebody else");
+        }
+        self.parameter = Some(planned.reserved().to_owned());
+        StepOutcome::done()
+    }
+
+    fn publish(&mut self, release: &Release) -> StepOutcome {
+        let planned = wanted(release);
+        let touched = self.hosts.values().filter(|host| host.member && host.disturbed);
+        for host in touched {
+            if !host.healthy() || host.named != Some(Which::New) {
+                let what = "published before every known host is good";
+                self.broken.push(what.to_owned());
+            }
+        }
+        if self.is_foreign(&planned) {
+            return refused("changed by somebody else");
+        }
+        self.parameter = Some(planned.value.clone());
+        done(Evidence::Published {
+            at: crate::sim::start(),
+        })
+    }
+
+    /// What somebody else wants is left alone.
+    fn unpublish(&mut self, release: &Release) -> StepOutcome {
+        let planned = wanted(release);
+        if self.is_foreign(&planned) {
+            return StepOutcome::already();
+        }
+        self.parameter = planned.before;
+        StepOutcome::done()
+    }
+
+    fn sweep(&mut self, release: &Release) -> StepOutcome {
+        let plan = release.plan.as_ref().unwrap();
+        let (mut hosts, mut adopted, mut awaited) = (Vec::new(), Vec::new(), None);
+        for seen in self.snapshot().hosts {
+            let known = release.everyone().any(|host| host.instance == seen.instance);
+            if known || !self.hosts[&seen.instance].member {
+                continue;
+            }
+            if self.is_pending(&seen.instance) {
+                awaited = Some(format!("{} joined and is Pending", seen.instance));
+                continue;
+            }
+            match newcomer(&seen, None, release, plan) {
+                Newcomer::Roll(host) => hosts.push(*host),
+                Newcomer::Adopt(host) => adopted.push(*host),
+                Newcomer::Await(why) => awaited = Some(why),
+            }
+        }
+        match awaited {
+            _ if !hosts.is_empty() || !adopted.is_empty() => done(Evidence::Joined { hosts, adopted }),
+            Some(why) => StepOutcome::Transient {
+                failure: Failure::new(why),
+            },
+            None => StepOutcome::done(),
+        }
+    }
+
+    pub(super) fn is_pending(&mut self, instance: &str) -> bool {
+        let Some(looks) = self.pending.get_mut(instance) else {
+            return false;
+        };
+        *looks = looks.saturating_sub(1);
+        *looks > 0
+    }
+
+    fn on_host(
+        &mut self,
+        release: &Release,
+        instance: &str,
+        direction: Direction,
+        phase: Phase,
+    ) -> StepOutcome {
+        let planned = release.host(instance).unwrap().clone();
+        if phase != Phase::Create {
+            self.host(instance).disturbed = true;
+        }
+        if self
+            .performed
+            .iter()
+            .any(|step| matches!(step, Step::Resume { .. }))
+        {
+            self.broken
+                .push(format!("{instance} is worked on after scaling was resumed"));
+        }
+        if direction == Direction::Back
+            && self.parameter.as_deref() == Some(VALUE)
+            && !release.begun(&Step::Unpublish)
+        {
+            self.broken.push(format!(
+                "{instance} goes back while new instances start what failed"
+            ));
+        }
+        match phase {
+            Phase::Create => self.create(release, instance),
+            Phase::Deregister => self.deregister(release, instance),
+            Phase::Drain => self.drain(instance),
+            Phase::Swap => self.swap(&planned, direction),
+            Phase::Verify => self.verify(&planned, direction),
+            Phase::Enable => self.enable(&planned, direction),
+            Phase::Register => self.register(instance),
+            Phase::Settle => self.settle(&planned, direction),
+        }
+    }
+
+    fn create(&mut self, release: &Release, instance: &str) -> StepOutcome {
+        let host = self.host(instance);
+        if host.new.is_some() {
+            return StepOutcome::already();
+        }
+        let labels = BTreeMap::from([(LABEL_RELEASE.to_owned(), release.request.id.to_string())]);
+        host.new = Some(Container {
+            running: false,
+            restart: RestartPolicy::No,
+            labels,
+        });
+        StepOutcome::done()
+    }
+
+    fn deregister(&mut self, release: &Release, instance: &str) -> StepOutcome {
+        let healthy = self.hosts.values().filter(|host| host.healthy()).count();
+        let mut seen = release.clone();
+        let left = release.hosts().filter(|host| !self.hosts[&host.instance].member);
+        seen.gone.extend(left.map(|host| host.instance.clone()));
+        let floor = seen.floor(TARGET_GROUP) as usize;
+        if !ours(release).all(|process| self.suspended.contains(&process)) {
+            self.broken
+                .push(format!("{instance} deregistered while processes run"));
+        }
+        let host = self.host(instance);
+        if host.healthy() && healthy <= floor {
+            return StepOutcome::Transient {
+                failure: Failure::new("the floor must be kept"),
+            };
+        }
+        if host.target != Target::Registered {
+            return StepOutcome::already();
+        }
+        host.tagged = true;
+        host.target = Target::Draining;
+        StepOutcome::done()
+    }
+
+    fn drain(&mut self, instance: &str) -> StepOutcome {
+        let host = self.host(instance);
+        if host.target == Target::Registered {
+            return StepOutcome::Transient {
+                failure: Failure::new("still registered"),
+            };
+        }
+        host.target = Target::Absent;
+        StepOutcome::done()
+    }
+
+    fn swap(&mut self, planned: &HostPlan, direction: Direction) -> StepOutcome {
+        let commanded = self.definition.command().is_some();
+        let host = self.hosts.get_mut(&planned.instance).unwrap();
+        if host.target != Target::Absent {
+            self.broken.push(format!(
+                "{} swapped while it is {:?}",
+                planned.instance, host.target
+            ));
+        }
+        if commanded {
+            return run_program(host, direction);
+        }
+        if direction == Direction::Forward {
+            let Some(new) = &mut host.new else {
+                return refused("the created container is gone");
+            };
+            if planned.before.is_some() && host.old.is_none() {
+                return refused("the old container is gone");
+            }
+            if let Some(old) = &mut host.old {
+                old.restart = RestartPolicy::No;
+                old.running = false;
+            }
+            new.running = true;
+            host.named = Some(Which::New);
+            return done(Evidence::Swapped {
+                without_container_ms: planned.before.as_ref().map(|_| 800),
+            });
+        }
+        if planned.before.is_some() && host.old.is_none() {
+            return refused("the old container is gone");
+        }
+        if let Some(new) = &mut host.new {
+            new.restart = RestartPolicy::No;
+            new.running = false;
+        }
+        host.named = host.old.as_ref().map(|_| Which::Old);
+        if let Some(old) = &mut host.old {
+            old.running |= ran_before(planned);
+        }
+        StepOutcome::done()
+    }
+
+    fn verify(&mut self, planned: &HostPlan, direction: Direction) -> StepOutcome {
+        if direction == Direction::Back && !ran_before(planned) {
+            return StepOutcome::already();
+        }
+        match self.host(&planned.instance).serving(direction) {
+            Some(container) if container.running => StepOutcome::done(),
+            _ => refused("the container ended"),
+        }
+    }
+
+    fn enable(&mut self, planned: &HostPlan, direction: Direction) -> StepOutcome {
+        let wanted = match direction {
+            Direction::Forward => self.definition.container().map(|container| container.restart),
+            Direction::Back => planned.before.as_ref().map(|before| before.restart),
+        };
+        let host = self.host(&planned.instance);
+        let container = match direction {
+            Direction::Forward => &mut host.new,
+            Direction::Back => &mut host.old,
+        };
+        if let (Some(container), Some(wanted)) = (container, wanted) {
+            container.restart = wanted;
+        }
+        StepOutcome::done()
+    }
+
+    fn register(&mut self, instance: &str) -> StepOutcome {
+        let host = self.host(instance);
+        if !host.member {
+            return done(Evidence::Gone {
+                why: "terminated in EC2".to_owned(),
+            });
+        }
+        if host.target == Target::Registered {
+            return StepOutcome::already();
+        }
+        host.target = Target::Registered;
+        StepOutcome::done()
+    }
+
+    fn settle(&mut self, planned: &HostPlan, direction: Direction) -> StepOutcome {
+        let host = self.host(&planned.instance);
+        if !host.member {
+            return done(Evidence::Gone {
+                why: "terminated in EC2".to_owned(),
+            });
+        }
+        let awaited = direction == Direction::Forward || planned.was_healthy();
+        if awaited && !host.healthy() {
+            return StepOutcome::Transient {
+                failure: Failure::new("unhealthy in web"),
+            };
+        }
+        host.tagged = false;
+        StepOutcome::done()
+    }
+
+    fn retire(&mut self, release: &Release, instance: &str) -> StepOutcome {
+        let host = self.host(instance);
+        if release.turned_back.is_some() && host.named != Some(Which::New) {
+            host.new = None;
+        }
+        self.one_off = None;
+        StepOutcome::done()
+    }
+}
+
+/// An instance whose boot script started this release.
+fn booted_host(release: &Release, restart: RestartPolicy) -> Host {
+    let container = Container {
+        running: true,
+        restart,
+        labels: BTreeMap::from([(LABEL_RELEASE.to_owned(), release.request.id.to_string())]),
+    };
+    Host {
+        old: None,
+        new: Some(container),
+        named: Some(Which::New),
+        ..fresh_host()
+    }
+}
+fn wanted(release: &Release) -> WantedPlan {
+    release.plan.as_ref().unwrap().wanted.clone().unwrap()
+}
+
+/// What a script does that exchanges one program for another.
+fn run_program(host: &mut Host, direction: Direction) -> StepOutcome {
+    let comes = match direction {
+        Direction::Forward => Which::New,
+        Direction::Back => Which::Old,
+    };
+    let new = host.new.get_or_insert_with(old_container);
+    new.running = comes == Which::New;
+    if let Some(old) = &mut host.old {
+        old.running = comes == Which::Old;
+    }
+    host.named = Some(comes);
+    done(Evidence::Ran {
+        on: "a host".to_owned(),
+        output: Vec::new(),
+    })
+}
+
+fn ran_before(planned: &HostPlan) -> bool {
+    planned.told_before.is_some() || planned.before.as_ref().is_some_and(|before| before.running)
+}
+
+/// The processes that this release suspends.
+fn ours(release: &Release) -> impl Iterator<Item = String> {
+    let groups = &release.plan.as_ref().unwrap().groups;
+    groups
+        .iter()
+        .flat_map(|group| &group.suspend)
+        .map(|process| process.as_str().to_owned())
+}
+
+pub(super) fn done(evidence: Evidence) -> StepOutcome {
+    StepOutcome::Done { evidence }
+}
+
+pub(super) fn refused(what: &str) -> StepOutcome {
+    StepOutcome::Refused {
+        failure: Failure::new(what),
+    }
+}

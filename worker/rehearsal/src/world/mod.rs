@@ -1,0 +1,535 @@
+//! A small fleet in virtual time. `perform` does to it what the worker's effects do to the real one: each looks, acts,
+//! confirms, and may be repeated. Faults stand in for AWS, Docker and SSH on a bad day.
+
+mod effects;
+mod seen;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use drawgate_rollout::definition::{
+    AfterDefinition, AlarmDefinition, BeforeDefinition, CommandDefinition, CommandPlace, ContainerDefinition,
+    FleetSelector, OnFailure, Place, PortMapping, Probe, Process, Protocol, RestartPolicy, RollPolicy,
+    ServiceDefinition, SilenceBy, Surroundings, Swap, VerifyDefinition, VersionDefinition,
+};
+use drawgate_rollout::{BESIDE_WORKER, ScheduledAction, Step};
+use drawgate_schemas::{Digest, Direction, ReleaseRequest};
+use jiff::Timestamp;
+use serde_json::json;
+
+/// The Auto Scaling group.
+pub const GROUP: &str = "web-asg";
+/// The target group.
+pub const TARGET_GROUP: &str = "arn:aws:elasticloadbalancing:eu-west-1:1:targetgroup/web/1";
+/// The alarm.
+pub const ALARM: &str = "web-5xx";
+/// The wanted version's parameter, and what this release puts there.
+pub const PARAMETER: &str = "/drawgate/wanted/staging/api";
+/// What its parameter says then.
+pub const VALUE: &str = "main-42";
+/// The container.
+pub const NAME: &str = "api";
+/// The image's repository.
+pub const REPOSITORY: &str = "registry.example.com/team/api";
+const OLD_IMAGE: &str = "registry.example.com/team/api:main-41";
+
+/// A digest of this digit alone.
+pub fn digest(of: char) -> Digest {
+    format!("sha256:{}", of.to_string().repeat(64)).parse().unwrap()
+}
+
+/// A request for the usual version.
+pub fn request() -> ReleaseRequest {
+    serde_json::from_value(json!({
+        "version": 1,
+        "id": "0190f6f0-0000-7000-8000-000000000001",
+        "environment": "staging",
+        "service": "api",
+        "image": format!("{REPOSITORY}:main-42"),
+        "requested_at": "2026-01-01T00:00:00Z",
+    }))
+    .unwrap()
+}
+
+/// What the worker's files say of the service.
+pub fn definition() -> ServiceDefinition {
+    ServiceDefinition {
+        service: "api".parse().unwrap(),
+        environment: "staging".parse().unwrap(),
+        fleet: FleetSelector::AutoScalingGroup(GROUP.to_owned()),
+        roll: RollPolicy {
+            max_unavailable: 1.into(),
+            canary: None,
+            zone_by_zone: false,
+            max_pause_ms: 3_600_000,
+            failure_budget: 0,
+            max_roll_ms: 3_600_000,
+            allow_missed_actions: false,
+            allow_outage: false,
+            min_healthy_time_ms: 2_000,
+            min_drain_ms: 5_000,
+            drain_timeout_ms: 60_000,
+            healthy_timeout_ms: 120_000,
+            poll_interval_ms: 1_000,
+            pull_concurrency: 2,
+            pull_timeout_ms: 300_000,
+            min_disk_free_bytes: 1 << 30,
+        },
+        swap: Swap::Container(container_definition()),
+        verify: VerifyDefinition {
+            probe: Probe::Running,
+            attempts: 3,
+            interval_ms: 7_000,
+            timeout_ms: 5_000,
+        },
+        alarms: AlarmDefinition {
+            silence: vec!["web-*".to_owned()],
+            ..AlarmDefinition::default()
+        },
+        suspend: Process::DEFAULT.to_vec(),
+        wanted_parameter: None,
+        lease_parameter: None,
+        approval: None,
+        images: vec![REPOSITORY.to_owned()],
+        before: None,
+        after: None,
+    }
+}
+
+fn container_definition() -> ContainerDefinition {
+    ContainerDefinition {
+        name: NAME.to_owned(),
+        ports: vec![PortMapping {
+            address: None,
+            host: 8080,
+            container: 80,
+            protocol: Protocol::Tcp,
+        }],
+        env: BTreeMap::new(),
+        secrets: BTreeMap::new(),
+        volumes: Vec::new(),
+        network: None,
+        restart: RestartPolicy::UnlessStopped,
+        memory_bytes: None,
+        nano_cpus: None,
+        log_driver: None,
+        log_options: BTreeMap::new(),
+        labels: BTreeMap::new(),
+        command: None,
+        stop_timeout_s: 10,
+        keep_images: 1,
+    }
+}
+
+/// One container.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Container {
+    /// Whether it runs.
+    pub running: bool,
+    /// What Docker does when it ends.
+    pub restart: RestartPolicy,
+    /// Its labels.
+    pub labels: BTreeMap<String, String>,
+}
+
+/// The state of a host's one target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Target {
+    /// Not in the target group.
+    Absent,
+    /// On its way out.
+    Draining,
+    /// In the target group.
+    Registered,
+}
+
+/// Which container has the service's name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Which {
+    /// That of before.
+    Old,
+    /// The release's.
+    New,
+}
+
+/// One instance.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Host {
+    /// Whether the group has it.
+    pub member: bool,
+    /// Its target.
+    pub target: Target,
+    /// What fate does to its health, whatever runs.
+    pub sick: bool,
+    /// Its sickness was the old version's.
+    pub healed_by_new: bool,
+    /// The container of before.
+    pub old: Option<Container>,
+    /// The container of the release.
+    pub new: Option<Container>,
+    /// Which of them has the service's name.
+    pub named: Option<Which>,
+    /// Whether it carries the release's tag.
+    pub tagged: bool,
+    /// Whether a step that changes what it serves was performed on it.
+    pub disturbed: bool,
+}
+
+impl Host {
+    /// How many containers of the service run.
+    pub fn running(&self) -> usize {
+        [&self.old, &self.new]
+            .into_iter()
+            .flatten()
+            .filter(|container| container.running)
+            .count()
+    }
+
+    /// Whether the load balancer sends it requests.
+    pub fn healthy(&self) -> bool {
+        let sick = self.sick && !(self.healed_by_new && self.new.as_ref().is_some_and(|new| new.running));
+        self.member && self.target == Target::Registered && self.running() == 1 && !sick
+    }
+
+    fn named(&self) -> Option<(Which, &Container)> {
+        match self.named? {
+            Which::Old => self.old.as_ref().map(|container| (Which::Old, container)),
+            Which::New => self.new.as_ref().map(|container| (Which::New, container)),
+        }
+    }
+
+    fn serving(&self, direction: Direction) -> Option<&Container> {
+        match direction {
+            Direction::Forward => self.new.as_ref(),
+            Direction::Back => self.old.as_ref(),
+        }
+    }
+}
+
+/// How far the container of `[before]` is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OneOff {
+    /// It never ran.
+    Created,
+    /// It runs.
+    Running,
+    /// It ran.
+    Exited,
+}
+
+/// What goes wrong in place of a step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// A definite no.
+    Refused,
+    /// Not done, and worth another try.
+    Transient,
+    /// Done, and nobody heard of it.
+    UnknownDone,
+    /// Not done, and nobody knows.
+    UnknownNotDone,
+    /// Half of it done, and nobody knows.
+    UnknownHalf,
+    /// A definite no after half of it.
+    RefusedHalf,
+    /// The instance is gone.
+    Gone,
+}
+
+/// How far an effect came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Extent {
+    /// Not begun.
+    None,
+    /// Some of it.
+    Half,
+    /// All of it.
+    Whole,
+}
+
+/// Who has the fleet's lease.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tenant {
+    /// This worker.
+    Us,
+    /// A worker with another ledger.
+    Another,
+}
+
+/// Another release that rolls the same group.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Other {
+    /// How often the lock is asked for in vain before it ends.
+    pub outlasts: usize,
+    /// Whether it ends by itself before the lock is asked for at all.
+    pub is_about_to_end: bool,
+}
+
+/// Everything a release may touch.
+#[derive(Debug, Clone, PartialEq)]
+pub struct World {
+    /// Every instance.
+    pub hosts: BTreeMap<String, Host>,
+    /// Processes of the group that are suspended.
+    pub suspended: BTreeSet<String>,
+    /// The release whose tag the group carries.
+    pub group_tag: Option<String>,
+    /// Alarms, and whether their actions are on.
+    pub alarms: BTreeMap<String, bool>,
+    /// Alarms that carry the release's tag.
+    pub alarm_tags: BTreeSet<String>,
+    /// Alarms that somebody switches off when that step is performed, whatever we had made of them.
+    pub switched_off: Vec<(Step, String)>,
+    /// The end of the mute rule, if there is one.
+    pub muted_until: Option<Timestamp>,
+    /// The moment of the performance.
+    pub now: Timestamp,
+    /// Alarms in ALARM.
+    pub firing: BTreeSet<String>,
+    /// Alarms that go into ALARM when that step is performed.
+    pub fires: Vec<(Step, String)>,
+    /// What the worker's files say.
+    pub definition: ServiceDefinition,
+    /// What is locked for the release.
+    pub locked: BTreeSet<String>,
+    /// Another release that has the group.
+    pub other: Option<Other>,
+    /// How often a release has ended that had locks.
+    pub frees: usize,
+    /// What the worker remembers of its last look: what was locked for it then, and `frees`. Gone with the process.
+    pub noted: Option<(BTreeSet<String>, usize)>,
+    /// Faults yet to come: how often, for which step.
+    pub faults: Vec<(Step, Fault, usize)>,
+    /// Whether the zones of the target group are told apart.
+    pub zonal: bool,
+    /// Scheduled actions of the group.
+    pub scheduled: Vec<ScheduledAction>,
+    /// Members that join when that step is performed.
+    pub arrivals: Vec<(Step, String)>,
+    /// Members that are terminated when that step is performed.
+    pub departures: Vec<(Step, String)>,
+    /// Who has the fleet's lease.
+    pub tenant: Option<Tenant>,
+    /// The parameter of the wanted version.
+    pub parameter: Option<String>,
+    /// Whether instances start at boot what the parameter wants.
+    pub boots: bool,
+    /// Members that are on their way in, and stay so for so many looks.
+    pub pending: BTreeMap<String, usize>,
+    /// The one-off container of `[before]`.
+    pub one_off: Option<OneOff>,
+    /// How often `[before]` ran.
+    pub before_runs: u32,
+    /// With which exit code it ends.
+    pub before_code: i64,
+    /// Rules that a performance broke.
+    pub broken: Vec<String>,
+    /// What was performed, in its order.
+    pub performed: Vec<Step>,
+}
+
+/// A container as another tool makes it.
+pub fn old_container() -> Container {
+    Container {
+        running: true,
+        restart: RestartPolicy::Always,
+        labels: BTreeMap::new(),
+    }
+}
+
+/// An instance that serves with the version of before.
+pub fn fresh_host() -> Host {
+    Host {
+        member: true,
+        target: Target::Registered,
+        sick: false,
+        healed_by_new: false,
+        old: Some(old_container()),
+        new: None,
+        named: Some(Which::Old),
+        tagged: false,
+        disturbed: false,
+    }
+}
+
+/// Instances with an odd number are in one zone, those with an even one in the other.
+pub fn zone(instance: &str) -> &'static str {
+    let n: usize = instance.trim_start_matches("i-").parse().unwrap_or(0);
+    if n.is_multiple_of(2) {
+        "eu-west-1b"
+    } else {
+        "eu-west-1a"
+    }
+}
+
+/// The id of the n-th instance.
+pub fn id(n: usize) -> String {
+    format!("i-{n}")
+}
+
+impl World {
+    /// A healthy fleet of `n` hosts, of which `max_unavailable` may be out.
+    pub fn new(n: usize, max_unavailable: u32) -> Self {
+        let mut definition = definition();
+        definition.roll.max_unavailable = max_unavailable.into();
+        definition.roll.allow_outage = n <= max_unavailable as usize;
+        Self {
+            hosts: (1..=n).map(|n| (id(n), fresh_host())).collect(),
+            suspended: BTreeSet::new(),
+            group_tag: None,
+            alarms: BTreeMap::from([(ALARM.to_owned(), true)]),
+            alarm_tags: BTreeSet::new(),
+            switched_off: Vec::new(),
+            muted_until: None,
+            now: crate::sim::start(),
+            firing: BTreeSet::new(),
+            fires: Vec::new(),
+            definition,
+            locked: BTreeSet::new(),
+            other: None,
+            frees: 0,
+            noted: None,
+            faults: Vec::new(),
+            zonal: false,
+            scheduled: Vec::new(),
+            arrivals: Vec::new(),
+            departures: Vec::new(),
+            tenant: None,
+            parameter: None,
+            boots: false,
+            pending: BTreeMap::new(),
+            one_off: None,
+            before_runs: 0,
+            before_code: 0,
+            broken: Vec::new(),
+            performed: Vec::new(),
+        }
+    }
+
+    /// A service whose swap is a program of its own on each host, which tells the version too.
+    pub fn commanded(mut self) -> Self {
+        self.definition.swap = Swap::Command(CommandDefinition {
+            place: CommandPlace::Host { directory: None },
+            deploy: ["./deploy.sh", "--tag={tag}"].map(str::to_owned).into(),
+            rollback: ["./deploy.sh", "--tag={previous}"].map(str::to_owned).into(),
+            version: Some(VersionDefinition {
+                run: ["cat", "VERSION"].map(str::to_owned).into(),
+                is: Some("{tag}".to_owned()),
+            }),
+            env: BTreeMap::new(),
+            secrets: BTreeMap::new(),
+            timeout_ms: 60_000,
+        });
+        self
+    }
+
+    /// The same beside the worker: one swap, and no hosts.
+    pub fn beside_worker() -> Self {
+        let mut world = Self::new(1, 1).commanded();
+        world.definition.fleet = FleetSelector::BesideWorker;
+        world.definition.roll.allow_outage = false;
+        if let Swap::Command(command) = &mut world.definition.swap {
+            command.place = CommandPlace::Worker(Surroundings::default());
+        }
+        let host = Host {
+            target: Target::Absent,
+            ..fresh_host()
+        };
+        world.hosts = [(BESIDE_WORKER.to_owned(), host)].into();
+        world
+    }
+
+    /// With a lease of its own.
+    pub fn with_lease(mut self) -> Self {
+        self.definition.lease_parameter = Some("/drawgate/lease/staging/api".to_owned());
+        self
+    }
+
+    /// With a `[before]` that cannot be undone, or one that can.
+    pub fn with_before(mut self, reversible: bool) -> Self {
+        self.definition.before = Some(BeforeDefinition {
+            run: vec!["bin/migrate".to_owned()],
+            env: BTreeMap::new(),
+            reversible,
+            timeout_ms: 600_000,
+        });
+        self
+    }
+
+    /// With an `[after]` of three attempts.
+    pub fn with_after(mut self, on_failure: OnFailure) -> Self {
+        self.definition.after = Some(AfterDefinition {
+            run: vec!["bin/browse".to_owned()],
+            place: Place::Container { image: None },
+            env: BTreeMap::new(),
+            attempts: 3,
+            interval_ms: 9_000,
+            timeout_ms: 60_000,
+            on_failure,
+        });
+        self
+    }
+
+    /// With a fault of that step, so many times.
+    pub fn with(mut self, step: Step, fault: Fault, times: usize) -> Self {
+        self.faults.push((step, fault, times));
+        self
+    }
+
+    /// With a member that joins then.
+    pub fn with_arrival(mut self, step: Step, instance: &str) -> Self {
+        self.arrivals.push((step, instance.to_owned()));
+        self
+    }
+
+    /// A service that publishes its wanted version, on hosts whose boot script starts it.
+    pub fn publishing(mut self, before: Option<&str>) -> Self {
+        self.definition.wanted_parameter = Some(PARAMETER.to_owned());
+        self.parameter = before.map(str::to_owned);
+        self.boots = true;
+        self
+    }
+
+    /// With a member that is terminated then.
+    pub fn with_departure(mut self, step: Step, instance: &str) -> Self {
+        self.departures.push((step, instance.to_owned()));
+        self
+    }
+
+    /// That member is on its way in for so many looks.
+    pub fn with_pending(mut self, instance: &str, looks: usize) -> Self {
+        self.pending.insert(instance.to_owned(), looks);
+        self
+    }
+
+    /// Its alarm is silenced and watched, and the roll bakes for so long.
+    pub fn watched(mut self, bake_ms: u64) -> Self {
+        self.definition.alarms.watch = vec![ALARM.to_owned()];
+        self.definition.alarms.watch_interval_ms = 10_000;
+        self.definition.alarms.bake_ms = bake_ms;
+        self
+    }
+
+    /// Alarms are muted, and their actions stay on.
+    pub fn muted(mut self) -> Self {
+        self.definition.alarms.by = SilenceBy::MuteRule;
+        self
+    }
+
+    /// With an alarm that fires then.
+    pub fn with_alarm_at(mut self, step: Step) -> Self {
+        self.fires.push((step, ALARM.to_owned()));
+        self
+    }
+
+    /// Another release has the group: its tag is on it, it has suspended processes, and one of its hosts is draining.
+    pub fn with_other(mut self, outlasts: usize) -> Self {
+        self.group_tag = Some("another-release".to_owned());
+        self.suspended
+            .extend(["HealthCheck".to_owned(), "AZRebalance".to_owned()]);
+        self.other = Some(Other {
+            outlasts,
+            is_about_to_end: false,
+        });
+        self
+    }
+}
