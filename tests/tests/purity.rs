@@ -31,7 +31,7 @@ const IMPURE: [&str; 22] = [
 
 #[test]
 fn pure_crates_have_no_runtime_and_no_sdk() {
-    for package in ["drawgate-schemas", "drawgate-rollout"] {
+    for package in ["drawgate-schemas", "drawgate-rollout", "drawgate-rehearsal"] {
         let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
         let output = Command::new(cargo)
             .args([

@@ -12,6 +12,11 @@
     reason = "a model of what cannot fail: where it does, the model is wrong, and says so at once"
 )]
 
+mod bug;
+pub mod explore;
 pub mod oracle;
 pub mod sim;
 pub mod world;
+
+pub use bug::Bug;
+pub use world::World;

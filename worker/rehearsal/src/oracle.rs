@@ -1,7 +1,7 @@
 //! What must hold, whatever the scenario: after every step, and at the end. It looks at the world and not at the
 //! journal, and knows nothing of how `decide` comes to its decisions.
 
-use drawgate_rollout::Release;
+use drawgate_rollout::{Plan, Release, Step};
 use drawgate_schemas::Outcome;
 
 use crate::sim::holds;
@@ -9,7 +9,13 @@ use crate::world::{Container, Host, TARGET_GROUP, Target, Tenant, VALUE, Which, 
 
 /// How a host was before: as it was at the start, or as every newcomer is.
 fn was(before: &World, instance: &str) -> Host {
-    before.hosts.get(instance).cloned().unwrap_or_else(fresh_host)
+    before.hosts.get(instance).cloned().unwrap_or_else(|| {
+        let second = before.second_group.then_some(Target::Registered);
+        Host {
+            second,
+            ..fresh_host()
+        }
+    })
 }
 
 fn ran(host: &Host) -> bool {
@@ -30,6 +36,7 @@ pub fn always(before: &World, world: &World, release: &Release) -> Result<(), St
         let untouched = world.hosts.values().all(|host| !host.disturbed);
         return holds(untouched, || format!("touched without a plan: {}", context()));
     };
+    canary_first(before, world, plan)?;
     let mut out = Vec::new();
     let mut lost_by_fate = 0;
     for (instance, host) in &world.hosts {
@@ -37,13 +44,15 @@ pub fn always(before: &World, world: &World, release: &Release) -> Result<(), St
         holds(host.running() <= 1, || {
             format!("two containers run on {instance}: {}", context())
         })?;
-        let serves = host.target == Target::Registered && (host.running() == 1 || !ran(&was));
-        if before.hosts.contains_key(instance) && was.healthy() && (!host.member || host.sick) {
+        let serves = host.registered() && (host.running() == 1 || !ran(&was));
+        let counted = before.hosts.contains_key(instance)
+            || plan.hosts.iter().any(|planned| planned.instance == *instance);
+        if counted && was.healthy() && (!host.member || host.sick) {
             lost_by_fate += 1;
         } else if was.healthy() && !serves {
             out.push(zone(instance));
         }
-        if host.member && host.target == Target::Registered && ran(&was) {
+        if host.member && host.registered_somewhere() && ran(&was) {
             holds(host.running() == 1, || {
                 format!("{instance} is registered and runs nothing: {}", context())
             })?;
@@ -73,6 +82,26 @@ pub fn always(before: &World, world: &World, release: &Release) -> Result<(), St
     let floor = target_group.floor as usize;
     holds(healthy + lost_by_fate >= floor, || {
         format!("{healthy} healthy, floor {floor}: {}", context())
+    })
+}
+
+/// Before the canary was watched, nobody else gets the new version.
+fn canary_first(before: &World, world: &World, plan: &Plan) -> Result<(), String> {
+    let Some(canary) = plan.definition.roll.canary else {
+        return Ok(());
+    };
+    if world.performed.contains(&Step::Canary) {
+        return Ok(());
+    }
+    let new = world
+        .hosts
+        .iter()
+        .filter(|(_, host)| host.named == Some(Which::New));
+    let well =
+        new.filter(|(instance, _)| was(before, instance).healthy() || !before.hosts.contains_key(*instance));
+    let well = well.filter(|(_, host)| host.member && host.disturbed).count();
+    holds(well <= canary.instances as usize, || {
+        format!("{well} hosts have the new version before the canary was watched")
     })
 }
 
@@ -110,8 +139,8 @@ pub fn differences(before: &World, world: &World, on_new: bool) -> Vec<String> {
     for (instance, host) in world.hosts.iter().filter(|(_, host)| host.member) {
         let was = was(before, instance);
         differs(
-            format!("{instance} is {:?}", host.target),
-            host.target != was.target,
+            format!("{instance} is {:?}", host.targets().collect::<Vec<_>>()),
+            (host.target, host.second) != (was.target, was.second),
         );
         let sick = was.healthy() && !host.healthy();
         differs(format!("{instance} is not healthy"), sick);
@@ -173,7 +202,17 @@ pub fn at_end(before: &World, world: &World, release: &Release) -> Result<(), St
     if ended.outcome == Outcome::NeedsOperator {
         return needs_operator(before, world, release, &left_over, &text);
     }
-    let really = differences(before, world, ended.outcome == Outcome::Succeeded);
+    let named = named_latecomers(world, release);
+    let mut judged = world.clone();
+    let notes = ended.receipt.iter().flat_map(|receipt| &receipt.notes);
+    if notes
+        .into_iter()
+        .any(|note| note.contains("lease could not be given back"))
+    {
+        judged.tenant = None;
+    }
+    judged.hosts.retain(|instance, _| !named.contains(instance));
+    let really = differences(before, &judged, ended.outcome == Outcome::Succeeded);
     holds(really.is_empty(), || {
         format!("left behind: {really:?} {}", text())
     })?;
@@ -183,6 +222,19 @@ pub fn at_end(before: &World, world: &World, release: &Release) -> Result<(), St
     holds(!(touched && untouched), || {
         format!("says that nothing was touched: {}", text())
     })
+}
+
+/// Members that nobody could have rolled, because they came after the last look for such: the receipt has to name them, unless
+/// they came after the last look at all.
+fn named_latecomers(world: &World, release: &Release) -> Vec<String> {
+    let receipt = release.ended.as_ref().and_then(|ended| ended.receipt.as_ref());
+    let notes = receipt.map_or(&[][..], |receipt| &receipt.notes);
+    let late = world.hosts.iter().filter(|(instance, host)| {
+        let known = release.everyone().any(|known| known.instance == **instance);
+        let named = notes.iter().any(|note| note.contains(instance.as_str()));
+        !known && (host.joined_unseen || (host.joined_late && named))
+    });
+    late.map(|(instance, _)| instance.clone()).collect()
 }
 
 /// An operator is called for what is really left, and is told what it is.
@@ -204,7 +256,7 @@ fn needs_operator(
         return holds(another && says("did nothing more to the fleet"), text);
     }
     let really = differences(before, world, release.turned_back.is_none());
-    let blind = release.observation.is_none();
+    let blind = !release.done(&Step::Confirm);
     let nobody = world.hosts.iter().all(|(instance, host)| {
         !host.member || !before.hosts.contains_key(instance) || release.gone.contains(instance)
     });

@@ -2,11 +2,14 @@
 //! network. It may be killed after any entry, with the steps under way half done.
 
 use std::collections::VecDeque;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::sync::Arc;
 
 use drawgate_rollout::{Decision, Entry, Phase, Record, Release, Step, StepOutcome, decide, limits, narrate};
 use drawgate_schemas::{Ended, Event, Order, Ordered, Outcome, ReleaseRequest};
 use jiff::Timestamp;
 
+use crate::bug::Bug;
 use crate::oracle;
 use crate::world::{Extent, World, request};
 
@@ -14,7 +17,7 @@ use crate::world::{Extent, World, request};
 const ENTRIES: u64 = 3_000;
 
 /// The worker was killed.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Killed;
 
 /// Why it goes no further.
@@ -46,11 +49,12 @@ pub enum Next {
 }
 
 /// A release on its way, and the worker that drives it.
+#[derive(Clone)]
 pub struct Sim {
     /// The fleet.
     pub world: World,
     /// The fleet as it was before.
-    pub before: World,
+    pub before: Arc<World>,
     /// What was written.
     pub journal: Vec<Entry>,
     /// What that makes of the release.
@@ -78,6 +82,21 @@ pub struct Sim {
     changed: bool,
     /// When they want to be asked again.
     wake: Option<Timestamp>,
+    /// A step that nobody heard of in time and that has yet to take effect, with the release as it was performed for.
+    pub(crate) late: Option<Box<(Release, Step)>>,
+    /// The fleet before its last change, where that may be seen still.
+    pub(crate) previous: Option<Arc<World>>,
+    /// Which plan it has: how it was inspected last.
+    pub(crate) plan_mark: u64,
+    /// Whether journal and events are kept.
+    keeps: bool,
+    /// Events so far, and whether the last one was the end.
+    told: u64,
+    told_the_end: u32,
+    /// A mistake that is made on purpose.
+    bug: Option<Bug>,
+    /// The step that was begun before its intent.
+    acted: bool,
 }
 
 /// An order of ben's.
@@ -121,9 +140,10 @@ impl Sim {
         };
         let mut release = Release::begin(&entry).unwrap();
         let events = narrate(&release, &entry);
-        release.last_event = events.len() as u64;
+        let told = events.len() as u64;
+        release.last_event = told;
         Self {
-            before: world.clone(),
+            before: Arc::new(world.clone()),
             world,
             journal: vec![entry],
             release,
@@ -139,6 +159,47 @@ impl Sim {
             has_decided: false,
             changed: false,
             wake: None,
+            late: None,
+            previous: None,
+            plan_mark: 0,
+            keeps: true,
+            told,
+            told_the_end: 0,
+            bug: None,
+            acted: false,
+        }
+    }
+
+    /// Keeps neither journal nor events, and remembers what the fleet was before its last change: for a search.
+    pub(crate) fn forgets(&mut self, bug: Option<Bug>) {
+        self.keeps = false;
+        self.plant(bug);
+    }
+
+    /// Makes a mistake from now on, and remembers what the fleet was before its last change.
+    pub(crate) fn plant(&mut self, bug: Option<Bug>) {
+        self.bug = bug;
+        self.world.bug = bug;
+        self.previous = Some(Arc::new(self.world.clone()));
+    }
+
+    /// Whether what a step sees may be of before.
+    pub(crate) fn stale_matters(&self) -> bool {
+        self.release.ended.is_none()
+    }
+
+    /// Gives an order. Says whether it was taken.
+    pub(crate) fn give(&mut self, ordered: Ordered) -> Result<bool, Halt> {
+        let before = self.release.orders.len();
+        self.order(ordered)?;
+        self.not_taken.clear();
+        Ok(self.release.orders.len() > before)
+    }
+
+    fn decide(&self) -> Vec<Decision> {
+        match self.bug {
+            None => decide(&self.release, self.now),
+            Some(bug) => bug.decide(&self.release, self.now),
         }
     }
 
@@ -212,6 +273,13 @@ impl Sim {
                         return Ok(Next::Recorded);
                     }
                     Decision::Perform { step, deadline } => {
+                        let early = self.bug == Some(Bug::ActsBeforeTheIntent) && !step.reads();
+                        if early && !std::mem::replace(&mut self.acted, true) {
+                            self.world.perform_unheard(&self.release, &step, Extent::Whole);
+                            self.decided.push_front(Decision::Perform { step, deadline });
+                            return Ok(Next::Recorded);
+                        }
+                        self.acted = false;
                         self.begin(step, deadline)?;
                         return Ok(Next::Recorded);
                     }
@@ -236,7 +304,7 @@ impl Sim {
                 format!("goes round in circles: {:?}", self.journal.last())
             })?;
             self.give_orders()?;
-            self.decided = decide(&self.release, self.now).into();
+            self.decided = self.decide().into();
             let waits = !self.decided.is_empty() || !self.flights.is_empty();
             holds(waits, || "waits for nothing".to_owned())?;
             (self.has_decided, self.changed, self.wake) = (true, false, None);
@@ -259,13 +327,19 @@ impl Sim {
             self.not_taken.push(why);
             return Ok(());
         }
-        let id = format!("order {}", self.journal.len());
+        let id = format!("order {}", self.release.last_entry);
         self.append(Record::Ordered { id, ordered })
+    }
+
+    fn mark_plan(&mut self, outcome: &StepOutcome) {
+        let mut hasher = DefaultHasher::new();
+        format!("{outcome:?}").hash(&mut hasher);
+        self.plan_mark = hasher.finish();
     }
 
     /// While it is paused nothing is begun but what brings hosts back into service that are out.
     fn check_paused(&self, step: &Step) -> Result<(), String> {
-        if self.release.paused.is_none() || matches!(step, Step::Watch | Step::Renew) {
+        if self.release.paused.is_none() || matches!(step, Step::Watch | Step::Renew | Step::TakeLease) {
             return Ok(());
         }
         let host = step.instance().and_then(|instance| self.release.host(instance));
@@ -354,7 +428,8 @@ impl Sim {
             .flights
             .iter()
             .all(|(_, step)| matches!(step, Step::Watch | Step::Renew));
-        let at = limits::after(*since, self.rests_ms.filter(|_| rests)?);
+        let idle = self.wake.is_none() || self.wake == self.release.paused_until();
+        let at = limits::after(*since, self.rests_ms.filter(|_| rests && idle)?);
         Some(at.max(self.now))
     }
 
@@ -394,7 +469,22 @@ impl Sim {
         if self.release.plan.is_some() {
             self.world.now = self.now;
         }
-        let outcome = perform(&mut self.world, &self.release, &step);
+        let late = self.late.take();
+        if self.previous.is_some() && !step.reads() {
+            self.previous = Some(Arc::new(self.world.clone()));
+        }
+        let mut outcome = perform(&mut self.world, &self.release, &step);
+        if let Some(late) = late {
+            self.world.perform_unheard(&late.0, &late.1, Extent::Whole);
+        }
+        if let (Some(Bug::TakesUnknownForFailed), StepOutcome::Unknown { failure }) = (self.bug, &outcome) {
+            outcome = StepOutcome::Refused {
+                failure: failure.clone(),
+            };
+        }
+        if step == Step::Inspect {
+            self.mark_plan(&outcome);
+        }
         self.wake_watch();
         oracle::always(&self.before, &self.world, &self.release)?;
         self.append(Record::Outcome { step, outcome })
@@ -422,11 +512,24 @@ impl Sim {
             at: self.now,
             record,
         };
-        self.release.apply(&entry).unwrap();
+        self.release
+            .apply(&entry)
+            .map_err(|illegal| illegal.to_string())?;
         let events = narrate(&self.release, &entry);
         self.release.last_event += events.len() as u64;
-        self.events.extend(events);
-        self.journal.push(entry);
+        self.told += events.len() as u64;
+        if self.bug == Some(Bug::SendsAnEventTwice) && matches!(entry.record, Record::TurnedBack { .. }) {
+            self.told += 1;
+        }
+        let ends = events
+            .iter()
+            .filter(|event| matches!(event, Event::Ended(_)))
+            .count();
+        self.told_the_end += u32::try_from(ends).unwrap_or(u32::MAX);
+        if self.keeps {
+            self.events.extend(events);
+            self.journal.push(entry);
+        }
         oracle::always(&self.before, &self.world, &self.release)?;
         if self.kill_at == Some(self.journal.len()) {
             Err(Halt::Killed)
@@ -456,13 +559,25 @@ impl Sim {
             self.world.perform_unheard(&self.release, step, *extent);
             oracle::always(&self.before, &self.world, &self.release)?;
         }
+        if let Some(late) = self.late.take() {
+            // What AWS had received is done by then.
+            self.world.perform_unheard(&late.0, &late.1, Extent::Whole);
+            oracle::always(&self.before, &self.world, &self.release)?;
+        }
         self.now = limits::after(self.now, away_ms);
         self.kill_at = None;
         self.world.noted = None;
         self.decided.clear();
         self.has_decided = false;
+        self.acted = false;
         if self.release.ended.is_none() && !self.release.steps.is_empty() {
             self.append(Record::TakenUp)?;
+        }
+        if self.bug == Some(Bug::TakesOpenForDone) {
+            let open = self.release.steps.values_mut();
+            for state in open.filter(|state| matches!(state.last, Some(StepOutcome::Unknown { .. }))) {
+                state.last = Some(StepOutcome::done());
+            }
         }
         Ok(())
     }
@@ -476,19 +591,22 @@ impl Sim {
         let mut steps = self.release.steps.iter();
         let open = steps.find(|(_, state)| state.last.is_none());
         holds(open.is_none(), || format!("ended while {open:?} was under way"))?;
+        holds(self.told == self.release.last_event, || {
+            "events are numbered with a gap, or told twice".to_owned()
+        })?;
+        holds(self.told_the_end == 1, || {
+            format!("said {} times that it ended", self.told_the_end)
+        })?;
+        if !self.keeps {
+            return Ok(());
+        }
         let numbered = self.journal.iter().zip(1..).all(|(entry, n)| entry.n == n);
         holds(numbered, || "entries are numbered with a gap".to_owned())?;
         let is_end = |entry: &&Entry| matches!(entry.record, Record::Ended { .. });
         let ends = self.journal.iter().filter(is_end).count();
         holds(ends == 1, || format!("ended {ends} times"))?;
-        let is_end = |event: &&Event| matches!(event, Event::Ended(_));
-        let ends = self.events.iter().filter(is_end).count();
-        holds(ends == 1, || format!("said {ends} times that it ended"))?;
-        let last = self.events.last().is_some_and(|event| is_end(&event));
-        holds(last, || "says more after the end".to_owned())?;
-        holds(self.release.last_event == self.events.len() as u64, || {
-            "events are numbered with a gap".to_owned()
-        })
+        let last = matches!(self.events.last(), Some(Event::Ended(_)));
+        holds(last, || "says more after the end".to_owned())
     }
 
     /// How often a step was begun.

@@ -29,7 +29,6 @@ pub(crate) fn beside(release: &Release, now: Timestamp, decisions: &[Decision]) 
         return Vec::new();
     }
     let mut all: Vec<Decision> = renewal(release, now, decisions).into_iter().collect();
-    let touches = |decision: &Decision| matches!(decision, Decision::Perform { step, .. } if !step.reads());
     let touched = release.changed_anything() || decisions.iter().any(touches);
     let ends = |decision: &Decision| matches!(decision, Decision::Perform { step, .. } if ends_the_way(step));
     let has_ended =
@@ -40,6 +39,17 @@ pub(crate) fn beside(release: &Release, now: Timestamp, decisions: &[Decision]) 
     }
     all.extend(watch(release, now));
     all
+}
+
+/// Whether it changes something of the fleet.
+pub(crate) fn touches(decision: &Decision) -> bool {
+    matches!(decision, Decision::Perform { step, .. } if !step.reads())
+}
+
+/// Whether the watch was broken off and is not begun again yet: until then nothing new is touched on the way forward.
+pub(crate) fn is_blind(release: &Release, now: Timestamp) -> bool {
+    let forward = release.turned_back.is_none() && !release.steps.keys().any(ends_the_way);
+    forward && matches!(release.standing(&Step::Watch, now), Standing::Again { at } if at > now)
 }
 
 fn watch(release: &Release, now: Timestamp) -> Vec<Decision> {

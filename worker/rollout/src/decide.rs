@@ -5,7 +5,7 @@
 //!                           ^         |       |                                                                                                    |
 //!                           +- stale -+       +-- a step failed, an alarm fired --> back: unpublish -> touched hosts ------------------------------+
 //!                                                                                                                                                  v
-//!                                                    restore: resume, unsilence, retire -> lease, confirm -> end
+//!                                                    restore: resume, unsilence, retire -> confirm -> lease -> end
 //! ```
 //!
 //! It is asked again after every entry, begins at the top each time, and passes over what is done: a crash between
@@ -55,7 +55,12 @@ pub fn decide(release: &Release, now: Timestamp) -> Vec<Decision> {
         ControlFlow::Break(decisions) => {
             // First: nothing is touched before it is watched.
             let mut all = beside(release, now, &decisions);
-            all.extend(decisions);
+            let blind = beside::is_blind(release, now);
+            all.extend(
+                decisions
+                    .into_iter()
+                    .filter(|decision| !(blind && beside::touches(decision))),
+            );
             all
         }
         ControlFlow::Continue(()) => {
@@ -169,8 +174,16 @@ impl Agenda<'_> {
             return self.turn_back(Step::Order, order::paused_too_long(paused, until));
         }
         // A host that is out serves nobody: it comes back into service first.
+        let out: Vec<&HostPlan> = self.members().filter(|host| self.release.is_out(host)).collect();
+        if self.release.leased && !out.is_empty() {
+            // Whoever took it up does not know yet whose the fleet is.
+            self.must(&[Step::TakeLease], 1)?;
+            if let Some(another) = &self.release.leased_to_another {
+                return self.turn_back(Step::TakeLease, another.clone());
+            }
+        }
         let mut todo = Todo::default();
-        for host in self.members().filter(|host| self.release.is_out(host)) {
+        for host in out {
             if let Some(step) = self.next_step(host, self.direction_of(host)) {
                 todo.add(self, step);
             }
@@ -405,21 +418,44 @@ impl Agenda<'_> {
                 instance: host.instance.clone(),
             });
         let limit = plan.definition.roll.pull_concurrency as usize;
-        self.try_all(&resume.collect::<Vec<_>>(), limit)?;
+        let (resume, unsilence): (Vec<Step>, Vec<Step>) = (resume.collect(), unsilence.collect());
+        let unpublish = Some(Step::Unpublish).filter(begun);
+        self.try_all(&resume, limit)?;
         // A rule whose end is being put off at the moment of its deletion would be made again.
         if self.standing(&Step::Renew) == Standing::Running {
             return Part::Break(Vec::new());
         }
-        let lease = Some(Step::GiveLeaseBack).filter(|_| self.release.leased);
-        for steps in [
-            unsilence.collect::<Vec<_>>(),
-            retire.collect(),
-            // Beside the look, which touches nothing: it costs no time.
-            lease.into_iter().chain([Step::Confirm]).collect(),
-        ] {
+        for steps in [unsilence.clone(), retire.collect(), vec![Step::Confirm]] {
             self.try_all(&steps, limit)?;
         }
-        Part::Continue(())
+        let undone: Vec<Step> = unpublish.into_iter().chain(resume).chain(unsilence).collect();
+        self.unless_it_was_stale(&undone)?;
+        let lease = Some(Step::GiveLeaseBack).filter(|_| self.release.leased);
+        self.try_all(&lease.into_iter().collect::<Vec<_>>(), 1)
+    }
+
+    /// What is as it should be is believed at once. What is not is put back once more and looked at again: AWS may have answered
+    /// with what was so a moment ago, and a call that nobody heard of in time may have come after what undid it.
+    fn unless_it_was_stale(&self, undone: &[Step]) -> Part {
+        let confirmed = self.release.steps.get(&Step::Confirm);
+        let Some(confirmed) = confirmed.filter(|_| self.release.done(&Step::Confirm)) else {
+            return Part::Continue(());
+        };
+        if self.release.looks_at_end >= limits::LOOKS_AT_END || !report::is_anything_left(self.release) {
+            return Part::Continue(());
+        }
+        let at = after(confirmed.last_at, limits::LOOK_AT_END_AGAIN_MS);
+        if at > self.now {
+            return Part::Break(vec![Decision::WakeAt(at)]);
+        }
+        let again = undone.iter().filter(|step| self.release.done(step));
+        let again = again.filter(|step| self.release.steps[step].last_at <= confirmed.last_at);
+        let again: Vec<Decision> = again.map(|step| self.perform(step.clone())).collect();
+        Part::Break(if !again.is_empty() {
+            again
+        } else {
+            vec![self.perform(Step::Confirm)]
+        })
     }
 
     /// Whether a container was created there, or may have been.
@@ -560,7 +596,9 @@ impl Agenda<'_> {
 
     fn perform(&self, step: Step) -> Decision {
         let mut deadline = after(self.now, limits::attempt_ms(&step, self.release));
-        if let Some(at) = self.time_is_up().filter(|_| !step.restores()) {
+        // Past max_roll the way back goes on, and so does what is asked on it.
+        let forward = self.release.turned_back.is_none() && !step.restores();
+        if let Some(at) = self.time_is_up().filter(|_| forward) {
             deadline = deadline.min(at);
         }
         if let (true, Some(state)) = (limits::is_bounded_wait(&step), self.release.steps.get(&step)) {

@@ -70,6 +70,13 @@ pub const MAX_PAUSE_DEFAULT_MS: u64 = 3_600_000;
 /// Orders that one release takes: beyond it somebody's script goes round in circles.
 pub const ORDERS: usize = 100;
 
+/// Looks at the end before an operator is called for what they show: AWS may answer with what was so a moment ago (Amazon EC2
+/// API Reference, "Eventual consistency").
+pub const LOOKS_AT_END: u32 = 3;
+
+/// Between two of them, in milliseconds: answers agree within seconds, and nothing is out of service meanwhile.
+pub const LOOK_AT_END_AGAIN_MS: u64 = 5_000;
+
 /// Rounds in which members that joined are rolled too. Each round is a whole roll of the newcomers; a fleet that
 /// grows faster than it can be rolled is a person's concern.
 pub const SWEEPS: u32 = 10;

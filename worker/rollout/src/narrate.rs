@@ -175,6 +175,10 @@ fn progress(release: &Release, instance: &str, direction: Direction, phase: Host
 }
 
 fn ended_step(release: &Release, step: &Step, outcome: &StepOutcome) -> Vec<Event> {
+    let again = release.looks_at_end > 0 && matches!(outcome, StepOutcome::AlreadyDone { .. });
+    if again && matches!(step, Step::Resume { .. } | Step::Unsilence) {
+        return Vec::new();
+    }
     let Some(evidence) = outcome.evidence() else {
         let failure = outcome.failure();
         let told = failure.and_then(|failure| setback(release, step, failure));

@@ -148,6 +148,16 @@ fn all_gone(release: &Release, plan: &Plan) -> bool {
             .all(|host| release.gone.contains(&host.instance))
 }
 
+/// Whether an operator would be called for what was seen at the end.
+pub(crate) fn is_anything_left(release: &Release) -> bool {
+    if release.is_one_way() {
+        // It stops where it is, and that is said at once.
+        return false;
+    }
+    let seen = release.plan.as_ref().zip(release.observation.as_ref());
+    seen.is_some_and(|(plan, seen)| !left_over(release, plan, seen).is_empty())
+}
+
 /// What is not as it should be, each with the command that mends it or says more.
 fn left_over(release: &Release, plan: &Plan, seen: &Observation) -> Vec<String> {
     let mut left = Vec::new();
@@ -598,9 +608,37 @@ fn notes(release: &Release, plan: &Plan, seen: Option<&Observation>) -> Vec<Stri
         .cloned()
         .chain(suspended)
         .chain(switched_off_by_others(plan, seen))
+        .chain(seen.map_or_else(Vec::new, |seen| joined_too_late(release, plan, seen)))
         .chain(lease_left(release, plan))
         .chain(missed)
         .collect()
+}
+
+/// Members that came after the last look for such, where nothing was promised of those: scaling is resumed, and they are what it
+/// starts by itself.
+fn joined_too_late(release: &Release, plan: &Plan, seen: &Observation) -> Vec<String> {
+    let back = release.turned_back.is_some();
+    if back || release.begun(&Step::Publish) || !release.done(&Step::Sweep) {
+        return Vec::new();
+    }
+    let ours = release.request.id.to_string();
+    let version = &plan.version_name;
+    let told = |(instance, stranger): (&String, &Stranger)| match stranger {
+        Stranger::Serves {
+            release: Some(id), ..
+        } if *id == ours => None,
+        Stranger::Serves { version: runs, .. } => {
+            let runs = runs.as_deref().unwrap_or("nothing that could be seen");
+            Some(format!(
+                "{instance} joined when the others were through, and runs {runs}: publish {version} again"
+            ))
+        }
+        Stranger::Booting { by_itself: true, .. } => None,
+        Stranger::Booting { state, .. } => Some(format!(
+            "{instance} joined when the others were through, and is {state}: publish {version} again when it is in service"
+        )),
+    };
+    seen.strangers.iter().filter_map(told).collect()
 }
 
 /// A lease of this ledger stands in nobody's way who has the ledger. Somebody without it would be refused.

@@ -72,6 +72,8 @@ pub struct Release {
     pub turned_back: Option<Cause>,
     /// What was there at the end.
     pub observation: Option<Box<Observation>>,
+    /// How often that was looked at.
+    pub looks_at_end: u32,
     /// The end.
     pub ended: Option<Ended>,
     /// Number of the last entry.
@@ -188,6 +190,7 @@ impl Release {
             orders: BTreeSet::new(),
             turned_back: None,
             observation: None,
+            looks_at_end: 0,
             ended: None,
             last_entry: 1,
             last_event: 0,
@@ -373,7 +376,10 @@ impl Release {
                 // The newcomers are rolled, and then the fleet is looked over again.
                 self.steps.remove(step);
             }
-            Evidence::Observed { observation } => self.observation = Some(observation.clone()),
+            Evidence::Observed { observation } => {
+                self.looks_at_end += 1;
+                self.observation = Some(observation.clone());
+            }
             Evidence::Published { at } => self.published_at = Some(*at),
             Evidence::Nothing
             | Evidence::Stopped

@@ -7,7 +7,7 @@ use drawgate_rollout::{Entry, Outlook, Plan, Record};
 /// A plan of so many hosts, every other one in zone `b`. Each drains for 30 s, is swapped and verified in 5 s, and is healthy 10 s
 /// later for 10 s: 55 s.
 fn plan(hosts: usize) -> Plan {
-    let journal = include_str!("journals/0.1.0-first-succeeded.jsonl");
+    let journal = include_str!("../../rehearsal/tests/journals/0.1.0-first-succeeded.jsonl");
     let mut entries = journal
         .lines()
         .map(|line| serde_json::from_str::<Entry>(line).unwrap());

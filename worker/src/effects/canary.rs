@@ -41,7 +41,7 @@ impl Effects {
             .iter()
             .filter(|target| target.can_be_healthy())
             .collect();
-        let Some(what) = self.first_unhealthy(task, host, &awaited, look_at).await? else {
+        let Some(unhealthy) = self.first_unhealthy(task, host, &awaited, look_at).await? else {
             return Ok(());
         };
         let membership = Box::pin(self.membership(&host.instance, host.group.as_deref())).await?;
@@ -49,7 +49,7 @@ impl Effects {
             return Ok(());
         }
         Err(StepOutcome::Refused {
-            failure: Failure::new(format!("{}: {what}", host.instance)),
+            failure: Failure::new(format!("{}: {}", host.instance, unhealthy.why)),
         })
     }
 }

@@ -28,6 +28,14 @@ const DRAIN_NOTICED: Duration = Duration::from_millis(40);
 /// The same for its checks, which wait for answers too.
 const CHECK_NOTICED: Duration = Duration::from_millis(50);
 
+/// Why a host does not count as healthy.
+pub(super) struct Unhealthy {
+    /// Whether it is registered in the target group at least.
+    registered: bool,
+    /// In words.
+    pub(super) why: String,
+}
+
 impl Effects {
     pub(super) async fn deregister(&self, task: Task<'_>, host: &HostPlan) -> StepOutcome {
         either(self.try_deregister(task, host).await)
@@ -103,17 +111,24 @@ impl Effects {
         // delay"): the first look before its end would be wasted.
         sleep_until(drained_at(task, host, direction)).await;
         let mut drained_before = !is_doubtful(task, host, direction);
+        let mut back_since = None;
         loop {
-            let mut draining = None;
+            let (mut draining, mut is_back) = (None, false);
             for target in &host.targets {
-                if self
-                    .state_of(task, target, Instant::now())
-                    .await?
-                    .is_some_and(|state| state != TargetState::Unused)
-                {
+                let state = self.state_of(task, target, Instant::now()).await?;
+                if let Some(state) = state.filter(|state| *state != TargetState::Unused) {
                     draining = Some(target);
+                    is_back = state != TargetState::Draining;
                     break;
                 }
+            }
+            if for_long(is_back, &mut back_since) {
+                // A registering that nobody heard of in time may come after the deregistering.
+                tracing::warn!(
+                    instance = host.instance,
+                    "its target is registered again: deregistered once more"
+                );
+                self.try_deregister(task, host).await?;
             }
             let late = Instant::now() + LAST_WORDS >= task.deadline;
             match draining {
@@ -192,7 +207,7 @@ impl Effects {
         let min_healthy = Duration::from_millis(task.plan.min_healthy_ms(host));
         let poll = poll(task);
         let mut healthy_since: Option<Instant> = None;
-        let mut restarts = None;
+        let (mut restarts, mut absent_since) = (None, None);
         // Registering has just looked, and no target is healthy the moment it is registered. The checks come at whole
         // seconds from then on, so that looks at the same moments would each come a little too early.
         if !awaited.is_empty() {
@@ -202,13 +217,16 @@ impl Effects {
             let look_at = Instant::now();
             let unhealthy = self.first_unhealthy(task, host, &awaited, look_at).await?;
             self.still_serves(task, host, direction, &mut restarts).await?;
+            self.register_again(host, unhealthy.as_ref(), &mut absent_since)
+                .await?;
             match unhealthy {
                 None if look_at.duration_since(*healthy_since.get_or_insert(look_at)) >= min_healthy => break,
                 None => {}
                 Some(_) => healthy_since = None,
             }
             if Instant::now() + LAST_WORDS + poll >= task.deadline {
-                return not_yet(unhealthy.unwrap_or_else(|| "not healthy for long enough".to_owned()));
+                let why = unhealthy.map(|unhealthy| unhealthy.why);
+                return not_yet(why.unwrap_or_else(|| "not healthy for long enough".to_owned()));
             }
             let soonest =
                 healthy_since.map_or(look_at + poll, |since| (since + min_healthy).min(look_at + poll));
@@ -223,14 +241,33 @@ impl Effects {
         Ok(StepOutcome::done())
     }
 
-    /// What stands in the way of calling the host healthy, in words.
+    /// A deregistering that nobody heard of in time may come after the registering. What is not registered for longer than AWS's answers
+    /// may be old is registered again.
+    async fn register_again(
+        &self,
+        host: &HostPlan,
+        unhealthy: Option<&Unhealthy>,
+        absent_since: &mut Option<Instant>,
+    ) -> Effect<()> {
+        let absent = unhealthy.is_some_and(|unhealthy| !unhealthy.registered);
+        if !for_long(absent, absent_since) {
+            return Ok(());
+        }
+        tracing::warn!(
+            instance = host.instance,
+            "its target is gone again: registered once more"
+        );
+        self.try_register(host).await.map(drop)
+    }
+
+    /// What stands in the way of calling the host healthy.
     pub(super) async fn first_unhealthy(
         &self,
         task: Task<'_>,
         host: &HostPlan,
         awaited: &[&TargetPlan],
         not_before: Instant,
-    ) -> Effect<Option<String>> {
+    ) -> Effect<Option<Unhealthy>> {
         for target in awaited {
             let all = self.targets_of(task, &target.target_group, not_before).await?;
             let name = task
@@ -246,12 +283,18 @@ impl Effects {
                         .as_deref()
                         .or(own.reason.as_deref())
                         .unwrap_or("no reason given");
-                    return Ok(Some(format!("{} in {name}: {why}", own.state)));
+                    return Ok(Some(Unhealthy {
+                        registered: true,
+                        why: format!("{} in {name}: {why}", own.state),
+                    }));
                 }
                 _ => {
                     // AWS's answers may be older than our registering: it is waited for like health itself.
                     self.must_be_member(host).await?;
-                    return Ok(Some(format!("not registered in {name}")));
+                    return Ok(Some(Unhealthy {
+                        registered: false,
+                        why: format!("not registered in {name}"),
+                    }));
                 }
             }
         }
@@ -336,6 +379,19 @@ fn keeps_floor(task: Task<'_>, host: &HostPlan, target: &TargetPlan, all: &[Targ
     let in_zone = |other: &HostPlan| other.zone == host.zone;
     let in_zone = healthy().filter(|seen| of_hosts(&in_zone, seen)).count();
     kept(in_zone, floor, &format!(" in {}", host.zone))
+}
+
+/// Whether that is so for longer than AWS's answers may be old. Said once, and then again after as long.
+fn for_long(is_so: bool, since: &mut Option<Instant>) -> bool {
+    if !is_so {
+        *since = None;
+        return false;
+    }
+    let long = since.get_or_insert_with(Instant::now).elapsed() >= CONSISTENCY;
+    if long {
+        *since = None;
+    }
+    long
 }
 
 /// Drained, as far as the load balancer goes.

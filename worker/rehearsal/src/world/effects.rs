@@ -47,8 +47,18 @@ impl World {
         }
         let instance = step.instance().filter(|id| *id != BESIDE_WORKER);
         let instance = instance.map(|id| format!("instance {id}"));
-        let missing = |name: &String| !self.locked.contains(name);
-        if self.other.is_some() || release.touches().iter().any(missing) || instance.iter().any(missing) {
+        // Whoever joined is locked before anything is done to it; until then the others may go their way.
+        let untouched = |name: &String| {
+            let mut joined = release.joined.iter();
+            joined.any(|host| {
+                format!("instance {}", host.instance) == *name && !release.touched(&host.instance)
+            })
+        };
+        let missing = |name: &String| !self.locked.contains(name) && !untouched(name);
+        if self.other.is_some()
+            || release.touches().iter().any(missing)
+            || instance.iter().any(|name| !self.locked.contains(name))
+        {
             self.broken.push(format!("{step} without its locks"));
         }
     }
@@ -126,6 +136,8 @@ impl World {
             .filter(|(at, _)| at == step)
             .map(|(_, instance)| instance.clone())
             .collect();
+        let late = self.performed.contains(&Step::Sweep);
+        let unseen = self.performed.contains(&Step::Confirm);
         for instance in arrived {
             let wanted = self.boots && self.parameter.as_deref() == Some(VALUE);
             let booted = || {
@@ -135,7 +147,11 @@ impl World {
                     fresh_host()
                 }
             };
-            self.hosts.entry(instance).or_insert_with(booted);
+            let second = self.second_group.then_some(Target::Registered);
+            let host = self.hosts.entry(instance).or_insert_with(booted);
+            host.second = host.second.or(second);
+            host.joined_late = late && !host.disturbed;
+            host.joined_unseen = unseen && !host.disturbed;
         }
     }
 
@@ -153,7 +169,20 @@ impl World {
                 instance,
                 phase: Phase::Deregister,
                 ..
-            } => self.host(instance).tagged = true,
+            } => {
+                let two = self.second_group;
+                let host = self.host(instance);
+                host.tagged = true;
+                if two && host.target == Target::Registered {
+                    host.disturbed = true;
+                    host.target = Target::Draining;
+                }
+            }
+            Step::Host {
+                instance,
+                phase: Phase::Register,
+                ..
+            } if self.second_group => self.host(instance).target = Target::Registered,
             Step::Host {
                 instance,
                 phase: Phase::Swap,
@@ -177,6 +206,22 @@ impl World {
         }
     }
 
+    /// How far this step may come before it is broken off.
+    pub fn extents(&self, step: &Step) -> &'static [Extent] {
+        let registers = matches!(
+            step,
+            Step::Host {
+                phase: Phase::Register,
+                ..
+            }
+        );
+        if Self::has_half(step) || (self.second_group && registers) {
+            &[Extent::None, Extent::Half, Extent::Whole]
+        } else {
+            &[Extent::None, Extent::Whole]
+        }
+    }
+
     /// Whether the step is made of several calls, and can stop between them.
     pub fn has_half(step: &Step) -> bool {
         match step {
@@ -193,7 +238,7 @@ impl World {
     fn effect(&mut self, release: &Release, step: &Step) -> StepOutcome {
         self.performed.push(step.clone());
         self.check_locks(release, step);
-        self.check_lease(step);
+        self.check_lease(release, step);
         if matches!(step, Step::Inspect | Step::Sweep) {
             self.noted = Some((self.locked.clone(), self.frees));
         }
@@ -251,7 +296,18 @@ impl World {
     }
 
     /// Whoever has a lease, has the fleet for himself.
-    fn check_lease(&mut self, step: &Step) {
+    fn check_lease(&mut self, release: &Release, step: &Step) {
+        // While everything is put back, no answer about the lease stops anything: the lane is ours.
+        let is_end = |step: &Step| {
+            matches!(
+                step,
+                Step::Resume { .. } | Step::Unsilence | Step::Retire { .. } | Step::Confirm
+            )
+        };
+        let puts_back = release.turned_back.is_some() || release.steps.keys().any(is_end);
+        if puts_back && !release.done(&Step::TakeLease) {
+            return;
+        }
         let has_it = self.definition.lease_parameter.is_none() || self.tenant == Some(Tenant::Us);
         if !has_it && !step.reads() {
             self.broken
@@ -261,14 +317,15 @@ impl World {
 
     /// Only a container that has never run is started.
     fn start_before(&mut self) {
-        if self.one_off == Some(OneOff::Created) {
+        let again = self.bug == Some(Bug::RunsBeforeAgain) && self.one_off.is_some();
+        if again || self.one_off == Some(OneOff::Created) {
             self.one_off = Some(OneOff::Running);
             self.before_runs += 1;
         }
     }
 
     fn run_before(&mut self, instance: &str) -> StepOutcome {
-        if self.hosts.values().any(|host| host.disturbed) || !self.suspended.is_empty() {
+        if self.hosts.values().any(|host| host.disturbed) || self.group_tag.is_some() {
             self.broken
                 .push("[before] ran after something was touched".to_owned());
         }
@@ -346,7 +403,12 @@ impl World {
         if self.is_held_by_other(release) {
             return StepOutcome::already();
         }
-        for process in ours(release) {
+        let all: Vec<String> = match self.bug {
+            Some(Bug::ResumesEverything) => self.suspended.iter().cloned().collect(),
+            Some(Bug::ForgetsOneProcess) => ours(release).skip(1).collect(),
+            _ => ours(release).collect(),
+        };
+        for process in all {
             self.suspended.remove(&process);
         }
         self.group_tag = None;
@@ -380,7 +442,10 @@ impl World {
             return done(Evidence::Unmuted { firing });
         }
         for alarm in std::mem::take(&mut self.alarm_tags) {
-            self.alarms.insert(alarm, true);
+            self.alarms.insert(alarm, self.bug != Some(Bug::ForgetsAnAlarm));
+        }
+        if self.bug == Some(Bug::EnablesEveryAlarm) {
+            self.alarms.values_mut().for_each(|on| *on = true);
         }
         StepOutcome::done()
     }
@@ -441,7 +506,9 @@ impl World {
         if self.is_foreign(&planned) {
             return StepOutcome::already();
         }
-        self.parameter = planned.before;
+        if self.bug != Some(Bug::ForgetsToUnpublish) {
+            self.parameter = planned.before;
+        }
         StepOutcome::done()
     }
 
@@ -462,6 +529,9 @@ impl World {
                 Newcomer::Adopt(host) => adopted.push(*host),
                 Newcomer::Await(why) => awaited = Some(why),
             }
+        }
+        if self.bug == Some(Bug::MissesANewcomer) {
+            return StepOutcome::done();
         }
         match awaited {
             _ if !hosts.is_empty() || !adopted.is_empty() => done(Evidence::Joined { hosts, adopted }),
@@ -510,7 +580,7 @@ impl World {
         match phase {
             Phase::Create => self.create(release, instance),
             Phase::Deregister => self.deregister(release, instance),
-            Phase::Drain => self.drain(instance),
+            Phase::Drain => self.drain(release, instance),
             Phase::Swap => self.swap(&planned, direction),
             Phase::Verify => self.verify(&planned, direction),
             Phase::Enable => self.enable(&planned, direction),
@@ -543,38 +613,45 @@ impl World {
             self.broken
                 .push(format!("{instance} deregistered while processes run"));
         }
+        let bug = self.bug;
         let host = self.host(instance);
-        if host.healthy() && healthy <= floor {
+        if host.healthy() && healthy <= floor && bug != Some(Bug::IgnoresTheFloor) {
             return StepOutcome::Transient {
                 failure: Failure::new("the floor must be kept"),
             };
         }
-        if host.target != Target::Registered {
+        if !host.registered_somewhere() {
             return StepOutcome::already();
         }
         host.tagged = true;
-        host.target = Target::Draining;
+        host.set_targets(Target::Draining);
         StepOutcome::done()
     }
 
-    fn drain(&mut self, instance: &str) -> StepOutcome {
+    fn drain(&mut self, release: &Release, instance: &str) -> StepOutcome {
+        if self.bug == Some(Bug::SkipsTheDrain) {
+            return StepOutcome::done();
+        }
         let host = self.host(instance);
-        if host.target == Target::Registered {
+        if host.registered_somewhere() {
+            // A registering that nobody heard of came after the deregistering.
+            self.deregister(release, instance);
             return StepOutcome::Transient {
                 failure: Failure::new("still registered"),
             };
         }
-        host.target = Target::Absent;
+        host.set_targets(Target::Absent);
         StepOutcome::done()
     }
 
     fn swap(&mut self, planned: &HostPlan, direction: Direction) -> StepOutcome {
         let commanded = self.definition.command().is_some();
         let host = self.hosts.get_mut(&planned.instance).unwrap();
-        if host.target != Target::Absent {
+        if host.targets().any(|target| target != Target::Absent) {
             self.broken.push(format!(
                 "{} swapped while it is {:?}",
-                planned.instance, host.target
+                planned.instance,
+                host.targets().collect::<Vec<_>>()
             ));
         }
         if commanded {
@@ -589,7 +666,7 @@ impl World {
             }
             if let Some(old) = &mut host.old {
                 old.restart = RestartPolicy::No;
-                old.running = false;
+                old.running = self.bug == Some(Bug::LeavesTheOldRunning);
             }
             new.running = true;
             host.named = Some(Which::New);
@@ -638,16 +715,21 @@ impl World {
     }
 
     fn register(&mut self, instance: &str) -> StepOutcome {
+        let bug = self.bug;
         let host = self.host(instance);
         if !host.member {
             return done(Evidence::Gone {
                 why: "terminated in EC2".to_owned(),
             });
         }
-        if host.target == Target::Registered {
+        let drains = host.targets().any(|target| target == Target::Draining);
+        if host.registered() || (drains && bug == Some(Bug::TakesDrainingForRegistered)) {
             return StepOutcome::already();
         }
-        host.target = Target::Registered;
+        if bug == Some(Bug::RegistersWithoutThePort) {
+            return StepOutcome::done();
+        }
+        host.set_targets(Target::Registered);
         StepOutcome::done()
     }
 
@@ -659,6 +741,13 @@ impl World {
             });
         }
         let awaited = direction == Direction::Forward || planned.was_healthy();
+        if awaited && !host.registered() {
+            // A deregistering that nobody heard of came after the registering.
+            self.register(&planned.instance);
+            return StepOutcome::Transient {
+                failure: Failure::new("was not registered in web"),
+            };
+        }
         if awaited && !host.healthy() {
             return StepOutcome::Transient {
                 failure: Failure::new("unhealthy in web"),

@@ -6,10 +6,12 @@ mod seen;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::bug::Bug;
 use drawgate_rollout::definition::{
-    AfterDefinition, AlarmDefinition, BeforeDefinition, CommandDefinition, CommandPlace, ContainerDefinition,
-    FleetSelector, OnFailure, Place, PortMapping, Probe, Process, Protocol, RestartPolicy, RollPolicy,
-    ServiceDefinition, SilenceBy, Surroundings, Swap, VerifyDefinition, VersionDefinition,
+    AfterDefinition, AlarmDefinition, BeforeDefinition, Canary, CommandDefinition, CommandPlace,
+    ContainerDefinition, FleetSelector, OnFailure, Place, PortMapping, Probe, Process, Protocol,
+    RestartPolicy, RollPolicy, ServiceDefinition, SilenceBy, Surroundings, Swap, VerifyDefinition,
+    VersionDefinition,
 };
 use drawgate_rollout::{BESIDE_WORKER, ScheduledAction, Step};
 use drawgate_schemas::{Digest, Direction, ReleaseRequest};
@@ -20,6 +22,8 @@ use serde_json::json;
 pub const GROUP: &str = "web-asg";
 /// The target group.
 pub const TARGET_GROUP: &str = "arn:aws:elasticloadbalancing:eu-west-1:1:targetgroup/web/1";
+/// The second one, where there is one.
+pub const SECOND_GROUP: &str = "arn:aws:elasticloadbalancing:eu-west-1:1:targetgroup/admin/2";
 /// The alarm.
 pub const ALARM: &str = "web-5xx";
 /// The wanted version's parameter, and what this release puts there.
@@ -158,6 +162,8 @@ pub struct Host {
     pub member: bool,
     /// Its target.
     pub target: Target,
+    /// Its target in the second target group, where there is one.
+    pub second: Option<Target>,
     /// What fate does to its health, whatever runs.
     pub sick: bool,
     /// Its sickness was the old version's.
@@ -170,6 +176,10 @@ pub struct Host {
     pub named: Option<Which>,
     /// Whether it carries the release's tag.
     pub tagged: bool,
+    /// Whether it joined after somebody had looked for such.
+    pub joined_late: bool,
+    /// Whether it joined after the last look at all.
+    pub joined_unseen: bool,
     /// Whether a step that changes what it serves was performed on it.
     pub disturbed: bool,
 }
@@ -184,10 +194,34 @@ impl Host {
             .count()
     }
 
+    /// Its targets, one in each target group.
+    pub fn targets(&self) -> impl Iterator<Item = Target> {
+        std::iter::once(self.target).chain(self.second)
+    }
+
+    /// Whether it is registered wherever it can be.
+    pub fn registered(&self) -> bool {
+        self.targets().all(|target| target == Target::Registered)
+    }
+
+    /// Whether it is registered anywhere.
+    pub fn registered_somewhere(&self) -> bool {
+        self.targets().any(|target| target == Target::Registered)
+    }
+
+    fn set_targets(&mut self, target: Target) {
+        self.target = target;
+        self.second = self.second.map(|_| target);
+    }
+
     /// Whether the load balancer sends it requests.
     pub fn healthy(&self) -> bool {
+        self.is_well() && self.registered()
+    }
+
+    fn is_well(&self) -> bool {
         let sick = self.sick && !(self.healed_by_new && self.new.as_ref().is_some_and(|new| new.running));
-        self.member && self.target == Target::Registered && self.running() == 1 && !sick
+        self.member && self.running() == 1 && !sick
     }
 
     fn named(&self) -> Option<(Which, &Container)> {
@@ -299,6 +333,8 @@ pub struct World {
     pub noted: Option<(BTreeSet<String>, usize)>,
     /// Faults yet to come: how often, for which step.
     pub faults: Vec<(Step, Fault, usize)>,
+    /// Whether there is a second target group.
+    pub second_group: bool,
     /// Whether the zones of the target group are told apart.
     pub zonal: bool,
     /// Scheduled actions of the group.
@@ -321,6 +357,8 @@ pub struct World {
     pub before_runs: u32,
     /// With which exit code it ends.
     pub before_code: i64,
+    /// A mistake that is made on purpose.
+    pub bug: Option<Bug>,
     /// Rules that a performance broke.
     pub broken: Vec<String>,
     /// What was performed, in its order.
@@ -341,12 +379,15 @@ pub fn fresh_host() -> Host {
     Host {
         member: true,
         target: Target::Registered,
+        second: None,
         sick: false,
         healed_by_new: false,
         old: Some(old_container()),
         new: None,
         named: Some(Which::Old),
         tagged: false,
+        joined_late: false,
+        joined_unseen: false,
         disturbed: false,
     }
 }
@@ -389,6 +430,7 @@ impl World {
             frees: 0,
             noted: None,
             faults: Vec::new(),
+            second_group: false,
             zonal: false,
             scheduled: Vec::new(),
             arrivals: Vec::new(),
@@ -400,6 +442,7 @@ impl World {
             one_off: None,
             before_runs: 0,
             before_code: 0,
+            bug: None,
             broken: Vec::new(),
             performed: Vec::new(),
         }
@@ -436,6 +479,40 @@ impl World {
         };
         world.hosts = [(BESIDE_WORKER.to_owned(), host)].into();
         world
+    }
+
+    /// People have suspended a process of the group, and switched an alarm off.
+    #[must_use]
+    pub fn by_people(mut self) -> Self {
+        self.suspended.insert("ScheduledActions".to_owned());
+        self.alarms.insert("web-latency".to_owned(), false);
+        self
+    }
+
+    /// The first instance is watched for a while before the others follow.
+    #[must_use]
+    pub fn with_canary(mut self) -> Self {
+        self.definition.roll.canary = Some(Canary {
+            instances: 1,
+            bake_ms: 60_000,
+        });
+        self
+    }
+
+    /// Whether scaling was resumed.
+    pub(crate) fn has_resumed(&self) -> bool {
+        let mut performed = self.performed.iter();
+        performed.any(|step| matches!(step, Step::Resume { .. }))
+    }
+
+    /// Every instance is in a second target group too.
+    #[must_use]
+    pub fn in_two_groups(mut self) -> Self {
+        self.second_group = true;
+        for host in self.hosts.values_mut() {
+            host.second = Some(host.target);
+        }
+        self
     }
 
     /// With a lease of its own.

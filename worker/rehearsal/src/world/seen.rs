@@ -106,7 +106,7 @@ impl World {
                 .map(|target| ObservedTarget {
                     target_group: target.target_group.clone(),
                     port: target.port,
-                    state: state(host).to_owned(),
+                    state: state_in(host, &target.target_group).to_owned(),
                 })
                 .collect(),
             unseen: None,
@@ -137,8 +137,30 @@ impl World {
         snapshot
     }
 
+    fn arns(&self) -> impl Iterator<Item = &'static str> {
+        arns(self.second_group)
+    }
+
+    fn target_group(&self, arn: &str) -> TargetGroupSnapshot {
+        let healthy = self
+            .hosts
+            .values()
+            .filter(|host| state_in(host, arn) == "healthy")
+            .count();
+        TargetGroupSnapshot {
+            arn: arn.to_owned(),
+            name: if arn == TARGET_GROUP { "web" } else { "admin" }.to_owned(),
+            deregistration_delay_s: 30,
+            health_check_interval_s: 5,
+            healthy_threshold: 2,
+            healthy: u32::try_from(healthy).unwrap(),
+            zonal: self.zonal,
+            slow_start_s: 0,
+            keeps_connections: false,
+        }
+    }
+
     fn snapshot_of_hosts(&self) -> FleetSnapshot {
-        let healthy = self.hosts.values().filter(|host| host.healthy()).count();
         let lifecycle = |host: &Host| if host.member { "InService" } else { "Terminating" };
         FleetSnapshot {
             groups: vec![GroupSnapshot {
@@ -161,17 +183,7 @@ impl World {
                 .iter()
                 .map(|(instance, host)| host_snapshot(instance, host))
                 .collect(),
-            target_groups: vec![TargetGroupSnapshot {
-                arn: TARGET_GROUP.to_owned(),
-                name: "web".to_owned(),
-                deregistration_delay_s: 30,
-                health_check_interval_s: 5,
-                healthy_threshold: 2,
-                healthy: u32::try_from(healthy).unwrap(),
-                zonal: self.zonal,
-                slow_start_s: 0,
-                keeps_connections: false,
-            }],
+            target_groups: self.arns().map(|arn| self.target_group(arn)).collect(),
             alarms: self.alarm_snapshots(&self.definition.alarms.silence),
             watched: self.alarm_snapshots(&self.definition.alarms.watch),
             at: crate::sim::start(),
@@ -208,13 +220,15 @@ fn host_snapshot(instance: &str, host: &Host) -> HostSnapshot {
         address: "10.0.0.1".to_owned(),
         zone: zone(instance).to_owned(),
         group: Some(GROUP.to_owned()),
-        targets: vec![TargetSnapshot {
-            target_group: TARGET_GROUP.to_owned(),
-            id: instance.to_owned(),
-            port: 8080,
-            zone: None,
-            state: state(host).to_owned(),
-        }],
+        targets: arns(host.second.is_some())
+            .map(|arn| TargetSnapshot {
+                target_group: arn.to_owned(),
+                id: instance.to_owned(),
+                port: 8080,
+                zone: None,
+                state: state_in(host, arn).to_owned(),
+            })
+            .collect(),
         view: HostView::Reached {
             engine: "28.0".to_owned(),
             disk_free_bytes: Some(10 << 30),
@@ -225,11 +239,19 @@ fn host_snapshot(instance: &str, host: &Host) -> HostSnapshot {
     }
 }
 
-pub(super) fn state(host: &Host) -> &'static str {
-    match host.target {
+fn arns(two: bool) -> impl Iterator<Item = &'static str> {
+    std::iter::once(TARGET_GROUP).chain(two.then_some(SECOND_GROUP))
+}
+
+fn state_in(host: &Host, target_group: &str) -> &'static str {
+    let target = match target_group {
+        SECOND_GROUP => host.second.unwrap_or(Target::Absent),
+        _ => host.target,
+    };
+    match target {
         Target::Absent => "absent",
         Target::Draining => "draining",
-        Target::Registered if host.healthy() => "healthy",
+        Target::Registered if host.is_well() => "healthy",
         Target::Registered => "unhealthy",
     }
 }

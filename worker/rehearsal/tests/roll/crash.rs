@@ -204,7 +204,7 @@ fn killed_at_every_moment_while_a_member_joins() {
 #[test]
 fn killed_at_every_moment_while_an_operator_will_be_needed() {
     let world = World::new(2, 1).with(Step::Unsilence, Fault::Refused, usize::MAX);
-    assert_eq!(explore(&world, Outcome::NeedsOperator), 113);
+    assert_eq!(explore(&world, Outcome::NeedsOperator), 127);
 }
 
 #[test]

@@ -10,7 +10,7 @@ use crate::world::{Other, World, id};
 /// The world as it is to be at the end: without the other release.
 fn beside_other(outlasts: usize) -> Sim {
     let mut sim = Sim::new(World::new(2, 1).with_other(outlasts));
-    sim.before = World::new(2, 1);
+    sim.before = World::new(2, 1).into();
     sim
 }
 
@@ -51,7 +51,7 @@ fn trap_07_a_plan_made_while_the_first_was_ending_is_not_kept() {
         is_about_to_end: true,
     });
     let mut sim = Sim::new(world);
-    sim.before = World::new(2, 1);
+    sim.before = World::new(2, 1).into();
     let sim = sim.finish();
     assert_eq!(
         (sim.outcome(), sim.attempts(&Step::Inspect)),

@@ -212,7 +212,7 @@ fn a_request_that_expires_while_it_waits_is_rejected_and_touches_nothing() {
         sim.world,
         World {
             performed: sim.world.performed.clone(),
-            ..sim.before.clone()
+            ..World::clone(&sim.before)
         }
     );
     assert_eq!(sim.world.performed, [Step::Resolve]);

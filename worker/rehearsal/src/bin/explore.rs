@@ -1,0 +1,140 @@
+//! Searches everything that may become of a roll, and lets every planted mistake be found. The last line is one JSON object.
+
+use std::io::{self, Write as _};
+use std::process::ExitCode;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
+
+use drawgate_rehearsal::explore::{Found, Violation, explore, fleets, replay};
+use drawgate_rehearsal::{Bug, World};
+use serde_json::json;
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            let _closed = writeln!(io::stderr(), "error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Whether nothing was found that must never be, and every planted mistake was.
+fn run() -> io::Result<bool> {
+    let begun = Instant::now();
+    let most = std::env::args()
+        .nth(1)
+        .and_then(|most| most.parse().ok())
+        .unwrap_or(2);
+    let fleets = fleets();
+    let found = side_by_side(&fleets, |(name, world)| {
+        let begun = Instant::now();
+        let found = explore(world, most, None);
+        tell(name, &found, begun);
+        found
+    });
+    let (mut executions, mut states, mut violations) = (0_u64, 0_u64, 0_u32);
+    for ((name, world), found) in fleets.iter().zip(&found) {
+        executions = executions.saturating_add(found.executions);
+        states += found.states;
+        if let Some(violation) = &found.violation {
+            violations += 1;
+            show(name, world, violation)?;
+        }
+    }
+    // What a mistake breaks may break the model too, which is no news here.
+    std::panic::set_hook(Box::new(|_| {}));
+    let caught = side_by_side(&Bug::ALL, |bug| {
+        let catches = |(name, world): &(String, World)| {
+            // The model itself may not be able to go on with what the mistake has made of it.
+            let found = std::panic::catch_unwind(|| explore(world, 1, Some(*bug)));
+            let what = match found {
+                Ok(found) => found.violation?.what,
+                Err(_) => "the model cannot go on".to_owned(),
+            };
+            Some((name.clone(), what))
+        };
+        let caught = fleets.iter().find_map(catches);
+        let line = match &caught {
+            Some((name, what)) => format!("caught: {bug} ({name}): {}", first_line(what)),
+            None => format!("NOT CAUGHT: {bug}"),
+        };
+        let _closed = writeln!(io::stdout(), "{line}");
+        caught.is_some()
+    });
+    let caught = caught.iter().filter(|caught| **caught).count();
+    let line = json!({
+        "executions": executions,
+        "states": states,
+        "violations": violations,
+        "seconds": begun.elapsed().as_secs(),
+        "planted": Bug::ALL.len(),
+        "caught": caught,
+    });
+    writeln!(io::stdout(), "{line}")?;
+    Ok(violations == 0 && caught == Bug::ALL.len())
+}
+
+fn tell(name: &str, found: &Found, begun: Instant) {
+    let _closed = writeln!(
+        io::stdout(),
+        "{name}: {} executions, {} states, {:.1} s{}",
+        found.executions,
+        found.states,
+        begun.elapsed().as_secs_f64(),
+        if found.violation.is_some() {
+            ", VIOLATION"
+        } else {
+            ""
+        }
+    );
+}
+
+fn first_line(text: &str) -> &str {
+    text.lines().next().unwrap_or_default()
+}
+
+/// How it came to be, entry by entry.
+fn show(name: &str, world: &World, violation: &Violation) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    writeln!(out, "\nviolation in {name}: {}", first_line(&violation.what))?;
+    for (entries, between) in &violation.between {
+        writeln!(out, "  after entry {entries}: {between}")?;
+    }
+    let (sim, _) = replay(world, &violation.between, None);
+    for entry in &sim.journal {
+        writeln!(out, "  {:>3} {}", entry.n, told(&entry.record))?;
+    }
+    writeln!(out)
+}
+
+fn told(record: &drawgate_rollout::Record) -> String {
+    let text = format!("{record:?}");
+    text.chars().take(150).collect()
+}
+
+/// Does it to all, as many at a time as there are cores.
+fn side_by_side<T: Sync, R: Send>(all: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
+    let next = AtomicUsize::new(0);
+    let results = Mutex::new(Vec::new());
+    let workers = std::thread::available_parallelism().map_or(2, usize::from);
+    std::thread::scope(|scope| {
+        for _ in 0..workers {
+            scope.spawn(|| {
+                loop {
+                    let n = next.fetch_add(1, Ordering::Relaxed);
+                    let Some(item) = all.get(n) else { break };
+                    let result = work(item);
+                    if let Ok(mut results) = results.lock() {
+                        results.push((n, result));
+                    }
+                }
+            });
+        }
+    });
+    let mut results = results.into_inner().unwrap_or_default();
+    results.sort_by_key(|(n, _)| *n);
+    results.into_iter().map(|(_, result)| result).collect()
+}

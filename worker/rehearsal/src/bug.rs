@@ -1,0 +1,181 @@
+//! Mistakes made on purpose. The search has to find each of them: an oracle that sees nothing is worth nothing.
+//!
+//! They are made around the roll's code and in the model's effects, never in the code that is released.
+
+use std::fmt;
+
+use drawgate_rollout::{Decision, Phase, Record, Release, Step, conclude, decide};
+use drawgate_schemas::Direction;
+use jiff::Timestamp;
+
+/// A mistake.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Bug {
+    /// Leaves one process suspended.
+    ForgetsOneProcess,
+    /// Resumes whatever is suspended: `ResumeProcesses` without a list.
+    ResumesEverything,
+    /// Begins a step before its intent is written.
+    ActsBeforeTheIntent,
+    /// Registers at another port than the target had.
+    RegistersWithoutThePort,
+    /// Takes a target that drains for one that is registered.
+    TakesDrainingForRegistered,
+    /// Does not wait for the drain.
+    SkipsTheDrain,
+    /// Starts the new container beside the old one.
+    LeavesTheOldRunning,
+    /// Takes back a host that was never touched.
+    RollsBackAnUntouchedHost,
+    /// Takes out as many hosts as there are.
+    IgnoresTheFloor,
+    /// Goes on with a fleet that another worker has.
+    GoesOnWithoutTheLease,
+    /// Never finds who joined.
+    MissesANewcomer,
+    /// Tells the same twice.
+    SendsAnEventTwice,
+    /// Leaves an alarm's actions off.
+    ForgetsAnAlarm,
+    /// Enables actions that were off before.
+    EnablesEveryAlarm,
+    /// Leaves the version that failed to those who boot.
+    ForgetsToUnpublish,
+    /// Resumes scaling while hosts are on their way back.
+    ResumesScalingFirst,
+    /// Begins hosts while it is paused.
+    WorksWhilePaused,
+    /// Goes on after a cancel.
+    IgnoresACancel,
+    /// Takes "unknown" for "failed".
+    TakesUnknownForFailed,
+    /// Takes what was under way at a crash for done.
+    TakesOpenForDone,
+    /// Runs the migration again after a crash.
+    RunsBeforeAgain,
+    /// Says how it ended without having looked.
+    EndsWithoutLooking,
+    /// Does not wait for the canary.
+    IgnoresTheCanary,
+}
+
+impl Bug {
+    /// All of them.
+    pub const ALL: [Self; 23] = [
+        Self::ForgetsOneProcess,
+        Self::ResumesEverything,
+        Self::ActsBeforeTheIntent,
+        Self::RegistersWithoutThePort,
+        Self::TakesDrainingForRegistered,
+        Self::SkipsTheDrain,
+        Self::LeavesTheOldRunning,
+        Self::RollsBackAnUntouchedHost,
+        Self::IgnoresTheFloor,
+        Self::GoesOnWithoutTheLease,
+        Self::MissesANewcomer,
+        Self::SendsAnEventTwice,
+        Self::ForgetsAnAlarm,
+        Self::EnablesEveryAlarm,
+        Self::ForgetsToUnpublish,
+        Self::ResumesScalingFirst,
+        Self::WorksWhilePaused,
+        Self::IgnoresACancel,
+        Self::TakesUnknownForFailed,
+        Self::TakesOpenForDone,
+        Self::RunsBeforeAgain,
+        Self::EndsWithoutLooking,
+        Self::IgnoresTheCanary,
+    ];
+
+    /// What a roll with this mistake decides.
+    pub(crate) fn decide(self, release: &Release, now: Timestamp) -> Vec<Decision> {
+        match self {
+            Self::RollsBackAnUntouchedHost => untouched_back(release, now),
+            Self::ResumesScalingFirst => resume_first(release, now),
+            Self::EndsWithoutLooking => unseen(release, now),
+            _ => decide(&self.seen(release), now),
+        }
+    }
+
+    /// The release as one with this mistake sees it.
+    fn seen(self, release: &Release) -> Release {
+        let mut seen = release.clone();
+        match self {
+            Self::IgnoresTheFloor => {
+                if let Some(plan) = &mut seen.plan {
+                    plan.definition.roll.max_unavailable = 99.into();
+                }
+            }
+            Self::IgnoresTheCanary => {
+                if let Some(plan) = &mut seen.plan {
+                    plan.definition.roll.canary = None;
+                }
+            }
+            Self::GoesOnWithoutTheLease => seen.leased_to_another = None,
+            Self::WorksWhilePaused => seen.paused = None,
+            Self::IgnoresACancel => seen.cancelled = None,
+            _ => {}
+        }
+        seen
+    }
+}
+
+impl fmt::Display for Bug {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self, f)
+    }
+}
+
+fn perform(step: Step, now: Timestamp) -> Decision {
+    let deadline = drawgate_rollout::limits::after(now, 60_000);
+    Decision::Perform { step, deadline }
+}
+
+fn untouched_back(release: &Release, now: Timestamp) -> Vec<Decision> {
+    let mut decisions = decide(release, now);
+    let untouched = release.hosts().find(|host| !release.touched(&host.instance));
+    if let (Some(_), Some(host)) = (&release.turned_back, untouched) {
+        let step = Step::Host {
+            instance: host.instance.clone(),
+            direction: Direction::Back,
+            phase: Phase::Swap,
+        };
+        let ends = |decision: &Decision| matches!(decision, Decision::Append(Record::Ended { .. }));
+        if !release.begun(&step) && !decisions.iter().any(ends) {
+            decisions.push(perform(step, now));
+        }
+    }
+    decisions
+}
+
+fn resume_first(release: &Release, now: Timestamp) -> Vec<Decision> {
+    let suspended = release.steps.keys().find_map(|step| match step {
+        Step::Suspend { group } => Some(group.clone()),
+        _ => None,
+    });
+    if let (Some(_), Some(group)) = (&release.turned_back, suspended) {
+        let step = Step::Resume { group };
+        if !release.begun(&step) {
+            return vec![perform(step, now)];
+        }
+    }
+    decide(release, now)
+}
+
+fn unseen(release: &Release, now: Timestamp) -> Vec<Decision> {
+    let decisions = decide(release, now);
+    let looks = |decision: &Decision| {
+        matches!(
+            decision,
+            Decision::Perform {
+                step: Step::Confirm,
+                ..
+            }
+        )
+    };
+    if decisions.iter().any(looks) {
+        let ended = Box::new(conclude(release, now));
+        return vec![Decision::Append(Record::Ended { ended })];
+    }
+    decisions
+}

@@ -1,0 +1,297 @@
+//! What may come between: everything that a worker, a fleet and people can do to a roll at one moment.
+
+use std::fmt;
+
+use drawgate_rollout::{Evidence, Failure, Phase, Release, Step, StepOutcome};
+use drawgate_schemas::Order;
+
+use crate::sim::{Halt, Sim, by_ben};
+use crate::world::{ALARM, Extent, Fault, Tenant, World, id};
+
+/// Nobody drives the release for so long after a worker was killed.
+const AWAY_MS: u64 = 90_000;
+/// A paused roll that is told to go on rests for so long.
+const RESTS_MS: u64 = 60_000;
+/// The number of the instance that is launched.
+const NEWCOMER: usize = 7;
+
+/// One thing that comes between.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Between {
+    /// The worker is killed, each step under way having come so far; another process takes up.
+    Killed(Vec<Extent>),
+    /// The same, and meanwhile a worker with another ledger has taken the fleet.
+    KilledAndLost(Vec<Extent>),
+    /// Somebody cancels it.
+    Cancelled,
+    /// Somebody pauses it, and lets it go on later.
+    Paused,
+    /// Somebody pauses it, and goes home.
+    PausedForEver,
+    /// The step that comes to its end meets this.
+    Faulty(Fault),
+    /// It is refused, now and ever.
+    RefusedForEver,
+    /// Nobody hears of it in time, and it takes effect after the next one.
+    Late,
+    /// It sees the fleet as it was before the last change.
+    Stale,
+    /// An instance is terminated.
+    Terminated(String),
+    /// An instance is launched.
+    Launched,
+    /// The watched alarm fires.
+    AlarmFires,
+}
+
+impl fmt::Display for Between {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self, f)
+    }
+}
+
+/// What the end may be after what came between.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Harm {
+    /// Something failed for good: it may go back.
+    pub(super) failed: bool,
+    /// What was to be put back could not be, or is not ours any more: an operator may be needed.
+    pub(super) stuck: bool,
+    /// Somebody cancelled it, in time.
+    pub(super) cancelled: bool,
+}
+
+impl Between {
+    /// Whether it comes when a step ends, and not after an entry.
+    pub(super) fn is_at_an_end(&self) -> bool {
+        match self {
+            Self::Killed(_) | Self::KilledAndLost(_) => false,
+            Self::Cancelled
+            | Self::Paused
+            | Self::PausedForEver
+            | Self::Faulty(_)
+            | Self::RefusedForEver
+            | Self::Late
+            | Self::Stale
+            | Self::Terminated(_)
+            | Self::Launched
+            | Self::AlarmFires => true,
+        }
+    }
+
+    /// What may come right after an entry was written.
+    pub(super) fn after_an_entry(sim: &Sim) -> Vec<Self> {
+        let mut all = Vec::new();
+        for extents in combinations(sim) {
+            if sim.world.definition.lease_parameter.is_some() {
+                all.push(Self::KilledAndLost(extents.clone()));
+            }
+            all.push(Self::Killed(extents));
+        }
+        all
+    }
+
+    /// What may come when this step is about to end.
+    pub(super) fn at_the_end_of(sim: &Sim, step: &Step) -> Vec<Self> {
+        use Fault::{Refused, RefusedHalf, Transient, UnknownDone, UnknownHalf, UnknownNotDone};
+        let mut all = vec![
+            Self::Cancelled,
+            Self::Paused,
+            Self::PausedForEver,
+            Self::Faulty(Transient),
+            Self::Faulty(UnknownNotDone),
+            Self::Faulty(UnknownDone),
+            Self::Launched,
+        ];
+        if !matches!(step, Step::Watch | Step::Lock) {
+            all.extend([Self::Faulty(Refused), Self::RefusedForEver]);
+        }
+        if sim.world.extents(step).contains(&Extent::Half) {
+            all.extend([Self::Faulty(UnknownHalf), Self::Faulty(RefusedHalf)]);
+        }
+        if calls_aws(step) {
+            all.push(Self::Late);
+        }
+        if looks_at_aws(step) && sim.previous.is_some() {
+            all.push(Self::Stale);
+        }
+        if !sim.world.definition.alarms.watch.is_empty() && sim.world.firing.is_empty() {
+            all.push(Self::AlarmFires);
+        }
+        let members = sim.world.hosts.iter().filter(|(_, host)| host.member);
+        all.extend(members.map(|(instance, _)| Self::Terminated(instance.clone())));
+        all
+    }
+
+    /// Lets it come, after an entry. Says whether it could.
+    pub(super) fn comes(&self, sim: &mut Sim, harm: &mut Harm) -> Result<bool, Halt> {
+        match self {
+            Self::Killed(extents) => sim.crash(extents, AWAY_MS).map(|()| true),
+            Self::KilledAndLost(extents) => {
+                harm.failed = true;
+                harm.stuck = true;
+                sim.crash(extents, AWAY_MS)?;
+                sim.world.tenant = Some(Tenant::Another);
+                Ok(true)
+            }
+            _ => Ok(false),
+        }
+    }
+
+    /// Lets it come at the end of a step. Says whether it could.
+    pub(super) fn comes_at(&self, sim: &mut Sim, index: usize, harm: &mut Harm) -> Result<bool, Halt> {
+        let Some((_, step)) = sim.flights.get(index).cloned() else {
+            return Ok(false);
+        };
+        match self {
+            // The order is taken first; the step ends right after it.
+            Self::Cancelled => {
+                let taken = sim.give(by_ben(Order::Cancel))?;
+                harm.cancelled |= taken;
+                return Ok(taken);
+            }
+            Self::Paused => {
+                sim.rests_ms = Some(RESTS_MS);
+                return sim.give(by_ben(Order::Pause));
+            }
+            Self::PausedForEver => {
+                harm.failed = true;
+                sim.rests_ms = None;
+                return sim.give(by_ben(Order::Pause));
+            }
+            Self::Faulty(fault) => {
+                // A canary that could not be seen twice has had its time.
+                harm.failed |= matches!(fault, Fault::Refused | Fault::RefusedHalf) || step == Step::Canary;
+                sim.world.faults.push((step, *fault, 1));
+            }
+            Self::RefusedForEver => {
+                harm.failed = true;
+                harm.stuck |= step.restores();
+                sim.world.faults.push((step, Fault::Refused, usize::MAX));
+            }
+            Self::Late => return late(sim, index).map(|()| true),
+            Self::Stale => return stale(sim, index).map(|()| true),
+            Self::Launched => {
+                // One that has started the new version by itself has nothing to go back to.
+                harm.stuck |= sim.world.boots;
+                sim.world.arrivals.push((step, id(NEWCOMER)));
+            }
+            Self::Terminated(instance) => {
+                // Where no other is left, going back would take the last one out of service.
+                harm.failed = true;
+                harm.stuck = true;
+                sim.world.departures.push((step, instance.clone()));
+            }
+            Self::AlarmFires => {
+                harm.failed = true;
+                sim.world.fires.push((step, ALARM.to_owned()));
+            }
+            _ => {}
+        }
+        sim.land(index)?;
+        // They have come.
+        sim.world.arrivals.clear();
+        sim.world.departures.clear();
+        sim.world.fires.clear();
+        sim.world.faults.retain(|(_, _, times)| *times > 0);
+        Ok(true)
+    }
+}
+
+/// Every combination of how far the steps under way may have come.
+fn combinations(sim: &Sim) -> Vec<Vec<Extent>> {
+    let mut all = vec![Vec::new()];
+    for (_, step) in &sim.flights {
+        let extents = sim.world.extents(step);
+        let longer = |shorter: &Vec<Extent>| {
+            let shorter = shorter.clone();
+            extents
+                .iter()
+                .map(move |extent| [shorter.as_slice(), &[*extent]].concat())
+        };
+        all = all.iter().flat_map(longer).collect();
+    }
+    all
+}
+
+/// Calls that a time-out does not end: what AWS has received, it may do later. A host's engine is spoken to over a connection that
+/// ends with the attempt.
+fn calls_aws(step: &Step) -> bool {
+    match step {
+        Step::Suspend { .. }
+        | Step::Resume { .. }
+        | Step::Silence
+        | Step::Unsilence
+        | Step::Reserve
+        | Step::Publish
+        | Step::Unpublish => true,
+        Step::Host { phase, .. } => matches!(phase, Phase::Deregister | Phase::Register),
+        _ => false,
+    }
+}
+
+/// Steps that go by what AWS says of the fleet.
+fn looks_at_aws(step: &Step) -> bool {
+    match step {
+        Step::Inspect | Step::Sweep | Step::Canary | Step::Confirm => true,
+        Step::Host { phase, .. } => matches!(phase, Phase::Drain | Phase::Settle),
+        _ => false,
+    }
+}
+
+fn unknown() -> StepOutcome {
+    StepOutcome::Unknown {
+        failure: Failure::new("no answer in time"),
+    }
+}
+
+fn late(sim: &mut Sim, index: usize) -> Result<(), Halt> {
+    let (release, step) = (sim.release.clone(), sim.flights[index].1.clone());
+    sim.land_as(index, |_, _, _| unknown())?;
+    sim.late = Some(Box::new((release, step)));
+    Ok(())
+}
+
+/// What is seen is of before; what is changed is changed now.
+fn stale(sim: &mut Sim, index: usize) -> Result<(), Halt> {
+    let Some(previous) = sim.previous.clone() else {
+        return sim.land(index);
+    };
+    sim.land_as(index, move |world, release, step| {
+        seen_before(&previous, world, release, step)
+    })
+}
+
+fn seen_before(previous: &World, world: &mut World, release: &Release, step: &Step) -> StepOutcome {
+    let mut then = previous.clone();
+    then.performed.clone_from(&world.performed);
+    let seen = then.perform(release, step);
+    match (&seen, step) {
+        // It was so before, and that it is so now is this step's own to make.
+        (
+            StepOutcome::Done {
+                evidence: Evidence::Nothing,
+            }
+            | StepOutcome::AlreadyDone { .. },
+            Step::Host { .. },
+        ) => world.perform(release, step),
+        _ => {
+            world.noted.clone_from(&then.noted);
+            world.performed.push(step.clone());
+            if *step == Step::Sweep {
+                // Who joined meanwhile could not be seen.
+                world
+                    .hosts
+                    .values_mut()
+                    .for_each(|host| host.joined_late = !host.disturbed);
+            }
+            if *step == Step::Confirm {
+                world
+                    .hosts
+                    .values_mut()
+                    .for_each(|host| host.joined_unseen = !host.disturbed);
+            }
+            seen
+        }
+    }
+}

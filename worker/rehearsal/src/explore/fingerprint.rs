@@ -1,0 +1,150 @@
+//! Two states with one fingerprint go on alike: the search goes on from one of them.
+//!
+//! Left out is what nothing that is decided later depends on: how a step that is done came to be done, numbers of entries and events,
+//! and moments, of which only the distance from now counts. The longest bounds (`max_roll`, an hour) are out of reach of
+//! what is explored, which [`super::judge`] checks at each end.
+
+use std::fmt::{self, Write as _};
+use std::hash::{DefaultHasher, Hasher as _};
+
+use drawgate_rollout::{Evidence, Release, Step, StepOutcome, StepState, limits};
+use jiff::Timestamp;
+
+use super::between::Harm;
+use crate::sim::Sim;
+use crate::world::World;
+
+/// Text goes in, a number comes out.
+struct Hash(DefaultHasher);
+
+impl fmt::Write for Hash {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.0.write(text.as_bytes());
+        Ok(())
+    }
+}
+
+/// The fingerprint of a state with what may still come of it.
+pub(super) fn fingerprint(sim: &Sim, harm: Harm, left: u8) -> u64 {
+    let mut hash = Hash(DefaultHasher::new());
+    // A hasher takes whatever it is given.
+    let _ = write(&mut hash, sim, harm, left);
+    hash.0.finish()
+}
+
+fn write(hash: &mut Hash, sim: &Sim, harm: Harm, left: u8) -> fmt::Result {
+    let now = sim.now;
+    write!(hash, "{left}{harm:?}{:?}{:?}", sim.rests_ms, sim.plan_mark)?;
+    for (ends, step) in &sim.flights {
+        write!(hash, "{step:?}{}", since(now, *ends))?;
+    }
+    if let Some(late) = &sim.late {
+        write!(hash, "late{:?}", late.1)?;
+    }
+    release(hash, &sim.release, now)?;
+    world(hash, &sim.world, now)?;
+    match &sim.previous {
+        Some(previous) if sim.stale_matters() => world(hash, previous, now),
+        _ => Ok(()),
+    }
+}
+
+fn since(now: Timestamp, at: Timestamp) -> i128 {
+    at.duration_since(now).as_millis()
+}
+
+fn release(hash: &mut Hash, release: &Release, now: Timestamp) -> fmt::Result {
+    write!(
+        hash,
+        "{}{}{}{:?}{:?}{:?}{:?}{}{}{:?}{:?}{:?}",
+        release.started_at.is_some(),
+        release.digest.is_some(),
+        release.plan.is_some(),
+        release.unfit,
+        release.joined,
+        release.adopted,
+        release.gone,
+        release.sweeps,
+        release.leased,
+        release.leased_to_another.is_some(),
+        release.set_aside.keys(),
+        release.retried,
+    )?;
+    if let Some((ordered, at)) = &release.paused {
+        write!(hash, "paused{:?}{}", ordered.order, since(now, *at))?;
+    }
+    write!(hash, "{}", release.cancelled.is_some())?;
+    if let Some(cause) = &release.turned_back {
+        write!(hash, "back{:?}", cause.step)?;
+    }
+    for (step, state) in &release.steps {
+        write!(hash, "{step:?}")?;
+        step_state(hash, step, state, now)?;
+    }
+    write!(hash, "{}{:?}", release.looks_at_end, release.observation)
+}
+
+fn step_state(hash: &mut Hash, step: &Step, state: &StepState, now: Timestamp) -> fmt::Result {
+    let timed = matches!(step, Step::Watch | Step::Bake | Step::Silence | Step::Renew);
+    match &state.last {
+        Some(last) if last.evidence().is_some() => {
+            if let Some(Evidence::Muted { until }) = last.evidence() {
+                write!(hash, "muted{}", since(now, *until))?;
+            }
+            hash.write_str("done")?;
+            if timed {
+                write!(
+                    hash,
+                    "{}{}",
+                    since(now, state.patient_from),
+                    since(now, state.last_at)
+                )?;
+            }
+            Ok(())
+        }
+        last => {
+            let kind = match last {
+                None => "runs",
+                Some(StepOutcome::Refused { .. }) => "refused",
+                Some(StepOutcome::Transient { .. }) => "transient",
+                Some(_) => "unknown",
+            };
+            write!(
+                hash,
+                "{kind}{}/{}/{}/{}",
+                state.attempts,
+                state.refusals,
+                since(now, state.patient_from).max(-i128::from(limits::RESTORE_PATIENCE_MS)),
+                since(now, state.last_at).max(-i128::from(limits::BACKOFF_LAST_MS)),
+            )
+        }
+    }
+}
+
+fn world(hash: &mut Hash, world: &World, now: Timestamp) -> fmt::Result {
+    write!(
+        hash,
+        "{:?}{:?}{:?}{:?}{:?}{:?}{:?}{:?}{:?}",
+        world.hosts,
+        world.suspended,
+        world.group_tag.is_some(),
+        world.alarms,
+        world.alarm_tags,
+        world.muted_until.map(|until| since(now, until)),
+        world.firing,
+        world.locked,
+        world.noted,
+    )?;
+    write!(
+        hash,
+        "{:?}{:?}{:?}{:?}{:?}{:?}{}{}",
+        world.faults,
+        world.tenant,
+        world.parameter,
+        world.one_off,
+        world.arrivals,
+        world.departures,
+        world.before_runs,
+        world.has_resumed(),
+    )
+}

@@ -1,0 +1,244 @@
+//! Every way that a roll can go within bounds: at every moment everything that may come between, once or twice, and from there on to
+//! the end.
+//!
+//! ```text
+//!   accepted --o--o--o--o--o--> ended       o: an entry was written, or a step is about to end
+//!                 \  \  \__ ...             each branch is one thing that comes between; it goes on calmly from there,
+//!                  \  \____ ...             or, where two may come, branches again
+//!                   \______ ...
+//! ```
+//! States that go on alike are gone on from once; how many executions that stands for is counted all the same. The same bounds
+//! bring the same search, on any machine.
+
+mod between;
+mod fingerprint;
+
+use std::collections::HashMap;
+
+use drawgate_rollout::limits;
+use drawgate_schemas::Outcome;
+
+pub use self::between::Between;
+use self::between::Harm;
+use self::fingerprint::fingerprint;
+use crate::bug::Bug;
+use crate::sim::{Halt, Next, Sim, start};
+use crate::world::World;
+
+/// Something that must never be, and how it came to be.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Violation {
+    /// What is wrong.
+    pub what: String,
+    /// What came between, each with the number of entries that there were then.
+    pub between: Vec<(u64, Between)>,
+}
+
+/// The search from one fleet on.
+struct Explorer {
+    known: HashMap<u64, u64>,
+    between: Vec<(u64, Between)>,
+}
+
+/// What a search came to.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Found {
+    /// Different ways from the acceptance to an end.
+    pub executions: u64,
+    /// Different states on them, where a step has just ended.
+    pub states: u64,
+    /// The first thing that must never be, if there is one: it ends the search.
+    pub violation: Option<Violation>,
+}
+
+/// Everything that may become of a roll of this fleet, with at most so many things that come between.
+pub fn explore(world: &World, most: u8, bug: Option<Bug>) -> Found {
+    let mut explorer = Explorer {
+        known: HashMap::new(),
+        between: Vec::new(),
+    };
+    let mut sim = Sim::new(world.clone());
+    sim.forgets(bug);
+    let result = explorer.visit(sim, Harm::default(), most);
+    Found {
+        executions: *result.as_ref().unwrap_or(&0),
+        states: explorer.known.len() as u64,
+        violation: result.err().map(|what| Violation {
+            what,
+            between: explorer.between,
+        }),
+    }
+}
+
+/// The same roll once more, with these things between and everything kept, for people to read.
+pub fn replay(world: &World, between: &[(u64, Between)], bug: Option<Bug>) -> (Sim, Result<(), String>) {
+    let mut sim = Sim::new(world.clone());
+    sim.plant(bug);
+    let result = again(&mut sim, between);
+    (sim, result)
+}
+
+fn again(sim: &mut Sim, between: &[(u64, Between)]) -> Result<(), String> {
+    let mut harm = Harm::default();
+    let mut rest = between.iter().peekable();
+    loop {
+        let next = broken(sim.go())?;
+        let (now, ends) = (sim.release.last_entry, matches!(next, Next::Lands(_)));
+        let due = |(at, what): &&(u64, Between)| *at == now && what.is_at_an_end() == ends;
+        match next {
+            Next::Ended => return judge(sim, harm),
+            Next::Slept => {}
+            Next::Recorded => {
+                if let Some((_, what)) = rest.next_if(due) {
+                    broken(what.comes(sim, &mut harm))?;
+                }
+            }
+            Next::Lands(index) => match rest.next_if(due) {
+                Some((_, what)) => {
+                    broken(what.comes_at(sim, index, &mut harm))?;
+                }
+                None => broken(sim.land(index))?,
+            },
+        }
+    }
+}
+
+fn broken<T>(result: Result<T, Halt>) -> Result<T, String> {
+    result.map_err(|halt| match halt {
+        Halt::Killed => "killed without having been told to".to_owned(),
+        Halt::Broken(violation) => violation,
+    })
+}
+
+impl Explorer {
+    /// The executions from here on, or what must never be.
+    fn visit(&mut self, mut sim: Sim, harm: Harm, left: u8) -> Result<u64, String> {
+        let mut marks = Vec::new();
+        let mut branches = 0;
+        let rest = loop {
+            match broken(sim.go())? {
+                Next::Slept => {}
+                Next::Ended => {
+                    judge(&sim, harm)?;
+                    break 1;
+                }
+                Next::Recorded => {
+                    if left > 0 {
+                        branches += self.branch_after_an_entry(&sim, harm, left)?;
+                    }
+                }
+                Next::Lands(index) => {
+                    if left > 0 {
+                        branches += self.branch_at_an_end(&sim, index, harm, left)?;
+                    }
+                    broken(sim.land(index))?;
+                    let mark = fingerprint(&sim, harm, left);
+                    if let Some(executions) = self.known.get(&mark) {
+                        break *executions;
+                    }
+                    marks.push((mark, branches));
+                }
+            }
+        };
+        let executions = branches + rest;
+        for (mark, before) in marks {
+            self.known.insert(mark, executions - before);
+        }
+        Ok(executions)
+    }
+
+    fn branch_after_an_entry(&mut self, sim: &Sim, harm: Harm, left: u8) -> Result<u64, String> {
+        let mut executions = 0;
+        for between in Between::after_an_entry(sim) {
+            let (mut branch, mut harm) = (sim.clone(), harm);
+            self.between.push((sim.release.last_entry, between.clone()));
+            if broken(between.comes(&mut branch, &mut harm))? {
+                executions += self.known_or_visit(branch, harm, left - 1)?;
+            }
+            self.between.pop();
+        }
+        Ok(executions)
+    }
+
+    fn branch_at_an_end(&mut self, sim: &Sim, index: usize, harm: Harm, left: u8) -> Result<u64, String> {
+        let mut executions = 0;
+        let Some((_, step)) = sim.flights.get(index) else {
+            return Ok(0);
+        };
+        for between in Between::at_the_end_of(sim, step) {
+            let (mut branch, mut harm) = (sim.clone(), harm);
+            self.between.push((sim.release.last_entry, between.clone()));
+            if broken(between.comes_at(&mut branch, index, &mut harm))? {
+                executions += self.known_or_visit(branch, harm, left - 1)?;
+            }
+            self.between.pop();
+        }
+        Ok(executions)
+    }
+
+    fn known_or_visit(&mut self, sim: Sim, harm: Harm, left: u8) -> Result<u64, String> {
+        let mark = fingerprint(&sim, harm, left);
+        if let Some(executions) = self.known.get(&mark) {
+            return Ok(*executions);
+        }
+        let executions = self.visit(sim, harm, left)?;
+        self.known.insert(mark, executions);
+        Ok(executions)
+    }
+}
+
+/// What must hold at the end, whatever came between, and what may be after just this.
+fn judge(sim: &Sim, harm: Harm) -> Result<(), String> {
+    sim.check_end()?;
+    let ended = sim.ended();
+    let is_member = |instance: &String| sim.world.hosts.get(instance).is_some_and(|host| host.member);
+    let nobody = !sim.release.everyone().any(|host| is_member(&host.instance));
+    let may_be = match ended.outcome {
+        Outcome::Succeeded => !harm.cancelled,
+        Outcome::Cancelled => harm.cancelled,
+        Outcome::RolledBack | Outcome::Failed => harm.failed,
+        Outcome::NeedsOperator => harm.stuck || nobody,
+        Outcome::Rejected | Outcome::Superseded => false,
+    };
+    if !may_be {
+        return Err(format!("ends as {}: {}", ended.outcome, ended.summary));
+    }
+    let took_ms = limits::between_ms(start(), sim.now);
+    let most_ms = sim.world.definition.roll.max_roll_ms + sim.world.definition.roll.max_pause_ms;
+    if took_ms > most_ms {
+        return Err(format!("took {took_ms} ms, beyond what fingerprints leave out"));
+    }
+    Ok(())
+}
+
+/// The fleets that are searched from, each with its name: one to three instances, one or two out at once, with and without a
+/// canary, in one target group or two; and the things that only some services have.
+pub fn fleets() -> Vec<(String, World)> {
+    let mut fleets = Vec::new();
+    let two = || World::new(2, 1).by_people();
+    fleets.push(("watched alarm".to_owned(), two().watched(30_000)));
+    fleets.push(("lease".to_owned(), two().with_lease()));
+    fleets.push(("wanted version".to_owned(), two().publishing(Some("main-41"))));
+    fleets.push(("migration".to_owned(), two().with_before(true)));
+    fleets.push(("command".to_owned(), two().commanded()));
+    for hosts in 1..=3_usize {
+        for out in 1..=2_u32 {
+            for canary in [false, true] {
+                for two in [false, true] {
+                    let mut world = World::new(hosts, out).by_people();
+                    if canary {
+                        world = world.with_canary();
+                    }
+                    if two {
+                        world = world.in_two_groups();
+                    }
+                    let canary = if canary { ", canary" } else { "" };
+                    let groups = if two { 2 } else { 1 };
+                    let name = format!("{hosts} hosts, {out} out{canary}, {groups} target groups");
+                    fleets.push((name, world));
+                }
+            }
+        }
+    }
+    fleets
+}

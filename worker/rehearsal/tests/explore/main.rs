@@ -1,0 +1,52 @@
+//! The search with one thing that comes between; `make explore` is the same with two.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+
+use drawgate_rehearsal::explore::{explore, fleets, replay};
+use drawgate_rehearsal::{Bug, World};
+
+/// One thing between, anywhere in the roll of any of the fleets: the numbers change when what can happen changes.
+#[test]
+fn whatever_comes_between_nothing_is_left_half_way() {
+    let (mut executions, mut states) = (0, 0);
+    for (name, world) in fleets() {
+        let found = explore(&world, 1, None);
+        if let Some(violation) = found.violation {
+            panic!("{name}: {} after {:?}", violation.what, violation.between);
+        }
+        executions += found.executions;
+        states += found.states;
+    }
+    assert_eq!((executions, states), (12_444, 86_941));
+}
+
+/// A search that finds nothing in a roll with a mistake in it finds nothing at all.
+#[test]
+fn every_mistake_made_on_purpose_is_found() {
+    let fleets = fleets();
+    let mut missed = Vec::new();
+    for bug in Bug::ALL {
+        let finds = |(_, world): &(String, World)| {
+            // The model itself may not be able to go on with what the mistake has made of it.
+            let found = std::panic::catch_unwind(|| explore(world, 1, Some(bug)));
+            found.is_err() || found.is_ok_and(|found| found.violation.is_some())
+        };
+        if !fleets.iter().any(finds) {
+            missed.push(bug);
+        }
+    }
+    assert_eq!(missed, []);
+}
+
+/// What the search found can be looked at again, entry by entry.
+#[test]
+fn a_violation_is_replayed_as_it_was_found() {
+    let world = World::new(2, 1).by_people();
+    let found = explore(&world, 1, Some(Bug::ResumesEverything))
+        .violation
+        .unwrap();
+    let (sim, result) = replay(&world, &found.between, Some(Bug::ResumesEverything));
+    assert_eq!(result, Err(found.what));
+    assert!(sim.journal.len() > 20 && sim.release.ended.is_some());
+    let (_, sound) = replay(&world, &found.between, None);
+    assert_eq!(sound, Ok(()));
+}
