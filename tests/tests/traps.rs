@@ -209,3 +209,43 @@ async fn trap_30_what_a_person_changes_in_mid_roll_stays() {
     assert!(said, "{:?}", receipt.notes);
     scene.end(worker).await;
 }
+
+/// What AWS had received before a time-out, it may do after what followed: a target that is gone again while its host settles is
+/// registered once more, and one that is back while it drains is deregistered once more.
+#[tokio::test]
+async fn trap_14_a_call_that_takes_effect_late_leaves_no_host_out_of_service() {
+    let scene = Scene::begin().await;
+    let mut service = Service::of("search");
+    service.min_healthy_time = "5s".to_owned();
+    service.min_drain = "5s".to_owned();
+    scene.serve(&service);
+    let fleet = scene.fleet_on_v1("search", &["h1", "h2"]).await;
+    let v2 = scene.lab.image("search", "v2", "v2", "ok").await;
+    let worker = scene.worker().await;
+    let events = scene.events().await;
+    let before = Look::at(&scene.lab).await;
+
+    let id = scene.publish("search", "v2", &[]).await;
+    let late = [
+        (HostPhase::Draining, "register-targets"),
+        (HostPhase::Settling, "deregister-targets"),
+    ];
+    for (phase, call) in late {
+        let instance = events.phase(id, Direction::Forward, phase).await;
+        let target = format!("Id={instance},Port=8080");
+        let arn = &fleet.target_groups[0].arn;
+        scene
+            .lab
+            .aws(&["elbv2", call, "--target-group-arn", arn, "--targets", &target])
+            .await;
+    }
+    scene.judge(&events, id, Outcome::Succeeded, &before).await;
+    scene.lab.all_targets(&fleet, "healthy").await;
+    Look::at(&scene.lab)
+        .await
+        .assert_runs(&fleet, "search", &scene.pinned("search", &v2));
+    let log = worker.log();
+    assert!(log.contains("deregistered once more"), "{log}");
+    assert!(log.contains("registered once more"), "{log}");
+    scene.end(worker).await;
+}
