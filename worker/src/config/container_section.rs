@@ -8,6 +8,7 @@ use drawgate_schemas::{Environment, Service};
 
 use super::docker;
 use super::error::Problems;
+use super::hooks_section;
 use super::limits as at;
 use super::placeholders::Template;
 use super::reader::{Field, Located, Table};
@@ -58,12 +59,7 @@ pub(super) type Templates = BTreeMap<String, Located<Template>>;
 impl Container {
     /// The definition for one target.
     pub(super) fn fill(&self, environment: &Environment, service: &Service) -> ContainerDefinition {
-        let fill = |templates: &Templates| {
-            let filled = templates
-                .iter()
-                .map(|(key, text)| (key.clone(), text.value.fill(environment, service)));
-            filled.collect::<BTreeMap<_, _>>()
-        };
+        let fill = |templates: &Templates| hooks_section::fill(templates, environment, service);
         ContainerDefinition {
             env: fill(&self.env),
             secrets: secret_references::fill(&self.secrets, environment, service),
