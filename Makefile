@@ -2,6 +2,7 @@
 # test   everything: formatting, lints, unit tests, end-to-end tests in the lab
 # fleets every size of fleet with every share of it out at once, in a lab of seven hosts
 # shared two services on one group, released at about the same moment, a hundred times (ROUNDS=…, SEED=…)
+# crash-matrix  the worker killed at every kind of journal record, forward and back; writes runbooks/crash-matrix.md
 # explore  every way that a roll of one to three hosts can go, with two things that come between; about two minutes
 # bench  one roll, measured against the floor that load balancer and Docker impose
 # bench-peer  the same, and then Ansible with the classic playbook on the same fleet (installs Ansible under target/)
@@ -9,7 +10,7 @@
 # asyncapi  schemas/asyncapi.yaml, read by the AsyncAPI project's own parser (needs Node; installs it under target/)
 # deny   licences, sources and bans of the dependencies (needs cargo-deny)
 
-.PHONY: demo test fmt lint build unit e2e fleets shared explore bench bench-peer membership asyncapi deny lab
+.PHONY: demo test fmt lint build unit e2e fleets shared crash-matrix explore bench bench-peer membership asyncapi deny lab
 .NOTPARALLEL:
 
 LAB := infra/lab/lab run --quiet --
@@ -56,6 +57,10 @@ ROUNDS ?= 100
 shared: lab build
 	@$(LAB) env DRAWGATE_SHARED_ROUNDS=$(ROUNDS) $(if $(SEED),DRAWGATE_SHARED_SEED=$(SEED)) \
 		$(CARGO_TEST) --test shared trap_07_released_at_once_with_random_delays -- --nocapture
+
+crash-matrix: lab build
+	@DRAWGATE_CRASH_MATRIX=runbooks/crash-matrix.md $(TIMED) "killed at every kind of record" $(LAB) \
+		$(CARGO_TEST) --test crash_matrix -- --nocapture
 
 # The search needs four small crates, and none of the others.
 explore:

@@ -26,6 +26,7 @@ pub mod lab;
 pub mod load;
 pub mod oracle;
 pub mod programs;
+pub mod random;
 pub mod scene;
 pub mod service;
 pub mod wait;

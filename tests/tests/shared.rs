@@ -12,6 +12,7 @@ use std::time::Duration;
 use drawgate_schemas::{Event, Outcome, ReleaseId};
 use drawgate_tests::lab::{Fleet, HOSTS};
 use drawgate_tests::oracle::Look;
+use drawgate_tests::random::{Random, number};
 use drawgate_tests::{Events, Scene, Service};
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
@@ -157,31 +158,12 @@ async fn trap_07_two_services_on_one_group_released_at_once_and_the_worker_kille
     scene.end_after_kill(worker).await;
 }
 
-/// A small generator: what matters is that a failure can be had again from its seed.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, bound: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % bound
-    }
-}
-
-fn number(name: &str) -> Option<u64> {
-    std::env::var(name).ok()?.parse().ok()
-}
-
 /// Two services on one group, released at about the same moment, round after round: `DRAWGATE_SHARED_ROUNDS` (3) rounds
 /// with delays from `DRAWGATE_SHARED_SEED`. `make shared` runs a hundred.
 #[tokio::test]
 async fn trap_07_released_at_once_with_random_delays() {
     let rounds = number("DRAWGATE_SHARED_ROUNDS").unwrap_or(3);
-    let nanoseconds = std::time::UNIX_EPOCH.elapsed().unwrap().subsec_nanos();
-    let seed = number("DRAWGATE_SHARED_SEED").unwrap_or(u64::from(nanoseconds) | 1);
-    eprintln!("  {rounds} rounds with DRAWGATE_SHARED_SEED={seed}");
-    let mut random = Random(seed.max(1));
+    let mut random = Random::seeded_by("DRAWGATE_SHARED_SEED");
     let scene = Scene::begin().await;
     for (name, port) in TWO {
         let mut service = on_shared_group(name, port).at_once(2);
