@@ -89,7 +89,7 @@ impl Bench {
     /// Publishes the next version; one that fails ends when it is to serve.
     async fn publish(&mut self, fails: bool) -> (ReleaseId, String) {
         self.releases += 1;
-        let tag = format!("v{}", self.releases);
+        let tag = format!("killed-{}", self.releases);
         let mode = if fails { "unhealthy" } else { "ok" };
         let digest = self.scene.lab.image("search", &tag, &tag, mode).await;
         (self.scene.publish("search", &tag, &[]).await, digest)
