@@ -278,6 +278,15 @@ pub struct Ordered {
     pub digest: Option<Digest>,
 }
 
+impl Ordered {
+    /// What was done, by whom, and why: "cancelled by ben: wrong branch".
+    pub fn told(&self) -> String {
+        let reason = self.reason.as_ref();
+        let reason = reason.map_or(String::new(), |reason| format!(": {reason}"));
+        format!("{} by {}{reason}", self.order.past(), self.by)
+    }
+}
+
 /// What a person may order of a release.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]

@@ -103,6 +103,9 @@ impl Answers {
 
     async fn what_follows(&self, id: ReleaseId, order: Order) -> Result<String, LedgerError> {
         let release = self.folded(id).await?;
+        if let Some(ended) = release.as_ref().and_then(|release| release.ended.as_ref()) {
+            return Ok(format!("by now it has ended: {}", ended.outcome));
+        }
         let until = release.as_ref().and_then(Release::paused_until);
         let awaited = release.as_ref().and_then(Release::awaited_approval);
         Ok(match (order, until) {

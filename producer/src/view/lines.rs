@@ -2,7 +2,7 @@
 
 use drawgate_schemas::{
     AwaitedApproval, Direction, Ended, Event, HookProgress, HookState, HostPhase, HostProgress, Order,
-    Ordered, Outcome, RejectionCode, ReleaseRequest, StatusEvent, Suspension,
+    Outcome, RejectionCode, ReleaseRequest, StatusEvent, Suspension,
 };
 
 use super::layout::{Line, Mark, clean};
@@ -82,8 +82,8 @@ pub(crate) fn lines(state: &ViewState, event: &StatusEvent, detail: Detail) -> V
         Event::Hook(progress) => vec![hook(progress)],
         Event::Host(progress) => host(state, progress, detail).into_iter().collect(),
         Event::AwaitsApproval(awaited) => line(Mark::Warn, awaits_approval(awaited)),
-        Event::Ordered(given) if given.order == Order::Approve => line(Mark::Ok, ordered(given)),
-        Event::Ordered(given) => line(Mark::Warn, ordered(given)),
+        Event::Ordered(given) if given.order == Order::Approve => line(Mark::Ok, given.told()),
+        Event::Ordered(given) => line(Mark::Warn, given.told()),
         Event::TurnedBack { reason, instance } => turned_back(reason, instance.as_deref()),
         Event::Resumed(suspension) => {
             let processes = count(suspension.processes.len(), "process", "processes");
@@ -144,12 +144,6 @@ pub(super) fn awaits_approval(awaited: &AwaitedApproval) -> String {
         awaited.publisher,
         awaited.until
     )
-}
-
-fn ordered(given: &Ordered) -> String {
-    let reason = given.reason.as_ref();
-    let reason = reason.map_or(String::new(), |reason| format!(": {reason}"));
-    format!("{} by {}{reason}", given.order.past(), given.by)
 }
 
 fn joined(rolled: &[String], adopted: &[String], by_themselves: &[String]) -> Vec<Line> {

@@ -111,7 +111,8 @@ pub fn by_ben(order: Order) -> Ordered {
 
 /// When it all begins.
 pub fn start() -> Timestamp {
-    "2026-01-01T00:00:00Z".parse().unwrap()
+    // 2026-01-01T00:00:00Z
+    Timestamp::constant(1_767_225_600, 0)
 }
 
 impl Sim {
@@ -181,11 +182,6 @@ impl Sim {
         self.bug = bug;
         self.world.bug = bug;
         self.previous = Some(Arc::new(self.world.clone()));
-    }
-
-    /// Whether what a step sees may be of before.
-    pub(crate) fn stale_matters(&self) -> bool {
-        self.release.ended.is_none()
     }
 
     /// Gives an order. Says whether it was taken.

@@ -100,11 +100,7 @@ impl Release {
 
 /// What is told of a release that was cancelled.
 pub(crate) fn cancelled(ordered: &Ordered) -> Failure {
-    let reason = ordered.reason.as_ref();
-    Failure::new(match reason {
-        Some(reason) => format!("cancelled by {}: {reason}", ordered.by),
-        None => format!("cancelled by {}", ordered.by),
-    })
+    Failure::new(ordered.told())
 }
 
 /// What is told of one that nobody told to go on.

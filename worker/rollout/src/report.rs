@@ -57,11 +57,9 @@ pub(crate) fn expired(release: &Release) -> Ended {
 
 /// The end of a request that somebody who was asked for an approval did not want.
 pub(crate) fn rejected(rejected: &Ordered) -> Ended {
-    let reason = rejected.reason.as_ref();
-    let reason = reason.map_or(String::new(), |reason| format!(": {reason}"));
     Ended {
         outcome: Outcome::Rejected,
-        summary: format!("rejected by {}{reason}; nothing was touched", rejected.by),
+        summary: format!("{}; nothing was touched", rejected.told()),
         hint: None,
         receipt: None,
     }

@@ -82,7 +82,7 @@ impl Between {
     /// What may come right after an entry was written.
     pub(super) fn after_an_entry(sim: &Sim) -> Vec<Self> {
         let mut all = Vec::new();
-        for extents in combinations(sim) {
+        for extents in sim.world.combinations(sim.flights.iter().map(|(_, step)| step)) {
             if sim.world.definition.lease_parameter.is_some() {
                 all.push(Self::KilledAndLost(extents.clone()));
             }
@@ -196,22 +196,6 @@ impl Between {
         sim.world.faults.retain(|(_, _, times)| *times > 0);
         Ok(true)
     }
-}
-
-/// Every combination of how far the steps under way may have come.
-fn combinations(sim: &Sim) -> Vec<Vec<Extent>> {
-    let mut all = vec![Vec::new()];
-    for (_, step) in &sim.flights {
-        let extents = sim.world.extents(step);
-        let longer = |shorter: &Vec<Extent>| {
-            let shorter = shorter.clone();
-            extents
-                .iter()
-                .map(move |extent| [shorter.as_slice(), &[*extent]].concat())
-        };
-        all = all.iter().flat_map(longer).collect();
-    }
-    all
 }
 
 /// Calls that a time-out does not end: what AWS has received, it may do later. A host's engine is spoken to over a connection that

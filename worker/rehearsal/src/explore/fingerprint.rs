@@ -1,8 +1,8 @@
 //! Two states with one fingerprint go on alike: the search goes on from one of them.
 //!
 //! Left out is what nothing that is decided later depends on: how a step that is done came to be done, numbers of entries and events,
-//! and moments, of which only the distance from now counts. The longest bounds (`max_roll`, an hour) are out of reach of
-//! what is explored, which [`super::judge`] checks at each end.
+//! and moments, of which only the distance from now counts. The longest bound (`max_roll`, an hour) is out of reach of
+//! what is explored: [`super::judge`] fails where a roll meets it.
 
 use std::fmt::{self, Write as _};
 use std::hash::{DefaultHasher, Hasher as _};
@@ -44,8 +44,8 @@ fn write(hash: &mut Hash, sim: &Sim, harm: Harm, left: u8) -> fmt::Result {
     release(hash, &sim.release, now)?;
     world(hash, &sim.world, now)?;
     match &sim.previous {
-        Some(previous) if sim.stale_matters() => world(hash, previous, now),
-        _ => Ok(()),
+        Some(previous) => world(hash, previous, now),
+        None => Ok(()),
     }
 }
 
@@ -85,7 +85,18 @@ fn release(hash: &mut Hash, release: &Release, now: Timestamp) -> fmt::Result {
 }
 
 fn step_state(hash: &mut Hash, step: &Step, state: &StepState, now: Timestamp) -> fmt::Result {
-    let timed = matches!(step, Step::Watch | Step::Bake | Step::Silence | Step::Renew);
+    // What goes on beside the others, and what is put back once more: when they were done is asked later.
+    let timed = matches!(
+        step,
+        Step::Watch
+            | Step::Bake
+            | Step::Silence
+            | Step::Renew
+            | Step::Resume { .. }
+            | Step::Unsilence
+            | Step::Unpublish
+            | Step::Confirm
+    );
     match &state.last {
         Some(last) if last.evidence().is_some() => {
             if let Some(Evidence::Muted { until }) = last.evidence() {
@@ -137,7 +148,7 @@ fn world(hash: &mut Hash, world: &World, now: Timestamp) -> fmt::Result {
     )?;
     write!(
         hash,
-        "{:?}{:?}{:?}{:?}{:?}{:?}{}{}",
+        "{:?}{:?}{:?}{:?}{:?}{:?}{}{}{}{}{}",
         world.faults,
         world.tenant,
         world.parameter,
@@ -146,5 +157,8 @@ fn world(hash: &mut Hash, world: &World, now: Timestamp) -> fmt::Result {
         world.departures,
         world.before_runs,
         world.has_resumed(),
+        world.performed.contains(&Step::Canary),
+        world.performed.contains(&Step::Sweep),
+        world.performed.contains(&Step::Confirm),
     )
 }

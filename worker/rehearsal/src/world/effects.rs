@@ -222,6 +222,20 @@ impl World {
         }
     }
 
+    /// Every combination of how far these steps may come.
+    pub fn combinations<'s>(&self, steps: impl IntoIterator<Item = &'s Step>) -> Vec<Vec<Extent>> {
+        let mut all = vec![Vec::new()];
+        for step in steps {
+            let longer = |shorter: &Vec<Extent>| {
+                let shorter = shorter.clone();
+                let extents = self.extents(step).iter();
+                extents.map(move |extent| [shorter.as_slice(), &[*extent]].concat())
+            };
+            all = all.iter().flat_map(longer).collect();
+        }
+        all
+    }
+
     /// Whether the step is made of several calls, and can stop between them.
     pub fn has_half(step: &Step) -> bool {
         match step {

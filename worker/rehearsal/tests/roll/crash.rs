@@ -27,36 +27,15 @@ pub(crate) fn under_way(journal: &[Entry]) -> Vec<Step> {
     open
 }
 
-fn extents_of(step: &Step) -> &'static [Extent] {
-    if World::has_half(step) {
-        &[Extent::None, Extent::Half, Extent::Whole]
-    } else {
-        &[Extent::None, Extent::Whole]
-    }
-}
-
-/// Every combination of how far the steps under way may have come.
-pub(crate) fn combinations(steps: &[Step]) -> Vec<Vec<Extent>> {
-    let mut all = vec![Vec::new()];
-    for step in steps {
-        let longer = |shorter: &Vec<Extent>| {
-            let shorter = shorter.clone();
-            extents_of(step).iter().map(move |extent| {
-                let mut longer = shorter.clone();
-                longer.push(*extent);
-                longer
-            })
-        };
-        all = all.iter().flat_map(longer).collect();
-    }
-    all
-}
-
 /// How many kills there are in a journal: counted from it alone, as the check on `explore`.
-fn kills(journal: &[Entry]) -> usize {
+fn kills(world: &World, journal: &[Entry]) -> usize {
     let prefixes = (1..journal.len()).map(|k| under_way(&journal[..k]));
     prefixes
-        .map(|open| open.iter().map(|step| extents_of(step).len()).product::<usize>())
+        .map(|open| {
+            open.iter()
+                .map(|step| world.extents(step).len())
+                .product::<usize>()
+        })
         .sum()
 }
 
@@ -85,7 +64,7 @@ fn explore_to(world: &World, outcome: Outcome, ends: &[Outcome]) -> usize {
     let mut executions = 0;
     for k in 1..calm.journal.len() {
         let open = under_way(&calm.journal[..k]);
-        for extents in combinations(&open) {
+        for extents in world.combinations(&open) {
             let mut sim = killed_at(world, k);
             let flying: Vec<Step> = sim.flights.iter().map(|(_, step)| step.clone()).collect();
             assert_eq!(flying, open);
@@ -106,7 +85,7 @@ fn explore_to(world: &World, outcome: Outcome, ends: &[Outcome]) -> usize {
             executions += 1;
         }
     }
-    assert_eq!(executions, kills(&calm.journal));
+    assert_eq!(executions, kills(world, &calm.journal));
     executions
 }
 

@@ -3,7 +3,7 @@
 use drawgate_rollout::{Phase, Step};
 use drawgate_schemas::Outcome;
 
-use crate::crash::{AWAY_MS, combinations, explore, killed_at, under_way};
+use crate::crash::{AWAY_MS, explore, killed_at, under_way};
 use crate::driver::Sim;
 use crate::world::{Fault, Tenant, World};
 use crate::{back, forward};
@@ -69,7 +69,7 @@ fn trap_08_a_fleet_that_was_lost_meanwhile_is_left_alone() {
     ] {
         let calm = Sim::new(world.clone()).finish();
         for k in 1..calm.journal.len() {
-            for extents in combinations(&under_way(&calm.journal[..k])) {
+            for extents in world.combinations(&under_way(&calm.journal[..k])) {
                 let mut sim = killed_at(&world, k);
                 sim.die(&extents, AWAY_MS);
                 if sim.world.tenant.is_none() || sim.release.begun(&Step::GiveLeaseBack) {
