@@ -3,14 +3,15 @@
 # fleets every size of fleet with every share of it out at once, in a lab of seven hosts
 # shared two services on one group, released at about the same moment, a hundred times (ROUNDS=…, SEED=…)
 # crash-matrix  the worker killed at every kind of journal record, forward and back; writes runbooks/crash-matrix.md
-# explore  every way that a roll of one to three hosts can go, with two things that come between; about two minutes
+# faults  broker, hosts, engines, registry, AWS, disk and clock fail in mid-roll, one after another; about ten minutes (ONLY=…)
+# explore  every way that a roll of one to three hosts can go, with two things that come between; larger fleets by chance
 # bench  one roll, measured against the floor that load balancer and Docker impose
 # bench-peer  the same, and then Ansible with the classic playbook on the same fleet (installs Ansible under target/)
 # membership  an instance launched, and one terminated, at each phase of a roll; every phase, where `make test` takes a few
 # asyncapi  schemas/asyncapi.yaml, read by the AsyncAPI project's own parser (needs Node; installs it under target/)
 # deny   licences, sources and bans of the dependencies (needs cargo-deny)
 
-.PHONY: demo test fmt lint build unit e2e fleets shared crash-matrix explore bench bench-peer membership asyncapi deny lab
+.PHONY: demo test fmt lint build unit e2e fleets shared crash-matrix faults explore bench bench-peer membership asyncapi deny lab
 .NOTPARALLEL:
 
 LAB := infra/lab/lab run --quiet --
@@ -61,6 +62,10 @@ shared: lab build
 crash-matrix: lab build
 	@DRAWGATE_CRASH_MATRIX=runbooks/crash-matrix.md $(TIMED) "killed at every kind of record" $(LAB) \
 		$(CARGO_TEST) --test crash_matrix -- --nocapture
+
+faults: lab build
+	@DRAWGATE_FAULTS=$(or $(ONLY),all) $(TIMED) "faults in mid-roll" $(LAB) \
+		$(CARGO_TEST) --test faults -- --nocapture
 
 # The search needs four small crates, and none of the others.
 explore:

@@ -1,17 +1,22 @@
 //! A virtual host of the broker for one test.
 
+use futures_util::StreamExt;
 use lapin::options::{
-    BasicConsumeOptions, BasicGetOptions, BasicPublishOptions, ConfirmSelectOptions, QueueBindOptions,
-    QueueDeclareOptions,
+    BasicAckOptions, BasicConsumeOptions, BasicGetOptions, BasicPublishOptions, ConfirmSelectOptions,
+    QueueBindOptions, QueueDeclareOptions,
 };
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{BasicProperties, Connection, ConnectionProperties};
 use serde_json::json;
+use tokio::sync::mpsc;
 use uuid::Uuid;
 
 use drawgate_schemas::topology;
 
 use crate::wait::{until, within};
+
+/// Pause before a broken connection is made anew.
+const RECONNECT: std::time::Duration = std::time::Duration::from_millis(200);
 
 /// People with a login of their own, beside `drawgate` and `ci`.
 const PEOPLE: [&str; 2] = ["anna", "ben"];
@@ -244,6 +249,52 @@ impl Broker {
             .await
             .unwrap()
     }
+
+    /// Every status event from now on, in a queue that outlasts whatever happens to the broker and to connections.
+    pub async fn lasting_events(&self) -> mpsc::UnboundedReceiver<Vec<u8>> {
+        const QUEUE: &str = "test.events";
+        let channel = self.connection.create_channel().await.unwrap();
+        let durable = QueueDeclareOptions {
+            durable: true,
+            ..QueueDeclareOptions::default()
+        };
+        let declared = channel.queue_declare(QUEUE.into(), durable, FieldTable::default());
+        declared.await.unwrap();
+        let (exchange, bind) = (topology::EVENTS_EXCHANGE, QueueBindOptions::default());
+        let bound = channel.queue_bind(
+            QUEUE.into(),
+            exchange.into(),
+            "#".into(),
+            bind,
+            FieldTable::default(),
+        );
+        bound.await.unwrap();
+        let (sender, heard) = mpsc::unbounded_channel();
+        let url = self.url.clone();
+        tokio::spawn(async move {
+            while !sender.is_closed() {
+                // Whatever ends it, it is begun anew.
+                let _ = read_on(&url, QUEUE, &sender).await;
+                tokio::time::sleep(RECONNECT).await;
+            }
+        });
+        heard
+    }
+}
+
+/// Reads a queue for as long as the connection lasts.
+async fn read_on(url: &str, queue: &str, to: &mpsc::UnboundedSender<Vec<u8>>) -> lapin::Result<()> {
+    let connection = Connection::connect(url, ConnectionProperties::default()).await?;
+    let channel = connection.create_channel().await?;
+    let options = BasicConsumeOptions::default();
+    let consumed = channel.basic_consume(queue.into(), "".into(), options, FieldTable::default());
+    let mut consumer = consumed.await?;
+    while let Some(delivery) = consumer.next().await {
+        let delivery = delivery?;
+        let _ = to.send(delivery.data.clone());
+        delivery.ack(BasicAckOptions::default()).await?;
+    }
+    Ok(())
 }
 
 async fn connect(url: &str) -> Connection {

@@ -1,10 +1,25 @@
 //! Every status event of a virtual host, as it comes.
 
+use std::time::Duration;
+
 use drawgate_schemas::{Direction, Ended, Event, HostPhase, ReleaseId, StatusEvent};
 use futures_util::StreamExt;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 
-use crate::wait::within;
+use crate::wait::{until_for, within};
+
+/// Keeps an event that was not heard before.
+fn keep(heard: &watch::Sender<Vec<StatusEvent>>, body: &[u8]) -> StatusEvent {
+    let event: StatusEvent = serde_json::from_slice(body).expect("a status event");
+    heard.send_if_modified(|all| {
+        let new = !all.iter().any(|other| other.id == event.id);
+        if new {
+            all.push(event.clone());
+        }
+        new
+    });
+    event
+}
 
 /// What was heard so far. An event that the relay sent twice is kept once.
 pub struct Events {
@@ -17,16 +32,20 @@ impl Events {
         let (sender, heard) = watch::channel(Vec::<StatusEvent>::new());
         tokio::spawn(async move {
             while let Some(Ok(delivery)) = consumer.next().await {
-                let event: StatusEvent = serde_json::from_slice(&delivery.data).expect("a status event");
+                let event = keep(&sender, &delivery.data);
                 let key = drawgate_schemas::topology::event_key(&event);
                 assert_eq!(delivery.routing_key.as_str(), key, "an event under another key");
-                sender.send_if_modified(|all| {
-                    let new = !all.iter().any(|other| other.id == event.id);
-                    if new {
-                        all.push(event);
-                    }
-                    new
-                });
+            }
+        });
+        Self { heard }
+    }
+
+    /// Listens to what [`lasting_events`](crate::Broker::lasting_events) brings.
+    pub fn through(mut bodies: mpsc::UnboundedReceiver<Vec<u8>>) -> Self {
+        let (sender, heard) = watch::channel(Vec::<StatusEvent>::new());
+        tokio::spawn(async move {
+            while let Some(body) = bodies.recv().await {
+                keep(&sender, &body);
             }
         });
         Self { heard }
@@ -58,6 +77,17 @@ impl Events {
             .await
             .unwrap_or_else(|_| panic!("the events ended before: {what}"));
         all.iter().find_map(find).expect("it was there")
+    }
+
+    /// Waits for a release's end, for longer than a roll takes that nobody disturbs.
+    pub async fn end_within(&self, id: ReleaseId, limit: Duration) -> Ended {
+        until_for(limit, &format!("the end of {id}"), || async {
+            self.of(id).iter().find_map(|event| match &event.event {
+                Event::Ended(ended) => Some(ended.as_ref().clone()),
+                _ => None,
+            })
+        })
+        .await
     }
 
     /// Waits for a release's end.

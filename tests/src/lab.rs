@@ -120,6 +120,17 @@ impl Lab {
         serde_json::from_str(&text).unwrap_or(Value::Null)
     }
 
+    /// Takes an order back.
+    pub async fn delete(&self, path: &str) {
+        let answer = self
+            .http
+            .delete(format!("{}/{path}", self.api))
+            .send()
+            .await
+            .unwrap();
+        assert!(answer.status().is_success(), "DELETE {path}: {}", answer.status());
+    }
+
     /// Looks at something.
     pub async fn get(&self, path: &str) -> Value {
         let answer = self

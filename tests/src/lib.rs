@@ -21,6 +21,7 @@
 
 pub mod boot;
 pub mod broker;
+pub mod disaster;
 pub mod events;
 pub mod lab;
 pub mod load;

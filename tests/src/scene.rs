@@ -101,12 +101,21 @@ impl Scene {
 
     /// Starts the worker, and waits until it takes messages.
     pub async fn worker(&self) -> Worker {
-        let mut worker = Worker::start(self.folder());
+        self.ready(Worker::start(self.folder())).await
+    }
+
+    async fn ready(&self, mut worker: Worker) -> Worker {
         let queue = topology::releases_queue(&SITE.parse().unwrap());
         tokio::select! {
             () = self.broker.consumed(&queue) => worker,
             status = ended(&mut worker) => panic!("the worker ended with {status}:\n{}", worker.log()),
         }
+    }
+
+    /// The same with more in its environment.
+    pub async fn worker_with(&self, environment: &[(&str, &str)]) -> Worker {
+        self.ready(Worker::start_with(self.folder(), "worker", environment))
+            .await
     }
 
     /// Starts another worker at the same site, on the ledger of the first one or on an empty one of its own.
@@ -127,6 +136,22 @@ impl Scene {
     /// Listens to every status event from now on. A worker must have been up once: it makes the exchange.
     pub async fn events(&self) -> Events {
         Events::listen(self.broker.event_consumer().await)
+    }
+
+    /// The same, whatever happens to the broker meanwhile.
+    pub async fn lasting_events(&self) -> Events {
+        Events::through(self.broker.lasting_events().await)
+    }
+
+    /// Has the ledger in that folder of the test's, which exists.
+    pub fn keep_ledger_in(&self, folder: &str) {
+        let file = self.folder().join("worker.toml");
+        let text = std::fs::read_to_string(&file).unwrap();
+        let there = format!("{folder}/ledger.sqlite");
+        let moved = text.replace("ledger = \"ledger.sqlite\"", &format!("ledger = \"{there}\""));
+        std::fs::write(file, moved).unwrap();
+        // For whoever reads it from its usual place.
+        std::os::unix::fs::symlink(there, self.folder().join("ledger.sqlite")).unwrap();
     }
 
     /// The image of a service under a tag.

@@ -4,6 +4,7 @@ pub mod answers;
 pub mod aws;
 pub mod bus;
 pub mod chat;
+pub mod clock;
 pub mod commands;
 pub mod config;
 pub mod effects;

@@ -25,8 +25,12 @@ management.tcp.ip = 10.77.0.1
 management.tcp.port = 15672
 load_definitions = {state}/rabbitmq/definitions.json
 disk_free_limit.absolute = 50MB
+consumer_timeout = 60000
 log.file.level = info
 """
+
+# How often the broker looks whether a delivery has waited for its acknowledgement too long: each minute by default.
+RABBITMQ_ADVANCED = "[{rabbit, [{channel_tick_interval, 1000}]}].\n"
 
 REGISTRY_CONF = """\
 version: 0.1
@@ -86,6 +90,7 @@ def configure_rabbitmq(state, password):
         {"vhosts": [{"name": "/"}], "users": users,
          "permissions": [{"user": user["name"], **everything} for user in users]}))
     (home / "rabbitmq.conf").write_text(RABBITMQ_CONF.format(state=state))
+    (home / "advanced.config").write_text(RABBITMQ_ADVANCED)
     (home / "enabled_plugins").write_text("[rabbitmq_management].\n")
 
 
@@ -99,6 +104,7 @@ def start_rabbitmq(state):
         "RUNNING_UNDER_SYSTEMD": "true",
         "RABBITMQ_NODENAME": "lab@localhost", "RABBITMQ_DIST_PORT": "25672", "RABBITMQ_MNESIA_BASE": str(home / "mnesia"),
         "RABBITMQ_LOG_BASE": str(state / "logs"), "RABBITMQ_CONFIG_FILE": str(home / "rabbitmq"),
+        "RABBITMQ_ADVANCED_CONFIG_FILE": str(home / "advanced.config"),
         "RABBITMQ_ENABLED_PLUGINS_FILE": str(home / "enabled_plugins"), "RABBITMQ_PID_FILE": str(home / "pid"),
         # Erlang's schedulers wait busily by default, which costs the others half of a small machine.
         "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "+sbwt none +sbwtdcpu none +sbwtdio none",

@@ -4,7 +4,8 @@
 //!   World    a fleet: instances, targets, scaling, hosts with containers, alarms; what each step does to it, and what fate does
 //!   Sim      the worker's loop around `decide`, on such a fleet: it may be killed, ordered about, and left waiting
 //!   oracle   what must hold in whatever way it goes; it looks at the fleet and not at the journal
-//!   explore  every way that a roll can go within bounds
+//!   explore  every way that a roll can go within bounds; larger fleets by chance
+//!   Script   what is to go wrong in one rehearsal
 //!   Bug      a mistake made on purpose: the oracle has to see each
 //! ```
 #![allow(
@@ -15,8 +16,12 @@
 mod bug;
 pub mod explore;
 pub mod oracle;
+mod random;
+mod script;
 pub mod sim;
 pub mod world;
 
 pub use bug::Bug;
+pub use random::Random;
+pub use script::{Script, rehearse};
 pub use world::World;

@@ -5,17 +5,12 @@ use drawgate_rollout::{Plan, Release, Step};
 use drawgate_schemas::Outcome;
 
 use crate::sim::holds;
-use crate::world::{Container, Host, TARGET_GROUP, Target, Tenant, VALUE, Which, World, fresh_host, zone};
+use crate::world::{Container, Host, Tenant, VALUE, Which, World};
 
 /// How a host was before: as it was at the start, or as every newcomer is.
 fn was(before: &World, instance: &str) -> Host {
-    before.hosts.get(instance).cloned().unwrap_or_else(|| {
-        let second = before.second_group.then_some(Target::Registered);
-        Host {
-            second,
-            ..fresh_host()
-        }
-    })
+    let known = before.hosts.get(instance).cloned();
+    known.unwrap_or_else(|| before.newcomer())
 }
 
 fn ran(host: &Host) -> bool {
@@ -47,10 +42,10 @@ pub fn always(before: &World, world: &World, release: &Release) -> Result<(), St
         let serves = host.registered() && (host.running() == 1 || !ran(&was));
         let counted = before.hosts.contains_key(instance)
             || plan.hosts.iter().any(|planned| planned.instance == *instance);
-        if counted && was.healthy() && (!host.member || host.sick) {
-            lost_by_fate += 1;
+        if !host.member || (counted && host.sick) {
+            lost_by_fate += usize::from(counted && was.healthy());
         } else if was.healthy() && !serves {
-            out.push(zone(instance));
+            out.push(world.zone(instance));
         }
         if host.member && host.registered_somewhere() && ran(&was) {
             holds(host.running() == 1, || {
@@ -65,24 +60,24 @@ pub fn always(before: &World, world: &World, release: &Release) -> Result<(), St
     holds(one_zone || !plan.definition.roll.zone_by_zone, || {
         format!("out in two zones: {}", context())
     })?;
-    let Some(target_group) = plan.target_groups.get(TARGET_GROUP) else {
-        return Ok(());
-    };
-    for (zone_name, floor) in &target_group.zone_floors {
-        let of_zone = world
-            .hosts
-            .iter()
-            .filter(|(instance, _)| zone(instance) == zone_name);
-        let healthy = of_zone.filter(|(_, host)| host.healthy()).count();
-        holds(healthy + lost_by_fate >= *floor as usize, || {
-            format!("{healthy} healthy in {zone_name}, floor {floor}: {}", context())
+    for (arn, target_group) in &plan.target_groups {
+        for (zone_name, floor) in &target_group.zone_floors {
+            let of_zone = world
+                .hosts
+                .keys()
+                .filter(|instance| world.zone(instance) == *zone_name);
+            let healthy = of_zone.filter(|instance| world.state_in(instance, arn) == "healthy");
+            let healthy = healthy.count();
+            holds(healthy + lost_by_fate >= *floor as usize, || {
+                format!("{healthy} healthy in {zone_name}, floor {floor}: {}", context())
+            })?;
+        }
+        let (healthy, floor) = (world.healthy_in(arn) as usize, target_group.floor as usize);
+        holds(healthy + lost_by_fate >= floor, || {
+            format!("{healthy} healthy, floor {floor}: {}", context())
         })?;
     }
-    let healthy = world.hosts.values().filter(|host| host.healthy()).count();
-    let floor = target_group.floor as usize;
-    holds(healthy + lost_by_fate >= floor, || {
-        format!("{healthy} healthy, floor {floor}: {}", context())
-    })
+    Ok(())
 }
 
 /// Before the canary was watched, nobody else gets the new version.
@@ -114,11 +109,10 @@ pub fn differences(before: &World, world: &World, on_new: bool) -> Vec<String> {
         }
     };
     differs(
-        format!("suspended {:?}", world.suspended),
-        world.suspended != before.suspended,
+        format!("scaling {:?}", world.groups),
+        world.groups != before.groups,
     );
     differs("the fleet's lease".to_owned(), world.tenant == Some(Tenant::Us));
-    differs("group tag".to_owned(), world.group_tag != before.group_tag);
     let by_others = |name: &String| world.switched_off.iter().any(|(_, other)| other == name);
     let changed = |(name, on): (&String, &bool)| before.alarms[name] != *on && !by_others(name);
     differs(

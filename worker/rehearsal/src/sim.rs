@@ -16,6 +16,9 @@ use crate::world::{Extent, World, request};
 /// More than any roll in here needs: a roll that goes round in circles is caught.
 const ENTRIES: u64 = 3_000;
 
+/// A pull takes so long here; how long it takes anywhere else nobody knows before.
+const PULL_MS: u64 = 20_000;
+
 /// The worker was killed.
 #[derive(Debug, Clone)]
 pub struct Killed;
@@ -374,11 +377,41 @@ impl Sim {
             Step::Bake => self.world.definition.alarms.bake_ms.max(1_000),
             // The second attempt waits as long as it may.
             Step::Lock if outlasted && self.release.begun(&step) => limits::LOCK_ATTEMPT_MS,
-            _ => takes_ms(&step),
+            _ => self.takes_ms(&step),
         };
         self.flights
             .push((limits::after(self.now, takes_ms), step.clone()));
         self.append(Record::Intent { step })
+    }
+
+    /// Steps of hosts with a later number take a little longer, so that no two of them end at the same moment.
+    fn takes_ms(&self, step: &Step) -> u64 {
+        let n = step
+            .instance()
+            .and_then(|instance| instance.strip_prefix("i-")?.parse().ok())
+            .unwrap_or(0);
+        let host = || {
+            let plan = self.release.plan.as_deref()?;
+            Some((plan, self.release.host(step.instance()?)?))
+        };
+        let base = match step {
+            Step::Stage { .. } => PULL_MS,
+            Step::Canary => {
+                let canary = self.world.definition.roll.canary;
+                canary.map_or(0, |canary| canary.bake_ms)
+            }
+            Step::Lock => 200,
+            Step::Host {
+                phase: Phase::Drain, ..
+            } => host().map_or(0, |(plan, host)| plan.drain_ms(host)),
+            Step::Host {
+                phase: Phase::Settle, ..
+            } => host().map_or(0, |(plan, host)| {
+                plan.healthy_after_ms(host) + plan.min_healthy_ms(host)
+            }),
+            _ => 1_000,
+        };
+        base.max(100) + 137 * n
     }
 
     /// Nothing is touched on the way forward while nobody watches.
@@ -617,25 +650,4 @@ impl Sim {
 /// Fails with what is said unless it holds.
 pub(crate) fn holds(holds: bool, otherwise: impl FnOnce() -> String) -> Result<(), String> {
     if holds { Ok(()) } else { Err(otherwise()) }
-}
-
-/// Steps of later hosts take a little longer, so that no two end at the same moment.
-fn takes_ms(step: &Step) -> u64 {
-    let n = step
-        .instance()
-        .and_then(|instance| instance.strip_prefix("i-")?.parse().ok())
-        .unwrap_or(0);
-    let base = match step {
-        Step::Stage { .. } => 20_000,
-        Step::Canary => 60_000,
-        Step::Lock => 200,
-        Step::Host {
-            phase: Phase::Drain, ..
-        } => 30_000,
-        Step::Host {
-            phase: Phase::Settle, ..
-        } => 12_000,
-        _ => 1_000,
-    };
-    base + 137 * n
 }

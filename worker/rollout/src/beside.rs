@@ -30,7 +30,6 @@ pub(crate) fn beside(release: &Release, now: Timestamp, decisions: &[Decision]) 
     }
     let mut all: Vec<Decision> = renewal(release, now, decisions).into_iter().collect();
     let touched = release.changed_anything() || decisions.iter().any(touches);
-    let ends = |decision: &Decision| matches!(decision, Decision::Perform { step, .. } if ends_the_way(step));
     let has_ended =
         release.turned_back.is_some() || release.steps.keys().any(ends_the_way) || decisions.iter().any(ends);
     let watched = release.plan.as_ref().is_some_and(|plan| !plan.watched.is_empty());
@@ -44,6 +43,15 @@ pub(crate) fn beside(release: &Release, now: Timestamp, decisions: &[Decision]) 
 /// Whether it changes something of the fleet.
 pub(crate) fn touches(decision: &Decision) -> bool {
     matches!(decision, Decision::Perform { step, .. } if !step.reads())
+}
+
+fn ends(decision: &Decision) -> bool {
+    matches!(decision, Decision::Perform { step, .. } if ends_the_way(step))
+}
+
+/// Whether it waits while nobody sees the watched alarms. What puts everything back does not: the bake has had the last look.
+pub(crate) fn needs_sight(decision: &Decision) -> bool {
+    touches(decision) && !ends(decision)
 }
 
 /// Whether the watch was broken off and is not begun again yet: until then nothing new is touched on the way forward.

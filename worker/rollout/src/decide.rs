@@ -59,7 +59,7 @@ pub fn decide(release: &Release, now: Timestamp) -> Vec<Decision> {
             all.extend(
                 decisions
                     .into_iter()
-                    .filter(|decision| !(blind && beside::touches(decision))),
+                    .filter(|decision| !(blind && beside::needs_sight(decision))),
             );
             all
         }
@@ -361,6 +361,10 @@ impl Agenda<'_> {
             return Part::Break(Vec::new());
         }
         self.lease_again()?;
+        // Scaling runs again: a host that had no place among those out gets none now, when one that could not go back is gone.
+        if self.release.steps.keys().any(beside::ends_the_way) {
+            return Part::Continue(());
+        }
         let mut todo = Todo::default();
         // What boots meanwhile must not start what is being taken back. Hosts wait for the first try and no longer: they
         // run what failed, and Parameter Store may be away.

@@ -12,9 +12,13 @@ use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, ConfigLoader};
 use aws_sdk_autoscaling::config::http::HttpResponse;
-use aws_sdk_autoscaling::config::interceptors::BeforeTransmitInterceptorContextRef;
+use aws_sdk_autoscaling::config::interceptors::{BeforeTransmitInterceptorContextRef, InterceptorContext};
 use aws_sdk_autoscaling::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_autoscaling::error::{BoxError, ProvideErrorMetadata, SdkError};
+use aws_smithy_runtime_api::client::retries::classifiers::{
+    ClassifyRetry, RetryAction, RetryClassifierPriority, RetryReason,
+};
+use aws_smithy_types::retry::ErrorKind as RetryKind;
 
 use super::error::{self, AwsError, Cause, Effect};
 use super::limits;
@@ -45,45 +49,56 @@ impl Aws {
             .connect_timeout(limits::CONNECT_TIMEOUT)
             .operation_timeout(limits::OPERATION_TIMEOUT)
             .build();
+        let retries = RetryConfig::standard()
+            .with_max_attempts(limits::THROTTLED_ATTEMPTS)
+            .with_initial_backoff(limits::THROTTLED_BACKOFF)
+            .with_max_backoff(limits::THROTTLED_BACKOFF_MAX);
         let shared = environment
             .timeout_config(timeouts)
-            .retry_config(RetryConfig::disabled())
+            .retry_config(retries)
             .load()
             .await;
         Self {
             autoscaling: aws_sdk_autoscaling::Client::from_conf(
                 aws_sdk_autoscaling::config::Builder::from(&shared)
                     .interceptor(NoteSent)
+                    .retry_classifier(OnlyThrottled)
                     .build(),
             ),
             elbv2: aws_sdk_elasticloadbalancingv2::Client::from_conf(
                 aws_sdk_elasticloadbalancingv2::config::Builder::from(&shared)
                     .interceptor(NoteSent)
+                    .retry_classifier(OnlyThrottled)
                     .build(),
             ),
             ec2: aws_sdk_ec2::Client::from_conf(
                 aws_sdk_ec2::config::Builder::from(&shared)
                     .interceptor(NoteSent)
+                    .retry_classifier(OnlyThrottled)
                     .build(),
             ),
             cloudwatch: aws_sdk_cloudwatch::Client::from_conf(
                 aws_sdk_cloudwatch::config::Builder::from(&shared)
                     .interceptor(NoteSent)
+                    .retry_classifier(OnlyThrottled)
                     .build(),
             ),
             ssm: aws_sdk_ssm::Client::from_conf(
                 aws_sdk_ssm::config::Builder::from(&shared)
                     .interceptor(NoteSent)
+                    .retry_classifier(OnlyThrottled)
                     .build(),
             ),
             ecr: aws_sdk_ecr::Client::from_conf(
                 aws_sdk_ecr::config::Builder::from(&shared)
                     .interceptor(NoteSent)
+                    .retry_classifier(OnlyThrottled)
                     .build(),
             ),
             secretsmanager: aws_sdk_secretsmanager::Client::from_conf(
                 aws_sdk_secretsmanager::config::Builder::from(&shared)
                     .interceptor(NoteSent)
+                    .retry_classifier(OnlyThrottled)
                     .build(),
             ),
             calls: Arc::default(),
@@ -165,6 +180,35 @@ impl Intercept for NoteSent {
         // Outside a call's scope there is nobody to tell.
         let _ = SENT.try_with(|sent| sent.set(true));
         Ok(())
+    }
+}
+
+/// Lets the SDK repeat what AWS turned away for being asked too often, and so has not begun; everything else is the caller's to
+/// repeat. A step of many calls would otherwise begin anew for each that was turned away.
+#[derive(Debug)]
+struct OnlyThrottled;
+
+impl ClassifyRetry for OnlyThrottled {
+    fn name(&self) -> &'static str {
+        "drawgate-only-throttled"
+    }
+
+    fn priority(&self) -> RetryClassifierPriority {
+        RetryClassifierPriority::run_after(RetryClassifierPriority::transient_error_classifier())
+    }
+
+    fn classify_retry(&self, _: &InterceptorContext) -> RetryAction {
+        RetryAction::RetryForbidden
+    }
+
+    fn classify_retry_v2(&self, _: &InterceptorContext, previous: &RetryAction) -> RetryAction {
+        match previous {
+            RetryAction::RetryIndicated(RetryReason::RetryableError {
+                kind: RetryKind::ThrottlingError,
+                ..
+            }) => RetryAction::NoActionIndicated,
+            _ => RetryAction::RetryForbidden,
+        }
     }
 }
 

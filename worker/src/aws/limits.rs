@@ -10,6 +10,16 @@ pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// call while it can still look again.
 pub const OPERATION_TIMEOUT: Duration = Duration::from_secs(20);
 
+/// Attempts of a call that AWS turns away for being asked too often, the first included. With half of all calls turned away,
+/// one in 32 fails for its caller, who begins his step anew.
+pub const THROTTLED_ATTEMPTS: u32 = 5;
+
+/// Pause before the second attempt, at most; the SDK doubles it and takes a random part of it. AWS refills its buckets each second.
+pub const THROTTLED_BACKOFF: Duration = Duration::from_millis(250);
+
+/// Longest pause between two attempts: with five of them a call stays within [`OPERATION_TIMEOUT`].
+pub const THROTTLED_BACKOFF_MAX: Duration = Duration::from_secs(2);
+
 /// Most pages of one listing. With the page sizes below that is more than the largest quotas allow (3,000 target
 /// groups, 5,000 alarms of a prefix); a listing that goes on is a token that does not advance.
 pub const PAGES: usize = 200;

@@ -71,8 +71,10 @@ fn left(task: Task<'_>) -> Duration {
         .roll
         .canary
         .map_or(0, |canary| canary.bake_ms);
-    let passed_ms = task.release.steps.get(&Step::Canary).map_or(0, |state| {
-        u64::try_from(jiff::Timestamp::now().duration_since(state.begun_at).as_millis()).unwrap_or(0)
-    });
+    let passed_ms = task
+        .release
+        .steps
+        .get(&Step::Canary)
+        .map_or(0, |state| task.since_ms(state.begun_at));
     Duration::from_millis(bake_ms.saturating_sub(passed_ms))
 }

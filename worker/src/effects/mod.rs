@@ -31,8 +31,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use drawgate_rollout::definition::{ContainerDefinition, ServiceDefinition};
+use drawgate_rollout::limits::between_ms;
 use drawgate_rollout::{BESIDE_WORKER, Evidence, Failure, HostPlan, Phase, Plan, Release, Step, StepOutcome};
 use drawgate_schemas::{Digest, Direction, Environment, Service};
+use jiff::Timestamp;
 use logins::Logins;
 use membership::Membership;
 use outcome::{Effect, refused, within};
@@ -43,6 +45,7 @@ pub use lease::Tenant;
 pub(crate) use names::labels;
 
 use crate::aws::{Aws, HealthWatch};
+use crate::clock::RollClock;
 use crate::host::{Host, Hosts, RegistryCredentials};
 
 /// Where registry credentials come from. Asked anew for every release: they may live for hours only.
@@ -94,9 +97,15 @@ struct Task<'a> {
     release: &'a Release,
     plan: &'a Plan,
     deadline: Instant,
+    clock: RollClock,
 }
 
 impl Task<'_> {
+    /// How long ago a moment of the journal is, in milliseconds.
+    fn since_ms(&self, at: Timestamp) -> u64 {
+        between_ms(at, self.clock.now())
+    }
+
     /// The release's id as text: what tags and labels carry.
     fn id(&self) -> String {
         self.release.request.id.to_string()
@@ -152,15 +161,24 @@ impl Effects {
     }
 
     /// Performs a step once. Whatever is not known at the deadline is unknown.
-    pub async fn perform(&self, release: &Release, step: &Step, deadline: Instant) -> StepOutcome {
-        within(
-            deadline,
-            Box::pin(self.perform_unbounded(release, step, deadline)),
-        )
-        .await
+    pub async fn perform(
+        &self,
+        release: &Release,
+        step: &Step,
+        deadline: Instant,
+        clock: RollClock,
+    ) -> StepOutcome {
+        let performed = Box::pin(self.perform_unbounded(release, step, deadline, clock));
+        within(deadline, performed).await
     }
 
-    async fn perform_unbounded(&self, release: &Release, step: &Step, deadline: Instant) -> StepOutcome {
+    async fn perform_unbounded(
+        &self,
+        release: &Release,
+        step: &Step,
+        deadline: Instant,
+        clock: RollClock,
+    ) -> StepOutcome {
         match step {
             Step::Resolve => return Box::pin(self.resolve(release)).await,
             Step::Inspect => return Box::pin(self.inspect(release)).await,
@@ -175,6 +193,7 @@ impl Effects {
             release,
             plan,
             deadline,
+            clock,
         };
         match step {
             // Locks and lease are the ledger's: whoever drives the release takes them.

@@ -20,7 +20,7 @@ impl Effects {
 
     /// Makes the rules, or puts off their end.
     pub(super) async fn try_mute(&self, task: Task<'_>) -> Effect<StepOutcome> {
-        let until = after(Timestamp::now(), MUTE_MS);
+        let until = after(task.clock.now(), MUTE_MS);
         self.mute_until(task, until).await?;
         Ok(StepOutcome::Done {
             evidence: Evidence::Muted { until },
@@ -34,7 +34,7 @@ impl Effects {
             rule.alarms
                 .retain(|name| there.iter().any(|alarm| alarm.name == *name));
             if !rule.alarms.is_empty() {
-                self.put_off(&rule, until).await?;
+                self.put_off(&rule, task.clock.now(), until).await?;
             }
         }
         Ok(())
@@ -42,8 +42,7 @@ impl Effects {
 
     /// A rule that is there keeps its beginning, so that its window has no gap. A new one begins with the running minute;
     /// where CloudWatch has it that this minute is over, with the next.
-    async fn put_off(&self, rule: &MuteRule, until: Timestamp) -> Effect<()> {
-        let now = Timestamp::now();
+    async fn put_off(&self, rule: &MuteRule, now: Timestamp, until: Timestamp) -> Effect<()> {
         let seen = self.aws.mute_rule(&rule.name).await.sorted()?;
         let from = match &seen {
             Some(seen) if seen.expired => after(now, MINUTE_MS),
@@ -100,12 +99,12 @@ impl Effects {
             .release
             .steps
             .get(&Step::Unsilence)
-            .map_or_else(Timestamp::now, |state| state.begun_at);
+            .map_or_else(|| task.clock.now(), |state| state.begun_at);
         let end = after(begun_at, alarms.settle_ms);
         let mut muted_for_it = false;
         loop {
             let firing = self.planned_alarms(task, is_firing).await?;
-            let now = Timestamp::now();
+            let now = task.clock.now();
             if firing.is_empty() || now >= end {
                 return Ok(firing.into_iter().map(|alarm| alarm.name).collect());
             }

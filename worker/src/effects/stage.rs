@@ -7,7 +7,7 @@ use futures_util::stream::{self, StreamExt};
 
 use super::outcome::{Effect, Sorted, chain, either, not_yet, refused};
 use super::{Effects, Task};
-use crate::host::{Host, RegistryImage};
+use crate::host::{Host, HostError, RegistryImage};
 
 /// Connections that are opened side by side: sshd refuses some beyond 10 that have not logged in (`MaxStartups`),
 /// which matters where all go through one jump host.
@@ -115,6 +115,7 @@ impl Effects {
         for host in hosts.iter().take(ASKED) {
             match host.at_registry(&image.to_string(), credentials.as_ref()).await {
                 Ok(known) => return Ok(known),
+                Err(error) if registry_is_away(&error) => last = not_yet(chain(&error)),
                 // The registry's own no is the same from every host.
                 Err(error) if error.is_refused() => {
                     let failure = Failure::new(format!("{image}: {}", chain(&error))).with_hint(
@@ -146,10 +147,15 @@ impl Effects {
         match pulled {
             Ok(pulled) if pulled.already => Ok(StepOutcome::already()),
             Ok(_) => Ok(StepOutcome::done()),
-            // Without a status it is a pull that broke off in its middle: layers that came are kept, the rest is asked
-            // for again.
-            Err(error) if error.is_refused() && error.status().is_none() => not_yet(chain(&error)),
+            // Layers that came are kept, the rest is asked for again.
+            Err(error) if registry_is_away(&error) => not_yet(chain(&error)),
             Err(error) => Err(error).sorted(),
         }
     }
+}
+
+/// Whether the engine could not speak with the registry, or not to the end: it says so by a status of the 500s, or, in the middle
+/// of a pull, by none. A no of the registry's own (not there, not allowed) comes as one of the 400s.
+fn registry_is_away(error: &HostError) -> bool {
+    error.is_refused() && error.status().is_none_or(|status| status >= 500)
 }

@@ -454,9 +454,7 @@ fn drained_at(task: Task<'_>, host: &HostPlan, direction: Direction) -> Instant 
         Some(StepOutcome::AlreadyDone { .. }) => task.plan.definition.roll.min_drain_ms,
         _ => task.plan.drain_ms(host),
     };
-    let since_ms = state.map_or(0, |state| {
-        u64::try_from(jiff::Timestamp::now().duration_since(state.last_at).as_millis()).unwrap_or(0)
-    });
+    let since_ms = state.map_or(0, |state| task.since_ms(state.last_at));
     let left_ms = wait_ms.saturating_sub(since_ms);
     Instant::now() + Duration::from_millis(left_ms) + DRAIN_NOTICED
 }

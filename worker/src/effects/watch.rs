@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use drawgate_rollout::limits::{CALL_MS, PATIENCE_MS, between_ms};
 use drawgate_rollout::{Failure, StepOutcome, WatchPlan};
-use jiff::Timestamp;
 use tokio::time::{Instant, sleep};
 
 use super::outcome::Sorted;
@@ -49,7 +48,7 @@ impl Effects {
 
     /// Waits for the end of the bake, then looks once more: what is called good has been seen to be so.
     pub(super) async fn bake(&self, task: Task<'_>) -> StepOutcome {
-        let now = Timestamp::now();
+        let now = task.clock.now();
         let left_ms = task
             .release
             .bakes_until()

@@ -3,16 +3,12 @@
 
 use std::time::Duration;
 
-use rustix::time::{ClockId, clock_gettime};
-
 use super::LedgerError;
+use crate::clock::boot_time;
 
 /// Milliseconds since this boot.
 pub(super) fn boot_time_ms() -> u64 {
-    let now = clock_gettime(ClockId::Boottime);
-    let seconds = u64::try_from(now.tv_sec).unwrap_or(0);
-    let millis = u64::try_from(now.tv_nsec / 1_000_000).unwrap_or(0);
-    seconds.saturating_mul(1000).saturating_add(millis)
+    u64::try_from(boot_time().as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Time from now until `until_ms`.

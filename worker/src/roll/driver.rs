@@ -22,6 +22,7 @@ use super::lane::{LaneState, Turn};
 use super::limits::{LAST_STEPS, LEASE_LEFT, LEDGER_RETRY};
 use super::locks;
 use super::orders::{Given, Orders, Taken};
+use crate::clock::RollClock;
 use crate::effects::{Effects, Tenant};
 use crate::ledger::{Lease, Ledger, LedgerError, LockNote};
 
@@ -87,6 +88,7 @@ pub(super) struct Driver {
     note: Option<LockNote>,
     /// Lapses of the lane's lease that are known of.
     lapses: u32,
+    clock: RollClock,
     stop: watch::Receiver<bool>,
     orders: mpsc::Receiver<Given>,
 }
@@ -115,6 +117,7 @@ impl Driver {
         let stop = hands.stop.clone();
         let orders = hands.orders.listen(id);
         let lapses = lane.lease().map_or(0, |lease| lease.lapses());
+        let clock = clock_after(&journal);
         Ok(Self {
             hands,
             lane,
@@ -123,6 +126,7 @@ impl Driver {
             under_way: BTreeMap::new(),
             note: None,
             lapses,
+            clock,
             stop,
             orders,
         })
@@ -154,7 +158,7 @@ impl Driver {
             }
             self.after_a_lapse().await?;
             let (mut wake, mut changed) = (None, false);
-            let decisions = decide(&self.release, Timestamp::now());
+            let decisions = decide(&self.release, self.clock.now());
             if decisions.is_empty() && self.running.is_empty() {
                 return Err(DriveError::Idle(self.release.request.id).into());
             }
@@ -209,7 +213,7 @@ impl Driver {
         tokio::select! {
             Some(given) = self.orders.recv() => self.take_order(given).await,
             Some(ended) = self.running.join_next() => self.conclude(ended).await,
-            () = sleep_until(instant_of(wake)), if wake.is_some() => Ok(()),
+            () = sleep_until(instant_of(wake, self.clock.now())), if wake.is_some() => Ok(()),
             () = self.lane.lost() => Err(Halt::LostLane),
             _ = self.stop.changed() => Err(Halt::Stopped),
         }
@@ -256,12 +260,14 @@ impl Driver {
             () = turn.come(id) => {
                 // What expired while it waited is not begun: the core says so when it is asked again.
                 if expires.is_none_or(|expires| expires > Timestamp::now()) && self.has_room().await {
+                    // Until now only the machine's clock counted: a release may wait for days, and may expire.
+                    self.clock = RollClock::set(self.clock.now());
                     self.append(Record::Started).await?;
                 }
                 Ok(())
             }
             Some(given) = self.orders.recv() => self.take_order(given).await,
-            () = sleep_until(instant_of(expires)), if expires.is_some() => Ok(()),
+            () = sleep_until(instant_of(expires, Timestamp::now())), if expires.is_some() => Ok(()),
             () = self.lane.lost() => Err(Halt::LostLane),
             _ = self.stop.changed() => Err(Halt::Stopped),
         }
@@ -290,9 +296,9 @@ impl Driver {
         }
         let (hands, release) = (Arc::clone(&self.hands), Arc::new(self.release.clone()));
         let note = self.note.clone();
-        let deadline = instant_of(Some(deadline));
+        let deadline = instant_of(Some(deadline), self.clock.now());
         tracing::debug!(release = %release.request.id, %step, "performing");
-        let begun = step.clone();
+        let (begun, clock) = (step.clone(), self.clock);
         let handle = self.running.spawn(async move {
             let effect = async {
                 match &step {
@@ -301,7 +307,7 @@ impl Driver {
                         let tenant = tenant(&hands.ledger, &lease);
                         hands.effects.lease(&release, &step, &tenant, deadline).await
                     }
-                    _ => hands.effects.perform(&release, &step, deadline).await,
+                    _ => hands.effects.perform(&release, &step, deadline, clock).await,
                 }
             };
             let outcome = guarded(&lease, effect).await;
@@ -330,7 +336,7 @@ impl Driver {
     async fn append(&mut self, record: Record) -> Result<(), Halt> {
         let entry = Entry {
             n: self.release.last_entry + 1,
-            at: Timestamp::now(),
+            at: self.clock.now(),
             record,
         };
         let mut next = self.release.clone();
@@ -408,6 +414,11 @@ impl Driver {
             }
         }
     }
+}
+
+fn clock_after(journal: &[Entry]) -> RollClock {
+    let last = journal.last().map_or_else(Timestamp::now, |entry| entry.at);
+    RollClock::set(last)
 }
 
 fn tenant(ledger: &Ledger, lease: &Lease) -> Tenant {
@@ -501,8 +512,8 @@ fn kind(record: &Record) -> &'static str {
 }
 
 /// The runtime's clock for a moment of the journal's.
-fn instant_of(at: Option<Timestamp>) -> Instant {
-    let ms = at.map_or(0, |at| at.duration_since(Timestamp::now()).as_millis());
+fn instant_of(at: Option<Timestamp>, now: Timestamp) -> Instant {
+    let ms = at.map_or(0, |at| at.duration_since(now).as_millis());
     // A release expires within years at most; a day is enough to sleep at a time, the core is asked again then.
     let bounded = u64::try_from(ms).unwrap_or(0).min(24 * 3_600_000);
     Instant::now() + Duration::from_millis(bounded)

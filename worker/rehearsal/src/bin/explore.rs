@@ -1,14 +1,23 @@
-//! Searches everything that may become of a roll, and lets every planted mistake be found. The last line is one JSON object.
+//! Searches everything that may become of a roll, lets chance try larger fleets, and lets every planted mistake be found. The
+//! last line is one JSON object.
+//!
+//! ```text
+//! explore [MOST]         at most so many things come between in the complete search; 2
+//!         [SEED [RUNS]]  the runs by chance begin with this seed, which else is new each time; so many of them, 20,000
+//! ```
 
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Instant;
+use std::time::{Instant, UNIX_EPOCH};
 
-use drawgate_rehearsal::explore::{Found, Violation, explore, fleets, replay};
+use drawgate_rehearsal::explore::{Found, Violation, explore, fleets, replay, swarm};
 use drawgate_rehearsal::{Bug, World};
 use serde_json::json;
+
+/// Runs by chance: about half a minute.
+const RUNS: u64 = 20_000;
 
 fn main() -> ExitCode {
     match run() {
@@ -24,10 +33,10 @@ fn main() -> ExitCode {
 /// Whether nothing was found that must never be, and every planted mistake was.
 fn run() -> io::Result<bool> {
     let begun = Instant::now();
-    let most = std::env::args()
-        .nth(1)
-        .and_then(|most| most.parse().ok())
-        .unwrap_or(2);
+    let asked = |place| -> Option<u64> { std::env::args().nth(place)?.parse().ok() };
+    let most = asked(1).and_then(|most| u8::try_from(most).ok()).unwrap_or(2);
+    let now = || UNIX_EPOCH.elapsed().map_or(1, |elapsed| elapsed.as_secs());
+    let (seed, runs) = (asked(2).unwrap_or_else(now), asked(3).unwrap_or(RUNS));
     let fleets = fleets();
     let found = side_by_side(&fleets, |(name, world)| {
         let begun = Instant::now();
@@ -44,6 +53,7 @@ fn run() -> io::Result<bool> {
             show(name, world, violation)?;
         }
     }
+    violations += by_chance(seed, runs)?;
     // What a mistake breaks may break the model too, which is no news here.
     std::panic::set_hook(Box::new(|_| {}));
     let caught = side_by_side(&Bug::ALL, |bug| {
@@ -72,6 +82,8 @@ fn run() -> io::Result<bool> {
         "seconds": begun.elapsed().as_secs(),
         "planted": Bug::ALL.len(),
         "caught": caught,
+        "seed": seed,
+        "runs": runs,
     });
     writeln!(io::stdout(), "{line}")?;
     Ok(violations == 0 && caught == Bug::ALL.len())
@@ -94,6 +106,30 @@ fn tell(name: &str, found: &Found, begun: Instant) {
 
 fn first_line(text: &str) -> &str {
     text.lines().next().unwrap_or_default()
+}
+
+/// Larger fleets, and many things that come between; gives how many runs went wrong.
+fn by_chance(seed: u64, runs: u64) -> io::Result<u32> {
+    let begun = Instant::now();
+    let seeds: Vec<u64> = (0..runs).map(|run| seed.wrapping_add(run)).collect();
+    let found = side_by_side(&seeds, |seed| swarm::run(*seed, None));
+    let (mut entries, mut violations) = (0, 0);
+    for (seed, found) in seeds.iter().zip(&found) {
+        match found {
+            Ok(written) => entries += written,
+            Err(violation) => {
+                violations += 1;
+                let name = format!("the run of seed {seed} (again: explore 0 {seed} 1)");
+                show(&name, &swarm::fleet(*seed), violation)?;
+            }
+        }
+    }
+    writeln!(
+        io::stdout(),
+        "by chance: {runs} runs from seed {seed} on, {entries} entries, {violations} violations, {:.1} s",
+        begun.elapsed().as_secs_f64()
+    )?;
+    Ok(violations)
 }
 
 /// How it came to be, entry by entry.

@@ -6,13 +6,13 @@ use drawgate_rollout::{Evidence, Failure, Phase, Release, Step, StepOutcome};
 use drawgate_schemas::Order;
 
 use crate::sim::{Halt, Sim, by_ben};
-use crate::world::{ALARM, Extent, Fault, Tenant, World, id};
+use crate::world::{Extent, Fault, Tenant, World, id};
 
 /// Nobody drives the release for so long after a worker was killed.
 const AWAY_MS: u64 = 90_000;
 /// A paused roll that is told to go on rests for so long.
 const RESTS_MS: u64 = 60_000;
-/// The number of the instance that is launched.
+/// The number of the first instance that is launched.
 const NEWCOMER: usize = 7;
 
 /// One thing that comes between.
@@ -62,10 +62,12 @@ pub(super) struct Harm {
 }
 
 impl Between {
-    /// Whether it comes when a step ends, and not after an entry.
-    pub(super) fn is_at_an_end(&self) -> bool {
+    /// Whether it can come now: some do when a step ends, and some after an entry.
+    pub(super) fn can_come(&self, sim: &Sim, ends: bool) -> bool {
         match self {
-            Self::Killed(_) | Self::KilledAndLost(_) => false,
+            Self::Killed(extents) | Self::KilledAndLost(extents) => {
+                !ends && extents.len() == sim.flights.len()
+            }
             Self::Cancelled
             | Self::Paused
             | Self::PausedForEver
@@ -75,7 +77,7 @@ impl Between {
             | Self::Stale
             | Self::Terminated(_)
             | Self::Launched
-            | Self::AlarmFires => true,
+            | Self::AlarmFires => ends,
         }
     }
 
@@ -174,7 +176,8 @@ impl Between {
             Self::Launched => {
                 // One that has started the new version by itself has nothing to go back to.
                 harm.stuck |= sim.world.boots;
-                sim.world.arrivals.push((step, id(NEWCOMER)));
+                let newcomer = (NEWCOMER..).map(id).find(|id| !sim.world.hosts.contains_key(id));
+                sim.world.arrivals.extend(newcomer.map(|id| (step, id)));
             }
             Self::Terminated(instance) => {
                 // Where no other is left, going back would take the last one out of service.
@@ -184,7 +187,8 @@ impl Between {
             }
             Self::AlarmFires => {
                 harm.failed = true;
-                sim.world.fires.push((step, ALARM.to_owned()));
+                let watched = sim.world.watched_alarm().unwrap_or_default();
+                sim.world.fires.push((step, watched));
             }
             _ => {}
         }

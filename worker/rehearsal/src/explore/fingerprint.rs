@@ -135,10 +135,9 @@ fn step_state(hash: &mut Hash, step: &Step, state: &StepState, now: Timestamp) -
 fn world(hash: &mut Hash, world: &World, now: Timestamp) -> fmt::Result {
     write!(
         hash,
-        "{:?}{:?}{:?}{:?}{:?}{:?}{:?}{:?}{:?}",
+        "{:?}{:?}{:?}{:?}{:?}{:?}{:?}{:?}",
         world.hosts,
-        world.suspended,
-        world.group_tag.is_some(),
+        world.groups,
         world.alarms,
         world.alarm_tags,
         world.muted_until.map(|until| since(now, until)),

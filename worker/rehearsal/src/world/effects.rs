@@ -1,6 +1,6 @@
 //! What each step does to the fleet, as far as it comes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use drawgate_rollout::definition::RestartPolicy;
 use drawgate_rollout::{
@@ -15,8 +15,10 @@ impl World {
     /// The other release ends and leaves everything as it was before it.
     pub(super) fn other_ends(&mut self) {
         if self.other.take().is_some() {
-            self.group_tag = None;
-            self.suspended.clear();
+            for group in self.groups.values_mut() {
+                group.tag = None;
+                group.suspended.clear();
+            }
             self.frees += 1;
         }
     }
@@ -136,20 +138,19 @@ impl World {
             .filter(|(at, _)| at == step)
             .map(|(_, instance)| instance.clone())
             .collect();
+        let like = self.newcomer();
         let late = self.performed.contains(&Step::Sweep);
         let unseen = self.performed.contains(&Step::Confirm);
         for instance in arrived {
             let wanted = self.boots && self.parameter.as_deref() == Some(VALUE);
             let booted = || {
                 if wanted {
-                    booted_host(release, self.definition.container().unwrap().restart)
+                    booted_host(release, self.definition.container().unwrap().restart, &like)
                 } else {
-                    fresh_host()
+                    like.clone()
                 }
             };
-            let second = self.second_group.then_some(Target::Registered);
             let host = self.hosts.entry(instance).or_insert_with(booted);
-            host.second = host.second.or(second);
             host.joined_late = late && !host.disturbed;
             host.joined_unseen = unseen && !host.disturbed;
         }
@@ -159,21 +160,23 @@ impl World {
     fn half(&mut self, release: &Release, step: &Step) {
         let commanded = self.definition.command().is_some();
         match step {
-            Step::Suspend { .. } => self.group_tag = Some(release.request.id.to_string()),
+            Step::Suspend { group } => self.group(group).tag = Some(release.request.id.to_string()),
             Step::RunBefore { .. } => self.start_before(),
             // All processes run again, the tag is still there.
-            Step::Resume { .. } => self
-                .suspended
-                .retain(|process| !ours(release).any(|ours| ours == *process)),
+            Step::Resume { group } => {
+                let ours: BTreeSet<String> = ours(release, group).collect();
+                self.group(group)
+                    .suspended
+                    .retain(|process| !ours.contains(process));
+            }
             Step::Host {
                 instance,
                 phase: Phase::Deregister,
                 ..
             } => {
-                let two = self.second_group;
                 let host = self.host(instance);
                 host.tagged = true;
-                if two && host.target == Target::Registered {
+                if host.second.is_some() && host.target == Target::Registered {
                     host.disturbed = true;
                     host.target = Target::Draining;
                 }
@@ -182,7 +185,7 @@ impl World {
                 instance,
                 phase: Phase::Register,
                 ..
-            } if self.second_group => self.host(instance).target = Target::Registered,
+            } if self.in_two(instance) => self.host(instance).target = Target::Registered,
             Step::Host {
                 instance,
                 phase: Phase::Swap,
@@ -208,18 +211,24 @@ impl World {
 
     /// How far this step may come before it is broken off.
     pub fn extents(&self, step: &Step) -> &'static [Extent] {
-        let registers = matches!(
-            step,
+        let registers_twice = match step {
             Step::Host {
+                instance,
                 phase: Phase::Register,
                 ..
-            }
-        );
-        if Self::has_half(step) || (self.second_group && registers) {
+            } => self.in_two(instance),
+            _ => false,
+        };
+        if Self::has_half(step) || registers_twice {
             &[Extent::None, Extent::Half, Extent::Whole]
         } else {
             &[Extent::None, Extent::Whole]
         }
+    }
+
+    fn in_two(&self, instance: &str) -> bool {
+        let host = self.hosts.get(instance);
+        host.is_some_and(|host| host.second.is_some())
     }
 
     /// Every combination of how far these steps may come.
@@ -279,11 +288,11 @@ impl World {
                 StepOutcome::done()
             }
             Step::RunBefore { instance } => self.run_before(instance),
-            Step::Suspend { .. } => self.suspend(release),
+            Step::Suspend { group } => self.suspend(release, group),
             Step::Silence => self.silence(release),
             Step::Renew => self.mute(),
             Step::Unsilence => self.unsilence(release),
-            Step::Resume { .. } => self.resume(release),
+            Step::Resume { group } => self.resume(release, group),
             Step::Sweep => self.sweep(release),
             Step::Watch | Step::Bake => self.look_at_watched(release),
             Step::Confirm => self.confirm(release),
@@ -339,7 +348,9 @@ impl World {
     }
 
     fn run_before(&mut self, instance: &str) -> StepOutcome {
-        if self.hosts.values().any(|host| host.disturbed) || self.group_tag.is_some() {
+        if self.hosts.values().any(|host| host.disturbed)
+            || self.groups.values().any(|group| group.tag.is_some())
+        {
             self.broken
                 .push("[before] ran after something was touched".to_owned());
         }
@@ -393,39 +404,40 @@ impl World {
         }
     }
 
-    fn suspend(&mut self, release: &Release) -> StepOutcome {
-        if self.is_held_by_other(release) {
+    fn suspend(&mut self, release: &Release, name: &str) -> StepOutcome {
+        let group = self.group(name);
+        if group.is_held_by_other(release) {
             return refused("carries another release's tag");
         }
-        self.group_tag = Some(release.request.id.to_string());
-        let before = self.suspended.len();
-        self.suspended.extend(ours(release));
-        if self.suspended.len() == before {
+        group.tag = Some(release.request.id.to_string());
+        let before = group.suspended.len();
+        group.suspended.extend(ours(release, name));
+        if group.suspended.len() == before {
             StepOutcome::already()
         } else {
             StepOutcome::done()
         }
     }
 
-    pub(super) fn is_held_by_other(&self, release: &Release) -> bool {
-        self.group_tag
-            .as_ref()
-            .is_some_and(|tag| *tag != release.request.id.to_string())
+    fn group(&mut self, name: &str) -> &mut Scaling {
+        self.groups.get_mut(name).unwrap()
     }
 
-    fn resume(&mut self, release: &Release) -> StepOutcome {
-        if self.is_held_by_other(release) {
+    fn resume(&mut self, release: &Release, name: &str) -> StepOutcome {
+        let bug = self.bug;
+        let group = self.group(name);
+        if group.is_held_by_other(release) {
             return StepOutcome::already();
         }
-        let all: Vec<String> = match self.bug {
-            Some(Bug::ResumesEverything) => self.suspended.iter().cloned().collect(),
-            Some(Bug::ForgetsOneProcess) => ours(release).skip(1).collect(),
-            _ => ours(release).collect(),
+        let all: Vec<String> = match bug {
+            Some(Bug::ResumesEverything) => group.suspended.iter().cloned().collect(),
+            Some(Bug::ForgetsOneProcess) => ours(release, name).skip(1).collect(),
+            _ => ours(release, name).collect(),
         };
         for process in all {
-            self.suspended.remove(&process);
+            group.suspended.remove(&process);
         }
-        self.group_tag = None;
+        group.tag = None;
         StepOutcome::done()
     }
 
@@ -531,7 +543,8 @@ impl World {
         let (mut hosts, mut adopted, mut awaited) = (Vec::new(), Vec::new(), None);
         for seen in self.snapshot().hosts {
             let known = release.everyone().any(|host| host.instance == seen.instance);
-            if known || !self.hosts[&seen.instance].member {
+            let is_member = self.hosts.get(&seen.instance).is_some_and(|host| host.member);
+            if known || !is_member {
                 continue;
             }
             if self.is_pending(&seen.instance) {
@@ -583,7 +596,9 @@ impl World {
             self.broken
                 .push(format!("{instance} is worked on after scaling was resumed"));
         }
+        // One that is mended alone, within the failure budget, may: the version is not given up.
         if direction == Direction::Back
+            && release.turned_back.is_some()
             && self.parameter.as_deref() == Some(VALUE)
             && !release.begun(&Step::Unpublish)
         {
@@ -618,18 +633,28 @@ impl World {
     }
 
     fn deregister(&mut self, release: &Release, instance: &str) -> StepOutcome {
-        let healthy = self.hosts.values().filter(|host| host.healthy()).count();
         let mut seen = release.clone();
         let left = release.hosts().filter(|host| !self.hosts[&host.instance].member);
         seen.gone.extend(left.map(|host| host.instance.clone()));
-        let floor = seen.floor(TARGET_GROUP) as usize;
-        if !ours(release).all(|process| self.suspended.contains(&process)) {
+        let at_floor = |target_group: &String| {
+            let serves = self.state_in(instance, target_group) == "healthy";
+            serves && self.healthy_in(target_group) <= seen.floor(target_group)
+        };
+        let at_floor = seen
+            .plan
+            .iter()
+            .flat_map(|plan| plan.target_groups.keys())
+            .any(at_floor);
+        let runs = |(name, group): (&String, &Scaling)| {
+            ours(release, name).any(|process| !group.suspended.contains(&process))
+        };
+        if self.groups.iter().any(runs) {
             self.broken
                 .push(format!("{instance} deregistered while processes run"));
         }
         let bug = self.bug;
         let host = self.host(instance);
-        if host.healthy() && healthy <= floor && bug != Some(Bug::IgnoresTheFloor) {
+        if host.healthy() && at_floor && bug != Some(Bug::IgnoresTheFloor) {
             return StepOutcome::Transient {
                 failure: Failure::new("the floor must be kept"),
             };
@@ -782,7 +807,7 @@ impl World {
 }
 
 /// An instance whose boot script started this release.
-fn booted_host(release: &Release, restart: RestartPolicy) -> Host {
+fn booted_host(release: &Release, restart: RestartPolicy, like: &Host) -> Host {
     let container = Container {
         running: true,
         restart,
@@ -792,7 +817,7 @@ fn booted_host(release: &Release, restart: RestartPolicy) -> Host {
         old: None,
         new: Some(container),
         named: Some(Which::New),
-        ..fresh_host()
+        ..like.clone()
     }
 }
 fn wanted(release: &Release) -> WantedPlan {
@@ -821,11 +846,12 @@ fn ran_before(planned: &HostPlan) -> bool {
     planned.told_before.is_some() || planned.before.as_ref().is_some_and(|before| before.running)
 }
 
-/// The processes that this release suspends.
-fn ours(release: &Release) -> impl Iterator<Item = String> {
+/// The processes of a group that this release suspends.
+fn ours<'r>(release: &'r Release, name: &str) -> impl Iterator<Item = String> + use<'r> {
     let groups = &release.plan.as_ref().unwrap().groups;
-    groups
-        .iter()
+    let group = groups.iter().find(|group| group.name == name);
+    group
+        .into_iter()
         .flat_map(|group| &group.suspend)
         .map(|process| process.as_str().to_owned())
 }

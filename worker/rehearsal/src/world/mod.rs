@@ -2,9 +2,11 @@
 //! confirms, and may be repeated. Faults stand in for AWS, Docker and SSH on a bad day.
 
 mod effects;
+mod fiction;
 mod seen;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use crate::bug::Bug;
 use drawgate_rollout::definition::{
@@ -13,7 +15,9 @@ use drawgate_rollout::definition::{
     RestartPolicy, RollPolicy, ServiceDefinition, SilenceBy, Surroundings, Swap, VerifyDefinition,
     VersionDefinition,
 };
-use drawgate_rollout::{BESIDE_WORKER, ScheduledAction, Step};
+use drawgate_rollout::{
+    BESIDE_WORKER, FleetSnapshot, GroupSnapshot, HostSnapshot, HostView, Release, Step, WantedSnapshot,
+};
 use drawgate_schemas::{Digest, Direction, ReleaseRequest};
 use jiff::Timestamp;
 use serde_json::json;
@@ -303,10 +307,10 @@ pub struct Other {
 pub struct World {
     /// Every instance.
     pub hosts: BTreeMap<String, Host>,
-    /// Processes of the group that are suspended.
-    pub suspended: BTreeSet<String>,
-    /// The release whose tag the group carries.
-    pub group_tag: Option<String>,
+    /// The fleet as it was at first. Instances that are in it and not among `hosts` are none of the service's.
+    pub fleet: Arc<FleetSnapshot>,
+    /// Its Auto Scaling groups.
+    pub groups: BTreeMap<String, Scaling>,
     /// Alarms, and whether their actions are on.
     pub alarms: BTreeMap<String, bool>,
     /// Alarms that carry the release's tag.
@@ -333,12 +337,6 @@ pub struct World {
     pub noted: Option<(BTreeSet<String>, usize)>,
     /// Faults yet to come: how often, for which step.
     pub faults: Vec<(Step, Fault, usize)>,
-    /// Whether there is a second target group.
-    pub second_group: bool,
-    /// Whether the zones of the target group are told apart.
-    pub zonal: bool,
-    /// Scheduled actions of the group.
-    pub scheduled: Vec<ScheduledAction>,
     /// Members that join when that step is performed.
     pub arrivals: Vec<(Step, String)>,
     /// Members that are terminated when that step is performed.
@@ -392,13 +390,53 @@ pub fn fresh_host() -> Host {
     }
 }
 
-/// Instances with an odd number are in one zone, those with an even one in the other.
-pub fn zone(instance: &str) -> &'static str {
-    let n: usize = instance.trim_start_matches("i-").parse().unwrap_or(0);
-    if n.is_multiple_of(2) {
-        "eu-west-1b"
-    } else {
-        "eu-west-1a"
+/// An Auto Scaling group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Scaling {
+    /// Its processes that are suspended.
+    pub suspended: BTreeSet<String>,
+    /// The release whose tag it carries.
+    pub tag: Option<String>,
+}
+
+impl Scaling {
+    fn is_held_by_other(&self, release: &Release) -> bool {
+        let tag = self.tag.as_ref();
+        tag.is_some_and(|tag| *tag != release.request.id.to_string())
+    }
+}
+
+/// Whether an instance is rolled: it runs, and is in service where its group knows it.
+fn is_rolled(fleet: &FleetSnapshot, host: &HostSnapshot) -> bool {
+    let mut members = fleet.groups.iter().flat_map(|group| &group.members);
+    let member = members.find(|member| member.instance == host.instance);
+    host.state == "running" && member.is_none_or(|member| member.lifecycle == "InService")
+}
+
+/// An instance as it was seen.
+fn copy_of(host: &HostSnapshot) -> Host {
+    let old = match &host.view {
+        HostView::Reached { container, .. } => container.as_ref().map(|container| Container {
+            running: container.running,
+            restart: container.restart,
+            labels: container.labels.clone(),
+        }),
+        _ => Some(old_container()),
+    };
+    let state = |state: &str| match state {
+        "draining" => Target::Draining,
+        _ => Target::Registered,
+    };
+    let mut targets = host.targets.iter().map(|target| state(&target.state));
+    Host {
+        target: targets.next().unwrap_or(Target::Absent),
+        second: targets.next(),
+        sick: host.targets.iter().any(|target| target.state == "unhealthy"),
+        // Else every rehearsal of a release that is to mend it would fail.
+        healed_by_new: true,
+        named: old.as_ref().map(|_| Which::Old),
+        old,
+        ..fresh_host()
     }
 }
 
@@ -413,16 +451,42 @@ impl World {
         let mut definition = definition();
         definition.roll.max_unavailable = max_unavailable.into();
         definition.roll.allow_outage = n <= max_unavailable as usize;
+        let mut world = Self::of(definition, fiction::fleet(n));
+        world.alarms = BTreeMap::from([(ALARM.to_owned(), true)]);
+        world
+    }
+
+    /// A copy of a fleet as it was seen.
+    pub fn of(definition: ServiceDefinition, fleet: FleetSnapshot) -> Self {
+        let rolled = fleet.hosts.iter().filter(|host| is_rolled(&fleet, host));
+        let scaling = |group: &GroupSnapshot| {
+            let scaling = Scaling {
+                suspended: group.suspended.clone(),
+                tag: group.suspension_tag.clone(),
+            };
+            (group.name.clone(), scaling)
+        };
+        let alarms = fleet.alarms.iter().chain(&fleet.watched);
+        let firing = alarms.clone().filter(|alarm| alarm.state == "ALARM");
+        let parameter = match &fleet.wanted {
+            Some(WantedSnapshot::Read(wanted)) => wanted.before.clone(),
+            _ => None,
+        };
         Self {
-            hosts: (1..=n).map(|n| (id(n), fresh_host())).collect(),
-            suspended: BTreeSet::new(),
-            group_tag: None,
-            alarms: BTreeMap::from([(ALARM.to_owned(), true)]),
+            hosts: rolled
+                .map(|host| (host.instance.clone(), copy_of(host)))
+                .collect(),
+            groups: fleet.groups.iter().map(scaling).collect(),
+            firing: firing.map(|alarm| alarm.name.clone()).collect(),
+            alarms: alarms
+                .map(|alarm| (alarm.name.clone(), alarm.actions_enabled))
+                .collect(),
+            parameter,
+            fleet: Arc::new(fleet),
             alarm_tags: BTreeSet::new(),
             switched_off: Vec::new(),
             muted_until: None,
             now: crate::sim::start(),
-            firing: BTreeSet::new(),
             fires: Vec::new(),
             definition,
             locked: BTreeSet::new(),
@@ -430,13 +494,9 @@ impl World {
             frees: 0,
             noted: None,
             faults: Vec::new(),
-            second_group: false,
-            zonal: false,
-            scheduled: Vec::new(),
             arrivals: Vec::new(),
             departures: Vec::new(),
             tenant: None,
-            parameter: None,
             boots: false,
             pending: BTreeMap::new(),
             one_off: None,
@@ -462,6 +522,9 @@ impl World {
             secrets: BTreeMap::new(),
             timeout_ms: 60_000,
         });
+        for host in &mut self.fleet_mut().hosts {
+            host.view = fiction::answered();
+        }
         self
     }
 
@@ -473,18 +536,13 @@ impl World {
         if let Swap::Command(command) = &mut world.definition.swap {
             command.place = CommandPlace::Worker(Surroundings::default());
         }
-        let host = Host {
-            target: Target::Absent,
-            ..fresh_host()
-        };
-        world.hosts = [(BESIDE_WORKER.to_owned(), host)].into();
-        world
+        Self::of(world.definition, fiction::beside_worker())
     }
 
     /// People have suspended a process of the group, and switched an alarm off.
     #[must_use]
     pub fn by_people(mut self) -> Self {
-        self.suspended.insert("ScheduledActions".to_owned());
+        self.suspend_by_hand("ScheduledActions");
         self.alarms.insert("web-latency".to_owned(), false);
         self
     }
@@ -499,6 +557,36 @@ impl World {
         self
     }
 
+    /// The fleet as it was at first, to be changed.
+    pub fn fleet_mut(&mut self) -> &mut FleetSnapshot {
+        Arc::make_mut(&mut self.fleet)
+    }
+
+    /// A person suspends a process of every group.
+    pub fn suspend_by_hand(&mut self, process: &str) {
+        for group in self.groups.values_mut() {
+            group.suspended.insert(process.to_owned());
+        }
+    }
+
+    /// Processes that are suspended in some group.
+    pub fn suspended(&self) -> BTreeSet<&str> {
+        let all = self.groups.values().flat_map(|group| &group.suspended);
+        all.map(String::as_str).collect()
+    }
+
+    /// How an instance is that joins.
+    pub fn newcomer(&self) -> Host {
+        let mut like = self
+            .fleet
+            .hosts
+            .iter()
+            .filter(|host| is_rolled(&self.fleet, host));
+        let mut host = like.next().map_or_else(fresh_host, copy_of);
+        host.sick = false;
+        host
+    }
+
     /// Whether scaling was resumed.
     pub(crate) fn has_resumed(&self) -> bool {
         let mut performed = self.performed.iter();
@@ -508,7 +596,7 @@ impl World {
     /// Every instance is in a second target group too.
     #[must_use]
     pub fn in_two_groups(mut self) -> Self {
-        self.second_group = true;
+        fiction::in_two_groups(self.fleet_mut());
         for host in self.hosts.values_mut() {
             host.second = Some(host.target);
         }
@@ -600,9 +688,11 @@ impl World {
 
     /// Another release has the group: its tag is on it, it has suspended processes, and one of its hosts is draining.
     pub fn with_other(mut self, outlasts: usize) -> Self {
-        self.group_tag = Some("another-release".to_owned());
-        self.suspended
-            .extend(["HealthCheck".to_owned(), "AZRebalance".to_owned()]);
+        for group in self.groups.values_mut() {
+            group.tag = Some("another-release".to_owned());
+        }
+        self.suspend_by_hand("HealthCheck");
+        self.suspend_by_hand("AZRebalance");
         self.other = Some(Other {
             outlasts,
             is_about_to_end: false,

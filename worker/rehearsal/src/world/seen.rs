@@ -1,12 +1,11 @@
-//! What the fleet looks like to whoever asks.
+//! What the fleet looks like to whoever asks: as it was, but for what has changed since.
 
 use std::collections::BTreeMap;
 
 use drawgate_rollout::{
-    AlarmSnapshot, ContainerSnapshot, Evidence, FleetSnapshot, GroupSnapshot, HostPlan, HostSnapshot,
-    HostView, ImageSnapshot, LABEL_RELEASE, MemberSnapshot, Observation, ObservedGroup, ObservedHost,
-    ObservedParameter, ObservedTarget, Plan, Release, StepOutcome, Stranger, TargetGroupSnapshot,
-    TargetSnapshot, WantedPlan, WantedSnapshot,
+    AlarmSnapshot, ContainerSnapshot, Evidence, FleetSnapshot, HostPlan, HostSnapshot, HostView,
+    LABEL_RELEASE, MemberSnapshot, Observation, ObservedGroup, ObservedHost, ObservedParameter,
+    ObservedTarget, Plan, Release, StepOutcome, Stranger,
 };
 
 use super::effects::done;
@@ -21,35 +20,58 @@ impl World {
                 prefix.map_or(*name == pattern, |prefix| name.starts_with(prefix))
             })
         };
-        let snapshot = |name: &String| AlarmSnapshot {
-            name: name.clone(),
+        self.alarms
+            .keys()
+            .filter(named)
+            .map(|name| self.alarm_snapshot(name))
+            .collect()
+    }
+
+    /// The first alarm of the watch list.
+    pub fn watched_alarm(&self) -> Option<String> {
+        let watched = self.alarm_snapshots(&self.definition.alarms.watch);
+        watched.into_iter().next().map(|alarm| alarm.name)
+    }
+
+    fn alarm_snapshot(&self, name: &str) -> AlarmSnapshot {
+        let mut known = self.fleet.alarms.iter().chain(&self.fleet.watched);
+        let known = known.find(|alarm| alarm.name == name).cloned();
+        let mut seen = known.unwrap_or_else(|| AlarmSnapshot {
+            name: name.to_owned(),
             arn: format!("arn:alarm:{name}"),
-            actions_enabled: self.alarms[name],
+            actions_enabled: true,
             scales_only: false,
-            state: if self.firing.contains(name) { "ALARM" } else { "OK" }.to_owned(),
+            state: "OK".to_owned(),
             since: None,
-        };
-        self.alarms.keys().filter(named).map(snapshot).collect()
+        });
+        seen.actions_enabled = self.alarms[name];
+        if self.firing.contains(name) {
+            "ALARM".clone_into(&mut seen.state);
+        }
+        seen
     }
 
     pub(super) fn confirm(&self, release: &Release) -> StepOutcome {
         let plan = release.plan.as_ref().unwrap();
-        let group = ObservedGroup {
-            suspended: self.suspended.clone(),
-            held_by_us: self.group_tag.is_some() && !self.is_held_by_other(release),
-            held_by_other: self.is_held_by_other(release),
+        let observed = |(name, group): (&String, &Scaling)| {
+            let observed = ObservedGroup {
+                suspended: group.suspended.clone(),
+                held_by_us: group.tag.is_some() && !group.is_held_by_other(release),
+                held_by_other: group.is_held_by_other(release),
+            };
+            (name.clone(), observed)
         };
         let members = release
             .everyone()
             .filter(|host| !release.gone.contains(&host.instance));
         let observation = Observation {
             tag_digest: Some(digest('d')),
-            groups: BTreeMap::from([(GROUP.to_owned(), group)]),
+            groups: self.groups.iter().map(observed).collect(),
             alarms: self.alarms.clone(),
             held_alarms: self.alarm_tags.clone(),
             mute_rules: self.muted_until.iter().map(|_| "rule".to_owned()).collect(),
             hosts: members
-                .map(|host| (host.instance.clone(), self.observe(plan, host)))
+                .map(|host| (host.instance.clone(), self.observe(release, plan, host)))
                 .collect(),
             wanted: plan.wanted.as_ref().map(|_| ObservedParameter {
                 value: self.parameter.clone(),
@@ -86,17 +108,17 @@ impl World {
         seen.collect()
     }
 
-    fn observe(&self, plan: &Plan, planned: &HostPlan) -> ObservedHost {
+    fn observe(&self, release: &Release, plan: &Plan, planned: &HostPlan) -> ObservedHost {
         let host = &self.hosts[&planned.instance];
         let named = host.named();
         ObservedHost {
             member: host.member,
-            version: told(host),
+            version: self.told(release, &planned.instance),
             still: None,
-            container: named.map(|(which, _)| container_id(&planned.instance, which)),
-            image: named.map(|(which, _)| match which {
-                Which::Old => OLD_IMAGE.to_owned(),
-                Which::New => plan.pinned(),
+            container: named.map(|(which, _)| self.container_id(&planned.instance, which)),
+            image: named.and_then(|(which, _)| match which {
+                Which::Old => Some(self.container_before(&planned.instance)?.image.clone()),
+                Which::New => Some(plan.pinned()),
             }),
             running: named.is_some_and(|(_, container)| container.running),
             release: named.and_then(|(_, container)| container.labels.get(LABEL_RELEASE).cloned()),
@@ -106,7 +128,7 @@ impl World {
                 .map(|target| ObservedTarget {
                     target_group: target.target_group.clone(),
                     port: target.port,
-                    state: state_in(host, &target.target_group).to_owned(),
+                    state: self.state_in(&planned.instance, &target.target_group),
                 })
                 .collect(),
             unseen: None,
@@ -115,155 +137,191 @@ impl World {
 
     /// The fleet as `Inspect` sees it.
     pub fn snapshot(&self) -> FleetSnapshot {
-        let mut snapshot = self.snapshot_of_hosts();
-        for seen in snapshot
-            .hosts
-            .iter_mut()
-            .filter(|_| self.definition.command().is_some())
-        {
-            seen.view = HostView::Answered {
-                version: told(&self.hosts[&seen.instance]),
-                untold: None,
+        let mut seen = self.fleet.as_ref().clone();
+        for group in &mut seen.groups {
+            let Some(scaling) = self.groups.get(&group.name) else {
+                continue;
             };
-        }
-        if self.definition.is_beside_worker() {
-            snapshot.groups.clear();
-            snapshot.target_groups.clear();
-            for seen in &mut snapshot.hosts {
-                seen.targets.clear();
-                seen.group = None;
+            group.suspended.clone_from(&scaling.suspended);
+            group.suspension_tag.clone_from(&scaling.tag);
+            let left = |member: &MemberSnapshot| {
+                let host = self.hosts.get(&member.instance);
+                host.is_some_and(|host| !host.member)
+            };
+            for member in group.members.iter_mut().filter(|member| left(member)) {
+                "Terminating".clone_into(&mut member.lifecycle);
             }
         }
-        snapshot
-    }
-
-    fn arns(&self) -> impl Iterator<Item = &'static str> {
-        arns(self.second_group)
-    }
-
-    fn target_group(&self, arn: &str) -> TargetGroupSnapshot {
-        let healthy = self
+        let joined = self
             .hosts
-            .values()
-            .filter(|host| state_in(host, arn) == "healthy")
-            .count();
-        TargetGroupSnapshot {
-            arn: arn.to_owned(),
-            name: if arn == TARGET_GROUP { "web" } else { "admin" }.to_owned(),
-            deregistration_delay_s: 30,
-            health_check_interval_s: 5,
-            healthy_threshold: 2,
-            healthy: u32::try_from(healthy).unwrap(),
-            zonal: self.zonal,
-            slow_start_s: 0,
-            keeps_connections: false,
+            .iter()
+            .filter(|(instance, _)| !self.was_there(instance));
+        for (instance, host) in joined {
+            let lifecycle = if host.member { "InService" } else { "Terminating" };
+            seen.groups.iter_mut().take(1).for_each(|group| {
+                group.members.push(MemberSnapshot {
+                    instance: instance.clone(),
+                    lifecycle: lifecycle.to_owned(),
+                });
+            });
+            seen.hosts.extend(self.kin(instance));
+        }
+        for host in &mut seen.hosts {
+            self.see_host(host);
+        }
+        for group in &mut seen.target_groups {
+            group.healthy = self.healthy_in(&group.arn);
+        }
+        seen.alarms = self.alarm_snapshots(&self.definition.alarms.silence);
+        seen.watched = self.alarm_snapshots(&self.definition.alarms.watch);
+        let parameter = self.definition.wanted_parameter.as_ref();
+        seen.wanted = parameter.map(|parameter| fiction::wanted(parameter, self.parameter.as_deref()));
+        seen
+    }
+
+    fn see_host(&self, seen: &mut HostSnapshot) {
+        let Some(host) = self.hosts.get(&seen.instance) else {
+            return;
+        };
+        for target in &mut seen.targets {
+            target.state = self.state_in(&seen.instance, &target.target_group);
+        }
+        let id = host
+            .named()
+            .map(|(which, _)| self.container_id(&seen.instance, which));
+        if let HostView::Reached { container, .. } = &mut seen.view {
+            *container = host.named().and_then(|(_, named)| {
+                Some(ContainerSnapshot {
+                    id: id?,
+                    running: named.running,
+                    restart: named.restart,
+                    labels: named.labels.clone(),
+                    ..self.container_before(&seen.instance)?.clone()
+                })
+            });
         }
     }
 
-    fn snapshot_of_hosts(&self) -> FleetSnapshot {
-        let lifecycle = |host: &Host| if host.member { "InService" } else { "Terminating" };
-        FleetSnapshot {
-            groups: vec![GroupSnapshot {
-                name: GROUP.to_owned(),
-                suspended: self.suspended.clone(),
-                suspension_tag: self.group_tag.clone(),
-                scheduled: self.scheduled.clone(),
-                members: self
-                    .hosts
-                    .iter()
-                    .map(|(instance, host)| MemberSnapshot {
-                        instance: instance.clone(),
-                        lifecycle: lifecycle(host).to_owned(),
-                    })
-                    .collect(),
-                ..GroupSnapshot::default()
-            }],
-            hosts: self
-                .hosts
-                .iter()
-                .map(|(instance, host)| host_snapshot(instance, host))
-                .collect(),
-            target_groups: self.arns().map(|arn| self.target_group(arn)).collect(),
-            alarms: self.alarm_snapshots(&self.definition.alarms.silence),
-            watched: self.alarm_snapshots(&self.definition.alarms.watch),
-            at: crate::sim::start(),
-            image: ImageSnapshot::default(),
-            secrets: BTreeMap::new(),
-            wanted: self.definition.wanted_parameter.as_ref().map(|parameter| {
-                WantedSnapshot::Read(Box::new(WantedPlan {
-                    parameter: parameter.clone(),
-                    before: self.parameter.clone(),
-                    version_before: self.parameter.clone(),
-                    placeholder: "nothing".to_owned(),
-                    value: VALUE.to_owned(),
-                }))
-            }),
-            unknown_host_keys: None,
+    fn was_there(&self, instance: &str) -> bool {
+        self.fleet.hosts.iter().any(|host| host.instance == instance)
+    }
+
+    /// How an instance was at first; one that joined is like the first of the others.
+    fn kin(&self, instance: &str) -> Option<HostSnapshot> {
+        let mut hosts = self.fleet.hosts.iter();
+        if let Some(host) = hosts.clone().find(|host| host.instance == instance) {
+            return Some(host.clone());
+        }
+        let mut host = hosts
+            .find(|host| self.hosts.contains_key(&host.instance))?
+            .clone();
+        for target in host
+            .targets
+            .iter_mut()
+            .filter(|target| target.id == host.instance)
+        {
+            instance.clone_into(&mut target.id);
+        }
+        instance.clone_into(&mut host.instance);
+        host.zone = self.zone(instance);
+        Some(host)
+    }
+
+    fn seen_first(&self, instance: &str) -> Option<&HostSnapshot> {
+        let mut hosts = self.fleet.hosts.iter();
+        let itself = hosts.clone().find(|host| host.instance == instance);
+        itself.or_else(|| hosts.find(|host| self.hosts.contains_key(&host.instance)))
+    }
+
+    /// The zone of an instance. Of those that join, the ones with an even number are in the second.
+    pub fn zone(&self, instance: &str) -> String {
+        let known = self.fleet.hosts.iter().find(|host| host.instance == instance);
+        let even = instance
+            .trim_start_matches("i-")
+            .parse()
+            .is_ok_and(|n: usize| n.is_multiple_of(2));
+        let first = self
+            .fleet
+            .hosts
+            .get(usize::from(even))
+            .or(self.fleet.hosts.first());
+        known.or(first).map(|host| host.zone.clone()).unwrap_or_default()
+    }
+
+    fn container_before(&self, instance: &str) -> Option<&ContainerSnapshot> {
+        match &self.seen_first(instance)?.view {
+            HostView::Reached { container, .. } => container.as_ref(),
+            _ => None,
         }
     }
-}
 
-fn host_snapshot(instance: &str, host: &Host) -> HostSnapshot {
-    let container = host.named().map(|(which, container)| ContainerSnapshot {
-        id: container_id(instance, which),
-        image: OLD_IMAGE.to_owned(),
-        digest: None,
-        running: container.running,
-        restart: container.restart,
-        restarts: 0,
-        auto_remove: false,
-        labels: container.labels.clone(),
-    });
-    HostSnapshot {
-        instance: instance.to_owned(),
-        state: "running".to_owned(),
-        address: "10.0.0.1".to_owned(),
-        zone: zone(instance).to_owned(),
-        group: Some(GROUP.to_owned()),
-        targets: arns(host.second.is_some())
-            .map(|arn| TargetSnapshot {
-                target_group: arn.to_owned(),
-                id: instance.to_owned(),
-                port: 8080,
-                zone: None,
-                state: state_in(host, arn).to_owned(),
-            })
-            .collect(),
-        view: HostView::Reached {
-            engine: "28.0".to_owned(),
-            disk_free_bytes: Some(10 << 30),
-            container,
-            ports_held: BTreeMap::new(),
-            beside: Box::default(),
-        },
+    fn container_id(&self, instance: &str, which: Which) -> String {
+        let known = self
+            .was_there(instance)
+            .then(|| self.container_before(instance))
+            .flatten();
+        match (which, known) {
+            (Which::Old, Some(container)) => container.id.clone(),
+            _ => format!("{instance}-{which:?}"),
+        }
     }
-}
 
-fn arns(two: bool) -> impl Iterator<Item = &'static str> {
-    std::iter::once(TARGET_GROUP).chain(two.then_some(SECOND_GROUP))
-}
-
-fn state_in(host: &Host, target_group: &str) -> &'static str {
-    let target = match target_group {
-        SECOND_GROUP => host.second.unwrap_or(Target::Absent),
-        _ => host.target,
-    };
-    match target {
-        Target::Absent => "absent",
-        Target::Draining => "draining",
-        Target::Registered if host.is_well() => "healthy",
-        Target::Registered => "unhealthy",
+    /// What the service's own program says that runs.
+    pub(super) fn told(&self, release: &Release, instance: &str) -> Option<String> {
+        let (which, _) = self.hosts.get(instance)?.named()?;
+        match which {
+            Which::Old => self.seen_first(instance)?.told().map(str::to_owned),
+            Which::New => Some(release.request.version_name()),
+        }
     }
-}
 
-pub(super) fn told(host: &Host) -> Option<String> {
-    let (which, _) = host.named()?;
-    Some(match which {
-        Which::Old => "main-41".to_owned(),
-        Which::New => "main-42".to_owned(),
-    })
-}
+    /// The state of a host's target in a target group, as the API writes it.
+    pub fn state_in(&self, instance: &str, target_group: &str) -> String {
+        let (Some(host), Some(seen)) = (self.hosts.get(instance), self.seen_first(instance)) else {
+            return "absent".to_owned();
+        };
+        let mut targets = seen.targets.iter();
+        let Some(place) = targets.position(|target| target.target_group == target_group) else {
+            return "absent".to_owned();
+        };
+        let target = if place == 0 {
+            Some(host.target)
+        } else {
+            host.second
+        };
+        let state = match target.unwrap_or(Target::Absent) {
+            Target::Absent => "absent",
+            Target::Draining => "draining",
+            // Registered where no listener or no zone sends it anything.
+            Target::Registered if seen.targets[place].state == "unused" => "unused",
+            Target::Registered if host.is_well() => "healthy",
+            Target::Registered => "unhealthy",
+        };
+        state.to_owned()
+    }
 
-pub(super) fn container_id(instance: &str, which: Which) -> String {
-    format!("{instance}-{which:?}")
+    /// Healthy targets of a target group, with those of others.
+    pub fn healthy_in(&self, target_group: &str) -> u32 {
+        let group = self
+            .fleet
+            .target_groups
+            .iter()
+            .find(|group| group.arn == target_group);
+        let ours = |host: &&HostSnapshot| self.hosts.contains_key(&host.instance);
+        let before = self
+            .fleet
+            .hosts
+            .iter()
+            .filter(ours)
+            .flat_map(|host| &host.targets);
+        let before = before.filter(|target| target.target_group == target_group && target.state == "healthy");
+        let others = group
+            .map_or(0, |group| group.healthy as usize)
+            .saturating_sub(before.count());
+        let now = self
+            .hosts
+            .keys()
+            .filter(|instance| self.state_in(instance, target_group) == "healthy");
+        u32::try_from(others + now.count()).unwrap_or(u32::MAX)
+    }
 }

@@ -1,7 +1,7 @@
 //! The search with one thing that comes between; `make explore` is the same with two.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
-use drawgate_rehearsal::explore::{explore, fleets, replay};
+use drawgate_rehearsal::explore::{Between, Violation, explore, fleets, replay, swarm};
 use drawgate_rehearsal::{Bug, World};
 
 /// One thing between, anywhere in the roll of any of the fleets: the numbers change when what can happen changes.
@@ -49,4 +49,33 @@ fn a_violation_is_replayed_as_it_was_found() {
     assert!(sim.journal.len() > 20 && sim.release.ended.is_some());
     let (_, sound) = replay(&world, &found.between, None);
     assert_eq!(sound, Ok(()));
+}
+
+/// Larger fleets with many things between. `DRAWGATE_SWARM_SEED` has a run again; `make explore` makes thousands.
+#[test]
+fn by_chance_nothing_is_left_half_way_either() {
+    let asked = std::env::var("DRAWGATE_SWARM_SEED").ok();
+    let asked: Option<u64> = asked.and_then(|seed| seed.parse().ok());
+    let now = std::time::UNIX_EPOCH.elapsed().unwrap().as_secs();
+    let seed = asked.unwrap_or(now);
+    for seed in seed..seed + 300 {
+        if let Err(violation) = swarm::run(seed, None) {
+            let Violation { what, between } = *violation;
+            panic!("DRAWGATE_SWARM_SEED={seed}: {what} after {between:?}");
+        }
+    }
+}
+
+/// A mistake that shows by itself needs nothing between; one that shows in a pause needs that one.
+#[test]
+fn what_does_not_matter_is_left_out_of_what_chance_finds() {
+    let found = |bug| {
+        (1..200)
+            .find_map(|seed| swarm::run(seed, Some(bug)).err())
+            .unwrap()
+    };
+    assert_eq!(found(Bug::ResumesEverything).between, []);
+    let paused = found(Bug::WorksWhilePaused).between;
+    let pause = matches!(paused.as_slice(), [(_, Between::Paused | Between::PausedForEver)]);
+    assert!(pause, "{paused:?}");
 }

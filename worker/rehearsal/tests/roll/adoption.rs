@@ -243,7 +243,7 @@ fn trap_10_one_that_stays_pending_is_waited_for_no_longer_than_its_time_and_name
     let sim = Sim::new(world).finish();
     // The fleet is good and stays so, and so is the other one that joined; scaling runs again.
     assert_eq!(sim.outcome(), Outcome::NeedsOperator);
-    assert!(sim.release.turned_back.is_none() && sim.world.suspended.is_empty());
+    assert!(sim.release.turned_back.is_none() && sim.world.suspended().is_empty());
     for n in [1, 2, 8] {
         assert!(
             sim.world.hosts[&id(n)]

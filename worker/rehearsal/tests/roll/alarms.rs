@@ -1,11 +1,13 @@
 //! Alarms: what fires at the start, on the way, in the bake, and on the way back.
 
 use drawgate_rollout::definition::AlarmDefinition;
-use drawgate_rollout::{Evidence, Phase, Plan, Record, Release, Step, StepOutcome, WatchPlan, limits};
+use drawgate_rollout::{
+    Evidence, Failure, Phase, Plan, Record, Release, Step, StepOutcome, WatchPlan, limits,
+};
 use drawgate_schemas::{Event, Outcome};
 
 use crate::crash::explore;
-use crate::driver::{Sim, start};
+use crate::driver::{Next, Sim, start};
 use crate::world::{ALARM, Extent, Fault, World, id};
 use crate::{PHASES, back, forward, forward_steps, resume, suspend};
 
@@ -445,4 +447,29 @@ fn trap_30_an_alarm_that_somebody_switches_off_in_mid_roll_stays_off() {
         let note = "alarm actions switched off by somebody else, and left so: web-5xx";
         assert!(notes.contains(&note.to_owned()), "{notes:?}");
     }
+}
+
+/// Found by chance: the bake has had the last look, so that nothing waits for another one.
+#[test]
+fn a_watch_that_breaks_off_as_the_bake_ends_holds_nothing_up() {
+    let mut sim = Sim::new(World::new(2, 1).watched(BAKE_MS));
+    let mut broken_off = false;
+    loop {
+        match sim.go().unwrap() {
+            Next::Ended => break,
+            Next::Lands(index) if sim.flights[index].1 == Step::Bake && !broken_off => {
+                broken_off = true;
+                let watch = sim.flights.iter().position(|(_, step)| *step == Step::Watch);
+                let unknown = StepOutcome::Unknown {
+                    failure: Failure::new("no answer in time"),
+                };
+                sim.land_as(watch.unwrap(), |_, _, _| unknown).unwrap();
+            }
+            Next::Lands(index) => sim.land(index).unwrap(),
+            Next::Recorded | Next::Slept => {}
+        }
+    }
+    sim.check_end().unwrap();
+    assert!(broken_off);
+    assert_eq!(sim.outcome(), Outcome::Succeeded);
 }

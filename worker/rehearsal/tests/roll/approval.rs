@@ -171,7 +171,7 @@ fn what_the_files_ask_for_by_now_is_asked_for_at_the_start() {
         sim.ended().summary
     );
     let people: BTreeSet<String> = approval(1).people;
-    assert!(people.contains("anna") && sim.world.suspended.is_empty());
+    assert!(people.contains("anna") && sim.world.suspended().is_empty());
 }
 
 #[test]

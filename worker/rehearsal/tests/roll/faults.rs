@@ -211,7 +211,10 @@ fn each_step_back_that_never_succeeds_is_told_and_all_else_is_restored() {
         assert_eq!(sim.outcome(), expected, "{step}");
         assert_eq!(sim.attempts(&step), limits::RESTORE_REFUSALS as usize, "{step}");
         if step != resume() {
-            assert!(sim.world.suspended.is_empty(), "{step}: scaling stays suspended");
+            assert!(
+                sim.world.suspended().is_empty(),
+                "{step}: scaling stays suspended"
+            );
         }
         if step != Step::Unsilence {
             assert!(
@@ -240,7 +243,7 @@ fn a_host_that_cannot_go_back_is_named_and_the_others_go_back_as_far_as_the_floo
     for n in 1..=3 {
         assert_eq!(sim.world.hosts[&id(n)].old, sim.before.hosts[&id(n)].old);
     }
-    assert!(sim.world.suspended.is_empty());
+    assert!(sim.world.suspended().is_empty());
 }
 
 #[test]
@@ -346,7 +349,7 @@ fn patience_on_the_way_back_outlasts_an_outage_of_ten_minutes() {
 fn resume_refused_for_ever_needs_an_operator_and_says_what_to_run() {
     for on_the_way in [None, Some(forward(2, Phase::Verify))] {
         let mut world = World::new(2, 1).with(resume(), Fault::Refused, ALWAYS);
-        world.suspended.insert("Terminate".to_owned());
+        world.suspend_by_hand("Terminate");
         if let Some(step) = on_the_way {
             world = world.with(step, Fault::Refused, ALWAYS);
         }
@@ -367,7 +370,7 @@ fn resume_refused_for_ever_needs_an_operator_and_says_what_to_run() {
 fn a_suspension_tag_left_behind_needs_an_operator() {
     // It would refuse the next release of this group. The processes are resumed, the tag cannot be deleted.
     let sim = Sim::new(World::new(2, 1).with(resume(), Fault::RefusedHalf, ALWAYS)).finish();
-    assert!(sim.world.suspended.is_empty());
+    assert!(sim.world.suspended().is_empty());
     assert_eq!(sim.outcome(), Outcome::NeedsOperator);
     let left = &sim.ended().receipt.as_ref().unwrap().left_over;
     assert_eq!(
@@ -389,7 +392,7 @@ fn confirm_that_fails_needs_an_operator() {
             left[0].starts_with("the result could not be looked at: aws autoscaling describe"),
             "{left:?}"
         );
-        assert!(sim.world.suspended.is_empty() && sim.world.group_tag.is_none());
+        assert!(sim.world.suspended().is_empty() && sim.world.groups[GROUP].tag.is_none());
     }
 }
 
@@ -408,4 +411,23 @@ fn what_cannot_be_retired_stops_nothing() {
     let retire = Step::Retire { instance: id(1) };
     let sim = Sim::new(World::new(2, 1).with(retire, Fault::Refused, ALWAYS)).finish();
     assert_eq!(sim.outcome(), Outcome::Succeeded);
+}
+
+/// Found by chance: while one host could not go back, the others had no place to be out. When it is gone there is one, but
+/// scaling runs by then: they stay as they are, and the receipt names them.
+#[test]
+fn no_host_is_begun_once_scaling_runs_again() {
+    let world = World::new(3, 1)
+        .with(forward(2, Phase::Verify), Fault::Refused, 1)
+        .with(back(2, Phase::Swap), Fault::Refused, ALWAYS)
+        .with_departure(Step::Unsilence, &id(2));
+    let sim = Sim::new(world).finish();
+    assert_eq!(sim.outcome(), Outcome::NeedsOperator);
+    let receipt = sim.ended().receipt.clone().unwrap();
+    assert!(
+        receipt.left_over.iter().any(|line| line.contains(&id(1))),
+        "{:?}",
+        receipt.left_over
+    );
+    assert_eq!(sim.attempts(&back(1, Phase::Deregister)), 0);
 }

@@ -89,7 +89,7 @@ fn a_fleet_that_is_gone_as_a_whole_needs_an_operator() {
     let sim = Sim::new(world).finish();
     assert_eq!(sim.outcome(), Outcome::NeedsOperator);
     assert_eq!(sim.ended().summary, "no instance of the fleet is left");
-    assert!(sim.world.suspended.is_empty());
+    assert!(sim.world.suspended().is_empty());
 }
 
 #[test]

@@ -5,7 +5,7 @@ use drawgate_schemas::{Event, Outcome};
 
 use crate::driver::Sim;
 use crate::forward;
-use crate::world::{Other, World, id};
+use crate::world::{GROUP, Other, World, id};
 
 /// The world as it is to be at the end: without the other release.
 fn beside_other(outlasts: usize) -> Sim {
@@ -45,7 +45,7 @@ fn trap_07_the_second_waits_for_the_first_and_plans_anew() {
 #[test]
 fn trap_07_a_plan_made_while_the_first_was_ending_is_not_kept() {
     let mut world = World::new(2, 1).with_other(0);
-    world.group_tag = None;
+    world.groups.get_mut(GROUP).unwrap().tag = None;
     world.other = Some(Other {
         outlasts: 0,
         is_about_to_end: true,
@@ -89,7 +89,7 @@ fn trap_07_the_wait_ends_after_an_hour_and_nothing_was_touched() {
 #[test]
 fn trap_07_a_fleet_that_is_unfit_by_itself_is_refused_once_it_is_locked() {
     let mut world = World::new(2, 1);
-    world.group_tag = Some("a-release-that-is-gone".to_owned());
+    world.groups.get_mut(GROUP).unwrap().tag = Some("a-release-that-is-gone".to_owned());
     let mut sim = Sim::new(world);
     sim.run().unwrap();
     assert_eq!(sim.outcome(), Outcome::Failed);

@@ -157,7 +157,7 @@ fn trap_09_paused_for_ever_leads_back_at_every_moment() {
                 "{}",
                 ended.summary
             );
-            assert!(sim.world.suspended.is_empty());
+            assert!(sim.world.suspended().is_empty());
             executions += 1;
         }
     }

@@ -158,7 +158,7 @@ fn one_zone_at_a_time_on_the_way_back() {
 #[test]
 fn trap_13_each_zone_keeps_its_floor_when_cross_zone_balancing_is_off() {
     let mut world = World::new(4, 2);
-    world.zonal = true;
+    world.fleet_mut().target_groups[0].zonal = true;
     let sim = Sim::new(world).finish();
     assert_eq!(sim.outcome(), Outcome::Succeeded);
     let plan = sim.release.plan.as_ref().unwrap();
@@ -169,7 +169,7 @@ fn trap_13_each_zone_keeps_its_floor_when_cross_zone_balancing_is_off() {
 #[test]
 fn trap_13_a_zone_with_one_target_is_refused_when_cross_zone_balancing_is_off() {
     let mut world = World::new(3, 1);
-    world.zonal = true;
+    world.fleet_mut().target_groups[0].zonal = true;
     let sim = Sim::new(world).finish();
     assert_eq!(sim.outcome(), Outcome::Failed);
     let summary = &sim.ended().summary;
@@ -268,15 +268,15 @@ fn scheduled(after_ms: u64) -> drawgate_rollout::ScheduledAction {
 #[test]
 fn trap_06_a_scheduled_action_in_the_suspension_refuses() {
     let mut world = World::new(3, 1);
-    world.scheduled = vec![scheduled(60_000)];
+    world.fleet_mut().groups[0].scheduled = vec![scheduled(60_000)];
     let sim = Sim::new(world.clone()).finish();
     assert_eq!(sim.outcome(), Outcome::Failed);
     assert!(sim.ended().summary.contains("scheduled action evening is due"));
     // Neither one that comes tomorrow, nor one of a group whose scheduled actions somebody else has suspended.
-    world.scheduled = vec![scheduled(24 * 3_600_000)];
+    world.fleet_mut().groups[0].scheduled = vec![scheduled(24 * 3_600_000)];
     assert_eq!(Sim::new(world.clone()).finish().outcome(), Outcome::Succeeded);
-    world.scheduled = vec![scheduled(60_000)];
-    world.suspended.insert("ScheduledActions".to_owned());
+    world.fleet_mut().groups[0].scheduled = vec![scheduled(60_000)];
+    world.suspend_by_hand("ScheduledActions");
     assert_eq!(Sim::new(world).finish().outcome(), Outcome::Succeeded);
 }
 
@@ -285,7 +285,7 @@ fn trap_06_the_receipt_names_the_scheduled_actions_that_were_missed() {
     let mut world = World::new(3, 1);
     world.definition.roll.allow_missed_actions = true;
     // One within the suspension, one after it and still within the margin that preflight looks at.
-    world.scheduled = vec![scheduled(60_000), scheduled(300_000)];
+    world.fleet_mut().groups[0].scheduled = vec![scheduled(60_000), scheduled(300_000)];
     let sim = Sim::new(world).finish();
     assert_eq!(sim.outcome(), Outcome::Succeeded);
     let notes = &sim.ended().receipt.as_ref().unwrap().notes;

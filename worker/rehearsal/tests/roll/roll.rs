@@ -77,11 +77,13 @@ fn a_fleet_of_one_with_allow_outage_is_rolled() {
 #[test]
 fn processes_that_others_suspended_stay_suspended() {
     let mut world = World::new(2, 1);
-    world.suspended.insert("ReplaceUnhealthy".to_owned());
-    world.suspended.insert("Terminate".to_owned());
+    world.suspend_by_hand("ReplaceUnhealthy");
+    world.suspend_by_hand("Terminate");
     let sim = Sim::new(world).finish();
     assert_eq!(sim.outcome(), Outcome::Succeeded);
-    assert!(sim.world.suspended.contains("Terminate") && sim.world.suspended.contains("ReplaceUnhealthy"));
+    assert!(
+        sim.world.suspended().contains("Terminate") && sim.world.suspended().contains("ReplaceUnhealthy")
+    );
     let suspended = sim.events.iter().find_map(|event| match event {
         Event::Suspended(suspension) => Some(suspension.clone()),
         _ => None,
@@ -95,7 +97,7 @@ fn processes_that_others_suspended_stay_suspended() {
 fn a_group_with_everything_suspended_already_is_neither_suspended_nor_resumed() {
     let mut world = World::new(2, 1);
     for process in drawgate_rollout::definition::Process::DEFAULT {
-        world.suspended.insert(process.as_str().to_owned());
+        world.suspend_by_hand(process.as_str());
     }
     let sim = Sim::new(world).finish();
     assert_eq!(sim.outcome(), Outcome::Succeeded);

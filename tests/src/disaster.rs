@@ -1,0 +1,99 @@
+//! What can be done to the lab's parts in the middle of a roll, beside what its own API offers.
+
+use std::path::PathBuf;
+
+use tokio::process::Command;
+
+use crate::lab::Lab;
+
+impl Lab {
+    /// Sends a signal to every process of that name on a host.
+    pub async fn signal_on(&self, host: &str, name: &str, signal: &str) {
+        let host_pid = std::fs::read_to_string(self.folder().join("pids").join(host)).unwrap();
+        let network = |pid: &str| std::fs::read_link(format!("/proc/{pid}/ns/net")).ok();
+        let of_host = network(host_pid.trim()).expect("a host that runs");
+        let mut found = 0;
+        for process in std::fs::read_dir("/proc").unwrap().flatten() {
+            let pid = process.file_name().to_string_lossy().into_owned();
+            let called = std::fs::read_to_string(process.path().join("comm")).unwrap_or_default();
+            if called.trim() == name && network(&pid).as_ref() == Some(&of_host) {
+                run("kill", &[&format!("-{signal}"), &pid]).await;
+                found += 1;
+            }
+        }
+        assert!(found > 0, "no {name} runs on {host}");
+    }
+
+    /// Calls that are being held are answered, and none is disturbed any more.
+    pub async fn clear_faults(&self) {
+        self.delete("fault").await;
+    }
+}
+
+/// A rule about one port of the lab's own address, gone with it.
+pub struct PortRule(Vec<String>);
+
+impl PortRule {
+    /// Packets to it are swallowed.
+    pub async fn silent(port: u16) -> Self {
+        Self::insert(port, &["-j", "DROP"]).await
+    }
+
+    /// Connections to it are reset.
+    pub async fn reset(port: u16) -> Self {
+        Self::insert(port, &["-j", "REJECT", "--reject-with", "tcp-reset"]).await
+    }
+
+    async fn insert(port: u16, verdict: &[&str]) -> Self {
+        let port = port.to_string();
+        let rule = [&["INPUT", "-p", "tcp", "--dport", &port], verdict].concat();
+        run("iptables", &[&["-I"], rule.as_slice()].concat()).await;
+        Self(rule.into_iter().map(str::to_owned).collect())
+    }
+
+    /// Takes it away.
+    pub async fn lift(self) {
+        let rule: Vec<&str> = self.0.iter().map(String::as_str).collect();
+        run("iptables", &[&["-D"], rule.as_slice()].concat()).await;
+    }
+}
+
+/// A file system of its own, which can be filled.
+pub struct SmallDisk(PathBuf);
+
+impl SmallDisk {
+    /// Mounts one of so many bytes there.
+    pub async fn mount(at: PathBuf, bytes: u64) -> Self {
+        std::fs::create_dir(&at).unwrap();
+        let size = format!("size={bytes}");
+        let path = at.to_str().expect("a path in UTF-8");
+        run("mount", &["-t", "tmpfs", "-o", &size, "ledger", path]).await;
+        Self(at)
+    }
+
+    fn filler(&self) -> PathBuf {
+        self.0.join("filler")
+    }
+
+    /// Leaves no byte free.
+    pub fn fill(&self) {
+        use std::io::Write as _;
+        let mut file = std::fs::File::create(self.filler()).unwrap();
+        while file.write_all(&[1; 4096]).is_ok() {}
+    }
+
+    /// Makes room again.
+    pub fn empty(&self) {
+        std::fs::remove_file(self.filler()).unwrap();
+    }
+
+    /// Takes it away, also while somebody has files open there.
+    pub async fn unmount(self) {
+        run("umount", &["--lazy", self.0.to_str().expect("a path in UTF-8")]).await;
+    }
+}
+
+async fn run(program: &str, arguments: &[&str]) {
+    let done = Command::new(program).args(arguments).status().await.unwrap();
+    assert!(done.success(), "{program} {}: {done}", arguments.join(" "));
+}

@@ -1,0 +1,350 @@
+//! Everything around the worker fails in the middle of a roll, one thing at a time: the roll finishes, or restores itself, and
+//! says all of it. `make faults` lets every one happen, for as long as it would; `make test` a few.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "tests"
+)]
+
+use std::time::Duration;
+
+use drawgate_schemas::{Direction, Ended, HostPhase, Outcome, ReleaseId};
+use drawgate_tests::disaster::{PortRule, SmallDisk};
+use drawgate_tests::lab::{Fleet, HOSTS};
+use drawgate_tests::oracle::Look;
+use drawgate_tests::{Events, Load, Scene, Service, Worker};
+use jiff::{SignedDuration, Timestamp};
+use serde_json::json;
+use tokio::time::{Instant, sleep};
+
+use Direction::Forward;
+use HostPhase::{Draining, Settling, Swapping};
+
+const AMQP: u16 = 5672;
+const REGISTRY: u16 = 5000;
+/// Longer than any of these takes.
+const LONGEST: Duration = Duration::from_secs(300);
+/// An hour, as libfaketime is told it.
+const AN_HOUR_ON: &str = "+3600";
+const AN_HOUR_BACK: &str = "-3600";
+const LIBFAKETIME: &str = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1";
+
+/// What fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fault {
+    BrokerAwayFor30s,
+    ConnectionsReset,
+    BrokerSilentFor30s,
+    HostTerminated,
+    HostReboots,
+    HostAwayFor30s,
+    EngineKilledWhileDraining,
+    EngineKilledWhileSwapping,
+    SshdStoppedFor20s,
+    RegistryAwayFor20s,
+    HalfOfAwsThrottled,
+    AwsFailsFor20s,
+    AwsTimesOutAfterActing,
+    AwsAwayFor60s,
+    LedgersDiskFull,
+    ClockGoesForward,
+    ClockGoesBack,
+    LongerThanTheConsumerTimeout,
+}
+
+use Fault::{
+    AwsAwayFor60s, AwsFailsFor20s, AwsTimesOutAfterActing, BrokerAwayFor30s, BrokerSilentFor30s,
+    ClockGoesBack, ClockGoesForward, ConnectionsReset, EngineKilledWhileDraining, EngineKilledWhileSwapping,
+    HalfOfAwsThrottled, HostAwayFor30s, HostReboots, HostTerminated, LedgersDiskFull,
+    LongerThanTheConsumerTimeout, RegistryAwayFor20s, SshdStoppedFor20s,
+};
+
+const ALL: [Fault; 18] = [
+    BrokerAwayFor30s,
+    ConnectionsReset,
+    BrokerSilentFor30s,
+    HostTerminated,
+    HostReboots,
+    HostAwayFor30s,
+    EngineKilledWhileDraining,
+    EngineKilledWhileSwapping,
+    SshdStoppedFor20s,
+    RegistryAwayFor20s,
+    HalfOfAwsThrottled,
+    AwsFailsFor20s,
+    AwsTimesOutAfterActing,
+    AwsAwayFor60s,
+    LedgersDiskFull,
+    ClockGoesForward,
+    ClockGoesBack,
+    LongerThanTheConsumerTimeout,
+];
+
+/// Those that take no longer than a roll does.
+const SOME: [Fault; 5] = [
+    ConnectionsReset,
+    EngineKilledWhileSwapping,
+    HalfOfAwsThrottled,
+    LedgersDiskFull,
+    ClockGoesForward,
+];
+
+/// One roll, and what is to happen to it.
+struct Bench {
+    scene: Scene,
+    fleet: Fleet,
+    events: Events,
+    before: Look,
+    disk: SmallDisk,
+}
+
+impl Bench {
+    async fn begin(fault: Fault) -> (Self, Worker) {
+        let scene = Scene::begin().await;
+        let disk = SmallDisk::mount(scene.folder().join("disk"), 96 << 20).await;
+        scene.keep_ledger_in("disk");
+        std::fs::write(scene.folder().join("time"), "+0").unwrap();
+        let mut service = Service::of("search");
+        if fault == LongerThanTheConsumerTimeout {
+            service.alarms = "watch = [\"search-5xx\"]\nbake = \"70s\"\n".to_owned();
+        }
+        scene.serve(&service);
+        let fleet = scene.fleet_on_v1("search", &HOSTS).await;
+        let time = scene.folder().join("time").to_string_lossy().into_owned();
+        let faked = [
+            ("LD_PRELOAD", LIBFAKETIME),
+            ("FAKETIME_TIMESTAMP_FILE", time.as_str()),
+            ("FAKETIME_NO_CACHE", "1"),
+            // The wall clock alone: nobody can set the others.
+            ("FAKETIME_DONT_FAKE_MONOTONIC", "1"),
+        ];
+        let faked = if matches!(fault, ClockGoesForward | ClockGoesBack) {
+            &faked[..]
+        } else {
+            &[]
+        };
+        let worker = scene.worker_with(faked).await;
+        let events = scene.lasting_events().await;
+        let before = Look::at(&scene.lab).await;
+        let bench = Self {
+            scene,
+            fleet,
+            events,
+            before,
+            disk,
+        };
+        (bench, worker)
+    }
+
+    fn set_clock(&self, offset: &str) {
+        std::fs::write(self.scene.folder().join("time"), offset).unwrap();
+    }
+
+    async fn aws_fails(&self, mode: &str, share: f64, count: u32) {
+        let fault = json!({"action": "*", "mode": mode, "share": share, "count": count});
+        self.scene.lab.post("fault", fault).await;
+    }
+
+    /// The lab's host of the n-th instance that begins this phase.
+    async fn host_in(&self, id: ReleaseId, phase: HostPhase, n: usize) -> String {
+        let instance = self.events.nth_phase(id, Forward, phase, n).await;
+        self.fleet.host_of(&instance).to_owned()
+    }
+
+    /// Lets it happen, and lets it pass.
+    async fn strike(&self, fault: Fault, id: ReleaseId) {
+        let lab = &self.scene.lab;
+        match fault {
+            RegistryAwayFor20s => {
+                self.events.kind(id, "started").await;
+                let rule = PortRule::silent(REGISTRY).await;
+                sleep(Duration::from_secs(20)).await;
+                rule.lift().await;
+            }
+            LongerThanTheConsumerTimeout => {
+                self.events.kind(id, "baking").await;
+            }
+            ClockGoesForward | ClockGoesBack => {
+                self.host_in(id, Draining, 2).await;
+                let there = if fault == ClockGoesForward {
+                    AN_HOUR_ON
+                } else {
+                    AN_HOUR_BACK
+                };
+                self.set_clock(there);
+                self.host_in(id, Settling, 3).await;
+                self.set_clock("+0");
+            }
+            EngineKilledWhileSwapping => {
+                let host = self.host_in(id, Swapping, 2).await;
+                lab.signal_on(&host, "dockerd", "KILL").await;
+            }
+            _ => {
+                let host = self.host_in(id, Draining, 2).await;
+                self.strike_while_draining(fault, &host).await;
+            }
+        }
+    }
+
+    async fn strike_while_draining(&self, fault: Fault, host: &str) {
+        let lab = &self.scene.lab;
+        match fault {
+            BrokerAwayFor30s => {
+                lab.post("rabbitmq/stop", json!({})).await;
+                sleep(Duration::from_secs(30)).await;
+                lab.post("rabbitmq/start", json!({})).await;
+            }
+            ConnectionsReset => {
+                let rule = PortRule::reset(AMQP).await;
+                sleep(Duration::from_secs(2)).await;
+                rule.lift().await;
+            }
+            BrokerSilentFor30s => {
+                let rule = PortRule::silent(AMQP).await;
+                sleep(Duration::from_secs(30)).await;
+                rule.lift().await;
+            }
+            HostTerminated => {
+                lab.post(&format!("hosts/{host}/stop"), json!({})).await;
+                let instances = &self.fleet.instances;
+                let instance = instances.iter().find(|instance| instance.host == host).unwrap();
+                lab.post("instance/terminate", json!({"id": instance.id})).await;
+            }
+            HostReboots => {
+                lab.kill_host(host).await;
+                lab.post(&format!("hosts/{host}/start"), json!({})).await;
+            }
+            HostAwayFor30s => {
+                lab.post(&format!("hosts/{host}/stop"), json!({})).await;
+                sleep(Duration::from_secs(30)).await;
+                lab.post(&format!("hosts/{host}/start"), json!({})).await;
+            }
+            EngineKilledWhileDraining => lab.signal_on(host, "dockerd", "KILL").await,
+            SshdStoppedFor20s => {
+                lab.signal_on(host, "sshd", "STOP").await;
+                sleep(Duration::from_secs(20)).await;
+                lab.signal_on(host, "sshd", "CONT").await;
+            }
+            HalfOfAwsThrottled => self.aws_fails("throttle", 0.5, u32::MAX).await,
+            AwsTimesOutAfterActing => self.aws_fails("timeout_after_act", 1.0, 6).await,
+            AwsFailsFor20s => {
+                self.aws_fails("error500", 1.0, u32::MAX).await;
+                sleep(Duration::from_secs(20)).await;
+                lab.clear_faults().await;
+            }
+            AwsAwayFor60s => {
+                self.aws_fails("timeout", 1.0, u32::MAX).await;
+                sleep(Duration::from_secs(60)).await;
+                lab.clear_faults().await;
+            }
+            LedgersDiskFull => self.disk.fill(),
+            other => panic!("{other:?} comes at another moment"),
+        }
+    }
+
+    /// What was not mended by itself.
+    async fn mend(&self, fault: Fault) {
+        let lab = &self.scene.lab;
+        lab.clear_faults().await;
+        match fault {
+            LedgersDiskFull => self.disk.empty(),
+            // Its machine is there for what others are to see of it.
+            HostTerminated => {
+                for host in HOSTS {
+                    lab.post(&format!("hosts/{host}/start"), json!({})).await;
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Whether it was there at all, where the roll does not show it.
+    fn assert_struck(&self, fault: Fault, worker: &Worker) {
+        if matches!(fault, ClockGoesForward | ClockGoesBack) {
+            let log = worker.log();
+            let said = log
+                .lines()
+                .filter_map(|line| line.split(' ').next()?.parse::<Timestamp>().ok());
+            let (first, last) = (said.clone().min().unwrap(), said.max().unwrap());
+            let apart = last.duration_since(first);
+            assert!(
+                apart > SignedDuration::from_mins(55),
+                "its clock was moved by {apart}"
+            );
+        }
+    }
+
+    /// The end: every host that is left on one version and healthy, the rest as before, and all of it told.
+    async fn judge(&self, fault: Fault, id: ReleaseId, v2: &str, ended: Ended) -> Outcome {
+        let (scene, outcome) = (&self.scene, ended.outcome);
+        let whole = matches!(outcome, Outcome::Succeeded | Outcome::RolledBack);
+        assert!(whole, "{fault:?}: {outcome}: {}", ended.summary);
+        let after = if fault == HostTerminated {
+            // Auto Scaling may have begun to replace it, and its tags go when its record does.
+            scene.judge_telling(&self.events, id, outcome).await;
+            Look::at(&scene.lab).await
+        } else {
+            scene.judge(&self.events, id, outcome, &self.before).await;
+            let after = Look::at(&scene.lab).await;
+            after.assert_no_tags();
+            after
+        };
+        let image = match outcome {
+            Outcome::Succeeded => scene.pinned("search", v2),
+            _ => scene.image("search", "v1"),
+        };
+        let mut left = self.fleet.clone();
+        let gone = |instance: &str| {
+            let events = self.events.of(id);
+            let mut texts = events.iter().map(|event| serde_json::to_string(event).unwrap());
+            fault == HostTerminated
+                && texts.any(|text| text.contains(instance) && text.contains("terminated"))
+        };
+        left.instances.retain(|instance| !gone(&instance.id));
+        assert!(left.instances.len() >= HOSTS.len() - 1, "{left:?}");
+        after.assert_runs(&left, "search", &image);
+        outcome
+    }
+}
+
+async fn roll_through(fault: Fault) {
+    let began = Instant::now();
+    let (bench, worker) = Bench::begin(fault).await;
+    let v2 = bench.scene.lab.image("search", "v2", "v2", "ok").await;
+    let scratch = tempfile::tempdir().unwrap();
+    let load = Load::start(scratch.path(), &bench.fleet.target_groups[0].url, 40).await;
+    let id = bench.scene.publish("search", "v2", &[]).await;
+    let end = bench.events.end_within(id, LONGEST);
+    let (ended, ()) = tokio::join!(end, bench.strike(fault, id));
+    bench.mend(fault).await;
+    let outcome = bench.judge(fault, id, &v2, ended).await;
+    bench.assert_struck(fault, &worker);
+    let seen = load.stop_unharmed().await;
+    eprintln!(
+        "  {fault:?}: {outcome}, {} requests, 0 failed, {:.1} s",
+        seen.requests,
+        began.elapsed().as_secs_f64()
+    );
+    worker.stop().await;
+    bench.disk.unmount().await;
+    bench.scene.broker.delete().await;
+}
+
+#[tokio::test]
+async fn whatever_fails_in_mid_roll_it_finishes_or_restores_itself() {
+    let wanted = std::env::var("DRAWGATE_FAULTS").unwrap_or_default();
+    let faults: Vec<Fault> = match wanted.as_str() {
+        "" => SOME.to_vec(),
+        "all" => ALL.to_vec(),
+        name => ALL
+            .into_iter()
+            .filter(|fault| format!("{fault:?}").contains(name))
+            .collect(),
+    };
+    assert!(!faults.is_empty(), "DRAWGATE_FAULTS={wanted}: no such fault");
+    for fault in faults {
+        roll_through(fault).await;
+    }
+}

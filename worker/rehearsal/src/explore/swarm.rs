@@ -1,0 +1,111 @@
+//! Larger fleets and many things that come between, by chance: what a complete search cannot reach. A run is had again from its
+//! seed; of one that must never be, the things that do not matter are left out again, one after another.
+
+use super::between::{Between, Harm};
+use super::{Violation, broken, replay};
+use crate::bug::Bug;
+use crate::random::Random;
+use crate::sim::{Next, Sim};
+use crate::world::{Extent, World};
+
+/// One of so many moments has something come between.
+const MOMENTS: u64 = 25;
+/// Most things that come between in one run: after that many it shall come to its end.
+const MOST: usize = 12;
+/// Most hosts of a fleet.
+const HOSTS: u64 = 12;
+
+/// The fleet of a seed: four hosts at least, and whatever a service may have.
+pub fn fleet(seed: u64) -> World {
+    let mut random = Random::new(seed);
+    let mut number = |bound: u64| u32::try_from(random.below(bound)).unwrap_or(0);
+    let (hosts, out) = (4 + number(HOSTS - 3), 1 + number(3));
+    let mut world = World::new(hosts as usize, out).by_people();
+    if number(2) == 0 {
+        world = world.with_canary();
+    }
+    if number(2) == 0 {
+        world = world.in_two_groups();
+    }
+    if number(3) == 0 {
+        world = world.watched(30_000);
+    }
+    if number(3) == 0 {
+        world = world.with_lease();
+    }
+    match number(6) {
+        0 => world = world.commanded(),
+        1 => world = world.publishing(Some("main-41")),
+        2 => world = world.with_before(true),
+        _ => {}
+    }
+    world.definition.roll.zone_by_zone = number(3) == 0;
+    world.definition.roll.failure_budget = number(3);
+    world
+}
+
+/// One roll of that seed's fleet, and what came between. Gives the number of entries, or what must never be, with as little between
+/// as it needs.
+///
+/// # Errors
+/// What must never be.
+pub fn run(seed: u64, bug: Option<Bug>) -> Result<u64, Box<Violation>> {
+    let world = fleet(seed);
+    let mut between = Vec::new();
+    let mut sim = Sim::new(world.clone());
+    sim.forgets(bug);
+    // Another seed than the fleet's, or both would go by the same numbers.
+    let result = drive(&mut sim, &mut Random::new(!seed), &mut between);
+    match result {
+        Ok(()) => Ok(sim.release.last_entry),
+        Err(what) => Err(Box::new(shrunk(&world, Violation { what, between }, bug))),
+    }
+}
+
+fn drive(sim: &mut Sim, random: &mut Random, between: &mut Vec<(u64, Between)>) -> Result<(), String> {
+    let mut harm = Harm::default();
+    loop {
+        let next = broken(sim.go())?;
+        let at = sim.release.last_entry;
+        let strikes = between.len() < MOST && random.one_in(MOMENTS);
+        match next {
+            Next::Ended => return sim.check_end(),
+            Next::Slept => {}
+            Next::Recorded if strikes => {
+                let extents = sim.flights.iter().map(|(_, step)| sim.world.extents(step));
+                let extents: Vec<Extent> = extents
+                    .filter_map(|extents| random.pick(extents).copied())
+                    .collect();
+                let killed = Between::Killed(extents);
+                between.push((at, killed.clone()));
+                broken(killed.comes(sim, &mut harm))?;
+            }
+            Next::Recorded => {}
+            Next::Lands(index) => {
+                let step = sim.flights.get(index).map(|(_, step)| step.clone());
+                let all = step.map_or_else(Vec::new, |step| Between::at_the_end_of(sim, &step));
+                match random.pick(&all).filter(|_| strikes) {
+                    Some(what) => {
+                        between.push((at, what.clone()));
+                        broken(what.comes_at(sim, index, &mut harm))?;
+                    }
+                    None => broken(sim.land(index))?,
+                }
+            }
+        }
+    }
+}
+
+/// Leaves out whatever is not needed for something to be wrong still.
+fn shrunk(world: &World, mut violation: Violation, bug: Option<Bug>) -> Violation {
+    let mut place = 0;
+    while place < violation.between.len() {
+        let mut fewer = violation.between.clone();
+        fewer.remove(place);
+        match replay(world, &fewer, bug).1 {
+            Err(what) => violation = Violation { what, between: fewer },
+            Ok(()) => place += 1,
+        }
+    }
+    violation
+}

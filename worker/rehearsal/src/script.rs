@@ -1,0 +1,71 @@
+//! One rehearsal: a roll of a copy of somebody's fleet, with what is to go wrong in it.
+
+use drawgate_rollout::{Phase, Step, limits};
+use drawgate_schemas::{Direction, ReleaseRequest};
+
+use crate::sim::{Halt, Next, Sim, start};
+use crate::world::{Extent, Fault, World};
+
+/// systemd starts a worker again after two seconds (`infra/systemd`); then it has to find its way.
+const AWAY_MS: u64 = 3_000;
+
+/// What is to go wrong.
+#[derive(Debug, Clone, Default)]
+pub struct Script {
+    /// Instances on which the new version never passes its verification.
+    pub fails: Vec<String>,
+    /// When the worker is killed, in milliseconds from the acceptance, in their order.
+    pub crashes_ms: Vec<u64>,
+}
+
+/// Rolls a copy of the fleet, to the end. Beside the roll as it went: what is wrong with it, if anything is.
+pub fn rehearse(mut world: World, request: ReleaseRequest, script: &Script) -> (Sim, Result<(), String>) {
+    for instance in &script.fails {
+        let verify = Step::Host {
+            instance: instance.clone(),
+            direction: Direction::Forward,
+            phase: Phase::Verify,
+        };
+        world.faults.push((verify, Fault::Transient, usize::MAX));
+    }
+    let mut sim = Sim::of(world, request);
+    let result = drive(&mut sim, script);
+    (sim, result)
+}
+
+fn drive(sim: &mut Sim, script: &Script) -> Result<(), String> {
+    let mut crashes = script
+        .crashes_ms
+        .iter()
+        .map(|ms| limits::after(start(), *ms))
+        .peekable();
+    let broken = |halt| match halt {
+        Halt::Killed => "killed without having been told to".to_owned(),
+        Halt::Broken(what) => what,
+    };
+    loop {
+        match sim.go().map_err(broken)? {
+            Next::Ended => return sim.check_end(),
+            Next::Lands(index) => match crashes.next_if(|at| *at <= sim.now) {
+                Some(at) => {
+                    let last = sim.journal.last().map_or(at, |entry| entry.at);
+                    sim.now = at.max(last);
+                    let extents: Vec<Extent> =
+                        sim.flights.iter().map(|(_, step)| in_the_middle(step)).collect();
+                    sim.crash(&extents, AWAY_MS).map_err(broken)?;
+                }
+                None => sim.land(index).map_err(broken)?,
+            },
+            Next::Recorded | Next::Slept => {}
+        }
+    }
+}
+
+/// Broken off in its middle, where it has one.
+fn in_the_middle(step: &Step) -> Extent {
+    if World::has_half(step) {
+        Extent::Half
+    } else {
+        Extent::None
+    }
+}

@@ -1,0 +1,60 @@
+//! The time of a roll. Whoever sets the machine's clock in its middle neither hurries nor holds it: from its beginning on
+//! only the time that has really passed counts, and never less than what the journal has seen.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use rustix::time::{ClockId, clock_gettime};
+
+/// Time since this boot by CLOCK_BOOTTIME, which goes on while the machine sleeps and which nobody can set.
+pub(crate) fn boot_time() -> Duration {
+    let now = clock_gettime(ClockId::Boottime);
+    let seconds = u64::try_from(now.tv_sec).unwrap_or(0);
+    Duration::new(seconds, u32::try_from(now.tv_nsec).unwrap_or(0))
+}
+
+/// A clock that was set once.
+#[derive(Debug, Clone, Copy)]
+pub struct RollClock {
+    set_at: Timestamp,
+    booted_for: Duration,
+}
+
+impl RollClock {
+    /// Set by the machine's clock, but not before the journal's last entry.
+    pub(crate) fn set(last: Timestamp) -> Self {
+        Self {
+            set_at: Timestamp::now().max(last),
+            booted_for: boot_time(),
+        }
+    }
+
+    /// The time now.
+    pub(crate) fn now(self) -> Timestamp {
+        let passed = boot_time().saturating_sub(self.booted_for);
+        let passed = SignedDuration::try_from(passed).unwrap_or(SignedDuration::MAX);
+        self.set_at.saturating_add(passed).unwrap_or(Timestamp::MAX)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_never_before_what_the_journal_has_seen() {
+        let later = Timestamp::now() + SignedDuration::from_hours(1);
+        let now = RollClock::set(later).now();
+        assert!(
+            now >= later && now < later + SignedDuration::from_mins(1),
+            "{now}"
+        );
+    }
+
+    #[test]
+    fn it_starts_with_the_machines_clock() {
+        let before = Timestamp::now();
+        let now = RollClock::set(before - SignedDuration::from_hours(1)).now();
+        assert!(now >= before, "{now} is before {before}");
+    }
+}
