@@ -15,7 +15,7 @@ use drawgate_schemas::{Outcome, ReleaseId};
 use drawgate_tests::lab::Fleet;
 use drawgate_tests::oracle::Look;
 use drawgate_tests::programs::repository;
-use drawgate_tests::random::Random;
+use drawgate_tests::random;
 use drawgate_tests::wait::within;
 use drawgate_tests::{Events, Load, Scene, Service, Worker};
 use tokio::time::{Instant, sleep};
@@ -149,7 +149,7 @@ impl Bench {
 
 /// A few cells, each once.
 fn some(mut cells: Vec<Cell>) -> Vec<Cell> {
-    let mut random = Random::seeded_by("DRAWGATE_CRASH_SEED");
+    let mut random = random::seeded_by("DRAWGATE_CRASH_SEED");
     let mut chosen = Vec::new();
     while chosen.len() < SOME && !cells.is_empty() {
         let n = usize::try_from(random.below(cells.len() as u64)).unwrap();

@@ -260,20 +260,29 @@ impl Bench {
         }
     }
 
-    /// Whether it was there at all, where the roll does not show it.
-    fn assert_struck(&self, fault: Fault, worker: &Worker) {
-        if matches!(fault, ClockGoesForward | ClockGoesBack) {
-            let log = worker.log();
-            let said = log
-                .lines()
-                .filter_map(|line| line.split(' ').next()?.parse::<Timestamp>().ok());
-            let (first, last) = (said.clone().min().unwrap(), said.max().unwrap());
-            let apart = last.duration_since(first);
-            assert!(
-                apart > SignedDuration::from_mins(55),
-                "its clock was moved by {apart}"
-            );
-        }
+    /// The worker's clock was moved, as its log shows, and the roll's was not.
+    async fn assert_own_time(&self, id: ReleaseId, worker: &Worker) {
+        let log = worker.log();
+        let said = log
+            .lines()
+            .filter_map(|line| line.split(' ').next()?.parse::<Timestamp>().ok());
+        let (first, last) = (said.clone().min().unwrap(), said.max().unwrap());
+        let apart = last.duration_since(first);
+        assert!(
+            apart > SignedDuration::from_mins(55),
+            "its clock was moved by {apart}"
+        );
+        let journal = self.scene.journal(id).await;
+        let times = journal
+            .iter()
+            .map(|entry| entry["at"].as_str().unwrap().parse().unwrap());
+        let times: Vec<Timestamp> = times.collect();
+        assert!(times.is_sorted(), "{times:?}");
+        let took = times[times.len() - 1].duration_since(times[0]);
+        assert!(
+            took < SignedDuration::from_mins(5),
+            "the roll took {took} by its own time"
+        );
     }
 
     /// The end: every host that is left on one version and healthy, the rest as before, and all of it told.
@@ -320,7 +329,9 @@ async fn roll_through(fault: Fault) {
     let (ended, ()) = tokio::join!(end, bench.strike(fault, id));
     bench.mend(fault).await;
     let outcome = bench.judge(fault, id, &v2, ended).await;
-    bench.assert_struck(fault, &worker);
+    if matches!(fault, ClockGoesForward | ClockGoesBack) {
+        bench.assert_own_time(id, &worker).await;
+    }
     let seen = load.stop_unharmed().await;
     eprintln!(
         "  {fault:?}: {outcome}, {} requests, 0 failed, {:.1} s",

@@ -12,7 +12,7 @@ use std::time::Duration;
 use drawgate_schemas::{Event, Outcome, ReleaseId};
 use drawgate_tests::lab::{Fleet, HOSTS};
 use drawgate_tests::oracle::Look;
-use drawgate_tests::random::{Random, number};
+use drawgate_tests::random::{self, number};
 use drawgate_tests::{Events, Scene, Service};
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
@@ -163,7 +163,7 @@ async fn trap_07_two_services_on_one_group_released_at_once_and_the_worker_kille
 #[tokio::test]
 async fn trap_07_released_at_once_with_random_delays() {
     let rounds = number("DRAWGATE_SHARED_ROUNDS").unwrap_or(3);
-    let mut random = Random::seeded_by("DRAWGATE_SHARED_SEED");
+    let mut random = random::seeded_by("DRAWGATE_SHARED_SEED");
     let scene = Scene::begin().await;
     for (name, port) in TWO {
         let mut service = on_shared_group(name, port).at_once(2);

@@ -4,8 +4,10 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand, ValueEnum};
-use drawgate_worker::commands::{self, CommandError, plan::PlanArguments};
-use drawgate_worker::config::env_vars;
+use drawgate_worker::commands::plan::PlanArguments;
+use drawgate_worker::commands::rehearse::RehearseArguments;
+use drawgate_worker::commands::{self, CommandError};
+use drawgate_worker::config::{duration_ms, env_vars};
 use drawgate_worker::{error_chain, program};
 use tracing_subscriber::EnvFilter;
 
@@ -65,6 +67,41 @@ enum Command {
         #[arg(long, value_enum, default_value_t = Format::Text)]
         format: Format,
     },
+    /// Roll a simulated copy of a fleet, in virtual time: how long it takes, and what happens when. Touches nothing.
+    #[command(
+        after_help = "Example, without an account anywhere:\n  drawgate-worker --config infra/examples/worker.toml rehearse \\\n    \
+                            --environment staging --service ingest \\\n    \
+                            --snapshot infra/examples/fleet.json --fail i-000af15db55187ed0"
+    )]
+    Rehearse {
+        /// Where to.
+        #[arg(long)]
+        environment: String,
+        /// What.
+        #[arg(long)]
+        service: String,
+        /// Which version; without one, some other than what runs.
+        #[arg(long)]
+        image: Option<String>,
+        /// The fleet, or what `plan --format json` printed of it; without one, it is looked at. Reads only.
+        #[arg(long, value_name = "FILE")]
+        snapshot: Option<PathBuf>,
+        /// An instance on which the new version does not pass its verification. Can be given again.
+        #[arg(long, value_name = "INSTANCE")]
+        fail: Vec<String>,
+        /// When the worker is killed, from the acceptance on: "2m 30s". Can be given again.
+        #[arg(long, value_name = "TIME", value_parser = duration_ms)]
+        crash_at: Vec<u64>,
+        /// Search every way that the roll can go when one thing comes between.
+        #[arg(long, conflicts_with_all = ["fail", "crash_at"])]
+        explore: bool,
+        /// Seed of the runs by chance, which a search of a larger fleet is made of.
+        #[arg(long, requires = "explore", default_value_t = 1)]
+        seed: u64,
+        /// How the rehearsal is written.
+        #[arg(long, value_enum, default_value_t = Format::Text)]
+        format: Format,
+    },
     /// Run a program until it or standard input ends. The worker holds its own programs by it.
     #[command(hide = true)]
     Hold {
@@ -103,6 +140,29 @@ pub(crate) async fn main() -> ExitCode {
                 json: format == Format::Json,
             };
             commands::plan::plan(&cli.config, arguments).await
+        }
+        Command::Rehearse {
+            environment,
+            service,
+            image,
+            snapshot,
+            fail,
+            crash_at,
+            explore,
+            seed,
+            format,
+        } => {
+            let arguments = RehearseArguments {
+                environment,
+                service,
+                image,
+                snapshot,
+                fails: fail,
+                crashes_ms: crash_at,
+                explore: explore.then_some(seed),
+                json: format == Format::Json,
+            };
+            commands::rehearse::rehearse(&cli.config, arguments).await
         }
         Command::Hold { lock, words } => Ok(hold(&words, lock.as_deref())),
         Command::Check { format } => commands::check::check(&cli.config, format == Format::Json),

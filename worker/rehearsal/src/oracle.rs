@@ -254,7 +254,10 @@ fn needs_operator(
     let nobody = world.hosts.iter().all(|(instance, host)| {
         !host.member || !before.hosts.contains_key(instance) || release.gone.contains(instance)
     });
-    holds(!really.is_empty() || blind || nobody, || {
+    // What was seen of it last was of before it left.
+    let left = |(instance, host): (&String, &Host)| !host.member && says(instance);
+    let just_left = world.hosts.iter().any(left);
+    holds(!really.is_empty() || blind || nobody || just_left, || {
         format!("nothing is left: {}", text())
     })?;
     holds(!left_over.is_empty() || nobody, || {

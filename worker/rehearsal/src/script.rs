@@ -1,7 +1,7 @@
 //! One rehearsal: a roll of a copy of somebody's fleet, with what is to go wrong in it.
 
 use drawgate_rollout::{Phase, Step, limits};
-use drawgate_schemas::{Direction, ReleaseRequest};
+use drawgate_schemas::Direction;
 
 use crate::sim::{Halt, Next, Sim, start};
 use crate::world::{Extent, Fault, World};
@@ -19,16 +19,16 @@ pub struct Script {
 }
 
 /// Rolls a copy of the fleet, to the end. Beside the roll as it went: what is wrong with it, if anything is.
-pub fn rehearse(mut world: World, request: ReleaseRequest, script: &Script) -> (Sim, Result<(), String>) {
+pub fn rehearse(mut world: World, script: &Script) -> (Sim, Result<(), String>) {
     for instance in &script.fails {
         let verify = Step::Host {
             instance: instance.clone(),
             direction: Direction::Forward,
             phase: Phase::Verify,
         };
-        world.faults.push((verify, Fault::Transient, usize::MAX));
+        world.faults.push((verify, Fault::FailsVerification, usize::MAX));
     }
-    let mut sim = Sim::of(world, request);
+    let mut sim = Sim::new(world);
     let result = drive(&mut sim, script);
     (sim, result)
 }

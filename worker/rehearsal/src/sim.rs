@@ -11,7 +11,7 @@ use jiff::Timestamp;
 
 use crate::bug::Bug;
 use crate::oracle;
-use crate::world::{Extent, World, request};
+use crate::world::{Extent, World};
 
 /// More than any roll in here needs: a roll that goes round in circles is caught.
 const ENTRIES: u64 = 3_000;
@@ -119,9 +119,10 @@ pub fn start() -> Timestamp {
 }
 
 impl Sim {
-    /// A release of the usual version.
+    /// The release that is asked for in that world.
     pub fn new(world: World) -> Self {
-        Self::of(world, request())
+        let request = world.request.clone();
+        Self::of(world, request)
     }
 
     /// A release that was asked for so.

@@ -600,8 +600,9 @@ impl Agenda<'_> {
 
     fn perform(&self, step: Step) -> Decision {
         let mut deadline = after(self.now, limits::attempt_ms(&step, self.release));
-        // Past max_roll the way back goes on, and so does what is asked on it.
-        let forward = self.release.turned_back.is_none() && !step.restores();
+        // Past max_roll the way back goes on, and so does putting back what is to be as before, with what is asked on them.
+        let ended = self.release.steps.keys().any(beside::ends_the_way);
+        let forward = self.release.turned_back.is_none() && !step.restores() && !ended;
         if let Some(at) = self.time_is_up().filter(|_| forward) {
             deadline = deadline.min(at);
         }

@@ -412,9 +412,9 @@ impl Release {
         if !self.begun(&Step::GiveLeaseBack) {
             self.steps.remove(&Step::TakeLease);
             self.leased_to_another = None;
-        }
-        if self.observation.take().is_some() {
-            self.steps.remove(&Step::Confirm);
+            if self.observation.take().is_some() {
+                self.steps.remove(&Step::Confirm);
+            }
         }
         for state in self.steps.values_mut() {
             state.patient_from = at;

@@ -1,12 +1,15 @@
 //! The commands of the worker.
 
 pub mod check;
+mod layout;
 pub mod notify;
 pub mod plan;
 mod print;
+pub mod rehearse;
 pub mod run;
 mod setup;
 
+use std::io;
 use std::path::PathBuf;
 
 use drawgate_rollout::Failure;
@@ -50,6 +53,15 @@ pub enum CommandError {
     /// The webhook of chat is not usable.
     #[error("chat")]
     Chat(#[source] crate::chat::ChatError),
+    /// A snapshot is not usable.
+    #[error("{path} is not the snapshot of a fleet", path = path.display())]
+    Snapshot {
+        /// Its path.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
     /// The fleet could not be looked at.
     #[error("{}", .0.what)]
     Fleet(Failure),
@@ -62,7 +74,7 @@ impl CommandError {
     /// 2 for what the caller can mend by other words, 1 for the rest.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Config(_) | Self::Usage(_) | Self::NoChat => 2,
+            Self::Config(_) | Self::Usage(_) | Self::NoChat | Self::Snapshot { .. } => 2,
             _ => 1,
         }
     }
@@ -74,6 +86,7 @@ impl CommandError {
                 Some("drawgate-worker check says the same without starting anything".to_owned())
             }
             Self::NoChat => Some("write webhook_file in [chat] of worker.toml".to_owned()),
+            Self::Snapshot { .. } => Some("drawgate-worker plan --format json writes one".to_owned()),
             Self::Fleet(failure) => failure.hint.clone(),
             Self::Ledger { .. } => Some("see ledger in worker.toml: a path on a local disk".to_owned()),
             _ => None,

@@ -9,6 +9,15 @@ pub(super) fn text(text: &str) {
     let _ = io::stdout().lock().write_all(text.as_bytes());
 }
 
+/// Writes a report in the form that is wanted.
+pub(super) fn either<T: Serialize + ToString>(as_json: bool, report: &T) {
+    if as_json {
+        json(report);
+    } else {
+        text(&report.to_string());
+    }
+}
+
 /// Writes one JSON object to stdout.
 pub(super) fn json<T: Serialize>(value: &T) {
     if let Ok(mut line) = serde_json::to_string_pretty(value) {

@@ -49,6 +49,14 @@ use std::path::Path;
 use drawgate_rollout::definition::ServiceDefinition;
 use drawgate_schemas::{Environment, Service};
 
+/// `"10s"`, `"1h 30m"` in milliseconds; the error says what to write.
+///
+/// # Errors
+/// What to write in place of it.
+pub fn duration_ms(text: &str) -> Result<u64, String> {
+    units::duration_ms(text)
+}
+
 pub use self::error::{ConfigError, ConfigErrors, explain};
 pub use self::pattern::EnvironmentPattern;
 pub use self::people::People;

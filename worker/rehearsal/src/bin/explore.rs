@@ -46,7 +46,7 @@ fn run() -> io::Result<bool> {
     });
     let (mut executions, mut states, mut violations) = (0_u64, 0_u64, 0_u32);
     for ((name, world), found) in fleets.iter().zip(&found) {
-        executions = executions.saturating_add(found.executions);
+        executions = executions.saturating_add(found.ends.total());
         states += found.states;
         if let Some(violation) = &found.violation {
             violations += 1;
@@ -93,7 +93,7 @@ fn tell(name: &str, found: &Found, begun: Instant) {
     let _closed = writeln!(
         io::stdout(),
         "{name}: {} executions, {} states, {:.1} s{}",
-        found.executions,
+        found.ends.total(),
         found.states,
         begun.elapsed().as_secs_f64(),
         if found.violation.is_some() {
@@ -112,11 +112,11 @@ fn first_line(text: &str) -> &str {
 fn by_chance(seed: u64, runs: u64) -> io::Result<u32> {
     let begun = Instant::now();
     let seeds: Vec<u64> = (0..runs).map(|run| seed.wrapping_add(run)).collect();
-    let found = side_by_side(&seeds, |seed| swarm::run(*seed, None));
+    let found = side_by_side(&seeds, |seed| swarm::run(&swarm::fleet(*seed), *seed, None));
     let (mut entries, mut violations) = (0, 0);
     for (seed, found) in seeds.iter().zip(&found) {
         match found {
-            Ok(written) => entries += written,
+            Ok(ran) => entries += ran.entries,
             Err(violation) => {
                 violations += 1;
                 let name = format!("the run of seed {seed} (again: explore 0 {seed} 1)");

@@ -62,6 +62,25 @@ pub(super) struct Harm {
 }
 
 impl Between {
+    /// What a person calls it.
+    pub fn family(&self) -> &'static str {
+        match self {
+            Self::Killed(_) => "the worker is killed",
+            Self::KilledAndLost(_) => "its fleet is taken by another worker",
+            Self::Cancelled => "cancelled",
+            Self::Paused => "paused, and told to go on",
+            Self::PausedForEver => "paused for ever",
+            Self::Faulty(Fault::Refused | Fault::RefusedHalf) => "a step is refused once",
+            Self::Faulty(_) => "a step fails, or its answer is lost",
+            Self::RefusedForEver => "a step is refused for ever",
+            Self::Late => "a call takes effect late",
+            Self::Stale => "AWS answers with what was before",
+            Self::Terminated(_) => "an instance is terminated",
+            Self::Launched => "an instance is launched",
+            Self::AlarmFires => "a watched alarm fires",
+        }
+    }
+
     /// Whether it can come now: some do when a step ends, and some after an entry.
     pub(super) fn can_come(&self, sim: &Sim, ends: bool) -> bool {
         match self {

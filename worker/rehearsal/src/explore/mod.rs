@@ -11,23 +11,22 @@
 //! bring the same search, on any machine.
 
 mod between;
+mod ends;
 mod fingerprint;
 pub mod swarm;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use drawgate_rollout::limits;
 use drawgate_schemas::Outcome;
 
 pub use self::between::Between;
 use self::between::Harm;
+pub use self::ends::Ends;
 use self::fingerprint::fingerprint;
 use crate::bug::Bug;
 use crate::sim::{Halt, Next, Sim, holds, start};
 use crate::world::World;
-
-/// After so many things it is known which ends a roll may have.
-const KNOWN: u8 = 2;
 
 /// Something that must never be, and how it came to be.
 #[derive(Debug, Clone, PartialEq)]
@@ -40,15 +39,19 @@ pub struct Violation {
 
 /// The search from one fleet on.
 struct Explorer {
-    known: HashMap<u64, u64>,
+    known: HashMap<u64, Ends>,
+    /// How it ended after the first thing that came between, by what that was.
+    after: BTreeMap<&'static str, Ends>,
     between: Vec<(u64, Between)>,
 }
 
 /// What a search came to.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Found {
-    /// Different ways from the acceptance to an end.
-    pub executions: u64,
+    /// Different ways from the acceptance to an end, by what the end was.
+    pub ends: Ends,
+    /// The same after the first thing that came between, by what that was.
+    pub after: BTreeMap<&'static str, Ends>,
     /// Different states on them, where a step has just ended.
     pub states: u64,
     /// The first thing that must never be, if there is one: it ends the search.
@@ -59,13 +62,15 @@ pub struct Found {
 pub fn explore(world: &World, most: u8, bug: Option<Bug>) -> Found {
     let mut explorer = Explorer {
         known: HashMap::new(),
+        after: BTreeMap::new(),
         between: Vec::new(),
     };
     let mut sim = Sim::new(world.clone());
     sim.forgets(bug);
     let result = explorer.visit(sim, Harm::default(), most);
     Found {
-        executions: *result.as_ref().unwrap_or(&0),
+        ends: result.clone().unwrap_or_default(),
+        after: explorer.after,
         states: explorer.known.len() as u64,
         violation: result.err().map(|what| Violation {
             what,
@@ -78,11 +83,11 @@ pub fn explore(world: &World, most: u8, bug: Option<Bug>) -> Found {
 pub fn replay(world: &World, between: &[(u64, Between)], bug: Option<Bug>) -> (Sim, Result<(), String>) {
     let mut sim = Sim::new(world.clone());
     sim.plant(bug);
-    let result = again(&mut sim, between);
+    let result = again(&mut sim, between).and_then(|harm| judge(&sim, harm));
     (sim, result)
 }
 
-fn again(sim: &mut Sim, between: &[(u64, Between)]) -> Result<(), String> {
+fn again(sim: &mut Sim, between: &[(u64, Between)]) -> Result<Harm, String> {
     let mut harm = Harm::default();
     let mut rest = between.iter().peekable();
     loop {
@@ -91,9 +96,7 @@ fn again(sim: &mut Sim, between: &[(u64, Between)]) -> Result<(), String> {
         // Where something before it was left out, it may come a little later than it did.
         let due = |(at, what): &&(u64, Between)| *at <= now && what.can_come(sim, ends);
         match next {
-            // What many things together may end as nobody says before.
-            Next::Ended if between.len() > usize::from(KNOWN) => return sim.check_end(),
-            Next::Ended => return judge(sim, harm),
+            Next::Ended => return Ok(harm),
             Next::Slept => {}
             Next::Recorded => {
                 if let Some((_, what)) = rest.next_if(due) {
@@ -119,15 +122,15 @@ fn broken<T>(result: Result<T, Halt>) -> Result<T, String> {
 
 impl Explorer {
     /// The executions from here on, or what must never be.
-    fn visit(&mut self, mut sim: Sim, harm: Harm, left: u8) -> Result<u64, String> {
+    fn visit(&mut self, mut sim: Sim, harm: Harm, left: u8) -> Result<Ends, String> {
         let mut marks = Vec::new();
-        let mut branches = 0;
+        let mut branches = Ends::default();
         let rest = loop {
             match broken(sim.go())? {
                 Next::Slept => {}
                 Next::Ended => {
                     judge(&sim, harm)?;
-                    break 1;
+                    break Ends::one(sim.outcome());
                 }
                 Next::Recorded => {
                     if left > 0 {
@@ -147,43 +150,52 @@ impl Explorer {
                 }
             }
         };
-        let executions = branches + rest;
+        let mut executions = branches;
+        executions += rest;
         for (mark, before) in marks {
             self.known.insert(mark, executions - before);
         }
         Ok(executions)
     }
 
-    fn branch_after_an_entry(&mut self, sim: &Sim, harm: Harm, left: u8) -> Result<u64, String> {
-        let mut executions = 0;
+    fn branch_after_an_entry(&mut self, sim: &Sim, harm: Harm, left: u8) -> Result<Ends, String> {
+        let mut executions = Ends::default();
         for between in Between::after_an_entry(sim) {
             let (mut branch, mut harm) = (sim.clone(), harm);
             self.between.push((sim.release.last_entry, between.clone()));
             if broken(between.comes(&mut branch, &mut harm))? {
-                executions += self.known_or_visit(branch, harm, left - 1)?;
+                executions += self.branch(&between, branch, harm, left)?;
             }
             self.between.pop();
         }
         Ok(executions)
     }
 
-    fn branch_at_an_end(&mut self, sim: &Sim, index: usize, harm: Harm, left: u8) -> Result<u64, String> {
-        let mut executions = 0;
+    fn branch_at_an_end(&mut self, sim: &Sim, index: usize, harm: Harm, left: u8) -> Result<Ends, String> {
+        let mut executions = Ends::default();
         let Some((_, step)) = sim.flights.get(index) else {
-            return Ok(0);
+            return Ok(executions);
         };
         for between in Between::at_the_end_of(sim, step) {
             let (mut branch, mut harm) = (sim.clone(), harm);
             self.between.push((sim.release.last_entry, between.clone()));
             if broken(between.comes_at(&mut branch, index, &mut harm))? {
-                executions += self.known_or_visit(branch, harm, left - 1)?;
+                executions += self.branch(&between, branch, harm, left)?;
             }
             self.between.pop();
         }
         Ok(executions)
     }
 
-    fn known_or_visit(&mut self, sim: Sim, harm: Harm, left: u8) -> Result<u64, String> {
+    fn branch(&mut self, between: &Between, sim: Sim, harm: Harm, left: u8) -> Result<Ends, String> {
+        let ends = self.known_or_visit(sim, harm, left - 1)?;
+        if self.between.len() == 1 {
+            *self.after.entry(between.family()).or_default() += ends;
+        }
+        Ok(ends)
+    }
+
+    fn known_or_visit(&mut self, sim: Sim, harm: Harm, left: u8) -> Result<Ends, String> {
         let mark = fingerprint(&sim, harm, left);
         if let Some(executions) = self.known.get(&mark) {
             return Ok(*executions);

@@ -1,8 +1,10 @@
 //! Larger fleets and many things that come between, by chance: what a complete search cannot reach. A run is had again from its
 //! seed; of one that must never be, the things that do not matter are left out again, one after another.
 
+use drawgate_schemas::Outcome;
+
 use super::between::{Between, Harm};
-use super::{Violation, broken, replay};
+use super::{Violation, again, broken};
 use crate::bug::Bug;
 use crate::random::Random;
 use crate::sim::{Next, Sim};
@@ -44,21 +46,33 @@ pub fn fleet(seed: u64) -> World {
     world
 }
 
-/// One roll of that seed's fleet, and what came between. Gives the number of entries, or what must never be, with as little between
-/// as it needs.
+/// A run that came to a proper end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ran {
+    /// Entries that it wrote.
+    pub entries: u64,
+    /// How it ended.
+    pub outcome: Outcome,
+}
+
+/// One roll of a fleet, and what comes between by this seed. Gives how it ended, or what must never be, with as little between as it
+/// needs.
 ///
 /// # Errors
 /// What must never be.
-pub fn run(seed: u64, bug: Option<Bug>) -> Result<u64, Box<Violation>> {
-    let world = fleet(seed);
+pub fn run(world: &World, seed: u64, bug: Option<Bug>) -> Result<Ran, Box<Violation>> {
     let mut between = Vec::new();
     let mut sim = Sim::new(world.clone());
     sim.forgets(bug);
     // Another seed than the fleet's, or both would go by the same numbers.
     let result = drive(&mut sim, &mut Random::new(!seed), &mut between);
+    // Of many things together nobody says before which end they may bring: it has to be a proper one.
     match result {
-        Ok(()) => Ok(sim.release.last_entry),
-        Err(what) => Err(Box::new(shrunk(&world, Violation { what, between }, bug))),
+        Ok(()) => Ok(Ran {
+            entries: sim.release.last_entry,
+            outcome: sim.outcome(),
+        }),
+        Err(what) => Err(Box::new(shrunk(world, Violation { what, between }, bug))),
     }
 }
 
@@ -102,7 +116,9 @@ fn shrunk(world: &World, mut violation: Violation, bug: Option<Bug>) -> Violatio
     while place < violation.between.len() {
         let mut fewer = violation.between.clone();
         fewer.remove(place);
-        match replay(world, &fewer, bug).1 {
+        let mut sim = Sim::new(world.clone());
+        sim.plant(bug);
+        match again(&mut sim, &fewer).and_then(|_| sim.check_end()) {
             Err(what) => violation = Violation { what, between: fewer },
             Ok(()) => place += 1,
         }

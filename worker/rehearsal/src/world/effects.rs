@@ -88,6 +88,9 @@ impl World {
         match self.fault(step) {
             None => self.effect(release, step),
             Some(Fault::Refused) => StepOutcome::Refused { failure: failure() },
+            Some(Fault::FailsVerification) => StepOutcome::Transient {
+                failure: Failure::new("does not pass, as it was told to here"),
+            },
             Some(Fault::Transient) => StepOutcome::Transient { failure: failure() },
             Some(Fault::UnknownNotDone) => StepOutcome::Unknown { failure: failure() },
             Some(Fault::UnknownHalf) => {

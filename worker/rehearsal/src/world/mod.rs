@@ -261,6 +261,8 @@ pub enum Fault {
     Refused,
     /// Not done, and worth another try.
     Transient,
+    /// What was started does not do what it shall.
+    FailsVerification,
     /// Done, and nobody heard of it.
     UnknownDone,
     /// Not done, and nobody knows.
@@ -325,6 +327,8 @@ pub struct World {
     pub firing: BTreeSet<String>,
     /// Alarms that go into ALARM when that step is performed.
     pub fires: Vec<(Step, String)>,
+    /// What is asked for.
+    pub request: ReleaseRequest,
     /// What the worker's files say.
     pub definition: ServiceDefinition,
     /// What is locked for the release.
@@ -451,13 +455,13 @@ impl World {
         let mut definition = definition();
         definition.roll.max_unavailable = max_unavailable.into();
         definition.roll.allow_outage = n <= max_unavailable as usize;
-        let mut world = Self::of(definition, fiction::fleet(n));
+        let mut world = Self::of(request(), definition, fiction::fleet(n));
         world.alarms = BTreeMap::from([(ALARM.to_owned(), true)]);
         world
     }
 
     /// A copy of a fleet as it was seen.
-    pub fn of(definition: ServiceDefinition, fleet: FleetSnapshot) -> Self {
+    pub fn of(request: ReleaseRequest, definition: ServiceDefinition, fleet: FleetSnapshot) -> Self {
         let rolled = fleet.hosts.iter().filter(|host| is_rolled(&fleet, host));
         let scaling = |group: &GroupSnapshot| {
             let scaling = Scaling {
@@ -488,6 +492,7 @@ impl World {
             muted_until: None,
             now: crate::sim::start(),
             fires: Vec::new(),
+            request,
             definition,
             locked: BTreeSet::new(),
             other: None,
@@ -536,7 +541,7 @@ impl World {
         if let Swap::Command(command) = &mut world.definition.swap {
             command.place = CommandPlace::Worker(Surroundings::default());
         }
-        Self::of(world.definition, fiction::beside_worker())
+        Self::of(world.request, world.definition, fiction::beside_worker())
     }
 
     /// People have suspended a process of the group, and switched an alarm off.

@@ -109,10 +109,11 @@ impl World {
     }
 
     fn observe(&self, release: &Release, plan: &Plan, planned: &HostPlan) -> ObservedHost {
-        let host = &self.hosts[&planned.instance];
-        let named = host.named();
+        // An answer of before does not know who joined since.
+        let host = self.hosts.get(&planned.instance);
+        let named = host.and_then(Host::named);
         ObservedHost {
-            member: host.member,
+            member: host.is_some_and(|host| host.member),
             version: self.told(release, &planned.instance),
             still: None,
             container: named.map(|(which, _)| self.container_id(&planned.instance, which)),

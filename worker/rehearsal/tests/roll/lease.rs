@@ -1,12 +1,12 @@
 //! The fleet's lease outside the ledger: whoever meets another's touches nothing, and whoever was away asks again.
 
-use drawgate_rollout::{Phase, Step};
+use drawgate_rollout::{Entry, Phase, Record, Step};
 use drawgate_schemas::Outcome;
 
 use crate::crash::{AWAY_MS, explore, killed_at, under_way};
-use crate::driver::Sim;
-use crate::world::{Fault, Tenant, World};
-use crate::{back, forward};
+use crate::driver::{Next, Sim};
+use crate::world::{Extent, Fault, Tenant, World};
+use crate::{back, forward, resume};
 
 const ALWAYS: usize = usize::MAX;
 
@@ -149,4 +149,40 @@ fn trap_08_a_lease_that_cannot_be_given_back_is_told_and_spoils_nothing() {
             .any(|note| note.contains("aws ssm delete-parameter --name /drawgate/lease/staging/api")),
         "{notes:?}"
     );
+}
+
+/// To the end, with a worker that is killed as it begins this step, which has been performed then.
+fn killed_as_it_begins(step: &Step, away_ms: u64) -> Sim {
+    let mut sim = Sim::new(World::new(2, 1).with_lease());
+    let mut killed = false;
+    loop {
+        let begun = |entry: &Entry| matches!(&entry.record, Record::Intent { step: other } if other == step);
+        match sim.go().unwrap() {
+            Next::Ended => break,
+            Next::Recorded if !killed && sim.journal.last().is_some_and(begun) => {
+                killed = true;
+                sim.die(&[Extent::Whole], away_ms);
+            }
+            Next::Lands(index) => sim.land(index).unwrap(),
+            Next::Recorded | Next::Slept => {}
+        }
+    }
+    sim.check_end().unwrap();
+    assert!(killed);
+    sim
+}
+
+/// Found by chance: what a look showed after that may be another's doing, and putting it back would be done to his roll.
+#[test]
+fn once_the_lease_is_given_back_nothing_is_looked_at_or_put_back_again() {
+    let sim = killed_as_it_begins(&Step::GiveLeaseBack, 1_000);
+    assert_eq!(sim.outcome(), Outcome::Succeeded);
+    assert_eq!((sim.attempts(&Step::Confirm), sim.attempts(&resume())), (1, 1));
+}
+
+/// Found by chance: whose the fleet is was asked with a deadline in the past.
+#[test]
+fn whoever_puts_back_in_order_past_max_roll_has_the_time_to_ask_for_the_lease() {
+    let sim = killed_as_it_begins(&Step::Confirm, 2 * 3_600_000);
+    assert_eq!(sim.outcome(), Outcome::Succeeded);
 }

@@ -1,17 +1,19 @@
 //! `drawgate-worker plan`: what a release would do. Reads only.
 
-mod report;
+pub(super) mod report;
 
 use std::path::Path;
 use std::process::ExitCode;
 
-use drawgate_rollout::StepOutcome;
-use drawgate_schemas::{ReleaseId, ReleaseRequest, Version1};
+use drawgate_rollout::definition::ServiceDefinition;
+use drawgate_rollout::{FleetSnapshot, StepOutcome};
+use drawgate_schemas::{Digest, ReleaseId, ReleaseRequest, Version1};
 use jiff::Timestamp;
 use uuid::Uuid;
 
 use self::report::Report;
 use super::{CommandError, print, setup};
+use crate::config::Config;
 use crate::effects::Effects;
 
 /// What is planned.
@@ -32,30 +34,13 @@ pub struct PlanArguments {
 /// When the fleet could not be looked at.
 pub async fn plan(config: &Path, arguments: PlanArguments) -> Result<ExitCode, CommandError> {
     let config = setup::load(config)?;
-    let request = request(&arguments)?;
-    let definition = config
-        .definition(&request.environment, &request.service)
-        .map_err(|error| CommandError::Usage(error.to_string()))?;
-    if !definition
-        .images
-        .iter()
-        .any(|allowed| allowed == request.image.repository())
-    {
-        let allowed = definition.images.join(", ");
-        return Err(CommandError::Usage(format!(
-            "{} may not be released; allowed: {allowed}",
-            request.image
-        )));
-    }
+    let request = request(&arguments.environment, &arguments.service, &arguments.image)?;
+    allowed(&config, &request)?;
     let effects = setup::effects(&config).await?;
     let inspected = inspect(&effects, &request).await;
     effects.close().await;
     let report = inspected?;
-    if arguments.json {
-        print::json(&report);
-    } else {
-        print::text(&report.to_string());
-    }
+    print::either(arguments.json, &report);
     Ok(if report.possible() {
         ExitCode::SUCCESS
     } else {
@@ -63,24 +48,52 @@ pub async fn plan(config: &Path, arguments: PlanArguments) -> Result<ExitCode, C
     })
 }
 
+/// What the worker's files say of the target, unless they do not allow the image.
+pub(super) fn allowed(config: &Config, request: &ReleaseRequest) -> Result<ServiceDefinition, CommandError> {
+    let definition = config
+        .definition(&request.environment, &request.service)
+        .map_err(|error| CommandError::Usage(error.to_string()))?;
+    let mut images = definition.images.iter();
+    if images.any(|allowed| allowed == request.image.repository()) {
+        return Ok(definition);
+    }
+    let allowed = definition.images.join(", ");
+    Err(CommandError::Usage(format!(
+        "{} may not be released; allowed: {allowed}",
+        request.image
+    )))
+}
+
 async fn inspect(effects: &Effects, request: &ReleaseRequest) -> Result<Report, CommandError> {
-    let failed = |outcome: StepOutcome| {
-        let unsaid = || drawgate_rollout::Failure::new("the fleet could not be looked at");
-        CommandError::Fleet(outcome.failure().cloned().unwrap_or_else(unsaid))
-    };
     let digest = effects.digest_of(request).await.map_err(failed)?;
     let (fleet, inspection) = effects.plan(request, digest.as_ref()).await.map_err(failed)?;
     Ok(Report::new(request, digest, fleet, inspection))
 }
 
-fn request(arguments: &PlanArguments) -> Result<ReleaseRequest, CommandError> {
+fn failed(outcome: StepOutcome) -> CommandError {
+    let unsaid = || drawgate_rollout::Failure::new("the fleet could not be looked at");
+    CommandError::Fleet(outcome.failure().cloned().unwrap_or_else(unsaid))
+}
+
+/// The fleet as it is, whatever the registry has. Reads only.
+pub(super) async fn look(
+    effects: &Effects,
+    request: &ReleaseRequest,
+    digest: &Digest,
+) -> Result<FleetSnapshot, CommandError> {
+    let (fleet, _) = effects.plan(request, Some(digest)).await.map_err(failed)?;
+    Ok(fleet)
+}
+
+/// A request that nobody sends.
+pub(super) fn request(environment: &str, service: &str, image: &str) -> Result<ReleaseRequest, CommandError> {
     let usage = |error: drawgate_schemas::InvalidName| CommandError::Usage(error.to_string());
     Ok(ReleaseRequest {
         version: Version1,
         id: ReleaseId::try_from(Uuid::now_v7()).map_err(usage)?,
-        environment: arguments.environment.parse().map_err(usage)?,
-        service: arguments.service.parse().map_err(usage)?,
-        image: arguments.image.parse().map_err(usage)?,
+        environment: environment.parse().map_err(usage)?,
+        service: service.parse().map_err(usage)?,
+        image: image.parse().map_err(usage)?,
         revision: None,
         branch: None,
         sequence: None,

@@ -10,10 +10,9 @@ use drawgate_schemas::limits::cut;
 use drawgate_schemas::{Digest, Environment, ReleaseRequest, Service};
 use serde::Serialize;
 
+use super::super::layout::{clock, wrapped};
 use crate::effects::Inspection;
 
-/// Narrower than this no terminal is.
-const WIDTH: usize = 80;
 /// Where the text of a step begins.
 const INDENT: usize = 10;
 /// Parts of the time that are named.
@@ -21,7 +20,7 @@ const COSTS: usize = 3;
 
 /// What a release would do, or why it would be refused. Its fields are the JSON of `plan`.
 #[derive(Debug, Serialize)]
-pub(super) struct Report {
+pub(in crate::commands) struct Report {
     environment: Environment,
     service: Service,
     version: String,
@@ -42,7 +41,7 @@ pub(super) struct Report {
 }
 
 impl Report {
-    pub(super) fn new(
+    pub(in crate::commands) fn new(
         request: &ReleaseRequest,
         digest: Option<Digest>,
         fleet: FleetSnapshot,
@@ -67,7 +66,7 @@ impl Report {
         }
     }
 
-    pub(super) fn possible(&self) -> bool {
+    pub(in crate::commands) fn possible(&self) -> bool {
         self.possible
     }
 }
@@ -185,7 +184,7 @@ fn steps(f: &mut fmt::Formatter<'_>, plan: &Plan, outlook: &Outlook) -> fmt::Res
     writeln!(f)
 }
 
-fn part(cost: &Cost) -> String {
+pub(in crate::commands) fn part(cost: &Cost) -> String {
     format!("{} {}", cost.setting, clock(cost.ms))
 }
 
@@ -342,30 +341,6 @@ fn findings(f: &mut fmt::Formatter<'_>, findings: &[Finding]) -> fmt::Result {
 fn step(f: &mut fmt::Formatter<'_>, at_ms: Option<u64>, text: &str) -> fmt::Result {
     let at = at_ms.map_or_else(String::new, clock);
     wrapped(f, &format!("{at:>8}  "), text, INDENT)
-}
-
-/// One line, folded between words at [`WIDTH`]; a word that is longer stays whole, so that it can be copied.
-fn wrapped(f: &mut fmt::Formatter<'_>, mark: &str, text: &str, indent: usize) -> fmt::Result {
-    let indent = " ".repeat(indent);
-    let options = textwrap::Options::new(WIDTH)
-        .initial_indent(mark)
-        .subsequent_indent(&indent)
-        .break_words(false)
-        .word_splitter(textwrap::WordSplitter::NoHyphenation);
-    writeln!(f, "{}", textwrap::fill(text, options))
-}
-
-/// `0:52`, `1:02:03`: minutes and seconds, with hours where there are any.
-fn clock(ms: u64) -> String {
-    let s = ms.div_ceil(1000);
-    let mut text = String::new();
-    if s >= 3600 {
-        let _ = write!(text, "{}:{:02}", s / 3600, s / 60 % 60);
-    } else {
-        let _ = write!(text, "{}", s / 60);
-    }
-    let _ = write!(text, ":{:02}", s % 60);
-    text
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use drawgate_schemas::ReleaseRequest;
 use serde_json::json;
 
 use super::*;
+use crate::commands::layout::WIDTH;
 use crate::config::Config;
 
 fn examples(name: &str) -> PathBuf {

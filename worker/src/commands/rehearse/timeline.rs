@@ -1,0 +1,162 @@
+//! What happened when, from a journal: what lasts as lines, hosts as bars.
+
+use drawgate_rollout::{Entry, Phase, Record, Release, Step, narrate};
+use drawgate_schemas::{Direction, Event};
+use jiff::Timestamp;
+use serde::Serialize;
+
+/// Something that is worth a line.
+#[derive(Debug, Serialize)]
+pub(super) struct Moment {
+    /// When, in milliseconds from the acceptance.
+    pub(super) at_ms: u64,
+    /// What.
+    pub(super) what: String,
+}
+
+/// One host's way through the roll.
+#[derive(Debug, Serialize)]
+pub(super) struct HostWay {
+    /// The EC2 instance's id.
+    pub(super) instance: String,
+    /// What it did, in its order.
+    pub(super) stretches: Vec<Stretch>,
+}
+
+/// A phase of a host.
+#[derive(Debug, Serialize)]
+pub(super) struct Stretch {
+    pub(super) direction: Direction,
+    pub(super) phase: Phase,
+    pub(super) from_ms: u64,
+    pub(super) to_ms: u64,
+}
+
+/// What lasts.
+pub(super) fn moments(journal: &[Entry]) -> Vec<Moment> {
+    let mut moments = Vec::new();
+    let mut rest = journal.iter();
+    let Some(first) = rest.next() else { return moments };
+    let Ok(mut release) = Release::begin(first) else {
+        return moments;
+    };
+    for entry in rest {
+        if release.apply(entry).is_err() {
+            break;
+        }
+        let told = narrate(&release, entry);
+        let words = told.into_iter().filter_map(words);
+        moments.extend(words.map(|what| Moment {
+            at_ms: since(journal, entry.at),
+            what,
+        }));
+    }
+    moments
+}
+
+fn since(journal: &[Entry], at: Timestamp) -> u64 {
+    let first = journal.first().map_or(at, |entry| entry.at);
+    drawgate_rollout::limits::between_ms(first, at)
+}
+
+fn words(event: Event) -> Option<String> {
+    Some(match event {
+        Event::Started(started) => format!("preflight: {} hosts are fit", started.hosts.len()),
+        Event::Staged { hosts, .. } => format!("{hosts} hosts have the image"),
+        Event::Suspended(suspension) => format!(
+            "suspended {} of {}",
+            suspension.processes.join(", "),
+            suspension.group
+        ),
+        Event::Silenced { alarms, .. } => format!("silenced {}", alarms.join(", ")),
+        Event::Baking { .. } => "on all hosts; bakes".to_owned(),
+        Event::TurnedBack { reason, .. } => format!("turns back: {reason}"),
+        Event::Joined { rolled, adopted, .. } => {
+            format!("joined: {}", [rolled, adopted].concat().join(", "))
+        }
+        Event::Published { parameter, .. } => format!("{parameter} has the new version"),
+        Event::Unpublished { parameter, .. } => format!("{parameter} has the version of before"),
+        Event::Resumed(suspension) => format!(
+            "resumed {} of {}",
+            suspension.processes.join(", "),
+            suspension.group
+        ),
+        Event::Unsilenced { alarms } => format!("on again: {}", alarms.join(", ")),
+        Event::TakenUp { open_steps } => {
+            format!("the worker was killed; its next process takes up, {open_steps} steps open")
+        }
+        Event::Warning { text } => text,
+        _ => return None,
+    })
+}
+
+/// The way of every host, in the order in which they were begun.
+pub(super) fn ways(journal: &[Entry]) -> Vec<HostWay> {
+    let mut ways: Vec<HostWay> = Vec::new();
+    let mut open: Vec<(&Step, u64)> = Vec::new();
+    for entry in journal {
+        let at = since(journal, entry.at);
+        match &entry.record {
+            Record::Intent { step } => open.push((step, at)),
+            Record::Outcome { step, .. } => {
+                let begun = open.iter().position(|(other, _)| *other == step);
+                let begun = begun.map(|place| open.remove(place));
+                end(&mut ways, begun, at);
+            }
+            Record::TakenUp => open.drain(..).for_each(|begun| end(&mut ways, Some(begun), at)),
+            _ => {}
+        }
+    }
+    ways
+}
+
+fn end(ways: &mut Vec<HostWay>, begun: Option<(&Step, u64)>, to_ms: u64) {
+    let Some((
+        Step::Host {
+            instance,
+            direction,
+            phase,
+        },
+        from_ms,
+    )) = begun
+    else {
+        return;
+    };
+    let stretch = Stretch {
+        direction: *direction,
+        phase: *phase,
+        from_ms,
+        to_ms,
+    };
+    match ways.iter_mut().find(|way| way.instance == *instance) {
+        Some(way) => way.stretches.push(stretch),
+        None => ways.push(HostWay {
+            instance: instance.clone(),
+            stretches: vec![stretch],
+        }),
+    }
+}
+
+/// A way as a bar: a letter for what takes up most of a column, capitals on the way back.
+pub(super) fn bar(way: &HostWay, all_ms: u64, columns: usize) -> String {
+    let width_ms = all_ms.div_ceil(columns.max(1) as u64).max(1);
+    let column = |place: usize| {
+        let (from, to) = (place as u64 * width_ms, (place as u64 + 1) * width_ms);
+        let within = |stretch: &&Stretch| stretch.to_ms.min(to).saturating_sub(stretch.from_ms.max(from));
+        let most = way.stretches.iter().max_by_key(within);
+        most.filter(|stretch| within(stretch) > 0).map_or(' ', letter)
+    };
+    (0..columns).map(column).collect::<String>().trim_end().to_owned()
+}
+
+fn letter(stretch: &Stretch) -> char {
+    let letter = match stretch.phase {
+        Phase::Deregister | Phase::Drain => 'd',
+        Phase::Create | Phase::Swap | Phase::Verify | Phase::Enable => 's',
+        Phase::Register | Phase::Settle => 'h',
+    };
+    match stretch.direction {
+        Direction::Forward => letter,
+        Direction::Back => letter.to_ascii_uppercase(),
+    }
+}
