@@ -175,6 +175,33 @@ impl Sim {
         }
     }
 
+    /// A release that another ledger's worker had begun, taken up from such a journal. `before` is the fleet as it was.
+    ///
+    /// # Errors
+    /// When the journal cannot be followed.
+    pub fn taken_up(
+        before: Arc<World>,
+        mut world: World,
+        journal: Vec<Entry>,
+        now: Timestamp,
+    ) -> Result<Self, Halt> {
+        let first = journal.first().ok_or_else(|| "an empty journal".to_owned())?;
+        world.noted = None;
+        // What the worker before has performed is nobody's news.
+        world.performed.clear();
+        for host in world.hosts.values_mut() {
+            host.disturbed = false;
+        }
+        let mut sim = Self::accepted(world, first.record.clone());
+        sim.before = before;
+        sim.now = now;
+        for entry in journal.into_iter().skip(1) {
+            sim.write(entry.record)?;
+        }
+        sim.append(Record::TakenUp)?;
+        Ok(sim)
+    }
+
     /// Keeps neither journal nor events, and remembers what the fleet was before its last change: for a search.
     pub(crate) fn forgets(&mut self, bug: Option<Bug>) {
         self.keeps = false;
@@ -537,6 +564,16 @@ impl Sim {
     /// # Errors
     /// When something is broken, or when it was to be killed here.
     pub fn append(&mut self, record: Record) -> Result<(), Halt> {
+        self.write(record)?;
+        oracle::always(&self.before, &self.world, &self.release)?;
+        if self.kill_at == Some(self.journal.len()) {
+            Err(Halt::Killed)
+        } else {
+            Ok(())
+        }
+    }
+
+    fn write(&mut self, record: Record) -> Result<(), Halt> {
         let entry = Entry {
             n: self.release.last_entry + 1,
             at: self.now,
@@ -560,12 +597,7 @@ impl Sim {
             self.events.extend(events);
             self.journal.push(entry);
         }
-        oracle::always(&self.before, &self.world, &self.release)?;
-        if self.kill_at == Some(self.journal.len()) {
-            Err(Halt::Killed)
-        } else {
-            Ok(())
-        }
+        Ok(())
     }
 
     /// The worker dies, each step under way having come as far as is said; another one comes later.

@@ -7,11 +7,13 @@
 //!   Release, now                    --decide()--> what to do next (all branching is here)
 //!   Release, Entry                  --narrate()--> status events
 //!   Release                         --conclude()--> outcome and receipt
+//!   Marks                           --journal()--> the journal of a release whose ledger is lost
 //! ```
 //!
 //! The worker's runner appends what is decided, performs it, appends what came of it, and asks again. Whoever wants
 //! to know how a roll behaves reads `decide.rs`; nothing else decides.
 
+mod adopt;
 mod approval;
 pub mod arguments;
 mod beside;
@@ -38,6 +40,7 @@ mod state;
 mod step;
 mod wanted;
 
+pub use adopt::{LeftContainers, Marks};
 pub use approval::Approval;
 pub use decide::{Decision, decide};
 pub use mute::MuteRule;

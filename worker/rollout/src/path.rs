@@ -6,7 +6,7 @@ use crate::plan::HostPlan;
 use crate::state::{Release, host_step};
 use crate::step::{Phase, Step};
 
-const FORWARD: [Phase; 8] = [
+pub(crate) const FORWARD: [Phase; 8] = [
     Phase::Create,
     Phase::Deregister,
     Phase::Drain,

@@ -9,7 +9,7 @@ use drawgate_rollout::{Evidence, HostPlan, LABEL_RELEASE, StepOutcome};
 use drawgate_schemas::Direction;
 use tokio::time::Instant;
 
-use super::names::{LABEL_AFTER, LABEL_BEFORE, labels};
+use super::names::{LABEL_AFTER, LABEL_BEFORE, LABEL_RESTART_BEFORE, labels};
 use super::outcome::{Effect, Sorted, either, refused};
 use super::targets::policy;
 use super::{Effects, Task};
@@ -32,7 +32,11 @@ impl Effects {
         };
         let name = beside(&definition.name, task.release.request.id);
         let plan = task.plan;
-        let labels = labels(&task.id(), &plan.version_name, task.digest()?, &plan.definition);
+        let mut labels = labels(&task.id(), &plan.version_name, task.digest()?, &plan.definition);
+        if let Some(before) = &host.before {
+            let restart = serde_json::to_string(&before.restart).unwrap_or_default();
+            labels.insert(LABEL_RESTART_BEFORE.to_owned(), restart);
+        }
         let image = task.plan.pinned();
         let created = engine.create(definition, &name, &image, &labels).await;
         match created {

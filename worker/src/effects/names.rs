@@ -22,6 +22,8 @@ pub(super) const LABEL_DIGEST: &str = "drawgate.digest";
 pub(super) const LABEL_SERVICE: &str = "drawgate.service";
 /// Label: the environment.
 pub(super) const LABEL_ENVIRONMENT: &str = "drawgate.environment";
+/// Label: the restart policy of the container that this one replaces, as JSON. It is taken off while that one is set aside.
+pub(super) const LABEL_RESTART_BEFORE: &str = "drawgate.restart_before";
 /// Label: how a release verified this container, as JSON. On a later way back it is judged by this again.
 pub(super) const LABEL_VERIFY: &str = "drawgate.verify";
 

@@ -572,6 +572,9 @@ impl World {
         for group in self.groups.values_mut() {
             group.suspended.insert(process.to_owned());
         }
+        for group in &mut self.fleet_mut().groups {
+            group.suspended.insert(process.to_owned());
+        }
     }
 
     /// Processes that are suspended in some group.

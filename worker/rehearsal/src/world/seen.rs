@@ -2,11 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use drawgate_rollout::definition::Process;
 use drawgate_rollout::{
     AlarmSnapshot, ContainerSnapshot, Evidence, FleetSnapshot, HostPlan, HostSnapshot, HostView,
-    LABEL_RELEASE, MemberSnapshot, Observation, ObservedGroup, ObservedHost, ObservedParameter,
-    ObservedTarget, Plan, Release, StepOutcome, Stranger,
+    LABEL_RELEASE, LeftContainers, Marks, MemberSnapshot, Observation, ObservedGroup, ObservedHost,
+    ObservedParameter, ObservedTarget, Plan, Release, StepOutcome, Stranger,
 };
+
+use drawgate_schemas::ReleaseId;
 
 use super::effects::done;
 use super::*;
@@ -25,6 +28,56 @@ impl World {
             .filter(named)
             .map(|name| self.alarm_snapshot(name))
             .collect()
+    }
+
+    /// What a release has left on the things it touched, as somebody sees it who knows nothing else of it.
+    pub fn marks(&self, release: ReleaseId) -> Marks {
+        let mut marks = Marks::of(release);
+        marks.silenced.clone_from(&self.alarm_tags);
+        marks.has_lease = self.tenant == Some(Tenant::Us);
+        for (name, group) in &self.groups {
+            if group.tag.as_deref() == Some(release.to_string().as_str()) {
+                let processes = self.processes_of(name);
+                marks.suspended.insert(name.clone(), processes);
+            }
+        }
+        for (instance, host) in self.hosts.iter().filter(|(_, host)| host.member) {
+            if host.tagged {
+                let seen = self.seen_first(instance).map(|seen| seen.targets.clone());
+                marks.taken_out.insert(instance.clone(), seen.unwrap_or_default());
+            }
+            if let Some(left) = self.left_on(instance, host) {
+                marks.containers.insert(instance.clone(), left);
+            }
+        }
+        marks.on(&self.snapshot(), &self.definition)
+    }
+
+    /// What the tag of a group names: what was to be suspended, less what was so before.
+    fn processes_of(&self, name: &str) -> Vec<Process> {
+        let before = self.fleet.groups.iter().find(|seen| seen.name == name);
+        let by_others =
+            |process: &Process| before.is_some_and(|seen| seen.suspended.contains(process.as_str()));
+        let all = self.definition.suspend.iter().copied();
+        all.filter(|process| !by_others(process)).collect()
+    }
+
+    fn left_on(&self, instance: &str, host: &Host) -> Option<LeftContainers> {
+        let new = host.new.as_ref()?;
+        let before = host.old.as_ref().and_then(|old| {
+            Some(ContainerSnapshot {
+                running: old.running,
+                restart: old.restart,
+                labels: old.labels.clone(),
+                ..self.container_before(instance)?.clone()
+            })
+        });
+        Some(LeftContainers {
+            image: None,
+            swapped: new.running || host.named == Some(Which::New),
+            before,
+            restart_before: self.container_before(instance).map(|before| before.restart),
+        })
     }
 
     /// The first alarm of the watch list.

@@ -4,6 +4,7 @@
 //! scenarios; `crash` goes through every one of a family.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
+mod adopted;
 mod adoption;
 mod alarms;
 mod approval;
