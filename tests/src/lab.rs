@@ -245,6 +245,17 @@ impl Lab {
         serde_json::from_value(self.get("calls").await).unwrap()
     }
 
+    /// AWS calls so far that changed something.
+    pub async fn writes(&self) -> Vec<Value> {
+        let log = self.get("calls/log").await;
+        let reads = [":Describe", ":List", ":Get"];
+        let is_write = |call: &&Value| {
+            let action = call["action"].as_str().unwrap();
+            !reads.iter().any(|read| action.contains(read))
+        };
+        log.as_array().unwrap().iter().filter(is_write).cloned().collect()
+    }
+
     /// A command on a host, over SSH, as the worker's user.
     pub async fn on_host(&self, host: &str, command: &str) -> String {
         let number: u8 = host.trim_start_matches('h').parse().unwrap();

@@ -7,20 +7,8 @@ use drawgate_schemas::{Direction, HostPhase, Outcome};
 use drawgate_tests::lab::HOSTS;
 use drawgate_tests::oracle::Look;
 use drawgate_tests::{Load, Scene, Service, Worker};
-use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::Command;
-
-/// AWS calls so far that changed something.
-async fn writes(scene: &Scene) -> Vec<Value> {
-    let log = scene.lab.get("calls/log").await;
-    let reads = [":Describe", ":List", ":Get"];
-    let is_write = |call: &&Value| {
-        let action = call["action"].as_str().unwrap();
-        !reads.iter().any(|read| action.contains(read))
-    };
-    log.as_array().unwrap().iter().filter(is_write).cloned().collect()
-}
 
 /// Freezes a worker at a moment at which it writes nothing. In the middle of a transaction it would keep the ledger's lock for
 /// as long as it is frozen: whoever hangs like that has to be killed before anybody takes over.
@@ -60,13 +48,13 @@ async fn trap_08_a_rebuilt_bastion_meets_the_lease_of_the_first() {
         .nth_phase(id, Direction::Forward, HostPhase::Draining, 2)
         .await;
     first.kill().await;
-    let written = writes(&scene).await.len();
+    let written = scene.lab.writes().await.len();
     let rebuilt = scene.second_worker("bastion-new", "empty.sqlite");
     let refused = scene.publish("search", "v3", &[]).await;
     let ended = events.end(refused).await;
     assert_eq!(ended.outcome, Outcome::Failed, "{}", ended.summary);
     assert_eq!(
-        writes(&scene).await.len(),
+        scene.lab.writes().await.len(),
         written,
         "the rebuilt bastion wrote to AWS"
     );
@@ -151,14 +139,14 @@ async fn trap_26_a_worker_that_hangs_is_taken_over_from_and_does_nothing_when_it
     events.kind(id, "taken_up").await;
     scene.judge(&events, id, Outcome::Succeeded, &before).await;
     load.stop_unharmed().await;
-    let (written, after) = (writes(&scene).await, Look::at(&scene.lab).await);
+    let (written, after) = (scene.lab.writes().await, Look::at(&scene.lab).await);
     after.assert_runs(&fleet, "search", &scene.pinned("search", &v2));
 
     first.thaw();
     first.says("the lane is lost").await;
     // Whatever it would have done, it has done by its end.
     first.stop().await;
-    assert_eq!(writes(&scene).await, written, "the first worker wrote to AWS");
+    assert_eq!(scene.lab.writes().await, written, "the first worker wrote to AWS");
     let later = Look::at(&scene.lab).await;
     later.assert_containers_as(&after);
     later.assert_aws_as(&before);

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand, ValueEnum};
+use drawgate_worker::commands::doctor::DoctorArguments;
 use drawgate_worker::commands::plan::PlanArguments;
 use drawgate_worker::commands::rehearse::RehearseArguments;
 use drawgate_worker::commands::{self, CommandError};
@@ -102,6 +103,30 @@ enum Command {
         #[arg(long, value_enum, default_value_t = Format::Text)]
         format: Format,
     },
+    /// Find what releases have left behind whose worker is gone, from what they marked it with. Reads only, without --fix.
+    #[command(
+        after_help = "Example, on a new bastion, when the old one is gone for good:\n  drawgate-worker doctor --fix --evict bastion-a"
+    )]
+    Doctor {
+        /// Where; every environment that the files name, if not given.
+        #[arg(long)]
+        environment: Option<String>,
+        /// What; every service, if not given.
+        #[arg(long)]
+        service: Option<String>,
+        /// Lead each lost release back, as a release of this ledger.
+        #[arg(long)]
+        fix: bool,
+        /// A worker with another ledger that is gone for good: its leases are taken away.
+        #[arg(long, value_name = "WORKER", requires = "fix")]
+        evict: Option<String>,
+        /// A release that nothing else says is one of this service's. Can be given again.
+        #[arg(long, value_name = "RELEASE", requires = "service")]
+        release: Vec<String>,
+        /// How the findings are written.
+        #[arg(long, value_enum, default_value_t = Format::Text)]
+        format: Format,
+    },
     /// Run a program until it or standard input ends. The worker holds its own programs by it.
     #[command(hide = true)]
     Hold {
@@ -163,6 +188,24 @@ pub(crate) async fn main() -> ExitCode {
                 json: format == Format::Json,
             };
             commands::rehearse::rehearse(&cli.config, arguments).await
+        }
+        Command::Doctor {
+            environment,
+            service,
+            fix,
+            evict,
+            release,
+            format,
+        } => {
+            let arguments = DoctorArguments {
+                environment,
+                service,
+                fix,
+                evict,
+                releases: release,
+                json: format == Format::Json,
+            };
+            commands::doctor::doctor(&cli.config, arguments).await
         }
         Command::Hold { lock, words } => Ok(hold(&words, lock.as_deref())),
         Command::Check { format } => commands::check::check(&cli.config, format == Format::Json),

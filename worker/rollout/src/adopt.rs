@@ -13,8 +13,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use drawgate_schemas::{Direction, ReleaseId, ReleaseRequest};
 use jiff::Timestamp;
+use serde::Serialize;
 
 use crate::definition::{Process, RestartPolicy, ServiceDefinition};
+use crate::names::{aside, beside};
 use crate::path;
 use crate::plan::Plan;
 use crate::preflight::{Finding, plan};
@@ -57,6 +59,47 @@ pub struct LeftContainers {
     pub restart_before: Option<RestartPolicy>,
 }
 
+/// Something that has to be put right.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Left {
+    /// What it is.
+    pub what: String,
+    /// The commands that do it, in their order.
+    pub commands: Vec<String>,
+}
+
+fn alarm_left(alarm: &str) -> Left {
+    let arn = format!(
+        "aws cloudwatch describe-alarms --alarm-names {alarm} --query MetricAlarms[0].AlarmArn --output text"
+    );
+    Left {
+        what: format!("{alarm}: its actions are off"),
+        commands: vec![
+            format!("aws cloudwatch enable-alarm-actions --alarm-names {alarm}"),
+            format!("aws cloudwatch untag-resource --tag-keys drawgate:silenced --resource-arn $({arn})"),
+        ],
+    }
+}
+
+fn target_left(instance: &str, target: &TargetSnapshot) -> Left {
+    let TargetSnapshot {
+        target_group,
+        id,
+        port,
+        ..
+    } = target;
+    let group = target_group.split('/').nth(1).unwrap_or(target_group);
+    Left {
+        what: format!("{instance}: taken out of {group}, port {port}"),
+        commands: vec![
+            format!(
+                "aws elbv2 register-targets --target-group-arn {target_group} --targets Id={id},Port={port}"
+            ),
+            format!("aws ec2 delete-tags --resources {instance} --tags Key=drawgate:target:{group}:{port}"),
+        ],
+    }
+}
+
 impl Marks {
     /// Of a release that has left nothing so far.
     pub fn of(release: ReleaseId) -> Self {
@@ -89,6 +132,97 @@ impl Marks {
     pub fn is_anything_left(&self) -> bool {
         let aside = self.containers.values().any(|left| !left.swapped);
         aside || !self.suspended.is_empty() || !self.silenced.is_empty() || !self.taken_out.is_empty()
+    }
+
+    /// What of it has to be put right, each with the commands that do it, in the order in which they are safe: hosts first, scaling
+    /// last.
+    pub fn left(&self, definition: &ServiceDefinition) -> Vec<Left> {
+        let hosts = self
+            .containers
+            .iter()
+            .filter_map(|(instance, left)| self.left_on_host(instance, left, definition));
+        let mut all: Vec<Left> = hosts.collect();
+        for (instance, targets) in &self.taken_out {
+            all.extend(targets.iter().map(|target| target_left(instance, target)));
+        }
+        all.extend(self.silenced.iter().map(|alarm| alarm_left(alarm)));
+        all.extend(
+            self.suspended
+                .iter()
+                .map(|(group, processes)| self.group_left(group, processes)),
+        );
+        all
+    }
+
+    /// Health checks first; then whoever was marked unhealthy while it was out is marked healthy, or it would be replaced; never
+    /// without a list, which would resume what a person has suspended too.
+    fn group_left(&self, group: &str, processes: &[Process]) -> Left {
+        let resume = |processes: &[&str]| {
+            let names = processes.join(" ");
+            format!(
+                "aws autoscaling resume-processes --auto-scaling-group-name {group} --scaling-processes {names}"
+            )
+        };
+        let names: Vec<&str> = processes.iter().map(|process| process.as_str()).collect();
+        let (first, rest): (Vec<&str>, Vec<&str>) = names
+            .iter()
+            .partition(|name| **name == Process::HealthCheck.as_str());
+        let mut commands = Vec::new();
+        if !first.is_empty() {
+            commands.push(resume(&first));
+        }
+        commands.extend(self.taken_out.keys().map(|instance| {
+            format!("aws autoscaling set-instance-health --instance-id {instance} --health-status Healthy")
+        }));
+        if !rest.is_empty() {
+            commands.push(resume(&rest));
+        }
+        commands.push(format!(
+            "aws autoscaling delete-tags --tags ResourceId={group},ResourceType=auto-scaling-group,Key=drawgate:suspended"
+        ));
+        Left {
+            what: format!("{group}: suspended {}", names.join(", ")),
+            commands,
+        }
+    }
+
+    fn left_on_host(
+        &self,
+        instance: &str,
+        left: &LeftContainers,
+        definition: &ServiceDefinition,
+    ) -> Option<Left> {
+        let name = &definition.container()?.name;
+        let (beside, aside) = (beside(name, self.release), aside(name, self.release));
+        let out = self.taken_out.contains_key(instance);
+        match (left.swapped, out) {
+            (false, false) => Some(Left {
+                what: format!("{instance}: the container {beside} serves nobody"),
+                commands: vec![format!("on the host: docker rm {beside}")],
+            }),
+            (_, true) => {
+                let restart = left
+                    .restart_before
+                    .map_or_else(String::new, |restart| format!(" --restart={restart}"));
+                let mut commands = Vec::new();
+                if left.swapped {
+                    commands.push(format!(
+                        "on the host: docker stop {name}; docker rename {name} {beside}"
+                    ));
+                    commands.push(format!("on the host: docker rename {aside} {name}"));
+                }
+                commands.push(format!(
+                    "on the host: docker update{restart} {name}; docker start {name}"
+                ));
+                commands.push(format!("on the host: docker rm {beside}"));
+                Some(Left {
+                    what: format!("{instance}: its containers are between two versions"),
+                    commands,
+                })
+            }
+            // It serves: whether it goes back is for a person to say.
+            (true, false) => None,
+        }
     }
 
     /// The plan of the way back.

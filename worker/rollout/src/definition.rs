@@ -5,6 +5,7 @@
 //! way back is judged by the definition that was in force when the release began.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use drawgate_schemas::{Environment, Service};
 use serde::{Deserialize, Serialize};
@@ -342,6 +343,19 @@ pub enum RestartPolicy {
         /// Docker's `MaximumRetryCount`.
         retries: u32,
     },
+}
+
+impl fmt::Display for RestartPolicy {
+    /// As `docker update --restart` takes it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::No => f.write_str("no"),
+            Self::Always => f.write_str("always"),
+            Self::UnlessStopped => f.write_str("unless-stopped"),
+            Self::OnFailure { retries: 0 } => f.write_str("on-failure"),
+            Self::OnFailure { retries } => write!(f, "on-failure:{retries}"),
+        }
+    }
 }
 
 /// How a swapped container is checked, on its host, before it is registered again.

@@ -40,7 +40,7 @@ mod state;
 mod step;
 mod wanted;
 
-pub use adopt::{LeftContainers, Marks};
+pub use adopt::{Left, LeftContainers, Marks};
 pub use approval::Approval;
 pub use decide::{Decision, decide};
 pub use mute::MuteRule;

@@ -1,6 +1,7 @@
 //! The commands of the worker.
 
 pub mod check;
+pub mod doctor;
 mod layout;
 pub mod notify;
 pub mod plan;

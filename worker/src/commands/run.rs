@@ -118,7 +118,7 @@ pub(super) async fn open(config: &Config) -> Result<Ledger, CommandError> {
         .map_err(|source| ledger_error(config, source))
 }
 
-fn ledger_error(config: &Config, source: crate::ledger::LedgerError) -> CommandError {
+pub(super) fn ledger_error(config: &Config, source: crate::ledger::LedgerError) -> CommandError {
     CommandError::Ledger {
         path: config.settings().ledger.clone(),
         source,

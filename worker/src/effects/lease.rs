@@ -30,13 +30,13 @@ pub struct Tenant {
 
 /// What the parameter holds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct LeaseNote {
+pub(super) struct LeaseNote {
     version: u32,
-    ledger: String,
-    worker: String,
-    release: String,
+    pub(super) ledger: String,
+    pub(super) worker: String,
+    pub(super) release: String,
     epoch: u64,
-    since: Timestamp,
+    pub(super) since: Timestamp,
 }
 
 /// What this worker writes, and reads.

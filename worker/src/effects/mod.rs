@@ -13,6 +13,7 @@ mod hooks;
 mod inspect;
 mod lease;
 mod logins;
+mod marks;
 mod membership;
 mod mute;
 mod names;
@@ -42,6 +43,7 @@ use tokio::time::Instant;
 
 pub use inspect::{Inspection, snapshot};
 pub use lease::Tenant;
+pub use marks::{LeaseHolder, Leftovers};
 pub(crate) use names::labels;
 
 use crate::aws::{Aws, HealthWatch};

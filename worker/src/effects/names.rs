@@ -33,13 +33,16 @@ pub(super) fn suspension(release: &str, processes: &[Process]) -> String {
     format!("{release} {}", names.join("+"))
 }
 
+/// How every tag of an instance for one of its targets begins.
+pub(super) const TARGET_TAG_PREFIX: &str = "drawgate:target:";
+
 /// Tag of an instance for one of its targets: one tag each, because a value has at most 256 characters.
 pub(super) fn target_tag(plan: &Plan, target: &TargetPlan) -> String {
     let name = plan
         .target_groups
         .get(&target.target_group)
         .map_or("", |group| group.name.as_str());
-    format!("drawgate:target:{name}:{}", target.port)
+    format!("{TARGET_TAG_PREFIX}{name}:{}", target.port)
 }
 
 /// Value of such a tag.

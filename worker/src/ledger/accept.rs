@@ -63,6 +63,42 @@ impl Ledger {
     }
 }
 
+impl Ledger {
+    /// Takes in a release whose own ledger is lost, with the journal that was written anew for it: all of it in one transaction, so
+    /// that nobody takes it for one that is to go forward. Refused where the release is known here, or its lane is not free.
+    ///
+    /// # Errors
+    /// When the ledger is not available, or what is to be written cannot be.
+    pub async fn adopt(
+        &self,
+        request: &ReleaseRequest,
+        entries: &[Entry],
+        events: &[StatusEvent],
+    ) -> Result<Accept, LedgerError> {
+        self.inner.reserve.keep()?;
+        let mut write = self.write("adopt a release").await?;
+        let refused = if fingerprint_of(write.connection()?, request.id).await?.is_some() {
+            Some(Accept::Reused)
+        } else if open_in_lane(write.connection()?, &request.environment, &request.service).await? > 0 {
+            Some(Accept::LaneFull)
+        } else {
+            None
+        };
+        if let Some(refused) = refused {
+            write.commit().await?;
+            return Ok(refused);
+        }
+        insert_release(write.connection()?, request, &request.fingerprint()).await?;
+        for entry in entries {
+            journal::insert(write.connection()?, request.id, 0, entry).await?;
+        }
+        outbox::insert_all(write.connection()?, events).await?;
+        write.commit().await?;
+        self.inner.wake.notify_one();
+        Ok(Accept::New { ahead: 0 })
+    }
+}
+
 async fn fingerprint_of(
     connection: &mut SqliteConnection,
     id: ReleaseId,

@@ -1,0 +1,155 @@
+//! Bastion and ledger are lost in mid-roll. A new bastion's doctor finds what was left by its marks alone, and leads it back.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+
+use drawgate_schemas::{Direction, HostPhase, Outcome, ReleaseId};
+use drawgate_tests::lab::HOSTS;
+use drawgate_tests::oracle::Look;
+use drawgate_tests::{Fleet, Load, Scene, Service};
+use serde_json::{Value, json};
+
+use Direction::{Back, Forward};
+use HostPhase::{Draining, Registering, Swapping, Verifying};
+
+/// A fleet on v1 of which a roll to v2 has come so far when its bastion is lost.
+struct Lost {
+    scene: Scene,
+    fleet: Fleet,
+    before: Look,
+    load: Option<Load>,
+    release: ReleaseId,
+}
+
+impl Lost {
+    async fn in_mid_roll(mode: &str, direction: Direction, phase: HostPhase, n: usize) -> Self {
+        let scene = Scene::begin().await;
+        scene.serve(&Service::of("search"));
+        let fleet = scene.fleet_on_v1("search", &HOSTS).await;
+        scene.lab.image("search", "v2", "v2", mode).await;
+        let worker = scene.worker().await;
+        let events = scene.events().await;
+        let before = Look::at(&scene.lab).await;
+        let load = Load::start(scene.folder(), &fleet.target_groups[0].url, 40).await;
+        let release = scene.publish("search", "v2", &[]).await;
+        events.nth_phase(release, direction, phase, n).await;
+        worker.kill().await;
+        for file in std::fs::read_dir(scene.folder()).unwrap().flatten() {
+            if file.file_name().to_string_lossy().starts_with("ledger.sqlite") {
+                let path = file.path();
+                let removed = match path.is_dir() {
+                    true => std::fs::remove_dir_all(path),
+                    false => std::fs::remove_file(path),
+                };
+                removed.unwrap();
+            }
+        }
+        Self {
+            scene,
+            fleet,
+            before,
+            load: Some(load),
+            release,
+        }
+    }
+
+    async fn doctor(&self, more: &[&str]) -> (Option<i32>, String) {
+        let output = self.scene.drawgate_worker(&[&["doctor"], more].concat()).await;
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert!(!said.is_empty(), "{error}");
+        (output.status.code(), said)
+    }
+
+    /// Finds it, is kept away by the lease, and leads it back once somebody says that its worker is gone.
+    async fn assert_led_back(mut self) {
+        let (written, lost) = (self.scene.lab.writes().await, Look::at(&self.scene.lab).await);
+        let (code, said) = self.doctor(&[]).await;
+        assert_eq!(code, Some(1), "{said}");
+        let release = self.release.to_string();
+        assert!(
+            said.contains(&release) && said.contains("its worker is gone") && said.contains("bastion-lab"),
+            "{said}"
+        );
+        for line in said.lines().filter(|line| !line.starts_with("          ")) {
+            assert!(line.chars().count() <= 80, "too wide: {line}");
+        }
+        assert!(
+            !self.scene.folder().join("ledger.sqlite").exists(),
+            "a ledger was made"
+        );
+        let (code, _) = self.doctor(&["--fix"]).await;
+        assert_eq!(code, Some(1));
+        assert_eq!(self.scene.lab.writes().await, written, "something was touched");
+        Look::at(&self.scene.lab).await.assert_containers_as(&lost);
+
+        let fixed = self
+            .doctor(&["--fix", "--evict", "bastion-lab", "--format", "json"])
+            .await;
+        let (code, said) = fixed;
+        assert_eq!(code, Some(0), "{said}");
+        let said: Value = serde_json::from_str(&said).unwrap();
+        let case = &said[0]["cases"][0];
+        assert_eq!(case["release"], json!(release));
+        assert_eq!(case["fixed"]["outcome"], json!("rolled_back"), "{case}");
+        assert_eq!(case["fixed"]["left_over"], json!([]));
+
+        self.load.take().unwrap().stop_unharmed().await;
+        self.scene.lab.all_targets(&self.fleet, "healthy").await;
+        let after = Look::at(&self.scene.lab).await;
+        after.assert_aws_as(&self.before);
+        after.assert_no_tags();
+        after.assert_containers_as(&self.before);
+        let (code, said) = self.doctor(&[]).await;
+        assert_eq!(code, Some(0), "{said}");
+        assert!(said.contains("nothing is left behind"), "{said}");
+
+        // It is in the ledger like every other, and the next release has the fleet.
+        let worker = self.scene.worker().await;
+        let shown = self.scene.show(self.release).await;
+        assert_eq!(
+            shown["state"],
+            json!({"type": "ended", "outcome": Outcome::RolledBack.as_str()})
+        );
+        let events = self.scene.events().await;
+        let v3 = self.scene.lab.image("search", "v3", "v3", "ok").await;
+        let id = self.scene.publish("search", "v3", &[]).await;
+        self.scene
+            .judge(&events, id, Outcome::Succeeded, &self.before)
+            .await;
+        let after = Look::at(&self.scene.lab).await;
+        after.assert_runs(&self.fleet, "search", &self.scene.pinned("search", &v3));
+        self.scene.end_after_kill(worker).await;
+    }
+}
+
+#[tokio::test]
+async fn lost_while_the_first_host_drains() {
+    Lost::in_mid_roll("ok", Forward, Draining, 1)
+        .await
+        .assert_led_back()
+        .await;
+}
+
+/// One host serves the new version, another is between the two.
+#[tokio::test]
+async fn lost_while_the_second_host_is_swapped() {
+    Lost::in_mid_roll("ok", Forward, Swapping, 2)
+        .await
+        .assert_led_back()
+        .await;
+}
+
+#[tokio::test]
+async fn lost_while_the_third_host_is_registered() {
+    Lost::in_mid_roll("ok", Forward, Registering, 3)
+        .await
+        .assert_led_back()
+        .await;
+}
+
+#[tokio::test]
+async fn lost_on_the_way_back() {
+    Lost::in_mid_roll("unhealthy", Back, Verifying, 1)
+        .await
+        .assert_led_back()
+        .await;
+}

@@ -1,0 +1,186 @@
+//! Leading a lost release back: taken into this ledger, and driven to its end like any other.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use drawgate_rollout::definition::ServiceDefinition;
+use drawgate_rollout::{Entry, Finding, Marks, Record, Release};
+use drawgate_schemas::{Ended, ReleaseId, ReleaseRequest, StatusEvent, Version1};
+use jiff::Timestamp;
+use tokio::sync::watch;
+use tokio::time::sleep;
+
+use super::super::run;
+use super::super::{CommandError, plan};
+use super::report::{Case, Diagnosis, Fixed, Standing};
+use crate::config::Config;
+use crate::effects::{Effects, Leftovers};
+use crate::ledger::{Accept, Ledger};
+use crate::roll::{Lanes, number};
+
+/// Between two looks whether it has ended: nobody tells another process of it.
+const LOOK: Duration = Duration::from_millis(200);
+
+/// What is needed to put one target in order.
+pub(super) struct Cure<'a> {
+    pub(super) ledger: &'a Ledger,
+    pub(super) effects: &'a Effects,
+    pub(super) config: &'a Config,
+    pub(super) definition: &'a ServiceDefinition,
+    pub(super) evict: Option<&'a str>,
+}
+
+impl Cure<'_> {
+    /// Leads back every release that is lost, and takes away the lease of a worker that is gone.
+    pub(super) async fn apply(
+        &self,
+        diagnosis: &mut Diagnosis,
+        leftovers: Leftovers,
+    ) -> Result<(), CommandError> {
+        if diagnosis.lease.is_some() {
+            let holder = leftovers
+                .lease
+                .as_ref()
+                .filter(|holder| Some(holder.worker.as_str()) == self.evict);
+            let Some(holder) = holder else {
+                // Whoever has it may be rolling.
+                return Ok(());
+            };
+            tracing::warn!(
+                worker = holder.worker,
+                lease = holder.parameter,
+                "its lease is taken away"
+            );
+            self.effects.evict(holder).await.map_err(|outcome| {
+                let unsaid = || drawgate_rollout::Failure::new("the lease could not be taken away");
+                CommandError::Fleet(outcome.failure().cloned().unwrap_or_else(unsaid))
+            })?;
+            diagnosis.lease = None;
+        }
+        let mut all = true;
+        for case in &mut diagnosis.cases {
+            let lost = case.standing == Standing::Lost;
+            let marks = leftovers.marks.iter().find(|marks| marks.release == case.release);
+            let Some(marks) = marks.filter(|marks| lost && marks.is_anything_left()) else {
+                all &= !lost || marks.is_some();
+                continue;
+            };
+            let fixed = self.lead_back(marks, &leftovers).await?;
+            all &= fixed.left_over.is_empty();
+            case.fixed = Some(fixed);
+        }
+        let is_only_lease = |case: &Case| case.fixed.is_none() && case.standing == Standing::Lost;
+        diagnosis.cases.retain(|case| !is_only_lease(case));
+        if all {
+            diagnosis.put_in_order();
+        }
+        Ok(())
+    }
+
+    async fn lead_back(&self, marks: &Marks, leftovers: &Leftovers) -> Result<Fixed, CommandError> {
+        let not_begun = |summary: String| Fixed {
+            outcome: None,
+            summary,
+            left_over: vec!["nothing of it was done: see the commands of drawgate-worker doctor".to_owned()],
+        };
+        if self.definition.command().is_some() {
+            let why =
+                "what runs on its hosts is its own programs' doing, which leave no mark of what was before";
+            return Ok(not_begun(why.to_owned()));
+        }
+        let request = self.request(marks)?;
+        let planned = marks.plan(&request, self.definition, leftovers.fleet.clone());
+        let plan = match planned {
+            Ok(plan) => plan,
+            Err(findings) => {
+                let lines: Vec<String> = findings.iter().map(Finding::line).collect();
+                return Ok(not_begun(format!(
+                    "cannot be led back by itself: {}",
+                    lines.join("; ")
+                )));
+            }
+        };
+        let entries = marks.journal(&request, &plan, Timestamp::now());
+        let events = told(&entries, self.config.worker());
+        let adopted = self.ledger.adopt(&request, &entries, &events).await;
+        match adopted.map_err(|source| run::ledger_error(self.config, source))? {
+            Accept::New { .. } => self.drive(request.id).await,
+            _ => Ok(not_begun(
+                "another release of this service is open in this ledger".to_owned(),
+            )),
+        }
+    }
+
+    /// The request as far as it is known: which image it was, its containers say.
+    fn request(&self, marks: &Marks) -> Result<ReleaseRequest, CommandError> {
+        let images = marks.containers.values().filter_map(|left| left.image.clone());
+        let repository = self.definition.images.first();
+        let image = images
+            .chain(repository.map(|repository| format!("{repository}:unknown")))
+            .next();
+        let (environment, service) = (
+            self.definition.environment.as_str(),
+            self.definition.service.as_str(),
+        );
+        let mut request = plan::request(environment, service, &image.unwrap_or_default())?;
+        request.id = marks.release;
+        request.version = Version1;
+        Ok(request)
+    }
+
+    /// To its end, by this process or, where another worker has the lane, by that one.
+    async fn drive(&self, id: ReleaseId) -> Result<Fixed, CommandError> {
+        let (stopper, stop) = watch::channel(false);
+        let lanes = Arc::new(Lanes::new(
+            self.ledger.clone(),
+            self.effects.clone(),
+            self.config.worker().to_owned(),
+            stop,
+        ));
+        lanes.accepted(&self.definition.environment, &self.definition.service, id);
+        let ended = self.ended(id).await;
+        stopper.send_replace(true);
+        lanes.ended().await;
+        let ended = ended?;
+        let receipt = ended.receipt;
+        Ok(Fixed {
+            outcome: Some(ended.outcome),
+            summary: ended.summary,
+            left_over: receipt.map_or_else(Vec::new, |receipt| receipt.left_over),
+        })
+    }
+
+    async fn ended(&self, id: ReleaseId) -> Result<Ended, CommandError> {
+        loop {
+            let journal = self.ledger.journal(id).await;
+            let journal = journal.map_err(|source| run::ledger_error(self.config, source))?;
+            let end = journal.into_iter().find_map(|entry| match entry.record {
+                Record::Ended { ended } => Some(*ended),
+                _ => None,
+            });
+            match end {
+                Some(ended) => return Ok(ended),
+                None => sleep(LOOK).await,
+            }
+        }
+    }
+}
+
+/// The events of a journal that was written all at once.
+fn told(entries: &[Entry], worker: &str) -> Vec<StatusEvent> {
+    let mut entries = entries.iter();
+    let Some(first) = entries.next() else {
+        return Vec::new();
+    };
+    let Ok(mut release) = Release::begin(first) else {
+        return Vec::new();
+    };
+    let mut events = number(&mut release, first, worker);
+    for entry in entries {
+        if release.apply(entry).is_err() {
+            break;
+        }
+        events.extend(number(&mut release, entry, worker));
+    }
+    events
+}

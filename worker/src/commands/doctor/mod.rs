@@ -1,0 +1,178 @@
+//! `drawgate-worker doctor`: what releases have left behind whose worker is gone. It knows nothing of them but the marks on the
+//! things that they touched; with `--fix`, each is taken into this ledger and led back like any other (`adopt.rs` of the core).
+
+mod fix;
+mod report;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use drawgate_rollout::Failure;
+use drawgate_rollout::definition::ServiceDefinition;
+use drawgate_schemas::{Environment, ReleaseId, Service};
+
+use self::report::{Case, Diagnosis, Standing};
+use super::{CommandError, print, run, setup};
+use crate::config::{Config, EnvironmentPattern};
+use crate::effects::{Effects, Leftovers};
+use crate::ledger::Ledger;
+
+/// What is looked at, and what is done about it.
+pub struct DoctorArguments {
+    /// Where.
+    pub environment: Option<String>,
+    /// What.
+    pub service: Option<String>,
+    /// Whether lost releases are led back.
+    pub fix: bool,
+    /// A worker that is gone for good.
+    pub evict: Option<String>,
+    /// Releases that are this service's, whatever else says so.
+    pub releases: Vec<String>,
+    /// Whether JSON is wanted.
+    pub json: bool,
+}
+
+/// Looks at each target, and leads back what can be led back. Exit code 1 where something is left that has to be put right.
+///
+/// # Errors
+/// When the configuration, the ledger or a fleet cannot be read.
+pub async fn doctor(path: &Path, arguments: DoctorArguments) -> Result<ExitCode, CommandError> {
+    let config = setup::load(path)?;
+    let named = named(&arguments.releases)?;
+    let targets = targets(&config, &arguments)?;
+    let ledger = ledger(&config, arguments.fix).await?;
+    let effects = setup::effects(&config).await?;
+    let mut diagnoses = Vec::new();
+    for definition in targets {
+        let looked = diagnose(&effects, ledger.as_ref(), &config, &definition, &named).await;
+        let (mut diagnosis, leftovers) = match looked {
+            Ok(looked) => looked,
+            Err(error) => {
+                effects.close().await;
+                return Err(error);
+            }
+        };
+        if let (true, Some(ledger)) = (arguments.fix, &ledger) {
+            let cure = fix::Cure {
+                ledger,
+                effects: &effects,
+                config: &config,
+                definition: &definition,
+                evict: arguments.evict.as_deref(),
+            };
+            cure.apply(&mut diagnosis, leftovers).await?;
+        }
+        diagnoses.push(diagnosis);
+    }
+    effects.close().await;
+    let sound = diagnoses.iter().all(Diagnosis::is_sound);
+    print::either(arguments.json, &report::Report(diagnoses));
+    Ok(if sound {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+fn named(releases: &[String]) -> Result<BTreeSet<ReleaseId>, CommandError> {
+    let parse = |text: &String| {
+        let parsed: Result<ReleaseId, _> = text.parse();
+        parsed.map_err(|error| CommandError::Usage(format!("--release {text}: {error}")))
+    };
+    releases.iter().map(parse).collect()
+}
+
+/// The targets that are named, or else every one that the files name; a pattern names none.
+fn targets(config: &Config, arguments: &DoctorArguments) -> Result<Vec<ServiceDefinition>, CommandError> {
+    let usage = |error: String| CommandError::Usage(error);
+    let environment: Option<Environment> = arguments
+        .environment
+        .as_deref()
+        .map(str::parse)
+        .transpose()
+        .map_err(|error: drawgate_schemas::InvalidName| usage(error.to_string()))?;
+    let service: Option<Service> = arguments
+        .service
+        .as_deref()
+        .map(str::parse)
+        .transpose()
+        .map_err(|error: drawgate_schemas::InvalidName| usage(error.to_string()))?;
+    let mut targets = Vec::new();
+    for route in config.routes() {
+        if service.as_ref().is_some_and(|service| *service != route.service) {
+            continue;
+        }
+        let mut named: Vec<Environment> = Vec::new();
+        for pattern in &route.environments {
+            match (&environment, pattern) {
+                (Some(environment), pattern) if pattern.matches(environment) => {
+                    named.push(environment.clone())
+                }
+                (None, EnvironmentPattern::Name(name)) => named.push(name.clone()),
+                _ => {}
+            }
+        }
+        named.dedup();
+        for environment in named {
+            let definition = config.definition(&environment, &route.service);
+            targets.push(definition.map_err(|error| usage(error.to_string()))?);
+        }
+    }
+    targets.retain(|definition| !definition.is_beside_worker());
+    if targets.is_empty() {
+        return Err(usage("no service file has such a target with hosts".to_owned()));
+    }
+    Ok(targets)
+}
+
+/// Without `--fix` nothing is made: a ledger that is not there knows of no release.
+async fn ledger(config: &Arc<Config>, fix: bool) -> Result<Option<Ledger>, CommandError> {
+    if !fix && !config.settings().ledger.exists() {
+        return Ok(None);
+    }
+    run::open(config).await.map(Some)
+}
+
+async fn diagnose(
+    effects: &Effects,
+    ledger: Option<&Ledger>,
+    config: &Config,
+    definition: &ServiceDefinition,
+    named: &BTreeSet<ReleaseId>,
+) -> Result<(Diagnosis, Leftovers), CommandError> {
+    let failed = |outcome: drawgate_rollout::StepOutcome| {
+        let unsaid = || Failure::new("the fleet could not be looked at");
+        CommandError::Fleet(outcome.failure().cloned().unwrap_or_else(unsaid))
+    };
+    let leftovers = effects.leftovers(definition).await.map_err(failed)?;
+    let mut cases = Vec::new();
+    for marks in leftovers
+        .marks
+        .iter()
+        .filter(|marks| marks.is_anything_left() || marks.has_lease)
+    {
+        let head = match ledger {
+            Some(ledger) => ledger
+                .release_head(marks.release)
+                .await
+                .map_err(|source| run::ledger_error(config, source))?,
+            None => None,
+        };
+        // Groups and alarms may be shared: these say that it was a release of this very service.
+        let ours = marks.has_lease || !marks.containers.is_empty() || named.contains(&marks.release);
+        let standing = match head.map(|head| head.outcome) {
+            Some(None) => Standing::Open,
+            Some(Some(outcome)) => Standing::Ended(outcome),
+            None if ours => Standing::Lost,
+            None => Standing::Unknown,
+        };
+        cases.push(Case::new(marks, definition, standing));
+    }
+    let identity = ledger.map(Ledger::identity);
+    Ok((Diagnosis::new(definition, &leftovers, cases, identity), leftovers))
+}
