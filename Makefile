@@ -4,7 +4,7 @@
 # shared two services on one group, released at about the same moment, a hundred times (ROUNDS=…, SEED=…)
 # crash-matrix  the worker killed at every kind of journal record, forward and back; writes runbooks/crash-matrix.md
 # faults  broker, hosts, engines, registry, AWS, disk and clock fail in mid-roll, one after another; about ten minutes (ONLY=…)
-# explore  every way that a roll of one to three hosts can go, with two things that come between; larger fleets by chance
+# explore  every way that a roll of one to three hosts can go, with two things that come between; larger fleets by chance (SEED=…, RUNS=…)
 # bench  one roll, measured against the floor that load balancer and Docker impose
 # bench-peer  the same, and then Ansible with the classic playbook on the same fleet (installs Ansible under target/)
 # membership  an instance launched, and one terminated, at each phase of a roll; every phase, where `make test` takes a few
@@ -70,7 +70,7 @@ faults: lab build
 # The search needs four small crates, and none of the others.
 explore:
 	@cargo build --locked --release --quiet -p drawgate-rehearsal
-	@target/release/explore
+	@target/release/explore $(if $(SEED),--seed $(SEED)) $(if $(RUNS),--runs $(RUNS))
 
 bench: lab
 	@$(TIMED) "build" cargo build --locked --release --workspace --bins

@@ -118,6 +118,20 @@ impl Scene {
             .await
     }
 
+    /// The ledger is gone with its bastion.
+    pub fn lose_ledger(&self) {
+        for file in std::fs::read_dir(self.folder()).unwrap().flatten() {
+            if file.file_name().to_string_lossy().starts_with("ledger.sqlite") {
+                let path = file.path();
+                let removed = match path.is_dir() {
+                    true => std::fs::remove_dir_all(path),
+                    false => std::fs::remove_file(path),
+                };
+                removed.unwrap();
+            }
+        }
+    }
+
     /// Starts another worker at the same site, on the ledger of the first one or on an empty one of its own.
     pub fn second_worker(&self, name: &str, ledger: &str) -> Worker {
         let first = std::fs::read_to_string(self.folder().join("worker.toml")).unwrap();

@@ -32,16 +32,7 @@ impl Lost {
         let release = scene.publish("search", "v2", &[]).await;
         events.nth_phase(release, direction, phase, n).await;
         worker.kill().await;
-        for file in std::fs::read_dir(scene.folder()).unwrap().flatten() {
-            if file.file_name().to_string_lossy().starts_with("ledger.sqlite") {
-                let path = file.path();
-                let removed = match path.is_dir() {
-                    true => std::fs::remove_dir_all(path),
-                    false => std::fs::remove_file(path),
-                };
-                removed.unwrap();
-            }
-        }
+        scene.lose_ledger();
         Self {
             scene,
             fleet,

@@ -133,6 +133,37 @@ async fn publish_by_hand_and_hold_a_release() {
     scene.end(worker).await;
 }
 
+/// The same by the doctor: the first look touches nothing, and tells of the lease; then all is as before.
+#[tokio::test]
+async fn lost_ledger() {
+    let scene = Scene::begin().await;
+    scene.serve(&Service::of("search"));
+    let fleet = scene.fleet_on_v1("search", &HOSTS).await;
+    scene.lab.image("search", "v2", "v2", "ok").await;
+    let worker = scene.worker().await;
+    let events = scene.events().await;
+    let before = Look::at(&scene.lab).await;
+
+    let id = scene.publish("search", "v2", &[]).await;
+    events
+        .nth_phase(id, Direction::Forward, HostPhase::Draining, 2)
+        .await;
+    worker.kill().await;
+    scene.lose_ledger();
+    let config = scene.folder().join("worker.toml").to_string_lossy().into_owned();
+    let variables = [("CONFIG", config.as_str()), ("WORKER", "bastion-lab")];
+    let printed = follow(&scene, "lost-ledger.md", &variables).await;
+    assert!(
+        printed.contains(&id.to_string()) && printed.contains("rolled back"),
+        "{printed}"
+    );
+    scene.lab.all_targets(&fleet, "healthy").await;
+    let after = Look::at(&scene.lab).await;
+    after.assert_aws_as(&before);
+    after.assert_containers_as(&before);
+    scene.broker.delete().await;
+}
+
 /// Bastion and ledger are gone while a host is out, scaling suspended and an alarm off: from the tags alone all is as before, and
 /// the next worker, with an empty ledger, rolls.
 #[tokio::test]
@@ -150,16 +181,7 @@ async fn restore_by_hand_without_the_ledger() {
         .nth_phase(id, Direction::Forward, HostPhase::Draining, 1)
         .await;
     worker.kill().await;
-    for file in std::fs::read_dir(scene.folder()).unwrap().flatten() {
-        if file.file_name().to_string_lossy().starts_with("ledger.sqlite") {
-            let path = file.path();
-            let removed = match path.is_dir() {
-                true => std::fs::remove_dir_all(path),
-                false => std::fs::remove_file(path),
-            };
-            removed.unwrap();
-        }
-    }
+    scene.lose_ledger();
     let out = fleet.in_order()[0].id.clone();
     let printed = follow(
         &scene,

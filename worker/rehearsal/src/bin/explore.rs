@@ -2,8 +2,9 @@
 //! last line is one JSON object.
 //!
 //! ```text
-//! explore [MOST]         at most so many things come between in the complete search; 2
-//!         [SEED [RUNS]]  the runs by chance begin with this seed, which else is new each time; so many of them, 20,000
+//! explore --most 2       at most so many things come between in the complete search
+//!         --seed N       the runs by chance begin with this seed, which else is new each time
+//!         --runs 20000   so many of them
 //! ```
 
 use std::io::{self, Write as _};
@@ -33,10 +34,14 @@ fn main() -> ExitCode {
 /// Whether nothing was found that must never be, and every planted mistake was.
 fn run() -> io::Result<bool> {
     let begun = Instant::now();
-    let asked = |place| -> Option<u64> { std::env::args().nth(place)?.parse().ok() };
-    let most = asked(1).and_then(|most| u8::try_from(most).ok()).unwrap_or(2);
+    let most = asked("--most")?
+        .and_then(|most| u8::try_from(most).ok())
+        .unwrap_or(2);
     let now = || UNIX_EPOCH.elapsed().map_or(1, |elapsed| elapsed.as_secs());
-    let (seed, runs) = (asked(2).unwrap_or_else(now), asked(3).unwrap_or(RUNS));
+    let (seed, runs) = (
+        asked("--seed")?.unwrap_or_else(now),
+        asked("--runs")?.unwrap_or(RUNS),
+    );
     let fleets = fleets();
     let found = side_by_side(&fleets, |(name, world)| {
         let begun = Instant::now();
@@ -108,6 +113,15 @@ fn first_line(text: &str) -> &str {
     text.lines().next().unwrap_or_default()
 }
 
+/// The number behind a flag.
+fn asked(flag: &str) -> io::Result<Option<u64>> {
+    let mut arguments = std::env::args().skip_while(|argument| argument != flag).skip(1);
+    let number = arguments.next().map(|text| text.parse::<u64>());
+    number
+        .transpose()
+        .map_err(|error| io::Error::other(format!("{flag}: {error}")))
+}
+
 /// Larger fleets, and many things that come between; gives how many runs went wrong.
 fn by_chance(seed: u64, runs: u64) -> io::Result<u32> {
     let begun = Instant::now();
@@ -119,7 +133,7 @@ fn by_chance(seed: u64, runs: u64) -> io::Result<u32> {
             Ok(ran) => entries += ran.entries,
             Err(violation) => {
                 violations += 1;
-                let name = format!("the run of seed {seed} (again: explore 0 {seed} 1)");
+                let name = format!("the run of seed {seed} (again: explore --most 0 --runs 1 --seed {seed})");
                 show(&name, &swarm::fleet(*seed), violation)?;
             }
         }
