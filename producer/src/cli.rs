@@ -151,6 +151,9 @@ pub(crate) struct PublishArgs {
     /// Why, for the people who watch
     #[arg(long, value_name = "TEXT", help_heading = "Release")]
     pub(crate) reason: Option<Text<LONG_TEXT_CHARS>>,
+    /// Release it although a later build waits or was released, and although every host runs this image already
+    #[arg(long, help_heading = "Release")]
+    pub(crate) force: bool,
     /// Do not begin later than this from now (or from when the given --id was made), e.g. 2h
     #[arg(long, value_name = "DURATION", value_parser = duration, help_heading = "Release")]
     pub(crate) expires_in: Option<Duration>,
@@ -369,6 +372,9 @@ impl PublishArgs {
         option("--min-healthy-time", self.min_healthy_time.map(seconds));
         option("--min-drain", self.min_drain.map(seconds));
         option("--id", Some(id.to_string()));
+        if self.force {
+            words.push("--force".to_owned());
+        }
         if self.wait {
             words.push("--wait".to_owned());
         }

@@ -68,6 +68,7 @@ pub(crate) fn message(args: &PublishArgs, order: &Order, id: ReleaseId) -> Resul
         requested_at,
         expires_at,
         reason: args.reason.clone(),
+        force: args.force,
         options: Options {
             max_unavailable: args.max_unavailable,
             min_healthy_time_s: args.min_healthy_time,

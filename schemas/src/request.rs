@@ -86,6 +86,9 @@ pub struct ReleaseRequest {
     /// Why, for the people who watch.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<Text<LONG_TEXT_CHARS>>,
+    /// Released although a later build waits or was released, and although every host runs this image already. A rollback is forced.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub force: bool,
     /// Wishes that make this one roll more careful than the service's file asks for.
     #[serde(default, skip_serializing_if = "Options::is_empty")]
     pub options: Options,

@@ -3,6 +3,7 @@
 
 use drawgate_schemas::{Event, Outcome, ReleaseId};
 use drawgate_tests::oracle::Look;
+use drawgate_tests::random;
 use drawgate_tests::scene::fleet_spec;
 use drawgate_tests::{Events, Scene, Service};
 use serde_json::json;
@@ -116,5 +117,128 @@ async fn published_while_the_worker_is_down() {
     Look::at(&scene.lab)
         .await
         .assert_runs(&fleet, "search", &scene.pinned("search", &v3));
+    scene.end(worker).await;
+}
+
+/// Fifty builds of one target, published by five senders in whatever order: the newest is rolled last, those that one of a later build
+/// overtook are superseded, and every one of them hears of its end.
+#[tokio::test]
+async fn of_fifty_releases_in_any_order_the_newest_wins() {
+    const SENDERS: usize = 5;
+    const RELEASES: u64 = 50;
+    let scene = Scene::begin().await;
+    scene.serve(&Service::of("search"));
+    let fleet = scene.fleet_on_v1("search", &TWO).await;
+    for n in 1..RELEASES {
+        scene
+            .lab
+            .image("search", &format!("build-{n}"), &format!("build-{n}"), "ok")
+            .await;
+    }
+    let newest = scene.lab.image("search", "build-50", "build-50", "ok").await;
+    let worker = scene.worker().await;
+    let events = scene.events().await;
+    let before = Look::at(&scene.lab).await;
+
+    let mut random = random::seeded_by("DRAWGATE_ORDER_SEED");
+    let mut builds: Vec<u64> = (1..=RELEASES).collect();
+    for place in (1..builds.len()).rev() {
+        let other = usize::try_from(random.below(place as u64 + 1)).unwrap();
+        builds.swap(place, other);
+    }
+    let scene_ref = &scene;
+    let senders = builds.chunks(builds.len() / SENDERS).map(|builds| async move {
+        let mut sent = Vec::new();
+        for build in builds {
+            let (tag, sequence) = (format!("build-{build}"), build.to_string());
+            let id = scene_ref
+                .publish("search", &tag, &["--sequence", &sequence])
+                .await;
+            sent.push((*build, id));
+        }
+        sent
+    });
+    let sent: Vec<(u64, ReleaseId)> = futures_util::future::join_all(senders).await.concat();
+    assert_eq!(sent.len() as u64, RELEASES);
+
+    let mut rolled = Vec::new();
+    for (build, id) in &sent {
+        let ended = events.end(*id).await;
+        match ended.outcome {
+            Outcome::Superseded => {
+                assert!(ended.summary.contains("which is newer than"), "{}", ended.summary)
+            }
+            outcome => {
+                assert_eq!(outcome, Outcome::Succeeded, "build {build}: {}", ended.summary);
+                rolled.push((place(&events, *id, "succeeded"), *build));
+            }
+        }
+        scene.judge_telling(&events, *id, ended.outcome).await;
+    }
+    rolled.sort_unstable();
+    let order: Vec<u64> = rolled.iter().map(|(_, build)| *build).collect();
+    assert!(order.is_sorted() && order.last() == Some(&RELEASES), "{order:?}");
+    assert!(order.len() < 10, "hardly any was superseded: {order:?}");
+    let after = Look::at(&scene.lab).await;
+    after.assert_aws_as(&before);
+    after.assert_runs(&fleet, "search", &scene.pinned("search", &newest));
+    scene.end(worker).await;
+}
+
+/// A build that comes after a later one has succeeded is not rolled, unless somebody insists.
+#[tokio::test]
+async fn an_older_build_that_comes_late_is_superseded_unless_it_is_forced() {
+    let scene = Scene::begin().await;
+    scene.serve(&Service::of("search"));
+    let fleet = scene.fleet_on_v1("search", &TWO).await;
+    scene.lab.image("search", "v3", "v3", "ok").await;
+    let v2 = scene.lab.image("search", "v2", "v2", "ok").await;
+    let worker = scene.worker().await;
+    let events = scene.events().await;
+    let before = Look::at(&scene.lab).await;
+    let id = scene.publish("search", "v3", &["--sequence", "3"]).await;
+    scene.judge(&events, id, Outcome::Succeeded, &before).await;
+
+    let written = scene.lab.writes().await.len();
+    let late = scene
+        .publish_with("search", "v2", &["--sequence", "2", "--wait"])
+        .await;
+    let said = String::from_utf8_lossy(&late.stderr).into_owned() + &String::from_utf8_lossy(&late.stdout);
+    assert_eq!(late.status.code(), Some(8), "{said}");
+    assert!(said.contains("of build 3, which is newer than 2"), "{said}");
+    assert_eq!(scene.lab.writes().await.len(), written, "something was touched");
+
+    let forced = scene
+        .publish("search", "v2", &["--sequence", "2", "--force"])
+        .await;
+    scene.judge(&events, forced, Outcome::Succeeded, &before).await;
+    let after = Look::at(&scene.lab).await;
+    after.assert_runs(&fleet, "search", &scene.pinned("search", &v2));
+    scene.end(worker).await;
+}
+
+/// What every host runs is not swapped for itself, unless somebody insists.
+#[tokio::test]
+async fn what_runs_everywhere_is_done_at_once_unless_it_is_forced() {
+    let scene = Scene::begin().await;
+    scene.serve(&Service::of("search"));
+    scene.fleet_on_v1("search", &TWO).await;
+    scene.lab.image("search", "v2", "v2", "ok").await;
+    let worker = scene.worker().await;
+    let events = scene.events().await;
+    let before = Look::at(&scene.lab).await;
+    let id = scene.publish("search", "v2", &[]).await;
+    scene.judge(&events, id, Outcome::Succeeded, &before).await;
+
+    let (written, running) = (scene.lab.writes().await.len(), Look::at(&scene.lab).await);
+    let again = scene.publish("search", "v2", &[]).await;
+    let ended = scene.judge(&events, again, Outcome::Succeeded, &before).await;
+    assert_eq!(ended.summary, "2 of 2 serve v2 already: nothing was touched");
+    assert_eq!(scene.lab.writes().await.len(), written, "something was touched");
+    Look::at(&scene.lab).await.assert_containers_as(&running);
+
+    let forced = scene.publish("search", "v2", &["--force"]).await;
+    let ended = scene.judge(&events, forced, Outcome::Succeeded, &before).await;
+    assert!(ended.receipt.is_some(), "{}", ended.summary);
     scene.end(worker).await;
 }

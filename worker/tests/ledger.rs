@@ -73,6 +73,7 @@ fn request_of(service: &str) -> ReleaseRequest {
         requested_at: Timestamp::now(),
         expires_at: None,
         reason: None,
+        force: false,
         options: Default::default(),
     }
 }

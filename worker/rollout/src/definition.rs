@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::approval::Approval;
 pub use crate::hooks::{AfterDefinition, BeforeDefinition, OnFailure, Place, Surroundings};
+use crate::line::Supersede;
 use crate::secrets::SecretReference;
 use crate::share::Share;
 
@@ -47,6 +48,9 @@ pub struct ServiceDefinition {
     /// The approval that a release needs before it begins.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub approval: Option<Approval>,
+    /// Which newer releases take the place of those that wait.
+    #[serde(default, skip_serializing_if = "Supersede::is_by_build")]
+    pub supersede: Supersede,
     /// What runs once before the first host.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub before: Option<BeforeDefinition>,

@@ -207,6 +207,20 @@ pub struct WatchPlan {
 }
 
 impl Plan {
+    /// Whether every host serves these very bytes in a container of a release of ours, and new instances start them too.
+    pub(crate) fn is_there_already(&self) -> bool {
+        let serves = |host: &HostPlan| {
+            let runs =
+                |before: &ContainerBefore| before.running && before.ours && before.digest == self.digest;
+            host.was_healthy() && host.before.as_ref().is_some_and(runs)
+        };
+        let is_wanted = self
+            .wanted
+            .as_ref()
+            .is_none_or(|wanted| wanted.version_before.as_deref() == Some(self.version_name.as_str()));
+        self.digest.is_some() && !self.hosts.is_empty() && is_wanted && self.hosts.iter().all(serves)
+    }
+
     /// The longest deregistration delay among a host's target groups, and at least the configured least drain.
     pub fn drain_ms(&self, host: &HostPlan) -> u64 {
         let delay = |target: &TargetPlan| {

@@ -55,6 +55,24 @@ pub(crate) fn expired(release: &Release) -> Ended {
     }
 }
 
+/// The end of a release that every host runs already.
+pub(crate) fn there_already(plan: &Plan) -> Ended {
+    Ended {
+        outcome: Outcome::Succeeded,
+        summary: format!(
+            "{} of {} serve {} already: nothing was touched",
+            plan.hosts.len(),
+            plan.hosts.len(),
+            plan.version_name
+        ),
+        hint: Some(
+            "drawgate publish --force swaps it all the same, as after a change of the service's file"
+                .to_owned(),
+        ),
+        receipt: None,
+    }
+}
+
 /// The end of a request that somebody who was asked for an approval did not want.
 pub(crate) fn rejected(rejected: &Ordered) -> Ended {
     Ended {

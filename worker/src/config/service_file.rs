@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
+use drawgate_rollout::Supersede;
 use drawgate_rollout::definition::{FleetSelector, ServiceDefinition, Swap};
 use drawgate_schemas::{Environment, ImageReference, Service};
 
@@ -32,6 +33,7 @@ pub(super) struct ServiceFile {
     pub(super) verify: Verify,
     pub(super) alarms: Alarms,
     pub(super) images: Vec<String>,
+    pub(super) supersede: Supersede,
     pub(super) wanted: Option<Located<Template>>,
     pub(super) approvals: Vec<ApprovalSection>,
     pub(super) before: Option<Before>,
@@ -115,6 +117,7 @@ impl ServiceFile {
             alarms: self.alarms.fill(environment, service),
             suspend: self.roll.suspend.clone(),
             images: self.images.clone(),
+            supersede: self.supersede,
             wanted_parameter: self.wanted_parameter(environment),
             // The worker's, and not the service's, to say.
             lease_parameter: None,
@@ -189,7 +192,7 @@ pub(super) fn read(mut root: Table<'_, '_>, problems: &mut Problems<'_>) -> Opti
         .section("alarms", problems)
         .map(|table| alarms_section::read(table, belongs, problems))
         .unwrap_or_default();
-    let images = read_policy(&mut root, problems);
+    let (images, supersede) = read_policy(&mut root, problems);
     let before = root
         .section("before", problems)
         .and_then(|table| hooks_section::read_before(table, problems));
@@ -223,6 +226,7 @@ pub(super) fn read(mut root: Table<'_, '_>, problems: &mut Problems<'_>) -> Opti
         verify,
         alarms,
         images,
+        supersede,
         wanted,
         approvals,
         before,
@@ -235,7 +239,7 @@ fn belongs(key: &str) -> Option<&'static str> {
     match key {
         "service" | "environments" | "auto_scaling_group" | "wanted_parameter" => Some(""),
         "tags" => Some("fleet"),
-        "images" => Some("policy"),
+        "images" | "supersede" => Some("policy"),
         key if alarms_section::KEYS.contains(&key) => Some("alarms"),
         key if roll_section::KEYS.contains(&key) => Some("roll"),
         // A probe and a container both have a command.
@@ -428,7 +432,7 @@ fn read_tags(mut table: Table<'_, '_>, problems: &mut Problems<'_>) -> Option<BT
     Some(tags.into_iter().map(|(key, value)| (key, value.value)).collect())
 }
 
-fn read_policy(root: &mut Table<'_, '_>, problems: &mut Problems<'_>) -> Vec<String> {
+fn read_policy(root: &mut Table<'_, '_>, problems: &mut Problems<'_>) -> (Vec<String>, Supersede) {
     const EXAMPLE: &str = "images = [\"registry.example.com/team/api\"]";
     let Some(field) = root.take("policy") else {
         problems
@@ -437,21 +441,41 @@ fn read_policy(root: &mut Table<'_, '_>, problems: &mut Problems<'_>) -> Vec<Str
                 "[policy] is missing: nothing says which images may run here",
             )
             .hint(format!("write [policy] and {EXAMPLE}"));
-        return Vec::new();
+        return Default::default();
     };
     let Some(mut table) = field.table(problems) else {
-        return Vec::new();
+        return Default::default();
     };
+    let supersede = table
+        .take("supersede")
+        .and_then(|field| read_supersede(&field, problems));
     let field = table.require("images", EXAMPLE, problems);
     table.finish(belongs, problems);
-    let Some(field) = field else { return Vec::new() };
-    let Some(items) = field.list(at::LIST, EXAMPLE, problems) else {
+    let images = field.map_or_else(Vec::new, |field| read_images(&field, EXAMPLE, problems));
+    (images, supersede.unwrap_or_default())
+}
+
+fn read_supersede(field: &Field<'_, '_>, problems: &mut Problems<'_>) -> Option<Supersede> {
+    match field.plain_text(problems)? {
+        "by_build" => Some(Supersede::ByBuild),
+        "by_arrival" => Some(Supersede::ByArrival),
+        "never" => Some(Supersede::Never),
+        other => {
+            let hint = "write \"by_build\", \"by_arrival\" or \"never\"".to_owned();
+            field.invalid_hint(format!("{other:?} is none of them"), hint, problems);
+            None
+        }
+    }
+}
+
+fn read_images(field: &Field<'_, '_>, example: &str, problems: &mut Problems<'_>) -> Vec<String> {
+    let Some(items) = field.list(at::LIST, example, problems) else {
         return Vec::new();
     };
     if items.is_empty() {
         field.invalid_hint(
             "is empty: nothing could be released",
-            format!("write {EXAMPLE}"),
+            format!("write {example}"),
             problems,
         );
     }

@@ -33,8 +33,10 @@ use std::time::Duration;
 
 use drawgate_rollout::definition::{ContainerDefinition, ServiceDefinition};
 use drawgate_rollout::limits::between_ms;
-use drawgate_rollout::{BESIDE_WORKER, Evidence, Failure, HostPlan, Phase, Plan, Release, Step, StepOutcome};
-use drawgate_schemas::{Digest, Direction, Environment, Service};
+use drawgate_rollout::{
+    BESIDE_WORKER, Evidence, Failure, HostPlan, Phase, Plan, Release, Step, StepOutcome, Supersede,
+};
+use drawgate_schemas::{Digest, Direction, Environment, ReleaseRequest, Service};
 use jiff::Timestamp;
 use logins::Logins;
 use membership::Membership;
@@ -145,6 +147,12 @@ impl Effects {
             watches: Arc::default(),
             logins: Arc::default(),
         }
+    }
+
+    /// Which releases take the place of this one while it waits. Without a service file nothing is known of it: then none.
+    pub(crate) fn supersedes(&self, request: &ReleaseRequest) -> Supersede {
+        let definition = self.definitions.of(&request.environment, &request.service);
+        definition.map_or(Supersede::Never, |definition| definition.supersede)
     }
 
     /// AWS calls so far, by `service:Operation`.

@@ -132,13 +132,20 @@ async fn insert_release(
     request: &ReleaseRequest,
     fingerprint: &str,
 ) -> Result<(), LedgerError> {
-    sqlx::query("INSERT INTO releases (id, environment, service, fingerprint) VALUES ($1, $2, $3, $4)")
-        .bind(request.id.to_string())
-        .bind(request.environment.as_str())
-        .bind(request.service.as_str())
-        .bind(fingerprint)
-        .execute(connection)
-        .await
-        .map_err(LedgerError::database("insert a release"))?;
+    // One beyond what the database can hold is newer than all that it can: nobody counts that far.
+    let sequence = request
+        .sequence
+        .map(|sequence| i64::try_from(sequence).unwrap_or(i64::MAX));
+    sqlx::query(
+        "INSERT INTO releases (id, environment, service, fingerprint, sequence) VALUES ($1, $2, $3, $4, $5)",
+    )
+    .bind(request.id.to_string())
+    .bind(request.environment.as_str())
+    .bind(request.service.as_str())
+    .bind(fingerprint)
+    .bind(sequence)
+    .execute(connection)
+    .await
+    .map_err(LedgerError::database("insert a release"))?;
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! Releases and their journals.
 
-use drawgate_rollout::Entry;
+use drawgate_rollout::{Entry, Other};
 use drawgate_schemas::{Environment, Outcome, ReleaseId, Service, StatusEvent};
 use serde::de::DeserializeOwned;
 use sqlx::sqlite::SqliteRow;
@@ -65,6 +65,33 @@ impl Ledger {
             .await
             .map_err(LedgerError::database("read a release"))?;
         row.as_ref().map(read_head).transpose()
+    }
+
+    /// The other releases of the same target that are open, and the latest build that succeeded.
+    ///
+    /// # Errors
+    /// When the ledger is not available.
+    pub async fn others_of(&self, id: ReleaseId) -> Result<Vec<Other>, LedgerError> {
+        const OTHERS: &str = "SELECT other.id, other.sequence, other.place > this.place AS came_later
+             FROM releases other JOIN releases this
+                 ON other.environment = this.environment AND other.service = this.service AND other.id <> this.id
+             WHERE this.id = $1";
+        let open = format!("{OTHERS} AND other.outcome IS NULL ORDER BY other.place");
+        let succeeded = format!(
+            "{OTHERS} AND other.outcome = 'succeeded' AND other.sequence IS NOT NULL ORDER BY other.sequence DESC LIMIT 1"
+        );
+        let mut others = Vec::new();
+        for query in [open, succeeded] {
+            let rows = sqlx::query(sqlx::AssertSqlSafe(query))
+                .bind(id.to_string())
+                .fetch_all(&self.inner.pool)
+                .await
+                .map_err(LedgerError::database("read a lane's releases"))?;
+            for row in &rows {
+                others.push(read_other(row)?);
+            }
+        }
+        Ok(others)
     }
 
     /// Open releases of the same target that were accepted before this one.
@@ -193,6 +220,16 @@ pub(super) fn from_word<T: DeserializeOwned>(
         what,
         of: of.to_string(),
         source,
+    })
+}
+
+fn read_other(row: &SqliteRow) -> Result<Other, LedgerError> {
+    let id: &str = row.get("id");
+    let sequence: Option<i64> = row.get("sequence");
+    Ok(Other {
+        id: from_word("id", id, id)?,
+        sequence: sequence.and_then(|sequence| u64::try_from(sequence).ok()),
+        came_later: row.get("came_later"),
     })
 }
 

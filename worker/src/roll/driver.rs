@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use drawgate_rollout::{
     Decision, Entry, Failure, Illegal, Phase, Record, Release, Step, StepOutcome, StepState, decide, narrate,
+    superseded,
 };
 use drawgate_schemas::{Outcome, ReleaseId, StatusEvent, Version1};
 use futures_util::FutureExt;
@@ -157,6 +158,9 @@ impl Driver {
                 return Err(Halt::Stopped);
             }
             self.after_a_lapse().await?;
+            if self.is_superseded().await? {
+                continue;
+            }
             let (mut wake, mut changed) = (None, false);
             let decisions = decide(&self.release, self.clock.now());
             if decisions.is_empty() && self.running.is_empty() {
@@ -180,9 +184,34 @@ impl Driver {
             }
             // What was recorded just now may call for something else, whatever is under way beside it.
             if !changed {
-                self.await_something(wake).await?;
+                self.await_something(wake, turn).await?;
             }
         }
+    }
+
+    /// Before it begins: whether another release of its target takes its place. Asked again whenever the line changes.
+    async fn is_superseded(&mut self) -> Result<bool, Halt> {
+        // A tag that is being resolved is resolved first.
+        if self.release.started_at.is_some() || !self.running.is_empty() {
+            return Ok(false);
+        }
+        let others = match self.hands.ledger.others_of(self.release.request.id).await {
+            Ok(others) => others,
+            // It is not begun either while the ledger is away.
+            Err(error) => {
+                tracing::error!(%error, "what else waits could not be read");
+                return Ok(false);
+            }
+        };
+        let policy = self.hands.effects.supersedes(&self.release.request);
+        let Some(ended) = superseded(&self.release.request, &others, policy) else {
+            return Ok(false);
+        };
+        self.append(Record::Ended {
+            ended: Box::new(ended),
+        })
+        .await?;
+        Ok(true)
     }
 
     /// The lane's lease had run out and is ours again: this process was stopped, or its ledger away. As after a take-up,
@@ -206,7 +235,7 @@ impl Driver {
     }
 
     /// Waits for a step's end, for the moment to look again, or for the order to stop.
-    async fn await_something(&mut self, wake: Option<Timestamp>) -> Result<(), Halt> {
+    async fn await_something(&mut self, wake: Option<Timestamp>, turn: &mut Turn) -> Result<(), Halt> {
         if self.running.is_empty() && wake.is_none() {
             return Ok(());
         }
@@ -214,6 +243,7 @@ impl Driver {
             Some(given) = self.orders.recv() => self.take_order(given).await,
             Some(ended) = self.running.join_next() => self.conclude(ended).await,
             () = sleep_until(instant_of(wake, self.clock.now())), if wake.is_some() => Ok(()),
+            () = turn.line_changed(), if self.release.started_at.is_none() => Ok(()),
             () = self.lane.lost() => Err(Halt::LostLane),
             _ = self.stop.changed() => Err(Halt::Stopped),
         }
@@ -257,7 +287,10 @@ impl Driver {
         let id = self.release.request.id;
         let expires = self.release.request.expires_at;
         tokio::select! {
-            () = turn.come(id) => {
+            mine = turn.come(id) => {
+                if !mine {
+                    return Ok(());
+                }
                 // What expired while it waited is not begun: the core says so when it is asked again.
                 if expires.is_none_or(|expires| expires > Timestamp::now()) && self.has_room().await {
                     // Until now only the machine's clock counted: a release may wait for days, and may expire.

@@ -37,9 +37,18 @@ impl LaneState {
 pub(super) struct Turn(watch::Receiver<VecDeque<ReleaseId>>);
 
 impl Turn {
-    /// Comes back when this release is the first of the line.
-    pub(super) async fn come(&mut self, id: ReleaseId) {
-        let _ = self.0.wait_for(|line| line.front() == Some(&id)).await;
+    /// Comes back when the line has changed, at once where this release is the first of it: says whether it is.
+    pub(super) async fn come(&mut self, id: ReleaseId) -> bool {
+        if self.0.borrow_and_update().front() != Some(&id) {
+            self.line_changed().await;
+        }
+        self.0.borrow_and_update().front() == Some(&id)
+    }
+
+    /// Comes back when somebody has joined the line, or left it.
+    pub(super) async fn line_changed(&mut self) {
+        // The line lives as long as the lane does.
+        let _ = self.0.changed().await;
     }
 }
 

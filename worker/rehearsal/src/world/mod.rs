@@ -16,7 +16,8 @@ use drawgate_rollout::definition::{
     VersionDefinition,
 };
 use drawgate_rollout::{
-    BESIDE_WORKER, FleetSnapshot, GroupSnapshot, HostSnapshot, HostView, Release, Step, WantedSnapshot,
+    BESIDE_WORKER, FleetSnapshot, GroupSnapshot, HostSnapshot, HostView, Release, Step, Supersede,
+    WantedSnapshot,
 };
 use drawgate_schemas::{Digest, Direction, ReleaseRequest};
 use jiff::Timestamp;
@@ -97,6 +98,7 @@ pub fn definition() -> ServiceDefinition {
         wanted_parameter: None,
         lease_parameter: None,
         approval: None,
+        supersede: Supersede::default(),
         images: vec![REPOSITORY.to_owned()],
         before: None,
         after: None,

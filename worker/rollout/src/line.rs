@@ -1,0 +1,162 @@
+//! The line in front of a lane: which release takes another one's place before that one has begun.
+
+use drawgate_schemas::{Ended, Outcome, ReleaseId, ReleaseRequest};
+use serde::{Deserialize, Serialize};
+
+/// Which newer releases of a target take the place of those that wait.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Supersede {
+    /// Those of a later build, where both say which they are of.
+    #[default]
+    ByBuild,
+    /// These, and where one does not say it, those that came later.
+    ByArrival,
+    /// None: every release is rolled, in the order in which they came.
+    Never,
+}
+
+impl Supersede {
+    /// Whether it is the default.
+    pub fn is_by_build(&self) -> bool {
+        *self == Self::ByBuild
+    }
+}
+
+/// Another release of the same target that waits, rolls, or has succeeded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Other {
+    /// Its id.
+    pub id: ReleaseId,
+    /// Its build's place in the order of builds.
+    pub sequence: Option<u64>,
+    /// Whether it was accepted later than the one that asks.
+    pub came_later: bool,
+}
+
+/// The end of a release that has not begun, where another one takes its place. One that was forced keeps its own: a rollback is of an
+/// older build.
+pub fn superseded(own: &ReleaseRequest, others: &[Other], policy: Supersede) -> Option<Ended> {
+    if own.force || policy == Supersede::Never {
+        return None;
+    }
+    let newer = |other: &&Other| match (own.sequence, other.sequence) {
+        (Some(own), Some(other_one)) if own != other_one => own < other_one,
+        (Some(_), Some(_)) => other.came_later,
+        _ => policy == Supersede::ByArrival && other.came_later,
+    };
+    let newest = others
+        .iter()
+        .filter(newer)
+        .max_by_key(|other| (other.sequence, other.came_later))?;
+    let of_build = match (own.sequence, newest.sequence) {
+        (Some(own), Some(newer)) => format!(" of build {newer}, which is newer than {own}"),
+        _ => ", which came later".to_owned(),
+    };
+    Some(Ended {
+        outcome: Outcome::Superseded,
+        summary: format!(
+            "release {}{of_build}, takes its place: nothing was touched",
+            newest.id
+        ),
+        hint: Some("drawgate publish --force releases an older build all the same".to_owned()),
+        receipt: None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request(sequence: Option<u64>, force: bool) -> ReleaseRequest {
+        let mut request: ReleaseRequest = serde_json::from_str(
+            r#"{"version": 1, "id": "0190f6f0-0000-7000-8000-000000000001", "environment": "staging",
+                "service": "api", "image": "registry.example.com/api:1", "requested_at": "2026-01-01T00:00:00Z"}"#,
+        )
+        .unwrap();
+        request.sequence = sequence;
+        request.force = force;
+        request
+    }
+
+    fn other(sequence: Option<u64>, came_later: bool) -> Other {
+        Other {
+            id: "0190f6f0-0000-7000-8000-000000000002".parse().unwrap(),
+            sequence,
+            came_later,
+        }
+    }
+
+    #[test]
+    fn a_later_build_takes_the_place_of_an_earlier_one_whichever_came_first() {
+        for came_later in [false, true] {
+            let ended = superseded(
+                &request(Some(4), false),
+                &[other(Some(5), came_later)],
+                Supersede::ByBuild,
+            );
+            let ended = ended.unwrap();
+            assert_eq!(ended.outcome, Outcome::Superseded);
+            assert!(
+                ended.summary.contains("of build 5, which is newer than 4"),
+                "{}",
+                ended.summary
+            );
+            assert_eq!(
+                superseded(
+                    &request(Some(5), false),
+                    &[other(Some(4), came_later)],
+                    Supersede::ByBuild
+                ),
+                None
+            );
+        }
+    }
+
+    #[test]
+    fn of_one_build_the_one_that_came_later_is_rolled() {
+        assert!(
+            superseded(
+                &request(Some(5), false),
+                &[other(Some(5), true)],
+                Supersede::ByBuild
+            )
+            .is_some()
+        );
+        assert!(
+            superseded(
+                &request(Some(5), false),
+                &[other(Some(5), false)],
+                Supersede::ByBuild
+            )
+            .is_none()
+        );
+    }
+
+    #[test]
+    fn without_a_build_arrival_counts_only_where_it_is_to() {
+        for (own, others) in [(None, None), (Some(5), None), (None, Some(5))] {
+            let (own, others) = (request(own, false), [other(others, true)]);
+            assert_eq!(superseded(&own, &others, Supersede::ByBuild), None);
+            let ended = superseded(&own, &others, Supersede::ByArrival).unwrap();
+            assert!(ended.summary.contains("which came later"), "{}", ended.summary);
+        }
+        assert_eq!(
+            superseded(&request(None, false), &[other(None, false)], Supersede::ByArrival),
+            None
+        );
+    }
+
+    #[test]
+    fn a_forced_one_and_a_service_that_wants_all_keep_their_place() {
+        let others = [other(Some(9), true)];
+        assert_eq!(
+            superseded(&request(Some(4), true), &others, Supersede::ByArrival),
+            None
+        );
+        assert_eq!(
+            superseded(&request(Some(4), false), &others, Supersede::Never),
+            None
+        );
+    }
+}
