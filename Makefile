@@ -6,12 +6,13 @@
 # faults  broker, hosts, engines, registry, AWS, disk and clock fail in mid-roll, one after another; about ten minutes (ONLY=…)
 # explore  every way that a roll of one to three hosts can go, with two things that come between; larger fleets by chance (SEED=…, RUNS=…)
 # bench  one roll, measured against the floor that load balancer and Docker impose
-# bench-peer  the same, and then Ansible with the classic playbook on the same fleet (installs Ansible under target/)
+# bench-status  `drawgate status` with 1,000 lanes and 100,000 releases in the ledger
+# bench-peer  the same as bench, and then Ansible with the classic playbook on the same fleet (installs Ansible under target/)
 # membership  an instance launched, and one terminated, at each phase of a roll; every phase, where `make test` takes a few
 # asyncapi  schemas/asyncapi.yaml, read by the AsyncAPI project's own parser (needs Node; installs it under target/)
 # deny   licences, sources and bans of the dependencies (needs cargo-deny)
 
-.PHONY: demo test fmt lint build unit e2e fleets shared crash-matrix faults explore bench bench-peer membership asyncapi deny lab
+.PHONY: demo test fmt lint build unit e2e fleets shared crash-matrix faults explore bench bench-peer bench-status membership asyncapi deny lab
 .NOTPARALLEL:
 
 LAB := infra/lab/lab run --quiet --
@@ -75,6 +76,10 @@ explore:
 bench: lab
 	@$(TIMED) "build" cargo build --locked --release --workspace --bins
 	@$(LAB) target/release/bench
+
+bench-status: lab
+	@$(TIMED) "build" cargo build --locked --release --workspace --bins
+	@$(LAB) target/release/bench_status
 
 bench-peer: lab
 	@$(TIMED) "build" cargo build --locked --release --workspace --bins

@@ -46,6 +46,12 @@ Examples:
 
 Ctrl-C stops the watching, not the release.";
 
+const STATUS_EXAMPLES: &str = "\
+Examples:
+  drawgate status
+  drawgate status --environment production
+  drawgate status --format json | jq 'select(.last.outcome == \"needs_operator\")'";
+
 const SHOW_EXAMPLES: &str = "\
 Examples:
   drawgate show 0193a5b1-7c2e-7d10-8a44-5c1f2e9b0d7c
@@ -94,6 +100,9 @@ pub(crate) enum Command {
     /// Ask for a release: one version of one service on one environment's fleet.
     #[command(after_help = PUBLISH_EXAMPLES)]
     Publish(Box<PublishArgs>),
+    /// Show every lane: what rolls, what waits, what ended last.
+    #[command(after_help = STATUS_EXAMPLES)]
+    Status(StatusArgs),
     /// Follow a release to its end.
     #[command(after_help = WATCH_EXAMPLES)]
     Watch(WatchArgs),
@@ -212,6 +221,23 @@ pub(crate) struct WatchArgs {
     #[arg(long, value_name = "DURATION", value_parser = duration, default_value = limits::WAIT)]
     pub(crate) timeout: Duration,
     /// text: for people. json: one event a line
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub(crate) format: Format,
+    /// The broker.
+    #[command(flatten)]
+    pub(crate) broker: BrokerArgs,
+}
+
+/// The arguments of `status`.
+#[derive(Debug, Args)]
+pub(crate) struct StatusArgs {
+    /// Only lanes of this environment
+    #[arg(long, value_name = "NAME")]
+    pub(crate) environment: Option<Environment>,
+    /// Only lanes of this service
+    #[arg(long, value_name = "NAME")]
+    pub(crate) service: Option<Service>,
+    /// text: for people. json: one object per lane and line
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub(crate) format: Format,
     /// The broker.
@@ -413,6 +439,7 @@ mod tests {
         insta::assert_snapshot!("help_publish", help(Some("publish")));
         insta::assert_snapshot!("help_watch", help(Some("watch")));
         insta::assert_snapshot!("help_show", help(Some("show")));
+        insta::assert_snapshot!("help_status", help(Some("status")));
         insta::assert_snapshot!("help_pause", help(Some("pause")));
         insta::assert_snapshot!("help_cancel", help(Some("cancel")));
         insta::assert_snapshot!("help_approve", help(Some("approve")));

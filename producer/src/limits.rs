@@ -36,6 +36,9 @@ pub(crate) const ANSWER: Duration = Duration::from_secs(5);
 /// A reply comes at most once: after this the same question is sent again (so at most three times within `ANSWER`).
 pub(crate) const ASK_AGAIN: Duration = Duration::from_secs(2);
 
+/// After the last answer to a question that every worker answers, at least: another site's worker may be a little slower.
+pub(crate) const QUIET: Duration = Duration::from_millis(50);
+
 /// After one worker said that it does not know a release, another site's may still say that it does.
 pub(crate) const UNKNOWN_GRACE: Duration = Duration::from_secs(1);
 

@@ -48,6 +48,7 @@ fn run(cli: Cli) -> Result<Exit, CommandError> {
         match cli.command {
             Command::Publish(args) => commands::publish(*args).await,
             Command::Watch(args) => commands::watch(&args).await,
+            Command::Status(args) => commands::status(&args).await,
             Command::Show(args) => commands::show(&args).await,
             Command::Completions { shell } => commands::completions(shell),
             Command::Pause(args) => commands::order(Order::Pause, &args).await,

@@ -3,6 +3,12 @@
 /// Largest message body that is looked at. A request is below 2 KiB; 64 KiB leaves room and cannot fill a ledger.
 pub const MESSAGE_BYTES: usize = 64 * 1024;
 
+/// Lanes in one answer: a page of some hundred kilobytes.
+pub const LANES_PER_ANSWER: usize = 1_000;
+
+/// Waiting releases of a lane that are named in a status; the others are counted.
+pub const WAITING_NAMED: usize = 10;
+
 /// An AMQP routing key has at most 255 bytes (AMQP 0-9-1, shortstr); `<environment>.<service>.<event>` must fit.
 pub const NAME_CHARS: usize = 63;
 

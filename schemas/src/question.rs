@@ -9,7 +9,7 @@ use uuid::Uuid;
 use crate::event::{AwaitedApproval, Order, Outcome, StatusEvent};
 use crate::image::Digest;
 use crate::limits::{self, LONG_TEXT_CHARS};
-use crate::name::{ReleaseId, Text};
+use crate::name::{Environment, ReleaseId, Service, Text};
 use crate::rejection::{Rejection, RejectionCode};
 use crate::request::{ReleaseRequest, Version1};
 
@@ -41,6 +41,18 @@ pub enum Ask {
         /// Whether the logs of failed containers are wanted too.
         #[serde(default)]
         logs: bool,
+    },
+    /// Every lane: what rolls, what waits, what ended last.
+    Status {
+        /// Only those of this environment.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        environment: Option<Environment>,
+        /// Only those of this service.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        service: Option<Service>,
+        /// Only lanes after this one, `<environment>/<service>` in the order of the answer: for the next page.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        after: Option<String>,
     },
     /// An order to one release. Asked again with the same id, it is given once.
     Order(GiveOrder),
@@ -81,6 +93,8 @@ pub struct Answer {
 pub enum Reply {
     /// The release is in this worker's ledger.
     Show(Box<ReleaseView>),
+    /// The lanes of this worker's ledger.
+    Status(Box<StatusView>),
     /// The order was taken, now or when it was asked before.
     Taken {
         /// To which release.
@@ -105,6 +119,78 @@ pub enum Reply {
         /// Why, and what would be right.
         reason: String,
     },
+}
+
+/// The lanes of one worker's ledger.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct StatusView {
+    /// Lanes with anything in them, in the order of their environments and services, at most 1,000.
+    pub lanes: Vec<LaneView>,
+    /// Whether there are more: ask again after the last.
+    pub more: bool,
+}
+
+/// One lane: the line of releases of one service on one environment.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct LaneView {
+    /// Where to.
+    pub environment: Environment,
+    /// What.
+    pub service: Service,
+    /// The release that rolls.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub running: Option<RunningView>,
+    /// The first of those that wait, at most 10.
+    pub waiting: Vec<WaitingView>,
+    /// How many wait.
+    pub waiting_count: u32,
+    /// The one that ended last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last: Option<EndedView>,
+}
+
+/// A release that rolls.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct RunningView {
+    /// Which.
+    pub release: ReleaseId,
+    /// What a person calls its version.
+    pub version: String,
+    /// Since when.
+    pub since: Timestamp,
+    /// Hosts that run it and are healthy.
+    pub good: u32,
+    /// All its hosts; 0 until the fleet was inspected.
+    pub hosts: u32,
+    /// Whether it is on its way back.
+    pub back: bool,
+}
+
+/// A release whose turn has not come.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct WaitingView {
+    /// Which.
+    pub release: ReleaseId,
+    /// What a person calls its version.
+    pub version: String,
+    /// Since when.
+    pub since: Timestamp,
+    /// The approval that it waits for, if it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approval: Option<AwaitedApproval>,
+}
+
+/// A release that has ended.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct EndedView {
+    /// Which.
+    pub release: ReleaseId,
+    /// What a person calls its version.
+    pub version: String,
+    /// How.
+    pub outcome: Outcome,
+    /// When.
+    pub at: Timestamp,
 }
 
 /// One release as its worker's ledger has it.

@@ -6,7 +6,7 @@ use drawgate_tests::oracle::Look;
 use drawgate_tests::random;
 use drawgate_tests::scene::fleet_spec;
 use drawgate_tests::{Events, Scene, Service};
-use serde_json::json;
+use serde_json::{Value, json};
 
 const TWO: [&str; 2] = ["h1", "h2"];
 
@@ -40,6 +40,10 @@ async fn two_releases_of_one_target_queue_up() {
     assert_eq!(ahead, 1);
     let waiting = scene.show(second).await;
     assert_eq!(waiting["state"], json!({"type": "waiting", "ahead": 1}));
+    let lane = status(&scene).await;
+    assert_eq!(lane["running"]["release"], json!(first));
+    assert_eq!(lane["waiting"][0]["release"], json!(second));
+    assert_eq!((&lane["waiting_count"], &lane["last"]), (&json!(1), &Value::Null));
     // The tag is resolved at acceptance: moving it while the release waits changes nothing.
     events.kind(second, "resolved").await;
     scene.lab.image("search", "v3", "v3-later", "exit").await;
@@ -53,7 +57,33 @@ async fn two_releases_of_one_target_queue_up() {
     Look::at(&scene.lab)
         .await
         .assert_runs(&fleet, "search", &scene.pinned("search", &v3));
+    let lane = status(&scene).await;
+    assert_eq!(lane.get("running"), None);
+    assert_eq!(lane["last"]["release"], json!(second));
+    assert_eq!(
+        (&lane["last"]["version"], &lane["last"]["outcome"]),
+        (&json!("v3"), &json!("succeeded"))
+    );
+    let shown = scene.drawgate(&["status"]).await;
+    let shown = String::from_utf8_lossy(&shown.stdout).into_owned();
+    assert!(
+        shown.contains("staging/search") && shown.contains("v3 ok"),
+        "{shown}"
+    );
     scene.end(worker).await;
+}
+
+/// The one lane, as `drawgate status` tells it.
+async fn status(scene: &Scene) -> Value {
+    let output = scene.drawgate(&["status", "--format", "json"]).await;
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!(
+        said.lines().count(),
+        1,
+        "{said} {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    serde_json::from_str(&said).unwrap()
 }
 
 #[tokio::test]

@@ -170,6 +170,15 @@ impl QuestionHandler for Answers {
     async fn answer(&self, question: Question, from: Option<String>) -> Answer {
         let reply = match question.ask {
             Ask::Show { release, after, logs } => self.show(release, after, logs).await,
+            Ask::Status {
+                environment,
+                service,
+                after,
+            } => {
+                let (environment, service) = (environment.as_ref(), service.as_ref());
+                let status = crate::status::status(&self.ledger, environment, service, after.as_deref());
+                status.await.map(|status| Reply::Status(Box::new(status)))
+            }
             Ask::Order(order) => self.order(question.id, order, from).await,
         };
         let reply = reply.unwrap_or_else(|error| {

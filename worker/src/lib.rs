@@ -15,6 +15,7 @@ pub mod program;
 pub mod roll;
 mod service_manager;
 mod shown;
+mod status;
 pub mod wanted;
 
 /// An error with its causes, on one line.

@@ -10,7 +10,7 @@ use aws_config::credential_process::CredentialProcessProvider;
 use aws_config::{BehaviorVersion, Region};
 use aws_sdk_ec2::config::Credentials;
 use drawgate_rollout::definition::Process;
-use drawgate_worker::aws::{Aws, AwsError, HealthWatch, TargetId, TargetState};
+use drawgate_worker::aws::{Aws, AwsError, HealthWatch, TargetId, TargetState, limits};
 use lab::{Fleet, Lab};
 use serde_json::json;
 use tokio::time::{Instant, timeout};
@@ -466,12 +466,15 @@ async fn listings_are_read_to_their_last_page() {
 }
 
 #[tokio::test]
-async fn a_throttled_call_did_not_happen_and_is_not_repeated_here() {
-    let Some(lab) = Lab::enter("a_throttled_call_did_not_happen_and_is_not_repeated_here").await else {
+async fn a_throttled_call_did_not_happen_and_is_repeated_and_no_other_is() {
+    let Some(lab) = Lab::enter("a_throttled_call_did_not_happen_and_is_repeated_and_no_other_is").await
+    else {
         return;
     };
     let (aws, _fleet) = (Aws::connect().await, fleet(&lab, "throttle").await);
-    lab.fault("autoscaling:SuspendProcesses", "throttle", 1).await;
+    let attempts = limits::THROTTLED_ATTEMPTS;
+    lab.fault("autoscaling:SuspendProcesses", "throttle", attempts)
+        .await;
     let error = aws.suspend("throttle", &[Process::Launch]).await.unwrap_err();
     assert!(
         matches!(error, AwsError::Throttled { .. }) && error.is_transient(),
@@ -479,13 +482,21 @@ async fn a_throttled_call_did_not_happen_and_is_not_repeated_here() {
     );
     assert_eq!(aws.calls()["autoscaling:SuspendProcesses"], 1);
     assert_eq!(suspended(&aws, "throttle").await, ["ScheduledActions"]);
-    lab.fault("ec2:DescribeInstances", "throttle", 1).await;
+    lab.fault("autoscaling:SuspendProcesses", "throttle", 2).await;
+    aws.suspend("throttle", &[Process::Launch]).await.unwrap();
+    lab.fault("ec2:DescribeInstances", "throttle", attempts).await;
     let error = aws.instances_by_ids(&["i-1".into()]).await.unwrap_err();
     assert_eq!(
         (error.is_transient(), error.code()),
         (true, Some("RequestLimitExceeded"))
     );
-    lab.fault("cloudwatch:DescribeAlarms", "throttle", 1).await;
+    lab.fault("cloudwatch:DescribeAlarms", "throttle", 2).await;
+    aws.alarms_matching(&["x".into()]).await.unwrap();
+    // It may have happened: whoever wanted it looks first.
+    lab.fault("autoscaling:ResumeProcesses", "error500", 1).await;
+    let error = aws.resume("throttle", &[Process::Launch]).await.unwrap_err();
+    assert!(error.is_unknown(), "{error:?}");
+    lab.fault("cloudwatch:DescribeAlarms", "error500", 1).await;
     assert!(
         aws.alarms_matching(&["x".into()])
             .await
@@ -632,7 +643,8 @@ async fn trap_10_a_parameter_is_written_read_and_deleted() {
         denied.hint().unwrap(),
         "allow `ssm:PutParameter` in the IAM policy of the worker's role"
     );
-    lab.fault("ssm:DeleteParameter", "throttle", 1).await;
+    lab.fault("ssm:DeleteParameter", "throttle", limits::THROTTLED_ATTEMPTS)
+        .await;
     assert!(aws.delete_parameter(name).await.unwrap_err().is_transient());
     aws.delete_parameter(name).await.unwrap();
     assert_eq!(aws.parameter(name).await.unwrap(), None);

@@ -151,12 +151,7 @@ impl<'a> Asker<'a> {
     /// Asks, and waits until the answer is certain or the time is over.
     pub(crate) async fn ask(&self, ask: Ask) -> Result<Verdict, AskError> {
         let mut replies = self.replies.lock().await;
-        let question = Question {
-            version: Version1,
-            id: Uuid::now_v7(),
-            expires_at: Timestamp::now() + SignedDuration::from_secs(limits::ANSWER.as_secs().cast_signed()),
-            ask,
-        };
+        let question = question(ask);
         let mut round = Round::new(question.id, Instant::now());
         self.send(&question).await?;
         loop {
@@ -175,6 +170,39 @@ impl<'a> Asker<'a> {
                     Due::AskAgain => self.send(&question).await?,
                     Due::End(verdict) => return Ok(verdict),
                 },
+            }
+        }
+    }
+
+    /// Asks what every worker answers, and waits until no more answers come.
+    pub(crate) async fn ask_everyone(&self, ask: Ask) -> Result<Vec<Answer>, AskError> {
+        let mut replies = self.replies.lock().await;
+        let question = question(ask);
+        let began = Instant::now();
+        let end = began + limits::ANSWER;
+        let (mut until, mut again) = (end, Instant::now() + limits::ASK_AGAIN);
+        let mut answers: Vec<Answer> = Vec::new();
+        self.send(&question).await?;
+        loop {
+            tokio::select! {
+                reply = replies.next() => {
+                    let reply = reply.ok_or(AskError::Ended)?;
+                    let reply = reply.map_err(|error| meaning(self.link, error.into()))?;
+                    let Ok(answer) = serde_json::from_slice::<Answer>(&reply.data) else { continue };
+                    let known = answers.iter().any(|other| other.worker == answer.worker);
+                    if answer.question == question.id && !known {
+                        answers.push(answer);
+                        // The others get as long again as this one took.
+                        until = end.min(Instant::now() + began.elapsed().max(limits::QUIET));
+                    }
+                }
+                () = tokio::time::sleep_until(until.min(again)) => {
+                    if Instant::now() >= until {
+                        return Ok(answers);
+                    }
+                    again = Instant::now() + limits::ASK_AGAIN;
+                    self.send(&question).await?;
+                }
             }
         }
     }
@@ -220,6 +248,15 @@ impl<'a> Asker<'a> {
             Some(user) => properties.with_user_id(user),
             None => properties,
         }
+    }
+}
+
+fn question(ask: Ask) -> Question {
+    Question {
+        version: Version1,
+        id: Uuid::now_v7(),
+        expires_at: Timestamp::now() + SignedDuration::from_secs(limits::ANSWER.as_secs().cast_signed()),
+        ask,
     }
 }
 
@@ -286,7 +323,7 @@ impl Round {
             Reply::UnknownRelease { .. } if !self.unknown_to.contains(&answer.worker) => {
                 self.unknown_to.push(answer.worker);
             }
-            Reply::UnknownRelease { .. } => {}
+            Reply::UnknownRelease { .. } | Reply::Status(_) => {}
             Reply::Refused { reason } => self.refused = Some((answer.worker, reason)),
         }
         self.grace.get_or_insert(now + limits::UNKNOWN_GRACE);

@@ -4,12 +4,14 @@ mod completions;
 mod order;
 mod publish;
 mod show;
+mod status;
 mod watch;
 
 pub(crate) use completions::completions;
 pub(crate) use order::{approve, order};
 pub(crate) use publish::publish;
 pub(crate) use show::show;
+pub(crate) use status::status;
 pub(crate) use watch::watch;
 
 use std::time::Duration;

@@ -11,6 +11,7 @@ mod lines;
 mod receipt;
 mod show;
 mod state;
+mod status;
 mod words;
 
 pub(crate) use bar::bar;
@@ -19,6 +20,7 @@ pub(crate) use lines::{Detail, final_line, header, lines, rejection_hint};
 pub(crate) use receipt::receipt;
 pub(crate) use show::show;
 pub(crate) use state::ViewState;
+pub(crate) use status::status;
 
 #[cfg(test)]
 mod tests;

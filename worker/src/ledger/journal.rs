@@ -2,6 +2,7 @@
 
 use drawgate_rollout::{Entry, Other};
 use drawgate_schemas::{Environment, Outcome, ReleaseId, Service, StatusEvent};
+use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row as _, SqliteConnection};
@@ -162,7 +163,7 @@ impl Ledger {
         outbox::insert_all(connection, events).await?;
         let mut freed = false;
         if let Some(outcome) = ended {
-            end(connection, id, outcome).await?;
+            end(connection, id, outcome, entry.at).await?;
             freed = locks::free(connection, id).await?;
         }
         write.commit().await?;
@@ -294,9 +295,11 @@ async fn end(
     connection: &mut SqliteConnection,
     release: ReleaseId,
     outcome: Outcome,
+    at: Timestamp,
 ) -> Result<(), LedgerError> {
-    sqlx::query("UPDATE releases SET outcome = $1 WHERE id = $2")
+    sqlx::query("UPDATE releases SET outcome = $1, ended_at = $2 WHERE id = $3")
         .bind(outcome.as_str())
+        .bind(at.to_string())
         .bind(release.to_string())
         .execute(connection)
         .await

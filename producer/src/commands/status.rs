@@ -1,0 +1,79 @@
+//! `drawgate status`.
+
+use std::collections::BTreeMap;
+
+use drawgate_schemas::{Ask, LaneView, Reply};
+use jiff::Timestamp;
+
+use crate::broker::{Address, Asker};
+use crate::cli::{Format, StatusArgs};
+use crate::commands::first_link;
+use crate::error::CommandError;
+use crate::exit::Exit;
+use crate::{limits, printer, view};
+
+/// Asks every worker for its lanes and shows them as one list.
+pub(crate) async fn status(args: &StatusArgs) -> Result<Exit, CommandError> {
+    let address = Address::from_args(&args.broker)?;
+    let link = first_link(&address, "drawgate status", &args.broker).await?;
+    let asker = Asker::open(&link).await?;
+    let lanes = lanes(&asker, args).await?;
+    drop(asker);
+    link.close().await;
+    match args.format {
+        Format::Json => {
+            for lane in &lanes {
+                printer::data(&serde_json::to_string(lane).map_err(std::io::Error::from)?)?;
+            }
+        }
+        Format::Text => {
+            for row in view::status(&lanes, Timestamp::now()) {
+                printer::data(&view::clean(&row))?;
+            }
+        }
+    }
+    Ok(Exit::Succeeded)
+}
+
+/// All pages of every worker. Workers that share a ledger answer the same: each lane is kept once.
+async fn lanes(asker: &Asker<'_>, args: &StatusArgs) -> Result<Vec<LaneView>, CommandError> {
+    let name = |lane: &LaneView| format!("{}/{}", lane.environment, lane.service);
+    let mut lanes: BTreeMap<String, LaneView> = BTreeMap::new();
+    let mut after: Option<String> = None;
+    for _ in 0..limits::PAGES {
+        let answers = asker
+            .ask_everyone(Ask::Status {
+                environment: args.environment.clone(),
+                service: args.service.clone(),
+                after: after.take(),
+            })
+            .await?;
+        if answers.is_empty() {
+            return Err(CommandError::Silence);
+        }
+        let mut refused = None;
+        let mut answered = false;
+        // The next page begins where the first of those that have more has ended.
+        let mut next: Option<String> = None;
+        for answer in answers {
+            match answer.reply {
+                Reply::Status(status) => {
+                    answered = true;
+                    let end = status.lanes.last().filter(|_| status.more).map(name);
+                    next = [next, end].into_iter().flatten().min();
+                    lanes.extend(status.lanes.into_iter().map(|lane| (name(&lane), lane)));
+                }
+                Reply::Refused { reason } => refused = Some((answer.worker, reason)),
+                _ => {}
+            }
+        }
+        if let (Some((worker, reason)), false) = (refused, answered) {
+            return Err(CommandError::Refused { worker, reason });
+        }
+        after = next;
+        if after.is_none() {
+            break;
+        }
+    }
+    Ok(lanes.into_values().collect())
+}

@@ -1,0 +1,175 @@
+//! `drawgate status`, for people: a row for each lane, at 80 columns.
+
+use drawgate_schemas::{EndedView, LaneView, Outcome, RunningView, limits};
+use jiff::Timestamp;
+
+use super::words::{count, span_s};
+
+/// Widths of the columns: 80 with the blanks between them.
+const LANE: usize = 22;
+const RUNNING: usize = 18;
+const WAITING: usize = 13;
+const LAST: usize = 24;
+/// A version's first characters: as many as a short git revision has.
+const VERSION: usize = 7;
+
+/// The heading and a row for each lane.
+pub(crate) fn status(lanes: &[LaneView], now: Timestamp) -> Vec<String> {
+    let row = |lane: &str, running: &str, waiting: &str, last: &str| {
+        let cells = [
+            cell(lane, LANE),
+            cell(running, RUNNING),
+            cell(waiting, WAITING),
+            cell(last, LAST),
+        ];
+        let row = cells.join(" ");
+        row.trim_end().to_owned()
+    };
+    let mut rows = vec![row("LANE", "RUNNING", "WAITING", "LAST")];
+    for lane in lanes {
+        let name = format!("{}/{}", lane.environment, lane.service);
+        let running = lane
+            .running
+            .as_ref()
+            .map_or_else(|| "-".to_owned(), |running| self::running(running, now));
+        let last = lane
+            .last
+            .as_ref()
+            .map_or_else(|| "-".to_owned(), |last| ended(last, now));
+        rows.push(row(&name, &running, &waiting(lane), &last));
+    }
+    if lanes.is_empty() {
+        rows.push("no release was published yet".to_owned());
+    }
+    rows
+}
+
+/// Cut where it is too long, filled where it is too short.
+fn cell(text: &str, width: usize) -> String {
+    format!("{:<width$}", limits::cut(text, width))
+}
+
+fn running(running: &RunningView, now: Timestamp) -> String {
+    let version = limits::cut(&running.version, VERSION);
+    let way = if running.back {
+        "goes back".to_owned()
+    } else {
+        format!("{}/{}", running.good, running.hosts)
+    };
+    format!("{version} {way} {}", ago(running.since, now))
+}
+
+fn waiting(lane: &LaneView) -> String {
+    let Some(first) = lane.waiting.first() else {
+        return "-".to_owned();
+    };
+    let version = limits::cut(&first.version, VERSION);
+    match (&first.approval, lane.waiting_count) {
+        (Some(approval), 1) => format!("{version} needs {}", approval.from.join(", ")),
+        (None, 1) => version,
+        (_, n) => count(n as usize, "release", "releases"),
+    }
+}
+
+fn ended(ended: &EndedView, now: Timestamp) -> String {
+    let outcome = match ended.outcome {
+        Outcome::Succeeded => "ok",
+        Outcome::RolledBack => "rolled back",
+        Outcome::NeedsOperator => "!! operator",
+        other => other.as_str(),
+    };
+    format!(
+        "{} {outcome} {}",
+        limits::cut(&ended.version, VERSION),
+        ago(ended.at, now)
+    )
+}
+
+/// `45 s`, `12 min`, `3 h`, `2 d`: one unit is enough here.
+fn ago(at: Timestamp, now: Timestamp) -> String {
+    let seconds = u64::try_from(now.duration_since(at).as_secs()).unwrap_or(0);
+    match seconds {
+        0..60 => span_s(seconds),
+        60..3600 => format!("{} min", seconds / 60),
+        3600..172_800 => format!("{} h", seconds / 3600),
+        _ => format!("{} d", seconds / 86_400),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use drawgate_schemas::{AwaitedApproval, WaitingView};
+    use jiff::SignedDuration;
+
+    use super::*;
+    use crate::testing;
+
+    fn lane(environment: &str, service: &str) -> LaneView {
+        LaneView {
+            environment: environment.parse().unwrap(),
+            service: service.parse().unwrap(),
+            running: None,
+            waiting: Vec::new(),
+            waiting_count: 0,
+            last: None,
+        }
+    }
+
+    fn last(version: &str, outcome: Outcome, hours: i64) -> Option<EndedView> {
+        Some(EndedView {
+            release: testing::release(),
+            version: version.to_owned(),
+            outcome,
+            at: testing::begin() - SignedDuration::from_hours(hours),
+        })
+    }
+
+    #[test]
+    fn every_lane_at_80_columns() {
+        let now = testing::begin();
+        let mut rolls = lane("staging", "search-api");
+        rolls.running = Some(RunningView {
+            release: testing::release(),
+            version: "4f2c91e".to_owned(),
+            since: now - SignedDuration::from_mins(2),
+            good: 4,
+            hosts: 6,
+            back: false,
+        });
+        rolls.last = last("9d11ab0", Outcome::Succeeded, 3);
+        let mut waits = lane("production", "search-api");
+        let waiting = WaitingView {
+            release: testing::release(),
+            version: "4f2c91e".to_owned(),
+            since: now - SignedDuration::from_mins(12),
+            approval: Some(AwaitedApproval {
+                from: vec!["ops".to_owned()],
+                count: 1,
+                given: Vec::new(),
+                publisher: "ci".to_owned(),
+                until: now,
+            }),
+        };
+        waits.waiting = vec![waiting.clone()];
+        waits.waiting_count = 1;
+        waits.last = last("88aa210", Outcome::NeedsOperator, 50);
+        let mut back = lane("a-very-long-environment", "and-a-long-service");
+        back.running = Some(RunningView {
+            release: testing::release(),
+            version: "a-very-long-version-name".to_owned(),
+            since: now - SignedDuration::from_secs(9),
+            good: 0,
+            hosts: 6,
+            back: true,
+        });
+        back.waiting = vec![waiting.clone(), waiting];
+        back.waiting_count = 7;
+        back.last = last("c01d33f", Outcome::RolledBack, 24);
+        let rows = status(&[back, waits, rolls, lane("staging", "fresh")], now);
+        for row in &rows {
+            assert!(row.chars().count() <= 80, "{row}");
+        }
+        insta::assert_snapshot!(rows.join("\n"));
+        insta::assert_snapshot!("nothing_yet", status(&[], now).join("\n"));
+    }
+}

@@ -1,0 +1,110 @@
+//! The lanes as the ledger has them: what is open in each, and what ended last.
+
+use std::collections::BTreeMap;
+
+use drawgate_rollout::Record;
+use drawgate_schemas::{Environment, Outcome, ReleaseId, ReleaseRequest, Service};
+use jiff::Timestamp;
+use serde::Deserialize;
+use sqlx::Row as _;
+use sqlx::sqlite::SqliteRow;
+
+use super::LedgerError;
+use super::journal::{from_json, from_word};
+use super::store::Ledger;
+
+/// A lane: environment and service.
+pub type LaneName = (Environment, Service);
+
+/// What a lane holds.
+#[derive(Debug, Default)]
+pub struct LaneRow {
+    /// Open releases, in the order of acceptance.
+    pub open: Vec<ReleaseId>,
+    /// The one that ended last.
+    pub last: Option<LastRow>,
+}
+
+/// A release that has ended.
+#[derive(Debug)]
+pub struct LastRow {
+    /// Its id.
+    pub id: ReleaseId,
+    /// What was asked for.
+    pub request: ReleaseRequest,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// Of a first entry, its request.
+#[derive(Deserialize)]
+struct First {
+    record: Record,
+}
+
+impl Ledger {
+    /// Every lane that holds anything, of one environment or service where these are named.
+    ///
+    /// # Errors
+    /// When the ledger is not available, or a row cannot be read.
+    pub async fn lanes(
+        &self,
+        environment: Option<&Environment>,
+        service: Option<&Service>,
+    ) -> Result<BTreeMap<LaneName, LaneRow>, LedgerError> {
+        let chosen = |(of, what): &LaneName| {
+            environment.is_none_or(|environment| environment == of)
+                && service.is_none_or(|service| service == what)
+        };
+        let mut lanes: BTreeMap<LaneName, LaneRow> = BTreeMap::new();
+        for open in self.open_releases().await? {
+            let name = (open.environment, open.service);
+            if chosen(&name) {
+                lanes.entry(name).or_default().open.push(open.id);
+            }
+        }
+        // The newest of each lane by the index of those that have ended; then its first entry, by its key.
+        let rows = sqlx::query(
+            "SELECT r.id, r.environment, r.service, r.outcome, r.ended_at, first.entry AS first
+             FROM (SELECT MAX(place) AS place FROM releases WHERE outcome IS NOT NULL
+                   GROUP BY environment, service) newest
+             JOIN releases r ON r.place = newest.place
+             JOIN journal first ON first.release_id = r.id AND first.n = 1",
+        )
+        .fetch_all(&self.inner.pool)
+        .await
+        .map_err(LedgerError::database("read what ended last"))?;
+        for row in &rows {
+            let id: &str = row.get("id");
+            let environment = from_word("environment", id, row.get("environment"))?;
+            let name = (environment, from_word("service", id, row.get("service"))?);
+            if chosen(&name) {
+                lanes.entry(name).or_default().last = self.read_last(row).await?;
+            }
+        }
+        Ok(lanes)
+    }
+
+    async fn read_last(&self, row: &SqliteRow) -> Result<Option<LastRow>, LedgerError> {
+        let id: &str = row.get("id");
+        let first: First = from_json("entry", id, row.get("first"))?;
+        // A journal begins with nothing else.
+        let Record::Accepted { request, .. } = first.record else {
+            return Ok(None);
+        };
+        let release: ReleaseId = from_word("id", id, id)?;
+        let at = match row.get::<Option<&str>, _>("ended_at") {
+            Some(at) => Some(from_word("time", id, at)?),
+            // It ended when nobody noted the time beside it: its last entry has it.
+            None => self.journal(release).await?.last().map(|entry| entry.at),
+        };
+        Ok(Some(LastRow {
+            id: release,
+            request: *request,
+            outcome: from_word("outcome", id, row.get("outcome"))?,
+            at: at.unwrap_or_default(),
+        }))
+    }
+}

@@ -1,0 +1,107 @@
+//! The status of all lanes, for whoever asks.
+
+use drawgate_rollout::{Phase, Release, Step};
+use drawgate_schemas::{
+    Direction, EndedView, Environment, LaneView, ReleaseId, RunningView, Service, StatusView, WaitingView,
+    limits,
+};
+
+use crate::ledger::{LaneName, LaneRow, LastRow, Ledger, LedgerError};
+
+/// One page of the lanes of a ledger.
+pub(crate) async fn status(
+    ledger: &Ledger,
+    environment: Option<&Environment>,
+    service: Option<&Service>,
+    after: Option<&str>,
+) -> Result<StatusView, LedgerError> {
+    let lanes = ledger.lanes(environment, service).await?;
+    let name = |(environment, service): &LaneName| format!("{environment}/{service}");
+    // By the name that is written, so that "after" means the same on both sides.
+    let mut lanes: Vec<(String, LaneName, LaneRow)> = lanes
+        .into_iter()
+        .map(|(lane, row)| (name(&lane), lane, row))
+        .filter(|(name, ..)| after.is_none_or(|after| name.as_str() > after))
+        .collect();
+    lanes.sort_by(|one, other| one.0.cmp(&other.0));
+    let more = lanes.len() > limits::LANES_PER_ANSWER;
+    lanes.truncate(limits::LANES_PER_ANSWER);
+    let mut views = Vec::new();
+    for (_, (environment, service), row) in lanes {
+        views.push(lane(ledger, environment, service, row).await?);
+    }
+    Ok(StatusView { lanes: views, more })
+}
+
+async fn lane(
+    ledger: &Ledger,
+    environment: Environment,
+    service: Service,
+    row: LaneRow,
+) -> Result<LaneView, LedgerError> {
+    let mut view = LaneView {
+        environment,
+        service,
+        running: None,
+        waiting: Vec::new(),
+        waiting_count: 0,
+        last: row.last.map(ended),
+    };
+    for id in row.open {
+        let named = view.waiting.len() < limits::WAITING_NAMED;
+        if view.running.is_some() && !named {
+            view.waiting_count += 1;
+            continue;
+        }
+        let Ok(release) = Release::fold(&ledger.journal(id).await?) else {
+            continue;
+        };
+        match running(id, &release) {
+            Some(running) => view.running = Some(running),
+            None => {
+                view.waiting_count += 1;
+                view.waiting.extend(named.then(|| waiting(id, &release)));
+            }
+        }
+    }
+    Ok(view)
+}
+
+fn running(id: ReleaseId, release: &Release) -> Option<RunningView> {
+    let since = release.started_at?;
+    let settled = |instance: &String| {
+        release.done(&Step::Host {
+            instance: instance.clone(),
+            direction: Direction::Forward,
+            phase: Phase::Settle,
+        })
+    };
+    let hosts: Vec<String> = release.hosts().map(|host| host.instance.clone()).collect();
+    let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+    Some(RunningView {
+        release: id,
+        version: release.request.version_name(),
+        since,
+        good: count(hosts.iter().filter(|instance| settled(instance)).count()),
+        hosts: count(hosts.len()),
+        back: release.turned_back.is_some(),
+    })
+}
+
+fn waiting(id: ReleaseId, release: &Release) -> WaitingView {
+    WaitingView {
+        release: id,
+        version: release.request.version_name(),
+        since: release.accepted_at,
+        approval: release.awaited_approval(),
+    }
+}
+
+fn ended(last: LastRow) -> EndedView {
+    EndedView {
+        release: last.id,
+        version: last.request.version_name(),
+        outcome: last.outcome,
+        at: last.at,
+    }
+}
