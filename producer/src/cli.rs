@@ -52,6 +52,13 @@ Examples:
   drawgate status --environment production
   drawgate status --format json | jq 'select(.last.outcome == \"needs_operator\")'";
 
+const ROLLBACK_EXAMPLES: &str = "\
+Examples:
+  drawgate rollback --environment production --service search-api --wait
+  drawgate rollback --environment production --service search-api --to ID --yes
+
+It is a release like any other, of that very digest: with approval, preflight, and a way back of its own.";
+
 const SHOW_EXAMPLES: &str = "\
 Examples:
   drawgate show 0193a5b1-7c2e-7d10-8a44-5c1f2e9b0d7c
@@ -103,6 +110,11 @@ pub(crate) enum Command {
     /// Show every lane: what rolls, what waits, what ended last.
     #[command(after_help = STATUS_EXAMPLES)]
     Status(StatusArgs),
+    /// Show the releases of one service on one environment, the newest first.
+    History(HistoryArgs),
+    /// Release what ran before: the last version that succeeded before the one that runs, or that of a release you name.
+    #[command(after_help = ROLLBACK_EXAMPLES)]
+    Rollback(RollbackArgs),
     /// Follow a release to its end.
     #[command(after_help = WATCH_EXAMPLES)]
     Watch(WatchArgs),
@@ -245,6 +257,60 @@ pub(crate) struct StatusArgs {
     pub(crate) broker: BrokerArgs,
 }
 
+/// Which lane.
+#[derive(Debug, Args)]
+pub(crate) struct LaneArgs {
+    /// Where, e.g. staging
+    #[arg(long, value_name = "NAME", env = EnvVars::ENVIRONMENT)]
+    pub(crate) environment: Environment,
+    /// What, e.g. search-api
+    #[arg(long, value_name = "NAME")]
+    pub(crate) service: Service,
+}
+
+/// The arguments of `history`.
+#[derive(Debug, Args)]
+pub(crate) struct HistoryArgs {
+    /// Which lane.
+    #[command(flatten)]
+    pub(crate) lane: LaneArgs,
+    /// So many of them
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub(crate) limit: u32,
+    /// text: for people. json: one object per release and line
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub(crate) format: Format,
+    /// The broker.
+    #[command(flatten)]
+    pub(crate) broker: BrokerArgs,
+}
+
+/// The arguments of `rollback`.
+#[derive(Debug, Args)]
+pub(crate) struct RollbackArgs {
+    /// Which lane.
+    #[command(flatten)]
+    pub(crate) lane: LaneArgs,
+    /// A release that succeeded: what it released is released again
+    #[arg(long, value_name = "ID")]
+    pub(crate) to: Option<ReleaseId>,
+    /// Why, for the people who watch
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) reason: Option<Text<LONG_TEXT_CHARS>>,
+    /// Do not ask whether it is meant
+    #[arg(long)]
+    pub(crate) yes: bool,
+    /// Follow the release to its end; the exit code says how it ended
+    #[arg(long)]
+    pub(crate) wait: bool,
+    /// text: for people. json: one object, or with --wait one event a line
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub(crate) format: Format,
+    /// The broker.
+    #[command(flatten)]
+    pub(crate) broker: BrokerArgs,
+}
+
 /// The arguments of `show`.
 #[derive(Debug, Args)]
 pub(crate) struct ShowArgs {
@@ -294,7 +360,7 @@ pub(crate) struct ApproveArgs {
 }
 
 /// How to reach the broker.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(crate) struct BrokerArgs {
     /// amqp://USER:PASSWORD@HOST:PORT/VHOST, amqps:// for TLS; %2f is the default virtual host
     #[arg(long, value_name = "URL", env = EnvVars::AMQP_URL, hide_env_values = true, help_heading = "Broker")]
@@ -364,6 +430,17 @@ fn seconds_of_an_hour(text: &str) -> Result<u32, String> {
 }
 
 impl PublishArgs {
+    /// As if nothing was said.
+    pub(crate) fn of_nothing() -> Self {
+        #[derive(Parser)]
+        struct Nothing {
+            #[command(flatten)]
+            publish: PublishArgs,
+        }
+        // Every one of them may be left out.
+        Nothing::parse_from(["drawgate"]).publish
+    }
+
     /// The command that publishes the very same request again. No secret is in it: the broker's address stays in the
     /// environment.
     pub(crate) fn again(&self, order: &Order, id: ReleaseId) -> String {
@@ -440,6 +517,8 @@ mod tests {
         insta::assert_snapshot!("help_watch", help(Some("watch")));
         insta::assert_snapshot!("help_show", help(Some("show")));
         insta::assert_snapshot!("help_status", help(Some("status")));
+        insta::assert_snapshot!("help_history", help(Some("history")));
+        insta::assert_snapshot!("help_rollback", help(Some("rollback")));
         insta::assert_snapshot!("help_pause", help(Some("pause")));
         insta::assert_snapshot!("help_cancel", help(Some("cancel")));
         insta::assert_snapshot!("help_approve", help(Some("approve")));

@@ -113,6 +113,15 @@ pub(crate) enum CommandError {
         /// Which order.
         order: Order,
     },
+    /// There is nothing to go back to.
+    #[error("nothing was released: {why}")]
+    NothingBefore {
+        /// Why not.
+        why: String,
+    },
+    /// Nobody said that a rollback is meant.
+    #[error("nothing was released")]
+    NotMeant,
     /// No worker answered.
     #[error("no worker answered within {} s", limits::ANSWER.as_secs())]
     Silence,
@@ -163,6 +172,8 @@ impl CommandError {
             | Self::Fill(_)
             | Self::Id(_)
             | Self::Unsure { .. }
+            | Self::NothingBefore { .. }
+            | Self::NotMeant
             | Self::Unknown { .. } => Exit::Usage,
             Self::NotTaken { .. } => Exit::Rejected,
             Self::Stopped { .. } | Self::Stdout(_) => Exit::GaveUp,
@@ -201,6 +212,10 @@ impl CommandError {
             Self::NotTaken { .. } => Some("drawgate show ID says where it stands".to_owned()),
             Self::NoWord { release, .. } => Some(format!("drawgate show {release} says whether it was")),
             Self::Unsure { release, order } => Some(format!("drawgate {order} {release} --yes")),
+            Self::NothingBefore { .. } => {
+                Some("drawgate history lists what there was; drawgate publish --force releases any image".to_owned())
+            }
+            Self::NotMeant => Some("drawgate rollback … --yes".to_owned()),
             Self::Silence => Some(
                 "the broker is there and the workers are not: systemctl status drawgate-worker on the bastion"
                     .to_owned(),

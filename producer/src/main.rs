@@ -48,6 +48,8 @@ fn run(cli: Cli) -> Result<Exit, CommandError> {
         match cli.command {
             Command::Publish(args) => commands::publish(*args).await,
             Command::Watch(args) => commands::watch(&args).await,
+            Command::History(args) => commands::history(&args).await,
+            Command::Rollback(args) => commands::rollback(&args).await,
             Command::Status(args) => commands::status(&args).await,
             Command::Show(args) => commands::show(&args).await,
             Command::Completions { shell } => commands::completions(shell),

@@ -22,8 +22,8 @@ pub use event::{
 pub use image::{Digest, ImageReference};
 pub use name::{Environment, InvalidName, ReleaseId, Service, Site, Text};
 pub use question::{
-    Answer, Ask, EndedView, GiveOrder, HostLogs, LaneView, Question, ReleaseState, ReleaseView, Reply,
-    RunningView, StatusView, WaitingView,
+    Answer, Ask, EndedView, GiveOrder, HostLogs, LaneView, PastView, Question, ReleaseState, ReleaseView,
+    Reply, RunningView, StatusView, WaitingView,
 };
 pub use receipt::{
     AlarmReceipt, GroupReceipt, HookReceipt, HostReceipt, PhaseTime, Receipt, TargetReceipt, WantedReceipt,

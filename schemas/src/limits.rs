@@ -6,6 +6,9 @@ pub const MESSAGE_BYTES: usize = 64 * 1024;
 /// Lanes in one answer: a page of some hundred kilobytes.
 pub const LANES_PER_ANSWER: usize = 1_000;
 
+/// Releases in one answer about a lane's history: each is read from its whole journal.
+pub const RELEASES_PER_ANSWER: u32 = 100;
+
 /// Waiting releases of a lane that are named in a status; the others are counted.
 pub const WAITING_NAMED: usize = 10;
 

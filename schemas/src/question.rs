@@ -54,6 +54,15 @@ pub enum Ask {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         after: Option<String>,
     },
+    /// The releases of one lane, the newest first.
+    History {
+        /// Where to.
+        environment: Environment,
+        /// What.
+        service: Service,
+        /// So many of them; 100 at most.
+        limit: u32,
+    },
     /// An order to one release. Asked again with the same id, it is given once.
     Order(GiveOrder),
 }
@@ -95,6 +104,11 @@ pub enum Reply {
     Show(Box<ReleaseView>),
     /// The lanes of this worker's ledger.
     Status(Box<StatusView>),
+    /// The releases of a lane, the newest first; none where this worker's ledger has none.
+    History {
+        /// Each of them.
+        releases: Vec<PastView>,
+    },
     /// The order was taken, now or when it was asked before.
     Taken {
         /// To which release.
@@ -119,6 +133,26 @@ pub enum Reply {
         /// Why, and what would be right.
         reason: String,
     },
+}
+
+/// A release in a lane's history.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct PastView {
+    /// The message that asked for it.
+    pub request: ReleaseRequest,
+    /// The digest, once it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<Digest>,
+    /// Where it stands.
+    pub state: ReleaseState,
+    /// When it was accepted.
+    pub accepted_at: Timestamp,
+    /// When it ended, if it has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_at: Option<Timestamp>,
+    /// How it ended, in a sentence.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub summary: Option<String>,
 }
 
 /// The lanes of one worker's ledger.

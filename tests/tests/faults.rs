@@ -54,12 +54,7 @@ enum Fault {
     LongerThanTheConsumerTimeout,
 }
 
-use Fault::{
-    AwsAwayFor60s, AwsFailsFor20s, AwsTimesOutAfterActing, BrokerAwayFor30s, BrokerSilentFor30s,
-    ClockGoesBack, ClockGoesForward, ConnectionsReset, EngineKilledWhileDraining, EngineKilledWhileSwapping,
-    HalfOfAwsThrottled, HostAwayFor30s, HostReboots, HostTerminated, LedgersDiskFull,
-    LongerThanTheConsumerTimeout, RegistryAwayFor20s, SshdStoppedFor20s,
-};
+use Fault::*;
 
 const ALL: [Fault; 18] = [
     BrokerAwayFor30s,

@@ -133,6 +133,59 @@ async fn publish_by_hand_and_hold_a_release() {
     scene.end(worker).await;
 }
 
+/// Back to v2, although a later build has succeeded; and then there is nothing else to go back to but v3.
+#[tokio::test]
+async fn roll_back() {
+    let scene = Scene::begin().await;
+    scene.serve(&Service::of("search"));
+    let fleet = scene.fleet_on_v1("search", &["h1", "h2"]).await;
+    let v2 = scene.lab.image("search", "v2", "v2", "ok").await;
+    scene.lab.image("search", "v3", "v3", "ok").await;
+    let worker = scene.worker().await;
+    let events = scene.events().await;
+    let before = Look::at(&scene.lab).await;
+    let lane = ["--environment", "staging", "--service", "search"];
+    let nothing = scene
+        .drawgate(&[&["rollback", "--yes"], lane.as_slice()].concat())
+        .await;
+    let said = String::from_utf8_lossy(&nothing.stderr).into_owned();
+    assert_eq!(nothing.status.code(), Some(2), "{said}");
+    assert!(
+        said.contains("no release of this lane has succeeded yet"),
+        "{said}"
+    );
+    for (tag, sequence) in [("v2", "2"), ("v3", "3")] {
+        let id = scene.publish("search", tag, &["--sequence", sequence]).await;
+        scene.judge(&events, id, Outcome::Succeeded, &before).await;
+    }
+    let unsure = scene.drawgate(&[&["rollback"], lane.as_slice()].concat()).await;
+    assert_eq!(unsure.status.code(), Some(2));
+
+    let variables = [("ENVIRONMENT", "staging"), ("SERVICE", "search")];
+    let printed = follow(&scene, "roll-back.md", &variables).await;
+    assert!(
+        printed.contains("v3") && printed.contains("succeeded"),
+        "{printed}"
+    );
+    let after = Look::at(&scene.lab).await;
+    after.assert_aws_as(&before);
+    after.assert_runs(&fleet, "search", &scene.pinned("search", &v2));
+    let history = scene
+        .drawgate(&[&["history", "--format", "json"], lane.as_slice()].concat())
+        .await;
+    let newest: serde_json::Value =
+        serde_json::from_str(String::from_utf8_lossy(&history.stdout).lines().next().unwrap()).unwrap();
+    assert_eq!(newest["digest"], serde_json::json!(v2));
+    assert!(
+        newest["request"]["reason"]
+            .as_str()
+            .unwrap()
+            .starts_with("back to v2, of release"),
+        "{newest}"
+    );
+    scene.end(worker).await;
+}
+
 /// The same by the doctor: the first look touches nothing, and tells of the lease; then all is as before.
 #[tokio::test]
 async fn lost_ledger() {

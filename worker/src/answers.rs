@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use drawgate_rollout::{Entry, Record, Release};
 use drawgate_schemas::{
-    Answer, Ask, GiveOrder, HostLogs, Order, Ordered, Question, ReleaseId, ReleaseState, ReleaseView, Reply,
-    Version1, limits,
+    Answer, Ask, Environment, GiveOrder, HostLogs, Order, Ordered, PastView, Question, ReleaseId,
+    ReleaseState, ReleaseView, Reply, Service, Version1, limits,
 };
 use uuid::Uuid;
 
@@ -151,6 +151,32 @@ impl Answers {
         })))
     }
 
+    async fn history(
+        &self,
+        environment: &Environment,
+        service: &Service,
+        limit: u32,
+    ) -> Result<Reply, LedgerError> {
+        let limit = limit.min(limits::RELEASES_PER_ANSWER);
+        let mut releases = Vec::new();
+        for id in self.ledger.newest(environment, service, limit).await? {
+            let journal = self.ledger.journal(id).await?;
+            // One that cannot be followed is told by `show`, with its reason.
+            let Ok(release) = Release::fold(&journal) else {
+                continue;
+            };
+            releases.push(PastView {
+                state: self.state(&release).await?,
+                accepted_at: release.accepted_at,
+                ended_at: release.ended.as_ref().and(journal.last()).map(|entry| entry.at),
+                summary: release.ended.map(|ended| ended.summary),
+                digest: release.digest,
+                request: release.request,
+            });
+        }
+        Ok(Reply::History { releases })
+    }
+
     async fn state(&self, release: &Release) -> Result<ReleaseState, LedgerError> {
         Ok(match (&release.ended, release.started_at) {
             (Some(ended), _) => ReleaseState::Ended {
@@ -179,6 +205,11 @@ impl QuestionHandler for Answers {
                 let status = crate::status::status(&self.ledger, environment, service, after.as_deref());
                 status.await.map(|status| Reply::Status(Box::new(status)))
             }
+            Ask::History {
+                environment,
+                service,
+                limit,
+            } => self.history(&environment, &service, limit).await,
             Ask::Order(order) => self.order(question.id, order, from).await,
         };
         let reply = reply.unwrap_or_else(|error| {

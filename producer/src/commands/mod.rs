@@ -1,19 +1,24 @@
 //! What each command does, from its arguments to its exit code.
 
 mod completions;
+mod history;
 mod order;
 mod publish;
+mod rollback;
 mod show;
 mod status;
 mod watch;
 
 pub(crate) use completions::completions;
+pub(crate) use history::history;
 pub(crate) use order::{approve, order};
 pub(crate) use publish::publish;
+pub(crate) use rollback::rollback;
 pub(crate) use show::show;
 pub(crate) use status::status;
 pub(crate) use watch::watch;
 
+use std::io::{BufRead as _, IsTerminal as _};
 use std::time::Duration;
 
 use drawgate_schemas::{ReleaseId, ReleaseView};
@@ -52,6 +57,17 @@ async fn stop(timeout: Option<Duration>) -> Result<Stop, std::io::Error> {
         _ = hangup.recv() => Ok(Stop::Interrupted),
         () = time_over => Ok(Stop::TimedOut),
     }
+}
+
+/// Asks the person at the terminal, unless `--yes` has said it. Without a terminal nobody has.
+fn is_meant(question: &str, yes: bool) -> Result<bool, std::io::Error> {
+    if yes || !std::io::stdin().is_terminal() {
+        return Ok(yes);
+    }
+    printer::narrate(&format!("{question} [y/N]"));
+    let mut answer = String::new();
+    std::io::stdin().lock().read_line(&mut answer)?;
+    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
 }
 
 /// The release, or why there is none to show.

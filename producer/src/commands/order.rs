@@ -1,13 +1,11 @@
 //! `drawgate pause`, `resume`, `cancel`, `approve` and `reject`: what a person tells a release to do.
 
-use std::io::{BufRead as _, IsTerminal as _};
-
 use drawgate_schemas::{Ask, Digest, GiveOrder, Order, ReleaseId};
 use serde::Serialize;
 
 use crate::broker::{Address, Asker, Verdict};
 use crate::cli::{ApproveArgs, Format, OrderArgs};
-use crate::commands::first_link;
+use crate::commands::{first_link, is_meant};
 use crate::error::CommandError;
 use crate::exit::Exit;
 use crate::{printer, view};
@@ -109,19 +107,10 @@ async fn to_approve(
     Ok(digest)
 }
 
-/// Asks the person at the terminal, unless `--yes` has said it; without a terminal, it has to.
+/// It has to be meant.
 fn sure(order: Order, args: &OrderArgs, question: &str) -> Result<(), CommandError> {
-    if args.yes {
-        return Ok(());
-    }
     let release = args.release;
-    if !std::io::stdin().is_terminal() {
-        return Err(CommandError::Unsure { release, order });
-    }
-    printer::narrate(&format!("{question} [y/N]"));
-    let mut answer = String::new();
-    std::io::stdin().lock().read_line(&mut answer)?;
-    if matches!(answer.trim(), "y" | "Y" | "yes") {
+    if is_meant(question, args.yes)? {
         return Ok(());
     }
     Err(CommandError::Unsure { release, order })

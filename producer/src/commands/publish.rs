@@ -12,7 +12,7 @@ use crate::error::{CommandError, Stage};
 use crate::exit::Exit;
 use crate::follow::Follower;
 use crate::narrator::Narrator;
-use crate::origin::{self, Source};
+use crate::origin::{self, Order, Source};
 use crate::printer;
 use crate::request::{self, Message};
 use crate::view;
@@ -31,17 +31,25 @@ struct Published<'a> {
 /// Publishes, and follows if that is wanted.
 pub(crate) async fn publish(mut args: PublishArgs) -> Result<Exit, CommandError> {
     let (order, sources) = origin::fill(&mut args, &std::env::current_dir()?, &origin::variable)?;
-    let args = &args;
+    release(&args, &order, &sources).await
+}
+
+/// The same for what is known already, wherever it came from.
+pub(crate) async fn release(
+    args: &PublishArgs,
+    order: &Order,
+    sources: &[Source],
+) -> Result<Exit, CommandError> {
     let id = match args.id {
         Some(id) => id,
         None => request::new_id()?,
     };
-    let message = request::message(args, &order, id)?;
+    let message = request::message(args, order, id)?;
     if args.dry_run {
-        return show_only(&message, &sources);
+        return show_only(&message, sources);
     }
     let address = Address::from_args(&args.broker)?;
-    let again = || args.again(&order, id);
+    let again = || args.again(order, id);
     let stage = Cell::new(Stage::Before);
     let mut narrator = Narrator::new(args.format);
     let work = async {

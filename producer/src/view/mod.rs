@@ -6,6 +6,7 @@
 //! ```
 
 mod bar;
+mod history;
 mod layout;
 mod lines;
 mod receipt;
@@ -15,6 +16,7 @@ mod status;
 mod words;
 
 pub(crate) use bar::bar;
+pub(crate) use history::history;
 pub(crate) use layout::{Layout, Line, Mark, clean};
 pub(crate) use lines::{Detail, final_line, header, lines, rejection_hint};
 pub(crate) use receipt::receipt;

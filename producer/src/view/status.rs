@@ -3,7 +3,7 @@
 use drawgate_schemas::{EndedView, LaneView, Outcome, RunningView, limits};
 use jiff::Timestamp;
 
-use super::words::{count, span_s};
+use super::words::{ago, count};
 
 /// Widths of the columns: 80 with the blanks between them.
 const LANE: usize = 22;
@@ -83,17 +83,6 @@ fn ended(ended: &EndedView, now: Timestamp) -> String {
         limits::cut(&ended.version, VERSION),
         ago(ended.at, now)
     )
-}
-
-/// `45 s`, `12 min`, `3 h`, `2 d`: one unit is enough here.
-fn ago(at: Timestamp, now: Timestamp) -> String {
-    let seconds = u64::try_from(now.duration_since(at).as_secs()).unwrap_or(0);
-    match seconds {
-        0..60 => span_s(seconds),
-        60..3600 => format!("{} min", seconds / 60),
-        3600..172_800 => format!("{} h", seconds / 3600),
-        _ => format!("{} d", seconds / 86_400),
-    }
 }
 
 #[cfg(test)]

@@ -21,6 +21,17 @@ pub(crate) fn span_s(seconds: u64) -> String {
     }
 }
 
+/// `45 s`, `12 min`, `3 h`, `2 d`: one unit is enough here.
+pub(crate) fn ago(at: jiff::Timestamp, now: jiff::Timestamp) -> String {
+    let seconds = u64::try_from(now.duration_since(at).as_secs()).unwrap_or(0);
+    match seconds {
+        0..60 => span_s(seconds),
+        60..3600 => format!("{} min", seconds / 60),
+        3600..172_800 => format!("{} h", seconds / 3600),
+        _ => format!("{} d", seconds / 86_400),
+    }
+}
+
 fn with_rest(whole: u64, unit: &str, rest: u64, rest_unit: &str) -> String {
     if rest == 0 {
         return format!("{whole} {unit}");

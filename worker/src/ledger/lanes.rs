@@ -87,6 +87,32 @@ impl Ledger {
         Ok(lanes)
     }
 
+    /// The newest releases of a lane, the last accepted first.
+    ///
+    /// # Errors
+    /// When the ledger is not available.
+    pub async fn newest(
+        &self,
+        environment: &Environment,
+        service: &Service,
+        limit: u32,
+    ) -> Result<Vec<ReleaseId>, LedgerError> {
+        let rows = sqlx::query(
+            "SELECT id FROM releases WHERE environment = $1 AND service = $2 ORDER BY place DESC LIMIT $3",
+        )
+        .bind(environment.as_str())
+        .bind(service.as_str())
+        .bind(i64::from(limit))
+        .fetch_all(&self.inner.pool)
+        .await
+        .map_err(LedgerError::database("read a lane's history"))?;
+        let id = |row: &SqliteRow| {
+            let id: &str = row.get("id");
+            from_word("id", id, id)
+        };
+        rows.iter().map(id).collect()
+    }
+
     async fn read_last(&self, row: &SqliteRow) -> Result<Option<LastRow>, LedgerError> {
         let id: &str = row.get("id");
         let first: First = from_json("entry", id, row.get("first"))?;
