@@ -171,7 +171,10 @@ async fn diagnose(
             None if ours => Standing::Lost,
             None => Standing::Unknown,
         };
-        cases.push(Case::new(marks, definition, standing));
+        // Its lease alone keeps nobody of this ledger away: the next release replaces it.
+        if marks.is_anything_left() || !matches!(standing, Standing::Ended(_)) {
+            cases.push(Case::new(marks, definition, standing));
+        }
     }
     let identity = ledger.map(Ledger::identity);
     Ok((Diagnosis::new(definition, &leftovers, cases, identity), leftovers))
