@@ -170,6 +170,8 @@ pub struct Host {
     pub target: Target,
     /// Its target in the second target group, where there is one.
     pub second: Option<Target>,
+    /// Whether it is in no target group at all, as the hosts of some services are.
+    pub targetless: bool,
     /// What fate does to its health, whatever runs.
     pub sick: bool,
     /// Its sickness was the old version's.
@@ -202,7 +204,8 @@ impl Host {
 
     /// Its targets, one in each target group.
     pub fn targets(&self) -> impl Iterator<Item = Target> {
-        std::iter::once(self.target).chain(self.second)
+        let all = std::iter::once(self.target).chain(self.second);
+        all.filter(|_| !self.targetless)
     }
 
     /// Whether it is registered wherever it can be.
@@ -216,6 +219,9 @@ impl Host {
     }
 
     fn set_targets(&mut self, target: Target) {
+        if self.targetless {
+            return;
+        }
         self.target = target;
         self.second = self.second.map(|_| target);
     }
@@ -384,6 +390,7 @@ pub fn fresh_host() -> Host {
         member: true,
         target: Target::Registered,
         second: None,
+        targetless: false,
         sick: false,
         healed_by_new: false,
         old: Some(old_container()),
@@ -437,6 +444,7 @@ fn copy_of(host: &HostSnapshot) -> Host {
     Host {
         target: targets.next().unwrap_or(Target::Absent),
         second: targets.next(),
+        targetless: host.targets.is_empty() && host.instance != BESIDE_WORKER,
         sick: host.targets.iter().any(|target| target.state == "unhealthy"),
         // Else every rehearsal of a release that is to mend it would fail.
         healed_by_new: true,

@@ -6,6 +6,7 @@ mod search;
 mod tests;
 mod timeline;
 
+use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -140,12 +141,31 @@ fn read(path: &Path) -> Result<FleetSnapshot, CommandError> {
     };
     let text = std::fs::read_to_string(path).map_err(failed)?;
     match serde_json::from_str(&text) {
-        Ok(Written::Plan { fleet } | Written::Fleet(fleet)) => Ok(fleet),
+        Ok(Written::Plan { fleet } | Written::Fleet(fleet)) => {
+            once(&fleet)?;
+            Ok(fleet)
+        }
         // What is untagged says no more than that nothing fits: the fleet alone says where.
         Err(_) => Err(failed(match serde_json::from_str::<FleetSnapshot>(&text) {
             Err(error) => io::Error::from(error),
             Ok(_) => io::ErrorKind::InvalidData.into(),
         })),
+    }
+}
+
+/// No account has an instance or a group twice.
+fn once(fleet: &FleetSnapshot) -> Result<(), CommandError> {
+    let mut seen = BTreeSet::new();
+    let groups = fleet.groups.iter().map(|group| &group.name);
+    let targets = fleet.target_groups.iter().map(|group| &group.arn);
+    let hosts = fleet.hosts.iter().map(|host| &host.instance);
+    let twice = hosts
+        .chain(groups)
+        .chain(targets)
+        .find(|name| !seen.insert((*name).clone()));
+    match twice {
+        None => Ok(()),
+        Some(name) => Err(CommandError::Usage(format!("the snapshot has {name:?} twice"))),
     }
 }
 

@@ -120,3 +120,35 @@ fn a_host_that_is_none_is_told_with_those_that_are() {
         "{error}"
     );
 }
+
+#[test]
+fn a_snapshot_that_has_a_host_twice_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("fleet.json");
+    let mut fleet = read(&examples("fleet.json")).unwrap();
+    fleet.hosts.push(fleet.hosts[0].clone());
+    std::fs::write(&path, serde_json::to_string(&fleet).unwrap()).unwrap();
+    let error = read(&path).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "the snapshot has \"i-0003a5c9e71b2d4f0\" twice"
+    );
+}
+
+/// Hosts that no load balancer sends anything are rolled too, one after the other.
+#[test]
+fn a_fleet_without_targets_is_rehearsed() {
+    let (world, _) = example();
+    let mut fleet = world.fleet.as_ref().clone();
+    fleet.target_groups.clear();
+    for host in &mut fleet.hosts {
+        host.targets.clear();
+    }
+    let digest = some_digest().unwrap();
+    let planned = drawgate_rollout::plan(&world.request, Some(&digest), &world.definition, &fleet).unwrap();
+    let world = World::of(world.request, world.definition, fleet);
+    let (sim, result) = drawgate_rehearsal::rehearse(world, &Script::default());
+    assert_eq!(result, Ok(()));
+    let rehearsal = Rehearsal::of(&sim, &planned, None);
+    assert!(rehearsal.to_string().contains("succeeded after"), "{rehearsal}");
+}
