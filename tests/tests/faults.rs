@@ -102,6 +102,9 @@ impl Bench {
         scene.keep_ledger_in("disk");
         std::fs::write(scene.folder().join("time"), "+0").unwrap();
         let mut service = Service::of("search");
+        // As long as by default: the other tests' bounds are shorter than what happens here.
+        service.drain_timeout = "5m".to_owned();
+        service.healthy_timeout = "5m".to_owned();
         if fault == LongerThanTheConsumerTimeout {
             service.alarms = "watch = [\"search-5xx\"]\nbake = \"70s\"\n".to_owned();
         }
@@ -323,13 +326,14 @@ async fn roll_through(fault: Fault) {
     let end = bench.events.end_within(id, LONGEST);
     let (ended, ()) = tokio::join!(end, bench.strike(fault, id));
     bench.mend(fault).await;
+    let summary = ended.summary.clone();
     let outcome = bench.judge(fault, id, &v2, ended).await;
     if matches!(fault, ClockGoesForward | ClockGoesBack) {
         bench.assert_own_time(id, &worker).await;
     }
     let seen = load.stop_unharmed().await;
     eprintln!(
-        "  {fault:?}: {outcome}, {} requests, 0 failed, {:.1} s",
+        "  {fault:?}: {outcome}, {} requests, 0 failed, {:.1} s: {summary}",
         seen.requests,
         began.elapsed().as_secs_f64()
     );
