@@ -33,6 +33,9 @@ async fn container(scene: &Scene, host: &str) -> Value {
 fn as_asked(container: &Value) -> Value {
     let mut config = container["Config"].clone();
     config.as_object_mut().unwrap().remove("Hostname");
+    // What was there before is no part of what was asked for: on a fresh host there was nothing.
+    let labels = config["Labels"].as_object_mut().unwrap();
+    labels.remove("drawgate.restart_before");
     json!([config, container["HostConfig"]])
 }
 
