@@ -110,6 +110,8 @@ pub(crate) enum Command {
     /// Show every lane: what rolls, what waits, what ended last.
     #[command(after_help = STATUS_EXAMPLES)]
     Status(StatusArgs),
+    /// Say what a release waits for, and what would end the wait.
+    Why(WhyArgs),
     /// Show the releases of one service on one environment, the newest first.
     History(HistoryArgs),
     /// Release what ran before: the last version that succeeded before the one that runs, or that of a release you name.
@@ -250,6 +252,20 @@ pub(crate) struct StatusArgs {
     #[arg(long, value_name = "NAME")]
     pub(crate) service: Option<Service>,
     /// text: for people. json: one object per lane and line
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub(crate) format: Format,
+    /// The broker.
+    #[command(flatten)]
+    pub(crate) broker: BrokerArgs,
+}
+
+/// The arguments of `why`.
+#[derive(Debug, Args)]
+pub(crate) struct WhyArgs {
+    /// The release's id
+    #[arg(value_name = "ID")]
+    pub(crate) release: ReleaseId,
+    /// text: for people. json: one object
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub(crate) format: Format,
     /// The broker.

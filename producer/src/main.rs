@@ -50,6 +50,7 @@ fn run(cli: Cli) -> Result<Exit, CommandError> {
             Command::Watch(args) => commands::watch(&args).await,
             Command::History(args) => commands::history(&args).await,
             Command::Rollback(args) => commands::rollback(&args).await,
+            Command::Why(args) => commands::why(&args).await,
             Command::Status(args) => commands::status(&args).await,
             Command::Show(args) => commands::show(&args).await,
             Command::Completions { shell } => commands::completions(shell),

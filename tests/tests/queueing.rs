@@ -44,6 +44,12 @@ async fn two_releases_of_one_target_queue_up() {
     assert_eq!(lane["running"]["release"], json!(first));
     assert_eq!(lane["waiting"][0]["release"], json!(second));
     assert_eq!((&lane["waiting_count"], &lane["last"]), (&json!(1), &Value::Null));
+    let why = scene.drawgate(&["why", &second.to_string()]).await;
+    let why = String::from_utf8_lossy(&why.stdout).into_owned();
+    assert!(
+        why.contains("waits for 1 release of its lane") && why.contains(&format!("release {first}")),
+        "{why}"
+    );
     // The tag is resolved at acceptance: moving it while the release waits changes nothing.
     events.kind(second, "resolved").await;
     scene.lab.image("search", "v3", "v3-later", "exit").await;

@@ -8,6 +8,7 @@ mod rollback;
 mod show;
 mod status;
 mod watch;
+mod why;
 
 pub(crate) use completions::completions;
 pub(crate) use history::history;
@@ -17,6 +18,7 @@ pub(crate) use rollback::rollback;
 pub(crate) use show::show;
 pub(crate) use status::status;
 pub(crate) use watch::watch;
+pub(crate) use why::why;
 
 use std::io::{BufRead as _, IsTerminal as _};
 use std::time::Duration;

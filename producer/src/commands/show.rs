@@ -36,7 +36,11 @@ pub(crate) async fn show(args: &ShowArgs) -> Result<Exit, CommandError> {
 }
 
 /// All pages of it, as one.
-async fn whole(asker: &Asker<'_>, release: ReleaseId, logs: bool) -> Result<ReleaseView, CommandError> {
+pub(super) async fn whole(
+    asker: &Asker<'_>,
+    release: ReleaseId,
+    logs: bool,
+) -> Result<ReleaseView, CommandError> {
     let ask = |after, logs| Ask::Show { release, after, logs };
     let mut whole = known(asker.ask(ask(0, logs)).await?, release)?;
     for _ in 0..limits::PAGES {

@@ -13,6 +13,7 @@ mod receipt;
 mod show;
 mod state;
 mod status;
+mod why;
 mod words;
 
 pub(crate) use bar::bar;
@@ -23,6 +24,7 @@ pub(crate) use receipt::receipt;
 pub(crate) use show::show;
 pub(crate) use state::ViewState;
 pub(crate) use status::status;
+pub(crate) use why::why;
 
 #[cfg(test)]
 mod tests;

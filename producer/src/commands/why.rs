@@ -1,0 +1,65 @@
+//! `drawgate why`.
+
+use drawgate_schemas::{Ask, LaneView, ReleaseState, ReleaseView, Reply};
+use serde::Serialize;
+
+use super::show;
+use crate::broker::{Address, Asker};
+use crate::cli::{Format, WhyArgs};
+use crate::commands::first_link;
+use crate::error::CommandError;
+use crate::exit::Exit;
+use crate::{printer, view};
+
+/// What is written for programs.
+#[derive(Serialize)]
+struct Why<'a> {
+    state: &'a ReleaseState,
+    /// The same in words.
+    why: Vec<String>,
+}
+
+/// Says what a release waits for.
+pub(crate) async fn why(args: &WhyArgs) -> Result<Exit, CommandError> {
+    let address = Address::from_args(&args.broker)?;
+    let link = first_link(&address, &format!("drawgate why {}", args.release), &args.broker).await?;
+    let asker = Asker::open(&link).await?;
+    let release = show::whole(&asker, args.release, false).await?;
+    let lane = lane_of(&asker, &release).await?;
+    drop(asker);
+    link.close().await;
+    let why = view::why(&release, lane.as_ref());
+    match args.format {
+        Format::Json => {
+            let told = Why {
+                state: &release.state,
+                why,
+            };
+            printer::data(&serde_json::to_string(&told).map_err(std::io::Error::from)?)?;
+        }
+        Format::Text => {
+            for row in why {
+                printer::data(&view::clean(&row))?;
+            }
+        }
+    }
+    Ok(Exit::Succeeded)
+}
+
+/// Its lane, where there are others before it.
+async fn lane_of(asker: &Asker<'_>, release: &ReleaseView) -> Result<Option<LaneView>, CommandError> {
+    let ReleaseState::Waiting { ahead: 1.., .. } = release.state else {
+        return Ok(None);
+    };
+    let answers = asker
+        .ask_everyone(Ask::Status {
+            environment: Some(release.request.environment.clone()),
+            service: Some(release.request.service.clone()),
+            after: None,
+        })
+        .await?;
+    Ok(answers.into_iter().find_map(|answer| match answer.reply {
+        Reply::Status(status) => status.lanes.into_iter().next(),
+        _ => None,
+    }))
+}

@@ -1,0 +1,143 @@
+//! `drawgate why`: what a release waits for, for people.
+
+use drawgate_schemas::{Event, LaneView, Order, ReleaseState, ReleaseView};
+
+use super::lines::{Detail, awaits_approval, final_line, lines};
+use super::state::ViewState;
+use super::words::count;
+
+/// What it waits for, and what would end the wait.
+pub(crate) fn why(view: &ReleaseView, lane: Option<&LaneView>) -> Vec<String> {
+    let id = view.request.id;
+    match &view.state {
+        ReleaseState::Waiting {
+            approval: Some(awaited),
+            ..
+        } => vec![awaits_approval(awaited), format!("hint: drawgate approve {id}")],
+        ReleaseState::Waiting { ahead: 0, .. } => {
+            vec!["it is the next of its lane and begins when the worker takes it up".to_owned()]
+        }
+        ReleaseState::Waiting { ahead, .. } => {
+            let before = count(*ahead as usize, "release", "releases");
+            let mut rows = vec![format!("waits for {before} of its lane")];
+            rows.extend(
+                lane.and_then(first_of)
+                    .map(|first| format!("first of them: {first}")),
+            );
+            rows
+        }
+        ReleaseState::Running => running(view),
+        ReleaseState::Ended { outcome } => {
+            let told = view.events.iter().rev().find_map(final_line);
+            let told = told.unwrap_or_else(|| outcome.to_string());
+            vec![format!("it waits for nothing, it has ended: {told}")]
+        }
+    }
+}
+
+fn first_of(lane: &LaneView) -> Option<String> {
+    if let Some(running) = &lane.running {
+        let way = if running.back { "goes back" } else { "rolls" };
+        let (version, release) = (&running.version, running.release);
+        return Some(format!(
+            "{version} {way}, {}/{} hosts, release {release}",
+            running.good, running.hosts
+        ));
+    }
+    let first = lane.waiting.first()?;
+    let wait = match &first.approval {
+        Some(approval) => awaits_approval(approval),
+        None => "waits too".to_owned(),
+    };
+    Some(format!("{} {wait}, release {}", first.version, first.release))
+}
+
+/// A pause, or else the last thing that was told.
+fn running(view: &ReleaseView) -> Vec<String> {
+    let id = view.request.id;
+    let ordered = view.events.iter().rev().find_map(|event| match &event.event {
+        Event::Ordered(ordered) => Some(ordered),
+        _ => None,
+    });
+    if let Some(paused) = ordered.filter(|ordered| ordered.order == Order::Pause) {
+        return vec![
+            format!("{}; it waits to be told to go on", paused.told()),
+            format!("hint: drawgate resume {id}"),
+        ];
+    }
+    let mut known = ViewState::default();
+    let mut last = None;
+    for event in &view.events {
+        last = lines(&known, event, Detail::Every)
+            .into_iter()
+            .next_back()
+            .or(last);
+        known.apply(event);
+    }
+    let last = last.map_or_else(String::new, |line| format!("; last: {}", line.text));
+    vec![format!("it rolls{last}"), format!("hint: drawgate watch {id}")]
+}
+
+#[cfg(test)]
+mod tests {
+    use drawgate_schemas::{AwaitedApproval, Direction, HostPhase, Ordered, Outcome, RunningView};
+
+    use super::*;
+    use crate::testing;
+
+    fn told(state: ReleaseState, events: Vec<Event>, lane: Option<&LaneView>) -> String {
+        let events = events
+            .into_iter()
+            .zip(1..)
+            .map(|(event, n)| testing::event(n, event));
+        why(&testing::view_with(events.collect(), state, false), lane).join("\n")
+    }
+
+    #[test]
+    fn what_a_release_waits_for() {
+        let approval = AwaitedApproval {
+            from: vec!["ops".to_owned()],
+            count: 1,
+            given: Vec::new(),
+            publisher: "ci".to_owned(),
+            until: testing::begin(),
+        };
+        let lane = LaneView {
+            environment: "staging".parse().unwrap(),
+            service: "search-api".parse().unwrap(),
+            running: Some(RunningView {
+                release: testing::release(),
+                version: "9d11ab0".to_owned(),
+                since: testing::begin(),
+                good: 4,
+                hosts: 6,
+                back: false,
+            }),
+            waiting: Vec::new(),
+            waiting_count: 2,
+            last: None,
+        };
+        let waiting = |ahead, approval| ReleaseState::Waiting { ahead, approval };
+        let draining = testing::host("i-0a", Direction::Forward, HostPhase::Draining, 1);
+        let paused = Ordered {
+            order: Order::Pause,
+            by: "anna".to_owned(),
+            reason: None,
+            digest: None,
+        };
+        let outcome = Outcome::RolledBack;
+        let all = [
+            told(waiting(0, Some(approval)), Vec::new(), None),
+            told(waiting(2, None), Vec::new(), Some(&lane)),
+            told(waiting(0, None), Vec::new(), None),
+            told(ReleaseState::Running, vec![Event::Host(draining)], None),
+            told(ReleaseState::Running, vec![Event::Ordered(paused)], None),
+            told(
+                ReleaseState::Ended { outcome },
+                vec![testing::ended(outcome)],
+                None,
+            ),
+        ];
+        insta::assert_snapshot!(all.join("\n\n"));
+    }
+}
