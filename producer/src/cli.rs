@@ -114,6 +114,8 @@ pub(crate) enum Command {
     Why(WhyArgs),
     /// Show the releases of one service on one environment, the newest first.
     History(HistoryArgs),
+    /// Release once more what a release asked for that did not succeed, under a new id.
+    Retry(RetryArgs),
     /// Release what ran before: the last version that succeeded before the one that runs, or that of a release you name.
     #[command(after_help = ROLLBACK_EXAMPLES)]
     Rollback(RollbackArgs),
@@ -294,6 +296,26 @@ pub(crate) struct HistoryArgs {
     #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=100))]
     pub(crate) limit: u32,
     /// text: for people. json: one object per release and line
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub(crate) format: Format,
+    /// The broker.
+    #[command(flatten)]
+    pub(crate) broker: BrokerArgs,
+}
+
+/// The arguments of `retry`.
+#[derive(Debug, Args)]
+pub(crate) struct RetryArgs {
+    /// The release that did not succeed
+    #[arg(value_name = "ID")]
+    pub(crate) release: ReleaseId,
+    /// Why, for the people who watch
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) reason: Option<Text<LONG_TEXT_CHARS>>,
+    /// Follow the release to its end; the exit code says how it ended
+    #[arg(long)]
+    pub(crate) wait: bool,
+    /// text: for people. json: one object, or with --wait one event a line
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub(crate) format: Format,
     /// The broker.

@@ -49,6 +49,7 @@ fn run(cli: Cli) -> Result<Exit, CommandError> {
             Command::Publish(args) => commands::publish(*args).await,
             Command::Watch(args) => commands::watch(&args).await,
             Command::History(args) => commands::history(&args).await,
+            Command::Retry(args) => commands::retry(&args).await,
             Command::Rollback(args) => commands::rollback(&args).await,
             Command::Why(args) => commands::why(&args).await,
             Command::Status(args) => commands::status(&args).await,

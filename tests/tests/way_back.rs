@@ -104,6 +104,17 @@ async fn second_host_fails_after_first_succeeded() {
         .map(|host| host.touched)
         .collect();
     assert_eq!(touched, [true, true, false]);
+    // Once the cause is gone, the very same version is released once more.
+    break_host(&scene, "none", "v3").await;
+    let retried = scene.drawgate(&["retry", &id.to_string(), "--wait"]).await;
+    let said = String::from_utf8_lossy(&retried.stderr).into_owned();
+    assert_eq!(retried.status.code(), Some(0), "{said}");
+    let good = events.all().last().and_then(|event| event.release).unwrap();
+    assert_ne!(good, id);
+    let again = scene.drawgate(&["retry", &good.to_string()]).await;
+    let said = String::from_utf8_lossy(&again.stderr).into_owned();
+    assert_eq!(again.status.code(), Some(2), "{said}");
+    assert!(said.contains("has succeeded"), "{said}");
     scene.end(worker).await;
 }
 

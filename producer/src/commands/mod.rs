@@ -1,9 +1,11 @@
 //! What each command does, from its arguments to its exit code.
 
+mod again;
 mod completions;
 mod history;
 mod order;
 mod publish;
+mod retry;
 mod rollback;
 mod show;
 mod status;
@@ -14,6 +16,7 @@ pub(crate) use completions::completions;
 pub(crate) use history::history;
 pub(crate) use order::{approve, order};
 pub(crate) use publish::publish;
+pub(crate) use retry::retry;
 pub(crate) use rollback::rollback;
 pub(crate) use show::show;
 pub(crate) use status::status;

@@ -1,14 +1,14 @@
 //! `drawgate rollback`: a release of what ran before.
 
-use drawgate_schemas::{Digest, ImageReference, Outcome, PastView, ReleaseId, ReleaseState};
+use drawgate_schemas::{Digest, Outcome, PastView, ReleaseId, ReleaseState};
 
-use super::{history, is_meant, publish};
+use super::again::again;
+use super::{history, is_meant};
 use crate::broker::{Address, Asker};
 use crate::cli::{PublishArgs, RollbackArgs};
 use crate::commands::first_link;
 use crate::error::CommandError;
 use crate::exit::Exit;
-use crate::origin::Order;
 
 /// As far back as is looked.
 const LOOKED_AT: u32 = 100;
@@ -32,17 +32,6 @@ pub(crate) async fn rollback(args: &RollbackArgs) -> Result<Exit, CommandError> 
     if !is_meant(&question, args.yes)? {
         return Err(CommandError::NotMeant);
     }
-    let tag = past
-        .request
-        .image
-        .tag()
-        .map_or_else(String::new, |tag| format!(":{tag}"));
-    let image: ImageReference = format!("{}{tag}@{digest}", past.request.image.repository()).parse()?;
-    let order = Order {
-        environment: environment.clone(),
-        service: service.clone(),
-        image,
-    };
     let reason = match &args.reason {
         Some(reason) => Some(reason.clone()),
         None => format!("back to {version}, of release {}", past.request.id)
@@ -52,15 +41,12 @@ pub(crate) async fn rollback(args: &RollbackArgs) -> Result<Exit, CommandError> 
     let published = PublishArgs {
         reason,
         force: true,
-        revision: past.request.revision.clone(),
-        branch: past.request.branch.clone(),
-        sequence: past.request.sequence,
         wait: args.wait,
         format: args.format,
         broker: args.broker.clone(),
         ..PublishArgs::of_nothing()
     };
-    publish::release(&published, &order, &[]).await
+    again(&past.request, Some(digest), published).await
 }
 
 fn with_digest(past: &PastView) -> Result<(&PastView, &Digest), String> {

@@ -1,0 +1,43 @@
+//! Releasing once more what a release before asked for.
+
+use drawgate_schemas::{Digest, ImageReference, ReleaseRequest};
+
+use super::publish;
+use crate::cli::PublishArgs;
+use crate::error::CommandError;
+use crate::exit::Exit;
+use crate::origin::Order;
+
+/// Publishes the same version to the same target, by its digest where that is known: a tag may have moved since. What else is said
+/// stands in `args`.
+pub(super) async fn again(
+    request: &ReleaseRequest,
+    digest: Option<&Digest>,
+    args: PublishArgs,
+) -> Result<Exit, CommandError> {
+    let image: ImageReference = match digest {
+        Some(digest) => {
+            let tag = request
+                .image
+                .tag()
+                .map_or_else(String::new, |tag| format!(":{tag}"));
+            format!("{}{tag}@{digest}", request.image.repository()).parse()?
+        }
+        None => request.image.clone(),
+    };
+    let order = Order {
+        environment: request.environment.clone(),
+        service: request.service.clone(),
+        image,
+    };
+    let args = PublishArgs {
+        revision: request.revision.clone(),
+        branch: request.branch.clone(),
+        sequence: request.sequence,
+        max_unavailable: request.options.max_unavailable,
+        min_healthy_time: request.options.min_healthy_time_s,
+        min_drain: request.options.min_drain_s,
+        ..args
+    };
+    publish::release(&args, &order, &[]).await
+}
