@@ -293,7 +293,7 @@ impl Driver {
                 }
                 // What expired while it waited is not begun: the core says so when it is asked again.
                 if expires.is_none_or(|expires| expires > Timestamp::now()) && self.has_room().await {
-                    // Until now only the machine's clock counted: a release may wait for days, and may expire.
+                    // It may have waited for days: what the machine's clock has been set to meanwhile counts, and then no more.
                     self.clock = RollClock::set(self.clock.now());
                     self.append(Record::Started).await?;
                 }
