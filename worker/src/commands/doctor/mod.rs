@@ -11,12 +11,11 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use drawgate_rollout::Failure;
 use drawgate_rollout::definition::ServiceDefinition;
 use drawgate_schemas::{Environment, ReleaseId, Service};
 
 use self::report::{Case, Diagnosis, Standing};
-use super::{CommandError, print, run, setup};
+use super::{CommandError, plan, print, run, setup};
 use crate::config::{Config, EnvironmentPattern};
 use crate::effects::{Effects, Leftovers};
 use crate::ledger::Ledger;
@@ -65,7 +64,10 @@ pub async fn doctor(path: &Path, arguments: DoctorArguments) -> Result<ExitCode,
                 definition: &definition,
                 evict: arguments.evict.as_deref(),
             };
-            cure.apply(&mut diagnosis, leftovers).await?;
+            if let Err(error) = cure.apply(&mut diagnosis, leftovers).await {
+                effects.close().await;
+                return Err(error);
+            }
         }
         diagnoses.push(diagnosis);
     }
@@ -145,11 +147,7 @@ async fn diagnose(
     definition: &ServiceDefinition,
     named: &BTreeSet<ReleaseId>,
 ) -> Result<(Diagnosis, Leftovers), CommandError> {
-    let failed = |outcome: drawgate_rollout::StepOutcome| {
-        let unsaid = || Failure::new("the fleet could not be looked at");
-        CommandError::Fleet(outcome.failure().cloned().unwrap_or_else(unsaid))
-    };
-    let leftovers = effects.leftovers(definition).await.map_err(failed)?;
+    let leftovers = effects.leftovers(definition).await.map_err(plan::failed)?;
     let mut cases = Vec::new();
     for marks in leftovers
         .marks

@@ -70,7 +70,8 @@ async fn inspect(effects: &Effects, request: &ReleaseRequest) -> Result<Report, 
     Ok(Report::new(request, digest, fleet, inspection))
 }
 
-fn failed(outcome: StepOutcome) -> CommandError {
+/// A look at a fleet that did not end well, as an error.
+pub(super) fn failed(outcome: StepOutcome) -> CommandError {
     let unsaid = || drawgate_rollout::Failure::new("the fleet could not be looked at");
     CommandError::Fleet(outcome.failure().cloned().unwrap_or_else(unsaid))
 }
