@@ -1,5 +1,7 @@
 //! The command line: what a person or a build job may say.
 
+mod gates;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -11,6 +13,8 @@ use jiff::SignedDuration;
 use crate::env_vars::EnvVars;
 use crate::limits;
 use crate::origin::Order;
+
+pub(crate) use gates::{FreezeArgs, PingArgs, PromoteArgs, ThawArgs};
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -138,6 +142,16 @@ pub(crate) enum Command {
     Approve(ApproveArgs),
     /// Reject a release that waits for approval: it ends before anything is touched.
     Reject(OrderArgs),
+    /// Release in another environment what has succeeded in one.
+    #[command(after_help = gates::PROMOTE_EXAMPLES)]
+    Promote(PromoteArgs),
+    /// Let no release begin for a while, in one environment or in all.
+    #[command(after_help = gates::FREEZE_EXAMPLES)]
+    Freeze(FreezeArgs),
+    /// End a freeze before its time.
+    Thaw(ThawArgs),
+    /// Show which workers are there, and whether they are fit.
+    Ping(PingArgs),
     /// Print a script that completes commands and options in a shell.
     #[command(after_help = COMPLETIONS_EXAMPLES)]
     Completions {
@@ -557,6 +571,10 @@ mod tests {
         insta::assert_snapshot!("help_status", help(Some("status")));
         insta::assert_snapshot!("help_history", help(Some("history")));
         insta::assert_snapshot!("help_rollback", help(Some("rollback")));
+        insta::assert_snapshot!("help_promote", help(Some("promote")));
+        insta::assert_snapshot!("help_freeze", help(Some("freeze")));
+        insta::assert_snapshot!("help_thaw", help(Some("thaw")));
+        insta::assert_snapshot!("help_ping", help(Some("ping")));
         insta::assert_snapshot!("help_pause", help(Some("pause")));
         insta::assert_snapshot!("help_cancel", help(Some("cancel")));
         insta::assert_snapshot!("help_approve", help(Some("approve")));

@@ -119,6 +119,17 @@ pub(crate) enum CommandError {
         /// Why not.
         why: String,
     },
+    /// Nobody said that a freeze of everything is meant.
+    #[error("nothing was frozen")]
+    NotFrozen,
+    /// No worker changed anything.
+    #[error("{what}: nothing was changed: {why}")]
+    NotChanged {
+        /// What was asked for.
+        what: &'static str,
+        /// Each worker's reason.
+        why: String,
+    },
     /// Nobody said that a rollback is meant.
     #[error("nothing was released")]
     NotMeant,
@@ -174,8 +185,9 @@ impl CommandError {
             | Self::Unsure { .. }
             | Self::NothingBefore { .. }
             | Self::NotMeant
+            | Self::NotFrozen
             | Self::Unknown { .. } => Exit::Usage,
-            Self::NotTaken { .. } => Exit::Rejected,
+            Self::NotTaken { .. } | Self::NotChanged { .. } => Exit::Rejected,
             Self::Stopped { .. } | Self::Stdout(_) => Exit::GaveUp,
             Self::Connect(_)
             | Self::Away { .. }
@@ -215,6 +227,8 @@ impl CommandError {
             Self::NothingBefore { .. } => {
                 Some("drawgate history lists what there was; drawgate publish --force releases any image".to_owned())
             }
+            Self::NotChanged { .. } => Some("drawgate status says what is frozen".to_owned()),
+            Self::NotFrozen => Some("drawgate freeze … --yes, or --environment NAME".to_owned()),
             Self::NotMeant => Some("drawgate rollback … --yes".to_owned()),
             Self::Silence => Some(
                 "the broker is there and the workers are not: systemctl status drawgate-worker on the bastion"

@@ -58,6 +58,10 @@ fn run(cli: Cli) -> Result<Exit, CommandError> {
             Command::Pause(args) => commands::order(Order::Pause, &args).await,
             Command::Resume(args) => commands::order(Order::Resume, &args).await,
             Command::Cancel(args) => commands::order(Order::Cancel, &args).await,
+            Command::Promote(args) => commands::promote(&args).await,
+            Command::Freeze(args) => commands::freeze(&args).await,
+            Command::Thaw(args) => commands::thaw(&args).await,
+            Command::Ping(args) => commands::ping(&args).await,
             Command::Approve(args) => commands::approve(&args).await,
             Command::Reject(args) => commands::order(Order::Reject, &args).await,
         }

@@ -114,3 +114,14 @@ pub(crate) fn view_with(events: Vec<StatusEvent>, state: ReleaseState, more: boo
 pub(crate) fn view() -> ReleaseView {
     view_with(Vec::new(), ReleaseState::Running, false)
 }
+
+/// A freeze of production.
+pub(crate) fn freeze() -> drawgate_schemas::Freeze {
+    drawgate_schemas::Freeze {
+        environment: "production".parse().ok(),
+        until: begin() + jiff::SignedDuration::from_hours(2),
+        reason: "db upgrade".parse().unwrap(),
+        by: "anna".to_owned(),
+        since: begin(),
+    }
+}

@@ -109,6 +109,11 @@ pub enum Event {
     },
     /// Nothing is done before so many people have agreed.
     AwaitsApproval(AwaitedApproval),
+    /// Nothing is begun while these hold it; nothing holds it any more where there are none.
+    Held {
+        /// Each of them.
+        holds: Vec<Hold>,
+    },
     /// A person gave an order, and it was taken.
     Ordered(Ordered),
     /// Something failed, or was cancelled: from here on the way leads back.
@@ -182,6 +187,8 @@ impl Event {
             Self::Host(_) => "host",
             Self::Baking { .. } => "baking",
             Self::AwaitsApproval(_) => "awaits_approval",
+            Self::Held { holds } if holds.is_empty() => "let_go",
+            Self::Held { .. } => "held",
             Self::Ordered(ordered) => match ordered.order {
                 Order::Pause => "paused",
                 Order::Resume => "continued",
@@ -261,6 +268,71 @@ pub struct AwaitedApproval {
     pub publisher: String,
     /// Without it, the release is rejected then.
     pub until: Timestamp,
+}
+
+/// What keeps a release from beginning, until a moment that is known.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Hold {
+    /// Its environment is frozen.
+    Frozen(Freeze),
+    /// It is not a time at which the service's file lets releases begin.
+    Closed {
+        /// When such a time begins.
+        opens_at: Timestamp,
+        /// The windows and their time zone, as the file has them.
+        windows: String,
+    },
+}
+
+impl Hold {
+    /// When it ends by itself.
+    pub fn until(&self) -> Timestamp {
+        match self {
+            Self::Frozen(freeze) => freeze.until,
+            Self::Closed { opens_at, .. } => *opens_at,
+        }
+    }
+}
+
+impl fmt::Display for Hold {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Frozen(freeze) => freeze.fmt(f),
+            Self::Closed { opens_at, windows } => {
+                write!(f, "waits for {opens_at:.0}: releases begin {windows}")
+            }
+        }
+    }
+}
+
+/// No release begins meanwhile.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Freeze {
+    /// In which environment; in every one where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub environment: Option<Environment>,
+    /// When it ends by itself.
+    pub until: Timestamp,
+    /// Why, in the words of whoever froze it.
+    pub reason: Text<LONG_TEXT_CHARS>,
+    /// Who froze it: the name that the broker vouches for.
+    pub by: String,
+    /// Since when.
+    pub since: Timestamp,
+}
+
+impl fmt::Display for Freeze {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let what = self
+            .environment
+            .as_ref()
+            .map_or("everything", Environment::as_str);
+        let Self {
+            until, reason, by, ..
+        } = self;
+        write!(f, "{what} is frozen until {until:.0} by {by}: {reason}")
+    }
 }
 
 /// An order that was taken.

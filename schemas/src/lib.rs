@@ -16,14 +16,14 @@ pub mod schema;
 pub mod topology;
 
 pub use event::{
-    AwaitedApproval, Direction, Ended, Event, Hook, HookProgress, HookState, HostPhase, HostProgress,
-    HostRef, Order, Ordered, Outcome, Started, StatusEvent, Suspension,
+    AwaitedApproval, Direction, Ended, Event, Freeze, Hold, Hook, HookProgress, HookState, HostPhase,
+    HostProgress, HostRef, Order, Ordered, Outcome, Started, StatusEvent, Suspension,
 };
 pub use image::{Digest, ImageReference};
 pub use name::{Environment, InvalidName, ReleaseId, Service, Site, Text};
 pub use question::{
-    Answer, Ask, EndedView, GiveOrder, HostLogs, LaneView, PastView, Question, ReleaseState, ReleaseView,
-    Reply, RunningView, StatusView, WaitingView,
+    Answer, Ask, EndedView, GiveOrder, HostLogs, LaneView, PastView, Pong, Question, ReleaseState,
+    ReleaseView, Reply, RunningView, StatusView, WaitingView,
 };
 pub use receipt::{
     AlarmReceipt, GroupReceipt, HookReceipt, HostReceipt, PhaseTime, Receipt, TargetReceipt, WantedReceipt,

@@ -12,6 +12,9 @@ pub const RELEASES_PER_ANSWER: u32 = 100;
 /// Waiting releases of a lane that are named in a status; the others are counted.
 pub const WAITING_NAMED: usize = 10;
 
+/// Longest freeze, in days: a holiday season. Beyond it somebody has forgotten it.
+pub const FREEZE_DAYS: i64 = 31;
+
 /// An AMQP routing key has at most 255 bytes (AMQP 0-9-1, shortstr); `<environment>.<service>.<event>` must fit.
 pub const NAME_CHARS: usize = 63;
 

@@ -6,10 +6,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::event::{AwaitedApproval, Order, Outcome, StatusEvent};
+use crate::event::{AwaitedApproval, Freeze, Hold, Order, Outcome, StatusEvent};
 use crate::image::Digest;
 use crate::limits::{self, LONG_TEXT_CHARS};
-use crate::name::{Environment, ReleaseId, Service, Text};
+use crate::name::{Environment, ReleaseId, Service, Site, Text};
 use crate::rejection::{Rejection, RejectionCode};
 use crate::request::{ReleaseRequest, Version1};
 
@@ -65,6 +65,24 @@ pub enum Ask {
     },
     /// An order to one release. Asked again with the same id, it is given once.
     Order(GiveOrder),
+    /// No release of an environment begins until then; those that roll go on to their end.
+    Freeze {
+        /// Which; every one where absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        environment: Option<Environment>,
+        /// When it ends by itself.
+        until: Timestamp,
+        /// Why, for the people whose releases wait.
+        reason: Text<LONG_TEXT_CHARS>,
+    },
+    /// Ends a freeze before its time.
+    Thaw {
+        /// Of which environment; the one of all where absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        environment: Option<Environment>,
+    },
+    /// Who is there, and whether it is fit.
+    Ping,
 }
 
 /// An order of a person to one release.
@@ -123,6 +141,18 @@ pub enum Reply {
         /// Why not, and the way out.
         why: String,
     },
+    /// What was asked for is done, in this worker's ledger.
+    Changed {
+        /// What follows, for a person.
+        what: String,
+    },
+    /// It is not done, and nothing was changed in this worker's ledger.
+    NotChanged {
+        /// Why not, and the way out.
+        why: String,
+    },
+    /// This worker is there.
+    Pong(Pong),
     /// This worker does not know the release; another one may.
     UnknownRelease {
         /// The release that was asked for.
@@ -133,6 +163,22 @@ pub enum Reply {
         /// Why, and what would be right.
         reason: String,
     },
+}
+
+/// A worker that is there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Pong {
+    /// Its site.
+    pub site: Site,
+    /// Its version.
+    pub program: String,
+    /// Services that it rolls.
+    pub services: u32,
+    /// Releases that have not ended.
+    pub open: u32,
+    /// What keeps it from taking releases in: a full disk, say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unfit: Option<String>,
 }
 
 /// A release in a lane's history.
@@ -162,6 +208,9 @@ pub struct StatusView {
     pub lanes: Vec<LaneView>,
     /// Whether there are more: ask again after the last.
     pub more: bool,
+    /// What is frozen.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub freezes: Vec<Freeze>,
 }
 
 /// One lane: the line of releases of one service on one environment.
@@ -212,6 +261,9 @@ pub struct WaitingView {
     /// The approval that it waits for, if it does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub approval: Option<AwaitedApproval>,
+    /// What else it waits for before it may begin.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub holds: Vec<Hold>,
 }
 
 /// A release that has ended.
@@ -257,6 +309,9 @@ pub enum ReleaseState {
         /// The approval that it waits for, if it does.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         approval: Option<AwaitedApproval>,
+        /// What else it waits for before it may begin.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        holds: Vec<Hold>,
     },
     /// It rolls.
     Running,

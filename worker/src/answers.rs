@@ -5,12 +5,14 @@ use std::sync::Arc;
 
 use drawgate_rollout::{Entry, Record, Release};
 use drawgate_schemas::{
-    Answer, Ask, Environment, GiveOrder, HostLogs, Order, Ordered, PastView, Question, ReleaseId,
-    ReleaseState, ReleaseView, Reply, Service, Version1, limits,
+    Answer, Ask, Environment, Freeze, GiveOrder, HostLogs, Order, Ordered, PastView, Pong, Question,
+    ReleaseId, ReleaseState, ReleaseView, Reply, Service, Site, Version1, limits,
 };
+use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
 use crate::bus::QuestionHandler;
+use crate::config::Route;
 use crate::ledger::{Ledger, LedgerError};
 use crate::roll::{Lanes, Taken};
 
@@ -21,6 +23,16 @@ pub struct Answers {
     worker: String,
     lanes: Arc<Lanes>,
     commanders: Commanders,
+    site: AtSite,
+}
+
+/// What a worker says of itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AtSite {
+    /// Its site.
+    pub site: Site,
+    /// What it rolls, and where.
+    pub routes: Vec<Route>,
 }
 
 /// Who may give orders.
@@ -43,12 +55,19 @@ impl Commanders {
 
 impl Answers {
     /// Answers from this ledger, in this worker's name; orders go to these lanes.
-    pub fn new(ledger: Ledger, worker: String, lanes: Arc<Lanes>, commanders: Commanders) -> Self {
+    pub fn new(
+        ledger: Ledger,
+        worker: String,
+        lanes: Arc<Lanes>,
+        commanders: Commanders,
+        site: AtSite,
+    ) -> Self {
         Self {
             ledger,
             worker,
             lanes,
             commanders,
+            site,
         }
     }
 
@@ -94,6 +113,86 @@ impl Answers {
                 },
             },
         })
+    }
+
+    /// Who may change what holds for all.
+    fn commander(&self, from: Option<String>) -> Result<String, Reply> {
+        let not_changed = |why: String| Reply::NotChanged { why };
+        match from {
+            None => Err(not_changed(
+                "the message does not say who asks: it needs the property user_id, which the broker checks"
+                    .to_owned(),
+            )),
+            Some(by) if !self.commanders.may(&by) => Err(not_changed(format!(
+                "{by} may not: [orders] in the worker's file says who may"
+            ))),
+            Some(by) => Ok(by),
+        }
+    }
+
+    /// A freeze of an environment that nothing is released to would hold nothing, and be believed to.
+    fn unknown_environment(&self, environment: &Environment) -> Option<Reply> {
+        let known = || self.site.routes.iter().flat_map(|route| &route.environments);
+        if known().any(|pattern| pattern.matches(environment)) {
+            return None;
+        }
+        let names: BTreeSet<String> = known().map(ToString::to_string).collect();
+        let names = names.into_iter().collect::<Vec<_>>().join(", ");
+        let why = format!("{} releases nothing to {environment:?}; to {names}", self.worker);
+        Some(Reply::NotChanged { why })
+    }
+
+    async fn freeze(&self, freeze: Freeze) -> Result<Reply, LedgerError> {
+        let now = Timestamp::now();
+        if let Some(reply) = freeze
+            .environment
+            .as_ref()
+            .and_then(|name| self.unknown_environment(name))
+        {
+            return Ok(reply);
+        }
+        let longest = now + SignedDuration::from_hours(24 * limits::FREEZE_DAYS);
+        if freeze.until <= now || freeze.until > longest {
+            let why = format!(
+                "a freeze ends within {} days, and not before now",
+                limits::FREEZE_DAYS
+            );
+            return Ok(Reply::NotChanged { why });
+        }
+        self.ledger.freeze(&freeze, now).await?;
+        tracing::warn!(%freeze, "frozen");
+        let what = format!("{freeze}; what rolls already goes on to its end");
+        Ok(Reply::Changed { what })
+    }
+
+    async fn thaw(&self, environment: Option<&Environment>, by: &str) -> Result<Reply, LedgerError> {
+        let what = environment.map_or("everything", Environment::as_str);
+        if !self.ledger.thaw(environment).await? {
+            let freezes = self.ledger.freezes(Timestamp::now()).await?;
+            let others: Vec<String> = freezes.iter().map(ToString::to_string).collect();
+            let others = if others.is_empty() {
+                "nothing is".to_owned()
+            } else {
+                others.join("; ")
+            };
+            let why = format!("{what} is not frozen as such: {others}");
+            return Ok(Reply::NotChanged { why });
+        }
+        tracing::warn!(what, by, "thawed");
+        let what = format!("{what} is no longer frozen: what it held begins within seconds");
+        Ok(Reply::Changed { what })
+    }
+
+    async fn pong(&self) -> Result<Reply, LedgerError> {
+        let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+        let unfit = self.ledger.ready().await.err();
+        Ok(Reply::Pong(Pong {
+            site: self.site.site.clone(),
+            program: env!("CARGO_PKG_VERSION").to_owned(),
+            services: count(self.site.routes.len()),
+            open: count(self.ledger.open_releases().await?.len()),
+            unfit: unfit.map(|error| crate::error_chain(&error)),
+        }))
     }
 
     async fn taken(&self, release: ReleaseId, order: Order) -> Result<Reply, LedgerError> {
@@ -186,6 +285,7 @@ impl Answers {
             (None, None) => ReleaseState::Waiting {
                 ahead: self.ledger.ahead_of(release.request.id).await?,
                 approval: release.awaited_approval(),
+                holds: release.holds.clone(),
             },
         })
     }
@@ -211,6 +311,29 @@ impl QuestionHandler for Answers {
                 limit,
             } => self.history(&environment, &service, limit).await,
             Ask::Order(order) => self.order(question.id, order, from).await,
+            Ask::Freeze {
+                environment,
+                until,
+                reason,
+            } => match self.commander(from) {
+                Err(reply) => Ok(reply),
+                Ok(by) => {
+                    let since = Timestamp::now();
+                    self.freeze(Freeze {
+                        environment,
+                        until,
+                        reason,
+                        by,
+                        since,
+                    })
+                    .await
+                }
+            },
+            Ask::Thaw { environment } => match self.commander(from) {
+                Err(reply) => Ok(reply),
+                Ok(by) => self.thaw(environment.as_ref(), &by).await,
+            },
+            Ask::Ping => self.pong().await,
         };
         let reply = reply.unwrap_or_else(|error| {
             tracing::error!(question = %question.id, %error, "a question could not be answered");

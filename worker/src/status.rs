@@ -6,6 +6,8 @@ use drawgate_schemas::{
     limits,
 };
 
+use jiff::Timestamp;
+
 use crate::ledger::{LaneName, LaneRow, LastRow, Ledger, LedgerError};
 
 /// One page of the lanes of a ledger.
@@ -30,7 +32,11 @@ pub(crate) async fn status(
     for (_, (environment, service), row) in lanes {
         views.push(lane(ledger, environment, service, row).await?);
     }
-    Ok(StatusView { lanes: views, more })
+    Ok(StatusView {
+        lanes: views,
+        more,
+        freezes: ledger.freezes(Timestamp::now()).await?,
+    })
 }
 
 async fn lane(
@@ -94,6 +100,7 @@ fn waiting(id: ReleaseId, release: &Release) -> WaitingView {
         version: release.request.version_name(),
         since: release.accepted_at,
         approval: release.awaited_approval(),
+        holds: release.holds.clone(),
     }
 }
 

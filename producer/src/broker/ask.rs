@@ -323,7 +323,12 @@ impl Round {
             Reply::UnknownRelease { .. } if !self.unknown_to.contains(&answer.worker) => {
                 self.unknown_to.push(answer.worker);
             }
-            Reply::UnknownRelease { .. } | Reply::Status(_) | Reply::History { .. } => {}
+            Reply::UnknownRelease { .. }
+            | Reply::Status(_)
+            | Reply::History { .. }
+            | Reply::Changed { .. }
+            | Reply::NotChanged { .. }
+            | Reply::Pong(_) => {}
             Reply::Refused { reason } => self.refused = Some((answer.worker, reason)),
         }
         self.grace.get_or_insert(now + limits::UNKNOWN_GRACE);

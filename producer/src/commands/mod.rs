@@ -2,8 +2,11 @@
 
 mod again;
 mod completions;
+mod freeze;
 mod history;
 mod order;
+mod ping;
+mod promote;
 mod publish;
 mod retry;
 mod rollback;
@@ -13,8 +16,11 @@ mod watch;
 mod why;
 
 pub(crate) use completions::completions;
+pub(crate) use freeze::{freeze, thaw};
 pub(crate) use history::history;
 pub(crate) use order::{approve, order};
+pub(crate) use ping::ping;
+pub(crate) use promote::promote;
 pub(crate) use publish::publish;
 pub(crate) use retry::retry;
 pub(crate) use rollback::rollback;
@@ -26,10 +32,10 @@ pub(crate) use why::why;
 use std::io::{BufRead as _, IsTerminal as _};
 use std::time::Duration;
 
-use drawgate_schemas::{ReleaseId, ReleaseView};
+use drawgate_schemas::{Answer, Ask, ReleaseId, ReleaseView};
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::broker::{Address, ConnectError, Link, Verdict, connect_patiently};
+use crate::broker::{Address, Asker, ConnectError, Link, Verdict, connect_patiently};
 use crate::cli::BrokerArgs;
 use crate::error::{CommandError, Stop};
 use crate::printer;
@@ -61,6 +67,20 @@ async fn stop(timeout: Option<Duration>) -> Result<Stop, std::io::Error> {
         _ = terminate.recv() => Ok(Stop::Interrupted),
         _ = hangup.recv() => Ok(Stop::Interrupted),
         () = time_over => Ok(Stop::TimedOut),
+    }
+}
+
+/// Every worker's answer to a question; at least one.
+async fn ask_everyone(ask: Ask, name: &str, args: &BrokerArgs) -> Result<Vec<Answer>, CommandError> {
+    let address = Address::from_args(args)?;
+    let link = first_link(&address, &format!("drawgate {name}"), args).await?;
+    let asker = Asker::open(&link).await?;
+    let answers = asker.ask_everyone(ask).await?;
+    drop(asker);
+    link.close().await;
+    match answers.is_empty() {
+        true => Err(CommandError::Silence),
+        false => Ok(answers),
     }
 }
 

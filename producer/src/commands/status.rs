@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use drawgate_schemas::{Ask, LaneView, Reply};
+use drawgate_schemas::{Ask, Freeze, LaneView, Reply};
 use jiff::Timestamp;
 
 use crate::broker::{Address, Asker};
@@ -17,7 +17,7 @@ pub(crate) async fn status(args: &StatusArgs) -> Result<Exit, CommandError> {
     let address = Address::from_args(&args.broker)?;
     let link = first_link(&address, "drawgate status", &args.broker).await?;
     let asker = Asker::open(&link).await?;
-    let lanes = lanes(&asker, args).await?;
+    let (lanes, freezes) = lanes(&asker, args).await?;
     drop(asker);
     link.close().await;
     match args.format {
@@ -27,7 +27,7 @@ pub(crate) async fn status(args: &StatusArgs) -> Result<Exit, CommandError> {
             }
         }
         Format::Text => {
-            for row in view::status(&lanes, Timestamp::now()) {
+            for row in view::status(&lanes, &freezes, Timestamp::now()) {
                 printer::data(&view::clean(&row))?;
             }
         }
@@ -36,9 +36,10 @@ pub(crate) async fn status(args: &StatusArgs) -> Result<Exit, CommandError> {
 }
 
 /// All pages of every worker. Workers that share a ledger answer the same: each lane is kept once.
-async fn lanes(asker: &Asker<'_>, args: &StatusArgs) -> Result<Vec<LaneView>, CommandError> {
+async fn lanes(asker: &Asker<'_>, args: &StatusArgs) -> Result<(Vec<LaneView>, Vec<Freeze>), CommandError> {
     let name = |lane: &LaneView| format!("{}/{}", lane.environment, lane.service);
     let mut lanes: BTreeMap<String, LaneView> = BTreeMap::new();
+    let mut freezes: Vec<Freeze> = Vec::new();
     let mut after: Option<String> = None;
     for _ in 0..limits::PAGES {
         let answers = asker
@@ -59,6 +60,11 @@ async fn lanes(asker: &Asker<'_>, args: &StatusArgs) -> Result<Vec<LaneView>, Co
             match answer.reply {
                 Reply::Status(status) => {
                     answered = true;
+                    let new = status
+                        .freezes
+                        .into_iter()
+                        .filter(|freeze| !freezes.contains(freeze));
+                    freezes.extend(new.collect::<Vec<_>>());
                     let end = status.lanes.last().filter(|_| status.more).map(name);
                     next = [next, end].into_iter().flatten().min();
                     lanes.extend(status.lanes.into_iter().map(|lane| (name(&lane), lane)));
@@ -75,5 +81,5 @@ async fn lanes(asker: &Asker<'_>, args: &StatusArgs) -> Result<Vec<LaneView>, Co
             break;
         }
     }
-    Ok(lanes.into_values().collect())
+    Ok((lanes.into_values().collect(), freezes))
 }

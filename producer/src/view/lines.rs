@@ -82,6 +82,11 @@ pub(crate) fn lines(state: &ViewState, event: &StatusEvent, detail: Detail) -> V
         Event::Hook(progress) => vec![hook(progress)],
         Event::Host(progress) => host(state, progress, detail).into_iter().collect(),
         Event::AwaitsApproval(awaited) => line(Mark::Warn, awaits_approval(awaited)),
+        Event::Held { holds } if holds.is_empty() => line(Mark::Ok, "nothing holds it any more".to_owned()),
+        Event::Held { holds } => holds
+            .iter()
+            .map(|hold| Line::new(Mark::Warn, hold.to_string()))
+            .collect(),
         Event::Ordered(given) if given.order == Order::Approve => line(Mark::Ok, given.told()),
         Event::Ordered(given) => line(Mark::Warn, given.told()),
         Event::TurnedBack { reason, instance } => turned_back(reason, instance.as_deref()),

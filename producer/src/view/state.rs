@@ -76,6 +76,7 @@ impl ViewState {
             | Event::Baking { .. }
             | Event::Warning { .. }
             | Event::AwaitsApproval(_)
+            | Event::Held { .. }
             | Event::Ordered(_)
             | Event::Hook(_)
             | Event::TakenUp { .. }

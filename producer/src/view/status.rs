@@ -1,6 +1,6 @@
 //! `drawgate status`, for people: a row for each lane, at 80 columns.
 
-use drawgate_schemas::{EndedView, LaneView, Outcome, RunningView, limits};
+use drawgate_schemas::{EndedView, Freeze, Hold, LaneView, Outcome, RunningView, limits};
 use jiff::Timestamp;
 
 use super::words::{ago, count};
@@ -14,7 +14,7 @@ const LAST: usize = 24;
 const VERSION: usize = 7;
 
 /// The heading and a row for each lane.
-pub(crate) fn status(lanes: &[LaneView], now: Timestamp) -> Vec<String> {
+pub(crate) fn status(lanes: &[LaneView], freezes: &[Freeze], now: Timestamp) -> Vec<String> {
     let row = |lane: &str, running: &str, waiting: &str, last: &str| {
         let cells = [
             cell(lane, LANE),
@@ -41,6 +41,7 @@ pub(crate) fn status(lanes: &[LaneView], now: Timestamp) -> Vec<String> {
     if lanes.is_empty() {
         rows.push("no release was published yet".to_owned());
     }
+    rows.extend(freezes.iter().map(ToString::to_string));
     rows
 }
 
@@ -64,7 +65,10 @@ fn waiting(lane: &LaneView) -> String {
         return "-".to_owned();
     };
     let version = limits::cut(&first.version, VERSION);
+    let frozen = |hold: &Hold| matches!(hold, Hold::Frozen(_));
     match (&first.approval, lane.waiting_count) {
+        (None, 1) if first.holds.iter().any(frozen) => format!("{version} frozen"),
+        (None, 1) if !first.holds.is_empty() => format!("{version} shut"),
         (Some(approval), 1) => format!("{version} needs {}", approval.from.join(", ")),
         (None, 1) => version,
         (_, n) => count(n as usize, "release", "releases"),
@@ -138,9 +142,17 @@ mod tests {
                 publisher: "ci".to_owned(),
                 until: now,
             }),
+            holds: Vec::new(),
         };
         waits.waiting = vec![waiting.clone()];
         waits.waiting_count = 1;
+        let mut frozen = lane("production", "ingest");
+        frozen.waiting = vec![WaitingView {
+            approval: None,
+            holds: vec![Hold::Frozen(testing::freeze())],
+            ..waiting.clone()
+        }];
+        frozen.waiting_count = 1;
         waits.last = last("88aa210", Outcome::NeedsOperator, 50);
         let mut back = lane("a-very-long-environment", "and-a-long-service");
         back.running = Some(RunningView {
@@ -154,11 +166,15 @@ mod tests {
         back.waiting = vec![waiting.clone(), waiting];
         back.waiting_count = 7;
         back.last = last("c01d33f", Outcome::RolledBack, 24);
-        let rows = status(&[back, waits, rolls, lane("staging", "fresh")], now);
+        let rows = status(
+            &[back, waits, frozen, rolls, lane("staging", "fresh")],
+            &[testing::freeze()],
+            now,
+        );
         for row in &rows {
             assert!(row.chars().count() <= 80, "{row}");
         }
         insta::assert_snapshot!(rows.join("\n"));
-        insta::assert_snapshot!("nothing_yet", status(&[], now).join("\n"));
+        insta::assert_snapshot!("nothing_yet", status(&[], &[], now).join("\n"));
     }
 }

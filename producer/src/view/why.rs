@@ -1,6 +1,6 @@
 //! `drawgate why`: what a release waits for, for people.
 
-use drawgate_schemas::{Event, LaneView, Order, ReleaseState, ReleaseView};
+use drawgate_schemas::{Event, Hold, LaneView, Order, ReleaseState, ReleaseView};
 
 use super::lines::{Detail, awaits_approval, final_line, lines};
 use super::state::ViewState;
@@ -14,6 +14,16 @@ pub(crate) fn why(view: &ReleaseView, lane: Option<&LaneView>) -> Vec<String> {
             approval: Some(awaited),
             ..
         } => vec![awaits_approval(awaited), format!("hint: drawgate approve {id}")],
+        ReleaseState::Waiting { holds, .. } if !holds.is_empty() => {
+            let hints = holds.iter().filter_map(|hold| match hold {
+                Hold::Frozen(freeze) => Some(match &freeze.environment {
+                    Some(environment) => format!("hint: drawgate thaw --environment {environment}"),
+                    None => "hint: drawgate thaw".to_owned(),
+                }),
+                Hold::Closed { .. } => None,
+            });
+            holds.iter().map(ToString::to_string).chain(hints).collect()
+        }
         ReleaseState::Waiting { ahead: 0, .. } => {
             vec!["it is the next of its lane and begins when the worker takes it up".to_owned()]
         }
@@ -47,7 +57,10 @@ fn first_of(lane: &LaneView) -> Option<String> {
     let first = lane.waiting.first()?;
     let wait = match &first.approval {
         Some(approval) => awaits_approval(approval),
-        None => "waits too".to_owned(),
+        None => first
+            .holds
+            .first()
+            .map_or_else(|| "waits too".to_owned(), ToString::to_string),
     };
     Some(format!("{} {wait}, release {}", first.version, first.release))
 }
@@ -117,7 +130,22 @@ mod tests {
             waiting_count: 2,
             last: None,
         };
-        let waiting = |ahead, approval| ReleaseState::Waiting { ahead, approval };
+        let waiting = |ahead, approval| ReleaseState::Waiting {
+            ahead,
+            approval,
+            holds: Vec::new(),
+        };
+        let held = ReleaseState::Waiting {
+            ahead: 0,
+            approval: None,
+            holds: vec![
+                Hold::Frozen(testing::freeze()),
+                Hold::Closed {
+                    opens_at: testing::begin(),
+                    windows: "Mon-Thu 08:00-16:00 (UTC)".to_owned(),
+                },
+            ],
+        };
         let draining = testing::host("i-0a", Direction::Forward, HostPhase::Draining, 1);
         let paused = Ordered {
             order: Order::Pause,
@@ -130,6 +158,7 @@ mod tests {
             told(waiting(0, Some(approval)), Vec::new(), None),
             told(waiting(2, None), Vec::new(), Some(&lane)),
             told(waiting(0, None), Vec::new(), None),
+            told(held, Vec::new(), None),
             told(ReleaseState::Running, vec![Event::Host(draining)], None),
             told(ReleaseState::Running, vec![Event::Ordered(paused)], None),
             told(

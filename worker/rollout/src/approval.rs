@@ -61,7 +61,8 @@ impl Release {
         Some(after(self.accepted_at, approval.within_ms))
     }
 
-    fn is_resolved(&self) -> bool {
+    /// Whether it is known which bytes it is of, or that nobody asks.
+    pub fn is_resolved(&self) -> bool {
         self.digest.is_some() || self.done(&Step::Resolve)
     }
 

@@ -124,6 +124,7 @@ impl Agenda<'_> {
                 return end(report::expired(self.release));
             }
             self.approved()?;
+            self.let_go()?;
             return Part::Break(vec![Decision::AwaitTurn]);
         }
         self.inspect_locked()
@@ -143,6 +144,15 @@ impl Agenda<'_> {
         let expires = self.release.request.expires_at;
         let until = expires.map_or(awaited.until, |expires| expires.min(awaited.until));
         Part::Break(vec![Decision::WakeAt(until)])
+    }
+
+    /// What holds it is looked at again by whoever drives it: it may end before its time, and windows and freezes go by the machine's clock,
+    /// which may be set.
+    fn let_go(&self) -> Part {
+        if self.release.holds.is_empty() {
+            return Part::Continue(());
+        }
+        Part::Break(vec![Decision::WakeAt(after(self.now, limits::HELD_LOOK_MS))])
     }
 
     /// A plan is good when it was made while everything in it was ours alone. What preflight has against a fleet is

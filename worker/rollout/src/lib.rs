@@ -20,6 +20,7 @@ mod beside;
 mod decide;
 pub mod definition;
 mod floor;
+mod gate;
 mod hooks;
 pub mod limits;
 mod line;
@@ -40,10 +41,12 @@ mod snapshot;
 mod state;
 mod step;
 mod wanted;
+mod window;
 
 pub use adopt::{Left, LeftContainers, Marks};
 pub use approval::Approval;
 pub use decide::{Decision, decide};
+pub use gate::{GateFacts, Gates, holds, unproven};
 pub use line::{Other, Supersede, superseded};
 pub use mute::MuteRule;
 pub use narrate::narrate;
@@ -66,3 +69,4 @@ pub use snapshot::{
 pub use state::{Illegal, Release, Standing, StepState, Unfit};
 pub use step::{Phase, Step};
 pub use wanted::{Newcomer, WantedPlan, WantedSnapshot, is_awaited, newcomer};
+pub use window::{Opening, Windows};

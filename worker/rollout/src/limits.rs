@@ -77,6 +77,10 @@ pub const LOOKS_AT_END: u32 = 3;
 /// Between two of them, in milliseconds: answers agree within seconds, and nothing is out of service meanwhile.
 pub const LOOK_AT_END_AGAIN_MS: u64 = 5_000;
 
+/// How often what holds a release is looked at again: so much later than it could it begins, and a thousand of them that are held cost the
+/// ledger two hundred small reads a second.
+pub const HELD_LOOK_MS: u64 = 5_000;
+
 /// Rounds in which members that joined are rolled too. Each round is a whole roll of the newcomers; a fleet that
 /// grows faster than it can be rolled is a person's concern.
 pub const SWEEPS: u32 = 10;

@@ -22,6 +22,7 @@ pub fn narrate(release: &Release, entry: &Entry) -> Vec<Event> {
         Record::Accepted { ahead, .. } => std::iter::once(accepted(release, *ahead))
             .chain(awaited(release))
             .collect(),
+        Record::Held { holds } => vec![Event::Held { holds: holds.clone() }],
         Record::Started => Vec::new(),
         Record::TakenUp => {
             let unknown = |state: &&crate::StepState| {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use drawgate_schemas::{Digest, Ended, Ordered, ReleaseRequest, limits::cut};
+use drawgate_schemas::{Digest, Ended, Hold, Ordered, ReleaseRequest, limits::cut};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -47,6 +47,11 @@ pub enum Record {
         id: String,
         /// What.
         ordered: Ordered,
+    },
+    /// What holds it from beginning; nothing any more where there are none.
+    Held {
+        /// Each of them.
+        holds: Vec<Hold>,
     },
     /// A worker process took it up where another one stopped: the open intents have no known outcome.
     TakenUp,

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use drawgate_schemas::{Digest, Direction, Ended, Ordered, ReleaseRequest};
+use drawgate_schemas::{Digest, Direction, Ended, Hold, Ordered, ReleaseRequest};
 use jiff::Timestamp;
 
 use crate::approval::Approval;
@@ -28,6 +28,8 @@ pub struct Release {
     pub approved: Vec<Ordered>,
     /// Who rejected it, if somebody did.
     pub rejected: Option<Ordered>,
+    /// What else holds it from beginning.
+    pub holds: Vec<Hold>,
     /// When its turn in the lane came.
     pub started_at: Option<Timestamp>,
     /// The digest behind the tag, once it is known.
@@ -168,6 +170,7 @@ impl Release {
             approval: approval.clone(),
             approved: Vec::new(),
             rejected: None,
+            holds: Vec::new(),
             started_at: None,
             digest: request.image.digest().cloned(),
             plan: None,
@@ -234,6 +237,11 @@ impl Release {
             Record::Started if self.started_at.is_some() => {
                 return illegal("it was started before".to_owned());
             }
+            Record::Held { .. } if self.started_at.is_some() => {
+                return illegal("it has begun already".to_owned());
+            }
+            Record::Held { holds } => self.holds.clone_from(holds),
+            Record::Started if !self.holds.is_empty() => return illegal("it is held".to_owned()),
             Record::Started => self.started_at = Some(entry.at),
             Record::TakenUp => self.lose_open_intents(entry.at),
             Record::Intent { step } => self.intend(step, entry)?,

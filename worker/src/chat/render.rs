@@ -72,6 +72,11 @@ pub fn render(event: &StatusEvent, facts: &Facts) -> Option<Post> {
                 awaited.until, awaited.publisher
             )],
         ),
+        Event::Held { holds } if !holds.is_empty() => (
+            Tone::Progress,
+            "is held".to_owned(),
+            holds.iter().map(ToString::to_string).collect(),
+        ),
         Event::Ordered(given) => {
             let reason = given.reason.iter().map(ToString::to_string).collect();
             (

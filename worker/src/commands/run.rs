@@ -8,7 +8,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use super::{CommandError, notify, setup};
-use crate::answers::Answers;
+use crate::answers::{Answers, AtSite};
 use crate::bus::Bus;
 use crate::chat::Chat;
 use crate::config::Config;
@@ -81,6 +81,10 @@ async fn serve(
         config.worker().to_owned(),
         Arc::clone(lanes),
         config.settings().commanders(),
+        AtSite {
+            site: config.settings().site.clone(),
+            routes: config.routes(),
+        },
     );
     let feed = async {
         if let Some(handler) = &mut chat {

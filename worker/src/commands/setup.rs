@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use aws_config::{BehaviorVersion, Region};
+use drawgate_rollout::Gates;
 use drawgate_rollout::definition::ServiceDefinition;
 use drawgate_schemas::{Environment, Service};
 
@@ -90,6 +91,10 @@ impl Definitions for Files {
         self.0
             .definition(environment, service)
             .map_err(|error| error.to_string())
+    }
+
+    fn gates(&self, environment: &Environment, service: &Service) -> Gates {
+        self.0.gates(environment, service)
     }
 }
 

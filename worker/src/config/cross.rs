@@ -31,7 +31,7 @@ pub(super) fn check(files: &[Loaded]) -> Vec<ConfigError> {
 pub(super) fn approvals(files: &[Loaded], people: &People) -> Vec<ConfigError> {
     let mut errors = Vec::new();
     for Loaded { source, file } in files {
-        for section in &file.approvals {
+        for section in file.asked.iter().filter_map(|asked| asked.approval.as_ref()) {
             let lacking = section.from.iter().filter_map(|group| {
                 let (problem, hint) = people.lacks(&group.value)?;
                 Some(ConfigError::at(source, &group.span, problem).with_hint(hint))

@@ -12,13 +12,13 @@
 
 mod address;
 mod alarms_section;
-mod approval_section;
 mod beside_command;
 mod command_section;
 mod container_section;
 mod cross;
 mod docker;
 pub mod env_vars;
+mod environment_section;
 mod error;
 mod hooks_section;
 mod limits;
@@ -46,6 +46,7 @@ mod worker_file;
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use drawgate_rollout::Gates;
 use drawgate_rollout::definition::ServiceDefinition;
 use drawgate_schemas::{Environment, Service};
 
@@ -57,6 +58,7 @@ pub fn duration_ms(text: &str) -> Result<u64, String> {
     units::duration_ms(text)
 }
 
+use self::environment_section::EnvironmentSection;
 pub use self::error::{ConfigError, ConfigErrors, explain};
 pub use self::pattern::EnvironmentPattern;
 pub use self::people::People;
@@ -207,10 +209,18 @@ impl Config {
         Ok(ServiceDefinition {
             lease_parameter: lease.map(|lease| lease.fill(environment, service)),
             approval: file
-                .approval(environment)
-                .map(|section| section.fill(&self.worker.people)),
+                .asks(environment)
+                .and_then(|section| section.approval.as_ref())
+                .map(|approval| approval.fill(&self.worker.people)),
             ..file.definition(environment)
         })
+    }
+
+    /// What stands before a release to a target, beside an approval.
+    pub fn gates(&self, environment: &Environment, service: &Service) -> Gates {
+        let file = self.services.get(service);
+        let asked = file.and_then(|file| file.asks(environment));
+        asked.map(EnvironmentSection::gates).unwrap_or_default()
     }
 
     /// Every service with its environments: what the worker's queue is bound to, see

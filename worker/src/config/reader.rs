@@ -96,11 +96,6 @@ impl<'t, 'i> Table<'t, 'i> {
         self.take(key)?.table(problems)
     }
 
-    /// A key that a later version will know: refused, with what to do until then.
-    pub(super) fn refuse(&mut self, key: &'static str, until_then: &str, problems: &mut Problems<'_>) {
-        self.refuse_as(key, "is not supported by this version", until_then, problems);
-    }
-
     /// A key that one may expect here, refused with the reason.
     pub(super) fn refuse_as(
         &mut self,

@@ -8,10 +8,10 @@ use drawgate_rollout::definition::{FleetSelector, ServiceDefinition, Swap};
 use drawgate_schemas::{Environment, ImageReference, Service};
 
 use super::alarms_section::{self, Alarms};
-use super::approval_section::{self, ApprovalSection};
 use super::beside_command::Beside;
 use super::command_section::{self, Command};
 use super::container_section::{self, Container};
+use super::environment_section::{self, EnvironmentSection};
 use super::error::Problems;
 use super::hooks_section::{self, After, Before};
 use super::limits as at;
@@ -35,7 +35,7 @@ pub(super) struct ServiceFile {
     pub(super) images: Vec<String>,
     pub(super) supersede: Supersede,
     pub(super) wanted: Option<Located<Template>>,
-    pub(super) approvals: Vec<ApprovalSection>,
+    pub(super) asked: Vec<EnvironmentSection>,
     pub(super) before: Option<Before>,
     pub(super) after: Option<After>,
 }
@@ -132,9 +132,9 @@ impl ServiceFile {
 }
 
 impl ServiceFile {
-    /// The approval that a release to an environment needs.
-    pub(super) fn approval(&self, environment: &Environment) -> Option<&ApprovalSection> {
-        let mut sections = self.approvals.iter();
+    /// What is asked of a release to an environment.
+    pub(super) fn asks(&self, environment: &Environment) -> Option<&EnvironmentSection> {
+        let mut sections = self.asked.iter();
         sections.find(|section| section.environments.matches(environment))
     }
 
@@ -199,7 +199,7 @@ pub(super) fn read(mut root: Table<'_, '_>, problems: &mut Problems<'_>) -> Opti
     let after = root
         .section("after", problems)
         .and_then(|table| hooks_section::read_after(table, problems));
-    let approvals = approval_section::read(&mut root, &environments, problems);
+    let asked = environment_section::read(&mut root, &environments, problems);
     root.finish(belongs, problems);
     if let Some(command) = command {
         let sections = Beside {
@@ -214,6 +214,7 @@ pub(super) fn read(mut root: Table<'_, '_>, problems: &mut Problems<'_>) -> Opti
     let (service, fleet, swap) = (service?, fleet?, swap?);
     check_one_fleet(&environments, &fleet, problems);
     check_one_parameter(&environments, wanted.as_ref(), problems);
+    check_digests(&swap, &service.value, &verify, &asked, problems);
     if let Some(container) = swap.container() {
         check_probe_port(container, &verify, problems);
     }
@@ -228,7 +229,7 @@ pub(super) fn read(mut root: Table<'_, '_>, problems: &mut Problems<'_>) -> Opti
         images,
         supersede,
         wanted,
-        approvals,
+        asked,
         before,
         after,
     })
@@ -552,6 +553,31 @@ fn check_one_fleet(environments: &[Located<EnvironmentPattern>], fleet: &Fleet, 
                 "several environments, but the fleet is the same in each of them",
             )
             .hint("put {environment} into `auto_scaling_group` or a tag, or name one environment only");
+    }
+}
+
+/// What has succeeded is known by its digest.
+fn check_digests(
+    swap: &SwapSection,
+    service: &Service,
+    verify: &Verify,
+    asked: &[EnvironmentSection],
+    problems: &mut Problems<'_>,
+) {
+    let Some(command) = swap.command() else {
+        return;
+    };
+    let unnamed = |required: &&Located<Environment>| {
+        !command.fill(&required.value, service).names_digest(&verify.value)
+    };
+    let required = asked.iter().filter_map(|asked| asked.requires.as_ref());
+    for required in required.filter(unnamed) {
+        problems
+            .error(
+                required.span.clone(),
+                "`requires` compares digests, and no command asks for one",
+            )
+            .hint("put {digest} into [command] deploy, so that what is released are these very bytes");
     }
 }
 

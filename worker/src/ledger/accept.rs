@@ -137,13 +137,14 @@ async fn insert_release(
         .sequence
         .map(|sequence| i64::try_from(sequence).unwrap_or(i64::MAX));
     sqlx::query(
-        "INSERT INTO releases (id, environment, service, fingerprint, sequence) VALUES ($1, $2, $3, $4, $5)",
+        "INSERT INTO releases (id, environment, service, fingerprint, sequence, digest) VALUES ($1, $2, $3, $4, $5, $6)",
     )
     .bind(request.id.to_string())
     .bind(request.environment.as_str())
     .bind(request.service.as_str())
     .bind(fingerprint)
     .bind(sequence)
+    .bind(request.image.digest().map(ToString::to_string))
     .execute(connection)
     .await
     .map_err(LedgerError::database("insert a release"))?;

@@ -1,6 +1,6 @@
 //! Releases and their journals.
 
-use drawgate_rollout::{Entry, Other};
+use drawgate_rollout::{Entry, Evidence, Other, Record, Step};
 use drawgate_schemas::{Environment, Outcome, ReleaseId, Service, StatusEvent};
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
@@ -160,6 +160,7 @@ impl Ledger {
         check_release(connection, lease, id).await?;
         check_next(connection, id, entry.n).await?;
         insert(connection, id, lease.epoch(), entry).await?;
+        keep_digest(connection, id, entry).await?;
         outbox::insert_all(connection, events).await?;
         let mut freed = false;
         if let Some(outcome) = ended {
@@ -289,6 +290,31 @@ async fn check_next(
     } else {
         Err(LedgerError::NotNext { release, n, next })
     }
+}
+
+/// For whoever asks where these bytes have succeeded.
+async fn keep_digest(
+    connection: &mut SqliteConnection,
+    release: ReleaseId,
+    entry: &Entry,
+) -> Result<(), LedgerError> {
+    let Record::Outcome {
+        step: Step::Resolve,
+        outcome,
+    } = &entry.record
+    else {
+        return Ok(());
+    };
+    let Some(Evidence::Resolved { digest }) = outcome.evidence() else {
+        return Ok(());
+    };
+    sqlx::query("UPDATE releases SET digest = $1 WHERE id = $2")
+        .bind(digest.to_string())
+        .bind(release.to_string())
+        .execute(connection)
+        .await
+        .map_err(LedgerError::database("keep a digest"))?;
+    Ok(())
 }
 
 async fn end(

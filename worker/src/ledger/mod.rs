@@ -16,6 +16,7 @@ mod chat;
 mod clock;
 mod error;
 mod file;
+mod gates;
 mod holder;
 mod journal;
 mod lanes;

@@ -8,8 +8,8 @@ use std::task::Poll;
 use std::time::Duration;
 
 use drawgate_rollout::{
-    Decision, Entry, Failure, Illegal, Phase, Record, Release, Step, StepOutcome, StepState, decide, narrate,
-    superseded,
+    Decision, Entry, Failure, GateFacts, Illegal, Phase, Record, Release, Step, StepOutcome, StepState,
+    decide, holds, narrate, superseded, unproven,
 };
 use drawgate_schemas::{Outcome, ReleaseId, StatusEvent, Version1};
 use futures_util::FutureExt;
@@ -158,7 +158,7 @@ impl Driver {
                 return Err(Halt::Stopped);
             }
             self.after_a_lapse().await?;
-            if self.is_superseded().await? {
+            if self.is_superseded().await? || self.gates_changed().await? {
                 continue;
             }
             let (mut wake, mut changed) = (None, false);
@@ -212,6 +212,57 @@ impl Driver {
         })
         .await?;
         Ok(true)
+    }
+
+    /// Before it begins: records what stands before it now, where that has changed. Says whether it has.
+    async fn gates_changed(&mut self) -> Result<bool, Halt> {
+        let waits = self.release.awaited_approval().is_some() || self.release.turned_back.is_some();
+        if self.release.started_at.is_some()
+            || waits
+            || !self.running.is_empty()
+            || !self.release.is_resolved()
+        {
+            return Ok(false);
+        }
+        let record = match self.gate().await {
+            Ok(record) => record,
+            // It is not begun either while the ledger is away.
+            Err(error) => {
+                tracing::error!(%error, "what stands before a release could not be read");
+                return Ok(false);
+            }
+        };
+        let Some(record) = record else {
+            return Ok(false);
+        };
+        self.append(record).await?;
+        Ok(true)
+    }
+
+    async fn gate(&self) -> Result<Option<Record>, LedgerError> {
+        let request = &self.release.request;
+        let gates = self.hands.effects.gates(request);
+        // Freezes and windows are of the calendar.
+        let now = Timestamp::now();
+        let mut facts = GateFacts {
+            freezes: self.hands.ledger.freezes(now).await?,
+            proven: false,
+        };
+        if let (Some(required), Some(digest)) = (&gates.requires, &self.release.digest) {
+            for environment in [required, &request.environment] {
+                let succeeded = self
+                    .hands
+                    .ledger
+                    .has_succeeded(&request.service, digest, environment);
+                facts.proven = facts.proven || succeeded.await?;
+            }
+        }
+        if let Some(ended) = unproven(request, self.release.digest.as_ref(), &gates, &facts) {
+            let ended = Box::new(ended);
+            return Ok(Some(Record::Ended { ended }));
+        }
+        let holds = holds(&request.environment, &gates, &facts.freezes, now);
+        Ok((holds != self.release.holds).then_some(Record::Held { holds }))
     }
 
     /// The lane's lease had run out and is ours again: this process was stopped, or its ledger away. As after a take-up,
@@ -289,6 +340,10 @@ impl Driver {
         tokio::select! {
             mine = turn.come(id) => {
                 if !mine {
+                    return Ok(());
+                }
+                // What has come to stand before it while it waited holds it.
+                if self.gates_changed().await? || self.release.ended.is_some() {
                     return Ok(());
                 }
                 // What expired while it waited is not begun: the core says so when it is asked again.
@@ -528,6 +583,10 @@ fn log(id: ReleaseId, entry: &Entry) {
         }
         Record::Ordered { ordered, .. } => {
             tracing::warn!(release = %id, n = entry.n, order = %ordered.order, by = ordered.by, "ordered");
+        }
+        Record::Held { holds } => {
+            let holds: Vec<String> = holds.iter().map(ToString::to_string).collect();
+            tracing::info!(release = %id, n = entry.n, ?holds, "what holds it");
         }
         Record::Accepted { .. } | Record::Started | Record::TakenUp => {
             tracing::info!(release = %id, n = entry.n, "{}", kind(&entry.record));

@@ -248,12 +248,19 @@ zone_by_zone = "yes"
 }
 
 #[test]
-fn what_comes_later_is_refused() {
+fn gates() {
     let text = r#"[environment.staging]
 requires = "integration"
-windows = { open = ["Mon 08:00-16:00"] }
+windows = { open = ["Mon 8-16"] }
+
+[environment."personal-*"]
+requires = "personal-*"
+windows = { timezone = "Pacific/Lost", open = [] }
 "#;
     insta::assert_snapshot!(checked_service(text));
+    insta::assert_snapshot!(checked_service(
+        "[environment.staging]\nrequires = \"staging\"\n\n[environment.\"personal-*\"]\n"
+    ));
 }
 
 #[test]

@@ -1,0 +1,103 @@
+//! Arguments of `freeze`, `thaw`, `promote` and `ping`.
+
+use clap::Args;
+use drawgate_schemas::limits::LONG_TEXT_CHARS;
+use drawgate_schemas::{Environment, Service, Text};
+use jiff::Timestamp;
+use std::time::Duration;
+
+use super::{BrokerArgs, Format, duration};
+
+pub(super) const FREEZE_EXAMPLES: &str = "\
+Examples:
+  drawgate freeze --environment production --for 2h --reason 'db upgrade'
+  drawgate freeze --until 2026-01-02T08:00:00Z --reason 'holidays' --yes
+  drawgate thaw --environment production
+
+Releases that roll already go on to their end; those that wait begin when the freeze is over.
+A worker that is away does not hear of it: look at the names of those that answer.";
+
+pub(super) const PROMOTE_EXAMPLES: &str = "\
+Examples:
+  drawgate promote --from staging --to production --service search-api --wait
+
+It is a release like any other, of that very digest. An environment whose file says requires = \"staging\"
+takes nothing else.";
+
+/// The arguments of `freeze`.
+#[derive(Debug, Args)]
+#[command(group = clap::ArgGroup::new("end").required(true))]
+pub(crate) struct FreezeArgs {
+    /// Which environment; every one where absent
+    #[arg(long, value_name = "NAME")]
+    pub(crate) environment: Option<Environment>,
+    /// For how long from now, e.g. 2h
+    #[arg(long = "for", value_name = "DURATION", value_parser = duration, group = "end")]
+    pub(crate) lasting: Option<Duration>,
+    /// Until when, e.g. 2026-01-02T08:00:00Z
+    #[arg(long, value_name = "TIME", group = "end")]
+    pub(crate) until: Option<Timestamp>,
+    /// Why, for the people whose releases wait
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) reason: Text<LONG_TEXT_CHARS>,
+    /// Do not ask whether it is meant
+    #[arg(long)]
+    pub(crate) yes: bool,
+    /// text: for people. json: one object per worker and line
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub(crate) format: Format,
+    /// The broker.
+    #[command(flatten)]
+    pub(crate) broker: BrokerArgs,
+}
+
+/// The arguments of `thaw`.
+#[derive(Debug, Args)]
+pub(crate) struct ThawArgs {
+    /// Of which environment; the freeze of every one where absent
+    #[arg(long, value_name = "NAME")]
+    pub(crate) environment: Option<Environment>,
+    /// text: for people. json: one object per worker and line
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub(crate) format: Format,
+    /// The broker.
+    #[command(flatten)]
+    pub(crate) broker: BrokerArgs,
+}
+
+/// The arguments of `promote`.
+#[derive(Debug, Args)]
+pub(crate) struct PromoteArgs {
+    /// What, e.g. search-api
+    #[arg(long, value_name = "NAME")]
+    pub(crate) service: Service,
+    /// Where it has succeeded, e.g. staging
+    #[arg(long, value_name = "NAME")]
+    pub(crate) from: Environment,
+    /// Where it is to go, e.g. production
+    #[arg(long, value_name = "NAME")]
+    pub(crate) to: Environment,
+    /// Why, for the people who watch
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) reason: Option<Text<LONG_TEXT_CHARS>>,
+    /// Follow the release to its end; the exit code says how it ended
+    #[arg(long)]
+    pub(crate) wait: bool,
+    /// text: for people. json: one object, or with --wait one event a line
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub(crate) format: Format,
+    /// The broker.
+    #[command(flatten)]
+    pub(crate) broker: BrokerArgs,
+}
+
+/// The arguments of `ping`.
+#[derive(Debug, Args)]
+pub(crate) struct PingArgs {
+    /// text: for people. json: one object per worker and line
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub(crate) format: Format,
+    /// The broker.
+    #[command(flatten)]
+    pub(crate) broker: BrokerArgs,
+}

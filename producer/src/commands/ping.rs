@@ -1,0 +1,31 @@
+//! `drawgate ping`: which workers are there.
+
+use drawgate_schemas::{Ask, Reply};
+
+use super::ask_everyone;
+use crate::cli::{Format, PingArgs};
+use crate::error::CommandError;
+use crate::exit::Exit;
+use crate::{printer, view};
+
+/// Every worker that answers. One that takes no releases in is a person's concern.
+pub(crate) async fn ping(args: &PingArgs) -> Result<Exit, CommandError> {
+    let mut answers = ask_everyone(Ask::Ping, "ping", &args.broker).await?;
+    answers.sort_by(|one, other| one.worker.cmp(&other.worker));
+    let mut exit = Exit::Succeeded;
+    for answer in &answers {
+        let unfit = match &answer.reply {
+            Reply::Pong(pong) => pong.unfit.as_deref(),
+            Reply::Refused { reason } => Some(reason.as_str()),
+            _ => continue,
+        };
+        if unfit.is_some() {
+            exit = Exit::NeedsOperator;
+        }
+        match args.format {
+            Format::Json => printer::data(&serde_json::to_string(answer).map_err(std::io::Error::from)?)?,
+            Format::Text => printer::data(&view::clean(&view::pong(&answer.worker, &answer.reply)))?,
+        }
+    }
+    Ok(exit)
+}

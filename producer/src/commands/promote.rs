@@ -1,0 +1,50 @@
+//! `drawgate promote`: what has succeeded in one environment, to another one.
+
+use drawgate_schemas::{Outcome, ReleaseState};
+
+use super::again::again;
+use super::history;
+use crate::broker::{Address, Asker};
+use crate::cli::{PromoteArgs, PublishArgs};
+use crate::commands::first_link;
+use crate::error::CommandError;
+use crate::exit::Exit;
+
+/// As far back as is looked: each is read from its whole journal.
+const LOOKED_AT: u32 = 100;
+
+/// Publishes the digest that has succeeded last in the one environment to the other.
+pub(crate) async fn promote(args: &PromoteArgs) -> Result<Exit, CommandError> {
+    let address = Address::from_args(&args.broker)?;
+    let link = first_link(&address, "drawgate promote", &args.broker).await?;
+    let asker = Asker::open(&link).await?;
+    let releases = history::of_lane(&asker, &args.from, &args.service, LOOKED_AT).await?;
+    drop(asker);
+    link.close().await;
+    let succeeded = ReleaseState::Ended {
+        outcome: Outcome::Succeeded,
+    };
+    let Some(past) = releases.iter().find(|past| past.state == succeeded) else {
+        let why = format!(
+            "no release of {} has succeeded in {} yet",
+            args.service, args.from
+        );
+        return Err(CommandError::NothingBefore { why });
+    };
+    let mut request = past.request.clone();
+    request.environment = args.to.clone();
+    let reason = match &args.reason {
+        Some(reason) => Some(reason.clone()),
+        None => format!("succeeded in {}, as release {}", args.from, request.id)
+            .parse()
+            .ok(),
+    };
+    let published = PublishArgs {
+        reason,
+        wait: args.wait,
+        format: args.format,
+        broker: args.broker.clone(),
+        ..PublishArgs::of_nothing()
+    };
+    again(&request, past.digest.as_ref(), published).await
+}

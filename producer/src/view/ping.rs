@@ -1,0 +1,58 @@
+//! `drawgate ping`, for people.
+
+use drawgate_schemas::Reply;
+
+use super::words::count;
+
+/// One line for a worker.
+pub(crate) fn pong(worker: &str, reply: &Reply) -> String {
+    match reply {
+        Reply::Pong(pong) => {
+            let services = count(pong.services as usize, "service", "services");
+            let open = match pong.open {
+                0 => "nothing open".to_owned(),
+                open => format!("{} open", count(open as usize, "release", "releases")),
+            };
+            let fit = match &pong.unfit {
+                None => String::new(),
+                Some(why) => format!("; !! takes no release in: {why}"),
+            };
+            format!(
+                "{worker} at {}: {services}, {open}, drawgate-worker {}{fit}",
+                pong.site, pong.program
+            )
+        }
+        Reply::Refused { reason } => format!("{worker}: !! {reason}"),
+        _ => format!("{worker}: !! it answered another question"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use drawgate_schemas::Pong;
+
+    use super::*;
+
+    #[test]
+    fn one_that_is_well_and_one_that_is_not() {
+        let mut pong_of = Pong {
+            site: "us-west".parse().unwrap(),
+            program: "0.1.0".to_owned(),
+            services: 3,
+            open: 0,
+            unfit: None,
+        };
+        let well = pong("bastion-a", &Reply::Pong(pong_of.clone()));
+        assert_eq!(
+            well,
+            "bastion-a at us-west: 3 services, nothing open, drawgate-worker 0.1.0"
+        );
+        pong_of.open = 1;
+        pong_of.unfit = Some("disk full".to_owned());
+        let ill = pong("bastion-a", &Reply::Pong(pong_of));
+        assert!(
+            ill.ends_with("1 release open, drawgate-worker 0.1.0; !! takes no release in: disk full"),
+            "{ill}"
+        );
+    }
+}

@@ -1,0 +1,296 @@
+//! What stands before a release beside approvals: freezes, windows, and another environment that comes first.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+
+use drawgate_schemas::{Event, Hold, Outcome, ReleaseId};
+use drawgate_tests::lab::HOSTS;
+use drawgate_tests::oracle::Look;
+use drawgate_tests::scene::fleet_spec;
+use drawgate_tests::{Fleet, Scene, Service};
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+
+/// Exit code and words.
+async fn run(scene: &Scene, arguments: &[&str]) -> (i32, String) {
+    let output = scene.drawgate(arguments).await;
+    let said = [output.stdout, output.stderr].concat();
+    (
+        output.status.code().unwrap(),
+        String::from_utf8_lossy(&said).into_owned(),
+    )
+}
+
+async fn refused(scene: &Scene, arguments: &[&str], code: i32, why: &str) {
+    let (exit, said) = run(scene, arguments).await;
+    assert_eq!(exit, code, "{said}");
+    assert!(said.contains(why), "{said}");
+}
+
+async fn begin(more: &str) -> (Scene, Fleet) {
+    let scene = Scene::begin().await;
+    let mut service = Service::of("search");
+    service.more = more.to_owned();
+    scene.serve(&service);
+    let fleet = scene.fleet_on_v1("search", &HOSTS).await;
+    (scene, fleet)
+}
+
+/// Nothing begins while it lasts, also with another worker process; then what waited is rolled. A roll that has begun goes on.
+#[tokio::test]
+async fn a_freeze_holds_a_release_and_lets_it_go_at_its_end() {
+    let (scene, fleet) = begin("").await;
+    let v2 = scene.lab.image("search", "v2", "v2", "ok").await;
+    let worker = scene.worker().await;
+    let events = scene.events().await;
+    let before = Look::at(&scene.lab).await;
+
+    let until = Timestamp::now() + SignedDuration::from_secs(12);
+    let freeze = [
+        "freeze",
+        "--environment",
+        "staging",
+        "--until",
+        &until.to_string(),
+        "--reason",
+        "db upgrade",
+    ];
+    let (code, said) = run(&scene, &freeze).await;
+    assert_eq!(code, 0, "{said}");
+    assert!(
+        said.contains("staging is frozen until") && said.contains("by drawgate: db upgrade"),
+        "{said}"
+    );
+    let id = scene.publish("search", "v2", &[]).await;
+    let held = events.kind(id, "held").await;
+    let Event::Held { holds } = &held.event else {
+        panic!("{held:?}")
+    };
+    assert!(
+        matches!(&holds[..], [Hold::Frozen(freeze)] if freeze.until == until),
+        "{holds:?}"
+    );
+    worker.kill().await;
+    let worker = scene.worker().await;
+    let (_, why) = run(&scene, &["why", &id.to_string()]).await;
+    assert!(
+        why.contains("db upgrade") && why.contains("drawgate thaw --environment staging"),
+        "{why}"
+    );
+    let (_, status) = run(&scene, &["status"]).await;
+    assert!(
+        status.contains("v2 frozen") && status.contains("db upgrade"),
+        "{status}"
+    );
+    Look::at(&scene.lab).await.assert_containers_as(&before);
+
+    let started = events.kind(id, "started").await;
+    assert!(started.at >= until, "{} before {until}", started.at);
+    let (code, said) = run(
+        &scene,
+        &["freeze", "--for", "1h", "--reason", "holidays", "--yes"],
+    )
+    .await;
+    assert_eq!(code, 0, "{said}");
+    scene.judge(&events, id, Outcome::Succeeded, &before).await;
+    let after = Look::at(&scene.lab).await;
+    after.assert_runs(&fleet, "search", &scene.pinned("search", &v2));
+
+    scene.lab.image("search", "v3", "v3", "ok").await;
+    let id = scene.publish("search", "v3", &[]).await;
+    events.kind(id, "held").await;
+    refused(
+        &scene,
+        &["thaw", "--environment", "staging"],
+        3,
+        "staging is not frozen as such: everything is frozen",
+    )
+    .await;
+    let (code, said) = run(&scene, &["thaw"]).await;
+    assert_eq!(code, 0, "{said}");
+    events.kind(id, "let_go").await;
+    scene.judge(&events, id, Outcome::Succeeded, &before).await;
+    scene.end_after_kill(worker).await;
+}
+
+/// Who may not, what is nowhere, what is over, and what nobody meant: nothing is frozen.
+#[tokio::test]
+async fn a_freeze_that_is_refused_freezes_nothing() {
+    let scene = Scene::begin().await;
+    scene.configure("[groups]\nops = [\"anna\"]\n\n[orders]\nfrom = [\"ops\"]\n");
+    scene.serve(&Service::of("search"));
+    let worker = scene.worker().await;
+    let freeze = ["freeze", "--reason", "x", "--environment", "staging"];
+    refused(
+        &scene,
+        &[&freeze[..], &["--for", "1h"]].concat(),
+        3,
+        "drawgate may not: [orders]",
+    )
+    .await;
+    refused(&scene, &["thaw"], 3, "drawgate may not: [orders]").await;
+    refused(
+        &scene,
+        &["freeze", "--reason", "x", "--for", "1h"],
+        2,
+        "nothing was frozen",
+    )
+    .await;
+    refused(&scene, &freeze, 2, "--for").await;
+    let by_anna = async |arguments: &[&str]| {
+        let output = scene.drawgate_as("anna", arguments).await;
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        (output.status.code(), said)
+    };
+    for (arguments, why) in [
+        (
+            ["--environment", "production", "--for", "1h"],
+            "releases nothing to",
+        ),
+        (
+            ["--environment", "staging", "--until", "2020-01-01T00:00:00Z"],
+            "and not before now",
+        ),
+        (
+            ["--environment", "staging", "--until", "2999-01-01T00:00:00Z"],
+            "within 31 days",
+        ),
+    ] {
+        let (code, said) = by_anna(&[&["freeze", "--reason", "x"], &arguments[..]].concat()).await;
+        assert_eq!(code, Some(3), "{said}");
+        assert!(said.contains(why), "{said}");
+    }
+    let (_, status) = run(&scene, &["status"]).await;
+    assert!(!status.contains("frozen"), "{status}");
+    let (code, said) = by_anna(&[
+        "freeze",
+        "--reason",
+        "x",
+        "--environment",
+        "personal-ben",
+        "--for",
+        "1h",
+    ])
+    .await;
+    assert_eq!(code, Some(0), "{said}");
+    scene.end(worker).await;
+}
+
+/// The digest counts, wherever its tag points; what is refused touches nothing.
+#[tokio::test]
+async fn a_promotion_is_refused_and_then_allowed() {
+    let scene = Scene::begin().await;
+    let mut service = Service::of("search");
+    service.allow_outage = true;
+    service.more = "[environment.staging]\nrequires = \"personal-ben\"".to_owned();
+    scene.serve(&service);
+    let fleet = scene.fleet_on_v1("search", &["h1"]).await;
+    scene.v1("search", &["h2"], &["-p", "8080:8080"]).await;
+    let mut first = fleet_spec("search", &["h2"], &[]);
+    first["name"] = json!("search-personal-ben");
+    first["alarms"] = json!([]);
+    scene.lab.fleet(first).await;
+    let v2 = scene.lab.image("search", "v2", "v2", "ok").await;
+    let worker = scene.worker().await;
+    let events = scene.events().await;
+    let before = Look::at(&scene.lab).await;
+
+    let id = scene.publish("search", "v2", &[]).await;
+    let ended = events.end(id).await;
+    assert_eq!(ended.outcome, Outcome::Rejected);
+    assert_eq!(
+        ended.summary,
+        format!("{v2} has not succeeded in personal-ben, as staging requires: nothing was touched")
+    );
+    let promote = [
+        "promote",
+        "--from",
+        "personal-ben",
+        "--to",
+        "staging",
+        "--service",
+        "search",
+    ];
+    refused(
+        &scene,
+        &promote,
+        2,
+        "no release of search has succeeded in personal-ben yet",
+    )
+    .await;
+    Look::at(&scene.lab).await.assert_containers_as(&before);
+
+    let image = scene.image("search", "v2");
+    let publish = [
+        "publish",
+        "--environment",
+        "personal-ben",
+        "--service",
+        "search",
+        "--image",
+        &image,
+        "--wait",
+    ];
+    let (code, said) = run(&scene, &publish).await;
+    assert_eq!(code, 0, "{said}");
+    // Whatever the tag is by now.
+    let moved = scene.lab.image("search", "v2", "v2-moved", "ok").await;
+    let refused_id = scene.publish("search", "v2", &[]).await;
+    let ended = events.end(refused_id).await;
+    assert!(ended.summary.starts_with(&moved), "{}", ended.summary);
+    let output = scene
+        .drawgate(&[&promote[..], &["--format", "json"]].concat())
+        .await;
+    let told: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let promoted: ReleaseId = told["id"].as_str().unwrap().parse().unwrap();
+    let ended = events.end(promoted).await;
+    assert_eq!(ended.outcome, Outcome::Succeeded, "{}", ended.summary);
+    Look::at(&scene.lab)
+        .await
+        .assert_runs(&fleet, "search", &scene.pinned("search", &v2));
+    scene.end(worker).await;
+}
+
+/// Shut today, open the day after tomorrow; the file is changed, and the release that waits begins.
+#[tokio::test]
+async fn a_window_that_is_shut_holds_a_release() {
+    let day = Timestamp::now() + SignedDuration::from_hours(48);
+    let day = day.strftime("%a").to_string();
+    let windows = |open: &str| {
+        format!("[environment.staging]\nwindows = {{ timezone = \"UTC\", open = [\"{open}\"] }}")
+    };
+    let (scene, fleet) = begin(&windows(&format!("{day} 08:00-16:00"))).await;
+    let v2 = scene.lab.image("search", "v2", "v2", "ok").await;
+    let worker = scene.worker().await;
+    let events = scene.events().await;
+    let before = Look::at(&scene.lab).await;
+
+    let id = scene.publish("search", "v2", &[]).await;
+    let held = events.kind(id, "held").await;
+    let Event::Held { holds } = &held.event else {
+        panic!("{held:?}")
+    };
+    assert!(
+        matches!(&holds[..], [Hold::Closed { opens_at, .. }] if *opens_at > held.at),
+        "{holds:?}"
+    );
+    let (_, why) = run(&scene, &["why", &id.to_string()]).await;
+    assert!(
+        why.contains(&format!("releases begin {day} 08:00-16:00 (UTC)")),
+        "{why}"
+    );
+    let (code, said) = run(&scene, &["ping"]).await;
+    assert_eq!(code, 0, "{said}");
+    assert!(
+        said.contains("bastion-lab at ") && said.contains("1 service, 1 release open"),
+        "{said}"
+    );
+    worker.stop().await;
+    let mut service = Service::of("search");
+    service.more = windows("Mon-Sun 00:00-24:00");
+    scene.serve(&service);
+    let worker = scene.worker().await;
+    scene.judge(&events, id, Outcome::Succeeded, &before).await;
+    Look::at(&scene.lab)
+        .await
+        .assert_runs(&fleet, "search", &scene.pinned("search", &v2));
+    scene.end(worker).await;
+}

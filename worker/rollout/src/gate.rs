@@ -1,0 +1,133 @@
+//! What stands between a release and its beginning, beside approvals: freezes, windows, and another environment that its digest has to
+//! have succeeded in first. Asked again whenever it could begin: what was open when it was accepted may be shut by then.
+
+use drawgate_schemas::{Digest, Ended, Environment, Freeze, Hold, Outcome, ReleaseRequest};
+use jiff::Timestamp;
+
+use crate::window::Windows;
+
+/// What the service's file asks for in an environment.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Gates {
+    /// The environment that the digest has to have succeeded in.
+    pub requires: Option<Environment>,
+    /// When releases may begin; at any time where absent.
+    pub windows: Option<Windows>,
+}
+
+/// What the ledger knows.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct GateFacts {
+    /// Freezes of every environment.
+    pub freezes: Vec<Freeze>,
+    /// Whether the digest has succeeded in the environment that is required, or in its own: what ran there may always come back.
+    pub proven: bool,
+}
+
+/// What holds a release now; in the order of how long.
+pub fn holds(environment: &Environment, gates: &Gates, freezes: &[Freeze], now: Timestamp) -> Vec<Hold> {
+    let frozen = freezes.iter().filter(|freeze| {
+        let is_meant = freeze
+            .environment
+            .as_ref()
+            .is_none_or(|frozen| frozen == environment);
+        is_meant && now < freeze.until
+    });
+    let mut holds: Vec<Hold> = frozen.cloned().map(Hold::Frozen).collect();
+    if let Some(windows) = &gates.windows
+        && let Some(opens_at) = windows.shut_until(now)
+    {
+        holds.push(Hold::Closed {
+            opens_at,
+            windows: windows.to_string(),
+        });
+    }
+    holds.sort_by_key(Hold::until);
+    holds
+}
+
+/// The end of a release whose digest has not succeeded where it has to first.
+pub fn unproven(
+    request: &ReleaseRequest,
+    digest: Option<&Digest>,
+    gates: &Gates,
+    facts: &GateFacts,
+) -> Option<Ended> {
+    let required = gates.requires.as_ref().filter(|_| !facts.proven)?;
+    let what = digest.map_or_else(|| request.image.to_string(), ToString::to_string);
+    let (environment, service) = (&request.environment, &request.service);
+    Some(Ended {
+        outcome: Outcome::Rejected,
+        summary: format!(
+            "{what} has not succeeded in {required}, as {environment} requires: nothing was touched"
+        ),
+        hint: Some(format!(
+            "release it there first; then drawgate promote --from {required} --to {environment} --service {service}"
+        )),
+        receipt: None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::tz::TimeZone;
+
+    use super::*;
+    use crate::window::Opening;
+
+    fn freeze(environment: Option<&str>, until: &str) -> Freeze {
+        Freeze {
+            environment: environment.map(|name| name.parse().unwrap()),
+            until: until.parse().unwrap(),
+            reason: "db upgrade".parse().unwrap(),
+            by: "anna".to_owned(),
+            since: Timestamp::UNIX_EPOCH,
+        }
+    }
+
+    #[test]
+    fn a_freeze_holds_its_environment_until_its_end() {
+        let freezes = [
+            freeze(Some("staging"), "2026-03-02T12:00:00Z"),
+            freeze(None, "2026-03-02T11:00:00Z"),
+        ];
+        let held = |environment: &str, now: &str| {
+            let (environment, now) = (environment.parse().unwrap(), now.parse().unwrap());
+            let holds = holds(&environment, &Gates::default(), &freezes, now);
+            holds
+                .iter()
+                .map(|hold| hold.until().to_string())
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(
+            held("staging", "2026-03-02T10:00:00Z"),
+            ["2026-03-02T11:00:00Z", "2026-03-02T12:00:00Z"]
+        );
+        assert_eq!(
+            held("production", "2026-03-02T10:00:00Z"),
+            ["2026-03-02T11:00:00Z"]
+        );
+        assert_eq!(held("staging", "2026-03-02T11:00:00Z"), ["2026-03-02T12:00:00Z"]);
+        assert!(held("staging", "2026-03-02T12:00:00Z").is_empty());
+    }
+
+    #[test]
+    fn a_shut_window_holds_and_names_when_it_opens() {
+        let opening: Opening = "Mon-Fri 08:00-16:00".parse().unwrap();
+        let gates = Gates {
+            requires: None,
+            windows: Some(Windows::new("UTC".to_owned(), TimeZone::UTC, vec![opening])),
+        };
+        let holds = holds(
+            &"staging".parse().unwrap(),
+            &gates,
+            &[],
+            "2026-03-06T16:00:00Z".parse().unwrap(),
+        );
+        let told = holds.iter().map(ToString::to_string).collect::<Vec<_>>();
+        assert_eq!(
+            told,
+            ["waits for 2026-03-09T08:00:00Z: releases begin Mon-Fri 08:00-16:00 (UTC)"]
+        );
+    }
+}
