@@ -5,8 +5,10 @@ use std::error::Error;
 use drawgate_schemas::{InvalidName, Order, ReleaseId};
 
 use crate::broker::{AddressError, AskError, ConnectError, PublishError, SubscribeError};
+use crate::commands::DeadLettersError;
 use crate::exit::Exit;
 use crate::limits;
+use crate::message_file::MessageFileError;
 use crate::origin::FillError;
 use crate::printer::StdoutClosed;
 use crate::request::RequestError;
@@ -122,6 +124,12 @@ pub(crate) enum CommandError {
     /// Nobody said that a rollback is meant.
     #[error("nothing was released")]
     NotMeant,
+    /// Dead letters.
+    #[error(transparent)]
+    DeadLetters(#[from] DeadLettersError),
+    /// A message in a file.
+    #[error(transparent)]
+    MessageFile(#[from] MessageFileError),
     /// No worker answered.
     #[error("no worker answered within {} s", limits::ANSWER.as_secs())]
     Silence,
@@ -175,6 +183,8 @@ impl CommandError {
             | Self::NothingBefore { .. }
             | Self::NotMeant
             | Self::Unknown { .. } => Exit::Usage,
+            Self::MessageFile(_) => Exit::Usage,
+            Self::DeadLetters(error) => error.exit(),
             Self::NotTaken { .. } => Exit::Rejected,
             Self::Stopped { .. } | Self::Stdout(_) => Exit::GaveUp,
             Self::Connect(_)
@@ -215,6 +225,8 @@ impl CommandError {
             Self::NothingBefore { .. } => {
                 Some("drawgate history lists what there was; drawgate publish --force releases any image".to_owned())
             }
+            Self::DeadLetters(error) => error.hint(),
+            Self::MessageFile(error) => error.hint(),
             Self::NotMeant => Some("drawgate rollback … --yes".to_owned()),
             Self::Silence => Some(
                 "the broker is there and the workers are not: systemctl status drawgate-worker on the bastion"

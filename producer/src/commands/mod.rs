@@ -2,9 +2,11 @@
 
 mod again;
 mod completions;
+mod dead_letters;
 mod history;
 mod order;
 mod publish;
+mod replay;
 mod retry;
 mod rollback;
 mod show;
@@ -13,9 +15,11 @@ mod watch;
 mod why;
 
 pub(crate) use completions::completions;
+pub(crate) use dead_letters::{DeadLettersError, dead_letters};
 pub(crate) use history::history;
 pub(crate) use order::{approve, order};
 pub(crate) use publish::publish;
+pub(crate) use replay::replay;
 pub(crate) use retry::retry;
 pub(crate) use rollback::rollback;
 pub(crate) use show::show;
