@@ -1,6 +1,7 @@
 //! The command line: what a person or a build job may say.
 
 mod gates;
+mod replaying;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -15,6 +16,9 @@ use crate::limits;
 use crate::origin::Order;
 
 pub(crate) use gates::{FreezeArgs, PingArgs, PromoteArgs, ThawArgs};
+pub(crate) use replaying::{
+    ChosenArgs, DeadLetterCommand, DropArgs, ListArgs, ReplayArgs, ReplayLettersArgs, ShowLetterArgs,
+};
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -120,6 +124,12 @@ pub(crate) enum Command {
     History(HistoryArgs),
     /// Release once more what a release asked for that did not succeed, under a new id.
     Retry(RetryArgs),
+    /// Release a release once more that has ended, whatever its outcome, or publish a message from a file.
+    #[command(after_help = replaying::REPLAY_EXAMPLES)]
+    Replay(ReplayArgs),
+    /// Look at the messages that were refused for good; replay them, as they are or repaired, or drop them.
+    #[command(subcommand, after_help = replaying::DEAD_LETTERS_EXAMPLES)]
+    DeadLetters(DeadLetterCommand),
     /// Release what ran before: the last version that succeeded before the one that runs, or that of a release you name.
     #[command(after_help = ROLLBACK_EXAMPLES)]
     Rollback(RollbackArgs),
@@ -538,7 +548,7 @@ impl PublishArgs {
 }
 
 /// A word as a POSIX shell reads it back.
-fn quoted(word: &str) -> String {
+pub(crate) fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@%+=,".contains(c);
     if !word.is_empty() && word.chars().all(plain) {
         return word.to_owned();
@@ -575,6 +585,16 @@ mod tests {
         insta::assert_snapshot!("help_freeze", help(Some("freeze")));
         insta::assert_snapshot!("help_thaw", help(Some("thaw")));
         insta::assert_snapshot!("help_ping", help(Some("ping")));
+        insta::assert_snapshot!("help_replay", help(Some("replay")));
+        insta::assert_snapshot!("help_dead_letters", help(Some("dead-letters")));
+        for name in ["list", "show", "replay", "drop"] {
+            let mut root = Cli::command().term_width(80);
+            root.build();
+            let group = root.find_subcommand_mut("dead-letters").unwrap();
+            let command = group.find_subcommand(name).unwrap().clone();
+            let help = command.term_width(80).render_long_help().to_string();
+            insta::assert_snapshot!(format!("help_dead_letters_{name}"), help);
+        }
         insta::assert_snapshot!("help_pause", help(Some("pause")));
         insta::assert_snapshot!("help_cancel", help(Some("cancel")));
         insta::assert_snapshot!("help_approve", help(Some("approve")));

@@ -5,8 +5,10 @@ use std::error::Error;
 use drawgate_schemas::{InvalidName, Order, ReleaseId};
 
 use crate::broker::{AddressError, AskError, ConnectError, PublishError, SubscribeError};
+use crate::commands::DeadLettersError;
 use crate::exit::Exit;
 use crate::limits;
+use crate::message_file::MessageFileError;
 use crate::origin::FillError;
 use crate::printer::StdoutClosed;
 use crate::request::RequestError;
@@ -133,6 +135,12 @@ pub(crate) enum CommandError {
     /// Nobody said that a rollback is meant.
     #[error("nothing was released")]
     NotMeant,
+    /// Dead letters.
+    #[error(transparent)]
+    DeadLetters(#[from] DeadLettersError),
+    /// A message in a file.
+    #[error(transparent)]
+    MessageFile(#[from] MessageFileError),
     /// No worker answered.
     #[error("no worker answered within {} s", limits::ANSWER.as_secs())]
     Silence,
@@ -188,6 +196,8 @@ impl CommandError {
             | Self::NotFrozen
             | Self::Unknown { .. } => Exit::Usage,
             Self::NotTaken { .. } | Self::NotChanged { .. } => Exit::Rejected,
+            Self::MessageFile(_) => Exit::Usage,
+            Self::DeadLetters(error) => error.exit(),
             Self::Stopped { .. } | Self::Stdout(_) => Exit::GaveUp,
             Self::Connect(_)
             | Self::Away { .. }
@@ -229,6 +239,8 @@ impl CommandError {
             }
             Self::NotChanged { .. } => Some("drawgate status says what is frozen".to_owned()),
             Self::NotFrozen => Some("drawgate freeze … --yes, or --environment NAME".to_owned()),
+            Self::DeadLetters(error) => error.hint(),
+            Self::MessageFile(error) => error.hint(),
             Self::NotMeant => Some("drawgate rollback … --yes".to_owned()),
             Self::Silence => Some(
                 "the broker is there and the workers are not: systemctl status drawgate-worker on the bastion"

@@ -61,6 +61,14 @@ pub(crate) const FRUITLESS_ANSWERS: u32 = 3;
 /// lane.
 pub(crate) const WAIT: &str = "2h";
 
+/// Dead letters that are taken at once: each is a round trip, so about a second within a data centre. More is not a list that a
+/// person reads; what lies behind them is counted, and comes to the front as these are replayed or dropped.
+pub(crate) const DEAD_LETTERS: usize = 1_000;
+
+/// Bytes of dead letters that are taken at once. A good one has 2 KiB; a sender's mistake can have many megabytes, and a
+/// build machine is not to run out of memory for it.
+pub(crate) const DEAD_LETTER_BYTES: usize = 64 * 1024 * 1024;
+
 /// Longest duration that an option takes: 30 days.
 pub(crate) const LONGEST_OPTION: Duration = Duration::from_secs(30 * 24 * 3600);
 

@@ -7,11 +7,13 @@
 mod broker;
 mod cli;
 mod commands;
+mod dead_letter;
 mod env_vars;
 mod error;
 mod exit;
 mod follow;
 mod limits;
+mod message_file;
 mod narrator;
 mod origin;
 mod printer;
@@ -50,6 +52,8 @@ fn run(cli: Cli) -> Result<Exit, CommandError> {
             Command::Watch(args) => commands::watch(&args).await,
             Command::History(args) => commands::history(&args).await,
             Command::Retry(args) => commands::retry(&args).await,
+            Command::Replay(args) => commands::replay(&args).await,
+            Command::DeadLetters(command) => commands::dead_letters(&command).await,
             Command::Rollback(args) => commands::rollback(&args).await,
             Command::Why(args) => commands::why(&args).await,
             Command::Status(args) => commands::status(&args).await,

@@ -20,6 +20,18 @@ pub(crate) fn data(line: &str) -> Result<(), StdoutClosed> {
         .map_err(StdoutClosed)
 }
 
+/// Writes bytes of data as they are.
+///
+/// # Errors
+/// [`StdoutClosed`], for instance when the reader of a pipe has ended.
+pub(crate) fn bytes(bytes: &[u8]) -> Result<(), StdoutClosed> {
+    let mut stdout = io::stdout().lock();
+    stdout
+        .write_all(bytes)
+        .and_then(|()| stdout.flush())
+        .map_err(StdoutClosed)
+}
+
 /// Writes one line of narration. Where nobody reads it, it is not missed: the exit code still tells.
 pub(crate) fn narrate(line: &str) {
     let _closed = writeln!(io::stderr().lock(), "{line}");

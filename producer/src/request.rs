@@ -8,7 +8,7 @@ use crate::cli::PublishArgs;
 use crate::origin::Order;
 
 /// A request, and the bytes that are sent.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Message {
     /// The request.
     pub(crate) request: ReleaseRequest,
@@ -31,6 +31,31 @@ pub(crate) enum RequestError {
     /// The worker would refuse it for the same reason.
     #[error("the worker would refuse this request")]
     Refused(#[source] Rejection),
+}
+
+/// Why a message that was written before is not sent.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Unfit {
+    /// It is none, or a worker would refuse it.
+    #[error("a worker would refuse it: {0}")]
+    Refused(Rejection),
+    /// Its time has passed.
+    #[error("it has expired: its expires_at is {at}, now it is {now:.0}")]
+    Expired {
+        /// Its end.
+        at: Timestamp,
+        /// When this was looked at.
+        now: Timestamp,
+    },
+}
+
+/// The message in bytes that somebody wrote before, checked as far as this can be done without a worker's files.
+pub(crate) fn read(body: Vec<u8>, now: Timestamp) -> Result<Message, Unfit> {
+    let request = ReleaseRequest::decode(&body).map_err(Unfit::Refused)?;
+    match request.expires_at {
+        Some(at) if at <= now => Err(Unfit::Expired { at, now }),
+        _ => Ok(Message { request, body }),
+    }
 }
 
 /// An id for a release that is asked for now.
@@ -130,6 +155,24 @@ mod tests {
         std::thread::sleep(std::time::Duration::from_millis(2));
         assert_eq!(first.body, made(&["--expires-in", "2h"], id).unwrap().body);
         insta::assert_snapshot!(String::from_utf8(first.body).unwrap());
+    }
+
+    #[test]
+    fn what_was_written_before_is_read_back() {
+        let id: ReleaseId = "01936a5e-7c2e-7d10-8a44-5c1f2e9b0d7c".parse().unwrap();
+        let written = made(&["--expires-in", "2h"], id).unwrap();
+        let shown = serde_json::to_vec_pretty(&written.request).unwrap();
+        let early = written.request.requested_at;
+        let back = read(shown.clone(), early).unwrap();
+        assert_eq!(
+            (back.request, back.body),
+            (written.request.clone(), shown.clone())
+        );
+
+        let late = written.request.expires_at.unwrap();
+        assert!(matches!(read(shown, late), Err(Unfit::Expired { at, .. }) if at == late));
+        let said = read(b"{\"version\": 2}".to_vec(), early).unwrap_err().to_string();
+        assert!(said.contains("wrong_version"), "{said}");
     }
 
     #[test]

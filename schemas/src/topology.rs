@@ -35,6 +35,9 @@ pub const HEADER_WORKER: &str = "x-drawgate-worker";
 pub const HEADER_USER_ID: &str = "x-drawgate-user-id";
 /// Header of a dead letter: when it was refused.
 pub const HEADER_REJECTED_AT: &str = "x-drawgate-rejected-at";
+/// Header of a release message that was a dead letter before: who published it then. It is for people to read and proves nothing;
+/// who publishes it now is the message's `user_id`, which the broker checks.
+pub const HEADER_ORIGINAL_USER_ID: &str = "x-drawgate-original-user-id";
 
 /// One site's queue of release requests.
 pub fn releases_queue(site: &Site) -> String {

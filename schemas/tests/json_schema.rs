@@ -59,6 +59,7 @@ fn asyncapi_speaks_of_every_schema_and_every_name_on_the_broker() {
         topology::HEADER_WORKER,
         topology::HEADER_REJECTED_AT,
         topology::HEADER_USER_ID,
+        topology::HEADER_ORIGINAL_USER_ID,
     ];
     let headers = headers.map(|name| format!("{name}:\n"));
     for wanted in schemas.chain(names).chain(headers) {

@@ -261,3 +261,21 @@ async fn restore_by_hand_without_the_ledger() {
         .assert_runs(&fleet, "search", &scene.pinned("search", &v2));
     scene.end_after_kill(worker).await;
 }
+
+/// Frozen and thawed: what came meanwhile is rolled.
+#[tokio::test]
+async fn freeze() {
+    let scene = Scene::begin().await;
+    scene.serve(&Service::of("search"));
+    let worker = scene.worker().await;
+    let variables = [("ENVIRONMENT", "staging"), ("REASON", "db upgrade")];
+    let printed = follow(&scene, "freeze.md", &variables).await;
+    assert!(
+        printed.contains("staging is frozen until") && printed.contains("bastion-lab at "),
+        "{printed}"
+    );
+    let after = scene.drawgate(&["status"]).await;
+    let after = String::from_utf8_lossy(&after.stdout).into_owned();
+    assert!(!after.contains("frozen"), "{after}");
+    scene.end(worker).await;
+}

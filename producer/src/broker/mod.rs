@@ -10,13 +10,15 @@
 mod address;
 mod ask;
 mod connect;
+mod dead;
 mod publish;
 mod subscribe;
 
 pub(crate) use address::{Address, AddressError};
 pub(crate) use ask::{AskError, Asker, Verdict};
 pub(crate) use connect::{Backoff, ConnectError, Link, connect_patiently};
-pub(crate) use publish::{PublishError, publish};
+pub(crate) use dead::{DeadError, HeldLetters};
+pub(crate) use publish::{PublishError, publish, publish_for};
 pub(crate) use subscribe::{SubscribeError, Target, subscribe};
 
 use lapin::types::ShortString;

@@ -3,6 +3,7 @@
 use drawgate_schemas::{ReleaseRequest, topology};
 use lapin::message::BasicReturnMessage;
 use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
+use lapin::types::{AMQPValue, FieldTable};
 use lapin::{BasicProperties, Confirmation};
 
 use crate::broker::{CallError, Link, Refusal, app_id, call, refusal, user_id};
@@ -66,6 +67,11 @@ pub(crate) enum PublishError {
 }
 
 impl PublishError {
+    /// Whether the broker has said no to this one message: to another one it may say yes.
+    pub(crate) fn is_of_this_message(&self) -> bool {
+        matches!(self, Self::NobodyListens { .. } | Self::Returned { .. })
+    }
+
     /// What to do; `again` is the command that publishes the same request.
     pub(crate) fn hint(&self, again: &str) -> Option<String> {
         match self {
@@ -96,6 +102,17 @@ impl PublishError {
 /// # Errors
 /// Everything else; each says whether that is a no or a don't-know.
 pub(crate) async fn publish(link: &Link, request: &ReleaseRequest, body: &[u8]) -> Result<(), PublishError> {
+    publish_for(link, request, body, None).await
+}
+
+/// The same for a message that `original` has published before. The broker would refuse a foreign `user_id`, so it stands in a
+/// header, and the property is the replayer's own.
+pub(crate) async fn publish_for(
+    link: &Link,
+    request: &ReleaseRequest,
+    body: &[u8],
+    original: Option<&str>,
+) -> Result<(), PublishError> {
     let channel = call(link.connection.create_channel())
         .await
         .map_err(PublishError::Channel)?;
@@ -114,7 +131,7 @@ pub(crate) async fn publish(link: &Link, request: &ReleaseRequest, body: &[u8]) 
                 key.as_str().into(),
                 options,
                 body,
-                properties(link, request),
+                properties(link, request, original),
             )
             .await?
             .await
@@ -126,14 +143,20 @@ pub(crate) async fn publish(link: &Link, request: &ReleaseRequest, body: &[u8]) 
     }
 }
 
-fn properties(link: &Link, request: &ReleaseRequest) -> BasicProperties {
+fn properties(link: &Link, request: &ReleaseRequest, original: Option<&str>) -> BasicProperties {
     let seconds = u64::try_from(request.requested_at.as_second()).unwrap_or(0);
-    let properties = BasicProperties::default()
+    let mut properties = BasicProperties::default()
         .with_content_type(topology::CONTENT_TYPE.into())
         .with_delivery_mode(PERSISTENT)
         .with_message_id(request.id.to_string().into())
         .with_timestamp(seconds)
         .with_app_id(app_id());
+    if let Some(original) = original {
+        let mut headers = FieldTable::default();
+        let name = topology::HEADER_ORIGINAL_USER_ID;
+        headers.insert(name.into(), AMQPValue::LongString(original.into()));
+        properties = properties.with_headers(headers);
+    }
     match user_id(link.address.user_id()) {
         Some(user) => properties.with_user_id(user),
         None => properties,

@@ -1,12 +1,28 @@
 //! Releasing once more what a release before asked for.
 
-use drawgate_schemas::{Digest, ImageReference, ReleaseRequest};
+use drawgate_schemas::{Digest, ImageReference, ReleaseId, ReleaseRequest, ReleaseView};
 
-use super::publish;
-use crate::cli::PublishArgs;
+use super::{first_link, publish, show};
+use crate::broker::{Address, Asker};
+use crate::cli::{BrokerArgs, PublishArgs};
 use crate::error::CommandError;
 use crate::exit::Exit;
 use crate::origin::Order;
+
+/// The release that is to be done once more, as its worker knows it. `verb` names the command to the broker.
+pub(super) async fn before(
+    release: ReleaseId,
+    verb: &str,
+    args: &BrokerArgs,
+) -> Result<ReleaseView, CommandError> {
+    let address = Address::from_args(args)?;
+    let link = first_link(&address, &format!("drawgate {verb} {release}"), args).await?;
+    let asker = Asker::open(&link).await?;
+    let view = show::whole(&asker, release, false).await?;
+    drop(asker);
+    link.close().await;
+    Ok(view)
+}
 
 /// Publishes the same version to the same target, by its digest where that is known: a tag may have moved since. What else is said
 /// stands in `args`.

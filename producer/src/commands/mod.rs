@@ -2,12 +2,14 @@
 
 mod again;
 mod completions;
+mod dead_letters;
 mod freeze;
 mod history;
 mod order;
 mod ping;
 mod promote;
 mod publish;
+mod replay;
 mod retry;
 mod rollback;
 mod show;
@@ -16,12 +18,14 @@ mod watch;
 mod why;
 
 pub(crate) use completions::completions;
+pub(crate) use dead_letters::{DeadLettersError, dead_letters};
 pub(crate) use freeze::{freeze, thaw};
 pub(crate) use history::history;
 pub(crate) use order::{approve, order};
 pub(crate) use ping::ping;
 pub(crate) use promote::promote;
 pub(crate) use publish::publish;
+pub(crate) use replay::replay;
 pub(crate) use retry::retry;
 pub(crate) use rollback::rollback;
 pub(crate) use show::show;

@@ -48,15 +48,24 @@ pub(crate) async fn release(
     if args.dry_run {
         return show_only(&message, sources);
     }
+    sent(args, &|| args.again(order, id), &message).await
+}
+
+/// The same for a message that is made already. `again` gives the command that publishes it once more.
+pub(super) async fn sent(
+    args: &PublishArgs,
+    again: &dyn Fn() -> String,
+    message: &Message,
+) -> Result<Exit, CommandError> {
+    let id = message.request.id;
     let address = Address::from_args(&args.broker)?;
-    let again = || args.again(order, id);
     let stage = Cell::new(Stage::Before);
     let mut narrator = Narrator::new(args.format);
     let work = async {
         if args.wait {
-            publish_and_follow(args, &again, &address, &message, &stage, &mut narrator).await
+            publish_and_follow(args, again, &address, message, &stage, &mut narrator).await
         } else {
-            publish_only(args, &again, &address, &message, &stage).await
+            publish_only(args, again, &address, message, &stage).await
         }
     };
     let ended = tokio::select! {

@@ -2,27 +2,14 @@
 
 use drawgate_schemas::{Outcome, ReleaseState};
 
-use super::again::again;
-use super::show;
-use crate::broker::{Address, Asker};
+use super::again::{again, before};
 use crate::cli::{PublishArgs, RetryArgs};
-use crate::commands::first_link;
 use crate::error::CommandError;
 use crate::exit::Exit;
 
 /// Publishes the very same version again, under a new id.
 pub(crate) async fn retry(args: &RetryArgs) -> Result<Exit, CommandError> {
-    let address = Address::from_args(&args.broker)?;
-    let link = first_link(
-        &address,
-        &format!("drawgate retry {}", args.release),
-        &args.broker,
-    )
-    .await?;
-    let asker = Asker::open(&link).await?;
-    let view = show::whole(&asker, args.release, false).await?;
-    drop(asker);
-    link.close().await;
+    let view = before(args.release, "retry", &args.broker).await?;
     let why_not = match view.state {
         ReleaseState::Ended {
             outcome: Outcome::Succeeded,

@@ -6,6 +6,7 @@
 //! ```
 
 mod bar;
+mod dead_letters;
 mod history;
 mod layout;
 mod lines;
@@ -18,6 +19,7 @@ mod why;
 mod words;
 
 pub(crate) use bar::bar;
+pub(crate) use dead_letters::{dead_letter, dead_letters};
 pub(crate) use history::history;
 pub(crate) use layout::{Layout, Line, Mark, clean};
 pub(crate) use lines::{Detail, final_line, header, lines, rejection_hint};

@@ -43,11 +43,14 @@ pub(super) fn properties(
 
 fn headers(message: &Delivered, rejection: &Rejection, worker: &str, at: Timestamp) -> FieldTable {
     let original = message.properties.headers().clone().unwrap_or_default();
-    let mut headers = if size(&original) <= limits::DEAD_HEADER_BYTES {
-        original
-    } else {
-        FieldTable::default()
-    };
+    let mut headers = FieldTable::default();
+    if size(&original) <= limits::DEAD_HEADER_BYTES {
+        // Who published it, the broker vouches for: a sender's own header of that name does not.
+        let of_sender = original.inner().iter();
+        for (name, value) in of_sender.filter(|(name, _)| name.as_str() != HEADER_USER_ID) {
+            headers.insert(name.clone(), value.clone());
+        }
+    }
     let mut set = |name: &str, value: &str| {
         headers.insert(name.into(), AMQPValue::LongString(value.into()));
     };
@@ -141,6 +144,22 @@ mod tests {
         ] {
             assert_eq!(text(&headers, name).as_deref(), Some(value), "{name}");
         }
+    }
+
+    #[test]
+    fn nobody_is_named_as_the_publisher_by_a_header_of_the_senders_own() {
+        let mut headers = FieldTable::default();
+        headers.insert(HEADER_USER_ID.into(), AMQPValue::LongString("anna".into()));
+        let unsigned = dead(&BasicProperties::default().with_headers(headers.clone()));
+        assert_eq!(
+            text(&unsigned.headers().clone().unwrap_or_default(), HEADER_USER_ID),
+            None
+        );
+        let signed = BasicProperties::default()
+            .with_headers(headers)
+            .with_user_id("ci".into());
+        let signed = dead(&signed).headers().clone().unwrap_or_default();
+        assert_eq!(text(&signed, HEADER_USER_ID).as_deref(), Some("ci"));
     }
 
     #[test]

@@ -1,0 +1,501 @@
+//! `drawgate dead-letters`: what was refused for good, looked at, replayed, dropped.
+
+use drawgate_schemas::ReleaseId;
+use drawgate_schemas::topology::DEAD_QUEUE;
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::Value;
+
+use super::{first_link, is_meant};
+use crate::broker::{Address, DeadError, HeldLetters, Link, PublishError, publish_for};
+use crate::cli::{
+    BrokerArgs, ChosenArgs, DeadLetterCommand, DropArgs, Format, ListArgs, ReplayLettersArgs, ShowLetterArgs,
+};
+use crate::dead_letter::{DeadLetter, LetterId};
+use crate::error::CommandError;
+use crate::exit::Exit;
+use crate::request::{self, Message, Unfit};
+use crate::view::{self, Layout};
+use crate::{message_file, printer};
+
+/// Why not all was done that was asked for.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum DeadLettersError {
+    /// The queue.
+    #[error(transparent)]
+    Queue(#[from] DeadError),
+    /// No such letters.
+    #[error("no dead letter {}; nothing was changed", listed(ids))]
+    Unknown {
+        /// Which.
+        ids: Vec<LetterId>,
+        /// So many lie behind those that were looked at.
+        more: u32,
+    },
+    /// It would be refused again.
+    #[error("{id} cannot be replayed as it is; nothing was sent: {unfit}")]
+    Unfit {
+        /// Which.
+        id: LetterId,
+        /// Why.
+        unfit: Unfit,
+    },
+    /// One message cannot take the place of several.
+    #[error("--with goes with exactly one ID, and here are {0}; nothing was sent")]
+    OneRepaired(usize),
+    /// It was not sent, or it is unknown whether it was.
+    #[error("{id} stays where it is: {source}")]
+    NotSent {
+        /// Which.
+        id: LetterId,
+        /// Why. Its own causes follow; the text stands above.
+        source: Box<PublishError>,
+        /// The command that tries it again.
+        again: String,
+    },
+    /// Nobody said that it is meant.
+    #[error("nothing was dropped")]
+    NotMeant,
+}
+
+impl DeadLettersError {
+    /// How the process ends.
+    pub(crate) fn exit(&self) -> Exit {
+        match self {
+            Self::Unknown { .. } | Self::Unfit { .. } | Self::OneRepaired(_) | Self::NotMeant => Exit::Usage,
+            Self::Queue(_) | Self::NotSent { .. } => Exit::Broker,
+        }
+    }
+
+    /// What to do.
+    pub(crate) fn hint(&self) -> Option<String> {
+        match self {
+            Self::Queue(error) => error.hint(),
+            Self::Unknown { more: 0, .. } => Some(
+                "drawgate dead-letters list shows what is there; while another one looks at the queue, a part of it \
+                 is not to be seen"
+                    .to_owned(),
+            ),
+            Self::Unknown { more, .. } => Some(format!(
+                "{more} more lie behind those that are looked at: they come to the front as these are replayed or dropped"
+            )),
+            Self::Unfit { id, .. } => Some(repair(id)),
+            Self::NotSent { id, source, .. } if source.is_of_this_message() => Some(repair(id)),
+            Self::NotSent { source, again, .. } => source.hint(again),
+            Self::OneRepaired(_) => Some("replay one after the other, each with its own message".to_owned()),
+            Self::NotMeant => Some("drawgate dead-letters drop … --yes".to_owned()),
+        }
+    }
+}
+
+fn listed(ids: &[LetterId]) -> String {
+    let ids: Vec<String> = ids.iter().map(LetterId::to_string).collect();
+    ids.join(", ")
+}
+
+/// How a message with a mistake is sent all the same.
+fn repair(id: &LetterId) -> String {
+    format!(
+        "repair it:\n  drawgate dead-letters show {id} --body > message.json\n  (edit message.json)\n  \
+         drawgate dead-letters replay {id} --with message.json"
+    )
+}
+
+/// Does what is said.
+pub(crate) async fn dead_letters(command: &DeadLetterCommand) -> Result<Exit, CommandError> {
+    match command {
+        DeadLetterCommand::List(args) => list(args).await,
+        DeadLetterCommand::Show(args) => show(args).await,
+        DeadLetterCommand::Replay(args) => replay(args).await,
+        DeadLetterCommand::Drop(args) => drop_letters(args).await,
+    }
+}
+
+async fn open(verb: &str, broker: &BrokerArgs) -> Result<Link, CommandError> {
+    let address = Address::from_args(broker)?;
+    Ok(first_link(&address, &format!("drawgate dead-letters {verb}"), broker).await?)
+}
+
+/// What lies there, and how many more; all of it is given back.
+async fn look(verb: &str, broker: &BrokerArgs) -> Result<(Vec<DeadLetter>, u32), CommandError> {
+    let link = open(verb, broker).await?;
+    let looked = async {
+        let held = HeldLetters::take(&link).await?;
+        let more = held.more;
+        Ok::<_, DeadLettersError>((held.give_back().await?, more))
+    };
+    let looked = looked.await;
+    link.close().await;
+    Ok(looked?)
+}
+
+async fn list(args: &ListArgs) -> Result<Exit, CommandError> {
+    let (letters, more) = look("list", &args.broker).await?;
+    let now = Timestamp::now();
+    match args.format {
+        Format::Json => {
+            for letter in &letters {
+                data(&Shown::of(letter, now))?;
+            }
+        }
+        Format::Text if letters.is_empty() => {}
+        Format::Text => {
+            for row in view::dead_letters(&letters, now) {
+                printer::data(&row)?;
+            }
+        }
+    }
+    if letters.is_empty() {
+        say_empty();
+    }
+    if more > 0 {
+        printer::narrate(&format!("{more} more lie behind these"));
+    }
+    Ok(Exit::Succeeded)
+}
+
+fn say_empty() {
+    printer::narrate(&format!("no dead letters: {DEAD_QUEUE} is empty"));
+}
+
+async fn show(args: &ShowLetterArgs) -> Result<Exit, CommandError> {
+    let (letters, more) = look("show", &args.broker).await?;
+    let Some(letter) = letters.iter().find(|letter| letter.id == args.letter) else {
+        let ids = vec![args.letter.clone()];
+        return Err(DeadLettersError::Unknown { ids, more }.into());
+    };
+    let now = Timestamp::now();
+    if args.body {
+        printer::bytes(&letter.body)?;
+        return Ok(Exit::Succeeded);
+    }
+    match args.format {
+        Format::Json => data(&Shown {
+            message: serde_json::from_slice(&letter.body).ok(),
+            ..Shown::of(letter, now)
+        })?,
+        Format::Text => {
+            let layout = Layout {
+                width: printer::stdout_columns(),
+                times: false,
+                colour: false,
+            };
+            for row in view::dead_letter(letter, now, &layout) {
+                printer::data(&row)?;
+            }
+        }
+    }
+    Ok(Exit::Succeeded)
+}
+
+/// Publishes them, and only then takes them off the queue: a crash in between repeats, and an id is accepted once.
+async fn replay(args: &ReplayLettersArgs) -> Result<Exit, CommandError> {
+    let repaired = match &args.with {
+        Some(_) if args.chosen.letters.len() != 1 => {
+            return Err(DeadLettersError::OneRepaired(args.chosen.letters.len()).into());
+        }
+        Some(file) => Some(message_file::read(file, Timestamp::now())?),
+        None => None,
+    };
+    let link = open("replay", &args.broker).await?;
+    let ended = replay_over(&link, args, repaired).await;
+    link.close().await;
+    ended
+}
+
+async fn replay_over(
+    link: &Link,
+    args: &ReplayLettersArgs,
+    repaired: Option<Message>,
+) -> Result<Exit, CommandError> {
+    let all = args.chosen.all;
+    let held = HeldLetters::take(link).await.map_err(DeadLettersError::from)?;
+    let places = chosen(&ids(&held), &args.chosen, held.more)?;
+    let now = Timestamp::now();
+    let mut messages = Vec::new();
+    for held_letter in places.iter().filter_map(|place| held.letters.get(*place)) {
+        let letter = &held_letter.letter;
+        let message = match &repaired {
+            Some(repaired) => Ok(repaired.clone()),
+            None => request::read(letter.body.clone(), now),
+        };
+        match message {
+            Err(unfit) if !all => {
+                let id = letter.id.clone();
+                return Err(DeadLettersError::Unfit { id, unfit }.into());
+            }
+            message => messages.push((held_letter, message)),
+        }
+    }
+    if messages.is_empty() {
+        say_empty();
+    }
+    let mut exit = Exit::Succeeded;
+    for (held_letter, message) in messages {
+        let letter = &held_letter.letter;
+        let became = match message {
+            Ok(message) => sent(link, letter, &message, all)
+                .await
+                .map_err(|source| not_sent(letter, source, args))?,
+            Err(unfit) => Became::Stays(unfit.to_string()),
+        };
+        match became {
+            Became::Stays(_) => exit = Exit::Rejected,
+            _ => held.put_away(held_letter).await.map_err(DeadLettersError::from)?,
+        }
+        tell(&letter.id, &became, args.format)?;
+    }
+    let more = held.more;
+    held.give_back().await.map_err(DeadLettersError::from)?;
+    if all && more > 0 {
+        printer::narrate(&format!("{more} more lay behind these: say it again"));
+    }
+    Ok(exit)
+}
+
+/// Sends one. What the broker refuses of this one only, does not hold up the others where `all` are meant.
+async fn sent(
+    link: &Link,
+    letter: &DeadLetter,
+    message: &Message,
+    all: bool,
+) -> Result<Became, PublishError> {
+    let original = letter.published_by.as_deref();
+    match publish_for(link, &message.request, &message.body, original).await {
+        Ok(()) => Ok(Became::Replayed(message.request.id)),
+        Err(error) if all && error.is_of_this_message() => Ok(Became::Stays(error.to_string())),
+        Err(error) => Err(error),
+    }
+}
+
+fn not_sent(letter: &DeadLetter, source: PublishError, args: &ReplayLettersArgs) -> DeadLettersError {
+    let with = args.with.as_ref().map_or_else(String::new, |file| {
+        format!(" --with {}", crate::cli::quoted(&file.to_string_lossy()))
+    });
+    let id = letter.id.clone();
+    let again = format!("drawgate dead-letters replay {id}{with}");
+    DeadLettersError::NotSent {
+        id,
+        source: Box::new(source),
+        again,
+    }
+}
+
+/// Takes them off the queue for good, once it is said to be meant.
+async fn drop_letters(args: &DropArgs) -> Result<Exit, CommandError> {
+    let link = open("drop", &args.broker).await?;
+    let ended = drop_over(&link, args).await;
+    link.close().await;
+    ended
+}
+
+async fn drop_over(link: &Link, args: &DropArgs) -> Result<Exit, CommandError> {
+    let mut held = HeldLetters::take(link).await.map_err(DeadLettersError::from)?;
+    let mut places = chosen(&ids(&held), &args.chosen, held.more)?;
+    if places.is_empty() {
+        say_empty();
+        return Ok(Exit::Succeeded);
+    }
+    if !args.yes {
+        // Nothing is held while a person thinks; and only what was seen is dropped, whatever has come meanwhile.
+        let letters = held.give_back().await.map_err(DeadLettersError::from)?;
+        let seen: Vec<DeadLetter> = places
+            .iter()
+            .filter_map(|place| letters.get(*place).cloned())
+            .collect();
+        sure(&seen)?;
+        let letters = seen.into_iter().map(|letter| letter.id).collect();
+        held = HeldLetters::take(link).await.map_err(DeadLettersError::from)?;
+        places = chosen(&ids(&held), &ChosenArgs { letters, all: false }, held.more)?;
+    }
+    for held_letter in places.iter().filter_map(|place| held.letters.get(*place)) {
+        held.put_away(held_letter).await.map_err(DeadLettersError::from)?;
+        tell(&held_letter.letter.id, &Became::Dropped, args.format)?;
+    }
+    held.give_back().await.map_err(DeadLettersError::from)?;
+    Ok(Exit::Succeeded)
+}
+
+/// It has to be meant.
+fn sure(letters: &[DeadLetter]) -> Result<(), CommandError> {
+    for row in view::dead_letters(letters, Timestamp::now()) {
+        printer::narrate(&row);
+    }
+    let what = if letters.len() == 1 { "it" } else { "them" };
+    if is_meant(&format!("drop {what} for good?"), false)? {
+        return Ok(());
+    }
+    Err(DeadLettersError::NotMeant.into())
+}
+
+fn ids(held: &HeldLetters) -> Vec<LetterId> {
+    held.letters.iter().map(|held| held.letter.id.clone()).collect()
+}
+
+/// The places of those that are meant, in the order of the queue. Where one is not there, none is meant.
+fn chosen(there: &[LetterId], args: &ChosenArgs, more: u32) -> Result<Vec<usize>, DeadLettersError> {
+    let unknown = args.letters.iter().filter(|id| !there.contains(id)).cloned();
+    let ids: Vec<LetterId> = unknown.collect();
+    if !ids.is_empty() {
+        return Err(DeadLettersError::Unknown { ids, more });
+    }
+    let meant = |id: &LetterId| args.all || args.letters.contains(id);
+    let places = there.iter().enumerate().filter(|(_, id)| meant(id));
+    Ok(places.map(|(place, _)| place).collect())
+}
+
+/// What became of one.
+#[derive(Debug)]
+enum Became {
+    /// Published, as this release.
+    Replayed(ReleaseId),
+    /// Deleted.
+    Dropped,
+    /// Where it was, for this reason.
+    Stays(String),
+}
+
+/// What is written for programs about what became of one.
+#[derive(Serialize)]
+struct Told<'a> {
+    id: String,
+    became: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    release: Option<ReleaseId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<&'a str>,
+}
+
+/// stdout has the release's id, as after `publish`; or an object for programs.
+fn tell(id: &LetterId, became: &Became, format: Format) -> Result<(), CommandError> {
+    let (word, release, detail) = match became {
+        Became::Replayed(release) => ("replayed", Some(*release), None),
+        Became::Dropped => ("dropped", None, None),
+        Became::Stays(why) => ("stays", None, Some(why.as_str())),
+    };
+    match (format, release, detail) {
+        (Format::Json, ..) => {
+            let id = id.to_string();
+            return data(&Told {
+                id,
+                became: word,
+                release,
+                detail,
+            });
+        }
+        (Format::Text, Some(release), _) => {
+            printer::narrate(&format!("{id}  replayed; drawgate watch {release} follows it"));
+            printer::data(&release.to_string())?;
+        }
+        (Format::Text, None, Some(why)) => printer::narrate(&view::clean(&format!("{id}  stays: {why}"))),
+        (Format::Text, None, None) => printer::narrate(&format!("{id}  {word}")),
+    }
+    Ok(())
+}
+
+fn data(value: &impl Serialize) -> Result<(), CommandError> {
+    let line = serde_json::to_string(value).map_err(std::io::Error::from)?;
+    Ok(printer::data(&line)?)
+}
+
+/// A dead letter as programs read it.
+#[derive(Serialize)]
+struct Shown<'a> {
+    id: String,
+    rejected_at: Option<Timestamp>,
+    age_s: Option<i64>,
+    reason: &'a str,
+    detail: &'a str,
+    environment: &'a str,
+    service: &'a str,
+    version: Option<&'a str>,
+    release: Option<&'a str>,
+    routing_key: &'a str,
+    published_by: Option<&'a str>,
+    /// None where the broker itself gave up on it.
+    worker: Option<&'a str>,
+    bytes: usize,
+    /// Where it is JSON, and one is shown.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message: Option<Value>,
+}
+
+impl<'a> Shown<'a> {
+    fn of(letter: &'a DeadLetter, now: Timestamp) -> Self {
+        Self {
+            id: letter.id.to_string(),
+            rejected_at: letter.rejected_at,
+            age_s: letter
+                .rejected_at
+                .map(|at| now.duration_since(at).as_secs().max(0)),
+            reason: &letter.reason,
+            detail: &letter.detail,
+            environment: letter.environment(),
+            service: letter.service(),
+            version: letter.said.version.as_deref(),
+            release: letter.said.release.as_deref(),
+            routing_key: &letter.routing_key,
+            published_by: letter.published_by.as_deref(),
+            worker: letter.worker.as_deref(),
+            bytes: letter.body.len(),
+            message: None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id(n: u8) -> LetterId {
+        format!("{n:012x}").parse().unwrap()
+    }
+
+    fn args(letters: &[u8], all: bool) -> ChosenArgs {
+        let letters = letters.iter().map(|n| id(*n)).collect();
+        ChosenArgs { letters, all }
+    }
+
+    #[test]
+    fn all_that_are_named_or_none() {
+        let there = [id(1), id(2), id(3), id(2)];
+        assert_eq!(chosen(&there, &args(&[], true), 0).unwrap(), [0, 1, 2, 3]);
+        assert_eq!(
+            chosen(&there, &args(&[3, 1], false), 0).unwrap(),
+            [0, 2],
+            "in the queue's order"
+        );
+        assert_eq!(
+            chosen(&there, &args(&[2], false), 0).unwrap(),
+            [1, 3],
+            "the same message twice"
+        );
+        let error = chosen(&there, &args(&[1, 9, 8], false), 0).unwrap_err();
+        assert_eq!(error.exit(), Exit::Usage);
+        let said = error.to_string();
+        assert!(
+            said.contains("000000000009, 000000000008; nothing was changed"),
+            "{said}"
+        );
+        assert!(chosen(&[], &args(&[], true), 0).unwrap().is_empty());
+    }
+
+    #[test]
+    fn what_is_refused_is_told_how_to_be_repaired() {
+        let unfit = request::read(b"{".to_vec(), Timestamp::UNIX_EPOCH).unwrap_err();
+        let error = DeadLettersError::Unfit { id: id(7), unfit };
+        let hint = error.hint().unwrap_or_default();
+        for part in [
+            "show 000000000007 --body > message.json",
+            "replay 000000000007 --with message.json",
+        ] {
+            assert!(hint.contains(part), "{hint}");
+        }
+        assert!(
+            error
+                .to_string()
+                .contains("nothing was sent: a worker would refuse it: not_json"),
+            "{error}"
+        );
+    }
+}

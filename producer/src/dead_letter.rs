@@ -1,0 +1,374 @@
+//! A dead letter, read from the message that the broker holds: whose it is, and why it was refused. Pure.
+
+use std::fmt;
+use std::str::FromStr;
+
+use drawgate_schemas::limits::MESSAGE_BYTES;
+use drawgate_schemas::{Rejection, ReleaseRequest, topology};
+use jiff::Timestamp;
+use lapin::BasicProperties;
+use lapin::types::{AMQPValue, FieldTable};
+use serde_json::Value;
+
+/// What a person types to name a dead letter.
+///
+/// It is made of what the letter is, and not of its place: others come and go between `list` and `drop`. A message id
+/// is chosen by its sender, may be missing, and is the same where a message was refused twice; so the moment of the
+/// refusal is part of it. Twelve digits (48 bits) tell a thousand letters apart. Where two have one id all the same, they
+/// are one and the same message, refused at the same moment, and what is done to one is done to both.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct LetterId(String);
+
+/// Hexadecimal digits of an id.
+const ID_DIGITS: usize = 12;
+
+impl LetterId {
+    fn of(body: &[u8], routing_key: &str, rejected_at: &str) -> Self {
+        // A length before each part that is not the last: no two letters make the same bytes.
+        let start = format!(
+            "{} {routing_key}{} {rejected_at}",
+            routing_key.len(),
+            rejected_at.len()
+        );
+        let hash = Rejection::body_sha256(&[start.as_bytes(), body].concat());
+        Self(hash.chars().take(ID_DIGITS).collect())
+    }
+}
+
+impl fmt::Display for LetterId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl FromStr for LetterId {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let hex = |c: char| c.is_ascii_hexdigit();
+        if text.len() != ID_DIGITS || !text.chars().all(hex) {
+            return Err(
+                "must be the 12 hexadecimal digits that `drawgate dead-letters list` shows".to_owned(),
+            );
+        }
+        Ok(Self(text.to_ascii_lowercase()))
+    }
+}
+
+/// A message that was refused for good.
+#[derive(Debug, Clone)]
+pub(crate) struct DeadLetter {
+    /// Its name.
+    pub(crate) id: LetterId,
+    /// When it was refused, where that is known.
+    pub(crate) rejected_at: Option<Timestamp>,
+    /// The kind of mistake: a worker's code, or the broker's own.
+    pub(crate) reason: String,
+    /// What is wrong, and what would be right.
+    pub(crate) detail: String,
+    /// The routing key it came with.
+    pub(crate) routing_key: String,
+    /// Who published it, as the broker has checked it.
+    pub(crate) published_by: Option<String>,
+    /// The worker that refused it; none where the broker itself gave up on it.
+    pub(crate) worker: Option<String>,
+    /// The bytes that were sent.
+    pub(crate) body: Vec<u8>,
+    /// As much of them as can be read.
+    pub(crate) said: Said,
+}
+
+/// As much of a message as can be read. It was refused: any of it may be missing, or wrong.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Said {
+    /// The release's id.
+    pub(crate) release: Option<String>,
+    /// Where to.
+    pub(crate) environment: Option<String>,
+    /// What.
+    pub(crate) service: Option<String>,
+    /// Which version, as people call it.
+    pub(crate) version: Option<String>,
+}
+
+impl Said {
+    fn of(body: &[u8]) -> Self {
+        if let Ok(request) = ReleaseRequest::decode(body) {
+            return Self {
+                release: Some(request.id.to_string()),
+                environment: Some(request.environment.to_string()),
+                service: Some(request.service.to_string()),
+                version: Some(request.version_name()),
+            };
+        }
+        // Longer ones are looked at by nobody, and not here either.
+        if body.len() > MESSAGE_BYTES {
+            return Self::default();
+        }
+        let value: Value = serde_json::from_slice(body).unwrap_or_default();
+        let text = |key: &str| value.get(key).and_then(Value::as_str).map(str::to_owned);
+        Self {
+            release: text("id"),
+            environment: text("environment"),
+            service: text("service"),
+            version: text("revision").or_else(|| text("image")),
+        }
+    }
+}
+
+/// What the broker writes into a message on which it gives up.
+#[derive(Debug, PartialEq, Eq)]
+struct Death {
+    reason: String,
+    queue: String,
+    routing_key: Option<String>,
+    at: Option<Timestamp>,
+}
+
+impl DeadLetter {
+    /// From what the broker holds; `delivered_key` is the key under which it came into the queue of dead letters.
+    pub(crate) fn read(properties: &BasicProperties, delivered_key: &str, body: Vec<u8>) -> Self {
+        let headers = properties.headers().clone().unwrap_or_default();
+        match text(&headers, topology::HEADER_REASON) {
+            Some(reason) => Self::of_worker(&headers, reason, delivered_key, body),
+            None => Self::of_broker(properties, &headers, delivered_key, body),
+        }
+    }
+
+    /// A worker wrote why into the headers.
+    fn of_worker(headers: &FieldTable, reason: String, delivered_key: &str, body: Vec<u8>) -> Self {
+        let header = |name: &str| text(headers, name);
+        let routing_key = header(topology::HEADER_ROUTING_KEY).unwrap_or_else(|| delivered_key.to_owned());
+        let rejected_at = header(topology::HEADER_REJECTED_AT).unwrap_or_default();
+        Self {
+            id: LetterId::of(&body, &routing_key, &rejected_at),
+            rejected_at: rejected_at.parse().ok(),
+            reason,
+            detail: header(topology::HEADER_DETAIL).unwrap_or_default(),
+            routing_key,
+            published_by: header(topology::HEADER_USER_ID),
+            worker: header(topology::HEADER_WORKER),
+            said: Said::of(&body),
+            body,
+        }
+    }
+
+    /// The broker gave up on it: its user id is still the one that the broker has checked.
+    fn of_broker(
+        properties: &BasicProperties,
+        headers: &FieldTable,
+        delivered_key: &str,
+        body: Vec<u8>,
+    ) -> Self {
+        let death = death(headers);
+        let (reason, detail) = match &death {
+            Some(death) => (
+                death.reason.clone(),
+                format!(
+                    "the broker gave up on it in {}; no worker has judged it",
+                    death.queue
+                ),
+            ),
+            None => ("unknown".to_owned(), "nothing in its headers says why".to_owned()),
+        };
+        let at = death.as_ref().and_then(|death| death.at);
+        let routing_key = death.and_then(|death| death.routing_key);
+        let routing_key = routing_key.unwrap_or_else(|| delivered_key.to_owned());
+        let when = at.map_or_else(String::new, |at| at.to_string());
+        Self {
+            id: LetterId::of(&body, &routing_key, &when),
+            rejected_at: at,
+            reason,
+            detail,
+            routing_key,
+            published_by: properties.user_id().as_ref().map(|user| user.as_str().to_owned()),
+            worker: None,
+            said: Said::of(&body),
+            body,
+        }
+    }
+
+    /// Where to: as the message says it, else as its routing key does.
+    pub(crate) fn environment(&self) -> &str {
+        let of_key = self.routing_key.split('.').next().unwrap_or_default();
+        self.said.environment.as_deref().unwrap_or(of_key)
+    }
+
+    /// What, in the same way.
+    pub(crate) fn service(&self) -> &str {
+        let of_key = self
+            .routing_key
+            .split_once('.')
+            .map_or("-", |(_, service)| service);
+        self.said.service.as_deref().unwrap_or(of_key)
+    }
+
+    /// `<environment>/<service>`.
+    pub(crate) fn target(&self) -> String {
+        format!("{}/{}", self.environment(), self.service())
+    }
+}
+
+/// The latest entry of `x-death` ("Dead Letter Exchanges" in the RabbitMQ guides): the broker puts it first.
+fn death(headers: &FieldTable) -> Option<Death> {
+    let Some(AMQPValue::FieldArray(deaths)) = headers.inner().get("x-death") else {
+        return None;
+    };
+    let Some(AMQPValue::FieldTable(latest)) = deaths.as_slice().first() else {
+        return None;
+    };
+    let keys = match latest.inner().get("routing-keys") {
+        Some(AMQPValue::FieldArray(keys)) => keys.as_slice(),
+        _ => &[],
+    };
+    let at = match latest.inner().get("time") {
+        Some(AMQPValue::Timestamp(seconds)) => i64::try_from(*seconds).ok(),
+        _ => None,
+    };
+    Some(Death {
+        reason: text(latest, "reason").unwrap_or_else(|| "unknown".to_owned()),
+        queue: text(latest, "queue").unwrap_or_else(|| "a queue".to_owned()),
+        routing_key: keys.first().and_then(as_text),
+        at: at.and_then(|seconds| Timestamp::from_second(seconds).ok()),
+    })
+}
+
+fn text(table: &FieldTable, name: &str) -> Option<String> {
+    table.inner().get(name).and_then(as_text)
+}
+
+fn as_text(value: &AMQPValue) -> Option<String> {
+    match value {
+        AMQPValue::LongString(text) => Some(String::from_utf8_lossy(text.as_bytes()).into_owned()),
+        AMQPValue::ShortString(text) => Some(text.as_str().to_owned()),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use lapin::types::FieldArray;
+
+    use super::*;
+
+    fn long(text: &str) -> AMQPValue {
+        AMQPValue::LongString(text.into())
+    }
+
+    fn table(entries: &[(&str, AMQPValue)]) -> FieldTable {
+        let mut table = FieldTable::default();
+        for (name, value) in entries {
+            table.insert((*name).into(), value.clone());
+        }
+        table
+    }
+
+    fn read(headers: &[(&str, AMQPValue)], body: &[u8]) -> DeadLetter {
+        let properties = BasicProperties::default()
+            .with_user_id("ci".into())
+            .with_headers(table(headers));
+        DeadLetter::read(&properties, "staging.search", body.to_vec())
+    }
+
+    /// As a worker writes it.
+    pub(crate) fn refused(reason: &str, at: &str, body: &str) -> DeadLetter {
+        let headers = [
+            (topology::HEADER_REASON, long(reason)),
+            (topology::HEADER_DETAIL, long("unknown field `max_unavailble`")),
+            (topology::HEADER_ROUTING_KEY, long("staging.search-api")),
+            (topology::HEADER_WORKER, long("bastion-a")),
+            (topology::HEADER_REJECTED_AT, long(at)),
+            (topology::HEADER_USER_ID, long("teamcity")),
+        ];
+        read(&headers, body.as_bytes())
+    }
+
+    /// As the broker writes it.
+    pub(crate) fn given_up(body: &str) -> DeadLetter {
+        let mut keys = FieldArray::default();
+        keys.push(long("production.search-api"));
+        let latest = table(&[
+            ("count", AMQPValue::LongLongInt(1)),
+            ("reason", long("delivery_limit")),
+            ("queue", long("drawgate.releases.lab")),
+            ("time", AMQPValue::Timestamp(1_741_100_000)),
+            ("exchange", long("drawgate.releases")),
+            ("routing-keys", AMQPValue::FieldArray(keys)),
+        ]);
+        let earlier = table(&[("reason", long("maxlen"))]);
+        let mut deaths = FieldArray::default();
+        for death in [latest, earlier] {
+            deaths.push(AMQPValue::FieldTable(death));
+        }
+        read(&[("x-death", AMQPValue::FieldArray(deaths))], body.as_bytes())
+    }
+
+    #[test]
+    fn the_id_is_of_body_key_and_moment() {
+        let id = |reason, at, body| refused(reason, at, body).id;
+        let first = id("invalid", "2025-03-04T15:15:00Z", "{}");
+        assert_eq!(first, id("expired", "2025-03-04T15:15:00Z", "{}"));
+        assert_ne!(first, id("invalid", "2025-03-04T15:15:01Z", "{}"));
+        assert_ne!(first, id("invalid", "2025-03-04T15:15:00Z", "{} "));
+        assert_ne!(LetterId::of(b"", "ab", "c"), LetterId::of(b"", "a", "bc"));
+        assert_ne!(LetterId::of(b"c", "a", "b"), LetterId::of(b"", "a", "bc"));
+        assert_eq!(first.to_string().parse(), Ok(first.clone()));
+        assert_eq!(first.to_string().to_uppercase().parse(), Ok(first));
+    }
+
+    #[test]
+    fn what_is_no_id_is_refused() {
+        for wrong in ["", "12", "0123456789ag", "0123456789abc", "ааааааaaaaaa"] {
+            assert!(wrong.parse::<LetterId>().is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_workers_letter_is_told_by_its_headers() {
+        let letter = refused(
+            "invalid",
+            "2025-03-04T15:15:00Z",
+            r#"{"environment": "staging", "image": "r/api:1"}"#,
+        );
+        assert_eq!(letter.reason, "invalid");
+        assert_eq!(letter.published_by.as_deref(), Some("teamcity"));
+        assert_eq!(letter.worker.as_deref(), Some("bastion-a"));
+        assert_eq!(letter.target(), "staging/search-api", "the service is the key's");
+        assert_eq!(letter.said.version.as_deref(), Some("r/api:1"));
+    }
+
+    #[test]
+    fn a_brokers_letter_is_told_by_its_latest_death() {
+        let letter = given_up("no JSON");
+        assert_eq!((letter.reason.as_str(), letter.worker), ("delivery_limit", None));
+        assert_eq!(letter.routing_key, "production.search-api");
+        assert_eq!(
+            letter.published_by.as_deref(),
+            Some("ci"),
+            "the property, which the broker checks"
+        );
+        assert_eq!(letter.rejected_at.map(Timestamp::as_second), Some(1_741_100_000));
+        assert!(
+            letter.detail.contains("drawgate.releases.lab"),
+            "{}",
+            letter.detail
+        );
+    }
+
+    #[test]
+    fn headers_that_are_not_what_they_should_be_stop_nothing() {
+        for odd in [
+            AMQPValue::Void,
+            AMQPValue::FieldArray(FieldArray::default()),
+            long("x"),
+        ] {
+            let letter = read(&[("x-death", odd)], b"\xff");
+            assert_eq!(
+                (letter.reason.as_str(), letter.routing_key.as_str()),
+                ("unknown", "staging.search")
+            );
+        }
+        let letter = read(&[(topology::HEADER_REASON, long("invalid"))], b"[1]");
+        assert_eq!((letter.rejected_at, letter.said), (None, Said::default()));
+    }
+}
