@@ -1,6 +1,6 @@
 //! `drawgate status`, for people: a row for each lane, at 80 columns.
 
-use drawgate_schemas::{EndedView, Freeze, Hold, LaneView, Outcome, RunningView, limits};
+use drawgate_schemas::{EndedView, Freeze, LaneView, Outcome, RunningView, limits};
 use jiff::Timestamp;
 
 use super::words::{ago, count};
@@ -65,10 +65,8 @@ fn waiting(lane: &LaneView) -> String {
         return "-".to_owned();
     };
     let version = limits::cut(&first.version, VERSION);
-    let frozen = |hold: &Hold| matches!(hold, Hold::Frozen(_));
     match (&first.approval, lane.waiting_count) {
-        (None, 1) if first.holds.iter().any(frozen) => format!("{version} frozen"),
-        (None, 1) if !first.holds.is_empty() => format!("{version} shut"),
+        (None, 1) if !first.holds.is_empty() => format!("{version} held"),
         (Some(approval), 1) => format!("{version} needs {}", approval.from.join(", ")),
         (None, 1) => version,
         (_, n) => count(n as usize, "release", "releases"),
@@ -91,7 +89,7 @@ fn ended(ended: &EndedView, now: Timestamp) -> String {
 
 #[cfg(test)]
 mod tests {
-    use drawgate_schemas::{AwaitedApproval, WaitingView};
+    use drawgate_schemas::{AwaitedApproval, Hold, WaitingView};
     use jiff::SignedDuration;
 
     use super::*;
