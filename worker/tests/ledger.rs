@@ -8,6 +8,8 @@
     clippy::print_stdout
 )]
 
+#[path = "ledger/gates.rs"]
+mod gates;
 #[path = "ledger/locks.rs"]
 mod locks;
 

@@ -12,6 +12,7 @@ mod commands;
 mod crash;
 mod faults;
 mod fleet;
+mod gates;
 mod hooks;
 mod journal;
 mod lease;

@@ -1,0 +1,100 @@
+//! Freezes, and what has succeeded where.
+
+use drawgate_rollout::{Evidence, Record, Step, StepOutcome};
+use drawgate_schemas::{Digest, Environment, Freeze, Outcome};
+use jiff::{SignedDuration, Timestamp};
+
+use super::{accept, entry, lease_of, open, place, request_of};
+
+fn freeze(environment: Option<&str>, until: Timestamp, reason: &str) -> Freeze {
+    Freeze {
+        environment: environment.map(|name| name.parse().unwrap()),
+        until,
+        reason: reason.parse().unwrap(),
+        by: "anna".to_owned(),
+        since: Timestamp::now(),
+    }
+}
+
+#[tokio::test]
+async fn a_freeze_is_kept_until_its_end_and_one_for_each_environment() {
+    let place = place();
+    let ledger = open(&place.path).await;
+    let now = Timestamp::now();
+    let hour = SignedDuration::from_hours(1);
+    let staging: Environment = "staging".parse().unwrap();
+    for freeze in [
+        freeze(Some("staging"), now + hour, "first"),
+        freeze(Some("staging"), now + hour + hour, "second"),
+        freeze(None, now + hour, "all"),
+    ] {
+        ledger.freeze(&freeze, now).await.unwrap();
+    }
+    drop(ledger);
+    let ledger = open(&place.path).await;
+    let reasons = async |at: Timestamp| {
+        let freezes = ledger.freezes(at).await.unwrap();
+        freezes
+            .iter()
+            .map(|freeze| freeze.reason.to_string())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(reasons(now).await, ["all", "second"]);
+    assert_eq!(reasons(now + hour).await, ["second"]);
+    assert!(ledger.thaw(Some(&staging)).await.unwrap());
+    assert!(!ledger.thaw(Some(&staging)).await.unwrap());
+    assert_eq!(reasons(now).await, ["all"]);
+}
+
+/// By tag it is the digest that was found, by digest the one that was asked for; what failed has not succeeded.
+#[tokio::test]
+async fn what_has_succeeded_is_known_by_its_digest() {
+    let place = place();
+    let ledger = open(&place.path).await;
+    let digest = |c: &str| format!("sha256:{}", c.repeat(64)).parse::<Digest>().unwrap();
+    for (service, asked, found, outcome) in [
+        ("by-tag", None, Some("a"), Outcome::Succeeded),
+        ("by-digest", Some("b"), None, Outcome::Succeeded),
+        ("failed", None, Some("c"), Outcome::RolledBack),
+    ] {
+        let mut request = request_of(service);
+        if let Some(asked) = asked {
+            request.image = format!("registry.example.com/api@{}", digest(asked))
+                .parse()
+                .unwrap();
+        }
+        accept(&ledger, &request).await;
+        let lease = lease_of(&ledger, &request.service).await;
+        let append = async |n, record, ended| {
+            let entry = entry(n, record);
+            ledger
+                .append(&lease, request.id, &entry, &[], ended)
+                .await
+                .unwrap();
+        };
+        append(2, Record::Intent { step: Step::Resolve }, None).await;
+        let evidence = found.map_or(Evidence::Nothing, |found| Evidence::Resolved {
+            digest: digest(found),
+        });
+        let outcome_of = Record::Outcome {
+            step: Step::Resolve,
+            outcome: StepOutcome::Done { evidence },
+        };
+        append(3, outcome_of, None).await;
+        append(4, Record::Started, Some(outcome)).await;
+        let succeeded = async |c: &str, environment: &Environment| {
+            ledger
+                .has_succeeded(&request.service, &digest(c), environment)
+                .await
+                .unwrap()
+        };
+        let this = asked.or(found).unwrap();
+        assert_eq!(
+            succeeded(this, &request.environment).await,
+            outcome == Outcome::Succeeded,
+            "{service}"
+        );
+        assert!(!succeeded("d", &request.environment).await);
+        assert!(!succeeded(this, &"elsewhere".parse().unwrap()).await);
+    }
+}
