@@ -203,6 +203,9 @@ pub(crate) struct PublishArgs {
     /// Release it although a later build waits or was released, and although every host runs this image already
     #[arg(long, help_heading = "Release")]
     pub(crate) force: bool,
+    /// Past every freeze, window, approval and promotion, and why; for those whom [emergency] of worker.toml names
+    #[arg(long, value_name = "WHY", help_heading = "Release")]
+    pub(crate) emergency: Option<Text<LONG_TEXT_CHARS>>,
     /// Do not begin later than this from now (or from when the given --id was made), e.g. 2h
     #[arg(long, value_name = "DURATION", value_parser = duration, help_heading = "Release")]
     pub(crate) expires_in: Option<Duration>,
@@ -359,6 +362,9 @@ pub(crate) struct RollbackArgs {
     /// Why, for the people who watch
     #[arg(long, value_name = "TEXT")]
     pub(crate) reason: Option<Text<LONG_TEXT_CHARS>>,
+    /// Past every freeze, window and approval, and why; for those whom [emergency] of worker.toml names
+    #[arg(long, value_name = "WHY")]
+    pub(crate) emergency: Option<Text<LONG_TEXT_CHARS>>,
     /// Do not ask whether it is meant
     #[arg(long)]
     pub(crate) yes: bool,
@@ -531,6 +537,7 @@ impl PublishArgs {
             self.requested_by.as_ref().map(ToString::to_string),
         );
         option("--reason", self.reason.as_ref().map(ToString::to_string));
+        option("--emergency", self.emergency.as_ref().map(ToString::to_string));
         let expires_in = self.expires_in.map(|time| format!("{}ms", time.as_millis()));
         option("--expires-in", expires_in);
         option("--max-unavailable", self.max_unavailable.map(|n| n.to_string()));

@@ -94,6 +94,7 @@ pub(crate) fn message(args: &PublishArgs, order: &Order, id: ReleaseId) -> Resul
         expires_at,
         reason: args.reason.clone(),
         force: args.force,
+        emergency: args.emergency.clone(),
         options: Options {
             max_unavailable: args.max_unavailable,
             min_healthy_time_s: args.min_healthy_time,

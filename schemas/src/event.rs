@@ -109,6 +109,13 @@ pub enum Event {
     },
     /// Nothing is done before so many people have agreed.
     AwaitsApproval(AwaitedApproval),
+    /// An emergency: it passes every gate.
+    Emergency {
+        /// Who says so: the name that the broker vouches for.
+        by: String,
+        /// Why.
+        reason: Text<LONG_TEXT_CHARS>,
+    },
     /// Nothing is begun while these hold it; nothing holds it any more where there are none.
     Held {
         /// Each of them.
@@ -187,6 +194,7 @@ impl Event {
             Self::Host(_) => "host",
             Self::Baking { .. } => "baking",
             Self::AwaitsApproval(_) => "awaits_approval",
+            Self::Emergency { .. } => "emergency",
             Self::Held { holds } if holds.is_empty() => "let_go",
             Self::Held { .. } => "held",
             Self::Ordered(ordered) => match ordered.order {

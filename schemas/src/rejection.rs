@@ -64,6 +64,8 @@ pub enum RejectionCode {
     LaneFull,
     /// It needs approval, and does not say who publishes it.
     NoPublisher,
+    /// It is to pass every gate, and its publisher may not let it.
+    NoEmergency,
     /// The broker gave up on the message.
     DeadLettered,
 }
@@ -85,6 +87,7 @@ impl RejectionCode {
             Self::IdReused => "id_reused",
             Self::LaneFull => "lane_full",
             Self::NoPublisher => "no_publisher",
+            Self::NoEmergency => "no_emergency",
             Self::DeadLettered => "dead_lettered",
         }
     }

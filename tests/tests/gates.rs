@@ -291,3 +291,71 @@ async fn a_window_that_is_shut_holds_a_release() {
         .assert_runs(&fleet, "search", &scene.pinned("search", &v2));
     scene.end(worker).await;
 }
+
+/// Frozen, shut, neither approved nor promoted: one whom the worker's file names passes all of it, and it is told. A shared login does not.
+#[tokio::test]
+async fn an_emergency_passes_every_gate_and_is_told() {
+    let scene = Scene::begin().await;
+    scene.configure(
+        "[people]\nshared = [\"ci\"]\n\n[groups]\noncall = [\"anna\", \"ci\"]\nops = [\"ben\"]\n\n[emergency]\nfrom = [\"oncall\"]\n",
+    );
+    let day = (Timestamp::now() + SignedDuration::from_hours(48))
+        .strftime("%a")
+        .to_string();
+    let mut service = Service::of("search");
+    service.more = format!(
+        "[environment.staging]\nrequires = \"personal-ben\"\napproval = {{ from = [\"ops\"] }}\n\
+         windows = {{ timezone = \"UTC\", open = [\"{day} 08:00-16:00\"] }}"
+    );
+    scene.serve(&service);
+    let fleet = scene.fleet_on_v1("search", &HOSTS).await;
+    let v2 = scene.lab.image("search", "v2", "v2", "ok").await;
+    let worker = scene.worker().await;
+    let events = scene.events().await;
+    let before = Look::at(&scene.lab).await;
+    let (code, said) = run(
+        &scene,
+        &["freeze", "--for", "1h", "--reason", "holidays", "--yes"],
+    )
+    .await;
+    assert_eq!(code, 0, "{said}");
+
+    let image = scene.image("search", "v2");
+    let publish = [
+        "publish",
+        "--environment",
+        "staging",
+        "--service",
+        "search",
+        "--image",
+        &image,
+        "--emergency",
+        "checkout is down",
+    ];
+    for user in ["ben", "ci", "drawgate"] {
+        let refused = scene
+            .drawgate_as(user, &[&publish[..], &["--wait"]].concat())
+            .await;
+        let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert_eq!(refused.status.code(), Some(3), "{said}");
+        assert!(
+            said.contains(&format!("{user} may not let it pass every gate")),
+            "{said}"
+        );
+    }
+    let published = scene.drawgate_as("anna", &publish).await;
+    let id: ReleaseId = String::from_utf8_lossy(&published.stdout).trim().parse().unwrap();
+    let told = events.kind(id, "emergency").await;
+    assert_eq!(
+        told.event,
+        Event::Emergency {
+            by: "anna".to_owned(),
+            reason: "checkout is down".parse().unwrap()
+        }
+    );
+    scene.judge(&events, id, Outcome::Succeeded, &before).await;
+    Look::at(&scene.lab)
+        .await
+        .assert_runs(&fleet, "search", &scene.pinned("search", &v2));
+    scene.end(worker).await;
+}

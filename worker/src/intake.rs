@@ -84,6 +84,7 @@ impl Intake {
     fn accepted(&self, request: &ReleaseRequest, delivery: &Delivered, ahead: u32) -> Record {
         let definition = self.config.definition(&request.environment, &request.service);
         let approval = definition.ok().and_then(|definition| definition.approval);
+        let approval = approval.filter(|_| request.emergency.is_none());
         Record::Accepted {
             request: Box::new(request.clone()),
             ahead,
@@ -168,6 +169,17 @@ fn check(
             approval.from.join(", ")
         );
         return Err(Rejection::new(RejectionCode::NoPublisher, detail));
+    }
+    if request.emergency.is_some() {
+        let settings = config.settings();
+        let may = settings.emergency_from();
+        if !delivery.user().is_some_and(|user| may.contains(user)) {
+            let who = delivery.user().unwrap_or("whoever published it");
+            let detail = format!(
+                "{who} may not let it pass every gate: [emergency] in the worker's file says who may"
+            );
+            return Err(Rejection::new(RejectionCode::NoEmergency, detail));
+        }
     }
     if let Some(expires_at) = request.expires_at.filter(|expires_at| *expires_at <= now) {
         let detail = format!("expired at {expires_at}, now it is {now}; publish again");

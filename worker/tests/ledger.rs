@@ -75,6 +75,7 @@ fn request_of(service: &str) -> ReleaseRequest {
         requested_at: Timestamp::now(),
         expires_at: None,
         reason: None,
+        emergency: None,
         force: false,
         options: Default::default(),
     }

@@ -80,6 +80,9 @@ pub(crate) struct PromoteArgs {
     /// Why, for the people who watch
     #[arg(long, value_name = "TEXT")]
     pub(crate) reason: Option<Text<LONG_TEXT_CHARS>>,
+    /// Past every freeze, window and approval, and why; for those whom [emergency] of worker.toml names
+    #[arg(long, value_name = "WHY")]
+    pub(crate) emergency: Option<Text<LONG_TEXT_CHARS>>,
     /// Follow the release to its end; the exit code says how it ended
     #[arg(long)]
     pub(crate) wait: bool,

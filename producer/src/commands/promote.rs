@@ -41,6 +41,7 @@ pub(crate) async fn promote(args: &PromoteArgs) -> Result<Exit, CommandError> {
     };
     let published = PublishArgs {
         reason,
+        emergency: args.emergency.clone(),
         wait: args.wait,
         format: args.format,
         broker: args.broker.clone(),

@@ -41,6 +41,7 @@ pub(crate) async fn rollback(args: &RollbackArgs) -> Result<Exit, CommandError> 
     let published = PublishArgs {
         reason,
         force: true,
+        emergency: args.emergency.clone(),
         wait: args.wait,
         format: args.format,
         broker: args.broker.clone(),

@@ -82,6 +82,10 @@ pub(crate) fn lines(state: &ViewState, event: &StatusEvent, detail: Detail) -> V
         Event::Hook(progress) => vec![hook(progress)],
         Event::Host(progress) => host(state, progress, detail).into_iter().collect(),
         Event::AwaitsApproval(awaited) => line(Mark::Warn, awaits_approval(awaited)),
+        Event::Emergency { by, reason } => line(
+            Mark::Warn,
+            format!("EMERGENCY by {by}, past every gate: {reason}"),
+        ),
         Event::Held { holds } if holds.is_empty() => line(Mark::Ok, "nothing holds it any more".to_owned()),
         Event::Held { holds } => holds
             .iter()
@@ -399,6 +403,7 @@ pub(crate) fn rejection_hint(code: RejectionCode) -> Option<&'static str> {
         RejectionCode::IdReused => Some("leave --id out: a new one is made for each release"),
         RejectionCode::LaneFull => Some("publish again when the lane has room"),
         RejectionCode::WrongVersion => Some("drawgate and drawgate-worker are of different versions"),
+        RejectionCode::NoEmergency => Some("publish it without --emergency, or ask one who may"),
         RejectionCode::NoPublisher => {
             Some("publish with drawgate, or set the property user_id to the connection's user")
         }

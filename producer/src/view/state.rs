@@ -77,6 +77,7 @@ impl ViewState {
             | Event::Warning { .. }
             | Event::AwaitsApproval(_)
             | Event::Held { .. }
+            | Event::Emergency { .. }
             | Event::Ordered(_)
             | Event::Hook(_)
             | Event::TakenUp { .. }

@@ -20,6 +20,7 @@ use crate::wanted::WantedPlan;
 pub fn narrate(release: &Release, entry: &Entry) -> Vec<Event> {
     match &entry.record {
         Record::Accepted { ahead, .. } => std::iter::once(accepted(release, *ahead))
+            .chain(emergency(release))
             .chain(awaited(release))
             .collect(),
         Record::Held { holds } => vec![Event::Held { holds: holds.clone() }],
@@ -57,6 +58,12 @@ pub fn narrate(release: &Release, entry: &Entry) -> Vec<Event> {
         }],
         Record::Ended { ended } => vec![Event::Ended(ended.clone())],
     }
+}
+
+fn emergency(release: &Release) -> Option<Event> {
+    let reason = release.request.emergency.clone()?;
+    let by = release.publisher.clone().unwrap_or_default();
+    Some(Event::Emergency { by, reason })
 }
 
 fn awaited(release: &Release) -> Option<Event> {

@@ -13,8 +13,9 @@ use super::version::ServerVersion;
 use super::{BusError, BusSettings, limits};
 
 /// Kinds of event that chat is given: `accepted` for what it tells of the release, the others to be posted.
-const CHAT_KINDS: [&str; 13] = [
+const CHAT_KINDS: [&str; 14] = [
     "accepted",
+    "emergency",
     "held",
     "started",
     "paused",

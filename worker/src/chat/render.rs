@@ -72,6 +72,11 @@ pub fn render(event: &StatusEvent, facts: &Facts) -> Option<Post> {
                 awaited.until, awaited.publisher
             )],
         ),
+        Event::Emergency { by, reason } => (
+            Tone::NeedsPerson,
+            format!("EMERGENCY by {by}: no freeze, window, approval or promotion holds it"),
+            vec![reason.to_string()],
+        ),
         Event::Held { holds } if !holds.is_empty() => (
             Tone::Progress,
             "is held".to_owned(),

@@ -1,4 +1,4 @@
-//! `[groups]`, `[people]` and `[orders]` of `worker.toml`: who may tell a release what to do. People are the broker's users: the
+//! `[groups]`, `[people]`, `[orders]` and `[emergency]` of `worker.toml`: who may tell a release what to do. People are the broker's users: the
 //! broker vouches for who sends a message, and for nothing else in it.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -78,14 +78,15 @@ pub(super) fn people(root: &mut Table<'_, '_>, problems: &mut Problems<'_>) -> P
     people
 }
 
-/// Reads `[orders]`.
-pub(super) fn orders_from(
+/// Reads `[orders]` or `[emergency]`: groups.
+pub(super) fn groups_from(
+    key: &'static str,
     root: &mut Table<'_, '_>,
     people: &People,
     problems: &mut Problems<'_>,
 ) -> Option<Vec<String>> {
     const EXAMPLE: &str = "from = [\"ops\"]";
-    let mut table = root.section("orders", problems)?;
+    let mut table = root.section(key, problems)?;
     let field = table.require("from", EXAMPLE, problems);
     table.finish(|_| None, problems);
     let mut from = Vec::new();

@@ -1,6 +1,6 @@
 //! `worker.toml`: who this worker is and what it talks to.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -50,9 +50,16 @@ pub struct WorkerSettings {
     pub people: People,
     /// Groups whose people may pause, resume and cancel; everybody whom the broker vouches for where absent.
     pub orders_from: Option<Vec<String>>,
+    /// Groups whose people may let a release pass every gate; nobody where empty.
+    pub emergency_from: Vec<String>,
 }
 
 impl WorkerSettings {
+    /// Who may let a release pass every gate: people, and no login that several share.
+    pub fn emergency_from(&self) -> BTreeSet<String> {
+        self.people.of(self.emergency_from.iter().map(String::as_str))
+    }
+
     /// Who may give orders.
     pub fn commanders(&self) -> Commanders {
         let Some(groups) = &self.orders_from else {
@@ -135,7 +142,8 @@ pub(super) fn read(
     let registries = registries.map_or_else(BTreeMap::new, |table| read_registries(&table, &paths, problems));
     let (max_waiting_per_lane, lease) = read_limits(&mut root, problems);
     let people = people::people(&mut root, problems);
-    let orders_from = people::orders_from(&mut root, &people, problems);
+    let orders_from = people::groups_from("orders", &mut root, &people, problems);
+    let emergency_from = people::groups_from("emergency", &mut root, &people, problems);
     root.finish(belongs, problems);
     let (name, site, amqp) = (name?, site?, amqp?);
     Some(WorkerSettings {
@@ -153,6 +161,7 @@ pub(super) fn read(
         lease,
         people,
         orders_from,
+        emergency_from: emergency_from.unwrap_or_default(),
     })
 }
 

@@ -103,6 +103,7 @@ pub(super) fn request(environment: &str, service: &str, image: &str) -> Result<R
         requested_at: Timestamp::now(),
         expires_at: None,
         reason: None,
+        emergency: None,
         force: false,
         options: drawgate_schemas::Options::default(),
     })
