@@ -411,6 +411,7 @@ pub fn request() -> ReleaseRequest {
         requested_at: Timestamp::now(),
         expires_at: None,
         reason: None,
+        emergency: None,
         force: false,
         options: Default::default(),
     }
