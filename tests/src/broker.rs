@@ -45,6 +45,8 @@ pub struct DeadLetter {
     pub detail: String,
     /// The header with the routing key it came with.
     pub routing_key: String,
+    /// The header with who published it first, where it was replayed.
+    pub original_user_id: Option<String>,
 }
 
 impl Broker {
@@ -129,6 +131,17 @@ impl Broker {
 
     /// Publishes bytes to the releases exchange, confirmed, whatever they are.
     pub async fn publish(&self, routing_key: &str, body: &[u8]) {
+        self.publish_as(routing_key, body, BasicProperties::default())
+            .await;
+    }
+
+    /// The same, and the broker itself puts it away where nobody has taken it after so many milliseconds.
+    pub async fn publish_expiring(&self, routing_key: &str, body: &[u8], ms: u32) {
+        let properties = BasicProperties::default().with_expiration(ms.to_string().into());
+        self.publish_as(routing_key, body, properties).await;
+    }
+
+    async fn publish_as(&self, routing_key: &str, body: &[u8], properties: BasicProperties) {
         let channel = self.connection.create_channel().await.unwrap();
         channel
             .confirm_select(ConfirmSelectOptions::default())
@@ -138,7 +151,7 @@ impl Broker {
             mandatory: true,
             ..BasicPublishOptions::default()
         };
-        let properties = BasicProperties::default().with_delivery_mode(2);
+        let properties = properties.with_delivery_mode(2);
         let exchange = topology::RELEASES_EXCHANGE;
         let sent = channel.basic_publish(exchange.into(), routing_key.into(), options, body, properties);
         let confirmed = within("the broker's confirm", sent.await.unwrap()).await.unwrap();
@@ -147,6 +160,13 @@ impl Broker {
             "the broker refused the message: {confirmed:?}"
         );
         let _ = channel.close(200, "sent".into()).await;
+    }
+
+    /// What a user may write and read from now on, as patterns; the broker keeps an answer in mind for each channel.
+    pub async fn permit(&self, user: &str, write: &str, read: &str) {
+        let url = format!("{}/permissions/{}/{user}", self.api, self.vhost);
+        let permissions = json!({"configure": ".*", "write": write, "read": read});
+        put(&self.http, &url, permissions).await;
     }
 
     /// The address with the virtual host for a user.
@@ -204,14 +224,16 @@ impl Broker {
         })
         .await;
         let headers = message.properties.headers().clone().unwrap_or_default();
-        let header = |name: &str| match headers.inner().get(name) {
-            Some(AMQPValue::LongString(text)) => String::from_utf8_lossy(text.as_bytes()).into_owned(),
-            other => panic!("header {name} is {other:?}"),
+        let found = |name: &str| match headers.inner().get(name) {
+            Some(AMQPValue::LongString(text)) => Some(String::from_utf8_lossy(text.as_bytes()).into_owned()),
+            _ => None,
         };
+        let header = |name: &str| found(name).unwrap_or_else(|| panic!("no header {name} in {headers:?}"));
         DeadLetter {
             reason: header(topology::HEADER_REASON),
             detail: header(topology::HEADER_DETAIL),
             routing_key: header(topology::HEADER_ROUTING_KEY),
+            original_user_id: found(topology::HEADER_ORIGINAL_USER_ID),
             body: message.data.clone(),
         }
     }

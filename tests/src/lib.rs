@@ -28,6 +28,7 @@ pub mod load;
 pub mod oracle;
 pub mod programs;
 pub mod random;
+pub mod runbook;
 pub mod scene;
 pub mod service;
 pub mod wait;

@@ -4,53 +4,9 @@
 use drawgate_schemas::{Direction, HostPhase, Outcome};
 use drawgate_tests::lab::HOSTS;
 use drawgate_tests::oracle::Look;
-use drawgate_tests::programs::{program, repository};
-use drawgate_tests::wait::within;
+use drawgate_tests::programs::repository;
+use drawgate_tests::runbook::follow;
 use drawgate_tests::{Scene, Service};
-use tokio::process::Command;
-
-/// The blocks marked `sh`, one after another, without their indentation.
-fn commands(runbook: &str) -> String {
-    let text = std::fs::read_to_string(repository("runbooks").join(runbook)).unwrap();
-    let (mut script, mut indent) = (String::new(), None);
-    for line in text.lines() {
-        let bare = line.trim_start();
-        match indent {
-            None if bare == "```sh" => indent = Some(line.len() - bare.len()),
-            Some(_) if bare == "```" => indent = None,
-            Some(columns) => {
-                script.push_str(line.get(columns..).unwrap_or_default());
-                script.push('\n');
-            }
-            None => {}
-        }
-    }
-    assert!(script.lines().count() > 2, "{runbook} has no commands");
-    script
-}
-
-/// Runs them all in one shell that stops at the first that fails; gives what they printed.
-async fn follow(scene: &Scene, runbook: &str, variables: &[(&str, &str)]) -> String {
-    let ours = program("drawgate").parent().unwrap().to_owned();
-    let aws = repository("target/lab/venv/bin");
-    let path = format!(
-        "{}:{}:{}",
-        ours.display(),
-        aws.display(),
-        std::env::var("PATH").unwrap()
-    );
-    let mut command = Command::new("bash");
-    command
-        .args(["-euo", "pipefail", "-c", &commands(runbook)])
-        .env("PATH", path)
-        .env("DRAWGATE_AMQP_URL", scene.broker.url())
-        .envs(variables.iter().copied());
-    let output = within(runbook, command.output()).await.unwrap();
-    let printed = String::from_utf8_lossy(&output.stdout).into_owned();
-    let error = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{runbook}: {printed}\n{error}");
-    printed
-}
 
 #[test]
 fn the_index_has_every_runbook() {
