@@ -9,10 +9,11 @@
 # bench-status  `drawgate status` with 1,000 lanes and 100,000 releases in the ledger
 # bench-peer  the same as bench, and then Ansible with the classic playbook on the same fleet (installs Ansible under target/)
 # membership  an instance launched, and one terminated, at each phase of a roll; every phase, where `make test` takes a few
+# orders  a release paused, approved and cancelled at each moment of its way; every moment, where `make test` takes a few
 # asyncapi  schemas/asyncapi.yaml, read by the AsyncAPI project's own parser (needs Node; installs it under target/)
 # deny   licences, sources and bans of the dependencies (needs cargo-deny)
 
-.PHONY: demo test fmt lint build unit e2e fleets shared crash-matrix faults explore bench bench-peer bench-status membership asyncapi deny lab
+.PHONY: demo test fmt lint build unit e2e fleets shared crash-matrix faults explore bench bench-peer bench-status membership orders asyncapi deny lab
 .NOTPARALLEL:
 
 LAB := infra/lab/lab run --quiet --
@@ -89,6 +90,10 @@ bench-peer: lab
 membership: lab build
 	@DRAWGATE_MEMBERSHIP=all $(TIMED) "members come and go at every phase" $(LAB) \
 		$(CARGO_TEST) --test membership -- --test-threads=1 --nocapture
+
+orders: lab build
+	@DRAWGATE_ORDERS=all $(TIMED) "orders at every moment" $(LAB) \
+		$(CARGO_TEST) --test orders -- --test-threads=1 --nocapture
 
 asyncapi:
 	@npm install --silent --no-save --prefix target/asyncapi @asyncapi/parser@3.6.6

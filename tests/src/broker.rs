@@ -81,6 +81,18 @@ impl Broker {
         &self.url
     }
 
+    /// The name of the virtual host.
+    pub fn vhost(&self) -> &str {
+        &self.vhost
+    }
+
+    /// Bounds every queue of releases, as an operator's policy does; what is beyond it is refused.
+    pub async fn bound_queues(&self, messages: u32) {
+        let url = format!("{}/policies/{}/bound", self.api, self.vhost);
+        let bound = json!({"pattern": "^drawgate[.]releases[.]", "definition": {"max-length": messages}, "apply-to": "queues"});
+        put(&self.http, &url, bound).await;
+    }
+
     /// Removes the virtual host with all that is in it.
     pub async fn delete(self) {
         let _ = self.connection.close(200, "the test is over".into()).await;

@@ -19,6 +19,7 @@
     reason = "a helper that cannot do its work has failed its test, and says so"
 )]
 
+pub mod bastion;
 pub mod boot;
 pub mod broker;
 pub mod disaster;
@@ -35,6 +36,7 @@ pub mod wait;
 pub mod webhook;
 pub mod worker;
 
+pub use bastion::Bastion;
 pub use broker::Broker;
 pub use events::Events;
 pub use lab::{Fleet, Lab};

@@ -1,19 +1,29 @@
-//! The commands of the runbooks, read from the runbooks and run as they stand.
+//! The commands of a runbook, read from it and run as they stand.
+
+use std::process::Output;
 
 use tokio::process::Command;
 
+use crate::Scene;
 use crate::programs::{program, repository};
-use crate::scene::Scene;
 use crate::wait::within;
 
-/// The blocks marked `sh`, one after another, without their indentation.
+/// The blocks marked `sh`, one after another, without their indentation: of `FILE`, or of one section, `FILE#HEADING`.
 fn commands(runbook: &str) -> String {
-    let text = std::fs::read_to_string(repository("runbooks").join(runbook)).unwrap();
+    blocks(runbook, "sh")
+}
+
+/// The same of blocks with another mark.
+pub fn blocks(runbook: &str, mark: &str) -> String {
+    let (file, section) = runbook.split_once('#').unwrap_or((runbook, ""));
+    let text = std::fs::read_to_string(repository("runbooks").join(file)).unwrap();
+    let sections = text.split("\n## ").skip(usize::from(!section.is_empty()));
+    let chosen: Vec<&str> = sections.filter(|text| text.starts_with(section)).collect();
     let (mut script, mut indent) = (String::new(), None);
-    for line in text.lines() {
+    for line in chosen.iter().flat_map(|text| text.lines()) {
         let bare = line.trim_start();
         match indent {
-            None if bare == "```sh" => indent = Some(line.len() - bare.len()),
+            None if bare.strip_prefix("```") == Some(mark) => indent = Some(line.len() - bare.len()),
             Some(_) if bare == "```" => indent = None,
             Some(columns) => {
                 script.push_str(line.get(columns..).unwrap_or_default());
@@ -28,6 +38,15 @@ fn commands(runbook: &str) -> String {
 
 /// Runs them all in one shell that stops at the first that fails; gives what they printed.
 pub async fn follow(scene: &Scene, runbook: &str, variables: &[(&str, &str)]) -> String {
+    let output = shell(scene, runbook, variables).await;
+    let printed = String::from_utf8_lossy(&output.stdout).into_owned();
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{runbook}: {printed}\n{error}");
+    printed
+}
+
+/// The same, however it ends.
+pub async fn shell(scene: &Scene, runbook: &str, variables: &[(&str, &str)]) -> Output {
     let ours = program("drawgate").parent().unwrap().to_owned();
     let aws = repository("target/lab/venv/bin");
     let path = format!(
@@ -42,9 +61,5 @@ pub async fn follow(scene: &Scene, runbook: &str, variables: &[(&str, &str)]) ->
         .env("PATH", path)
         .env("DRAWGATE_AMQP_URL", scene.broker.url())
         .envs(variables.iter().copied());
-    let output = within(runbook, command.output()).await.unwrap();
-    let printed = String::from_utf8_lossy(&output.stdout).into_owned();
-    let error = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{runbook}: {printed}\n{error}");
-    printed
+    within(runbook, command.output()).await.unwrap()
 }

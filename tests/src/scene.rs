@@ -340,13 +340,17 @@ impl Scene {
             .filter(|path| path.extension().is_none_or(|kind| kind != "lock"))
             .collect();
         assert!(left.is_empty(), "sockets left behind: {left:?}");
-        self.no_processes().await;
-        self.broker.delete().await;
+        self.leave().await;
     }
 
     /// The same after a worker was killed: its folder is left to a later start, its connections are to be gone.
     pub async fn end_after_kill(self, worker: Worker) {
         worker.stop().await;
+        self.leave().await;
+    }
+
+    /// The same without a worker.
+    pub async fn leave(self) {
         self.no_processes().await;
         self.broker.delete().await;
     }

@@ -33,7 +33,7 @@ first_boot() {
 ListenAddress $address:22
 HostKey $disk/ssh_host_key
 HostCertificate $disk/ssh_host_key-cert.pub
-AuthorizedKeysFile /etc/ssh/lab_authorized_keys
+AuthorizedKeysFile /etc/ssh/lab_authorized_keys .ssh/authorized_keys
 PasswordAuthentication no
 UsePAM no
 PidFile none
