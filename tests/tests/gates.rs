@@ -336,7 +336,7 @@ async fn an_emergency_passes_every_gate_and_is_told() {
         let refused = scene
             .drawgate_as(user, &[&publish[..], &["--wait"]].concat())
             .await;
-        let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+        let said = String::from_utf8_lossy(&refused.stdout).into_owned();
         assert_eq!(refused.status.code(), Some(3), "{said}");
         assert!(
             said.contains(&format!("{user} may not let it pass every gate")),
