@@ -478,8 +478,8 @@ async fn two_people_at_the_same_moment_are_each_told_what_became_of_it() {
             told(&course.scene, "ben", other, id).await
         };
         let (yes, no) = tokio::join!(yes, no);
-        let outcome = course.judge_both(id, &yes, other, &no).await;
-        *ends.entry(format!("{other}: {outcome}")).or_default() += 1;
+        let end = course.judge_both(id, &yes, other, &no).await;
+        *ends.entry(end).or_default() += 1;
     }
     eprintln!("  {ends:?}");
     let after = Look::at(&course.scene.lab).await;
@@ -495,7 +495,7 @@ impl Course {
         yes: &(i32, String),
         other: &str,
         no: &(i32, String),
-    ) -> Outcome {
+    ) -> String {
         let ended = self.events.end(id).await;
         let journal = self.scene.journal(id).await;
         let (order, outcome, mark) = match other {
@@ -534,7 +534,8 @@ impl Course {
         };
         assert_eq!(ended.outcome, wanted, "{}", ended.summary);
         self.scene.judge_telling(&self.events, id, wanted).await;
-        wanted
+        let approved = if approved.is_empty() { "" } else { "approved, " };
+        format!("{approved}{wanted}")
     }
 }
 
