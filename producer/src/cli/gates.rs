@@ -19,7 +19,11 @@ A worker that is away does not hear of it: look at the names of those that answe
 
 pub(super) const PROMOTE_EXAMPLES: &str = "\
 Examples:
-  drawgate promote --from staging --to production --service search-api --wait
+  In a repository with a drawgate.toml:
+    drawgate promote --from staging --to production
+
+  From anywhere:
+    drawgate promote --from staging --to production --service search-api --wait
 
 It is a release like any other, of that very digest. An environment whose file says requires = \"staging\"
 takes nothing else.";
@@ -68,9 +72,9 @@ pub(crate) struct ThawArgs {
 /// The arguments of `promote`.
 #[derive(Debug, Args)]
 pub(crate) struct PromoteArgs {
-    /// What, e.g. search-api
+    /// What, e.g. search-api; else drawgate.toml says it
     #[arg(long, value_name = "NAME")]
-    pub(crate) service: Service,
+    pub(crate) service: Option<Service>,
     /// Where it has succeeded, e.g. staging
     #[arg(long, value_name = "NAME")]
     pub(crate) from: Environment,

@@ -9,26 +9,25 @@ use crate::cli::{PromoteArgs, PublishArgs};
 use crate::commands::first_link;
 use crate::error::CommandError;
 use crate::exit::Exit;
+use crate::origin;
 
 /// As far back as is looked: each is read from its whole journal.
 const LOOKED_AT: u32 = 100;
 
 /// Publishes the digest that has succeeded last in the one environment to the other.
 pub(crate) async fn promote(args: &PromoteArgs) -> Result<Exit, CommandError> {
+    let service = origin::service(args.service.as_ref(), &std::env::current_dir()?)?;
     let address = Address::from_args(&args.broker)?;
     let link = first_link(&address, "drawgate promote", &args.broker).await?;
     let asker = Asker::open(&link).await?;
-    let releases = history::of_lane(&asker, &args.from, &args.service, LOOKED_AT).await?;
+    let releases = history::of_lane(&asker, &args.from, &service, LOOKED_AT).await?;
     drop(asker);
     link.close().await;
     let succeeded = ReleaseState::Ended {
         outcome: Outcome::Succeeded,
     };
     let Some(past) = releases.iter().find(|past| past.state == succeeded) else {
-        let why = format!(
-            "no release of {} has succeeded in {} yet",
-            args.service, args.from
-        );
+        let why = format!("no release of {} has succeeded in {} yet", service, args.from);
         return Err(CommandError::NothingBefore { why });
     };
     let mut request = past.request.clone();

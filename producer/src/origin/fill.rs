@@ -93,6 +93,23 @@ impl FillError {
     }
 }
 
+/// The service that is meant: the one that is named, or the one of the repository's file.
+pub(crate) fn service(named: Option<&Service>, folder: &Path) -> Result<Service, FillError> {
+    if let Some(named) = named {
+        return Ok(named.clone());
+    }
+    match file::find(folder)? {
+        Some((_, file)) => Ok(file.service),
+        None => Err(FillError::Missing {
+            what: "the service",
+            hint: format!(
+                "say --service, or write service = \"search-api\" into {}",
+                file::NAME
+            ),
+        }),
+    }
+}
+
 /// Makes the request whole: fills in what `args` leave open, and says where it came from.
 pub(crate) fn fill(
     args: &mut PublishArgs,

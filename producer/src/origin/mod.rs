@@ -15,7 +15,7 @@ mod routes;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use fill::{FillError, Order, Source, fill};
+pub(crate) use fill::{FillError, Order, Source, fill, service};
 
 /// One variable of the environment; the empty text is none.
 pub(crate) type Variables<'v> = &'v dyn Fn(&str) -> Option<String>;
