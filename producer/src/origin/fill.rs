@@ -100,13 +100,7 @@ pub(crate) fn service(named: Option<&Service>, folder: &Path) -> Result<Service,
     }
     match file::find(folder)? {
         Some((_, file)) => Ok(file.service),
-        None => Err(FillError::Missing {
-            what: "the service",
-            hint: format!(
-                "say --service, or write service = \"search-api\" into {}",
-                file::NAME
-            ),
-        }),
+        None => Err(missing("the service", "--service NAME")),
     }
 }
 

@@ -379,3 +379,14 @@ fn in_a_repository_git_says_revision_and_branch() {
     let error = filled_in(&deep, &[], &[]).unwrap_err();
     assert!(error.to_string().contains("branch"), "{error}");
 }
+
+#[test]
+fn a_service_is_the_one_that_is_named_or_the_repositorys() {
+    let folder = tempfile::tempdir().unwrap();
+    let named: drawgate_schemas::Service = "named".parse().unwrap();
+    let missing = service(None, folder.path()).unwrap_err();
+    assert!(missing.hint().unwrap().contains("say --service"), "{missing}");
+    std::fs::write(folder.path().join("drawgate.toml"), TWO_LINES).unwrap();
+    assert_eq!(service(None, folder.path()).unwrap().as_str(), "search-api");
+    assert_eq!(service(Some(&named), folder.path()).unwrap(), named);
+}
