@@ -571,10 +571,10 @@ async fn trap_31_what_a_newer_worker_wrote_is_refused() {
     accept(&ledger, &request()).await;
     ledger.close().await;
     drop(ledger);
-    raw(&place.path, "UPDATE journal SET record_version = 6").await;
+    raw(&place.path, "UPDATE journal SET record_version = 7").await;
     let error = Ledger::open(&place.path, "w").await.unwrap_err();
     assert!(
-        matches!(error, LedgerError::NewerRecords { found: 6, known: 5 }),
+        matches!(error, LedgerError::NewerRecords { found: 7, known: 6 }),
         "{error}"
     );
     raw(&place.path, "UPDATE journal SET record_version = 3").await;
