@@ -15,15 +15,6 @@ pub struct Gates {
     pub windows: Option<Windows>,
 }
 
-/// What the ledger knows.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct GateFacts {
-    /// Freezes of every environment.
-    pub freezes: Vec<Freeze>,
-    /// Whether the digest has succeeded in the environment that is required, or in its own: what ran there may always come back.
-    pub proven: bool,
-}
-
 /// What holds a release now; in the order of how long.
 pub fn holds(environment: &Environment, gates: &Gates, freezes: &[Freeze], now: Timestamp) -> Vec<Hold> {
     let frozen = freezes.iter().filter(|freeze| {
@@ -46,14 +37,15 @@ pub fn holds(environment: &Environment, gates: &Gates, freezes: &[Freeze], now: 
     holds
 }
 
-/// The end of a release whose digest has not succeeded where it has to first.
+/// The end of a release whose digest has not succeeded where it has to first. `proven` says whether it has, there or in the release's own
+/// environment: what ran there may always come back.
 pub fn unproven(
     request: &ReleaseRequest,
     digest: Option<&Digest>,
     gates: &Gates,
-    facts: &GateFacts,
+    proven: bool,
 ) -> Option<Ended> {
-    let required = gates.requires.as_ref().filter(|_| !facts.proven)?;
+    let required = gates.requires.as_ref().filter(|_| !proven)?;
     let what = digest.map_or_else(|| request.image.to_string(), ToString::to_string);
     let (environment, service) = (&request.environment, &request.service);
     Some(Ended {

@@ -46,7 +46,7 @@ mod window;
 pub use adopt::{Left, LeftContainers, Marks};
 pub use approval::Approval;
 pub use decide::{Decision, decide};
-pub use gate::{GateFacts, Gates, holds, unproven};
+pub use gate::{Gates, holds, unproven};
 pub use line::{Other, Supersede, superseded};
 pub use mute::MuteRule;
 pub use narrate::narrate;

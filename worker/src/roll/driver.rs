@@ -8,8 +8,8 @@ use std::task::Poll;
 use std::time::Duration;
 
 use drawgate_rollout::{
-    Decision, Entry, Failure, GateFacts, Illegal, Phase, Record, Release, Step, StepOutcome, StepState,
-    decide, holds, narrate, superseded, unproven,
+    Decision, Entry, Failure, Illegal, Phase, Record, Release, Step, StepOutcome, StepState, decide, holds,
+    narrate, superseded, unproven,
 };
 use drawgate_schemas::{Outcome, ReleaseId, StatusEvent, Version1};
 use futures_util::FutureExt;
@@ -247,24 +247,22 @@ impl Driver {
         let gates = self.hands.effects.gates(request);
         // Freezes and windows are of the calendar.
         let now = Timestamp::now();
-        let mut facts = GateFacts {
-            freezes: self.hands.ledger.freezes(now).await?,
-            proven: false,
-        };
+        let freezes = self.hands.ledger.freezes(now).await?;
+        let mut proven = false;
         if let (Some(required), Some(digest)) = (&gates.requires, &self.release.digest) {
             for environment in [required, &request.environment] {
                 let succeeded = self
                     .hands
                     .ledger
                     .has_succeeded(&request.service, digest, environment);
-                facts.proven = facts.proven || succeeded.await?;
+                proven = proven || succeeded.await?;
             }
         }
-        if let Some(ended) = unproven(request, self.release.digest.as_ref(), &gates, &facts) {
+        if let Some(ended) = unproven(request, self.release.digest.as_ref(), &gates, proven) {
             let ended = Box::new(ended);
             return Ok(Some(Record::Ended { ended }));
         }
-        let holds = holds(&request.environment, &gates, &facts.freezes, now);
+        let holds = holds(&request.environment, &gates, &freezes, now);
         Ok((holds != self.release.holds).then_some(Record::Held { holds }))
     }
 
