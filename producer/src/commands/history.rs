@@ -3,21 +3,16 @@
 use drawgate_schemas::{Ask, Environment, PastView, Reply, Service};
 use jiff::Timestamp;
 
-use crate::broker::{Address, Asker};
-use crate::cli::{Format, HistoryArgs};
-use crate::commands::first_link;
+use super::ask_everyone;
+use crate::cli::{BrokerArgs, Format, HistoryArgs};
 use crate::error::CommandError;
 use crate::exit::Exit;
 use crate::{printer, view};
 
 /// Asks for a lane's releases and shows them, the newest first.
 pub(crate) async fn history(args: &HistoryArgs) -> Result<Exit, CommandError> {
-    let address = Address::from_args(&args.broker)?;
-    let link = first_link(&address, "drawgate history", &args.broker).await?;
-    let asker = Asker::open(&link).await?;
-    let releases = of_lane(&asker, &args.lane.environment, &args.lane.service, args.limit).await?;
-    drop(asker);
-    link.close().await;
+    let (environment, service) = (&args.lane.environment, &args.lane.service);
+    let releases = of_lane("history", environment, service, args.limit, &args.broker).await?;
     match args.format {
         Format::Json => {
             for release in &releases {
@@ -35,18 +30,18 @@ pub(crate) async fn history(args: &HistoryArgs) -> Result<Exit, CommandError> {
 
 /// The releases of a lane: of the worker that has the latest one of them.
 pub(super) async fn of_lane(
-    asker: &Asker<'_>,
+    name: &str,
     environment: &Environment,
     service: &Service,
     limit: u32,
+    broker: &BrokerArgs,
 ) -> Result<Vec<PastView>, CommandError> {
-    let answers = asker
-        .ask_everyone(Ask::History {
-            environment: environment.clone(),
-            service: service.clone(),
-            limit,
-        })
-        .await?;
+    let ask = Ask::History {
+        environment: environment.clone(),
+        service: service.clone(),
+        limit,
+    };
+    let answers = ask_everyone(ask, name, broker).await?;
     let mut histories = Vec::new();
     let mut refused = None;
     for answer in answers {

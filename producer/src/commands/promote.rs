@@ -4,9 +4,7 @@ use drawgate_schemas::{Outcome, ReleaseState};
 
 use super::again::again;
 use super::history;
-use crate::broker::{Address, Asker};
 use crate::cli::{PromoteArgs, PublishArgs};
-use crate::commands::first_link;
 use crate::error::CommandError;
 use crate::exit::Exit;
 use crate::origin;
@@ -17,12 +15,7 @@ const LOOKED_AT: u32 = 100;
 /// Publishes the digest that has succeeded last in the one environment to the other.
 pub(crate) async fn promote(args: &PromoteArgs) -> Result<Exit, CommandError> {
     let service = origin::service(args.service.as_ref(), &std::env::current_dir()?)?;
-    let address = Address::from_args(&args.broker)?;
-    let link = first_link(&address, "drawgate promote", &args.broker).await?;
-    let asker = Asker::open(&link).await?;
-    let releases = history::of_lane(&asker, &args.from, &service, LOOKED_AT).await?;
-    drop(asker);
-    link.close().await;
+    let releases = history::of_lane("promote", &args.from, &service, LOOKED_AT, &args.broker).await?;
     let succeeded = ReleaseState::Ended {
         outcome: Outcome::Succeeded,
     };

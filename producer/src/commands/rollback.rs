@@ -4,9 +4,7 @@ use drawgate_schemas::{Digest, Outcome, PastView, ReleaseId, ReleaseState};
 
 use super::again::again;
 use super::{history, is_meant};
-use crate::broker::{Address, Asker};
 use crate::cli::{PublishArgs, RollbackArgs};
-use crate::commands::first_link;
 use crate::error::CommandError;
 use crate::exit::Exit;
 
@@ -16,12 +14,7 @@ const LOOKED_AT: u32 = 100;
 /// Finds what ran before, and releases it once it is said to be meant.
 pub(crate) async fn rollback(args: &RollbackArgs) -> Result<Exit, CommandError> {
     let (environment, service) = (&args.lane.environment, &args.lane.service);
-    let address = Address::from_args(&args.broker)?;
-    let link = first_link(&address, "drawgate rollback", &args.broker).await?;
-    let asker = Asker::open(&link).await?;
-    let releases = history::of_lane(&asker, environment, service, LOOKED_AT).await?;
-    drop(asker);
-    link.close().await;
+    let releases = history::of_lane("rollback", environment, service, LOOKED_AT, &args.broker).await?;
     let nothing = |why: String| CommandError::NothingBefore { why };
     let (past, digest) = chosen(&releases, args.to).map_err(nothing)?;
     let version = past.request.version_name();
