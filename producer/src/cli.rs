@@ -173,8 +173,8 @@ pub(crate) enum Command {
 /// The arguments of `publish`.
 #[derive(Debug, Args)]
 pub(crate) struct PublishArgs {
-    /// Where to, e.g. staging; else by the branch, as [routes] of drawgate.toml say
-    #[arg(long, value_name = "NAME", env = EnvVars::ENVIRONMENT, help_heading = "Release")]
+    /// Where to, e.g. staging; else as DRAWGATE_ENVIRONMENT says, else by the branch, as [routes] of drawgate.toml do
+    #[arg(long, value_name = "NAME", help_heading = "Release")]
     pub(crate) environment: Option<Environment>,
     /// What, e.g. search-api; else drawgate.toml says it
     #[arg(long, value_name = "NAME", help_heading = "Release")]
@@ -308,9 +308,9 @@ pub(crate) struct LaneArgs {
     /// Where, e.g. staging
     #[arg(long, value_name = "NAME", env = EnvVars::ENVIRONMENT)]
     pub(crate) environment: Environment,
-    /// What, e.g. search-api
+    /// What, e.g. search-api; else as drawgate.toml says
     #[arg(long, value_name = "NAME")]
-    pub(crate) service: Service,
+    pub(crate) service: Option<Service>,
 }
 
 /// The arguments of `history`.

@@ -330,6 +330,15 @@ pub struct Freeze {
     pub since: Timestamp,
 }
 
+impl Freeze {
+    /// Whether it is of this environment.
+    pub fn covers(&self, environment: &Environment) -> bool {
+        self.environment
+            .as_ref()
+            .is_none_or(|frozen| frozen == environment)
+    }
+}
+
 impl fmt::Display for Freeze {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let what = self

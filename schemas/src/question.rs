@@ -230,6 +230,9 @@ pub struct LaneView {
     /// The one that ended last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last: Option<EndedView>,
+    /// What no release of it begins under.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub freezes: Vec<Freeze>,
 }
 
 /// A release that rolls.

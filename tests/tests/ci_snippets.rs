@@ -66,7 +66,7 @@ const SNIPPETS: [(&str, &[(&str, &str)]); 8] = [
         &[
             ("CIRCLECI", "true"),
             ("CIRCLE_BRANCH", "main"),
-            ("CIRCLE_BUILD_NUM", "812"),
+            ("CIRCLE_PIPELINE_NUMBER", "812"),
         ],
     ),
 ];

@@ -80,6 +80,9 @@ async fn a_freeze_holds_a_release_and_lets_it_go_at_its_end() {
         status.contains("v2 held") && status.contains("db upgrade"),
         "{status}"
     );
+    let (_, lane) = run(&scene, &["status", "--format", "json"]).await;
+    let lane: serde_json::Value = serde_json::from_str(&lane).unwrap();
+    assert_eq!(lane["freezes"][0]["reason"], "db upgrade", "{lane}");
     Look::at(&scene.lab).await.assert_containers_as(&before);
 
     let started = events.kind(id, "started").await;
@@ -358,4 +361,56 @@ async fn an_emergency_passes_every_gate_and_is_told() {
         .await
         .assert_runs(&fleet, "search", &scene.pinned("search", &v2));
     scene.end(worker).await;
+}
+
+/// What is held, holds only itself; also over a worker that was killed in between.
+#[tokio::test]
+async fn an_emergency_goes_before_what_is_held() {
+    let scene = Scene::begin().await;
+    scene.configure(
+        "[people]\nshared = [\"ci\"]\n\n[groups]\noncall = [\"anna\"]\n\n[emergency]\nfrom = [\"oncall\"]\n",
+    );
+    scene.serve(&Service::of("search"));
+    let fleet = scene.fleet_on_v1("search", &HOSTS).await;
+    let v2 = scene.lab.image("search", "v2", "v2", "ok").await;
+    let v3 = scene.lab.image("search", "v3", "v3", "ok").await;
+    let worker = scene.worker().await;
+    let events = scene.events().await;
+    let before = Look::at(&scene.lab).await;
+    let freeze = ["freeze", "--for", "1h", "--reason", "holidays", "--yes"];
+    let (code, said) = run(&scene, &freeze).await;
+    assert_eq!(code, 0, "{said}");
+    let held = scene.publish("search", "v3", &["--sequence", "9"]).await;
+    events.kind(held, "held").await;
+
+    let image = scene.image("search", "v2");
+    let publish = [
+        "publish",
+        "--environment",
+        "staging",
+        "--service",
+        "search",
+        "--image",
+        &image,
+        "--sequence",
+        "8",
+        "--emergency",
+        "checkout is down",
+    ];
+    let published = scene.drawgate_as("anna", &publish).await;
+    let id: ReleaseId = String::from_utf8_lossy(&published.stdout).trim().parse().unwrap();
+    events.kind(id, "started").await;
+    worker.kill().await;
+    let worker = scene.worker().await;
+    scene.judge(&events, id, Outcome::Succeeded, &before).await;
+    let after = Look::at(&scene.lab).await;
+    after.assert_runs(&fleet, "search", &scene.pinned("search", &v2));
+    assert_eq!(scene.show(held).await["state"]["type"], "waiting");
+
+    let (code, said) = run(&scene, &["thaw"]).await;
+    assert_eq!(code, 0, "{said}");
+    scene.judge(&events, held, Outcome::Succeeded, &before).await;
+    let after = Look::at(&scene.lab).await;
+    after.assert_runs(&fleet, "search", &scene.pinned("search", &v3));
+    scene.end_after_kill(worker).await;
 }

@@ -278,3 +278,26 @@ async fn what_runs_everywhere_is_done_at_once_unless_it_is_forced() {
     assert!(ended.receipt.is_some(), "{}", ended.summary);
     scene.end(worker).await;
 }
+
+/// A later build whose tag nobody has pushed ends by itself; the one that waits is rolled.
+#[tokio::test]
+async fn a_later_build_that_cannot_begin_takes_nobodys_place() {
+    let scene = Scene::begin().await;
+    scene.serve(&Service::of("search"));
+    let fleet = scene.fleet_on_v1("search", &TWO).await;
+    scene.lab.image("search", "v4", "v4", "ok").await;
+    let v5 = scene.lab.image("search", "v5", "v5", "ok").await;
+    let worker = scene.worker().await;
+    let events = scene.events().await;
+    let before = Look::at(&scene.lab).await;
+    let first = scene.publish("search", "v4", &["--sequence", "4"]).await;
+    events.kind(first, "started").await;
+    let waits = scene.publish("search", "v5", &["--sequence", "5"]).await;
+    let nothing = scene.publish("search", "v6", &["--sequence", "6"]).await;
+    assert_eq!(events.end(nothing).await.outcome, Outcome::Failed);
+    scene.judge(&events, first, Outcome::Succeeded, &before).await;
+    scene.judge(&events, waits, Outcome::Succeeded, &before).await;
+    let after = Look::at(&scene.lab).await;
+    after.assert_runs(&fleet, "search", &scene.pinned("search", &v5));
+    scene.end(worker).await;
+}

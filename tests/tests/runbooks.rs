@@ -162,6 +162,19 @@ async fn roll_back() {
             .starts_with("back to v2, of release"),
         "{newest}"
     );
+
+    // After one that went back by itself, the last good one is what the hosts run: none is touched.
+    scene.lab.image("search", "v4", "v4", "exit").await;
+    let id = scene.publish("search", "v4", &["--sequence", "4"]).await;
+    scene.judge(&events, id, Outcome::RolledBack, &before).await;
+    let gone_back = Look::at(&scene.lab).await;
+    gone_back.assert_runs(&fleet, "search", &scene.pinned("search", &v2));
+    let again = scene
+        .drawgate(&[&["rollback", "--yes", "--wait"], lane.as_slice()].concat())
+        .await;
+    let said = String::from_utf8_lossy(&again.stderr).into_owned();
+    assert_eq!(again.status.code(), Some(0), "{said}");
+    Look::at(&scene.lab).await.assert_containers_as(&gone_back);
     scene.end(worker).await;
 }
 

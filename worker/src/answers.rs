@@ -45,10 +45,16 @@ pub enum Commanders {
 }
 
 impl Commanders {
-    fn may(&self, user: &str) -> bool {
+    /// Who asks, or why it is not done for them.
+    fn asker(&self, from: Option<String>) -> Result<String, String> {
+        let by = from.ok_or(
+            "the message does not say who asks: it needs the property user_id, which the broker checks",
+        )?;
         match self {
-            Self::Anybody => true,
-            Self::These(users) => users.contains(user),
+            Self::These(users) if !users.contains(&by) => Err(format!(
+                "{by} may not: [orders] in the worker's file says who may"
+            )),
+            Self::These(_) | Self::Anybody => Ok(by),
         }
     }
 }
@@ -78,17 +84,15 @@ impl Answers {
         if self.ledger.release_head(release).await?.is_none() {
             return Ok(Reply::UnknownRelease { release });
         }
-        let Some(by) = from else {
-            return Ok(not_taken(
-                "the message does not say who gives the order: it needs the property user_id, which the broker checks".to_owned(),
-            ));
-        };
         // Who may approve is the release's own matter.
-        if !order.order.answers_approval() && !self.commanders.may(&by) {
-            return Ok(not_taken(format!(
-                "{by} may not: [orders] in the worker's file says who may"
-            )));
-        }
+        let asker = match order.order.answers_approval() {
+            true => Commanders::Anybody.asker(from),
+            false => self.commanders.asker(from),
+        };
+        let by = match asker {
+            Ok(by) => by,
+            Err(why) => return Ok(not_taken(why)),
+        };
         let ordered = Ordered {
             order: order.order,
             by,
@@ -113,21 +117,6 @@ impl Answers {
                 },
             },
         })
-    }
-
-    /// Who may change what holds for all.
-    fn commander(&self, from: Option<String>) -> Result<String, Reply> {
-        let not_changed = |why: String| Reply::NotChanged { why };
-        match from {
-            None => Err(not_changed(
-                "the message does not say who asks: it needs the property user_id, which the broker checks"
-                    .to_owned(),
-            )),
-            Some(by) if !self.commanders.may(&by) => Err(not_changed(format!(
-                "{by} may not: [orders] in the worker's file says who may"
-            ))),
-            Some(by) => Ok(by),
-        }
     }
 
     /// A freeze of an environment that nothing is released to would hold nothing, and be believed to.
@@ -167,8 +156,9 @@ impl Answers {
 
     async fn thaw(&self, environment: Option<&Environment>, by: &str) -> Result<Reply, LedgerError> {
         let what = environment.map_or("everything", Environment::as_str);
-        if !self.ledger.thaw(environment).await? {
-            let freezes = self.ledger.freezes(Timestamp::now()).await?;
+        let now = Timestamp::now();
+        if !self.ledger.thaw(environment, now).await? {
+            let freezes = self.ledger.freezes(now).await?;
             let others: Vec<String> = freezes.iter().map(ToString::to_string).collect();
             let others = if others.is_empty() {
                 "nothing is".to_owned()
@@ -315,8 +305,8 @@ impl QuestionHandler for Answers {
                 environment,
                 until,
                 reason,
-            } => match self.commander(from) {
-                Err(reply) => Ok(reply),
+            } => match self.commanders.asker(from) {
+                Err(why) => Ok(Reply::NotChanged { why }),
                 Ok(by) => {
                     let since = Timestamp::now();
                     self.freeze(Freeze {
@@ -329,8 +319,8 @@ impl QuestionHandler for Answers {
                     .await
                 }
             },
-            Ask::Thaw { environment } => match self.commander(from) {
-                Err(reply) => Ok(reply),
+            Ask::Thaw { environment } => match self.commanders.asker(from) {
+                Err(why) => Ok(Reply::NotChanged { why }),
                 Ok(by) => self.thaw(environment.as_ref(), &by).await,
             },
             Ask::Ping => self.pong().await,

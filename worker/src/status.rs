@@ -2,8 +2,8 @@
 
 use drawgate_rollout::{Phase, Release, Step};
 use drawgate_schemas::{
-    Direction, EndedView, Environment, LaneView, ReleaseId, RunningView, Service, StatusView, WaitingView,
-    limits,
+    Direction, EndedView, Environment, Freeze, LaneView, ReleaseId, RunningView, Service, StatusView,
+    WaitingView, limits,
 };
 
 use jiff::Timestamp;
@@ -28,14 +28,21 @@ pub(crate) async fn status(
     lanes.sort_by(|one, other| one.0.cmp(&other.0));
     let more = lanes.len() > limits::LANES_PER_ANSWER;
     lanes.truncate(limits::LANES_PER_ANSWER);
+    let freezes = ledger.freezes(Timestamp::now()).await?;
     let mut views = Vec::new();
     for (_, (environment, service), row) in lanes {
-        views.push(lane(ledger, environment, service, row).await?);
+        let covers = |freeze: &&Freeze| freeze.covers(&environment);
+        let frozen = freezes.iter().filter(covers).cloned().collect();
+        let view = lane(ledger, environment, service, row).await?;
+        views.push(LaneView {
+            freezes: frozen,
+            ..view
+        });
     }
     Ok(StatusView {
         lanes: views,
         more,
-        freezes: ledger.freezes(Timestamp::now()).await?,
+        freezes,
     })
 }
 
@@ -52,6 +59,7 @@ async fn lane(
         waiting: Vec::new(),
         waiting_count: 0,
         last: row.last.map(ended),
+        freezes: Vec::new(),
     };
     for id in row.open {
         let named = view.waiting.len() < limits::WAITING_NAMED;

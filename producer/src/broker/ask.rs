@@ -7,6 +7,7 @@
 use drawgate_schemas::{Answer, Ask, Question, ReleaseView, Reply, Version1, topology};
 use futures_util::StreamExt;
 use jiff::{SignedDuration, Timestamp};
+use lapin::message::Delivery;
 use lapin::options::{BasicConsumeOptions, BasicPublishOptions, ConfirmSelectOptions};
 use lapin::types::FieldTable;
 use lapin::{BasicProperties, Channel, Confirmation, Consumer};
@@ -157,10 +158,7 @@ impl<'a> Asker<'a> {
         loop {
             tokio::select! {
                 reply = replies.next() => {
-                    let reply = reply.ok_or(AskError::Ended)?;
-                    let reply = reply.map_err(|error| meaning(self.link, error.into()))?;
-                    // What is not an answer of this version is somebody else's; time will tell.
-                    let Ok(answer) = serde_json::from_slice::<Answer>(&reply.data) else { continue };
+                    let Some(answer) = self.heard(reply)? else { continue };
                     if let Some(verdict) = round.hear(answer, Instant::now()) {
                         return Ok(verdict);
                     }
@@ -186,9 +184,7 @@ impl<'a> Asker<'a> {
         loop {
             tokio::select! {
                 reply = replies.next() => {
-                    let reply = reply.ok_or(AskError::Ended)?;
-                    let reply = reply.map_err(|error| meaning(self.link, error.into()))?;
-                    let Ok(answer) = serde_json::from_slice::<Answer>(&reply.data) else { continue };
+                    let Some(answer) = self.heard(reply)? else { continue };
                     let known = answers.iter().any(|other| other.worker == answer.worker);
                     if answer.question == question.id && !known {
                         answers.push(answer);
@@ -205,6 +201,13 @@ impl<'a> Asker<'a> {
                 }
             }
         }
+    }
+
+    /// What is not an answer of this version is somebody else's; time will tell.
+    fn heard(&self, reply: Option<lapin::Result<Delivery>>) -> Result<Option<Answer>, AskError> {
+        let reply = reply.ok_or(AskError::Ended)?;
+        let reply = reply.map_err(|error| meaning(self.link, error.into()))?;
+        Ok(serde_json::from_slice(&reply.data).ok())
     }
 
     async fn send(&self, question: &Question) -> Result<(), AskError> {

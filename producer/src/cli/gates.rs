@@ -81,6 +81,9 @@ pub(crate) struct PromoteArgs {
     /// Where it is to go, e.g. production
     #[arg(long, value_name = "NAME")]
     pub(crate) to: Environment,
+    /// Release it although a later build waits or was released there, and although every host runs it already
+    #[arg(long)]
+    pub(crate) force: bool,
     /// Why, for the people who watch
     #[arg(long, value_name = "TEXT")]
     pub(crate) reason: Option<Text<LONG_TEXT_CHARS>>,

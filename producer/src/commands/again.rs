@@ -49,7 +49,6 @@ pub(super) async fn again(
     let args = PublishArgs {
         revision: request.revision.clone(),
         branch: request.branch.clone(),
-        sequence: request.sequence,
         max_unavailable: request.options.max_unavailable,
         min_healthy_time: request.options.min_healthy_time_s,
         min_drain: request.options.min_drain_s,

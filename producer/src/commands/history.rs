@@ -7,12 +7,19 @@ use super::ask_everyone;
 use crate::cli::{BrokerArgs, Format, HistoryArgs};
 use crate::error::CommandError;
 use crate::exit::Exit;
-use crate::{printer, view};
+use crate::{origin, printer, view};
 
 /// Asks for a lane's releases and shows them, the newest first.
 pub(crate) async fn history(args: &HistoryArgs) -> Result<Exit, CommandError> {
-    let (environment, service) = (&args.lane.environment, &args.lane.service);
-    let releases = of_lane("history", environment, service, args.limit, &args.broker).await?;
+    let service = origin::service(args.lane.service.as_ref(), &std::env::current_dir()?)?;
+    let releases = of_lane(
+        "history",
+        &args.lane.environment,
+        &service,
+        args.limit,
+        &args.broker,
+    )
+    .await?;
     match args.format {
         Format::Json => {
             for release in &releases {

@@ -33,6 +33,8 @@ pub(crate) async fn promote(args: &PromoteArgs) -> Result<Exit, CommandError> {
     };
     let published = PublishArgs {
         reason,
+        sequence: request.sequence,
+        force: args.force,
         emergency: args.emergency.clone(),
         wait: args.wait,
         format: args.format,

@@ -27,6 +27,9 @@ pub(crate) async fn retry(args: &RetryArgs) -> Result<Exit, CommandError> {
     };
     let published = PublishArgs {
         reason,
+        sequence: view.request.sequence,
+        force: view.request.force,
+        emergency: view.request.emergency.clone(),
         wait: args.wait,
         format: args.format,
         broker: args.broker.clone(),

@@ -7,16 +7,18 @@ use super::{history, is_meant};
 use crate::cli::{PublishArgs, RollbackArgs};
 use crate::error::CommandError;
 use crate::exit::Exit;
+use crate::origin;
 
 /// As far back as is looked.
 const LOOKED_AT: u32 = 100;
 
 /// Finds what ran before, and releases it once it is said to be meant.
 pub(crate) async fn rollback(args: &RollbackArgs) -> Result<Exit, CommandError> {
-    let (environment, service) = (&args.lane.environment, &args.lane.service);
-    let releases = history::of_lane("rollback", environment, service, LOOKED_AT, &args.broker).await?;
+    let environment = &args.lane.environment;
+    let service = origin::service(args.lane.service.as_ref(), &std::env::current_dir()?)?;
+    let releases = history::of_lane("rollback", environment, &service, LOOKED_AT, &args.broker).await?;
     let nothing = |why: String| CommandError::NothingBefore { why };
-    let (past, digest) = chosen(&releases, args.to).map_err(nothing)?;
+    let Chosen { past, digest, force } = chosen(&releases, args.to).map_err(nothing)?;
     let version = past.request.version_name();
     let question = format!(
         "release {version} ({digest}) of {} again on {environment}?",
@@ -31,9 +33,10 @@ pub(crate) async fn rollback(args: &RollbackArgs) -> Result<Exit, CommandError> 
             .parse()
             .ok(),
     };
+    // Without a place in the order of builds: it is older than what has succeeded, and goes back all the same.
     let published = PublishArgs {
         reason,
-        force: true,
+        force,
         emergency: args.emergency.clone(),
         wait: args.wait,
         format: args.format,
@@ -43,16 +46,30 @@ pub(crate) async fn rollback(args: &RollbackArgs) -> Result<Exit, CommandError> 
     again(&past.request, Some(digest), published).await
 }
 
-fn with_digest(past: &PastView) -> Result<(&PastView, &Digest), String> {
-    let known = past.digest.as_ref().map(|digest| (past, digest));
-    known.ok_or_else(|| {
-        let id = past.request.id;
-        format!("release {id} is known by its tag alone: publish it by hand")
-    })
+/// What to go back to.
+#[derive(Debug)]
+struct Chosen<'a> {
+    past: &'a PastView,
+    digest: &'a Digest,
+    /// Not where the fleet should run it already: then nothing that does is touched.
+    force: bool,
 }
 
-/// What to go back to, with its digest: what is named, or the last that succeeded with another one than the last that succeeded.
-fn chosen(releases: &[PastView], to: Option<ReleaseId>) -> Result<(&PastView, &Digest), String> {
+impl<'a> Chosen<'a> {
+    fn of(past: &'a PastView, force: bool) -> Result<Self, String> {
+        let Some(digest) = &past.digest else {
+            let id = past.request.id;
+            return Err(format!(
+                "release {id} is known by its tag alone: publish it by hand"
+            ));
+        };
+        Ok(Self { past, digest, force })
+    }
+}
+
+/// What is named; or the last good one: where the newest that touched a host did not succeed, the last that succeeded, else
+/// the last that succeeded with another digest than that one. `releases` begin with the newest.
+fn chosen(releases: &[PastView], to: Option<ReleaseId>) -> Result<Chosen<'_>, String> {
     let succeeded = ReleaseState::Ended {
         outcome: Outcome::Succeeded,
     };
@@ -62,24 +79,33 @@ fn chosen(releases: &[PastView], to: Option<ReleaseId>) -> Result<(&PastView, &D
         let named =
             named.ok_or_else(|| format!("{id} is none of the last {LOOKED_AT} releases of this lane"))?;
         return match &named.state {
-            state if *state == succeeded => with_digest(named),
+            state if *state == succeeded => Chosen::of(named, true),
             _ => Err(format!("{id} has not succeeded")),
         };
     }
-    let mut good = releases.iter().filter(good);
-    let Some(running) = good.next() else {
+    let mut succeeded_ones = releases.iter().filter(good);
+    let Some(running) = succeeded_ones.next() else {
         return Err("no release of this lane has succeeded yet".to_owned());
     };
-    let before = good.find(|past| past.digest != running.digest);
-    before.map_or_else(
-        || {
-            Err(format!(
-                "nothing else has succeeded before {}",
-                running.request.version_name()
-            ))
-        },
-        with_digest,
-    )
+    let newer = releases.iter().take_while(|past| !good(past));
+    let touched = newer.filter_map(|past| match past.state {
+        ReleaseState::Ended { outcome } => Some(outcome),
+        _ => None,
+    });
+    for outcome in touched {
+        match outcome {
+            Outcome::RolledBack => return Chosen::of(running, false),
+            Outcome::NeedsOperator => return Chosen::of(running, true),
+            _ => {}
+        }
+    }
+    match succeeded_ones.find(|past| past.digest != running.digest) {
+        Some(before) => Chosen::of(before, true),
+        None => Err(format!(
+            "nothing else has succeeded before {}",
+            running.request.version_name()
+        )),
+    }
 }
 
 #[cfg(test)]
@@ -109,19 +135,46 @@ mod tests {
     }
 
     fn chosen_of(releases: &[PastView], to: Option<ReleaseId>) -> Result<ReleaseId, String> {
-        chosen(releases, to).map(|(past, _)| past.request.id)
+        chosen(releases, to).map(|chosen| chosen.past.request.id)
     }
 
     #[test]
     fn the_last_good_one_with_other_bytes_than_the_one_that_runs() {
         let releases = [
-            past(1, 'f', Outcome::RolledBack),
+            past(1, 'f', Outcome::Superseded),
             past(2, 'c', Outcome::Succeeded),
             past(3, 'c', Outcome::Succeeded),
             past(4, 'b', Outcome::Failed),
             past(5, 'a', Outcome::Succeeded),
         ];
         assert_eq!(chosen_of(&releases, None), Ok(releases[4].request.id));
+    }
+
+    #[test]
+    fn after_one_that_did_not_succeed_the_last_good_one_and_not_the_one_before_it() {
+        let after = |outcome| {
+            [
+                past(1, 'f', outcome),
+                past(2, 'e', Outcome::Failed),
+                past(3, 'b', Outcome::Succeeded),
+                past(4, 'a', Outcome::Succeeded),
+            ]
+        };
+        for (outcome, n, force) in [
+            (Outcome::NeedsOperator, 2, true),
+            // It went back by itself: what runs the good one is not touched again.
+            (Outcome::RolledBack, 2, false),
+            (Outcome::Failed, 3, true),
+            (Outcome::Cancelled, 3, true),
+        ] {
+            let releases = after(outcome);
+            let chosen = chosen(&releases, None).unwrap();
+            assert_eq!(
+                (chosen.past.request.id, chosen.force),
+                (releases[n].request.id, force),
+                "{outcome:?}"
+            );
+        }
     }
 
     #[test]

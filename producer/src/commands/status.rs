@@ -17,7 +17,11 @@ pub(crate) async fn status(args: &StatusArgs) -> Result<Exit, CommandError> {
     let address = Address::from_args(&args.broker)?;
     let link = first_link(&address, "drawgate status", &args.broker).await?;
     let asker = Asker::open(&link).await?;
-    let (lanes, freezes) = lanes(&asker, args).await?;
+    let Seen {
+        lanes,
+        freezes,
+        refused,
+    } = seen(&asker, args).await?;
     drop(asker);
     link.close().await;
     match args.format {
@@ -32,14 +36,30 @@ pub(crate) async fn status(args: &StatusArgs) -> Result<Exit, CommandError> {
             }
         }
     }
+    // The list is not whole, and must not look as if it were.
+    for (worker, reason) in &refused {
+        printer::narrate(&format!(
+            "{worker} could not answer, its lanes are not among these: {reason}"
+        ));
+    }
     Ok(Exit::Succeeded)
 }
 
+/// What the workers said.
+struct Seen {
+    lanes: Vec<LaneView>,
+    freezes: Vec<Freeze>,
+    /// Who could not answer, and why.
+    refused: BTreeMap<String, String>,
+}
+
 /// All pages of every worker. Workers that share a ledger answer the same: each lane is kept once.
-async fn lanes(asker: &Asker<'_>, args: &StatusArgs) -> Result<(Vec<LaneView>, Vec<Freeze>), CommandError> {
+async fn seen(asker: &Asker<'_>, args: &StatusArgs) -> Result<Seen, CommandError> {
     let name = |lane: &LaneView| format!("{}/{}", lane.environment, lane.service);
     let mut lanes: BTreeMap<String, LaneView> = BTreeMap::new();
     let mut freezes: Vec<Freeze> = Vec::new();
+    let mut refused = BTreeMap::new();
+    let mut answered = false;
     let mut after: Option<String> = None;
     for _ in 0..limits::PAGES {
         let answers = asker
@@ -52,8 +72,6 @@ async fn lanes(asker: &Asker<'_>, args: &StatusArgs) -> Result<(Vec<LaneView>, V
         if answers.is_empty() {
             return Err(CommandError::Silence);
         }
-        let mut refused = None;
-        let mut answered = false;
         // The next page begins where the first of those that have more has ended.
         let mut next: Option<String> = None;
         for answer in answers {
@@ -69,17 +87,23 @@ async fn lanes(asker: &Asker<'_>, args: &StatusArgs) -> Result<(Vec<LaneView>, V
                     next = [next, end].into_iter().flatten().min();
                     lanes.extend(status.lanes.into_iter().map(|lane| (name(&lane), lane)));
                 }
-                Reply::Refused { reason } => refused = Some((answer.worker, reason)),
+                Reply::Refused { reason } => {
+                    refused.insert(answer.worker, reason);
+                }
                 _ => {}
             }
-        }
-        if let (Some((worker, reason)), false) = (refused, answered) {
-            return Err(CommandError::Refused { worker, reason });
         }
         after = next;
         if after.is_none() {
             break;
         }
     }
-    Ok((lanes.into_values().collect(), freezes))
+    if let (false, Some((worker, reason))) = (answered, refused.pop_first()) {
+        return Err(CommandError::Refused { worker, reason });
+    }
+    Ok(Seen {
+        lanes: lanes.into_values().collect(),
+        freezes,
+        refused,
+    })
 }

@@ -14,12 +14,26 @@ pub(super) struct Facts {
     pub(super) branch: Option<String>,
     /// The build's number.
     pub(super) number: Option<String>,
+    /// What tells which of two builds is of the later version.
+    pub(super) order: BuildOrder,
     /// Where a person finds it.
     pub(super) url: Option<String>,
     /// Who started it.
     pub(super) person: Option<String>,
     /// The number of the change request that it builds.
     pub(super) change_request: Option<String>,
+}
+
+/// What a CI's numbers say of the order of versions.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) enum BuildOrder {
+    /// Its builds are numbered as they begin.
+    #[default]
+    Number,
+    /// So are those of each branch, by themselves.
+    NumberOfBranch,
+    /// The build's number says nothing, this does.
+    Other(Option<String>),
 }
 
 /// A CI: the variable that tells it, and what it says.
@@ -82,11 +96,12 @@ pub(super) fn facts(variables: Variables<'_>) -> Facts {
     })
 }
 
-/// Buildkite, "Environment variables". `BUILDKITE_PULL_REQUEST` is `false` for other builds.
+/// Buildkite, "Environment variables". `BUILDKITE_PULL_REQUEST` is `false` for other builds; of a tag's build the branch is the
+/// tag's name.
 fn buildkite(var: Variables<'_>) -> Facts {
     Facts {
         revision: var("BUILDKITE_COMMIT").filter(|commit| commit != "HEAD"),
-        branch: var("BUILDKITE_BRANCH"),
+        branch: var("BUILDKITE_BRANCH").filter(|_| var("BUILDKITE_TAG").is_none()),
         number: var("BUILDKITE_BUILD_NUMBER"),
         url: var("BUILDKITE_BUILD_URL"),
         person: var("BUILDKITE_BUILD_CREATOR"),
@@ -159,7 +174,8 @@ fn teamcity(var: Variables<'_>) -> Facts {
     }
 }
 
-/// CircleCI, "Project values and variables".
+/// CircleCI, "Project values and variables". `CIRCLE_BUILD_NUM` is the job's, and a late job of an early pipeline has a high one; the
+/// pipeline's is seen by no job unless it is handed on: `CIRCLE_PIPELINE_NUMBER: << pipeline.number >>`.
 fn circleci(var: Variables<'_>) -> Facts {
     let request = var("CIRCLE_PULL_REQUEST").or_else(|| var("CIRCLE_PR_NUMBER"));
     Facts {
@@ -171,6 +187,7 @@ fn circleci(var: Variables<'_>) -> Facts {
         }),
         branch: var("CIRCLE_BRANCH"),
         number: var("CIRCLE_BUILD_NUM"),
+        order: BuildOrder::Other(var("CIRCLE_PIPELINE_NUMBER")),
         url: var("CIRCLE_BUILD_URL"),
         person: var("CIRCLE_USERNAME"),
         ..Facts::default()
@@ -214,7 +231,8 @@ fn concourse(var: Variables<'_>) -> Facts {
 }
 
 /// Jenkins, "Using environment variables", and the Git plug-in's: `GIT_BRANCH` has the remote's name before it. In a
-/// multibranch pipeline `BRANCH_NAME` of a change request is `PR-NUMBER`.
+/// multibranch pipeline `BRANCH_NAME` of a change request is `PR-NUMBER`, of a tag the tag's name; each branch is a job, which counts its own
+/// builds.
 fn jenkins(var: Variables<'_>) -> Facts {
     let of_plugin = || {
         let branch = var("GIT_BRANCH")?;
@@ -226,8 +244,13 @@ fn jenkins(var: Variables<'_>) -> Facts {
         revision: var("GIT_COMMIT"),
         branch: var("CHANGE_BRANCH")
             .or_else(|| var("BRANCH_NAME"))
-            .or_else(of_plugin),
+            .or_else(of_plugin)
+            .filter(|_| var("TAG_NAME").is_none()),
         number: var("BUILD_NUMBER"),
+        order: match var("BRANCH_NAME") {
+            Some(_) => BuildOrder::NumberOfBranch,
+            None => BuildOrder::Number,
+        },
         url: var("BUILD_URL"),
         person: var("BUILD_USER_ID").or_else(|| var("CHANGE_AUTHOR")),
         change_request,

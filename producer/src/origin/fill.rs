@@ -4,10 +4,12 @@ use std::path::Path;
 
 use drawgate_schemas::{Environment, ImageReference, InvalidName, Service, Text};
 
-use super::ci::{self, Facts};
+use super::ci::{self, BuildOrder, Facts};
 use super::file::{self, File, FileError, ImageProblem};
+use super::routes::Way;
 use super::{Variables, git};
 use crate::cli::PublishArgs;
+use crate::env_vars::EnvVars;
 
 /// What is released, and where to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,6 +64,9 @@ pub(crate) enum FillError {
     /// What the CI or the file says is nothing that can be released.
     #[error("{0}")]
     Image(String),
+    /// The variable that names the environment.
+    #[error("{}", EnvVars::ENVIRONMENT)]
+    Variable(#[source] InvalidName),
     /// What the CI says is longer than the message may be, or holds control characters.
     #[error("{part}, as {by} has it")]
     Part {
@@ -88,6 +93,9 @@ impl FillError {
             Self::ChangeRequest(_) => Some("say --environment if that is meant".to_owned()),
             Self::Image(_) => Some("say --image, or --tag for another tag".to_owned()),
             Self::Part { part, .. } => Some(format!("say --{}", part.replace(' ', "-"))),
+            Self::Variable(_) => {
+                Some("say --environment, or set it to nothing and [routes] decide".to_owned())
+            }
             Self::File(_) => None,
         }
     }
@@ -110,13 +118,19 @@ pub(crate) fn fill(
     folder: &Path,
     variables: Variables<'_>,
 ) -> Result<(Order, Vec<Source>), FillError> {
+    let mut told = Told::default();
+    // Not by the command line's own reader: a CI may set it to nothing, and means none.
+    if let (None, Some(name)) = (&args.environment, variables(EnvVars::ENVIRONMENT)) {
+        let environment = Environment::try_from(name).map_err(FillError::Variable)?;
+        told.note("environment", Some(environment.to_string()), EnvVars::ENVIRONMENT);
+        args.environment = Some(environment);
+    }
     let file = match (&args.environment, &args.service, &args.image) {
         // Whoever says it all needs no file, whatever is in one.
         (Some(_), Some(_), Some(_)) => None,
         _ => file::find(folder)?,
     };
     let facts = ci::facts(variables);
-    let mut told = Told::default();
     // The folder tells of the service whose file is in it, and the build of the version that it built.
     let in_repository = file.is_some();
     let built = args.image.is_none() && args.tag.is_none();
@@ -151,14 +165,6 @@ pub(crate) fn fill(
         facts.person.clone(),
         facts.system,
     )?;
-    if built && args.sequence.is_none() {
-        args.sequence = facts.number.as_deref().and_then(|number| number.parse().ok());
-        told.note(
-            "sequence",
-            args.sequence.map(|number| number.to_string()),
-            "the build's number",
-        );
-    }
     let image = image(args, file.as_ref().map(|(_, file)| file), &mut told)?;
     let service = match (&args.service, &file) {
         (Some(service), _) => service.clone(),
@@ -168,7 +174,20 @@ pub(crate) fn fill(
         }
         (None, None) => return Err(missing("the service", "--service NAME")),
     };
-    let environment = environment(args, file.as_ref().map(|(_, file)| file), &facts, &mut told)?;
+    let file = file.as_ref().map(|(_, file)| file);
+    let (environment, way) = environment(args, file, &facts, &mut told)?;
+    if built && args.sequence.is_none() {
+        let one_branch = way.is_none_or(|way| way.one_branch);
+        let (number, by) = match &facts.order {
+            BuildOrder::NumberOfBranch if !one_branch => (None, ""),
+            BuildOrder::NumberOfBranch | BuildOrder::Number => {
+                (facts.number.as_deref(), "the build's number")
+            }
+            BuildOrder::Other(number) => (number.as_deref(), facts.system),
+        };
+        args.sequence = number.and_then(|number| number.parse().ok());
+        told.note("sequence", args.sequence.map(|number| number.to_string()), by);
+    }
     let order = Order {
         environment,
         service,
@@ -217,9 +236,9 @@ fn environment(
     file: Option<&File>,
     facts: &Facts,
     told: &mut Told,
-) -> Result<Environment, FillError> {
+) -> Result<(Environment, Option<Way>), FillError> {
     if let Some(environment) = &args.environment {
-        return Ok(environment.clone());
+        return Ok((environment.clone(), None));
     }
     let routes = file
         .map(|file| &file.routes)
@@ -243,7 +262,7 @@ fn environment(
         Some(way) => {
             let by = format!("route {:?}", way.pattern);
             told.note("environment", Some(way.environment.to_string()), &by);
-            Ok(way.environment)
+            Ok((way.environment.clone(), Some(way)))
         }
         None => Err(FillError::NoRoute {
             branch,

@@ -34,6 +34,8 @@ pub(super) struct Way {
     pub(super) pattern: String,
     /// The environment.
     pub(super) environment: Environment,
+    /// Whether no other branch goes there.
+    pub(super) one_branch: bool,
 }
 
 impl TryFrom<BTreeMap<String, String>> for Routes {
@@ -101,6 +103,7 @@ impl Route {
             Ok(environment) => Ok(Way {
                 pattern: self.pattern.clone(),
                 environment,
+                one_branch: false,
             }),
             Err(why) => Err(format!(
                 "route {:?} sends branch {branch:?} to {name:?}: {why}",
@@ -130,7 +133,13 @@ impl Routes {
                 one.pattern, other.pattern
             ));
         }
-        ways.into_iter().next().map(|(_, way)| way).transpose()
+        let Some((route, way)) = ways.into_iter().next() else {
+            return Ok(None);
+        };
+        let mut way = way?;
+        let leads_there = |other: &&Route| other.environment == route.environment;
+        way.one_branch = route.pattern == branch && self.0.iter().filter(leads_there).count() == 1;
+        Ok(Some(way))
     }
 
     /// The patterns, for a person.

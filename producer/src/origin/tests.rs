@@ -48,7 +48,10 @@ fn filled(file: &str, variables: &[(&str, &str)], more: &[&str]) -> Result<Strin
 fn filled_in(folder: &Path, variables: &[(&str, &str)], more: &[&str]) -> Result<String, FillError> {
     let variables: BTreeMap<&str, &str> = variables.iter().copied().collect();
     let mut args = args(more);
-    let look = |name: &str| variables.get(name).map(|value| (*value).to_owned());
+    let look = |name: &str| {
+        let value = variables.get(name).filter(|value| !value.is_empty());
+        value.map(|value| (*value).to_owned())
+    };
     let (order, sources) = fill(&mut args, folder, &look)?;
     let request = message(&args, &order, args.id.unwrap()).unwrap().request;
     let mut text = serde_json::to_string_pretty(&request).unwrap();
@@ -161,7 +164,8 @@ fn systems() -> Vec<(&'static str, Vec<(&'static str, &'static str)>)> {
                 ("CIRCLECI", "true"),
                 ("CIRCLE_SHA1", REVISION),
                 ("CIRCLE_BRANCH", "main"),
-                ("CIRCLE_BUILD_NUM", "812"),
+                ("CIRCLE_BUILD_NUM", "7001"),
+                ("CIRCLE_PIPELINE_NUMBER", "812"),
                 ("CIRCLE_BUILD_URL", "https://circleci.com/gh/acme/search/812"),
                 ("CIRCLE_USERNAME", "ben"),
             ],
@@ -205,6 +209,100 @@ fn routes_say_where_a_branch_goes() {
     ];
     let text = filled(&file, &mine, &[]).unwrap();
     assert!(text.contains("\"environment\": \"personal-ben-k\""), "{text}");
+}
+
+/// Whose numbers say which of two builds is of the later version, and whose do not.
+#[test]
+fn a_number_that_does_not_order_the_versions_is_no_sequence() {
+    let file = format!("{TWO_LINES}{ROUTES}\"hotfix\" = \"staging\"\n");
+    let sequence = |variables: &[(&str, &str)]| {
+        let text = filled(&file, variables, &[]).unwrap();
+        text.contains("\"sequence\": 40")
+    };
+    let jenkins = |branch| {
+        [
+            ("JENKINS_URL", "https://jenkins.example.com/"),
+            ("GIT_COMMIT", REVISION),
+            ("BUILD_NUMBER", "40"),
+            branch,
+        ]
+    };
+    // A multibranch pipeline counts each branch's builds by themselves.
+    assert!(
+        sequence(&jenkins(("BRANCH_NAME", "develop"))),
+        "one branch goes there"
+    );
+    assert!(
+        !sequence(&jenkins(("BRANCH_NAME", "main"))),
+        "two branches go there"
+    );
+    assert!(
+        !sequence(&jenkins(("BRANCH_NAME", "remote-run/ben/b"))),
+        "several do"
+    );
+    assert!(
+        sequence(&jenkins(("GIT_BRANCH", "origin/main"))),
+        "one job builds all"
+    );
+    let circleci = |number| {
+        [
+            ("CIRCLECI", "true"),
+            ("CIRCLE_SHA1", REVISION),
+            ("CIRCLE_BRANCH", "main"),
+            (number, "40"),
+        ]
+    };
+    assert!(sequence(&circleci("CIRCLE_PIPELINE_NUMBER")));
+    assert!(!sequence(&circleci("CIRCLE_BUILD_NUM")), "a job's");
+}
+
+#[test]
+fn a_tag_is_no_branch() {
+    let file = format!("{TWO_LINES}{ROUTES}");
+    let buildkite = [
+        ("BUILDKITE", "true"),
+        ("BUILDKITE_COMMIT", REVISION),
+        ("BUILDKITE_BRANCH", "main"),
+        ("BUILDKITE_TAG", "main"),
+    ];
+    let jenkins = [
+        ("JENKINS_URL", "https://jenkins.example.com/"),
+        ("GIT_COMMIT", REVISION),
+        ("BRANCH_NAME", "main"),
+        ("TAG_NAME", "main"),
+    ];
+    for variables in [buildkite, jenkins] {
+        let said = refused(&file, &variables, &[]);
+        assert!(
+            said.starts_with("the branch, which decides where to, is missing"),
+            "{said}"
+        );
+    }
+}
+
+#[test]
+fn the_variable_names_the_environment_unless_it_is_empty() {
+    let file = format!("{TWO_LINES}{ROUTES}");
+    let (_, mut variables) = systems().remove(0);
+    variables.push(("DRAWGATE_ENVIRONMENT", "production"));
+    let text = filled(&file, &variables, &[]).unwrap();
+    assert!(
+        text.contains("environment: production (DRAWGATE_ENVIRONMENT)"),
+        "{text}"
+    );
+    let text = filled(&file, &variables, &["--environment", "other"]).unwrap();
+    assert!(text.contains("\"environment\": \"other\""), "{text}");
+    variables.pop();
+    variables.push(("DRAWGATE_ENVIRONMENT", "No Name"));
+    let said = refused(&file, &variables, &[]);
+    assert!(
+        said.contains("DRAWGATE_ENVIRONMENT") && said.contains("--environment"),
+        "{said}"
+    );
+    variables.pop();
+    variables.push(("DRAWGATE_ENVIRONMENT", ""));
+    let text = filled(&file, &variables, &[]).unwrap();
+    assert!(text.contains("environment: staging (route"), "{text}");
 }
 
 #[test]

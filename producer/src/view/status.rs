@@ -103,6 +103,7 @@ mod tests {
             waiting: Vec::new(),
             waiting_count: 0,
             last: None,
+            freezes: Vec::new(),
         }
     }
 

@@ -129,6 +129,7 @@ mod tests {
             waiting: Vec::new(),
             waiting_count: 2,
             last: None,
+            freezes: Vec::new(),
         };
         let waiting = |ahead, approval| ReleaseState::Waiting {
             ahead,

@@ -17,13 +17,9 @@ pub struct Gates {
 
 /// What holds a release now; in the order of how long.
 pub fn holds(environment: &Environment, gates: &Gates, freezes: &[Freeze], now: Timestamp) -> Vec<Hold> {
-    let frozen = freezes.iter().filter(|freeze| {
-        let is_meant = freeze
-            .environment
-            .as_ref()
-            .is_none_or(|frozen| frozen == environment);
-        is_meant && now < freeze.until
-    });
+    let frozen = freezes
+        .iter()
+        .filter(|freeze| freeze.covers(environment) && now < freeze.until);
     let mut holds: Vec<Hold> = frozen.cloned().map(Hold::Frozen).collect();
     if let Some(windows) = &gates.windows
         && let Some(opens_at) = windows.shut_until(now)

@@ -34,10 +34,10 @@ pub struct Other {
     pub came_later: bool,
 }
 
-/// The end of a release that has not begun, where another one takes its place. One that was forced keeps its own: a rollback is of an
-/// older build.
-pub fn superseded(own: &ReleaseRequest, others: &[Other], policy: Supersede) -> Option<Ended> {
-    if own.force || policy == Supersede::Never {
+/// The end of a release that has not begun, where another one takes its place, and which does. One that was forced keeps its own, because a rollback
+/// is of an older build; and so does one in an emergency. `others` are those that can begin, as far as is known.
+pub fn superseded(own: &ReleaseRequest, others: &[Other], policy: Supersede) -> Option<(ReleaseId, Ended)> {
+    if own.force || own.emergency.is_some() || policy == Supersede::Never {
         return None;
     }
     let newer = |other: &&Other| match (own.sequence, other.sequence) {
@@ -53,7 +53,7 @@ pub fn superseded(own: &ReleaseRequest, others: &[Other], policy: Supersede) -> 
         (Some(own), Some(newer)) => format!(" of build {newer}, which is newer than {own}"),
         _ => ", which came later".to_owned(),
     };
-    Some(Ended {
+    let ended = Ended {
         outcome: Outcome::Superseded,
         summary: format!(
             "release {}{of_build}, takes its place: nothing was touched",
@@ -61,7 +61,8 @@ pub fn superseded(own: &ReleaseRequest, others: &[Other], policy: Supersede) -> 
         ),
         hint: Some("drawgate publish --force releases an older build all the same".to_owned()),
         receipt: None,
-    })
+    };
+    Some((newest.id, ended))
 }
 
 #[cfg(test)]
@@ -95,7 +96,8 @@ mod tests {
                 &[other(Some(5), came_later)],
                 Supersede::ByBuild,
             );
-            let ended = ended.unwrap();
+            let (by, ended) = ended.unwrap();
+            assert_eq!(by, other(None, false).id);
             assert_eq!(ended.outcome, Outcome::Superseded);
             assert!(
                 ended.summary.contains("of build 5, which is newer than 4"),
@@ -138,7 +140,7 @@ mod tests {
         for (own, others) in [(None, None), (Some(5), None), (None, Some(5))] {
             let (own, others) = (request(own, false), [other(others, true)]);
             assert_eq!(superseded(&own, &others, Supersede::ByBuild), None);
-            let ended = superseded(&own, &others, Supersede::ByArrival).unwrap();
+            let (_, ended) = superseded(&own, &others, Supersede::ByArrival).unwrap();
             assert!(ended.summary.contains("which came later"), "{}", ended.summary);
         }
         assert_eq!(
@@ -148,8 +150,11 @@ mod tests {
     }
 
     #[test]
-    fn a_forced_one_and_a_service_that_wants_all_keep_their_place() {
+    fn a_forced_one_an_emergency_and_a_service_that_wants_all_keep_their_place() {
         let others = [other(Some(9), true)];
+        let mut emergency = request(Some(4), false);
+        emergency.emergency = Some("checkout is down".parse().unwrap());
+        assert_eq!(superseded(&emergency, &others, Supersede::ByArrival), None);
         assert_eq!(
             superseded(&request(Some(4), true), &others, Supersede::ByArrival),
             None

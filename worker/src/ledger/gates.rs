@@ -40,13 +40,17 @@ impl Ledger {
         write.commit().await
     }
 
-    /// Ends a freeze; says whether there was one.
+    /// Ends a freeze; says whether there was one that was not over.
     ///
     /// # Errors
     /// When the ledger is not available.
-    pub async fn thaw(&self, environment: Option<&Environment>) -> Result<bool, LedgerError> {
+    pub async fn thaw(&self, environment: Option<&Environment>, now: Timestamp) -> Result<bool, LedgerError> {
+        let freezes = self.freezes(now).await?;
+        let there_was = freezes
+            .iter()
+            .any(|freeze| freeze.environment.as_ref() == environment);
         let mut write = self.write("thaw").await?;
-        let there_was = delete(write.connection()?, environment).await?;
+        let there_was = delete(write.connection()?, environment).await? && there_was;
         write.commit().await?;
         Ok(there_was)
     }

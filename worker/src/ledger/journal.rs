@@ -1,7 +1,7 @@
 //! Releases and their journals.
 
 use drawgate_rollout::{Entry, Evidence, Other, Record, Step};
-use drawgate_schemas::{Environment, Outcome, ReleaseId, Service, StatusEvent};
+use drawgate_schemas::{Environment, Outcome, ReleaseId, ReleaseRequest, Service, StatusEvent};
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use sqlx::sqlite::SqliteRow;
@@ -111,6 +111,24 @@ impl Ledger {
         .await
         .map_err(LedgerError::database("count the releases ahead"))?;
         Ok(u32::try_from(count).unwrap_or(u32::MAX))
+    }
+
+    /// The request of a release, or `None` when it is not in this ledger.
+    ///
+    /// # Errors
+    /// When the ledger is not available, or the entry cannot be read.
+    pub async fn request(&self, id: ReleaseId) -> Result<Option<ReleaseRequest>, LedgerError> {
+        let row = sqlx::query("SELECT entry FROM journal WHERE release_id = $1 AND n = 1")
+            .bind(id.to_string())
+            .fetch_optional(&self.inner.pool)
+            .await
+            .map_err(LedgerError::database("read a request"))?;
+        let Some(row) = row else { return Ok(None) };
+        let entry: Entry = from_json("entry", id, row.get(0))?;
+        Ok(match entry.record {
+            Record::Accepted { request, .. } => Some(*request),
+            _ => None,
+        })
     }
 
     /// The journal of a release, in order. Empty when the release is not in this ledger.

@@ -11,7 +11,7 @@ use drawgate_rollout::{
     Decision, Entry, Failure, Illegal, Phase, Record, Release, Step, StepOutcome, StepState, decide, holds,
     narrate, superseded, unproven,
 };
-use drawgate_schemas::{Outcome, ReleaseId, StatusEvent, Version1};
+use drawgate_schemas::{Ended, Outcome, ReleaseId, StatusEvent, Version1};
 use futures_util::FutureExt;
 use jiff::Timestamp;
 use tokio::sync::{mpsc, watch};
@@ -87,6 +87,8 @@ pub(super) struct Driver {
     under_way: BTreeMap<Step, AbortHandle>,
     /// What was locked when the fleet was last looked at; gone with the process, and then the look is repeated.
     note: Option<LockNote>,
+    /// Whether those who wait with it know that it can begin.
+    told_others: bool,
     /// Lapses of the lane's lease that are known of.
     lapses: u32,
     clock: RollClock,
@@ -126,6 +128,7 @@ impl Driver {
             running: JoinSet::new(),
             under_way: BTreeMap::new(),
             note: None,
+            told_others: false,
             lapses,
             clock,
             stop,
@@ -158,8 +161,14 @@ impl Driver {
                 return Err(Halt::Stopped);
             }
             self.after_a_lapse().await?;
-            if self.is_superseded().await? || self.gates_changed().await? {
+            if self.release.started_at.is_none() {
+                turn.give_way();
+            }
+            if self.changed_by_others().await? == Some(true) {
                 continue;
+            }
+            if !std::mem::replace(&mut self.told_others, self.release.is_resolved()) && self.told_others {
+                turn.tell_others();
             }
             let (mut wake, mut changed) = (None, false);
             let decisions = decide(&self.release, self.clock.now());
@@ -189,67 +198,66 @@ impl Driver {
         }
     }
 
-    /// Before it begins: whether another release of its target takes its place. Asked again whenever the line changes.
-    async fn is_superseded(&mut self) -> Result<bool, Halt> {
+    /// Before it begins: records what other releases and gates mean for it now, where that has changed. Says whether it has;
+    /// `None` where the ledger could not tell, and then it is not begun.
+    async fn changed_by_others(&mut self) -> Result<Option<bool>, Halt> {
         // A tag that is being resolved is resolved first.
         if self.release.started_at.is_some() || !self.running.is_empty() {
-            return Ok(false);
+            return Ok(Some(false));
         }
-        let others = match self.hands.ledger.others_of(self.release.request.id).await {
-            Ok(others) => others,
-            // It is not begun either while the ledger is away.
-            Err(error) => {
-                tracing::error!(%error, "what else waits could not be read");
-                return Ok(false);
+        let record = async {
+            Ok::<_, DriveError>(match self.superseded().await? {
+                Some(ended) => Some(ended),
+                None => self.gate().await?,
+            })
+        };
+        match record.await {
+            Ok(Some(record)) => {
+                self.append(record).await?;
+                Ok(Some(true))
             }
-        };
-        let policy = self.hands.effects.supersedes(&self.release.request);
-        let Some(ended) = superseded(&self.release.request, &others, policy) else {
-            return Ok(false);
-        };
-        self.append(Record::Ended {
-            ended: Box::new(ended),
-        })
-        .await?;
-        Ok(true)
+            Ok(None) => Ok(Some(false)),
+            Err(error) => {
+                let causes = crate::error_chain(&error);
+                tracing::error!(release = %self.release.request.id, error = causes, "what stands before it could not be read");
+                Ok(None)
+            }
+        }
     }
 
-    /// Before it begins: records what stands before it now, where that has changed. Says whether it has.
-    async fn gates_changed(&mut self) -> Result<bool, Halt> {
-        let waits = self.release.awaited_approval().is_some() || self.release.turned_back.is_some();
-        if self.release.started_at.is_some()
-            || waits
-            || !self.running.is_empty()
-            || !self.release.is_resolved()
-        {
-            return Ok(false);
-        }
-        let record = match self.gate().await {
-            Ok(record) => record,
-            // It is not begun either while the ledger is away.
-            Err(error) => {
-                tracing::error!(%error, "what stands before a release could not be read");
-                return Ok(false);
-            }
-        };
-        let Some(record) = record else {
-            return Ok(false);
-        };
-        self.append(record).await?;
-        Ok(true)
-    }
-
-    async fn gate(&self) -> Result<Option<Record>, LedgerError> {
+    /// Whether another release of its target takes its place. Asked again whenever the line changes.
+    async fn superseded(&self) -> Result<Option<Record>, DriveError> {
         let request = &self.release.request;
-        if request.emergency.is_some() {
-            return Ok(None);
+        let policy = self.hands.effects.supersedes(request);
+        let mut others = self.hands.ledger.others_of(request.id).await?;
+        while let Some((by, ended)) = superseded(request, &others, policy) {
+            if self.can_begin(by).await? {
+                let ended = Box::new(ended);
+                return Ok(Some(Record::Ended { ended }));
+            }
+            others.retain(|other| other.id != by);
         }
+        Ok(None)
+    }
+
+    /// Whether a release may take another one's place: not one whose tag nobody has, or that has to succeed elsewhere first.
+    async fn can_begin(&self, other: ReleaseId) -> Result<bool, DriveError> {
+        let journal = self.hands.ledger.journal(other).await?;
+        let release = Release::fold(&journal).map_err(|source| DriveError::Journal {
+            release: other,
+            source,
+        })?;
+        if release.started_at.is_some() || release.request.emergency.is_some() {
+            return Ok(true);
+        }
+        Ok(release.is_resolved() && self.unproven(&release).await?.is_none())
+    }
+
+    async fn unproven(&self, release: &Release) -> Result<Option<Ended>, LedgerError> {
+        let (request, digest) = (&release.request, release.digest.as_ref());
         let gates = self.hands.effects.gates(request);
-        // Freezes and windows are of the calendar.
-        let now = Timestamp::now();
-        let freezes = self.hands.ledger.freezes(now).await?;
         let mut proven = false;
-        if let (Some(required), Some(digest)) = (&gates.requires, &self.release.digest) {
+        if let (Some(required), Some(digest)) = (&gates.requires, digest) {
             for environment in [required, &request.environment] {
                 let succeeded = self
                     .hands
@@ -258,12 +266,26 @@ impl Driver {
                 proven = proven || succeeded.await?;
             }
         }
-        if let Some(ended) = unproven(request, self.release.digest.as_ref(), &gates, proven) {
+        Ok(unproven(request, digest, &gates, proven))
+    }
+
+    /// What stands before it now, where that has changed.
+    async fn gate(&self) -> Result<Option<Record>, LedgerError> {
+        let release = &self.release;
+        let waits = release.awaited_approval().is_some() || release.turned_back.is_some();
+        if waits || !release.is_resolved() || release.request.emergency.is_some() {
+            return Ok(None);
+        }
+        if let Some(ended) = self.unproven(release).await? {
             let ended = Box::new(ended);
             return Ok(Some(Record::Ended { ended }));
         }
-        let holds = holds(&request.environment, &gates, &freezes, now);
-        Ok((holds != self.release.holds).then_some(Record::Held { holds }))
+        // Freezes and windows are of the calendar.
+        let now = Timestamp::now();
+        let freezes = self.hands.ledger.freezes(now).await?;
+        let gates = self.hands.effects.gates(&release.request);
+        let holds = holds(&release.request.environment, &gates, &freezes, now);
+        Ok((holds != release.holds).then_some(Record::Held { holds }))
     }
 
     /// The lane's lease had run out and is ours again: this process was stopped, or its ledger away. As after a take-up,
@@ -336,16 +358,20 @@ impl Driver {
     }
 
     async fn await_turn(&mut self, turn: &mut Turn) -> Result<(), Halt> {
-        let id = self.release.request.id;
         let expires = self.release.request.expires_at;
         tokio::select! {
-            mine = turn.come(id) => {
+            mine = turn.come() => {
                 if !mine {
                     return Ok(());
                 }
-                // What has come to stand before it while it waited holds it.
-                if self.gates_changed().await? || self.release.ended.is_some() {
-                    return Ok(());
+                // What has come to stand before it while it waited holds it, and takes its place.
+                match self.changed_by_others().await? {
+                    Some(false) => {}
+                    Some(true) => return Ok(()),
+                    None => {
+                        self.a_moment().await;
+                        return Ok(());
+                    }
                 }
                 // What expired while it waited is not begun: the core says so when it is asked again.
                 if expires.is_none_or(|expires| expires > Timestamp::now()) && self.has_room().await {
@@ -369,11 +395,16 @@ impl Driver {
         };
         let causes = crate::error_chain(&error);
         tracing::error!(release = %self.release.request.id, error = causes, "not begun until the ledger is ready");
+        self.a_moment().await;
+        false
+    }
+
+    /// Until the ledger is asked again.
+    async fn a_moment(&mut self) {
         tokio::select! {
             () = sleep(LEDGER_RETRY) => {}
             _ = self.stop.changed() => {}
         }
-        false
     }
 
     /// Intent first, then the effect.

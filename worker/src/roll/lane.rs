@@ -11,7 +11,7 @@ use tokio::time::{interval, sleep};
 use super::driver::{Driven, Driver, Hands};
 use super::lanes::Pulse;
 use super::limits::{LEASE_RETRY, LEDGER_RETRY, RENEWALS};
-use crate::ledger::{Acquired, Lease};
+use crate::ledger::{Acquired, Lease, LedgerError};
 
 /// Whether, and by which lease, the lane is ours. Every driver of the lane holds one.
 #[derive(Clone)]
@@ -33,23 +33,78 @@ impl LaneState {
     }
 }
 
+/// The lane's open releases. The first of them may begin.
+type Line = VecDeque<Queued>;
+
+#[derive(Clone, Copy)]
+struct Queued {
+    id: ReleaseId,
+    emergency: bool,
+}
+
 /// A place in the line.
-pub(super) struct Turn(watch::Receiver<VecDeque<ReleaseId>>);
+pub(super) struct Turn {
+    id: ReleaseId,
+    seen: watch::Receiver<Line>,
+    line: watch::Sender<Line>,
+}
 
 impl Turn {
-    /// Comes back when the line has changed, at once where this release is the first of it: says whether it is.
-    pub(super) async fn come(&mut self, id: ReleaseId) -> bool {
-        if self.0.borrow_and_update().front() != Some(&id) {
-            self.line_changed().await;
+    fn new(id: ReleaseId, line: &watch::Sender<Line>) -> Self {
+        Self {
+            id,
+            seen: line.subscribe(),
+            line: line.clone(),
         }
-        self.0.borrow_and_update().front() == Some(&id)
     }
 
-    /// Comes back when somebody has joined the line, or left it.
+    /// Comes back when the line has changed, at once where this release is the first of it: says whether it is.
+    pub(super) async fn come(&mut self) -> bool {
+        if !self.is_first() {
+            self.line_changed().await;
+        }
+        self.is_first()
+    }
+
+    fn is_first(&mut self) -> bool {
+        let line = self.seen.borrow_and_update();
+        line.front().is_some_and(|first| first.id == self.id)
+    }
+
+    /// Comes back when the line has changed, or what is known of those in it.
     pub(super) async fn line_changed(&mut self) {
         // The line lives as long as the lane does.
-        let _ = self.0.changed().await;
+        let _ = self.seen.changed().await;
     }
+
+    /// Those that wait behind this one are to look again at what is known of it.
+    pub(super) fn tell_others(&self) {
+        self.line.send_modify(|_| {});
+    }
+
+    /// Lets emergencies go first. Only for a release that has not begun, and only its own driver does it: so what has begun
+    /// keeps its place, and nothing else begins beside it.
+    pub(super) fn give_way(&self) {
+        self.line.send_if_modified(|line| give_way(line, self.id));
+    }
+}
+
+/// Puts this release behind the last emergency, if it is not one itself; says whether it was before it.
+fn give_way(line: &mut Line, id: ReleaseId) -> bool {
+    let own = line.iter().position(|queued| queued.id == id);
+    let last = line.iter().rposition(|queued| queued.emergency);
+    let (Some(own), Some(last)) = (own, last) else {
+        return false;
+    };
+    if own >= last || line.get(own).is_some_and(|own| own.emergency) {
+        return false;
+    }
+    let Some(queued) = line.remove(own) else {
+        return false;
+    };
+    // Those behind it have moved up by one: this is the place behind the emergency.
+    line.insert(last, queued);
+    true
 }
 
 /// One lane's task.
@@ -110,7 +165,7 @@ impl Lane {
         let mut renewal = interval(lease.length() / RENEWALS);
         let (lease_sender, lease_receiver) = watch::channel(Some(Arc::new(lease)));
         let state = LaneState(lease_receiver);
-        let (line, _) = watch::channel(VecDeque::new());
+        let (line, _) = watch::channel(Line::new());
         let mut drivers = JoinSet::new();
         self.line_up(&line, &state, &mut drivers).await;
         loop {
@@ -123,7 +178,7 @@ impl Lane {
                         None
                     });
                     if let Some(id) = id {
-                        line.send_modify(|line| line.retain(|other| *other != id));
+                        line.send_modify(|line| line.retain(|other| other.id != id));
                     }
                 }
                 _ = renewal.tick() => {
@@ -170,29 +225,41 @@ impl Lane {
     /// Every open release of the ledger that is not in the line yet joins it, in the order of acceptance.
     async fn line_up(
         &self,
-        line: &watch::Sender<VecDeque<ReleaseId>>,
+        line: &watch::Sender<Line>,
         state: &LaneState,
         drivers: &mut JoinSet<Option<ReleaseId>>,
     ) {
-        let open = match self.hands.ledger.open_releases().await {
-            Ok(open) => open,
+        let new = match self.new_ones(line).await {
+            Ok(new) => new,
             Err(error) => {
                 // The next renewal tries again.
                 tracing::error!(lane = %self.name(), %error, "open releases could not be read");
                 return;
             }
         };
-        let ours = open
-            .into_iter()
-            .filter(|release| release.environment == self.environment && release.service == self.service);
-        for release in ours {
-            if line.borrow().contains(&release.id) {
-                continue;
-            }
-            line.send_modify(|line| line.push_back(release.id));
-            let turn = Turn(line.subscribe());
-            drivers.spawn(drive(Arc::clone(&self.hands), state.clone(), release.id, turn));
+        if new.is_empty() {
+            return;
         }
+        // All of them before the first is driven: it might have to give way.
+        line.send_modify(|line| line.extend(new.iter().copied()));
+        for Queued { id, .. } in new {
+            let turn = Turn::new(id, line);
+            drivers.spawn(drive(Arc::clone(&self.hands), state.clone(), id, turn));
+        }
+    }
+
+    async fn new_ones(&self, line: &watch::Sender<Line>) -> Result<Vec<Queued>, LedgerError> {
+        let mut new = Vec::new();
+        for release in self.hands.ledger.open_releases().await? {
+            let ours = release.environment == self.environment && release.service == self.service;
+            let id = release.id;
+            if ours && !line.borrow().iter().any(|queued| queued.id == id) {
+                let request = self.hands.ledger.request(id).await?;
+                let emergency = request.is_some_and(|request| request.emergency.is_some());
+                new.push(Queued { id, emergency });
+            }
+        }
+        Ok(new)
     }
 
     fn name(&self) -> String {
@@ -214,6 +281,49 @@ async fn drive(hands: Arc<Hands>, state: LaneState, id: ReleaseId, turn: Turn) -
             let causes = crate::error_chain(&error);
             tracing::error!(release = %id, error = %causes, "cannot go on; its lane is held until a person has looked");
             None
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(names: &str) -> Line {
+        let queued = |(n, name): (usize, char)| Queued {
+            id: id(n),
+            emergency: name == 'E',
+        };
+        names.chars().enumerate().map(queued).collect()
+    }
+
+    fn id(n: usize) -> ReleaseId {
+        format!("01936a5e-7c2e-7d10-8a44-5c1f2e9b0d{n:02}")
+            .parse()
+            .unwrap()
+    }
+
+    #[test]
+    fn who_waits_gives_way_to_every_emergency_and_an_emergency_to_none() {
+        for (before, who, after) in [
+            ("a", 0, None),
+            ("ab", 0, None),
+            ("aE", 0, Some(vec![1, 0])),
+            ("aEb", 0, Some(vec![1, 0, 2])),
+            ("abEcE", 1, Some(vec![0, 2, 3, 4, 1])),
+            ("Ea", 1, None),
+            ("EE", 0, None),
+            ("aE", 7, None),
+        ] {
+            let mut now = line(before);
+            assert_eq!(give_way(&mut now, id(who)), after.is_some(), "{before} {who}");
+            let places: Vec<ReleaseId> = now.iter().map(|queued| queued.id).collect();
+            let after = after.unwrap_or_else(|| (0..before.len()).collect());
+            assert_eq!(
+                places,
+                after.into_iter().map(id).collect::<Vec<_>>(),
+                "{before} {who}"
+            );
         }
     }
 }

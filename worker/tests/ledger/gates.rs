@@ -4,7 +4,7 @@ use drawgate_rollout::{Evidence, Record, Step, StepOutcome};
 use drawgate_schemas::{Digest, Environment, Freeze, Outcome};
 use jiff::{SignedDuration, Timestamp};
 
-use super::{accept, entry, lease_of, open, place, request_of};
+use super::{accept, entry, lease_of, open, place, raw, request_of};
 
 fn freeze(environment: Option<&str>, until: Timestamp, reason: &str) -> Freeze {
     Freeze {
@@ -41,16 +41,20 @@ async fn a_freeze_is_kept_until_its_end_and_one_for_each_environment() {
     };
     assert_eq!(reasons(now).await, ["all", "second"]);
     assert_eq!(reasons(now + hour).await, ["second"]);
-    assert!(ledger.thaw(Some(&staging)).await.unwrap());
-    assert!(!ledger.thaw(Some(&staging)).await.unwrap());
+    assert!(ledger.thaw(Some(&staging), now).await.unwrap());
+    assert!(!ledger.thaw(Some(&staging), now).await.unwrap());
     assert_eq!(reasons(now).await, ["all"]);
+    // One that is over has ended by itself.
+    assert!(!ledger.thaw(None, now + hour).await.unwrap());
 }
 
-/// By tag it is the digest that was found, by digest the one that was asked for; what failed has not succeeded.
+/// By tag it is the digest that was found, by digest the one that was asked for; what failed has not succeeded. The same of
+/// releases that an older worker kept, whose ledger had no place for the digest.
 #[tokio::test]
 async fn what_has_succeeded_is_known_by_its_digest() {
     let place = place();
-    let ledger = open(&place.path).await;
+    let mut ledger = open(&place.path).await;
+    let mut kept = Vec::new();
     let digest = |c: &str| format!("sha256:{}", c.repeat(64)).parse::<Digest>().unwrap();
     for (service, asked, found, outcome) in [
         ("by-tag", None, Some("a"), Outcome::Succeeded),
@@ -82,19 +86,40 @@ async fn what_has_succeeded_is_known_by_its_digest() {
         };
         append(3, outcome_of, None).await;
         append(4, Record::Started, Some(outcome)).await;
-        let succeeded = async |c: &str, environment: &Environment| {
-            ledger
-                .has_succeeded(&request.service, &digest(c), environment)
-                .await
-                .unwrap()
-        };
-        let this = asked.or(found).unwrap();
-        assert_eq!(
-            succeeded(this, &request.environment).await,
-            outcome == Outcome::Succeeded,
-            "{service}"
-        );
-        assert!(!succeeded("d", &request.environment).await);
-        assert!(!succeeded(this, &"elsewhere".parse().unwrap()).await);
+        kept.push((request, asked.or(found).map(digest).unwrap(), outcome));
+    }
+    for older in [false, true] {
+        if older {
+            ledger.close().await;
+            drop(ledger);
+            for undo in BEFORE_GATES {
+                raw(&place.path, undo).await;
+            }
+            ledger = open(&place.path).await;
+        }
+        for (request, this, outcome) in &kept {
+            let succeeded = async |digest: &Digest, environment: &Environment| {
+                ledger
+                    .has_succeeded(&request.service, digest, environment)
+                    .await
+                    .unwrap()
+            };
+            assert_eq!(
+                succeeded(this, &request.environment).await,
+                *outcome == Outcome::Succeeded,
+                "{}, of an older worker: {older}",
+                request.service
+            );
+            assert!(!succeeded(&digest("d"), &request.environment).await);
+            assert!(!succeeded(this, &"elsewhere".parse().unwrap()).await);
+        }
     }
 }
+
+/// What makes a ledger as workers had it before there were gates.
+const BEFORE_GATES: [&str; 4] = [
+    "DROP INDEX releases_by_digest",
+    "ALTER TABLE releases DROP COLUMN digest",
+    "DROP TABLE freezes",
+    "DELETE FROM _sqlx_migrations WHERE version = 6",
+];
