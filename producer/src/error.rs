@@ -121,6 +121,9 @@ pub(crate) enum CommandError {
         /// Why not.
         why: String,
     },
+    /// A name that no lane has.
+    #[error("no lane is of that name: nothing was released there yet")]
+    NoLane,
     /// Nobody said that a freeze of everything is meant.
     #[error("nothing was frozen")]
     NotFrozen,
@@ -194,6 +197,7 @@ impl CommandError {
             | Self::NothingBefore { .. }
             | Self::NotMeant
             | Self::NotFrozen
+            | Self::NoLane
             | Self::Unknown { .. } => Exit::Usage,
             Self::NotTaken { .. } | Self::NotChanged { .. } => Exit::Rejected,
             Self::MessageFile(_) => Exit::Usage,
@@ -238,6 +242,7 @@ impl CommandError {
                 Some("drawgate history lists what there was; drawgate publish --force releases any image".to_owned())
             }
             Self::NotChanged { .. } => Some("drawgate status says what is frozen".to_owned()),
+            Self::NoLane => Some("drawgate status without a name lists every lane".to_owned()),
             Self::NotFrozen => Some("drawgate freeze … --yes, or --environment NAME".to_owned()),
             Self::DeadLetters(error) => error.hint(),
             Self::MessageFile(error) => error.hint(),
@@ -246,7 +251,7 @@ impl CommandError {
                 "the broker is there and the workers are not: systemctl status drawgate-worker on the bastion"
                     .to_owned(),
             ),
-            Self::Refused { .. } => Some("drawgate and drawgate-worker may be of different versions".to_owned()),
+            Self::Refused { .. } => Some("drawgate ping says of each worker whether it is ready, and its version".to_owned()),
             Self::Stopped { stage: Stage::Before, .. }
             | Self::Request(_)
             | Self::Id(_)

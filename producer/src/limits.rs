@@ -36,8 +36,12 @@ pub(crate) const ANSWER: Duration = Duration::from_secs(5);
 /// A reply comes at most once: after this the same question is sent again (so at most three times within `ANSWER`).
 pub(crate) const ASK_AGAIN: Duration = Duration::from_secs(2);
 
-/// After the last answer to a question that every worker answers, at least: another site's worker may be a little slower.
-pub(crate) const QUIET: Duration = Duration::from_millis(50);
+/// After a worker has heard a question that every worker answers, the others have as long again, and this at least: theirs may be a
+/// longer way to the broker. What each then needs for its answer is waited for.
+pub(crate) const QUIET: Duration = Duration::from_millis(100);
+
+/// The same, where something is changed or decided by what all say.
+pub(crate) const QUIET_OF_ALL: Duration = UNKNOWN_GRACE;
 
 /// After one worker said that it does not know a release, another site's may still say that it does.
 pub(crate) const UNKNOWN_GRACE: Duration = Duration::from_secs(1);

@@ -50,7 +50,7 @@ impl Narrator {
         if self.format == Format::Json {
             let line =
                 serde_json::to_string(event).map_err(|error| StdoutClosed::from(io::Error::from(error)))?;
-            return printer::data(&line);
+            return printer::live(&line);
         }
         let detail = if self.bar.is_some() {
             Detail::Brief
@@ -73,7 +73,7 @@ impl Narrator {
     pub(crate) fn bare_end(&mut self, outcome: Outcome) -> Result<(), StdoutClosed> {
         self.close();
         match self.format {
-            Format::Text => printer::data(&outcome.to_string()),
+            Format::Text => printer::live(&outcome.to_string()),
             Format::Json => Ok(()),
         }
     }
@@ -95,7 +95,7 @@ impl Narrator {
             self.say(&row);
         }
         if let Some(line) = view::final_line(event) {
-            printer::data(&line)?;
+            printer::live(&line)?;
         }
         if let Some(hint) = hint {
             self.say(&self.layout().plain(&format!("hint: {hint}")));

@@ -9,11 +9,22 @@ use crate::env_vars::EnvVars;
 #[error("stdout cannot be written to")]
 pub(crate) struct StdoutClosed(#[from] io::Error);
 
-/// Writes one line of data.
+/// Writes one line of data. A reader of a pipe that has ended, as `head` does, has read what it wanted.
 ///
 /// # Errors
-/// [`StdoutClosed`], for instance when the reader of a pipe has ended.
+/// [`StdoutClosed`], for instance when a file cannot grow.
 pub(crate) fn data(line: &str) -> Result<(), StdoutClosed> {
+    match live(line) {
+        Err(StdoutClosed(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        written => written,
+    }
+}
+
+/// Writes one line of data of something that goes on.
+///
+/// # Errors
+/// [`StdoutClosed`], for instance when the reader of a pipe has ended: there is nobody to go on for.
+pub(crate) fn live(line: &str) -> Result<(), StdoutClosed> {
     let mut stdout = io::stdout().lock();
     writeln!(stdout, "{line}")
         .and_then(|()| stdout.flush())

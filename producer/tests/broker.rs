@@ -564,6 +564,20 @@ async fn show_puts_the_pages_together() {
     );
 }
 
+/// As `head` does, which has read what it wanted: no error, and no panic.
+#[test]
+fn a_reader_that_has_enough_is_no_error() {
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let ended = std::process::Command::new(env!("CARGO_BIN_EXE_drawgate"))
+        .args(["completions", "bash"])
+        .stdout(writer)
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&ended.stderr);
+    assert_eq!((ended.status.code(), &*said), (Some(0), ""));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reader_that_goes_away_ends_the_watching_and_is_no_panic() {
     let Some(rig) = Rig::new("pipe").await else { return };

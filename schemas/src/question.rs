@@ -85,6 +85,20 @@ pub enum Ask {
     Ping,
 }
 
+impl Ask {
+    /// Whether every worker answers it for itself: it says [`Reply::Heard`] first.
+    pub fn is_for_all(&self) -> bool {
+        match self {
+            Self::Show { .. } | Self::Order(_) => false,
+            Self::Status { .. }
+            | Self::History { .. }
+            | Self::Freeze { .. }
+            | Self::Thaw { .. }
+            | Self::Ping => true,
+        }
+    }
+}
+
 /// An order of a person to one release.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -153,6 +167,8 @@ pub enum Reply {
     },
     /// This worker is there.
     Pong(Pong),
+    /// This worker has heard a question that every worker answers, and its answer follows.
+    Heard,
     /// This worker does not know the release; another one may.
     UnknownRelease {
         /// The release that was asked for.

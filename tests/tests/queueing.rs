@@ -244,6 +244,16 @@ async fn an_older_build_that_comes_late_is_superseded_unless_it_is_forced() {
     assert!(said.contains("of build 3, which is newer than 2"), "{said}");
     assert_eq!(scene.lab.writes().await.len(), written, "something was touched");
 
+    // Once more, by whatever name: it is still the older build.
+    let id = scene.publish("search", "v2", &["--sequence", "2"]).await;
+    assert_eq!(events.end(id).await.outcome, Outcome::Superseded);
+    for verb in ["retry", "replay"] {
+        let again = scene.drawgate(&[verb, &id.to_string(), "--wait"]).await;
+        let said = String::from_utf8_lossy(&again.stdout).into_owned();
+        assert_eq!(again.status.code(), Some(8), "{verb}: {said}");
+    }
+    assert_eq!(scene.lab.writes().await.len(), written, "something was touched");
+
     let forced = scene
         .publish("search", "v2", &["--sequence", "2", "--force"])
         .await;

@@ -8,26 +8,65 @@ use drawgate_tests::lab::HOSTS;
 use drawgate_tests::oracle::Look;
 use drawgate_tests::{Load, Scene, Service, Worker};
 use tokio::io::{AsyncBufReadExt, BufReader};
-use tokio::process::Command;
+use tokio::process::{Child, Command};
+
+/// The ledger's lock, in another process's hands until it is given back.
+struct Locked(Child);
+
+impl Locked {
+    async fn take(scene: &Scene) -> Self {
+        const LOCK: &str = "import sqlite3, sys\n\
+            ledger = sqlite3.connect(sys.argv[1], timeout=30, isolation_level=None)\n\
+            ledger.execute('BEGIN IMMEDIATE')\nprint('locked', flush=True)\nsys.stdin.read()\nledger.execute('ROLLBACK')";
+        let mut lock = Command::new("python3")
+            .args(["-c", LOCK])
+            .arg(scene.folder().join("ledger.sqlite"))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut said = BufReader::new(lock.stdout.take().unwrap()).lines();
+        assert_eq!(said.next_line().await.unwrap().as_deref(), Some("locked"));
+        Self(lock)
+    }
+
+    async fn give_back(mut self) {
+        drop(self.0.stdin.take());
+        assert!(self.0.wait().await.unwrap().success());
+    }
+}
 
 /// Freezes a worker at a moment at which it writes nothing. In the middle of a transaction it would keep the ledger's lock for
 /// as long as it is frozen: whoever hangs like that has to be killed before anybody takes over.
 async fn freeze_between_writes(scene: &Scene, worker: &Worker) {
-    const LOCK: &str = "import sqlite3, sys\n\
-        ledger = sqlite3.connect(sys.argv[1], timeout=30, isolation_level=None)\n\
-        ledger.execute('BEGIN IMMEDIATE')\nprint('locked', flush=True)\nsys.stdin.read()\nledger.execute('ROLLBACK')";
-    let mut lock = Command::new("python3")
-        .args(["-c", LOCK])
-        .arg(scene.folder().join("ledger.sqlite"))
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut said = BufReader::new(lock.stdout.take().unwrap()).lines();
-    assert_eq!(said.next_line().await.unwrap().as_deref(), Some("locked"));
+    let lock = Locked::take(scene).await;
     worker.freeze();
-    drop(lock.stdin.take());
-    assert!(lock.wait().await.unwrap().success());
+    lock.give_back().await;
+}
+
+/// Whoever gave it was told that nobody took it; and so it stays, also when the ledger is back.
+#[tokio::test]
+async fn an_order_that_nobody_took_in_time_is_not_taken_later() {
+    let scene = Scene::begin().await;
+    scene.serve(&Service::of("search"));
+    let fleet = scene.fleet_on_v1("search", &["h1", "h2"]).await;
+    let v2 = scene.lab.image("search", "v2", "v2", "ok").await;
+    let worker = scene.worker().await;
+    let events = scene.events().await;
+    let before = Look::at(&scene.lab).await;
+    let id = scene.publish("search", "v2", &[]).await;
+    events.phase(id, Direction::Forward, HostPhase::Draining).await;
+
+    let lock = Locked::take(&scene).await;
+    let cancelled = scene.drawgate(&["cancel", &id.to_string(), "--yes"]).await;
+    let said = String::from_utf8_lossy(&cancelled.stderr).into_owned();
+    assert_eq!(cancelled.status.code(), Some(5), "{said}");
+    assert!(said.contains("may have been taken or not"), "{said}");
+    lock.give_back().await;
+    scene.judge(&events, id, Outcome::Succeeded, &before).await;
+    let after = Look::at(&scene.lab).await;
+    after.assert_runs(&fleet, "search", &scene.pinned("search", &v2));
+    scene.end(worker).await;
 }
 
 /// The bastion was lost in mid-roll. The worker of the new one has an empty ledger, and knows by the fleet's lease that

@@ -78,7 +78,13 @@ impl Answers {
     }
 
     /// An order is taken by the driver of its release, or it is said why not.
-    async fn order(&self, id: Uuid, order: GiveOrder, from: Option<String>) -> Result<Reply, LedgerError> {
+    async fn order(
+        &self,
+        id: Uuid,
+        expires_at: Timestamp,
+        order: GiveOrder,
+        from: Option<String>,
+    ) -> Result<Reply, LedgerError> {
         let release = order.release;
         let not_taken = |why: String| Reply::NotTaken { release, why };
         if self.ledger.release_head(release).await?.is_none() {
@@ -100,23 +106,26 @@ impl Answers {
             digest: order.digest,
         };
         let id = id.to_string();
-        Ok(match self.lanes.order(release, id.clone(), ordered).await {
-            Taken::Yes => self.taken(release, order.order).await?,
-            Taken::No(why) => not_taken(why),
-            Taken::NotDriven => match self.folded(release).await? {
-                // Asked again, because the first answer was lost.
-                Some(ended) if ended.orders.contains(&id) => self.taken(release, order.order).await?,
-                Some(Release {
-                    ended: Some(ended), ..
-                }) => not_taken(format!("it has ended: {}", ended.outcome)),
-                _ => Reply::Refused {
-                    reason: format!(
-                        "another worker than {} has its lane, or takes it over just now: ask again in a minute",
-                        self.worker
-                    ),
+        Ok(
+            match self.lanes.order(release, id.clone(), ordered, expires_at).await {
+                Taken::Yes => self.taken(release, order.order).await?,
+                Taken::No(why) => not_taken(why),
+                Taken::NotDriven => match self.folded(release).await? {
+                    // Asked again, because the first answer was lost.
+                    Some(ended) if ended.orders.contains(&id) => self.taken(release, order.order).await?,
+                    Some(Release {
+                        ended: Some(ended), ..
+                    }) => not_taken(format!("it has ended: {}", ended.outcome)),
+                    _ => Reply::Refused {
+                        reason: format!(
+                            "{} does not drive it just now: another worker has its lane, or takes it over and is asked in a \
+                         minute, or a person has to look: drawgate show {release}",
+                            self.worker
+                        ),
+                    },
                 },
             },
-        })
+        )
     }
 
     /// A freeze of an environment that nothing is released to would hold nothing, and be believed to.
@@ -300,7 +309,7 @@ impl QuestionHandler for Answers {
                 service,
                 limit,
             } => self.history(&environment, &service, limit).await,
-            Ask::Order(order) => self.order(question.id, order, from).await,
+            Ask::Order(order) => self.order(question.id, question.expires_at, order, from).await,
             Ask::Freeze {
                 environment,
                 until,

@@ -596,10 +596,10 @@ struct Desk;
 
 impl QuestionHandler for Desk {
     async fn answer(&self, question: Question, _from: Option<String>) -> Answer {
-        let Ask::Show { release, .. } = question.ask else {
-            panic!("is no question");
+        let reply = match question.ask {
+            Ask::Show { release, .. } => Reply::UnknownRelease { release },
+            _ => Reply::NotChanged { why: String::new() },
         };
-        let reply = Reply::UnknownRelease { release };
         Answer {
             version: Version1,
             question: question.id,
@@ -656,8 +656,14 @@ async fn questions_are_answered_over_direct_reply_to() {
         }
     };
     let json = |question: &Question| serde_json::to_vec(question).unwrap();
-    // Too late, not for our ears, without anyone to answer: no reply, and no harm.
+    // Too late: the clocks are told, should anybody still wait. Not for our ears: no reply, and no harm.
     ask(json(&question(-1)), reply_queue, "late").await;
+    let reply = replies.next().await.unwrap().unwrap();
+    let answer: Answer = serde_json::from_slice(&reply.data).unwrap();
+    assert!(
+        matches!(&answer.reply, Reply::Refused { reason } if reason.contains("compare the two clocks")),
+        "{answer:?}"
+    );
     ask(json(&question(30)), "drawgate.releases.lab", "stray").await;
     let wanted = question(30);
     ask(json(&wanted), reply_queue, "c-1").await;
@@ -674,6 +680,18 @@ async fn questions_are_answered_over_direct_reply_to() {
         (answer.question, answer.reply),
         (wanted.id, Reply::UnknownRelease { release })
     );
+
+    // What every worker answers is said to be heard first: an answer may take long.
+    let for_all = Question {
+        ask: Ask::Thaw { environment: None },
+        ..question(30)
+    };
+    ask(json(&for_all), reply_queue, "c-all").await;
+    for wanted in [Reply::Heard, Reply::NotChanged { why: String::new() }] {
+        let reply = replies.next().await.unwrap().unwrap();
+        let answer: Answer = serde_json::from_slice(&reply.data).unwrap();
+        assert_eq!((answer.question, answer.reply), (for_all.id, wanted));
+    }
 
     let id = Uuid::now_v7();
     ask(

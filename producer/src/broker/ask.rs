@@ -4,6 +4,9 @@
 //! know it, which means little until all had their time. A reply comes at most once, so the same question, with the
 //! same id, is sent again; whichever answer comes first ends it.
 
+use std::collections::BTreeMap;
+use std::time::Duration;
+
 use drawgate_schemas::{Answer, Ask, Question, ReleaseView, Reply, Version1, topology};
 use futures_util::StreamExt;
 use jiff::{SignedDuration, Timestamp};
@@ -176,29 +179,19 @@ impl<'a> Asker<'a> {
     pub(crate) async fn ask_everyone(&self, ask: Ask) -> Result<Vec<Answer>, AskError> {
         let mut replies = self.replies.lock().await;
         let question = question(ask);
-        let began = Instant::now();
-        let end = began + limits::ANSWER;
-        let (mut until, mut again) = (end, Instant::now() + limits::ASK_AGAIN);
-        let mut answers: Vec<Answer> = Vec::new();
+        let mut round = RoundOfAll::new(&question, Instant::now());
         self.send(&question).await?;
         loop {
             tokio::select! {
                 reply = replies.next() => {
                     let Some(answer) = self.heard(reply)? else { continue };
-                    let known = answers.iter().any(|other| other.worker == answer.worker);
-                    if answer.question == question.id && !known {
-                        answers.push(answer);
-                        // The others get as long again as this one took.
-                        until = end.min(Instant::now() + began.elapsed().max(limits::QUIET));
-                    }
+                    round.hear(answer, Instant::now());
                 }
-                () = tokio::time::sleep_until(until.min(again)) => {
-                    if Instant::now() >= until {
-                        return Ok(answers);
-                    }
-                    again = Instant::now() + limits::ASK_AGAIN;
-                    self.send(&question).await?;
-                }
+                () = tokio::time::sleep_until(round.next_due()) => match round.due(Instant::now()) {
+                    DueOfAll::Nothing => {}
+                    DueOfAll::AskAgain => self.send(&question).await?,
+                    DueOfAll::End(answers) => return Ok(answers),
+                },
             }
         }
     }
@@ -331,8 +324,13 @@ impl Round {
             | Reply::History { .. }
             | Reply::Changed { .. }
             | Reply::NotChanged { .. }
+            | Reply::Heard
             | Reply::Pong(_) => {}
-            Reply::Refused { reason } => self.refused = Some((answer.worker, reason)),
+            Reply::Refused { reason } => {
+                // Another worker of its site may be the one that can: the question goes to it when it is asked again.
+                self.refused = Some((answer.worker, reason));
+                return None;
+            }
         }
         self.grace.get_or_insert(now + limits::UNKNOWN_GRACE);
         None
@@ -366,9 +364,102 @@ impl Round {
     }
 }
 
+/// What is to be done at a moment of a question that every worker answers.
+#[derive(Debug, PartialEq)]
+enum DueOfAll {
+    Nothing,
+    AskAgain,
+    End(Vec<Answer>),
+}
+
+/// The answers to a question that every worker answers. Pure: time is an argument.
+#[derive(Debug)]
+struct RoundOfAll {
+    id: Uuid,
+    began: Instant,
+    quiet: Duration,
+    /// When no other worker is expected any more.
+    until: Instant,
+    again: Instant,
+    /// Each worker that has heard it, with its answer.
+    workers: BTreeMap<String, Option<Answer>>,
+}
+
+impl RoundOfAll {
+    fn new(question: &Question, now: Instant) -> Self {
+        let quiet = match question.ask {
+            Ask::Status { .. } => limits::QUIET,
+            _ => limits::QUIET_OF_ALL,
+        };
+        Self {
+            id: question.id,
+            began: now,
+            quiet,
+            until: now + limits::ANSWER,
+            again: now + limits::ASK_AGAIN,
+            workers: BTreeMap::new(),
+        }
+    }
+
+    fn hear(&mut self, answer: Answer, now: Instant) {
+        if answer.question != self.id {
+            return;
+        }
+        if !self.workers.contains_key(&answer.worker) {
+            let as_long_again = now.duration_since(self.began).max(self.quiet);
+            self.until = self.end().min(now + as_long_again);
+        }
+        let known = self.workers.entry(answer.worker.clone()).or_default();
+        if answer.reply != Reply::Heard {
+            known.get_or_insert(answer);
+        }
+    }
+
+    fn end(&self) -> Instant {
+        self.began + limits::ANSWER
+    }
+
+    fn next_due(&self) -> Instant {
+        // Whoever has heard it is at work on it, and would do it twice.
+        match self.workers.is_empty() {
+            true => self.until.min(self.again),
+            false if self.is_waited_for() => self.end(),
+            false => self.until,
+        }
+    }
+
+    fn is_waited_for(&self) -> bool {
+        self.workers.values().any(Option::is_none)
+    }
+
+    fn due(&mut self, now: Instant) -> DueOfAll {
+        if now >= self.end() || (now >= self.until && !self.is_waited_for()) {
+            let id = self.id;
+            let workers = std::mem::take(&mut self.workers).into_iter();
+            let answers = workers.map(|(worker, answer)| answer.unwrap_or_else(|| unanswered(id, worker)));
+            return DueOfAll::End(answers.collect());
+        }
+        if self.workers.is_empty() && now >= self.again {
+            self.again = now + limits::ASK_AGAIN;
+            return DueOfAll::AskAgain;
+        }
+        DueOfAll::Nothing
+    }
+}
+
+fn unanswered(question: Uuid, worker: String) -> Answer {
+    let seconds = limits::ANSWER.as_secs();
+    let reason = format!("it has heard the question, and not answered within {seconds} s");
+    Answer {
+        version: Version1,
+        question,
+        worker,
+        reply: Reply::Refused { reason },
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
 
     use super::*;
     use crate::testing;
@@ -385,6 +476,48 @@ mod tests {
     fn unknown(question: Uuid, worker: &str) -> Answer {
         let release = testing::release();
         answer(question, worker, Reply::UnknownRelease { release })
+    }
+
+    /// The one that can may be slow: it is waited for once it has heard the question, and nobody is asked twice.
+    #[test]
+    fn whoever_has_heard_it_is_waited_for() {
+        let now = Instant::now();
+        let question = question(Ask::Thaw { environment: None });
+        let mut round = RoundOfAll::new(&question, now);
+        let after = |seconds| now + Duration::from_secs(seconds);
+        let no = || Reply::NotChanged { why: "no".to_owned() };
+        round.hear(answer(question.id, "far", no()), now);
+        round.hear(answer(question.id, "near", Reply::Heard), now);
+        round.hear(answer(Uuid::now_v7(), "stranger", no()), now);
+        assert_eq!(round.due(after(1)), DueOfAll::Nothing);
+        assert_eq!(round.due(after(3)), DueOfAll::Nothing, "not asked again");
+        let yes = Reply::Changed {
+            what: "yes".to_owned(),
+        };
+        round.hear(answer(question.id, "near", yes.clone()), after(3));
+        let DueOfAll::End(answers) = round.due(after(3)) else {
+            panic!("{round:?}")
+        };
+        let replies: Vec<Reply> = answers.into_iter().map(|answer| answer.reply).collect();
+        assert_eq!(replies, [no(), yes]);
+    }
+
+    #[test]
+    fn one_that_never_answers_is_named_and_one_that_never_heard_is_asked_again() {
+        let now = Instant::now();
+        let question = question(Ask::Ping);
+        let mut round = RoundOfAll::new(&question, now);
+        assert_eq!(round.due(now + limits::ASK_AGAIN), DueOfAll::AskAgain);
+        round.hear(answer(question.id, "slow", Reply::Heard), now + limits::ASK_AGAIN);
+        let DueOfAll::End(answers) = round.due(now + limits::ANSWER) else {
+            panic!("{round:?}")
+        };
+        assert_eq!(answers.len(), 1);
+        assert!(
+            matches!(&answers[0].reply, Reply::Refused { reason } if reason.contains("not answered within 5 s"))
+        );
+        let mut round = RoundOfAll::new(&question, now);
+        assert_eq!(round.due(now + limits::ANSWER), DueOfAll::End(Vec::new()));
     }
 
     #[test]

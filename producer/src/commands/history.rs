@@ -60,6 +60,10 @@ pub(super) async fn of_lane(
     }
     let newest = |releases: &Vec<PastView>| releases.first().map(|newest| newest.accepted_at);
     match (histories.into_iter().max_by_key(newest), refused) {
+        // Another worker that could not answer may have them.
+        (Some(releases), Some((worker, reason))) if releases.is_empty() => {
+            Err(CommandError::Refused { worker, reason })
+        }
         (Some(releases), _) => Ok(releases),
         (None, Some((worker, reason))) => Err(CommandError::Refused { worker, reason }),
         (None, None) => Err(CommandError::Silence),

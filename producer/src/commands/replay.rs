@@ -35,6 +35,7 @@ async fn release_of(release: ReleaseId, args: &ReplayArgs) -> Result<Exit, Comma
     };
     let published = PublishArgs {
         reason,
+        sequence: view.request.sequence,
         force: args.force,
         wait: args.wait,
         format: args.format,

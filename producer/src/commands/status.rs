@@ -24,6 +24,9 @@ pub(crate) async fn status(args: &StatusArgs) -> Result<Exit, CommandError> {
     } = seen(&asker, args).await?;
     drop(asker);
     link.close().await;
+    if lanes.is_empty() && (args.environment.is_some() || args.service.is_some()) {
+        return Err(CommandError::NoLane);
+    }
     match args.format {
         Format::Json => {
             for lane in &lanes {

@@ -3,6 +3,7 @@
 use drawgate_schemas::{EndedView, Freeze, LaneView, Outcome, RunningView, limits};
 use jiff::Timestamp;
 
+use super::layout::Layout;
 use super::words::{ago, count};
 
 /// Widths of the columns: 80 with the blanks between them.
@@ -41,7 +42,12 @@ pub(crate) fn status(lanes: &[LaneView], freezes: &[Freeze], now: Timestamp) -> 
     if lanes.is_empty() {
         rows.push("no release was published yet".to_owned());
     }
-    rows.extend(freezes.iter().map(ToString::to_string));
+    let layout = Layout {
+        width: Some(80),
+        times: false,
+        colour: false,
+    };
+    rows.extend(freezes.iter().map(|freeze| layout.plain(&freeze.to_string())));
     rows
 }
 
@@ -165,12 +171,16 @@ mod tests {
         back.waiting = vec![waiting.clone(), waiting];
         back.waiting_count = 7;
         back.last = last("c01d33f", Outcome::RolledBack, 24);
+        let long = Freeze {
+            reason: "the database is being moved ".repeat(8).trim().parse().unwrap(),
+            ..testing::freeze()
+        };
         let rows = status(
             &[back, waits, frozen, rolls, lane("staging", "fresh")],
-            &[testing::freeze()],
+            &[testing::freeze(), long],
             now,
         );
-        for row in &rows {
+        for row in rows.iter().flat_map(|row| row.lines()) {
             assert!(row.chars().count() <= 80, "{row}");
         }
         insta::assert_snapshot!(rows.join("\n"));

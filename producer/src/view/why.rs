@@ -1,6 +1,6 @@
 //! `drawgate why`: what a release waits for, for people.
 
-use drawgate_schemas::{Event, Hold, LaneView, Order, ReleaseState, ReleaseView};
+use drawgate_schemas::{Event, Hold, LaneView, Order, Ordered, ReleaseState, ReleaseView};
 
 use super::lines::{Detail, awaits_approval, final_line, lines};
 use super::state::ViewState;
@@ -9,6 +9,13 @@ use super::words::count;
 /// What it waits for, and what would end the wait.
 pub(crate) fn why(view: &ReleaseView, lane: Option<&LaneView>) -> Vec<String> {
     let id = view.request.id;
+    let open = !matches!(view.state, ReleaseState::Ended { .. });
+    if let Some(paused) = pause(view).filter(|_| open) {
+        return vec![
+            format!("{}; it waits to be told to go on", paused.told()),
+            format!("hint: drawgate resume {id}"),
+        ];
+    }
     match &view.state {
         ReleaseState::Waiting {
             approval: Some(awaited),
@@ -65,19 +72,21 @@ fn first_of(lane: &LaneView) -> Option<String> {
     Some(format!("{} {wait}, release {}", first.version, first.release))
 }
 
-/// A pause, or else the last thing that was told.
+/// The pause that it is in: a release that has turned back is in none.
+fn pause(view: &ReleaseView) -> Option<&Ordered> {
+    let last = view.events.iter().rev().find_map(|event| match &event.event {
+        Event::Ordered(ordered) if matches!(ordered.order, Order::Pause | Order::Resume) => {
+            Some(Some(ordered))
+        }
+        Event::TurnedBack { .. } => Some(None),
+        _ => None,
+    })?;
+    last.filter(|ordered| ordered.order == Order::Pause)
+}
+
+/// The last thing that was told.
 fn running(view: &ReleaseView) -> Vec<String> {
     let id = view.request.id;
-    let ordered = view.events.iter().rev().find_map(|event| match &event.event {
-        Event::Ordered(ordered) => Some(ordered),
-        _ => None,
-    });
-    if let Some(paused) = ordered.filter(|ordered| ordered.order == Order::Pause) {
-        return vec![
-            format!("{}; it waits to be told to go on", paused.told()),
-            format!("hint: drawgate resume {id}"),
-        ];
-    }
     let mut known = ViewState::default();
     let mut last = None;
     for event in &view.events {
@@ -93,7 +102,7 @@ fn running(view: &ReleaseView) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use drawgate_schemas::{AwaitedApproval, Direction, HostPhase, Ordered, Outcome, RunningView};
+    use drawgate_schemas::{AwaitedApproval, Direction, HostPhase, Outcome, RunningView};
 
     use super::*;
     use crate::testing;
@@ -104,6 +113,43 @@ mod tests {
             .zip(1..)
             .map(|(event, n)| testing::event(n, event));
         why(&testing::view_with(events.collect(), state, false), lane).join("\n")
+    }
+
+    /// A pause holds also one whose turn has not come; one that has turned back is in no pause any more.
+    #[test]
+    fn a_pause_is_told_until_it_is_over() {
+        let order = |order| {
+            Event::Ordered(Ordered {
+                order,
+                by: "anna".to_owned(),
+                reason: None,
+                digest: None,
+            })
+        };
+        let waiting = || ReleaseState::Waiting {
+            ahead: 0,
+            approval: None,
+            holds: Vec::new(),
+        };
+        let back = || Event::TurnedBack {
+            reason: "max_pause".to_owned(),
+            instance: None,
+        };
+        let is_paused = |state, events| told(state, events, None).contains("drawgate resume");
+        assert!(is_paused(waiting(), vec![order(Order::Pause)]));
+        assert!(is_paused(ReleaseState::Running, vec![order(Order::Pause)]));
+        assert!(!is_paused(
+            waiting(),
+            vec![order(Order::Pause), order(Order::Resume)]
+        ));
+        assert!(!is_paused(
+            ReleaseState::Running,
+            vec![order(Order::Pause), back()]
+        ));
+        let ended = ReleaseState::Ended {
+            outcome: Outcome::RolledBack,
+        };
+        assert!(!is_paused(ended, vec![order(Order::Pause)]));
     }
 
     #[test]

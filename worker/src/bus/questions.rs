@@ -53,11 +53,19 @@ impl<H: QuestionHandler> OnDelivery for Desk<'_, H> {
             return Next::Ack;
         };
         let answer = match Question::decode(&message.body) {
-            Ok(question) if question.expires_at <= Timestamp::now() => {
-                tracing::info!(question = %question.id, expired_at = %question.expires_at, "a question came too late");
-                return Next::Ack;
-            }
-            Ok(question) => self.answer(question, message.user().map(str::to_owned)).await,
+            Ok(question) => match late(&question, Timestamp::now()) {
+                Some(reason) => {
+                    tracing::info!(question = %question.id, reason, "a question came too late");
+                    self.refused(question.id, reason)
+                }
+                None => {
+                    if question.ask.is_for_all() {
+                        let heard = self.reply(question.id, Reply::Heard);
+                        self.send(reply_to, message, &heard, stop).await;
+                    }
+                    self.answer(question, message.user().map(str::to_owned)).await
+                }
+            },
             Err(rejection) => self.refused(question_id(message), rejection.to_string()),
         };
         self.send(reply_to, message, &answer, stop).await;
@@ -75,7 +83,10 @@ impl<H: QuestionHandler> Desk<'_, H> {
     }
 
     fn refused(&self, question: Uuid, reason: String) -> Answer {
-        let reply = Reply::Refused { reason };
+        self.reply(question, Reply::Refused { reason })
+    }
+
+    fn reply(&self, question: Uuid, reply: Reply) -> Answer {
         Answer {
             version: Version1,
             question,
@@ -111,6 +122,14 @@ impl<H: QuestionHandler> Desk<'_, H> {
             tracing::debug!("an answer was not sent: {}", error_chain(&error));
         }
     }
+}
+
+/// Why a question is not answered any more. Whoever asked may be gone; where their clock is slow they are there, and hear it.
+fn late(question: &Question, now: Timestamp) -> Option<String> {
+    let expired_at = question.expires_at;
+    (expired_at <= now).then(|| {
+        format!("it came too late: it expired at {expired_at:.0}, and here it is {now:.0}; where both were just now, compare the two clocks")
+    })
 }
 
 /// Only a queue that the broker has named: anybody may write any name there, and the answer would be put into, say,

@@ -116,6 +116,9 @@ pub enum LedgerError {
         /// The lease's service.
         service: String,
     },
+    /// The entry was good for some time only, and that is over.
+    #[error("the ledger was away for as long as the entry was good")]
+    TooLate,
     /// The entry is not the journal's next: another one was appended meanwhile, or one was left out.
     #[error("entry {n} of release {release} cannot be appended: the next is {next}")]
     NotNext {

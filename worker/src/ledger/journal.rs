@@ -160,12 +160,29 @@ impl Ledger {
         events: &[StatusEvent],
         ended: Option<Outcome>,
     ) -> Result<(), LedgerError> {
-        let appended = self.try_append(lease, id, entry, events, ended).await;
+        self.append_before(None, lease, id, entry, events, ended).await
+    }
+
+    /// As [`Ledger::append`], of an entry that is good until a moment only: however long the ledger was waited for.
+    ///
+    /// # Errors
+    /// As [`Ledger::append`]; [`LedgerError::TooLate`] when the moment is over, and nothing was written.
+    pub async fn append_before(
+        &self,
+        moment: Option<Timestamp>,
+        lease: &Lease,
+        id: ReleaseId,
+        entry: &Entry,
+        events: &[StatusEvent],
+        ended: Option<Outcome>,
+    ) -> Result<(), LedgerError> {
+        let appended = self.try_append(moment, lease, id, entry, events, ended).await;
         self.spending(appended)
     }
 
     async fn try_append(
         &self,
+        moment: Option<Timestamp>,
         lease: &Lease,
         id: ReleaseId,
         entry: &Entry,
@@ -173,6 +190,9 @@ impl Ledger {
         ended: Option<Outcome>,
     ) -> Result<(), LedgerError> {
         let mut write = self.write("append to a journal").await?;
+        if moment.is_some_and(|moment| moment <= Timestamp::now()) {
+            return Err(LedgerError::TooLate);
+        }
         let connection = write.connection()?;
         lease::check(connection, lease).await?;
         check_release(connection, lease, id).await?;

@@ -325,15 +325,27 @@ impl Driver {
 
     /// Records an order that can be taken, and tells its giver. One that came before is not given twice.
     async fn take_order(&mut self, given: Given) -> Result<(), Halt> {
-        let Given { id, ordered, taken } = given;
+        let Given {
+            id,
+            ordered,
+            expires_at,
+            taken,
+        } = given;
+        // The ledger was away: whoever gave it may have decided otherwise by now.
+        let too_late = || Taken::No("it came too late: nobody took it in time".to_owned());
         let answer = if self.release.orders.contains(&id) {
             Taken::Yes
+        } else if expires_at <= Timestamp::now() {
+            too_late()
         } else {
             match self.release.accepts(&ordered) {
                 Err(why) => Taken::No(why),
                 Ok(()) => {
-                    self.append(Record::Ordered { id, ordered }).await?;
-                    Taken::Yes
+                    let record = Record::Ordered { id, ordered };
+                    match self.append_before(record, Some(expires_at)).await? {
+                        true => Taken::Yes,
+                        false => too_late(),
+                    }
                 }
             }
         };
@@ -454,6 +466,11 @@ impl Driver {
 
     /// Writes a record with the events it brings, in one transaction. While the ledger is away nothing is done.
     async fn append(&mut self, record: Record) -> Result<(), Halt> {
+        self.append_before(record, None).await.map(drop)
+    }
+
+    /// As [`Self::append`], of a record that is good until a moment only: says whether it was written.
+    async fn append_before(&mut self, record: Record, moment: Option<Timestamp>) -> Result<bool, Halt> {
         let entry = Entry {
             n: self.release.last_entry + 1,
             at: self.clock.now(),
@@ -471,7 +488,11 @@ impl Driver {
             let Some(lease) = self.lane.lease() else {
                 return Err(Halt::LostLane);
             };
-            match self.hands.ledger.append(&lease, id, &entry, &events, ended).await {
+            let ledger = &self.hands.ledger;
+            match ledger
+                .append_before(moment, &lease, id, &entry, &events, ended)
+                .await
+            {
                 Ok(()) => break,
                 Err(error) if error.is_lost_lease() => return Err(Halt::LostLane),
                 Err(error) if error.is_unavailable() => {
@@ -481,6 +502,7 @@ impl Driver {
                 }
                 // The disk said no, and had written it all the same.
                 Err(_) if tried && self.is_last(&entry).await => break,
+                Err(LedgerError::TooLate) => return Ok(false),
                 Err(error) => return Err(DriveError::from(error).into()),
             }
             if *self.stop.borrow() {
@@ -493,7 +515,7 @@ impl Driver {
         {
             handle.abort();
         }
-        Ok(())
+        Ok(true)
     }
 
     async fn is_last(&self, entry: &Entry) -> bool {

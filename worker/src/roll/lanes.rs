@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use drawgate_schemas::{Environment, Ordered, ReleaseId, Service};
+use jiff::Timestamp;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -104,8 +105,14 @@ impl Lanes {
     }
 
     /// Gives an order to an open release, and waits for what becomes of it.
-    pub async fn order(&self, release: ReleaseId, id: String, ordered: Ordered) -> Taken {
-        self.hands.orders.give(release, id, ordered).await
+    pub async fn order(
+        &self,
+        release: ReleaseId,
+        id: String,
+        ordered: Ordered,
+        expires_at: Timestamp,
+    ) -> Taken {
+        self.hands.orders.give(release, id, ordered, expires_at).await
     }
 
     /// The lane that has not come by for longest, and for how long.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use drawgate_schemas::{Ordered, ReleaseId};
+use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot};
 
 /// Orders that wait for one driver. It takes each within moments; more than these come from a script in a loop.
@@ -13,6 +14,8 @@ const WAITING: usize = 16;
 pub(super) struct Given {
     pub(super) id: String,
     pub(super) ordered: Ordered,
+    /// From then on its giver has been told that nobody took it in time.
+    pub(super) expires_at: Timestamp,
     pub(super) taken: oneshot::Sender<Taken>,
 }
 
@@ -42,13 +45,24 @@ impl Orders {
     }
 
     /// Gives an order, and waits for what becomes of it.
-    pub(super) async fn give(&self, release: ReleaseId, id: String, ordered: Ordered) -> Taken {
+    pub(super) async fn give(
+        &self,
+        release: ReleaseId,
+        id: String,
+        ordered: Ordered,
+        expires_at: Timestamp,
+    ) -> Taken {
         let driver = {
             let drivers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
             drivers.get(&release).cloned()
         };
         let (taken, answer) = oneshot::channel();
-        let given = Given { id, ordered, taken };
+        let given = Given {
+            id,
+            ordered,
+            expires_at,
+            taken,
+        };
         let Some(driver) = driver else {
             return Taken::NotDriven;
         };
