@@ -209,6 +209,9 @@ pub struct PastView {
     pub state: ReleaseState,
     /// When it was accepted.
     pub accepted_at: Timestamp,
+    /// When it began, if it has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started_at: Option<Timestamp>,
     /// When it ended, if it has.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended_at: Option<Timestamp>,

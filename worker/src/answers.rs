@@ -266,6 +266,7 @@ impl Answers {
             releases.push(PastView {
                 state: self.state(&release).await?,
                 accepted_at: release.accepted_at,
+                started_at: release.started_at,
                 ended_at: release.ended.as_ref().and(journal.last()).map(|entry| entry.at),
                 summary: release.ended.map(|ended| ended.summary),
                 digest: release.digest,

@@ -67,7 +67,7 @@ impl<'a> Chosen<'a> {
     }
 }
 
-/// What is named; or the last good one: where the newest that touched a host did not succeed, the last that succeeded, else
+/// What is named; or the last good one: after one that began and went back, or was left for a person, the last that succeeded; else
 /// the last that succeeded with another digest than that one. `releases` begin with the newest.
 fn chosen(releases: &[PastView], to: Option<ReleaseId>) -> Result<Chosen<'_>, String> {
     let succeeded = ReleaseState::Ended {
@@ -88,14 +88,14 @@ fn chosen(releases: &[PastView], to: Option<ReleaseId>) -> Result<Chosen<'_>, St
         return Err("no release of this lane has succeeded yet".to_owned());
     };
     let newer = releases.iter().take_while(|past| !good(past));
-    let touched = newer.filter_map(|past| match past.state {
-        ReleaseState::Ended { outcome } => Some(outcome),
-        _ => None,
-    });
-    for outcome in touched {
-        match outcome {
-            Outcome::RolledBack => return Chosen::of(running, false),
-            Outcome::NeedsOperator => return Chosen::of(running, true),
+    for past in newer.filter(|past| past.started_at.is_some()) {
+        match past.state {
+            ReleaseState::Ended {
+                outcome: Outcome::RolledBack | Outcome::Cancelled,
+            } => return Chosen::of(running, false),
+            ReleaseState::Ended {
+                outcome: Outcome::NeedsOperator,
+            } => return Chosen::of(running, true),
             _ => {}
         }
     }
@@ -116,6 +116,7 @@ mod tests {
     use crate::testing;
 
     fn past(n: u8, digest: char, outcome: Outcome) -> PastView {
+        let began = !matches!(outcome, Outcome::Failed | Outcome::Superseded);
         let mut request = testing::request();
         request.id = format!("01936a5e-7c2e-7d10-8a44-5c1f2e9b0d{n:02}")
             .parse()
@@ -129,6 +130,7 @@ mod tests {
             ),
             state: ReleaseState::Ended { outcome },
             accepted_at: testing::begin() - SignedDuration::from_hours(i64::from(n)),
+            started_at: Some(testing::begin()).filter(|_| began),
             ended_at: None,
             summary: None,
         }
@@ -164,8 +166,8 @@ mod tests {
             (Outcome::NeedsOperator, 2, true),
             // It went back by itself: what runs the good one is not touched again.
             (Outcome::RolledBack, 2, false),
+            (Outcome::Cancelled, 2, false),
             (Outcome::Failed, 3, true),
-            (Outcome::Cancelled, 3, true),
         ] {
             let releases = after(outcome);
             let chosen = chosen(&releases, None).unwrap();

@@ -177,7 +177,7 @@ pub(crate) fn fill(
     let file = file.as_ref().map(|(_, file)| file);
     let (environment, way) = environment(args, file, &facts, &mut told)?;
     if built && args.sequence.is_none() {
-        let one_branch = way.is_none_or(|way| way.one_branch);
+        let one_branch = way.is_some_and(|way| way.one_branch);
         let (number, by) = match &facts.order {
             BuildOrder::NumberOfBranch if !one_branch => (None, ""),
             BuildOrder::NumberOfBranch | BuildOrder::Number => {

@@ -244,6 +244,13 @@ fn a_number_that_does_not_order_the_versions_is_no_sequence() {
         sequence(&jenkins(("GIT_BRANCH", "origin/main"))),
         "one job builds all"
     );
+    let named = filled(
+        &file,
+        &jenkins(("BRANCH_NAME", "develop")),
+        &["--environment", "staging"],
+    )
+    .unwrap();
+    assert!(!named.contains("sequence"), "nobody knows: {named}");
     let circleci = |number| {
         [
             ("CIRCLECI", "true"),

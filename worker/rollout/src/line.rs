@@ -32,11 +32,17 @@ pub struct Other {
     pub sequence: Option<u64>,
     /// Whether it was accepted later than the one that asks.
     pub came_later: bool,
+    /// Whether it has succeeded; else it waits or rolls.
+    pub has_succeeded: bool,
 }
 
 /// The end of a release that has not begun, where another one takes its place, and which does. One that was forced keeps its own, because a rollback
 /// is of an older build; and so does one in an emergency. `others` are those that can begin, as far as is known.
-pub fn superseded(own: &ReleaseRequest, others: &[Other], policy: Supersede) -> Option<(ReleaseId, Ended)> {
+pub fn superseded<'o>(
+    own: &ReleaseRequest,
+    others: &'o [Other],
+    policy: Supersede,
+) -> Option<(&'o Other, Ended)> {
     if own.force || own.emergency.is_some() || policy == Supersede::Never {
         return None;
     }
@@ -62,7 +68,7 @@ pub fn superseded(own: &ReleaseRequest, others: &[Other], policy: Supersede) -> 
         hint: Some("drawgate publish --force releases an older build all the same".to_owned()),
         receipt: None,
     };
-    Some((newest.id, ended))
+    Some((newest, ended))
 }
 
 #[cfg(test)]
@@ -85,19 +91,16 @@ mod tests {
             id: "0190f6f0-0000-7000-8000-000000000002".parse().unwrap(),
             sequence,
             came_later,
+            has_succeeded: false,
         }
     }
 
     #[test]
     fn a_later_build_takes_the_place_of_an_earlier_one_whichever_came_first() {
         for came_later in [false, true] {
-            let ended = superseded(
-                &request(Some(4), false),
-                &[other(Some(5), came_later)],
-                Supersede::ByBuild,
-            );
-            let (by, ended) = ended.unwrap();
-            assert_eq!(by, other(None, false).id);
+            let others = [other(Some(3), true), other(Some(5), came_later)];
+            let (by, ended) = superseded(&request(Some(4), false), &others, Supersede::ByBuild).unwrap();
+            assert_eq!(*by, others[1]);
             assert_eq!(ended.outcome, Outcome::Superseded);
             assert!(
                 ended.summary.contains("of build 5, which is newer than 4"),

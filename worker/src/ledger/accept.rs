@@ -25,7 +25,7 @@ pub enum Accept {
 
 impl Ledger {
     /// Takes a request in: release, first journal entry and events, in one transaction. `build` is given the number
-    /// of open releases of the same target and makes the entry and the events. One release of a lane runs and at
+    /// of open releases that go before it and makes the entry and the events. One release of a lane runs and at
     /// most `max_waiting` wait behind it.
     ///
     /// # Errors
@@ -47,13 +47,13 @@ impl Ledger {
                 Accept::Reused
             });
         }
-        let ahead = open_in_lane(write.connection()?, &request.environment, &request.service).await?;
-        if ahead > max_waiting {
+        if open_in_lane(write.connection()?, &request.environment, &request.service).await? > max_waiting {
             write.commit().await?;
             return Ok(Accept::LaneFull);
         }
-        let (entry, events) = build(ahead);
         insert_release(write.connection()?, request, &fingerprint).await?;
+        let ahead = journal::ahead_of(write.connection()?, request.id).await?;
+        let (entry, events) = build(ahead);
         // No lease is needed to be taken in: epoch 0 comes before every lease.
         journal::insert(write.connection()?, request.id, 0, &entry).await?;
         outbox::insert_all(write.connection()?, &events).await?;
@@ -137,7 +137,8 @@ async fn insert_release(
         .sequence
         .map(|sequence| i64::try_from(sequence).unwrap_or(i64::MAX));
     sqlx::query(
-        "INSERT INTO releases (id, environment, service, fingerprint, sequence, digest) VALUES ($1, $2, $3, $4, $5, $6)",
+        "INSERT INTO releases (id, environment, service, fingerprint, sequence, digest, emergency)
+         VALUES ($1, $2, $3, $4, $5, $6, $7)",
     )
     .bind(request.id.to_string())
     .bind(request.environment.as_str())
@@ -145,6 +146,7 @@ async fn insert_release(
     .bind(fingerprint)
     .bind(sequence)
     .bind(request.image.digest().map(ToString::to_string))
+    .bind(i32::from(request.emergency.is_some()))
     .execute(connection)
     .await
     .map_err(LedgerError::database("insert a release"))?;

@@ -1,7 +1,7 @@
 //! Releases and their journals.
 
 use drawgate_rollout::{Entry, Evidence, Other, Record, Step};
-use drawgate_schemas::{Environment, Outcome, ReleaseId, ReleaseRequest, Service, StatusEvent};
+use drawgate_schemas::{Environment, Outcome, ReleaseId, Service, StatusEvent};
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use sqlx::sqlite::SqliteRow;
@@ -20,6 +20,10 @@ pub struct OpenRelease {
     pub environment: Environment,
     /// What.
     pub service: Service,
+    /// Whether it passes every gate, and goes before those that wait.
+    pub emergency: bool,
+    /// Whether it has begun.
+    pub begun: bool,
 }
 
 /// A release in a few words.
@@ -42,17 +46,22 @@ impl Ledger {
     /// When the ledger is not available.
     pub async fn open_releases(&self) -> Result<Vec<OpenRelease>, LedgerError> {
         let rows = sqlx::query(
-            "SELECT id, environment, service, outcome FROM releases WHERE outcome IS NULL ORDER BY place",
+            "SELECT id, environment, service, outcome, emergency, begun FROM releases WHERE outcome IS NULL ORDER BY place",
         )
         .fetch_all(&self.inner.pool)
         .await
         .map_err(LedgerError::database("read open releases"))?;
-        let open = |head: ReleaseHead| OpenRelease {
-            id: head.id,
-            environment: head.environment,
-            service: head.service,
+        let open = |row: &SqliteRow| {
+            let head = read_head(row)?;
+            Ok(OpenRelease {
+                id: head.id,
+                environment: head.environment,
+                service: head.service,
+                emergency: row.get("emergency"),
+                begun: row.get("begun"),
+            })
         };
-        rows.iter().map(|row| read_head(row).map(open)).collect()
+        rows.iter().map(open).collect()
     }
 
     /// One release, or `None` when it is not in this ledger.
@@ -73,7 +82,7 @@ impl Ledger {
     /// # Errors
     /// When the ledger is not available.
     pub async fn others_of(&self, id: ReleaseId) -> Result<Vec<Other>, LedgerError> {
-        const OTHERS: &str = "SELECT other.id, other.sequence, other.place > this.place AS came_later
+        const OTHERS: &str = "SELECT other.id, other.sequence, other.place > this.place AS came_later, other.outcome
              FROM releases other JOIN releases this
                  ON other.environment = this.environment AND other.service = this.service AND other.id <> this.id
              WHERE this.id = $1";
@@ -95,40 +104,18 @@ impl Ledger {
         Ok(others)
     }
 
-    /// Open releases of the same target that were accepted before this one.
+    /// Open releases of the same target that go before this one: see [`ahead_of`].
     ///
     /// # Errors
     /// When the ledger is not available.
     pub async fn ahead_of(&self, id: ReleaseId) -> Result<u32, LedgerError> {
-        let count: i64 = sqlx::query_scalar(
-            "SELECT COUNT(*) FROM releases other JOIN releases this
-                 ON other.environment = this.environment AND other.service = this.service
-                 AND other.place < this.place
-             WHERE this.id = $1 AND other.outcome IS NULL",
-        )
-        .bind(id.to_string())
-        .fetch_one(&self.inner.pool)
-        .await
-        .map_err(LedgerError::database("count the releases ahead"))?;
-        Ok(u32::try_from(count).unwrap_or(u32::MAX))
-    }
-
-    /// The request of a release, or `None` when it is not in this ledger.
-    ///
-    /// # Errors
-    /// When the ledger is not available, or the entry cannot be read.
-    pub async fn request(&self, id: ReleaseId) -> Result<Option<ReleaseRequest>, LedgerError> {
-        let row = sqlx::query("SELECT entry FROM journal WHERE release_id = $1 AND n = 1")
-            .bind(id.to_string())
-            .fetch_optional(&self.inner.pool)
+        let mut connection = self
+            .inner
+            .pool
+            .acquire()
             .await
-            .map_err(LedgerError::database("read a request"))?;
-        let Some(row) = row else { return Ok(None) };
-        let entry: Entry = from_json("entry", id, row.get(0))?;
-        Ok(match entry.record {
-            Record::Accepted { request, .. } => Some(*request),
-            _ => None,
-        })
+            .map_err(LedgerError::database("count the releases ahead"))?;
+        ahead_of(&mut connection, id).await
     }
 
     /// The journal of a release, in order. Empty when the release is not in this ledger.
@@ -216,6 +203,22 @@ impl Ledger {
     }
 }
 
+/// How many go before a release of its lane: what has begun, then emergencies, then in the order of acceptance. The lane's line has the same rule.
+pub(super) async fn ahead_of(connection: &mut SqliteConnection, id: ReleaseId) -> Result<u32, LedgerError> {
+    let count: i64 = sqlx::query_scalar(
+        "SELECT COUNT(*) FROM releases other JOIN releases this
+             ON other.environment = this.environment AND other.service = this.service AND other.id <> this.id
+         WHERE this.id = $1 AND other.outcome IS NULL
+             AND (other.begun = 1 OR other.emergency > this.emergency
+                 OR (other.emergency = this.emergency AND other.place < this.place))",
+    )
+    .bind(id.to_string())
+    .fetch_one(connection)
+    .await
+    .map_err(LedgerError::database("count the releases ahead"))?;
+    Ok(u32::try_from(count).unwrap_or(u32::MAX))
+}
+
 pub(super) async fn insert(
     connection: &mut SqliteConnection,
     id: ReleaseId,
@@ -231,9 +234,16 @@ pub(super) async fn insert(
     .bind(limits::RECORD_VERSION)
     .bind(to_db(epoch))
     .bind(json)
-    .execute(connection)
+    .execute(&mut *connection)
     .await
     .map_err(LedgerError::database("insert a journal entry"))?;
+    if entry.record == Record::Started {
+        sqlx::query("UPDATE releases SET begun = 1 WHERE id = $1")
+            .bind(id.to_string())
+            .execute(connection)
+            .await
+            .map_err(LedgerError::database("begin a release"))?;
+    }
     Ok(())
 }
 
@@ -270,6 +280,7 @@ fn read_other(row: &SqliteRow) -> Result<Other, LedgerError> {
         id: from_word("id", id, id)?,
         sequence: sequence.and_then(|sequence| u64::try_from(sequence).ok()),
         came_later: row.get("came_later"),
+        has_succeeded: row.get::<Option<&str>, _>("outcome").is_some(),
     })
 }
 

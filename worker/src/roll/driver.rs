@@ -161,10 +161,13 @@ impl Driver {
                 return Err(Halt::Stopped);
             }
             self.after_a_lapse().await?;
+            turn.look();
             if self.release.started_at.is_none() {
-                turn.give_way();
+                // It may wait for days: what the machine's clock is set to meanwhile counts, and then no more.
+                self.clock = RollClock::set(self.clock.now());
             }
-            if self.changed_by_others().await? == Some(true) {
+            let changed_by_others = self.changed_by_others().await?;
+            if changed_by_others == Some(true) {
                 continue;
             }
             if !std::mem::replace(&mut self.told_others, self.release.is_resolved()) && self.told_others {
@@ -182,7 +185,7 @@ impl Driver {
                         changed = true;
                     }
                     Decision::AwaitTurn => {
-                        self.await_turn(turn).await?;
+                        self.await_turn(turn, changed_by_others.is_some()).await?;
                         changed = true;
                     }
                     Decision::Perform { step, deadline } => self.begin(step, deadline).await?,
@@ -206,7 +209,7 @@ impl Driver {
             return Ok(Some(false));
         }
         let record = async {
-            Ok::<_, DriveError>(match self.superseded().await? {
+            Ok::<_, LedgerError>(match self.superseded().await? {
                 Some(ended) => Some(ended),
                 None => self.gate().await?,
             })
@@ -226,27 +229,28 @@ impl Driver {
     }
 
     /// Whether another release of its target takes its place. Asked again whenever the line changes.
-    async fn superseded(&self) -> Result<Option<Record>, DriveError> {
+    async fn superseded(&self) -> Result<Option<Record>, LedgerError> {
         let request = &self.release.request;
         let policy = self.hands.effects.supersedes(request);
         let mut others = self.hands.ledger.others_of(request.id).await?;
         while let Some((by, ended)) = superseded(request, &others, policy) {
-            if self.can_begin(by).await? {
+            if by.has_succeeded || self.can_begin(by.id).await? {
                 let ended = Box::new(ended);
                 return Ok(Some(Record::Ended { ended }));
             }
+            let by = by.id;
             others.retain(|other| other.id != by);
         }
         Ok(None)
     }
 
     /// Whether a release may take another one's place: not one whose tag nobody has, or that has to succeed elsewhere first.
-    async fn can_begin(&self, other: ReleaseId) -> Result<bool, DriveError> {
+    async fn can_begin(&self, other: ReleaseId) -> Result<bool, LedgerError> {
         let journal = self.hands.ledger.journal(other).await?;
-        let release = Release::fold(&journal).map_err(|source| DriveError::Journal {
-            release: other,
-            source,
-        })?;
+        // One whose journal cannot be followed is told by its own driver.
+        let Ok(release) = Release::fold(&journal) else {
+            return Ok(false);
+        };
         if release.started_at.is_some() || release.request.emergency.is_some() {
             return Ok(true);
         }
@@ -369,54 +373,34 @@ impl Driver {
         }
     }
 
-    async fn await_turn(&mut self, turn: &mut Turn) -> Result<(), Halt> {
+    /// Begins, once it is its turn. `known` says whether the ledger could tell that nothing stands before it.
+    async fn await_turn(&mut self, turn: &mut Turn, known: bool) -> Result<(), Halt> {
         let expires = self.release.request.expires_at;
+        let its_turn = known && turn.has_come();
+        let ready = its_turn && self.has_room().await;
+        // What expired while it waited is not begun: the core says so when it is asked again.
+        if ready && expires.is_none_or(|expires| expires > self.clock.now()) && turn.claim() {
+            return self.append(Record::Started).await;
+        }
+        let asks_again = !known || (its_turn && !ready);
         tokio::select! {
-            mine = turn.come() => {
-                if !mine {
-                    return Ok(());
-                }
-                // What has come to stand before it while it waited holds it, and takes its place.
-                match self.changed_by_others().await? {
-                    Some(false) => {}
-                    Some(true) => return Ok(()),
-                    None => {
-                        self.a_moment().await;
-                        return Ok(());
-                    }
-                }
-                // What expired while it waited is not begun: the core says so when it is asked again.
-                if expires.is_none_or(|expires| expires > Timestamp::now()) && self.has_room().await {
-                    // It may have waited for days: what the machine's clock has been set to meanwhile counts, and then no more.
-                    self.clock = RollClock::set(self.clock.now());
-                    self.append(Record::Started).await?;
-                }
-                Ok(())
-            }
+            () = turn.line_changed() => Ok(()),
+            () = sleep(LEDGER_RETRY), if asks_again => Ok(()),
             Some(given) = self.orders.recv() => self.take_order(given).await,
-            () = sleep_until(instant_of(expires, Timestamp::now())), if expires.is_some() => Ok(()),
+            () = sleep_until(instant_of(expires, self.clock.now())), if expires.is_some() => Ok(()),
             () = self.lane.lost() => Err(Halt::LostLane),
             _ = self.stop.changed() => Err(Halt::Stopped),
         }
     }
 
-    /// Whether the ledger has room for a whole roll; without it, a moment later.
-    async fn has_room(&mut self) -> bool {
+    /// Whether the ledger has room for a whole roll.
+    async fn has_room(&self) -> bool {
         let Err(error) = self.hands.ledger.ready().await else {
             return true;
         };
         let causes = crate::error_chain(&error);
         tracing::error!(release = %self.release.request.id, error = causes, "not begun until the ledger is ready");
-        self.a_moment().await;
         false
-    }
-
-    /// Until the ledger is asked again.
-    async fn a_moment(&mut self) {
-        tokio::select! {
-            () = sleep(LEDGER_RETRY) => {}
-            _ = self.stop.changed() => {}
-        }
     }
 
     /// Intent first, then the effect.

@@ -33,13 +33,29 @@ impl LaneState {
     }
 }
 
-/// The lane's open releases. The first of them may begin.
+/// The lane's open releases, in the order of acceptance.
 type Line = VecDeque<Queued>;
 
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Queued {
     id: ReleaseId,
     emergency: bool,
+    begun: bool,
+}
+
+/// Whose turn it is: what has begun, then emergencies, then in the order of acceptance. The ledger counts by the same rule.
+fn next(line: &Line) -> Option<&Queued> {
+    let begun = line.iter().find(|queued| queued.begun);
+    begun
+        .or_else(|| line.iter().find(|queued| queued.emergency))
+        .or_else(|| line.front())
+}
+
+/// Lets a release begin, if it is its turn and nothing has begun: says whether it may.
+fn claim(line: &mut Line, id: ReleaseId) -> bool {
+    let free = next(line).is_some_and(|next| next.id == id && !next.begun);
+    let own = line.iter_mut().find(|queued| queued.id == id && free);
+    own.map(|own| own.begun = true).is_some()
 }
 
 /// A place in the line.
@@ -58,20 +74,18 @@ impl Turn {
         }
     }
 
-    /// Comes back when the line has changed, at once where this release is the first of it: says whether it is.
-    pub(super) async fn come(&mut self) -> bool {
-        if !self.is_first() {
-            self.line_changed().await;
-        }
-        self.is_first()
+    /// From here on the line's changes count: what is asked of the ledger now is of the line as it is now.
+    pub(super) fn look(&mut self) {
+        self.seen.mark_unchanged();
     }
 
-    fn is_first(&mut self) -> bool {
-        let line = self.seen.borrow_and_update();
-        line.front().is_some_and(|first| first.id == self.id)
+    /// Whether it is this release's turn, and the line as it was when it was looked at.
+    pub(super) fn has_come(&self) -> bool {
+        let unchanged = !self.seen.has_changed().unwrap_or(false);
+        unchanged && next(&self.seen.borrow()).is_some_and(|next| next.id == self.id)
     }
 
-    /// Comes back when the line has changed, or what is known of those in it.
+    /// Comes back when the line has changed since it was looked at, or what is known of those in it.
     pub(super) async fn line_changed(&mut self) {
         // The line lives as long as the lane does.
         let _ = self.seen.changed().await;
@@ -82,29 +96,15 @@ impl Turn {
         self.line.send_modify(|_| {});
     }
 
-    /// Lets emergencies go first. Only for a release that has not begun, and only its own driver does it: so what has begun
-    /// keeps its place, and nothing else begins beside it.
-    pub(super) fn give_way(&self) {
-        self.line.send_if_modified(|line| give_way(line, self.id));
+    /// Begins, unless another one goes first by now: of a lane's releases one has begun at a time.
+    pub(super) fn claim(&self) -> bool {
+        let mut claimed = false;
+        self.line.send_if_modified(|line| {
+            claimed = claim(line, self.id);
+            claimed
+        });
+        claimed
     }
-}
-
-/// Puts this release behind the last emergency, if it is not one itself; says whether it was before it.
-fn give_way(line: &mut Line, id: ReleaseId) -> bool {
-    let own = line.iter().position(|queued| queued.id == id);
-    let last = line.iter().rposition(|queued| queued.emergency);
-    let (Some(own), Some(last)) = (own, last) else {
-        return false;
-    };
-    if own >= last || line.get(own).is_some_and(|own| own.emergency) {
-        return false;
-    }
-    let Some(queued) = line.remove(own) else {
-        return false;
-    };
-    // Those behind it have moved up by one: this is the place behind the emergency.
-    line.insert(last, queued);
-    true
 }
 
 /// One lane's task.
@@ -240,7 +240,7 @@ impl Lane {
         if new.is_empty() {
             return;
         }
-        // All of them before the first is driven: it might have to give way.
+        // All of them before the first is driven: another one may go first.
         line.send_modify(|line| line.extend(new.iter().copied()));
         for Queued { id, .. } in new {
             let turn = Turn::new(id, line);
@@ -249,17 +249,18 @@ impl Lane {
     }
 
     async fn new_ones(&self, line: &watch::Sender<Line>) -> Result<Vec<Queued>, LedgerError> {
-        let mut new = Vec::new();
-        for release in self.hands.ledger.open_releases().await? {
+        let open = self.hands.ledger.open_releases().await?;
+        let line = line.borrow();
+        let ours = open.into_iter().filter(|release| {
             let ours = release.environment == self.environment && release.service == self.service;
-            let id = release.id;
-            if ours && !line.borrow().iter().any(|queued| queued.id == id) {
-                let request = self.hands.ledger.request(id).await?;
-                let emergency = request.is_some_and(|request| request.emergency.is_some());
-                new.push(Queued { id, emergency });
-            }
-        }
-        Ok(new)
+            ours && !line.iter().any(|queued| queued.id == release.id)
+        });
+        let queued = ours.map(|release| Queued {
+            id: release.id,
+            emergency: release.emergency,
+            begun: release.begun,
+        });
+        Ok(queued.collect())
     }
 
     fn name(&self) -> String {
@@ -289,10 +290,12 @@ async fn drive(hands: Arc<Hands>, state: LaneState, id: ReleaseId, turn: Turn) -
 mod tests {
     use super::*;
 
+    /// `e` is an emergency; a capital letter has begun.
     fn line(names: &str) -> Line {
         let queued = |(n, name): (usize, char)| Queued {
             id: id(n),
-            emergency: name == 'E',
+            emergency: matches!(name, 'e' | 'E'),
+            begun: name.is_ascii_uppercase(),
         };
         names.chars().enumerate().map(queued).collect()
     }
@@ -304,26 +307,26 @@ mod tests {
     }
 
     #[test]
-    fn who_waits_gives_way_to_every_emergency_and_an_emergency_to_none() {
-        for (before, who, after) in [
-            ("a", 0, None),
-            ("ab", 0, None),
-            ("aE", 0, Some(vec![1, 0])),
-            ("aEb", 0, Some(vec![1, 0, 2])),
-            ("abEcE", 1, Some(vec![0, 2, 3, 4, 1])),
-            ("Ea", 1, None),
-            ("EE", 0, None),
-            ("aE", 7, None),
+    fn what_has_begun_goes_first_then_emergencies_then_who_came_first() {
+        for (names, first) in [
+            ("a", 0),
+            ("ab", 0),
+            ("abe", 2),
+            ("aebe", 1),
+            ("abE", 2),
+            ("aBe", 1),
         ] {
-            let mut now = line(before);
-            assert_eq!(give_way(&mut now, id(who)), after.is_some(), "{before} {who}");
-            let places: Vec<ReleaseId> = now.iter().map(|queued| queued.id).collect();
-            let after = after.unwrap_or_else(|| (0..before.len()).collect());
+            let mut line = line(names);
+            assert_eq!(next(&line).map(|next| next.id), Some(id(first)), "{names}");
+            let has_begun = line.iter().any(|queued| queued.begun);
+            let places: Vec<ReleaseId> = line.iter().map(|queued| queued.id).collect();
+            let claimed: Vec<ReleaseId> = places.into_iter().filter(|one| claim(&mut line, *one)).collect();
+            let one = if has_begun { vec![] } else { vec![id(first)] };
             assert_eq!(
-                places,
-                after.into_iter().map(id).collect::<Vec<_>>(),
-                "{before} {who}"
+                claimed, one,
+                "{names}: one begins, and none beside what has begun"
             );
         }
+        assert_eq!(next(&line("")), None);
     }
 }

@@ -2,6 +2,7 @@
 
 use drawgate_rollout::{Evidence, Record, Step, StepOutcome};
 use drawgate_schemas::{Digest, Environment, Freeze, Outcome};
+use drawgate_worker::ledger::Accept;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{accept, entry, lease_of, open, place, raw, request_of};
@@ -123,3 +124,49 @@ const BEFORE_GATES: [&str; 4] = [
     "DROP TABLE freezes",
     "DELETE FROM _sqlx_migrations WHERE version = 6",
 ];
+
+/// What has begun, then emergencies, then who came first; the same in a ledger of an older worker.
+#[tokio::test]
+async fn an_emergency_goes_after_what_has_begun_and_before_the_rest() {
+    let place = place();
+    let mut ledger = open(&place.path).await;
+    let (waits, rolls, mut emergency) = (request_of("api"), request_of("api"), request_of("api"));
+    emergency.emergency = Some("checkout is down".parse().unwrap());
+    accept(&ledger, &waits).await;
+    accept(&ledger, &rolls).await;
+    let lease = lease_of(&ledger, &rolls.service).await;
+    ledger
+        .append(&lease, rolls.id, &entry(2, Record::Started), &[], None)
+        .await
+        .unwrap();
+    assert_eq!(accept(&ledger, &emergency).await, Accept::New { ahead: 1 });
+    for older in [false, true] {
+        if older {
+            ledger.close().await;
+            drop(ledger);
+            for undo in [
+                "ALTER TABLE releases DROP COLUMN emergency",
+                "ALTER TABLE releases DROP COLUMN begun",
+                "DELETE FROM _sqlx_migrations WHERE version = 7",
+            ] {
+                raw(&place.path, undo).await;
+            }
+            ledger = open(&place.path).await;
+        }
+        for (request, ahead) in [(&waits, 2), (&rolls, 0), (&emergency, 1)] {
+            let open = ledger.open_releases().await.unwrap();
+            let open = open.iter().find(|open| open.id == request.id).unwrap();
+            assert_eq!(
+                (open.emergency, open.begun),
+                (request.emergency.is_some(), request.id == rolls.id)
+            );
+            if !open.begun {
+                assert_eq!(
+                    ledger.ahead_of(request.id).await.unwrap(),
+                    ahead,
+                    "older: {older}"
+                );
+            }
+        }
+    }
+}
