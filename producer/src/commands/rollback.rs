@@ -68,14 +68,17 @@ impl<'a> Chosen<'a> {
 }
 
 /// What is named; or the last good one: after one that began and went back, or was left for a person, the last that succeeded; else
-/// the last that succeeded with another digest than that one. `releases` begin with the newest.
+/// the last that succeeded with another digest than that one.
 fn chosen(releases: &[PastView], to: Option<ReleaseId>) -> Result<Chosen<'_>, String> {
+    // A lane rolls one at a time, an emergency before those that came earlier.
+    let mut releases: Vec<&PastView> = releases.iter().collect();
+    releases.sort_by_key(|past| std::cmp::Reverse(past.started_at.unwrap_or(past.accepted_at)));
     let succeeded = ReleaseState::Ended {
         outcome: Outcome::Succeeded,
     };
-    let good = |past: &&PastView| past.state == succeeded;
+    let good = |past: &&&PastView| past.state == succeeded;
     if let Some(id) = to {
-        let named = releases.iter().find(|past| past.request.id == id);
+        let named = releases.iter().find(|past| past.request.id == id).copied();
         let named =
             named.ok_or_else(|| format!("{id} is none of the last {LOOKED_AT} releases of this lane"))?;
         return match &named.state {
@@ -87,15 +90,14 @@ fn chosen(releases: &[PastView], to: Option<ReleaseId>) -> Result<Chosen<'_>, St
     let Some(running) = succeeded_ones.next() else {
         return Err("no release of this lane has succeeded yet".to_owned());
     };
-    let newer = releases.iter().take_while(|past| !good(past));
-    for past in newer.filter(|past| past.started_at.is_some()) {
-        match past.state {
-            ReleaseState::Ended {
-                outcome: Outcome::RolledBack | Outcome::Cancelled,
-            } => return Chosen::of(running, false),
-            ReleaseState::Ended {
-                outcome: Outcome::NeedsOperator,
-            } => return Chosen::of(running, true),
+    for past in releases.iter().take_while(|past| !good(past)) {
+        let ReleaseState::Ended { outcome } = past.state else {
+            continue;
+        };
+        match outcome {
+            Outcome::Cancelled if past.started_at.is_none() => {}
+            Outcome::RolledBack | Outcome::Cancelled => return Chosen::of(running, false),
+            Outcome::NeedsOperator => return Chosen::of(running, true),
             _ => {}
         }
     }
@@ -130,7 +132,7 @@ mod tests {
             ),
             state: ReleaseState::Ended { outcome },
             accepted_at: testing::begin() - SignedDuration::from_hours(i64::from(n)),
-            started_at: Some(testing::begin()).filter(|_| began),
+            started_at: Some(testing::begin() - SignedDuration::from_hours(i64::from(n))).filter(|_| began),
             ended_at: None,
             summary: None,
         }
@@ -177,6 +179,18 @@ mod tests {
                 "{outcome:?}"
             );
         }
+    }
+
+    #[test]
+    fn what_was_rolled_last_runs_whichever_was_published_last() {
+        let mut releases = [
+            past(1, 'e', Outcome::Succeeded),
+            past(2, 'a', Outcome::Succeeded),
+            past(3, 'b', Outcome::Succeeded),
+        ];
+        // It waited while the emergency went first.
+        releases[1].started_at = Some(testing::begin());
+        assert_eq!(chosen_of(&releases, None), Ok(releases[0].request.id));
     }
 
     #[test]

@@ -30,7 +30,7 @@ pub enum Record {
     Accepted {
         /// The message.
         request: Box<ReleaseRequest>,
-        /// Open releases of the same target at that moment.
+        /// Open releases of the same target that went before it at that moment.
         ahead: u32,
         /// Who published it: the user that the broker vouches for, where the message names one.
         #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -234,16 +234,9 @@ pub(super) async fn insert(
     .bind(limits::RECORD_VERSION)
     .bind(to_db(epoch))
     .bind(json)
-    .execute(&mut *connection)
+    .execute(connection)
     .await
     .map_err(LedgerError::database("insert a journal entry"))?;
-    if entry.record == Record::Started {
-        sqlx::query("UPDATE releases SET begun = 1 WHERE id = $1")
-            .bind(id.to_string())
-            .execute(connection)
-            .await
-            .map_err(LedgerError::database("begin a release"))?;
-    }
     Ok(())
 }
 

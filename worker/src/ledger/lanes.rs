@@ -19,7 +19,7 @@ pub type LaneName = (Environment, Service);
 /// What a lane holds.
 #[derive(Debug, Default)]
 pub struct LaneRow {
-    /// Open releases, in the order of acceptance.
+    /// Open releases, in the order in which they go.
     pub open: Vec<ReleaseId>,
     /// The one that ended last.
     pub last: Option<LastRow>,
@@ -59,7 +59,9 @@ impl Ledger {
                 && service.is_none_or(|service| service == what)
         };
         let mut lanes: BTreeMap<LaneName, LaneRow> = BTreeMap::new();
-        for open in self.open_releases().await? {
+        let mut open = self.open_releases().await?;
+        open.sort_by_key(|open| (!open.begun, !open.emergency));
+        for open in open {
             let name = (open.environment, open.service);
             if chosen(&name) {
                 lanes.entry(name).or_default().open.push(open.id);

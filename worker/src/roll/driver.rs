@@ -246,15 +246,20 @@ impl Driver {
 
     /// Whether a release may take another one's place: not one whose tag nobody has, or that has to succeed elsewhere first.
     async fn can_begin(&self, other: ReleaseId) -> Result<bool, LedgerError> {
-        let journal = self.hands.ledger.journal(other).await?;
-        // One whose journal cannot be followed is told by its own driver.
-        let Ok(release) = Release::fold(&journal) else {
+        // One whose journal cannot be read or followed is told by its own driver.
+        let release = match self.hands.ledger.journal(other).await {
+            Ok(journal) => Release::fold(&journal),
+            Err(error) if error.is_unavailable() => return Err(error),
+            Err(_) => return Ok(false),
+        };
+        let Ok(release) = release else {
             return Ok(false);
         };
-        if release.started_at.is_some() || release.request.emergency.is_some() {
+        if release.started_at.is_some() {
             return Ok(true);
         }
-        Ok(release.is_resolved() && self.unproven(&release).await?.is_none())
+        let proven = release.request.emergency.is_some() || self.unproven(&release).await?.is_none();
+        Ok(release.is_resolved() && proven)
     }
 
     async fn unproven(&self, release: &Release) -> Result<Option<Ended>, LedgerError> {

@@ -145,6 +145,7 @@ async fn an_emergency_goes_after_what_has_begun_and_before_the_rest() {
             ledger.close().await;
             drop(ledger);
             for undo in [
+                "DROP TRIGGER line_of_journal",
                 "ALTER TABLE releases DROP COLUMN emergency",
                 "ALTER TABLE releases DROP COLUMN begun",
                 "DELETE FROM _sqlx_migrations WHERE version = 7",
