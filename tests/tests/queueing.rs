@@ -303,7 +303,9 @@ async fn a_later_build_that_cannot_begin_takes_nobodys_place() {
     let first = scene.publish("search", "v4", &["--sequence", "4"]).await;
     events.kind(first, "started").await;
     let waits = scene.publish("search", "v5", &["--sequence", "5"]).await;
-    let nothing = scene.publish("search", "v6", &["--sequence", "6"]).await;
+    let nothing = scene
+        .publish("search", "nobody-pushed-it", &["--sequence", "6"])
+        .await;
     assert_eq!(events.end(nothing).await.outcome, Outcome::Failed);
     scene.judge(&events, first, Outcome::Succeeded, &before).await;
     scene.judge(&events, waits, Outcome::Succeeded, &before).await;
