@@ -24,6 +24,12 @@ pub(crate) async fn status(args: &StatusArgs) -> Result<Exit, CommandError> {
     } = seen(&asker, args).await?;
     drop(asker);
     link.close().await;
+    // The list is not whole, and must not look as if it were.
+    for (worker, reason) in &refused {
+        printer::narrate(&format!(
+            "{worker} could not answer, its lanes are not among these: {reason}"
+        ));
+    }
     if lanes.is_empty() && (args.environment.is_some() || args.service.is_some()) {
         return Err(CommandError::NoLane);
     }
@@ -38,12 +44,6 @@ pub(crate) async fn status(args: &StatusArgs) -> Result<Exit, CommandError> {
                 printer::data(&view::clean(&row))?;
             }
         }
-    }
-    // The list is not whole, and must not look as if it were.
-    for (worker, reason) in &refused {
-        printer::narrate(&format!(
-            "{worker} could not answer, its lanes are not among these: {reason}"
-        ));
     }
     Ok(Exit::Succeeded)
 }
