@@ -18,13 +18,17 @@
 
 LAB := infra/lab/lab run --quiet --
 TIMED := tests/timed
+# Labs side by side; a lab takes a gigabyte of memory, and its tests half of a core.
+LABS ?= 3
 
 # Always the whole workspace, and tests chosen by name: with a choice of packages cargo would build their dependencies
 # anew, with the features that these packages alone ask for.
 CARGO_TEST := cargo test --locked --offline --workspace --no-fail-fast
-name = $(foreach file,$(1),--test $(notdir $(basename $(file:/main.rs=))))
-ADAPTER_TESTS := $(call name,$(wildcard schemas/tests/*.rs producer/tests/*.rs worker/tests/*.rs worker/*/tests/*/main.rs))
-E2E_TESTS := $(call name,$(wildcard tests/tests/*.rs))
+# The longest files first, so that no lab begins a long one when the others are done.
+tests = $(addprefix --test=,$(notdir $(basename $(shell ls -S $(1) | sed 's,/main.rs$$,,'))))
+SEARCHES := $(call tests,$(wildcard worker/*/tests/*/main.rs))
+ADAPTER_TESTS := $(call tests,$(wildcard schemas/tests/*.rs producer/tests/*.rs worker/tests/*.rs worker/*/tests/*.rs))
+E2E_TESTS := $(call tests,$(wildcard tests/tests/*.rs))
 
 demo:
 	@infra/demo/demo
@@ -46,12 +50,12 @@ build:
 	@$(TIMED) "build the tests" cargo test --locked --workspace --no-run
 
 unit:
-	@$(TIMED) "unit and adapter tests" $(LAB) \
-		$(CARGO_TEST) --lib --bins $(ADAPTER_TESTS)
+	@printf '%s\n' $(SEARCHES) $(ADAPTER_TESTS) "--lib --bins" | \
+		$(TIMED) "unit and adapter tests" tests/in-labs $(LABS) $(CARGO_TEST)
 
 e2e:
-	@$(TIMED) "end-to-end tests" $(LAB) \
-		$(CARGO_TEST) $(E2E_TESTS) -- --test-threads=1
+	@printf '%s\n' $(E2E_TESTS:%="% -- --test-threads=1") | \
+		$(TIMED) "end-to-end tests" tests/in-labs $(LABS) $(CARGO_TEST)
 
 fleets: lab build
 	@DRAWGATE_LAB_HOSTS=7 $(LAB) $(CARGO_TEST) --test pace -- --nocapture trap_13_the_floor_holds

@@ -177,9 +177,15 @@ impl<'a> Asker<'a> {
 
     /// Asks what every worker answers, and waits until no more answers come.
     pub(crate) async fn ask_everyone(&self, ask: Ask) -> Result<Vec<Answer>, AskError> {
+        self.ask_as_many(ask, 0).await
+    }
+
+    /// The same for the next page, where `count` answered the page before: as soon as so many have, all have. Fewer come
+    /// back only when the time is over.
+    pub(crate) async fn ask_as_many(&self, ask: Ask, count: usize) -> Result<Vec<Answer>, AskError> {
         let mut replies = self.replies.lock().await;
         let question = question(ask);
-        let mut round = RoundOfAll::new(&question, Instant::now());
+        let mut round = RoundOfAll::new(&question, count, Instant::now());
         self.send(&question).await?;
         loop {
             tokio::select! {
@@ -378,6 +384,8 @@ struct RoundOfAll {
     id: Uuid,
     began: Instant,
     quiet: Duration,
+    /// How many are known to be there; 0 where nobody knows yet.
+    expected: usize,
     /// When no other worker is expected any more.
     until: Instant,
     again: Instant,
@@ -386,7 +394,7 @@ struct RoundOfAll {
 }
 
 impl RoundOfAll {
-    fn new(question: &Question, now: Instant) -> Self {
+    fn new(question: &Question, expected: usize, now: Instant) -> Self {
         let quiet = match question.ask {
             Ask::Status { .. } => limits::QUIET,
             _ => limits::QUIET_OF_ALL,
@@ -395,6 +403,7 @@ impl RoundOfAll {
             id: question.id,
             began: now,
             quiet,
+            expected,
             until: now + limits::ANSWER,
             again: now + limits::ASK_AGAIN,
             workers: BTreeMap::new(),
@@ -407,7 +416,12 @@ impl RoundOfAll {
         }
         if !self.workers.contains_key(&answer.worker) {
             let as_long_again = now.duration_since(self.began).max(self.quiet);
-            self.until = self.end().min(now + as_long_again);
+            let until = match self.expected {
+                0 => now + as_long_again,
+                expected if self.workers.len() + 1 >= expected => now,
+                _ => self.end(),
+            };
+            self.until = self.end().min(until);
         }
         let known = self.workers.entry(answer.worker.clone()).or_default();
         if answer.reply != Reply::Heard {
@@ -483,7 +497,7 @@ mod tests {
     fn whoever_has_heard_it_is_waited_for() {
         let now = Instant::now();
         let question = question(Ask::Thaw { environment: None });
-        let mut round = RoundOfAll::new(&question, now);
+        let mut round = RoundOfAll::new(&question, 0, now);
         let after = |seconds| now + Duration::from_secs(seconds);
         let no = || Reply::NotChanged { why: "no".to_owned() };
         round.hear(answer(question.id, "far", no()), now);
@@ -506,7 +520,7 @@ mod tests {
     fn one_that_never_answers_is_named_and_one_that_never_heard_is_asked_again() {
         let now = Instant::now();
         let question = question(Ask::Ping);
-        let mut round = RoundOfAll::new(&question, now);
+        let mut round = RoundOfAll::new(&question, 0, now);
         assert_eq!(round.due(now + limits::ASK_AGAIN), DueOfAll::AskAgain);
         round.hear(answer(question.id, "slow", Reply::Heard), now + limits::ASK_AGAIN);
         let DueOfAll::End(answers) = round.due(now + limits::ANSWER) else {
@@ -516,8 +530,23 @@ mod tests {
         assert!(
             matches!(&answers[0].reply, Reply::Refused { reason } if reason.contains("not answered within 5 s"))
         );
-        let mut round = RoundOfAll::new(&question, now);
+        let mut round = RoundOfAll::new(&question, 0, now);
         assert_eq!(round.due(now + limits::ANSWER), DueOfAll::End(Vec::new()));
+    }
+
+    /// A page that fewer answer than the one before would be taken for the last one.
+    #[test]
+    fn a_next_page_ends_with_the_last_of_those_who_answered_the_one_before() {
+        let now = Instant::now();
+        let question = question(Ask::Ping);
+        let mut round = RoundOfAll::new(&question, 2, now);
+        let reply = || Reply::NotChanged { why: "no".to_owned() };
+        round.hear(answer(question.id, "near", Reply::Heard), now);
+        round.hear(answer(question.id, "near", reply()), now);
+        assert_eq!(round.due(now + limits::UNKNOWN_GRACE), DueOfAll::Nothing);
+        round.hear(answer(question.id, "far", reply()), now);
+        assert_eq!(round.next_due(), now);
+        assert!(matches!(round.due(now), DueOfAll::End(answers) if answers.len() == 2));
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! `drawgate status`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use drawgate_schemas::{Ask, Freeze, LaneView, Reply};
+use drawgate_schemas::{Answer, Ask, Freeze, LaneView, Reply, StatusView};
 use jiff::Timestamp;
 
 use crate::broker::{Address, Asker};
@@ -21,7 +21,9 @@ pub(crate) async fn status(args: &StatusArgs) -> Result<Exit, CommandError> {
         lanes,
         freezes,
         refused,
+        ..
     } = seen(&asker, args).await?;
+    let lanes: Vec<LaneView> = lanes.into_values().collect();
     drop(asker);
     link.close().await;
     // The list is not whole, and must not look as if it were.
@@ -49,64 +51,84 @@ pub(crate) async fn status(args: &StatusArgs) -> Result<Exit, CommandError> {
 }
 
 /// What the workers said.
+#[derive(Default)]
 struct Seen {
-    lanes: Vec<LaneView>,
+    /// Workers that share a ledger answer the same: each lane is kept once, under its name.
+    lanes: BTreeMap<String, LaneView>,
     freezes: Vec<Freeze>,
+    /// Who told of lanes, of the last page.
+    told: BTreeSet<String>,
     /// Who could not answer, and why.
     refused: BTreeMap<String, String>,
 }
 
-/// All pages of every worker. Workers that share a ledger answer the same: each lane is kept once.
+/// All pages of every worker.
 async fn seen(asker: &Asker<'_>, args: &StatusArgs) -> Result<Seen, CommandError> {
-    let name = |lane: &LaneView| format!("{}/{}", lane.environment, lane.service);
-    let mut lanes: BTreeMap<String, LaneView> = BTreeMap::new();
-    let mut freezes: Vec<Freeze> = Vec::new();
-    let mut refused = BTreeMap::new();
-    let mut answered = false;
+    let mut seen = Seen::default();
     let mut after: Option<String> = None;
     for _ in 0..limits::PAGES {
-        let answers = asker
-            .ask_everyone(Ask::Status {
-                environment: args.environment.clone(),
-                service: args.service.clone(),
-                after: after.take(),
-            })
-            .await?;
+        let ask = Ask::Status {
+            environment: args.environment.clone(),
+            service: args.service.clone(),
+            after: after.take(),
+        };
+        let answers = asker.ask_as_many(ask, seen.told.len()).await?;
         if answers.is_empty() {
             return Err(CommandError::Silence);
         }
-        // The next page begins where the first of those that have more has ended.
-        let mut next: Option<String> = None;
-        for answer in answers {
-            match answer.reply {
-                Reply::Status(status) => {
-                    answered = true;
-                    let new = status
-                        .freezes
-                        .into_iter()
-                        .filter(|freeze| !freezes.contains(freeze));
-                    freezes.extend(new.collect::<Vec<_>>());
-                    let end = status.lanes.last().filter(|_| status.more).map(name);
-                    next = [next, end].into_iter().flatten().min();
-                    lanes.extend(status.lanes.into_iter().map(|lane| (name(&lane), lane)));
-                }
-                Reply::Refused { reason } => {
-                    refused.insert(answer.worker, reason);
-                }
-                _ => {}
-            }
-        }
-        after = next;
+        after = seen.take_page(answers);
         if after.is_none() {
             break;
         }
     }
-    if let (false, Some((worker, reason))) = (answered, refused.pop_first()) {
+    if let (true, Some((worker, reason))) = (seen.told_nothing(), seen.refused.first_key_value()) {
+        let (worker, reason) = (worker.clone(), reason.clone());
         return Err(CommandError::Refused { worker, reason });
     }
-    Ok(Seen {
-        lanes: lanes.into_values().collect(),
-        freezes,
-        refused,
-    })
+    Ok(seen)
+}
+
+impl Seen {
+    fn told_nothing(&self) -> bool {
+        self.lanes.is_empty() && self.told.is_empty()
+    }
+
+    /// Where the next page begins, if there is one: where the first of those that have more has ended.
+    fn take_page(&mut self, answers: Vec<Answer>) -> Option<String> {
+        let mut next: Option<String> = None;
+        let before = std::mem::take(&mut self.told);
+        for answer in answers {
+            match answer.reply {
+                Reply::Status(status) => {
+                    self.told.insert(answer.worker);
+                    next = [next, self.take(*status)].into_iter().flatten().min();
+                }
+                Reply::Refused { reason } => {
+                    self.refused.insert(answer.worker, reason);
+                }
+                _ => {}
+            }
+        }
+        if self.told.len() < before.len() {
+            for worker in before.difference(&self.told) {
+                let reason = || "it told of some, and then fell silent".to_owned();
+                self.refused.entry(worker.clone()).or_insert_with(reason);
+            }
+        }
+        next
+    }
+
+    /// The last of its lanes, where it has more.
+    fn take(&mut self, status: StatusView) -> Option<String> {
+        let name = |lane: &LaneView| format!("{}/{}", lane.environment, lane.service);
+        for freeze in status.freezes {
+            if !self.freezes.contains(&freeze) {
+                self.freezes.push(freeze);
+            }
+        }
+        let end = status.lanes.last().filter(|_| status.more).map(name);
+        self.lanes
+            .extend(status.lanes.into_iter().map(|lane| (name(&lane), lane)));
+        end
+    }
 }
