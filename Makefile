@@ -1,5 +1,6 @@
 # demo   three hosts, two releases under load, one of them broken; says what it installs
 # test   everything: formatting, lints, unit tests, end-to-end tests in the lab
+# lint   the lints alone (`make test` lints what it builds)
 # fleets every size of fleet with every share of it out at once, in a lab of seven hosts
 # shared two services on one group, released at about the same moment, a hundred times (ROUNDS=…, SEED=…)
 # crash-matrix  the worker killed at every kind of journal record, forward and back; writes runbooks/crash-matrix.md
@@ -21,9 +22,11 @@ TIMED := tests/timed
 # Labs side by side; a lab takes a gigabyte of memory, and its tests half of a core.
 LABS ?= 3
 
+# Linted as it is built: tests/lint-rustc.
 # Always the whole workspace, and tests chosen by name: with a choice of packages cargo would build their dependencies
 # anew, with the features that these packages alone ask for.
-CARGO_TEST := cargo test --locked --offline --workspace --no-fail-fast
+CARGO := env RUSTC_WORKSPACE_WRAPPER=$(CURDIR)/tests/lint-rustc cargo
+CARGO_TEST := $(CARGO) test --locked --offline --workspace --no-fail-fast
 # The longest files first, so that no lab begins a long one when the others are done.
 tests = $(addprefix --test=,$(notdir $(basename $(shell ls -S $(1) | sed 's,/main.rs$$,,'))))
 SEARCHES := $(call tests,$(wildcard worker/*/tests/*/main.rs))
@@ -33,7 +36,7 @@ E2E_TESTS := $(call tests,$(wildcard tests/tests/*.rs))
 demo:
 	@infra/demo/demo
 
-test: lab fmt lint build unit e2e
+test: lab fmt build unit e2e
 
 lab:
 	@$(TIMED) "install what the lab needs" infra/lab/install
@@ -46,8 +49,8 @@ lint:
 
 # All that needs the network comes before the lab, which has none.
 build:
-	@$(TIMED) "build" cargo build --locked --workspace --bins
-	@$(TIMED) "build the tests" cargo test --locked --workspace --no-run
+	@$(TIMED) "build, with lints" $(CARGO) build --locked --workspace --bins
+	@$(TIMED) "build the tests, with lints" $(CARGO) test --locked --workspace --no-run
 
 unit:
 	@printf '%s\n' $(SEARCHES) $(ADAPTER_TESTS) "--lib --bins" | \

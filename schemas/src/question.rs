@@ -246,7 +246,7 @@ pub struct LaneView {
     pub waiting: Vec<WaitingView>,
     /// How many wait.
     pub waiting_count: u32,
-    /// The one that ended last.
+    /// The one that ended last; not one that was superseded, which did nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last: Option<EndedView>,
     /// What no release of it begins under.

@@ -10,6 +10,8 @@
 
 #[path = "ledger/gates.rs"]
 mod gates;
+#[path = "ledger/lanes.rs"]
+mod lanes;
 #[path = "ledger/locks.rs"]
 mod locks;
 

@@ -66,13 +66,15 @@ struct Seen {
 async fn seen(asker: &Asker<'_>, args: &StatusArgs) -> Result<Seen, CommandError> {
     let mut seen = Seen::default();
     let mut after: Option<String> = None;
+    let mut count = 0;
     for _ in 0..limits::PAGES {
         let ask = Ask::Status {
             environment: args.environment.clone(),
             service: args.service.clone(),
             after: after.take(),
         };
-        let answers = asker.ask_as_many(ask, seen.told.len()).await?;
+        let answers = asker.ask_as_many(ask, count).await?;
+        count = answers.len();
         if answers.is_empty() {
             return Err(CommandError::Silence);
         }
@@ -130,5 +132,57 @@ impl Seen {
         self.lanes
             .extend(status.lanes.into_iter().map(|lane| (name(&lane), lane)));
         end
+    }
+}
+
+#[cfg(test)]
+mod tests {
+
+    use drawgate_schemas::Version1;
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn page(worker: &str, services: &[&str], more: bool) -> Answer {
+        let lane = |service: &&str| LaneView {
+            environment: "staging".parse().unwrap(),
+            service: service.parse().unwrap(),
+            running: None,
+            waiting: Vec::new(),
+            waiting_count: 0,
+            last: None,
+            freezes: Vec::new(),
+        };
+        let reply = Reply::Status(Box::new(StatusView {
+            lanes: services.iter().map(lane).collect(),
+            more,
+            freezes: Vec::new(),
+        }));
+        Answer {
+            version: Version1,
+            question: Uuid::nil(),
+            worker: worker.to_owned(),
+            reply,
+        }
+    }
+
+    #[test]
+    fn the_next_page_begins_where_the_first_has_ended_and_whoever_does_not_tell_it_is_named() {
+        let mut seen = Seen::default();
+        let pages = vec![page("near", &["a", "c"], true), page("far", &["a", "b"], true)];
+        assert_eq!(seen.take_page(pages), Some("staging/b".to_owned()));
+        assert!(seen.refused.is_empty());
+        assert_eq!(seen.take_page(vec![page("near", &["c", "d"], false)]), None);
+        assert_eq!(seen.lanes.len(), 4);
+        assert_eq!(seen.refused.keys().collect::<Vec<_>>(), ["far"]);
+    }
+
+    /// The standby of the same site has the same lanes.
+    #[test]
+    fn another_worker_of_the_site_may_tell_the_next_page() {
+        let mut seen = Seen::default();
+        seen.take_page(vec![page("one", &["a"], true)]);
+        seen.take_page(vec![page("two", &["b"], false)]);
+        assert!(seen.refused.is_empty() && !seen.told_nothing());
     }
 }

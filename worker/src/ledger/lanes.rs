@@ -21,7 +21,7 @@ pub type LaneName = (Environment, Service);
 pub struct LaneRow {
     /// Open releases, in the order in which they go.
     pub open: Vec<ReleaseId>,
-    /// The one that ended last.
+    /// The one that ended last, of those that did not make room for a newer one.
     pub last: Option<LastRow>,
 }
 
@@ -67,12 +67,14 @@ impl Ledger {
                 lanes.entry(name).or_default().open.push(open.id);
             }
         }
-        // The newest of each lane by the index of those that have ended; then its first entry, by its key.
+        // Each lane's last by its index; then its first entry, by its key.
         let rows = sqlx::query(
-            "SELECT r.id, r.environment, r.service, r.outcome, r.ended_at, first.entry AS first
-             FROM (SELECT MAX(place) AS place FROM releases WHERE outcome IS NOT NULL
-                   GROUP BY environment, service) newest
-             JOIN releases r ON r.place = newest.place
+            "WITH lanes AS (SELECT DISTINCT environment, service FROM releases WHERE outcome <> 'superseded')
+             SELECT r.id, r.environment, r.service, r.outcome, r.ended_at, first.entry AS first
+             FROM lanes
+             JOIN releases r ON r.place = (SELECT place FROM releases ended
+                 WHERE ended.environment = lanes.environment AND ended.service = lanes.service
+                 AND ended.outcome <> 'superseded' ORDER BY ended.ended_at DESC, ended.place DESC LIMIT 1)
              JOIN journal first ON first.release_id = r.id AND first.n = 1",
         )
         .fetch_all(&self.inner.pool)

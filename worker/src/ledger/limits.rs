@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 /// Version of the records that this worker writes, and the newest it reads. Raise it when an `Entry` is written that
-/// the version before could not fold; older ones stay readable (a fixture of each is checked in).
+/// the version before could not fold; older ones stay readable (fixtures of them are checked in).
 pub const RECORD_VERSION: i64 = 6;
 
 /// A lane's lease. Long enough that a renewal may fail three times, short enough that a machine that hangs gives the

@@ -63,6 +63,14 @@ fn every_entry_is_read_as_it_was_written() {
 fn trap_31_journals_of_the_version_before_are_taken_up() {
     let journals = [
         (
+            include_str!("../journals/0.1.0-sixth-held.jsonl"),
+            Outcome::Succeeded,
+        ),
+        (
+            include_str!("../journals/0.1.0-fifth-approved.jsonl"),
+            Outcome::Succeeded,
+        ),
+        (
             include_str!("../journals/0.1.0-fourth-cancelled.jsonl"),
             Outcome::Cancelled,
         ),

@@ -1,0 +1,44 @@
+//! What `status` reads.
+
+use drawgate_rollout::Record;
+use drawgate_schemas::{Outcome, ReleaseId};
+
+use super::{accept, entry, environment, lease, open, place, raw, request, service};
+
+/// An emergency ends before those that were accepted earlier, and a late build of long ago, which did nothing, after them. What an old
+/// worker ended, without the time beside it, ended before all that has one.
+#[tokio::test]
+async fn the_last_of_a_lane_is_what_ended_last() {
+    let place = place();
+    let ledger = open(&place.path).await;
+    let [first, emergency, late] = [request(), request(), request()];
+    for request in [&first, &emergency, &late] {
+        accept(&ledger, request).await;
+    }
+    let lease = lease(&ledger).await;
+    let end = async |release: ReleaseId, outcome| {
+        let entry = entry(2, Record::Started);
+        ledger
+            .append(&lease, release, &entry, &[], Some(outcome))
+            .await
+            .unwrap();
+    };
+    let last = async || {
+        let (environment, service) = (environment(), service());
+        let mut lanes = ledger.lanes(Some(&environment), Some(&service)).await.unwrap();
+        let lane = lanes.remove(&(environment, service)).unwrap();
+        lane.last.map(|last| (last.id, last.outcome))
+    };
+    assert_eq!(last().await, None);
+    end(emergency.id, Outcome::RolledBack).await;
+    assert_eq!(last().await, Some((emergency.id, Outcome::RolledBack)));
+    end(first.id, Outcome::Succeeded).await;
+    end(late.id, Outcome::Superseded).await;
+    assert_eq!(last().await, Some((first.id, Outcome::Succeeded)));
+    raw(
+        &place.path,
+        "UPDATE releases SET ended_at = NULL WHERE outcome = 'succeeded'",
+    )
+    .await;
+    assert_eq!(last().await, Some((emergency.id, Outcome::RolledBack)));
+}
