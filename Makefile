@@ -22,10 +22,10 @@ TIMED := tests/timed
 # Labs side by side; a lab takes a gigabyte of memory, and its tests half of a core.
 LABS ?= 3
 
-# Linted as it is built: tests/lint-rustc.
+# What is built for tests is linted as it is built.
+CARGO := env RUSTC_WORKSPACE_WRAPPER=$(CURDIR)/tests/lint-rustc cargo
 # Always the whole workspace, and tests chosen by name: with a choice of packages cargo would build their dependencies
 # anew, with the features that these packages alone ask for.
-CARGO := env RUSTC_WORKSPACE_WRAPPER=$(CURDIR)/tests/lint-rustc cargo
 CARGO_TEST := $(CARGO) test --locked --offline --workspace --no-fail-fast
 # The longest files first, so that no lab begins a long one when the others are done.
 tests = $(addprefix --test=,$(notdir $(basename $(shell ls -S $(1) | sed 's,/main.rs$$,,'))))

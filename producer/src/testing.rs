@@ -1,8 +1,8 @@
 //! Events and views for unit tests.
 
 use drawgate_schemas::{
-    Digest, Direction, Ended, Event, HostPhase, HostProgress, Outcome, Rejection, RejectionCode, ReleaseId,
-    ReleaseRequest, ReleaseState, ReleaseView, StatusEvent, Version1,
+    Digest, Direction, Ended, Event, HostPhase, HostProgress, LaneView, Outcome, Rejection, RejectionCode,
+    ReleaseId, ReleaseRequest, ReleaseState, ReleaseView, StatusEvent, Version1,
 };
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
@@ -28,6 +28,19 @@ pub(crate) fn request() -> ReleaseRequest {
         "requested_at": "2025-03-04T15:14:58Z", "expires_at": "2025-03-04T17:14:58Z"
     }"#;
     ReleaseRequest::decode(json.as_bytes()).unwrap()
+}
+
+/// A lane that nothing was ever released to.
+pub(crate) fn lane(environment: &str, service: &str) -> LaneView {
+    LaneView {
+        environment: environment.parse().unwrap(),
+        service: service.parse().unwrap(),
+        running: None,
+        waiting: Vec::new(),
+        waiting_count: 0,
+        last: None,
+        freezes: Vec::new(),
+    }
 }
 
 /// The wanted digest.

@@ -142,17 +142,10 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
+    use crate::testing;
 
     fn page(worker: &str, services: &[&str], more: bool) -> Answer {
-        let lane = |service: &&str| LaneView {
-            environment: "staging".parse().unwrap(),
-            service: service.parse().unwrap(),
-            running: None,
-            waiting: Vec::new(),
-            waiting_count: 0,
-            last: None,
-            freezes: Vec::new(),
-        };
+        let lane = |service: &&str| testing::lane("staging", service);
         let reply = Reply::Status(Box::new(StatusView {
             lanes: services.iter().map(lane).collect(),
             more,

@@ -99,19 +99,7 @@ mod tests {
     use jiff::SignedDuration;
 
     use super::*;
-    use crate::testing;
-
-    fn lane(environment: &str, service: &str) -> LaneView {
-        LaneView {
-            environment: environment.parse().unwrap(),
-            service: service.parse().unwrap(),
-            running: None,
-            waiting: Vec::new(),
-            waiting_count: 0,
-            last: None,
-            freezes: Vec::new(),
-        }
-    }
+    use crate::testing::{self, lane};
 
     fn last(version: &str, outcome: Outcome, hours: i64) -> Option<EndedView> {
         Some(EndedView {
