@@ -3,8 +3,9 @@
 use std::fmt;
 use std::str::FromStr;
 
+use drawgate_amqp::Unreadable;
 use drawgate_schemas::limits::MESSAGE_BYTES;
-use drawgate_schemas::{Rejection, ReleaseRequest, topology};
+use drawgate_schemas::{Rejection, RejectionCode, ReleaseRequest, topology};
 use jiff::Timestamp;
 use lapin::BasicProperties;
 use lapin::types::{AMQPValue, FieldTable};
@@ -129,9 +130,27 @@ impl DeadLetter {
     /// From what the broker holds; `delivered_key` is the key under which it came into the queue of dead letters.
     pub(crate) fn read(properties: &BasicProperties, delivered_key: &str, body: Vec<u8>) -> Self {
         let headers = properties.headers().clone().unwrap_or_default();
+        if let Some(why) = drawgate_amqp::unreadable(properties) {
+            return Self::of_nobody(why, delivered_key, body);
+        }
         match text(&headers, topology::HEADER_REASON) {
             Some(reason) => Self::of_worker(&headers, reason, delivered_key, body),
             None => Self::of_broker(properties, &headers, delivered_key, body),
+        }
+    }
+
+    /// Its properties cannot be read, and with them what anybody wrote into them. The broker has all of it still.
+    fn of_nobody(why: Unreadable, delivered_key: &str, body: Vec<u8>) -> Self {
+        Self {
+            id: LetterId::of(&body, delivered_key, ""),
+            rejected_at: None,
+            reason: RejectionCode::DeadLettered.as_str().to_owned(),
+            detail: format!("nobody can read its properties: {why}"),
+            routing_key: delivered_key.to_owned(),
+            published_by: None,
+            worker: None,
+            said: Said::of(&body),
+            body,
         }
     }
 

@@ -195,6 +195,9 @@ pub struct Pong {
     /// What keeps it from taking releases in: a full disk, say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unfit: Option<String>,
+    /// What its operator is to know although it takes releases in, each with what to do: a policy that the broker lacks, say.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub concerns: Vec<String>,
 }
 
 /// A release in a lane's history.

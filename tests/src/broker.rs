@@ -5,6 +5,7 @@ use lapin::options::{
     BasicAckOptions, BasicConsumeOptions, BasicGetOptions, BasicPublishOptions, ConfirmSelectOptions,
     QueueBindOptions, QueueDeclareOptions,
 };
+use lapin::tcp::OwnedTLSConfig;
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{BasicProperties, Connection, ConnectionProperties};
 use serde_json::json;
@@ -13,6 +14,7 @@ use uuid::Uuid;
 
 use drawgate_schemas::topology;
 
+use crate::programs::repository;
 use crate::wait::{until, within};
 
 /// Pause before a broken connection is made anew.
@@ -91,6 +93,17 @@ impl Broker {
         let url = format!("{}/policies/{}/bound", self.api, self.vhost);
         let bound = json!({"pattern": "^drawgate[.]releases[.]", "definition": {"max-length": messages}, "apply-to": "queues"});
         put(&self.http, &url, bound).await;
+    }
+
+    /// Sets the shipped policies, as `rabbitmqctl import_definitions` does for the virtual host that they name.
+    pub async fn set_policies(&self) {
+        let shipped = std::fs::read_to_string(repository("infra/rabbitmq/definitions.json")).unwrap();
+        let shipped: serde_json::Value = serde_json::from_str(&shipped).unwrap();
+        for policy in shipped["policies"].as_array().unwrap() {
+            let name = policy["name"].as_str().unwrap();
+            let url = format!("{}/policies/{}/{name}", self.api, self.vhost);
+            put(&self.http, &url, policy.clone()).await;
+        }
     }
 
     /// Removes the virtual host with all that is in it.
@@ -318,7 +331,7 @@ impl Broker {
 
 /// Reads a queue for as long as the connection lasts.
 async fn read_on(url: &str, queue: &str, to: &mpsc::UnboundedSender<Vec<u8>>) -> lapin::Result<()> {
-    let connection = Connection::connect(url, ConnectionProperties::default()).await?;
+    let connection = connected(url).await?;
     let channel = connection.create_channel().await?;
     let options = BasicConsumeOptions::default();
     let consumed = channel.basic_consume(queue.into(), "".into(), options, FieldTable::default());
@@ -332,12 +345,16 @@ async fn read_on(url: &str, queue: &str, to: &mpsc::UnboundedSender<Vec<u8>>) ->
 }
 
 async fn connect(url: &str) -> Connection {
-    within(
-        "a connection to the broker",
-        Connection::connect(url, ConnectionProperties::default()),
-    )
-    .await
-    .unwrap()
+    within("a connection to the broker", connected(url))
+        .await
+        .unwrap()
+}
+
+/// As the programs connect: what a test reads may be poison too.
+async fn connected(url: &str) -> lapin::Result<Connection> {
+    let uri = url.parse().expect("the broker's address");
+    let (properties, tls) = (ConnectionProperties::default(), OwnedTLSConfig::default());
+    Ok(drawgate_amqp::connect(uri, properties, tls).await?.connection)
 }
 
 async fn put(http: &reqwest::Client, url: &str, body: serde_json::Value) {

@@ -29,6 +29,7 @@ pub mod load;
 pub mod oracle;
 pub mod programs;
 pub mod random;
+pub mod raw_amqp;
 pub mod runbook;
 pub mod scene;
 pub mod service;

@@ -11,7 +11,7 @@ use drawgate_schemas::{
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
-use crate::bus::QuestionHandler;
+use crate::bus::{DeliveryLimitTrial, QuestionHandler};
 use crate::config::Route;
 use crate::ledger::{Ledger, LedgerError};
 use crate::roll::{Lanes, Taken};
@@ -24,6 +24,7 @@ pub struct Answers {
     lanes: Arc<Lanes>,
     commanders: Commanders,
     site: AtSite,
+    delivery_limit: Arc<DeliveryLimitTrial>,
 }
 
 /// What a worker says of itself.
@@ -67,6 +68,7 @@ impl Answers {
         lanes: Arc<Lanes>,
         commanders: Commanders,
         site: AtSite,
+        delivery_limit: Arc<DeliveryLimitTrial>,
     ) -> Self {
         Self {
             ledger,
@@ -74,6 +76,7 @@ impl Answers {
             lanes,
             commanders,
             site,
+            delivery_limit,
         }
     }
 
@@ -191,6 +194,7 @@ impl Answers {
             services: count(self.site.routes.len()),
             open: count(self.ledger.open_releases().await?.len()),
             unfit: unfit.map(|error| crate::error_chain(&error)),
+            concerns: self.delivery_limit.find().await.concern().into_iter().collect(),
         }))
     }
 

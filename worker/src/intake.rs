@@ -94,11 +94,16 @@ impl Intake {
     }
 
     /// The event first, then the dead letter, then the acknowledgement: a crash in between repeats, and loses nothing.
-    async fn reject(&self, delivery: &Delivered, rejection: Rejection) -> Verdict {
+    async fn reject(
+        &self,
+        delivery: &Delivered,
+        rejection: Rejection,
+        verdict: impl FnOnce(Rejection) -> Verdict,
+    ) -> Verdict {
         tracing::warn!(code = %rejection.code, detail = %rejection.detail, "rejected");
         let event = rejected_event(delivery, &rejection, self.config.worker());
         match self.ledger.put_event(&event).await {
-            Ok(()) => Verdict::Reject(rejection),
+            Ok(()) => verdict(rejection),
             Err(error) => {
                 tracing::error!(%error, "the ledger is away: nothing is consumed until it is back");
                 Verdict::Unavailable
@@ -110,9 +115,14 @@ impl Intake {
 impl ReleaseHandler for Intake {
     /// Acknowledged is only what the ledger holds, or what lies in the dead-letter queue.
     async fn handle(&self, message: Delivered) -> Verdict {
+        if let Some(why) = message.unreadable {
+            let detail = format!("{why}; it lies in {} as it came", topology::DEAD_QUEUE);
+            let rejection = Rejection::new(RejectionCode::DeadLettered, detail);
+            return self.reject(&message, rejection, Verdict::Unreadable).await;
+        }
         match self.accept(&message).await {
             Ok(Ok(())) => Verdict::Accepted,
-            Ok(Err(rejection)) => self.reject(&message, rejection).await,
+            Ok(Err(rejection)) => self.reject(&message, rejection, Verdict::Reject).await,
             Err(error) => {
                 tracing::error!(error = crate::error_chain(&error), "the ledger is away");
                 Verdict::Unavailable

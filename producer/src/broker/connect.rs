@@ -143,11 +143,10 @@ async fn connect(address: &Address, name: &str) -> Result<Link, ConnectError> {
         let address = address.clone();
         return Err(ConnectError::NoSuchHost { address, source });
     }
-    let runtime = lapin::runtime::default_runtime().map_err(|source| meaning(address, source))?;
-    let attempt = Connection::connect_uri_with_config(address.uri(), properties, tls, runtime);
+    let attempt = drawgate_amqp::connect(address.uri(), properties, tls);
     match tokio::time::timeout(limits::CONNECT_TRY, attempt).await {
-        Ok(Ok(connection)) => Ok(Link {
-            connection,
+        Ok(Ok(connected)) => Ok(Link {
+            connection: connected.connection,
             address: address.clone(),
         }),
         Ok(Err(source)) => Err(meaning(address, source)),

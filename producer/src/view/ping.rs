@@ -4,7 +4,7 @@ use drawgate_schemas::Reply;
 
 use super::words::count;
 
-/// One line for a worker.
+/// One line for a worker, and one for each thing that its operator is to know.
 pub(crate) fn pong(worker: &str, reply: &Reply) -> String {
     match reply {
         Reply::Pong(pong) => {
@@ -17,9 +17,12 @@ pub(crate) fn pong(worker: &str, reply: &Reply) -> String {
                 None => String::new(),
                 Some(why) => format!("; !! takes no release in: {why}"),
             };
+            let concerns = pong.concerns.iter().map(|concern| format!("\n  ! {concern}"));
             format!(
-                "{worker} at {}: {services}, {open}, drawgate-worker {}{fit}",
-                pong.site, pong.program
+                "{worker} at {}: {services}, {open}, drawgate-worker {}{fit}{}",
+                pong.site,
+                pong.program,
+                concerns.collect::<String>()
             )
         }
         Reply::Refused { reason } => format!("{worker}: !! {reason}"),
@@ -41,6 +44,7 @@ mod tests {
             services: 3,
             open: 0,
             unfit: None,
+            concerns: Vec::new(),
         };
         let well = pong("bastion-a", &Reply::Pong(pong_of.clone()));
         assert_eq!(
@@ -49,10 +53,13 @@ mod tests {
         );
         pong_of.open = 1;
         pong_of.unfit = Some("disk full".to_owned());
-        let ill = pong("bastion-a", &Reply::Pong(pong_of));
+        let ill = pong("bastion-a", &Reply::Pong(pong_of.clone()));
         assert!(
             ill.ends_with("1 release open, drawgate-worker 0.1.0; !! takes no release in: disk full"),
             "{ill}"
         );
+        pong_of.concerns = vec!["no policy".to_owned()];
+        let told = pong("bastion-a", &Reply::Pong(pong_of));
+        assert!(told.ends_with("disk full\n  ! no policy"), "{told}");
     }
 }

@@ -2,9 +2,10 @@
 
 use std::future::Future;
 
+use drawgate_amqp::Unreadable;
 use futures_util::StreamExt as _;
 use lapin::message::Delivery;
-use lapin::options::{BasicAckOptions, BasicConsumeOptions, BasicQosOptions};
+use lapin::options::{BasicAckOptions, BasicConsumeOptions, BasicQosOptions, BasicRejectOptions};
 use lapin::protocol::AMQPSoftError;
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{BasicProperties, Channel, Consumer};
@@ -26,6 +27,8 @@ pub struct Delivered {
     pub redelivered: bool,
     /// Headers, user id, reply queue and the like.
     pub properties: BasicProperties,
+    /// Why its properties could not be read, if so: they are none of the sender's then.
+    pub unreadable: Option<Unreadable>,
 }
 
 impl Delivered {
@@ -35,6 +38,7 @@ impl Delivered {
             routing_key: delivery.routing_key.to_string(),
             redelivered: delivery.redelivered,
             properties: delivery.properties.clone(),
+            unreadable: drawgate_amqp::unreadable(&delivery.properties),
         }
     }
 
@@ -70,6 +74,8 @@ impl Delivered {
 pub(super) enum Next {
     /// It is done with: acknowledge it.
     Ack,
+    /// Nobody can read it: the broker is to put it among the dead letters as it came.
+    Refuse,
     /// It cannot be done with now: give back all that is unacknowledged by closing the channel.
     GiveBack,
     /// It is time to stop.
@@ -170,7 +176,10 @@ async fn deliveries(
     let mut progress = false;
     while let Some(delivery) = next(channel, &mut consumer, stop).await {
         match on.on(&delivery, stop).await {
-            Next::Ack if acknowledged(&delivery).await => progress = true,
+            Next::Ack if sent(delivery.ack(BasicAckOptions::default())).await => progress = true,
+            Next::Refuse if sent(delivery.reject(BasicRejectOptions { requeue: false })).await => {
+                progress = true
+            }
             _ => break,
         }
     }
@@ -199,8 +208,8 @@ async fn next(channel: &Channel, consumer: &mut Consumer, stop: &mut Stop) -> Op
 
 /// False when the channel was lost meanwhile: it is delivered again. lapin may wait for ever for an acknowledgement
 /// that was under way when the connection broke (seen with 4.12.3 when the broker was killed).
-async fn acknowledged(delivery: &Delivery) -> bool {
-    match tokio::time::timeout(limits::ACK_TIMEOUT, delivery.ack(BasicAckOptions::default())).await {
+async fn sent(acknowledgement: impl Future<Output = lapin::Result<bool>>) -> bool {
+    match tokio::time::timeout(limits::ACK_TIMEOUT, acknowledgement).await {
         Ok(sent) => sent.unwrap_or(false),
         Err(_) => {
             tracing::debug!("an acknowledgement was not sent in time: the channel is given up");

@@ -112,6 +112,7 @@ mod tests {
             routing_key: "staging.api".to_owned(),
             redelivered: true,
             properties: original.clone(),
+            unreadable: None,
         };
         let rejection = Rejection::new(RejectionCode::NotJson, "no");
         properties(&message, &rejection, "bastion-1", Timestamp::UNIX_EPOCH)

@@ -39,10 +39,7 @@ pub enum BusError {
     },
     /// The broker was not reached.
     #[error("the broker is not reached")]
-    Unreachable(#[source] io::Error),
-    /// What answered is not a broker.
-    #[error("what answered is not an AMQP 0-9-1 broker")]
-    NotABroker,
+    Unreachable(#[source] lapin::Error),
     /// The broker said no, or went away.
     #[error("the broker did not {operation}")]
     Refused {
@@ -73,14 +70,8 @@ impl BusError {
     /// The way out, where there is a known one.
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::OtherArguments {
-                kind: "queue", name, ..
-            } => Some(format!(
-                "stop the site's workers, wait until {name} is empty (or shovel its messages elsewhere), delete it \
-                 with `rabbitmqctl delete_queue {name}`, and start again: the worker declares it anew"
-            )),
-            Self::OtherArguments { name, .. } => Some(format!(
-                "delete the exchange {name} in the management interface and start again: the worker declares it anew"
+            Self::OtherArguments { kind, name, .. } => Some(format!(
+                "delete the {kind} {name} in the management interface: the worker declares it anew within seconds"
             )),
             Self::Unconfirmed => Some(
                 "a confirm waits for every queue the message goes to: look for one that is down or has no leader \
@@ -92,12 +83,15 @@ impl BusError {
         }
     }
 
-    /// Whether trying again would bring the same.
-    pub(super) fn is_definite(&self) -> bool {
-        matches!(
-            self,
-            Self::Url | Self::Route { .. } | Self::PasswordFile { .. } | Self::OtherArguments { .. }
-        )
+    /// Why there is no connection.
+    pub(super) fn unconnected(source: lapin::Error) -> Self {
+        match source.kind() {
+            lapin::ErrorKind::IOError(_) => Self::Unreachable(source),
+            _ => Self::Refused {
+                operation: "accept the connection",
+                source,
+            },
+        }
     }
 
     /// For `map_err`: what was asked.

@@ -29,9 +29,45 @@ pub const CHANNEL_LOOK: Duration = Duration::from_secs(5);
 /// alarm does not answer at all.
 pub const CONFIRM_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Most messages that may be on their way to one consumer. A message takes milliseconds to accept, and what is
-/// prefetched is redelivered when the channel closes.
-pub const PREFETCH: u16 = 16;
+/// Most questions that may be on their way to one consumer: each takes milliseconds to answer.
+pub const QUESTIONS_OUT: u16 = 16;
+
+/// Releases on their way at once. A channel that closes counts as a delivery for each message that was out, and the queue's
+/// limit is on deliveries: with one, a message pays for nobody but itself. The next one comes within the round trip
+/// that the acknowledgement takes, and is accepted in a transaction that takes longer.
+pub const RELEASES_OUT: u16 = 1;
+
+/// How long a release is kept while the ledger does not take it, before it is given back for another worker of the site.
+/// Within the shortest `consumer_timeout` that a broker may have (a minute), and long enough that an hour of it costs a
+/// message fewer deliveries than the shipped policy allows.
+pub const LEDGER_HOLD: Duration = Duration::from_secs(45);
+
+/// How often the ledger is asked meanwhile.
+pub const LEDGER_LOOK: Duration = Duration::from_secs(1);
+
+/// Deliveries after which the shipped policy (`infra/rabbitmq`) puts a release among the dead letters.
+pub const DELIVERY_LIMIT: u32 = 200;
+
+/// The lowest limit on deliveries that nobody is warned of: a release that a hundred restarts of its worker met is
+/// still a good one.
+pub const DELIVERY_LIMIT_LEAST: u32 = 120;
+
+/// Deliveries after which a queue that is tried counts as one without a limit.
+pub const DELIVERY_LIMIT_TRIED: u32 = 500;
+
+/// Longest time for trying it: a quorum queue takes a millisecond or a few for each delivery, and a control command that comes
+/// meanwhile waits for the answer to `ping`.
+pub const DELIVERY_LIMIT_TIMEOUT: Duration = Duration::from_secs(4);
+
+/// How long a limit that was found good is believed: a policy is changed by hand, and `ping` is asked more often.
+pub const DELIVERY_LIMIT_GOOD_FOR: Duration = Duration::from_secs(10 * 60);
+
+/// The same where it was not: whoever has just set the policy asks again. It keeps a stream of pings from being one of
+/// thousands of deliveries.
+pub const DELIVERY_LIMIT_BAD_FOR: Duration = Duration::from_secs(5);
+
+/// A queue that is tried goes by itself when its worker ends meanwhile.
+pub const TRIAL_QUEUE_EXPIRES_MS: i32 = 60_000;
 
 /// Most events that are published and not confirmed. Enough to hide the round trip (a quorum queue confirms 64 in the
 /// time of two or three), few enough that little is sent twice after a loss.
@@ -67,6 +103,3 @@ pub const KEY_BYTES: usize = 255;
 /// Headers of a rejected message that are carried over to its dead letter, in bytes. Headers travel in one frame
 /// (128 KiB by default): a sender who fills it would make a dead letter that no broker takes, again and again.
 pub const DEAD_HEADER_BYTES: usize = 32 * 1024;
-
-/// First frame of the broker's handshake. RabbitMQ's has about 500 bytes.
-pub const HANDSHAKE_BYTES: usize = 64 * 1024;

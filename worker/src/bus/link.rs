@@ -3,13 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use lapin::tcp::OwnedTLSConfig;
 use lapin::{Channel, Connection, ConnectionProperties};
 use tokio::sync::Mutex;
 
 use super::backoff::Backoff;
 use super::stop::Stop;
-use super::topology::Part;
-use super::version::{ServerVersion, server_version};
+use super::topology::{Declared, Part};
+use super::version::ServerVersion;
 use super::{BusError, BusSettings, limits, topology};
 use crate::error_chain;
 
@@ -20,6 +23,8 @@ pub(super) struct Link {
     part: Part,
     settings: Arc<BusSettings>,
     state: Mutex<State>,
+    /// Whether its queues are as this worker declares them.
+    as_declared: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -40,7 +45,8 @@ enum Told {
 impl Link {
     pub(super) fn new(part: Part, settings: Arc<BusSettings>) -> Self {
         let name = match part {
-            Part::Consuming => format!("drawgate-worker {}", settings.worker),
+            Part::Releases => format!("drawgate-worker {}", settings.worker),
+            Part::Control => format!("drawgate-worker {} control", settings.worker),
             Part::Publishing => format!("drawgate-worker {} publishing", settings.worker),
             Part::Chat => format!("drawgate-worker {} chat", settings.worker),
         };
@@ -49,6 +55,7 @@ impl Link {
             part,
             settings,
             state: Mutex::default(),
+            as_declared: AtomicBool::new(false),
         }
     }
 
@@ -65,18 +72,9 @@ impl Link {
         None
     }
 
-    /// The first connection: what trying again would not mend is an error here. `None` when it is time to stop.
-    pub(super) async fn first_connection(&self, stop: &mut Stop) -> Result<Option<()>, BusError> {
-        let mut backoff = Backoff::default();
-        while !stop.is_set() {
-            match stop.or(self.try_channel()).await {
-                Some(Ok(_)) => return Ok(Some(())),
-                Some(Err(error)) if error.is_definite() => return Err(error),
-                _ => {}
-            }
-            stop.sleep(backoff.next()).await;
-        }
-        Ok(None)
+    /// Whether the queues of this connection treat what is refused as this worker has declared it.
+    pub(super) fn is_as_declared(&self) -> bool {
+        self.as_declared.load(Ordering::Relaxed)
     }
 
     /// Gives the connection up, so that the next one declares everything anew: an exchange or a queue is not there.
@@ -100,7 +98,7 @@ impl Link {
         self.start_over().await;
     }
 
-    async fn try_channel(&self) -> Result<Channel, BusError> {
+    pub(super) async fn try_channel(&self) -> Result<Channel, BusError> {
         // Held while connecting: whoever else needs a channel wants the same connection.
         let mut state = self.state.lock().await;
         let attempt = tokio::time::timeout(limits::CONNECT_TIMEOUT * 2, self.open(&mut state.connection));
@@ -129,14 +127,16 @@ impl Link {
 
     async fn connect(&self) -> Result<Connection, BusError> {
         let uri = self.settings.uri()?;
-        let version = server_version(&uri).await?;
         let properties = ConnectionProperties::default().with_connection_name(self.name.as_str().into());
-        let connection = Connection::connect_uri(uri, properties)
+        let connected = drawgate_amqp::connect(uri, properties, OwnedTLSConfig::default())
             .await
-            .map_err(BusError::refused("accept the connection"))?;
-        topology::declare(&connection, self.part, &self.settings, &version).await?;
+            .map_err(BusError::unconnected)?;
+        let version = ServerVersion::new(&connected.server_version);
+        let declared = topology::declare(&connected.connection, self.part, &self.settings, &version).await?;
+        self.as_declared
+            .store(declared == Declared::Ours, Ordering::Relaxed);
         self.tell_up(&version);
-        Ok(connection)
+        Ok(connected.connection)
     }
 
     fn tell_up(&self, version: &ServerVersion) {
@@ -161,7 +161,7 @@ impl Link {
             tracing::warn!(
                 connection = self.name,
                 hint,
-                "the broker is away, trying on: {text}"
+                "no connection to the broker, trying on: {text}"
             );
             *told = now;
         }

@@ -33,9 +33,9 @@ impl Bus {
         };
         let queue = Queue {
             name: control_queue(&self.settings.site),
-            prefetch: limits::PREFETCH,
+            prefetch: limits::QUESTIONS_OUT,
         };
-        consume::run(&self.consuming, &queue, &mut Stop::new(stop), &mut desk).await;
+        consume::run(&self.control, &queue, &mut Stop::new(stop), &mut desk).await;
     }
 }
 
@@ -48,6 +48,10 @@ struct Desk<'a, H> {
 impl<H: QuestionHandler> OnDelivery for Desk<'_, H> {
     async fn on(&mut self, delivery: &Delivery, stop: &mut Stop) -> Next {
         let message = &Delivered::of(delivery);
+        if let Some(why) = message.unreadable {
+            tracing::warn!("a question that nobody can read was dropped: {why}");
+            return Next::Ack;
+        }
         let Some(reply_to) = reply_queue(message) else {
             tracing::info!("a question without a reply queue of the broker's own was dropped");
             return Next::Ack;

@@ -8,11 +8,13 @@ use drawgate_schemas::topology::{DEAD_EXCHANGE, releases_queue};
 use jiff::Timestamp;
 use lapin::message::Delivery;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use super::consume::{self, Delivered, Next, OnDelivery, Queue};
+use super::link::Link;
 use super::publisher::{Address, Publisher};
 use super::stop::Stop;
-use super::{Bus, dead};
+use super::{Bus, dead, limits};
 use crate::error_chain;
 
 /// What becomes of a release request.
@@ -22,6 +24,8 @@ pub enum Verdict {
     Accepted,
     /// It will be refused tomorrow as today.
     Reject(Rejection),
+    /// The same, of a message that nobody can read: the broker alone has all of it.
+    Unreadable(Rejection),
     /// The ledger is away: nothing is acknowledged.
     Unavailable,
 }
@@ -39,20 +43,20 @@ pub trait ReleaseHandler: Send + Sync {
 impl Bus {
     /// Consumes the site's release requests until told to stop. What is being handled then is finished.
     ///
-    /// A dead letter that the broker has written itself (it carries `x-death` and no `x-drawgate-reason`) is nobody's
-    /// here yet: with no delivery limit and no expiry on the queue, only a policy could cause one. Whoever adds one
-    /// reads `drawgate.dead` for such letters and says `rejected` with `dead_lettered`.
+    /// One at a time, and kept while the ledger is away: each channel that closes with it counts as a delivery, and the queue
+    /// may have a limit on them.
     pub async fn consume_releases(&self, handler: &impl ReleaseHandler, stop: watch::Receiver<bool>) {
         let mut inbox = Inbox {
             handler,
             publisher: Publisher::new(Arc::clone(&self.publishing)),
             worker: &self.settings.worker,
+            link: &self.releases,
         };
         let queue = Queue {
             name: releases_queue(&self.settings.site),
-            prefetch: self.settings.prefetch(),
+            prefetch: limits::RELEASES_OUT,
         };
-        consume::run(&self.consuming, &queue, &mut Stop::new(stop), &mut inbox).await;
+        consume::run(&self.releases, &queue, &mut Stop::new(stop), &mut inbox).await;
     }
 }
 
@@ -60,18 +64,21 @@ struct Inbox<'a, H> {
     handler: &'a H,
     publisher: Publisher,
     worker: &'a str,
+    link: &'a Link,
 }
 
 impl<H: ReleaseHandler> OnDelivery for Inbox<'_, H> {
     async fn on(&mut self, delivery: &Delivery, stop: &mut Stop) -> Next {
         let message = Delivered::of(delivery);
-        match self.handler.handle(message.clone()).await {
+        match self.judged(&message, delivery, stop).await {
             Verdict::Accepted => Next::Ack,
             Verdict::Reject(rejection) => self.bury(&message, &rejection, stop).await,
-            Verdict::Unavailable => {
-                tracing::warn!("the ledger is not available: no release is consumed until it is");
-                Next::GiveBack
+            // A queue of somebody else's making may have nowhere to put what is refused: then its body is kept at least.
+            Verdict::Unreadable(rejection) if !self.link.is_as_declared() => {
+                self.bury(&message, &rejection, stop).await
             }
+            Verdict::Unreadable(_) => Next::Refuse,
+            Verdict::Unavailable => Next::GiveBack,
         }
     }
 
@@ -81,6 +88,25 @@ impl<H: ReleaseHandler> OnDelivery for Inbox<'_, H> {
 }
 
 impl<H: ReleaseHandler> Inbox<'_, H> {
+    /// What becomes of it. While the ledger is away it is kept for a while, so that a short outage costs it no delivery.
+    async fn judged(&self, message: &Delivered, delivery: &Delivery, stop: &mut Stop) -> Verdict {
+        let until = Instant::now() + limits::LEDGER_HOLD;
+        let mut verdict = self.handler.handle(message.clone()).await;
+        if verdict == Verdict::Unavailable {
+            tracing::warn!("the ledger is not available: no release is taken in until it is");
+        }
+        while verdict == Verdict::Unavailable
+            && Instant::now() < until
+            && stop.sleep(limits::LEDGER_LOOK).await
+            && delivery.acker.usable()
+        {
+            if self.handler.ready().await {
+                verdict = self.handler.handle(message.clone()).await;
+            }
+        }
+        verdict
+    }
+
     /// The dead letter first, the acknowledgement after the broker has it: in between lies a second dead letter at
     /// worst, never a lost message.
     async fn bury(&mut self, message: &Delivered, rejection: &Rejection, stop: &mut Stop) -> Next {

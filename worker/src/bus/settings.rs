@@ -21,8 +21,6 @@ pub struct BusSettings {
     pub worker: String,
     /// Which releases come to this site: binding keys such as `staging.*`.
     pub routes: Vec<String>,
-    /// Most releases on their way at once; bounded by [`limits::PREFETCH`].
-    pub prefetch: u16,
 }
 
 impl fmt::Debug for BusSettings {
@@ -62,10 +60,6 @@ impl BusSettings {
             .get_or_insert(u64::try_from(limits::CONNECT_TIMEOUT.as_millis()).unwrap_or(u64::MAX));
         Ok(uri)
     }
-
-    pub(super) fn prefetch(&self) -> u16 {
-        self.prefetch.clamp(1, limits::PREFETCH)
-    }
 }
 
 #[cfg(test)]
@@ -79,7 +73,6 @@ mod tests {
             site: "bastion-a".parse().unwrap(),
             worker: "w".to_owned(),
             routes: vec!["staging.*".to_owned()],
-            prefetch: 500,
         }
     }
 
@@ -116,6 +109,5 @@ mod tests {
             ..settings("amqp://broker")
         };
         assert!(matches!(settings.check(), Err(BusError::Route { .. })));
-        assert_eq!(settings.prefetch(), limits::PREFETCH);
     }
 }

@@ -11,6 +11,10 @@ use lapin::{Channel, Connection, ErrorKind, ExchangeKind};
 
 use super::version::ServerVersion;
 use super::{BusError, BusSettings, limits};
+use crate::error_chain;
+
+/// How often a quorum queue gives a message out before it discards it, or puts it among the dead letters.
+const DELIVERY_LIMIT: &str = "x-delivery-limit";
 
 /// Kinds of event that chat is given: `accepted` for what it tells of the release, the others to be posted.
 const CHAT_KINDS: [&str; 14] = [
@@ -34,8 +38,10 @@ const CHAT_KINDS: [&str; 14] = [
 /// leader, no majority) then stops nothing else, and without chat there is no chat queue that only fills.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Part {
-    /// Releases and questions.
-    Consuming,
+    /// Releases.
+    Releases,
+    /// Questions and control commands.
+    Control,
     /// Events, dead letters, answers.
     Publishing,
     /// Events for chat.
@@ -46,7 +52,10 @@ pub(super) enum Part {
 #[derive(Debug, PartialEq)]
 struct QueuePlan {
     name: String,
+    /// Without a word on deliveries, as a worker on RabbitMQ 3 declares it.
     arguments: FieldTable,
+    /// Whether the broker's own limit on deliveries is to be taken off.
+    takes_limit_off: bool,
     /// Exchange and key.
     bindings: Vec<(&'static str, String)>,
 }
@@ -60,7 +69,7 @@ fn exchanges() -> [(&'static str, ExchangeKind); 4] {
     ]
 }
 
-/// Bounds on length are left to a policy (`infra/rabbitmq`): an argument could not be changed later.
+/// Bounds on length and deliveries are left to policies (`infra/rabbitmq`): an argument could not be changed later.
 fn queues(part: Part, settings: &BusSettings, version: &ServerVersion) -> Vec<QueuePlan> {
     let text = |text: &str| AMQPValue::LongString(text.into());
     let ttl = |ms: u32| AMQPValue::LongLongInt(i64::from(ms));
@@ -78,7 +87,6 @@ fn queues(part: Part, settings: &BusSettings, version: &ServerVersion) -> Vec<Qu
         ("x-single-active-consumer", AMQPValue::Boolean(true)),
         ("x-message-ttl", ttl(limits::CHAT_TTL_MS)),
     ];
-    let quorum = |arguments: &[(&str, AMQPValue)]| quorum(arguments, version);
     let routes = settings.routes.iter().map(|key| (RELEASES_EXCHANGE, key.clone()));
     let kinds = CHAT_KINDS
         .iter()
@@ -86,21 +94,20 @@ fn queues(part: Part, settings: &BusSettings, version: &ServerVersion) -> Vec<Qu
     let queue = |name: &str, arguments, bindings| QueuePlan {
         name: name.to_owned(),
         arguments,
+        takes_limit_off: version.has_a_limit_of_its_own(),
         bindings,
     };
     match part {
-        Part::Consuming => vec![
-            queue(
-                &releases_queue(&settings.site),
-                quorum(&releases),
-                routes.collect(),
-            ),
-            queue(
-                &control_queue(&settings.site),
-                quorum(&control),
-                vec![(CONTROL_EXCHANGE, QUESTION_KEY.to_owned())],
-            ),
-        ],
+        Part::Releases => vec![queue(
+            &releases_queue(&settings.site),
+            quorum(&releases),
+            routes.collect(),
+        )],
+        Part::Control => vec![queue(
+            &control_queue(&settings.site),
+            quorum(&control),
+            vec![(CONTROL_EXCHANGE, QUESTION_KEY.to_owned())],
+        )],
         Part::Publishing => vec![queue(
             DEAD_QUEUE,
             quorum(&[]),
@@ -110,30 +117,46 @@ fn queues(part: Part, settings: &BusSettings, version: &ServerVersion) -> Vec<Qu
     }
 }
 
-/// A delivery limit discards good messages in a long outage: there is none, whatever that takes.
-fn quorum(more: &[(&str, AMQPValue)], version: &ServerVersion) -> FieldTable {
+impl QueuePlan {
+    /// The arguments of a queue that is made today. RabbitMQ 4's own limit of 20 deliveries would discard good messages in a
+    /// long outage, and is taken off: a policy sets one that is high enough. (-1 gives way to a policy; no argument does not.)
+    fn todays_arguments(&self) -> FieldTable {
+        let mut arguments = self.arguments.clone();
+        if self.takes_limit_off {
+            arguments.insert(DELIVERY_LIMIT.into(), AMQPValue::LongLongInt(-1));
+        }
+        arguments
+    }
+}
+
+fn quorum(more: &[(&str, AMQPValue)]) -> FieldTable {
     let mut arguments = FieldTable::default();
     arguments.insert("x-queue-type".into(), AMQPValue::LongString("quorum".into()));
-    if version.major.is_some_and(|major| major >= 4) {
-        arguments.insert("x-delivery-limit".into(), AMQPValue::LongLongInt(-1));
-    }
     for (name, value) in more {
         arguments.insert((*name).into(), value.clone());
     }
     arguments
 }
 
-/// Declares a part over a channel of its own, because a refused declaration closes the channel.
+/// How a queue was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Declared {
+    /// With this worker's arguments. An argument that decides how often a message may come again is an operator's to
+    /// change, and does not count.
+    Ours,
+    /// With others: how it treats what is refused is not known.
+    Others,
+}
+
+/// Declares a part. A queue that is there already is taken as it is: its arguments were fixed at its birth, which may have
+/// been under another version of RabbitMQ or of this worker.
 pub(super) async fn declare(
     connection: &Connection,
     part: Part,
     settings: &BusSettings,
     version: &ServerVersion,
-) -> Result<(), BusError> {
-    let channel = connection
-        .create_channel()
-        .await
-        .map_err(BusError::refused("open a channel"))?;
+) -> Result<Declared, BusError> {
+    let channel = open(connection).await?;
     for (name, kind) in exchanges() {
         let options = ExchangeDeclareOptions {
             durable: true,
@@ -144,28 +167,85 @@ pub(super) async fn declare(
             .await
             .map_err(|source| refused("exchange", name, source))?;
     }
+    close(channel).await?;
+    let mut declared = Declared::Ours;
     for queue in queues(part, settings, version) {
-        declare_queue(&channel, queue).await?;
+        if declare_queue(connection, queue).await? == Declared::Others {
+            declared = Declared::Others;
+        }
     }
-    channel
-        .close(200, "".into())
-        .await
-        .map_err(BusError::refused("close a channel"))
+    Ok(declared)
 }
 
-async fn declare_queue(channel: &Channel, queue: QueuePlan) -> Result<(), BusError> {
-    let name = queue.name;
-    let options = QueueDeclareOptions::durable();
+async fn declare_queue(connection: &Connection, queue: QueuePlan) -> Result<Declared, BusError> {
+    let name = queue.name.as_str();
+    let declared = match declare_as(connection, name, queue.todays_arguments()).await {
+        Ok(channel) => {
+            bind(&channel, &queue).await?;
+            return close(channel).await.map(|()| Declared::Ours);
+        }
+        Err(BusError::OtherArguments { source, .. }) => taken_as_it_is(connection, &queue, source).await?,
+        Err(error) => return Err(error),
+    };
+    let channel = open(connection).await?;
+    bind(&channel, &queue).await?;
+    close(channel).await.map(|()| declared)
+}
+
+/// A queue whose arguments are not the ones that this worker would give it today.
+async fn taken_as_it_is(
+    connection: &Connection,
+    queue: &QueuePlan,
+    why: lapin::Error,
+) -> Result<Declared, BusError> {
+    let name = queue.name.as_str();
+    if queue.takes_limit_off
+        && let Ok(channel) = declare_as(connection, name, queue.arguments.clone()).await
+    {
+        close(channel).await?;
+        tracing::info!(
+            queue = name,
+            "the queue was made under RabbitMQ 3, and is kept: RabbitMQ 4 discards a message after 20 deliveries unless a \
+             policy says more (infra/rabbitmq; `drawgate ping` says which limit acts)"
+        );
+        return Ok(Declared::Ours);
+    }
+    let channel = open(connection).await?;
+    let options = QueueDeclareOptions {
+        passive: true,
+        ..QueueDeclareOptions::durable()
+    };
     channel
-        .queue_declare(name.as_str().into(), options, queue.arguments)
+        .queue_declare(name.into(), options, FieldTable::default())
         .await
-        .map_err(|source| refused("queue", &name, source))?;
-    for (exchange, key) in queue.bindings {
+        .map_err(|source| refused("queue", name, source))?;
+    close(channel).await?;
+    tracing::warn!(
+        queue = name,
+        "the queue has other arguments than this worker would give it, and is used as it is: {}. The worker makes it anew \
+         where somebody deletes it while it is empty (`rabbitmqctl delete_queue {name} --if-empty`)",
+        error_chain(&why)
+    );
+    Ok(Declared::Others)
+}
+
+/// Over a channel of its own, because a refused declaration closes the channel.
+async fn declare_as(connection: &Connection, name: &str, arguments: FieldTable) -> Result<Channel, BusError> {
+    let channel = open(connection).await?;
+    channel
+        .queue_declare(name.into(), QueueDeclareOptions::durable(), arguments)
+        .await
+        .map_err(|source| refused("queue", name, source))?;
+    Ok(channel)
+}
+
+async fn bind(channel: &Channel, queue: &QueuePlan) -> Result<(), BusError> {
+    for (exchange, key) in &queue.bindings {
         channel
             .queue_bind(
-                name.as_str().into(),
-                exchange.into(),
-                key.into(),
+                queue.name.as_str().into(),
+                (*exchange).into(),
+                key.as_str().into(),
                 QueueBindOptions::default(),
                 FieldTable::default(),
             )
@@ -173,6 +253,20 @@ async fn declare_queue(channel: &Channel, queue: QueuePlan) -> Result<(), BusErr
             .map_err(BusError::refused("bind a queue"))?;
     }
     Ok(())
+}
+
+async fn open(connection: &Connection) -> Result<Channel, BusError> {
+    connection
+        .create_channel()
+        .await
+        .map_err(BusError::refused("open a channel"))
+}
+
+async fn close(channel: Channel) -> Result<(), BusError> {
+    channel
+        .close(200, "".into())
+        .await
+        .map_err(BusError::refused("close a channel"))
 }
 
 fn refused(kind: &'static str, name: &str, source: lapin::Error) -> BusError {
@@ -209,10 +303,9 @@ mod tests {
             site: "a".parse().unwrap(),
             worker: "w".to_owned(),
             routes: vec!["staging.*".to_owned(), "production.*".to_owned()],
-            prefetch: 1,
         };
         let version = ServerVersion::new(version);
-        [Part::Consuming, Part::Publishing, Part::Chat]
+        [Part::Releases, Part::Control, Part::Publishing, Part::Chat]
             .into_iter()
             .flat_map(|part| queues(part, &settings, &version))
             .collect()
@@ -223,7 +316,7 @@ mod tests {
         let limits = |version| -> Vec<Option<AMQPValue>> {
             plans(version)
                 .iter()
-                .map(|queue| queue.arguments.inner().get("x-delivery-limit").cloned())
+                .map(|queue| queue.todays_arguments().inner().get(DELIVERY_LIMIT).cloned())
                 .collect()
         };
         for version in ["3.10.8", "3.13.7", "", "unknown"] {

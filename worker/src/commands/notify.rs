@@ -20,13 +20,9 @@ pub async fn notify(path: &Path) -> Result<ExitCode, CommandError> {
         return Err(CommandError::NoChat);
     };
     let (_stopper, stop) = run::stop_signal()?;
-    if let Some(bus) = Bus::connect(setup::bus_settings(&config), stop.clone())
-        .await
-        .map_err(CommandError::Bus)?
-    {
-        bus.feed_chat(&mut chat, stop).await;
-        bus.close().await;
-    }
+    let bus = Bus::new(setup::bus_settings(&config)).map_err(CommandError::Bus)?;
+    bus.feed_chat(&mut chat, stop).await;
+    bus.close().await;
     Ok(ExitCode::SUCCESS)
 }
 

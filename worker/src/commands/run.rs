@@ -24,6 +24,7 @@ use crate::service_manager;
 /// What keeps the worker from starting. Once it runs, it survives broker, AWS and hosts being away.
 pub async fn run(path: &Path, chat: bool) -> Result<ExitCode, CommandError> {
     let config = setup::load(path)?;
+    let bus = Bus::new(setup::bus_settings(&config)).map_err(CommandError::Bus)?;
     let ledger = open(&config).await?;
     let effects = setup::effects(&config).await?;
     let chat = if chat {
@@ -31,7 +32,7 @@ pub async fn run(path: &Path, chat: bool) -> Result<ExitCode, CommandError> {
     } else {
         None
     };
-    let (stopper, stop) = stop_signal()?;
+    let (_stopper, stop) = stop_signal()?;
     let worker = config.worker().to_owned();
     let lanes = Arc::new(Lanes::new(
         ledger.clone(),
@@ -47,34 +48,26 @@ pub async fn run(path: &Path, chat: bool) -> Result<ExitCode, CommandError> {
     service_manager::ready();
     let (ended, until_ended) = watch::channel(false);
     let work = async {
-        let served = serve(&config, &ledger, &lanes, chat, stop).await;
-        // Also where the broker's settings turn out to be wrong: what was taken up comes to a safe point first.
-        stopper.send_replace(true);
+        serve(&bus, &config, &ledger, &lanes, chat, stop).await;
         lanes.ended().await;
         ended.send_replace(true);
-        served
     };
-    let (served, ()) = tokio::join!(work, service_manager::watchdog(&lanes, until_ended));
+    tokio::join!(work, service_manager::watchdog(&lanes, until_ended));
     effects.close().await;
     tracing::info!("stopped");
-    served.map(|()| ExitCode::SUCCESS)
+    Ok(ExitCode::SUCCESS)
 }
 
-/// Everything on the broker, until the stop. Rolls go on while the broker is away; what they say waits in the outbox.
+/// Everything on the broker, until the stop. Rolls go on while the broker is away, or refuses: what they say waits in the
+/// outbox.
 async fn serve(
+    bus: &Bus,
     config: &Arc<Config>,
     ledger: &Ledger,
     lanes: &Arc<Lanes>,
     mut chat: Option<Chat>,
     stop: watch::Receiver<bool>,
-) -> Result<(), CommandError> {
-    let settings = setup::bus_settings(config);
-    let Some(bus) = Bus::connect(settings, stop.clone())
-        .await
-        .map_err(CommandError::Bus)?
-    else {
-        return Ok(());
-    };
+) {
     let intake = Intake::new(Arc::clone(config), ledger.clone(), Arc::clone(lanes));
     let answers = Answers::new(
         ledger.clone(),
@@ -85,6 +78,7 @@ async fn serve(
             site: config.settings().site.clone(),
             routes: config.routes(),
         },
+        bus.delivery_limit(),
     );
     let feed = async {
         if let Some(handler) = &mut chat {
@@ -104,9 +98,18 @@ async fn serve(
         bus.answer_questions(&answers, stop.clone()),
         relay,
         feed,
+        say_what_the_broker_lacks(bus, stop.clone()),
     );
     bus.close().await;
-    Ok(())
+}
+
+/// Once, as soon as there is a broker.
+async fn say_what_the_broker_lacks(bus: &Bus, stop: watch::Receiver<bool>) {
+    if bus.connected(stop).await
+        && let Some(concern) = bus.delivery_limit().find().await.concern()
+    {
+        tracing::warn!("{concern}");
+    }
 }
 
 async fn lanes_end(lanes: &Lanes, mut stop: watch::Receiver<bool>) {

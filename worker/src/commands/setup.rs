@@ -79,7 +79,6 @@ pub(super) fn bus_settings(config: &Config) -> BusSettings {
         site: settings.site.clone(),
         worker: settings.name.clone(),
         routes: keys.collect(),
-        prefetch: crate::bus::limits::PREFETCH,
     }
 }
 

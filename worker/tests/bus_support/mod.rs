@@ -197,17 +197,24 @@ impl Broker {
             site: "lab".parse().unwrap(),
             worker: "bastion-1".to_owned(),
             routes: vec!["staging.*".to_owned()],
-            prefetch: 16,
+        }
+    }
+
+    /// The shipped policies, for this vhost.
+    pub async fn set_policies(&self) {
+        let shipped = include_str!("../../../infra/rabbitmq/definitions.json");
+        let shipped: Value = serde_json::from_str(shipped).unwrap();
+        for policy in shipped["policies"].as_array().unwrap() {
+            let path = format!("/policies/{}/{}", self.vhost, policy["name"].as_str().unwrap());
+            self.call("PUT", &path, Some(policy.clone())).await;
         }
     }
 
     /// A connected bus, and what stops its loops.
     pub async fn bus(&self, port: Option<u16>) -> (Bus, watch::Sender<bool>) {
         let (stop, receiver) = watch::channel(false);
-        let bus = Bus::connect(self.settings(port), receiver)
-            .await
-            .unwrap()
-            .unwrap();
+        let bus = Bus::new(self.settings(port)).unwrap();
+        assert!(bus.connected(receiver).await);
         (bus, stop)
     }
 
@@ -307,6 +314,7 @@ pub struct Wire {
     cut: Arc<AtomicBool>,
     swallows: Arc<AtomicBool>,
     changed: watch::Sender<u32>,
+    version: Arc<Mutex<Option<&'static str>>>,
 }
 
 impl Wire {
@@ -317,11 +325,20 @@ impl Wire {
         let swallows = Arc::new(AtomicBool::new(false));
         let (changed, _) = watch::channel(0);
         let (is_cut, swallow, cuts) = (Arc::clone(&cut), Arc::clone(&swallows), changed.clone());
+        let version = Arc::new(Mutex::new(None));
+        let says = Arc::clone(&version);
         tokio::spawn(async move {
             loop {
                 let (near, _) = listener.accept().await.unwrap();
                 if !is_cut.load(Ordering::SeqCst) {
-                    tokio::spawn(forward(near, to.clone(), cuts.subscribe(), Arc::clone(&swallow)));
+                    let says = *says.lock().unwrap();
+                    tokio::spawn(forward(
+                        near,
+                        to.clone(),
+                        cuts.subscribe(),
+                        Arc::clone(&swallow),
+                        says,
+                    ));
                 }
             }
         });
@@ -330,7 +347,13 @@ impl Wire {
             cut,
             swallows,
             changed,
+            version,
         }
+    }
+
+    /// From the next connection on the broker says that it is of this version, which has as many letters as its own.
+    pub fn says_version(&self, version: &'static str) {
+        *self.version.lock().unwrap() = Some(version);
     }
 
     /// Every connection breaks, and new ones too until it is mended.
@@ -355,7 +378,13 @@ impl Wire {
     }
 }
 
-async fn forward(near: TcpStream, to: String, mut cut: watch::Receiver<u32>, swallows: Arc<AtomicBool>) {
+async fn forward(
+    near: TcpStream,
+    to: String,
+    mut cut: watch::Receiver<u32>,
+    swallows: Arc<AtomicBool>,
+    says: Option<&'static str>,
+) {
     let Ok(far) = TcpStream::connect(to).await else {
         return;
     };
@@ -374,8 +403,37 @@ async fn forward(near: TcpStream, to: String, mut cut: watch::Receiver<u32>, swa
     tokio::select! {
         _ = cut.changed() => {}
         () = sending => {}
-        _ = tokio::io::copy(&mut from_far, &mut to_near) => {}
+        _ = async {
+            if let Some(version) = says {
+                says_another_version(&mut from_far, &mut to_near, version).await?;
+            }
+            tokio::io::copy(&mut from_far, &mut to_near).await
+        } => {}
     }
+}
+
+/// Hands on the broker's first frame with another version in it.
+async fn says_another_version(
+    from: &mut (impl tokio::io::AsyncRead + Unpin),
+    to: &mut (impl tokio::io::AsyncWrite + Unpin),
+    version: &str,
+) -> std::io::Result<()> {
+    let mut head = [0; 7];
+    from.read_exact(&mut head).await?;
+    let size = u32::from_be_bytes([head[3], head[4], head[5], head[6]]);
+    let mut payload = vec![0; usize::try_from(size).unwrap() + 1];
+    from.read_exact(&mut payload).await?;
+    let name = b"versionS";
+    let at = payload.windows(name.len()).position(|part| part == name).unwrap() + name.len();
+    let length = u32::from_be_bytes(payload[at..at + 4].try_into().unwrap());
+    assert_eq!(
+        usize::try_from(length).unwrap(),
+        version.len(),
+        "a version as long as the broker's own"
+    );
+    payload[at + 4..at + 4 + version.len()].copy_from_slice(version.as_bytes());
+    to.write_all(&head).await?;
+    to.write_all(&payload).await
 }
 
 /// A ledger in a directory of its own.

@@ -1,0 +1,83 @@
+//! Connections to RabbitMQ that no message can break.
+//!
+//! The AMQP library reads a message's properties with a parser that recurses once for each level of a nested header
+//! and takes short strings as UTF-8. RabbitMQ checks neither: a sender's few kilobytes end the process (the stack
+//! overflows) or the connection (a parse error), and the broker delivers the message again to the next one. So what
+//! comes from the broker passes a sieve before the library reads it:
+//!
+//! ```text
+//! broker -> TCP, TLS -> sieve -> lapin -> consumer
+//!                         |
+//!                         +-- a frame that the library cannot read: its content stays as it is, its properties give way
+//!                             to one header that says why; the consumer sees `unreadable` and refuses the message, and
+//!                             the broker, which has kept every byte, puts it into the queue of dead letters
+//! ```
+//!
+//! Why a sieve, and what else was tried: runbooks/decisions/0026-what-the-library-cannot-read.md.
+
+mod sieve;
+mod stream;
+mod table;
+
+use std::sync::{Arc, OnceLock};
+
+use async_rs::Runtime;
+use async_rs::util::RuntimeParts;
+use lapin::tcp::{AMQPUriTcpExt as _, AsyncTcpStream, OwnedTLSConfig};
+use lapin::uri::AMQPUri;
+use lapin::{BasicProperties, Connection, ConnectionProperties};
+
+pub use sieve::Unreadable;
+use sieve::{MARK, Sieve};
+use stream::{Sifted, SiftedReactor};
+
+/// A connection, and what its server says of itself.
+#[derive(Debug)]
+pub struct Connected {
+    /// The library's connection.
+    pub connection: Connection,
+    /// The server's version as it writes it; empty where it does not say it.
+    pub server_version: String,
+}
+
+/// Connects.
+///
+/// # Errors
+/// As the library's own `Connection::connect_uri_with_config`.
+pub async fn connect(
+    uri: AMQPUri,
+    properties: ConnectionProperties,
+    tls: OwnedTLSConfig,
+) -> lapin::Result<Connected> {
+    let tokio = lapin::runtime::default_runtime()?;
+    let runtime = Runtime::new(RuntimeParts::new(
+        tokio.clone(),
+        SiftedReactor::new(tokio.clone()),
+    ));
+    let version = Arc::new(OnceLock::new());
+    let told = Arc::clone(&version);
+    let connection = Connection::connector(
+        uri,
+        runtime,
+        async move |uri, _| {
+            let stream = uri.connect_with_config_async(tls.as_ref(), &tokio).await?;
+            let sieve = Sieve::new(uri.query.frame_max, Arc::clone(&told));
+            Ok(AsyncTcpStream::Plain(Sifted::new(stream, sieve)))
+        },
+        properties,
+    )
+    .await?;
+    let server_version = version.get().cloned().unwrap_or_default();
+    Ok(Connected {
+        connection,
+        server_version,
+    })
+}
+
+/// Why the library could not read this message, if so.
+///
+/// A sender may write the header by which the sieve says so: such a message is refused as well, and harms nobody else.
+pub fn unreadable(properties: &BasicProperties) -> Option<Unreadable> {
+    let mark = properties.headers().as_ref()?.inner().get(MARK)?;
+    Some(Unreadable::of(mark))
+}
