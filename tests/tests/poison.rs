@@ -58,8 +58,9 @@ fn poison() -> Vec<Poison> {
         ),
         of("a routing key that is no text", b"staging.\xff", b"\0\0"),
         of("arrays 2,000 deep", KEY, &nested_headers(b'A', 2_000)),
-        of("arrays 20,000 deep", KEY, &nested_headers(b'A', 20_000)),
-        of("tables 15,000 deep", KEY, &nested_headers(b'F', 15_000)),
+        // A frame holds three times as many. The broker takes two seconds over each such message, whoever reads it.
+        of("arrays 7,000 deep", KEY, &nested_headers(b'A', 7_000)),
+        of("tables 5,000 deep", KEY, &nested_headers(b'F', 5_000)),
     ]
 }
 
@@ -247,8 +248,12 @@ async fn dead_letters_that_nobody_can_read_are_listed_and_dropped() {
             (&json!("dead_lettered"), &json!("search")),
             "{row}"
         );
-        let id = row["id"].as_str().unwrap();
-        let dropped = scene.drawgate(&["dead-letters", "drop", id, "--yes"]).await;
+    }
+    let ids: Vec<&str> = listed.iter().map(|row| row["id"].as_str().unwrap()).collect();
+    for some in [&ids[..1], &ids[1..]] {
+        let dropped = scene
+            .drawgate(&[&["dead-letters", "drop", "--yes"], some].concat())
+            .await;
         assert!(
             dropped.status.success(),
             "{}",

@@ -109,7 +109,16 @@ def start_rabbitmq(state):
         # Erlang's schedulers wait busily by default, which costs the others half of a small machine.
         "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "+sbwt none +sbwtdcpu none +sbwtdio none",
     }
-    return _spawn(state, "rabbitmq", ["/usr/lib/rabbitmq/bin/rabbitmq-server"], environment)
+    return _spawn(state, "rabbitmq", _from_root(os.environ.get("DRAWGATE_LAB_RABBITMQ"),
+                                                "/usr/lib/rabbitmq/bin/rabbitmq-server"), environment)
+
+
+def _from_root(root, program):
+    """The program of this machine, or that of another Debian whose root lies in a folder."""
+    if not root:
+        return [program]
+    return ["unshare", "--mount", "--propagation", "private", "sh", "-c", 'mount --bind "$0/usr" /usr && exec "$1"',
+            root, program]
 
 
 def start_registry(state):
