@@ -3,7 +3,7 @@
 use futures_util::StreamExt;
 use lapin::options::{
     BasicAckOptions, BasicConsumeOptions, BasicGetOptions, BasicPublishOptions, ConfirmSelectOptions,
-    QueueBindOptions, QueueDeclareOptions,
+    ExchangeDeclareOptions, ExchangeDeleteOptions, QueueBindOptions, QueueDeclareOptions,
 };
 use lapin::tcp::OwnedTLSConfig;
 use lapin::types::{AMQPValue, FieldTable};
@@ -120,6 +120,29 @@ impl Broker {
             "the virtual host was not deleted: {}",
             gone.status()
         );
+    }
+
+    /// Makes the exchange for releases anew, of a type that is not the worker's.
+    pub async fn spoil_releases_exchange(&self) {
+        self.delete_releases_exchange().await;
+        let channel = self.connection.create_channel().await.unwrap();
+        let durable = ExchangeDeclareOptions {
+            durable: true,
+            ..ExchangeDeclareOptions::default()
+        };
+        let (name, kind) = (topology::RELEASES_EXCHANGE, lapin::ExchangeKind::Direct);
+        let declared = channel.exchange_declare(name.into(), kind, durable, FieldTable::default());
+        declared.await.unwrap();
+    }
+
+    /// Deletes the exchange for releases, with its bindings.
+    pub async fn delete_releases_exchange(&self) {
+        let channel = self.connection.create_channel().await.unwrap();
+        let deleted = channel.exchange_delete(
+            topology::RELEASES_EXCHANGE.into(),
+            ExchangeDeleteOptions::default(),
+        );
+        deleted.await.unwrap();
     }
 
     /// Waits until somebody consumes from a queue.

@@ -23,7 +23,8 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::link::Link;
-use super::{BusError, limits};
+use super::topology::Declared;
+use super::{BusError, limits, topology};
 use crate::error_chain;
 
 /// What was found.
@@ -71,14 +72,16 @@ impl DeliveryLimit {
 #[derive(Debug)]
 pub struct DeliveryLimitTrial {
     link: Arc<Link>,
+    releases: Arc<Link>,
     queue: String,
     found: Mutex<Option<(Instant, DeliveryLimit)>>,
 }
 
 impl DeliveryLimitTrial {
-    pub(super) fn new(link: Arc<Link>, site: &Site) -> Self {
+    pub(super) fn new(link: Arc<Link>, releases: Arc<Link>, site: &Site) -> Self {
         Self {
             link,
+            releases,
             queue: format!("{}.trial-{}", releases_queue(site), Uuid::now_v7().simple()),
             found: Mutex::default(),
         }
@@ -116,7 +119,7 @@ impl DeliveryLimitTrial {
     async fn on(&self, channel: &Channel) -> lapin::Result<DeliveryLimit> {
         let name = || self.queue.as_str().into();
         channel
-            .queue_declare(name(), QueueDeclareOptions::durable(), arguments())
+            .queue_declare(name(), QueueDeclareOptions::durable(), self.arguments())
             .await?;
         channel.confirm_select(ConfirmSelectOptions::default()).await?;
         channel
@@ -141,6 +144,25 @@ impl DeliveryLimitTrial {
         Ok(DeliveryLimit::None)
     }
 
+    /// As those of the queue of releases, but that what it gives up on goes nowhere.
+    fn arguments(&self) -> FieldTable {
+        let mut arguments = topology::quorum(&[
+            ("x-expires", AMQPValue::LongInt(limits::TRIAL_QUEUE_EXPIRES_MS)),
+            ("x-dead-letter-exchange", AMQPValue::LongString("".into())),
+            (
+                "x-dead-letter-routing-key",
+                AMQPValue::LongString("nowhere".into()),
+            ),
+        ]);
+        let limit_taken_off = Declared::Ours {
+            limit_taken_off: true,
+        };
+        if self.releases.declared() == limit_taken_off {
+            topology::take_limit_off(&mut arguments);
+        }
+        arguments
+    }
+
     /// A message that was given back is in the queue again within milliseconds.
     async fn next(&self, channel: &Channel) -> lapin::Result<Option<lapin::message::BasicGetMessage>> {
         const LOOKS: u32 = 20;
@@ -156,23 +178,6 @@ impl DeliveryLimitTrial {
         }
         Ok(None)
     }
-}
-
-/// As the queue of releases, but that what it gives up on goes nowhere.
-fn arguments() -> FieldTable {
-    let mut arguments = FieldTable::default();
-    for (name, value) in [
-        ("x-queue-type", AMQPValue::LongString("quorum".into())),
-        ("x-expires", AMQPValue::LongInt(limits::TRIAL_QUEUE_EXPIRES_MS)),
-        ("x-dead-letter-exchange", AMQPValue::LongString("".into())),
-        (
-            "x-dead-letter-routing-key",
-            AMQPValue::LongString("nowhere".into()),
-        ),
-    ] {
-        arguments.insert(name.into(), value);
-    }
-    arguments
 }
 
 #[cfg(test)]

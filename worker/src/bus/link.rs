@@ -3,11 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use std::sync::atomic::{AtomicBool, Ordering};
-
 use lapin::tcp::OwnedTLSConfig;
 use lapin::{Channel, Connection, ConnectionProperties};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, watch};
 
 use super::backoff::Backoff;
 use super::stop::Stop;
@@ -23,8 +21,8 @@ pub(super) struct Link {
     part: Part,
     settings: Arc<BusSettings>,
     state: Mutex<State>,
-    /// Whether its queues are as this worker declares them.
-    as_declared: AtomicBool,
+    /// How its queue was found at the last connection.
+    declared: watch::Sender<Declared>,
 }
 
 #[derive(Debug, Default)]
@@ -55,7 +53,7 @@ impl Link {
             part,
             settings,
             state: Mutex::default(),
-            as_declared: AtomicBool::new(false),
+            declared: watch::Sender::new(Declared::Others),
         }
     }
 
@@ -72,9 +70,9 @@ impl Link {
         None
     }
 
-    /// Whether the queues of this connection treat what is refused as this worker has declared it.
-    pub(super) fn is_as_declared(&self) -> bool {
-        self.as_declared.load(Ordering::Relaxed)
+    /// How its queue was found: what it does with a message that is refused, or comes back again and again.
+    pub(super) fn declared(&self) -> Declared {
+        *self.declared.borrow()
     }
 
     /// Gives the connection up, so that the next one declares everything anew: an exchange or a queue is not there.
@@ -133,8 +131,7 @@ impl Link {
             .map_err(BusError::unconnected)?;
         let version = ServerVersion::new(&connected.server_version);
         let declared = topology::declare(&connected.connection, self.part, &self.settings, &version).await?;
-        self.as_declared
-            .store(declared == Declared::Ours, Ordering::Relaxed);
+        self.declared.send_replace(declared);
         self.tell_up(&version);
         Ok(connected.connection)
     }

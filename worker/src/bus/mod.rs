@@ -71,11 +71,12 @@ impl Bus {
         settings.check()?;
         let settings = Arc::new(settings);
         let link = |part| Arc::new(Link::new(part, Arc::clone(&settings)));
-        let publishing = link(Part::Publishing);
+        let (releases, publishing) = (link(Part::Releases), link(Part::Publishing));
+        let trial = DeliveryLimitTrial::new(Arc::clone(&publishing), Arc::clone(&releases), &settings.site);
         Ok(Self {
-            releases: link(Part::Releases),
+            releases,
             control: link(Part::Control),
-            delivery_limit: Arc::new(DeliveryLimitTrial::new(Arc::clone(&publishing), &settings.site)),
+            delivery_limit: Arc::new(trial),
             publishing,
             chat: link(Part::Chat),
             settings,

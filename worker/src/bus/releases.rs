@@ -14,6 +14,7 @@ use super::consume::{self, Delivered, Next, OnDelivery, Queue};
 use super::link::Link;
 use super::publisher::{Address, Publisher};
 use super::stop::Stop;
+use super::topology::Declared;
 use super::{Bus, dead, limits};
 use crate::error_chain;
 
@@ -46,6 +47,11 @@ impl Bus {
     /// One at a time, and kept while the ledger is away: each channel that closes with it counts as a delivery, and the queue
     /// may have a limit on them.
     pub async fn consume_releases(&self, handler: &impl ReleaseHandler, stop: watch::Receiver<bool>) {
+        let mut stop = Stop::new(stop);
+        // Whoever publishes next listens to events, and what is refused needs a place: both are declared there.
+        if self.publishing.channel(&mut stop).await.is_none() {
+            return;
+        }
         let mut inbox = Inbox {
             handler,
             publisher: Publisher::new(Arc::clone(&self.publishing)),
@@ -56,7 +62,7 @@ impl Bus {
             name: releases_queue(&self.settings.site),
             prefetch: limits::RELEASES_OUT,
         };
-        consume::run(&self.releases, &queue, &mut Stop::new(stop), &mut inbox).await;
+        consume::run(&self.releases, &queue, &mut stop, &mut inbox).await;
     }
 }
 
@@ -74,7 +80,7 @@ impl<H: ReleaseHandler> OnDelivery for Inbox<'_, H> {
             Verdict::Accepted => Next::Ack,
             Verdict::Reject(rejection) => self.bury(&message, &rejection, stop).await,
             // A queue of somebody else's making may have nowhere to put what is refused: then its body is kept at least.
-            Verdict::Unreadable(rejection) if !self.link.is_as_declared() => {
+            Verdict::Unreadable(rejection) if self.link.declared() == Declared::Others => {
                 self.bury(&message, &rejection, stop).await
             }
             Verdict::Unreadable(_) => Next::Refuse,

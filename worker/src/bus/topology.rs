@@ -35,7 +35,8 @@ const CHAT_KINDS: [&str; 14] = [
 ];
 
 /// What a connection needs to be there. Each declares its own part and nothing more: a queue that does not answer (no
-/// leader, no majority) then stops nothing else, and without chat there is no chat queue that only fills.
+/// leader, no majority) or an exchange of another type then stops nothing else, and without chat there is no chat queue
+/// that only fills.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Part {
     /// Releases.
@@ -60,13 +61,15 @@ struct QueuePlan {
     bindings: Vec<(&'static str, String)>,
 }
 
-fn exchanges() -> [(&'static str, ExchangeKind); 4] {
-    [
-        (RELEASES_EXCHANGE, ExchangeKind::Topic),
-        (CONTROL_EXCHANGE, ExchangeKind::Topic),
-        (EVENTS_EXCHANGE, ExchangeKind::Topic),
-        (DEAD_EXCHANGE, ExchangeKind::Fanout),
-    ]
+fn exchanges(part: Part) -> Vec<(&'static str, ExchangeKind)> {
+    let dead = (DEAD_EXCHANGE, ExchangeKind::Fanout);
+    let events = (EVENTS_EXCHANGE, ExchangeKind::Topic);
+    match part {
+        Part::Releases => vec![(RELEASES_EXCHANGE, ExchangeKind::Topic), dead],
+        Part::Control => vec![(CONTROL_EXCHANGE, ExchangeKind::Topic)],
+        Part::Publishing => vec![events, dead],
+        Part::Chat => vec![events],
+    }
 }
 
 /// Bounds on length and deliveries are left to policies (`infra/rabbitmq`): an argument could not be changed later.
@@ -123,13 +126,17 @@ impl QueuePlan {
     fn todays_arguments(&self) -> FieldTable {
         let mut arguments = self.arguments.clone();
         if self.takes_limit_off {
-            arguments.insert(DELIVERY_LIMIT.into(), AMQPValue::LongLongInt(-1));
+            take_limit_off(&mut arguments);
         }
         arguments
     }
 }
 
-fn quorum(more: &[(&str, AMQPValue)]) -> FieldTable {
+pub(super) fn take_limit_off(arguments: &mut FieldTable) {
+    arguments.insert(DELIVERY_LIMIT.into(), AMQPValue::LongLongInt(-1));
+}
+
+pub(super) fn quorum(more: &[(&str, AMQPValue)]) -> FieldTable {
     let mut arguments = FieldTable::default();
     arguments.insert("x-queue-type".into(), AMQPValue::LongString("quorum".into()));
     for (name, value) in more {
@@ -138,12 +145,14 @@ fn quorum(more: &[(&str, AMQPValue)]) -> FieldTable {
     arguments
 }
 
-/// How a queue was found.
+/// How the queue of a part was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Declared {
-    /// With this worker's arguments. An argument that decides how often a message may come again is an operator's to
-    /// change, and does not count.
-    Ours,
+    /// With this worker's arguments.
+    Ours {
+        /// Whether the broker's own limit on deliveries was taken off when it was made: not under RabbitMQ 3, which has none.
+        limit_taken_off: bool,
+    },
     /// With others: how it treats what is refused is not known.
     Others,
 }
@@ -157,7 +166,7 @@ pub(super) async fn declare(
     version: &ServerVersion,
 ) -> Result<Declared, BusError> {
     let channel = open(connection).await?;
-    for (name, kind) in exchanges() {
+    for (name, kind) in exchanges(part) {
         let options = ExchangeDeclareOptions {
             durable: true,
             ..Default::default()
@@ -168,11 +177,9 @@ pub(super) async fn declare(
             .map_err(|source| refused("exchange", name, source))?;
     }
     close(channel).await?;
-    let mut declared = Declared::Ours;
+    let mut declared = Declared::Others;
     for queue in queues(part, settings, version) {
-        if declare_queue(connection, queue).await? == Declared::Others {
-            declared = Declared::Others;
-        }
+        declared = declare_queue(connection, queue).await?;
     }
     Ok(declared)
 }
@@ -182,7 +189,8 @@ async fn declare_queue(connection: &Connection, queue: QueuePlan) -> Result<Decl
     let declared = match declare_as(connection, name, queue.todays_arguments()).await {
         Ok(channel) => {
             bind(&channel, &queue).await?;
-            return close(channel).await.map(|()| Declared::Ours);
+            let limit_taken_off = queue.takes_limit_off;
+            return close(channel).await.map(|()| Declared::Ours { limit_taken_off });
         }
         Err(BusError::OtherArguments { source, .. }) => taken_as_it_is(connection, &queue, source).await?,
         Err(error) => return Err(error),
@@ -208,7 +216,9 @@ async fn taken_as_it_is(
             "the queue was made under RabbitMQ 3, and is kept: RabbitMQ 4 discards a message after 20 deliveries unless a \
              policy says more (infra/rabbitmq; `drawgate ping` says which limit acts)"
         );
-        return Ok(Declared::Ours);
+        return Ok(Declared::Ours {
+            limit_taken_off: false,
+        });
     }
     let channel = open(connection).await?;
     let options = QueueDeclareOptions {

@@ -314,7 +314,7 @@ pub struct Wire {
     cut: Arc<AtomicBool>,
     swallows: Arc<AtomicBool>,
     changed: watch::Sender<u32>,
-    version: Arc<Mutex<Option<&'static str>>>,
+    major: Arc<Mutex<Option<u8>>>,
 }
 
 impl Wire {
@@ -325,8 +325,8 @@ impl Wire {
         let swallows = Arc::new(AtomicBool::new(false));
         let (changed, _) = watch::channel(0);
         let (is_cut, swallow, cuts) = (Arc::clone(&cut), Arc::clone(&swallows), changed.clone());
-        let version = Arc::new(Mutex::new(None));
-        let says = Arc::clone(&version);
+        let major = Arc::new(Mutex::new(None));
+        let says = Arc::clone(&major);
         tokio::spawn(async move {
             loop {
                 let (near, _) = listener.accept().await.unwrap();
@@ -347,13 +347,13 @@ impl Wire {
             cut,
             swallows,
             changed,
-            version,
+            major,
         }
     }
 
-    /// From the next connection on the broker says that it is of this version, which has as many letters as its own.
-    pub fn says_version(&self, version: &'static str) {
-        *self.version.lock().unwrap() = Some(version);
+    /// From the next connection on the broker says a version that begins with this digit.
+    pub fn says_major(&self, digit: u8) {
+        *self.major.lock().unwrap() = Some(digit);
     }
 
     /// Every connection breaks, and new ones too until it is mended.
@@ -383,7 +383,7 @@ async fn forward(
     to: String,
     mut cut: watch::Receiver<u32>,
     swallows: Arc<AtomicBool>,
-    says: Option<&'static str>,
+    says: Option<u8>,
 ) {
     let Ok(far) = TcpStream::connect(to).await else {
         return;
@@ -404,8 +404,8 @@ async fn forward(
         _ = cut.changed() => {}
         () = sending => {}
         _ = async {
-            if let Some(version) = says {
-                says_another_version(&mut from_far, &mut to_near, version).await?;
+            if let Some(digit) = says {
+                says_another_version(&mut from_far, &mut to_near, digit).await?;
             }
             tokio::io::copy(&mut from_far, &mut to_near).await
         } => {}
@@ -416,22 +416,17 @@ async fn forward(
 async fn says_another_version(
     from: &mut (impl tokio::io::AsyncRead + Unpin),
     to: &mut (impl tokio::io::AsyncWrite + Unpin),
-    version: &str,
+    digit: u8,
 ) -> std::io::Result<()> {
     let mut head = [0; 7];
     from.read_exact(&mut head).await?;
     let size = u32::from_be_bytes([head[3], head[4], head[5], head[6]]);
     let mut payload = vec![0; usize::try_from(size).unwrap() + 1];
     from.read_exact(&mut payload).await?;
+    // Name, type and length, and then the version.
     let name = b"versionS";
-    let at = payload.windows(name.len()).position(|part| part == name).unwrap() + name.len();
-    let length = u32::from_be_bytes(payload[at..at + 4].try_into().unwrap());
-    assert_eq!(
-        usize::try_from(length).unwrap(),
-        version.len(),
-        "a version as long as the broker's own"
-    );
-    payload[at + 4..at + 4 + version.len()].copy_from_slice(version.as_bytes());
+    let at = payload.windows(name.len()).position(|part| part == name).unwrap();
+    payload[at + name.len() + 4] = digit;
     to.write_all(&head).await?;
     to.write_all(&payload).await
 }
