@@ -3,12 +3,12 @@
 use std::fmt;
 use std::str::FromStr;
 
-use drawgate_amqp::Unreadable;
+use drawgate_amqp::{Death, Unreadable, text};
 use drawgate_schemas::limits::MESSAGE_BYTES;
 use drawgate_schemas::{Rejection, RejectionCode, ReleaseRequest, topology};
 use jiff::Timestamp;
 use lapin::BasicProperties;
-use lapin::types::{AMQPValue, FieldTable};
+use lapin::types::FieldTable;
 use serde_json::Value;
 
 /// What a person types to name a dead letter.
@@ -117,15 +117,6 @@ impl Said {
     }
 }
 
-/// What the broker writes into a message on which it gives up.
-#[derive(Debug, PartialEq, Eq)]
-struct Death {
-    reason: String,
-    queue: String,
-    routing_key: Option<String>,
-    at: Option<Timestamp>,
-}
-
 impl DeadLetter {
     /// From what the broker holds; `delivered_key` is the key under which it came into the queue of dead letters.
     pub(crate) fn read(properties: &BasicProperties, delivered_key: &str, body: Vec<u8>) -> Self {
@@ -133,9 +124,10 @@ impl DeadLetter {
         if let Some(why) = drawgate_amqp::unreadable(properties) {
             return Self::of_nobody(why, delivered_key, body);
         }
-        match text(&headers, topology::HEADER_REASON) {
-            Some(reason) => Self::of_worker(&headers, reason, delivered_key, body),
-            None => Self::of_broker(properties, &headers, delivered_key, body),
+        // The broker's word first: a sender may write a worker's headers, and let the message expire.
+        match (Death::of(properties), text(&headers, topology::HEADER_REASON)) {
+            (None, Some(reason)) => Self::of_worker(&headers, reason, delivered_key, body),
+            (death, _) => Self::of_broker(properties, death, delivered_key, body),
         }
     }
 
@@ -175,11 +167,10 @@ impl DeadLetter {
     /// The broker gave up on it: its user id is still the one that the broker has checked.
     fn of_broker(
         properties: &BasicProperties,
-        headers: &FieldTable,
+        death: Option<Death>,
         delivered_key: &str,
         body: Vec<u8>,
     ) -> Self {
-        let death = death(headers);
         let (reason, detail) = match &death {
             Some(death) => (
                 death.reason.clone(),
@@ -190,7 +181,8 @@ impl DeadLetter {
             ),
             None => ("unknown".to_owned(), "nothing in its headers says why".to_owned()),
         };
-        let at = death.as_ref().and_then(|death| death.at);
+        let at_s = death.as_ref().and_then(|death| death.at_s);
+        let at = at_s.and_then(|seconds| Timestamp::from_second(seconds).ok());
         let routing_key = death.and_then(|death| death.routing_key);
         let routing_key = routing_key.unwrap_or_else(|| delivered_key.to_owned());
         let when = at.map_or_else(String::new, |at| at.to_string());
@@ -228,45 +220,9 @@ impl DeadLetter {
     }
 }
 
-/// The latest entry of `x-death` ("Dead Letter Exchanges" in the RabbitMQ guides): the broker puts it first.
-fn death(headers: &FieldTable) -> Option<Death> {
-    let Some(AMQPValue::FieldArray(deaths)) = headers.inner().get("x-death") else {
-        return None;
-    };
-    let Some(AMQPValue::FieldTable(latest)) = deaths.as_slice().first() else {
-        return None;
-    };
-    let keys = match latest.inner().get("routing-keys") {
-        Some(AMQPValue::FieldArray(keys)) => keys.as_slice(),
-        _ => &[],
-    };
-    let at = match latest.inner().get("time") {
-        Some(AMQPValue::Timestamp(seconds)) => i64::try_from(*seconds).ok(),
-        _ => None,
-    };
-    Some(Death {
-        reason: text(latest, "reason").unwrap_or_else(|| "unknown".to_owned()),
-        queue: text(latest, "queue").unwrap_or_else(|| "a queue".to_owned()),
-        routing_key: keys.first().and_then(as_text),
-        at: at.and_then(|seconds| Timestamp::from_second(seconds).ok()),
-    })
-}
-
-fn text(table: &FieldTable, name: &str) -> Option<String> {
-    table.inner().get(name).and_then(as_text)
-}
-
-fn as_text(value: &AMQPValue) -> Option<String> {
-    match value {
-        AMQPValue::LongString(text) => Some(String::from_utf8_lossy(text.as_bytes()).into_owned()),
-        AMQPValue::ShortString(text) => Some(text.as_str().to_owned()),
-        _ => None,
-    }
-}
-
 #[cfg(test)]
 pub(crate) mod tests {
-    use lapin::types::FieldArray;
+    use lapin::types::{AMQPValue, FieldArray};
 
     use super::*;
 
@@ -371,6 +327,26 @@ pub(crate) mod tests {
             letter.detail.contains("drawgate.releases.lab"),
             "{}",
             letter.detail
+        );
+    }
+
+    #[test]
+    fn a_workers_headers_that_a_sender_wrote_are_not_believed() {
+        let mut deaths = FieldArray::default();
+        deaths.push(AMQPValue::FieldTable(table(&[("reason", long("expired"))])));
+        let forged = [
+            (topology::HEADER_REASON, long("lane_full")),
+            (topology::HEADER_USER_ID, long("anna")),
+            ("x-death", AMQPValue::FieldArray(deaths)),
+        ];
+        let letter = read(&forged, b"{}");
+        assert_eq!(
+            (
+                letter.reason.as_str(),
+                letter.published_by.as_deref(),
+                letter.worker
+            ),
+            ("expired", Some("ci"), None)
         );
     }
 

@@ -44,6 +44,11 @@ pub fn releases_queue(site: &Site) -> String {
     format!("drawgate.releases.{site}")
 }
 
+/// One site's copies of dead letters: a worker tells of those on which the broker gave up, and forgets the others.
+pub fn dead_copies_queue(site: &Site) -> String {
+    format!("drawgate.dead.{site}")
+}
+
 /// One site's queue of questions and commands.
 pub fn control_queue(site: &Site) -> String {
     format!("drawgate.control.{site}")

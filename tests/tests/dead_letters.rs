@@ -447,6 +447,7 @@ async fn runbook_replay_after_an_outage() {
     file(&scene, &format!("kept/{}.json", id_of(&kept)), &bytes(&kept));
 
     let worker = scene.worker().await;
+    let events = after_the_refusal(&scene, &events, id_of(&put_away)).await;
     let (messages, past) = (scene.folder().join("kept"), past.to_string());
     let variables = [
         ("MESSAGES", messages.to_str().unwrap()),

@@ -266,3 +266,22 @@ async fn dead_letters_that_nobody_can_read_are_listed_and_dropped() {
     .await;
     scene.end(worker).await;
 }
+
+#[tokio::test]
+async fn trap_21_what_the_broker_gives_up_on_is_told() {
+    let scene = Scene::begin().await;
+    scene.serve(&Service::of("search"));
+    scene.worker().await.stop().await;
+    let events = scene.events().await;
+    let (id, body) = message(&scene, "search");
+    scene.broker.publish_expiring("staging.search", &body, 1).await;
+    scene.broker.holds(DEAD_QUEUE, 1).await;
+    let worker = scene.worker().await;
+    let told = events.kind(id, "rejected").await.event;
+    assert!(
+        matches!(&told, Event::Rejected { rejection, .. }
+            if rejection.code == RejectionCode::DeadLettered && rejection.detail.contains("expired")),
+        "{told:?}"
+    );
+    scene.end(worker).await;
+}

@@ -130,6 +130,21 @@ impl ReleaseHandler for Intake {
         }
     }
 
+    async fn given_up(&self, message: Delivered, reason: &str) -> bool {
+        // Somebody has sent it again meanwhile: it is not to be told refused to whoever waits for that one.
+        if let Some(id) = Said::of(&message.body).id
+            && let Ok(Some(_)) = self.ledger.release_head(id).await
+        {
+            return true;
+        }
+        let detail = format!(
+            "the broker gave up on it ({reason}) before a worker took it in; it lies in {}",
+            topology::DEAD_QUEUE
+        );
+        let rejection = Rejection::new(RejectionCode::DeadLettered, detail);
+        self.reject(&message, rejection, Verdict::Reject).await != Verdict::Unavailable
+    }
+
     async fn ready(&self) -> bool {
         self.ledger.ready().await.is_ok()
     }

@@ -83,6 +83,10 @@ impl ReleaseHandler for Intake {
         }
     }
 
+    async fn given_up(&self, _: Delivered, _: &str) -> bool {
+        true
+    }
+
     async fn ready(&self) -> bool {
         !self.away.load(Ordering::SeqCst)
     }
@@ -118,6 +122,7 @@ async fn trap_21_queues_are_durable_quorum_queues_without_a_delivery_limit() {
     for name in [
         "drawgate.releases.lab",
         "drawgate.control.lab",
+        "drawgate.dead.lab",
         "drawgate.dead",
         "drawgate.chat",
     ] {
@@ -438,6 +443,10 @@ async fn trap_21_while_the_ledger_is_away_nothing_is_acknowledged() {
         async fn handle(&self, message: Delivered) -> Verdict {
             self.0.handle(message).await
         }
+        async fn given_up(&self, _: Delivered, _: &str) -> bool {
+            true
+        }
+
         async fn ready(&self) -> bool {
             true
         }
@@ -475,6 +484,10 @@ impl ReleaseHandler for Killed {
     async fn handle(&self, message: Delivered) -> Verdict {
         self.0.send(message.delivery_count()).unwrap();
         std::future::pending().await
+    }
+
+    async fn given_up(&self, _: Delivered, _: &str) -> bool {
+        true
     }
 
     async fn ready(&self) -> bool {

@@ -15,6 +15,7 @@
 //!
 //! Why a sieve, and what else was tried: runbooks/decisions/0026-what-the-library-cannot-read.md.
 
+mod death;
 mod sieve;
 mod stream;
 mod table;
@@ -27,6 +28,7 @@ use lapin::tcp::{AMQPUriTcpExt as _, AsyncTcpStream, OwnedTLSConfig};
 use lapin::uri::AMQPUri;
 use lapin::{BasicProperties, Connection, ConnectionProperties};
 
+pub use death::{DEATHS, Death, text};
 pub use sieve::Unreadable;
 use sieve::{MARK, Sieve};
 use stream::{Sifted, SiftedReactor};

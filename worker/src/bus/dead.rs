@@ -1,5 +1,6 @@
 //! Dead letters: a message that was refused for good, with the reason in its headers.
 
+use drawgate_amqp::DEATHS;
 use drawgate_schemas::Rejection;
 use drawgate_schemas::topology::{
     HEADER_DETAIL, HEADER_REASON, HEADER_REJECTED_AT, HEADER_ROUTING_KEY, HEADER_USER_ID, HEADER_WORKER,
@@ -45,9 +46,11 @@ fn headers(message: &Delivered, rejection: &Rejection, worker: &str, at: Timesta
     let original = message.properties.headers().clone().unwrap_or_default();
     let mut headers = FieldTable::default();
     if size(&original) <= limits::DEAD_HEADER_BYTES {
-        // Who published it, the broker vouches for: a sender's own header of that name does not.
+        // Who published it, and whether the broker has given up on it before, the broker vouches for: a sender's own header of
+        // that name does not.
         let of_sender = original.inner().iter();
-        for (name, value) in of_sender.filter(|(name, _)| name.as_str() != HEADER_USER_ID) {
+        for (name, value) in of_sender.filter(|(name, _)| ![HEADER_USER_ID, DEATHS].contains(&name.as_str()))
+        {
             headers.insert(name.clone(), value.clone());
         }
     }

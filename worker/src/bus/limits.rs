@@ -87,6 +87,10 @@ pub const RELAY_TURN_POLL: Duration = Duration::from_secs(5);
 /// worker.
 pub const QUESTION_TTL_MS: u32 = 60_000;
 
+/// Copies of dead letters live this long where a site has no worker; whoever waited for such a release has gone by then. The
+/// letters themselves stay until somebody drops them.
+pub const DEAD_COPIES_TTL_MS: u32 = 24 * 60 * 60 * 1000;
+
 /// Longest time for one answer.
 pub const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
 

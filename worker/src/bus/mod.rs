@@ -20,6 +20,7 @@ mod backoff;
 mod chat_feed;
 mod consume;
 mod dead;
+mod dead_copies;
 mod delivery_limit;
 mod error;
 pub mod limits;

@@ -36,6 +36,9 @@ pub trait ReleaseHandler: Send + Sync {
     /// Decides over one message. The same message may come again and must get the same answer.
     fn handle(&self, message: Delivered) -> impl Future<Output = Verdict> + Send;
 
+    /// Tells of one on which the broker gave up, for the reason that it names; false when the ledger is away.
+    fn given_up(&self, message: Delivered, reason: &str) -> impl Future<Output = bool> + Send;
+
     /// Asked before messages are fetched, and again after [`Verdict::Unavailable`] until it says yes. Asking here
     /// instead of with the next message keeps a long outage from counting deliveries up.
     fn ready(&self) -> impl Future<Output = bool> + Send;

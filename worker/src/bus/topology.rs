@@ -2,7 +2,7 @@
 
 use drawgate_schemas::topology::{
     CHAT_QUEUE, CONTROL_EXCHANGE, DEAD_EXCHANGE, DEAD_QUEUE, EVENTS_EXCHANGE, QUESTION_KEY,
-    RELEASES_EXCHANGE, control_queue, releases_queue,
+    RELEASES_EXCHANGE, control_queue, dead_copies_queue, releases_queue,
 };
 use lapin::options::{ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions};
 use lapin::protocol::{AMQPErrorKind, AMQPSoftError};
@@ -41,7 +41,7 @@ const CHAT_KINDS: [&str; 14] = [
 pub(super) enum Part {
     /// Releases.
     Releases,
-    /// Questions and control commands.
+    /// Questions and control commands, and copies of dead letters.
     Control,
     /// Events, dead letters, answers.
     Publishing,
@@ -66,7 +66,7 @@ fn exchanges(part: Part) -> Vec<(&'static str, ExchangeKind)> {
     let events = (EVENTS_EXCHANGE, ExchangeKind::Topic);
     match part {
         Part::Releases => vec![(RELEASES_EXCHANGE, ExchangeKind::Topic), dead],
-        Part::Control => vec![(CONTROL_EXCHANGE, ExchangeKind::Topic)],
+        Part::Control => vec![(CONTROL_EXCHANGE, ExchangeKind::Topic), dead],
         Part::Publishing => vec![events, dead],
         Part::Chat => vec![events],
     }
@@ -85,6 +85,7 @@ fn queues(part: Part, settings: &BusSettings, version: &ServerVersion) -> Vec<Qu
         ("x-dead-letter-strategy", text("at-least-once")),
     ];
     let control = [("x-message-ttl", ttl(limits::QUESTION_TTL_MS))];
+    let copies = [("x-message-ttl", ttl(limits::DEAD_COPIES_TTL_MS))];
     // One at a time, or a later event could overtake an earlier one.
     let chat = [
         ("x-single-active-consumer", AMQPValue::Boolean(true)),
@@ -106,11 +107,18 @@ fn queues(part: Part, settings: &BusSettings, version: &ServerVersion) -> Vec<Qu
             quorum(&releases),
             routes.collect(),
         )],
-        Part::Control => vec![queue(
-            &control_queue(&settings.site),
-            quorum(&control),
-            vec![(CONTROL_EXCHANGE, QUESTION_KEY.to_owned())],
-        )],
+        Part::Control => vec![
+            queue(
+                &control_queue(&settings.site),
+                quorum(&control),
+                vec![(CONTROL_EXCHANGE, QUESTION_KEY.to_owned())],
+            ),
+            queue(
+                &dead_copies_queue(&settings.site),
+                quorum(&copies),
+                vec![(DEAD_EXCHANGE, String::new())],
+            ),
+        ],
         Part::Publishing => vec![queue(
             DEAD_QUEUE,
             quorum(&[]),
@@ -332,12 +340,12 @@ mod tests {
         for version in ["3.10.8", "3.13.7", "", "unknown"] {
             assert_eq!(
                 limits(version),
-                [None, None, None, None],
+                [None, None, None, None, None],
                 "{version}: the default, which is none"
             );
         }
         for version in ["4.0.1", "4.1.0", "5.0.0"] {
-            let unlimited = vec![Some(AMQPValue::LongLongInt(-1)); 4];
+            let unlimited = vec![Some(AMQPValue::LongLongInt(-1)); 5];
             assert_eq!(limits(version), unlimited, "{version}: the default would be 20");
         }
     }
@@ -351,6 +359,7 @@ mod tests {
             [
                 "drawgate.releases.a",
                 "drawgate.control.a",
+                "drawgate.dead.a",
                 "drawgate.dead",
                 "drawgate.chat"
             ]

@@ -96,6 +96,7 @@ async fn serve(
     tokio::join!(
         bus.consume_releases(&intake, stop.clone()),
         bus.answer_questions(&answers, stop.clone()),
+        bus.tell_of_dead_letters(&intake, stop.clone()),
         relay,
         feed,
         say_what_the_broker_lacks(bus, stop.clone()),
