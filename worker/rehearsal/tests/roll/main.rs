@@ -9,6 +9,7 @@ mod adoption;
 mod alarms;
 mod approval;
 mod commands;
+mod copies;
 mod crash;
 mod faults;
 mod fleet;
