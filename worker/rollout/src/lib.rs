@@ -10,8 +10,9 @@
 //!   Marks                           --journal()--> the journal of a release whose ledger is lost
 //! ```
 //!
-//! The worker's runner appends what is decided, performs it, appends what came of it, and asks again. Whoever wants
-//! to know how a roll behaves reads `decide.rs`; nothing else decides.
+//! The worker's runner appends what is decided, performs it, appends what came of it, and asks again. What a roll does is
+//! decided in `decide.rs` alone. Whether a release may begin is judged by `superseded` and `holds`, which are pure too, but it is
+//! the runner (`worker/src/roll/driver.rs`) that asks them, that knows the lane's order, and that appends what they say.
 
 mod adopt;
 mod approval;
