@@ -7,6 +7,7 @@ pub mod chat;
 pub mod clock;
 pub mod commands;
 pub mod config;
+pub mod descriptors;
 pub mod effects;
 pub mod host;
 pub mod intake;

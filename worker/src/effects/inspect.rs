@@ -157,6 +157,7 @@ pub async fn snapshot(
     definition: &ServiceDefinition,
 ) -> Result<FleetSnapshot, StepOutcome> {
     let instances = effects.fleet_instances(&definition.fleet).await?;
+    effects.fits(&instances)?;
     // The hosts answer while AWS does: opening the SSH connections takes longest. Each on the heap: the SDK's futures
     // are large, and four of them side by side do not fit on a stack.
     let (groups, (target_groups, mut targets), (alarms, watched), views) = tokio::try_join!(

@@ -52,6 +52,8 @@ impl Effects {
 
     async fn some_hosts(&self, fleet: &FleetSelector) -> Effect<Vec<Host>> {
         let instances = self.fleet_instances(fleet).await?;
+        // All of them are connected to in a moment.
+        self.fits(&instances)?;
         let running = instances.iter().filter(|instance| instance.state == "running");
         let hosts: Vec<Host> = running
             .filter_map(|instance| Some(self.hosts.host(&instance.id, instance.private_addresses.first()?)))
