@@ -13,6 +13,7 @@ pub mod host;
 pub mod intake;
 pub mod ledger;
 pub mod program;
+mod registry;
 pub mod roll;
 mod service_manager;
 mod shown;

@@ -439,6 +439,9 @@ impl Sim {
                 phase: Phase::Drain, ..
             } => host().map_or(0, |(plan, host)| plan.drain_ms(host)),
             Step::Host {
+                phase: Phase::Verify, ..
+            } => 1_000 + host().map_or(0, |(plan, _)| plan.verified_after_ms()),
+            Step::Host {
                 phase: Phase::Settle, ..
             } => host().map_or(0, |(plan, host)| {
                 plan.healthy_after_ms(host) + plan.min_healthy_ms(host)

@@ -9,6 +9,7 @@ mod canary;
 mod command;
 mod confirm;
 mod container;
+mod healthcheck;
 mod hooks;
 mod inspect;
 mod lease;

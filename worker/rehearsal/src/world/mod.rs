@@ -12,8 +12,8 @@ use crate::bug::Bug;
 use drawgate_rollout::definition::{
     AfterDefinition, AlarmDefinition, BeforeDefinition, Canary, CommandDefinition, CommandPlace,
     ContainerDefinition, FleetSelector, OnFailure, Place, PortMapping, Probe, Process, Protocol,
-    RestartPolicy, RollPolicy, ServiceDefinition, SilenceBy, Surroundings, Swap, VerifyDefinition,
-    VersionDefinition,
+    RestartPolicy, RollPolicy, START_TIMEOUT_DEFAULT_MS, ServiceDefinition, SilenceBy, Surroundings, Swap,
+    VerifyDefinition, VersionDefinition,
 };
 use drawgate_rollout::{
     BESIDE_WORKER, FleetSnapshot, GroupSnapshot, HostSnapshot, HostView, Release, Step, Supersede,
@@ -89,6 +89,7 @@ pub fn definition() -> ServiceDefinition {
             attempts: 3,
             interval_ms: 7_000,
             timeout_ms: 5_000,
+            start_timeout_ms: START_TIMEOUT_DEFAULT_MS,
         },
         alarms: AlarmDefinition {
             silence: vec!["web-*".to_owned()],

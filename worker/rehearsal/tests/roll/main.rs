@@ -22,6 +22,7 @@ mod orders;
 mod pace;
 mod preflight;
 mod roll;
+mod starting;
 
 use drawgate_rehearsal::{sim as driver, world};
 use drawgate_rollout::{Phase, Step};
