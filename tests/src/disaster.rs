@@ -44,6 +44,11 @@ impl PortRule {
         Self::insert(port, &["-j", "REJECT", "--reject-with", "tcp-reset"]).await
     }
 
+    /// The same for programs beside the worker, and not for the hosts.
+    pub async fn reset_beside_worker(port: u16) -> Self {
+        Self::insert(port, &["-i", "lo", "-j", "REJECT", "--reject-with", "tcp-reset"]).await
+    }
+
     async fn insert(port: u16, verdict: &[&str]) -> Self {
         let port = port.to_string();
         let rule = [&["INPUT", "-p", "tcp", "--dport", &port], verdict].concat();

@@ -174,10 +174,15 @@ impl Lab {
             .await
     }
 
-    /// The same, with a `HEALTHCHECK` in the image.
+    /// The same, with a `HEALTHCHECK` in the image: each second, and two failures are enough.
     pub async fn image_with_healthcheck(&self, repository: &str, tag: &str, mode: &str) -> String {
+        self.image_checked_by(repository, tag, mode, json!(true)).await
+    }
+
+    /// The same with this one; Docker's defaults for what it does not name.
+    pub async fn image_checked_by(&self, repository: &str, tag: &str, mode: &str, check: Value) -> String {
         self.push(
-            json!({"repository": repository, "tag": tag, "version": tag, "mode": mode, "healthcheck": true}),
+            json!({"repository": repository, "tag": tag, "version": tag, "mode": mode, "healthcheck": check}),
         )
         .await
     }

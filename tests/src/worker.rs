@@ -52,6 +52,11 @@ impl Worker {
         Self { process, log }
     }
 
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        self.process.id().expect("a process that runs")
+    }
+
     /// Whether it has ended by itself.
     pub fn has_ended(&mut self) -> Option<ExitStatus> {
         self.process.try_wait().unwrap()

@@ -421,7 +421,7 @@ async fn verified_by_a_command_in_the_container() {
     let mut service = Service::of("search");
     service.verify = Some("command = [\"/app\", \"--probe\"]\nattempts = 3\ninterval = \"100ms\"".to_owned());
     scene.serve(&service);
-    verified_and_refused(scene, "GET").await;
+    verified_and_refused(scene, "--probe ended with exit code 1").await;
 }
 
 #[tokio::test]
@@ -434,7 +434,7 @@ async fn verified_by_the_images_healthcheck() {
 }
 
 /// A good version passes; one whose health page fails does not, and goes back before any request reaches it.
-async fn verified_and_refused(scene: Scene, _why: &str) {
+async fn verified_and_refused(scene: Scene, why: &str) {
     let hosts = ["h1", "h2"];
     let fleet = scene.fleet_on_v1("search", &hosts).await;
     let v2 = scene.lab.image_with_healthcheck("search", "v2", "ok").await;
@@ -455,6 +455,7 @@ async fn verified_and_refused(scene: Scene, _why: &str) {
     let id = scene.publish("search", "v3", &[]).await;
     let ended = scene.judge(&events, id, Outcome::RolledBack, &before).await;
     assert!(ended.summary.contains("verify"), "{}", ended.summary);
+    assert!(ended.summary.contains(why), "{}", ended.summary);
     let served = load.stop_unharmed().await;
     assert!(!served.by_version.contains_key("v3"), "{:?}", served.by_version);
     Look::at(&scene.lab).await.assert_containers_as(&on_v2);

@@ -307,8 +307,10 @@ async fn a_later_build_that_cannot_begin_takes_nobodys_place() {
         .publish("search", "nobody-pushed-it", &["--sequence", "6"])
         .await;
     assert_eq!(events.end(nothing).await.outcome, Outcome::Failed);
-    scene.judge(&events, first, Outcome::Succeeded, &before).await;
+    // The first one's end is the second one's start: AWS is as before when both have ended, and not in between.
+    events.end(first).await;
     scene.judge(&events, waits, Outcome::Succeeded, &before).await;
+    scene.judge(&events, first, Outcome::Succeeded, &before).await;
     let after = Look::at(&scene.lab).await;
     after.assert_runs(&fleet, "search", &scene.pinned("search", &v5));
     scene.end(worker).await;

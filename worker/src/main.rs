@@ -8,6 +8,7 @@ use std::process::ExitCode;
 const STACK_BYTES: usize = 8 << 20;
 
 fn main() -> ExitCode {
+    drawgate_worker::descriptors::raise();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .thread_stack_size(STACK_BYTES)
         .enable_all()

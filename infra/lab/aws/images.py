@@ -113,11 +113,19 @@ def layer(files, links=None):
 def config_of(layers, version, mode, healthcheck, architecture):
     run = {"Env": ["PATH=/bin:/", f"APP_VERSION={version}", f"APP_MODE={mode}"], "Cmd": ["/app"], "WorkingDir": "/",
            "ExposedPorts": {"8080/tcp": {}}, "Labels": {"version": version}}
-    if healthcheck:
-        run["Healthcheck"] = {"Test": ["CMD", "/app", "--probe"], "Interval": SECOND_NS, "Timeout": SECOND_NS,
-                              "Retries": 2}
+    if healthcheck is not False:
+        run["Healthcheck"] = {"Test": ["CMD", "/app", "--probe"], **healthcheck_of(healthcheck)}
     return {"architecture": architecture, "os": "linux", "config": run,
             "rootfs": {"type": "layers", "diff_ids": [plain for _packed, plain in layers]}}
+
+
+def healthcheck_of(wanted):
+    """`true` is a quick one; an object says what is not Docker's default: interval_s, timeout_s, start_period_s, retries."""
+    if wanted is True:
+        wanted = {"interval_s": 1, "timeout_s": 1, "retries": 2}
+    seconds = {"interval_s": "Interval", "timeout_s": "Timeout", "start_period_s": "StartPeriod"}
+    said = {key: int(wanted[name] * SECOND_NS) for name, key in seconds.items() if name in wanted}
+    return {**said, "Retries": wanted["retries"]} if "retries" in wanted else said
 
 
 def list_of(parts):

@@ -21,12 +21,18 @@ own_dev() { # /dev/log has to be the host's, and so has whatever Docker makes of
     mount -t tmpfs tmpfs /dev/shm
 }
 
-first_boot() {
+# Whatever the machine has under this name: its user of that name, and the files of that user, are not the host's.
+own_user() {
+    sed -i '/^deploy:/d' /etc/passwd /etc/group /etc/shadow
     echo "deploy:x:1900:1900:deploy:/home/deploy:/bin/bash" >>/etc/passwd
     echo "deploy:x:1900:" >>/etc/group
     echo "deploy:*:19000:0:99999:7:::" >>/etc/shadow # not "!": sshd without PAM takes that for a locked account
     sed -i 's/^\(docker:[^:]*:[^:]*:\).*/\1deploy/' /etc/group
     install -d -o 1900 -g 1900 /home/deploy
+}
+
+first_boot() {
+    own_user
     echo "$name" >/etc/hostname
     install -m 644 "$state/id_ed25519.pub" /etc/ssh/lab_authorized_keys
     cat >/etc/ssh/lab_sshd_config <<CONFIG
@@ -39,16 +45,20 @@ UsePAM no
 PidFile none
 Subsystem sftp internal-sftp
 CONFIG
+    touch "$disk/booted"
 }
 
 hostname "$name"
 mount -t tmpfs tmpfs /run
 mkdir -p /run/sshd /run/lock
-for folder in /etc /var /home; do own_folder "$folder"; done
+for folder in /etc /var; do own_folder "$folder"; done
+mkdir -p "$disk/home"
+mount --bind "$disk/home" /home
 own_dev
 mkdir -p "$disk/docker" /var/lib/docker
 mount --bind "$disk/docker" /var/lib/docker
-grep -q ^deploy: /etc/passwd || first_boot
+# The disk says whether it has booted before. Nothing of the machine does: it may have a user `deploy` of its own.
+[ -e "$disk/booted" ] || first_boot
 rm -f "$socket"
 
 busybox syslogd -n -O "$state/logs/$name-syslog.log" &

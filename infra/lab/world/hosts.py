@@ -1,7 +1,7 @@
 """A host: a network namespace on the lab's bridge, and in it sshd and a Docker engine under one process.
 
 Killing that process is a crash: everything in the host's pid namespace dies with it, and its address stops
-answering. Starting it again is a reboot; its disk (the upper folders of /etc, /var, /home and Docker's) is kept.
+answering. Starting it again is a reboot; its disk (the upper folders of /etc and /var, /home and Docker's) is kept.
 """
 
 import contextlib

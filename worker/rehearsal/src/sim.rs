@@ -13,8 +13,10 @@ use crate::bug::Bug;
 use crate::oracle;
 use crate::world::{Extent, World};
 
-/// More than any roll in here needs: a roll that goes round in circles is caught.
+/// Entries after which a roll goes round in circles, whatever its fleet: a calm one writes 20 and some that grow with its time.
 const ENTRIES: u64 = 3_000;
+/// More of them for each host: 20 of its way forward, 18 of its way back, and as many again for what is tried twice.
+const ENTRIES_PER_HOST: u64 = 100;
 
 /// A pull takes so long here; how long it takes anywhere else nobody knows before.
 const PULL_MS: u64 = 20_000;
@@ -327,15 +329,22 @@ impl Sim {
                 holds(more.is_empty(), || "goes on after the end".to_owned())?;
                 return Ok(Next::Ended);
             }
-            holds(self.release.last_entry < ENTRIES, || {
-                format!("goes round in circles: {:?}", self.journal.last())
-            })?;
+            self.check_circles()?;
             self.give_orders()?;
             self.decided = self.decide().into();
             let waits = !self.decided.is_empty() || !self.flights.is_empty();
             holds(waits, || "waits for nothing".to_owned())?;
             (self.has_decided, self.changed, self.wake) = (true, false, None);
         }
+    }
+
+    fn check_circles(&self) -> Result<(), String> {
+        let hosts = self.world.hosts.len();
+        let most = ENTRIES + ENTRIES_PER_HOST * hosts as u64;
+        holds(self.release.last_entry < most, || {
+            let last = self.journal.last();
+            format!("goes round in circles: {most} entries for a fleet of {hosts}, the last of them {last:?}")
+        })
     }
 
     fn give_orders(&mut self) -> Result<(), Halt> {
@@ -414,10 +423,7 @@ impl Sim {
 
     /// Steps of hosts with a later number take a little longer, so that no two of them end at the same moment.
     fn takes_ms(&self, step: &Step) -> u64 {
-        let n = step
-            .instance()
-            .and_then(|instance| instance.strip_prefix("i-")?.parse().ok())
-            .unwrap_or(0);
+        let n = step.instance().map_or(0, |instance| self.world.number(instance));
         let host = || {
             let plan = self.release.plan.as_deref()?;
             Some((plan, self.release.host(step.instance()?)?))
@@ -432,6 +438,9 @@ impl Sim {
             Step::Host {
                 phase: Phase::Drain, ..
             } => host().map_or(0, |(plan, host)| plan.drain_ms(host)),
+            Step::Host {
+                phase: Phase::Verify, ..
+            } => 1_000 + host().map_or(0, |(plan, _)| plan.verified_after_ms()),
             Step::Host {
                 phase: Phase::Settle, ..
             } => host().map_or(0, |(plan, host)| {

@@ -373,7 +373,18 @@ pub struct VerifyDefinition {
     pub interval_ms: u64,
     /// Milliseconds one attempt may take.
     pub timeout_ms: u64,
+    /// Milliseconds that a container may be `starting` by its image's HEALTHCHECK; no attempt is counted meanwhile.
+    #[serde(default = "start_timeout_ms")]
+    pub start_timeout_ms: u64,
 }
+
+/// For definitions that were written before there was this key.
+fn start_timeout_ms() -> u64 {
+    START_TIMEOUT_DEFAULT_MS
+}
+
+/// How long a container may be `starting` where the service's file says nothing: Docker's own defaults take up to three minutes.
+pub const START_TIMEOUT_DEFAULT_MS: u64 = 300_000;
 
 /// One kind of check.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

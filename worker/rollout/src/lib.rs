@@ -10,8 +10,9 @@
 //!   Marks                           --journal()--> the journal of a release whose ledger is lost
 //! ```
 //!
-//! The worker's runner appends what is decided, performs it, appends what came of it, and asks again. Whoever wants
-//! to know how a roll behaves reads `decide.rs`; nothing else decides.
+//! The worker's runner appends what is decided, performs it, appends what came of it, and asks again. What a roll does is
+//! decided in `decide.rs` alone. Whether a release may begin is judged by `superseded` and `holds`, which are pure too, but it is
+//! the runner (`worker/src/roll/driver.rs`) that asks them, that knows the lane's order, and that appends what they say.
 
 mod adopt;
 mod approval;
@@ -21,6 +22,7 @@ mod decide;
 pub mod definition;
 mod floor;
 mod gate;
+mod healthcheck;
 mod hooks;
 pub mod limits;
 mod line;
@@ -47,6 +49,7 @@ pub use adopt::{Left, LeftContainers, Marks};
 pub use approval::Approval;
 pub use decide::{Decision, decide};
 pub use gate::{Gates, holds, unproven};
+pub use healthcheck::{Healthcheck, ImageHealthcheck, unfit_healthcheck};
 pub use line::{Other, Supersede, superseded};
 pub use mute::MuteRule;
 pub use narrate::narrate;

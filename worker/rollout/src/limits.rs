@@ -142,7 +142,8 @@ fn host_attempt_ms(phase: Phase, host: Option<&HostPlan>, plan: &Plan, roll: &Ro
         // that another worker began is waited for first.
         Phase::Swap if plan.definition.command().is_some() => 2 * plan.definition.swap_ms() + CALL_MS,
         Phase::Swap => plan.definition.swap_ms() + CALL_MS,
-        Phase::Verify => plan.definition.verify.timeout_ms + CALL_MS,
+        // A container whose HEALTHCHECK has no verdict yet is waited for in the attempt itself.
+        Phase::Verify => plan.definition.verify.timeout_ms + plan.starting_ms() + CALL_MS,
         Phase::Settle => {
             roll.healthy_timeout_ms + host.map_or(roll.min_healthy_time_ms, |host| plan.min_healthy_ms(host))
         }
@@ -180,7 +181,7 @@ pub fn patience_ms(step: &Step, release: &Release) -> u64 {
     let waits = match (step, &release.plan) {
         (
             Step::Host {
-                phase: Phase::Drain | Phase::Settle | Phase::Swap,
+                phase: Phase::Drain | Phase::Settle | Phase::Swap | Phase::Verify,
                 ..
             }
             | Step::Stage { .. }

@@ -133,6 +133,7 @@ impl Plan {
         let parts: Vec<Cost> = [
             Cost::of(drain.unwrap_or_else(|| "roll.min_drain".to_owned()), drain_ms),
             Cost::of("swap and verification", HOST_MS),
+            Cost::of("interval of the image's HEALTHCHECK", self.verified_after_ms()),
             Cost::of(checks.unwrap_or_default(), healthy_after_ms),
             Cost::of(
                 slow_start.unwrap_or_else(|| "roll.min_healthy_time".to_owned()),

@@ -6,7 +6,8 @@ use drawgate_schemas::{Digest, ImageReference};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::definition::{Process, RestartPolicy, ServiceDefinition};
+use crate::definition::{Probe, Process, RestartPolicy, ServiceDefinition};
+use crate::healthcheck::Healthcheck;
 use crate::snapshot::{HostSnapshot, ScheduledAction};
 use crate::wanted::WantedPlan;
 
@@ -36,6 +37,9 @@ pub struct Plan {
     /// Alarms whose state is read while the way leads forward.
     #[serde(default)]
     pub watched: Vec<WatchPlan>,
+    /// How the image's own HEALTHCHECK is run, where it verifies the swap and was read before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub healthcheck: Option<Healthcheck>,
     /// The version of each secret, by environment variable. The values are in no plan.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub secrets: BTreeMap<String, String>,
@@ -230,6 +234,18 @@ impl Plan {
         };
         let longest_s = host.targets.iter().map(delay).max();
         longest_s.map_or(0, |s| (s * 1000).max(self.definition.roll.min_drain_ms))
+    }
+
+    /// The soonest that a swap can be verified, in milliseconds: Docker probes for the first time after a whole interval.
+    pub fn verified_after_ms(&self) -> u64 {
+        self.healthcheck.map_or(0, |check| check.interval_ms)
+    }
+
+    /// How long a swapped container may be `starting`, in milliseconds.
+    pub fn starting_ms(&self) -> u64 {
+        let verify = &self.definition.verify;
+        let waits = verify.probe == Probe::Healthcheck;
+        if waits { verify.start_timeout_ms } else { 0 }
     }
 
     /// The soonest that a host's targets can all be healthy after registering, in milliseconds.

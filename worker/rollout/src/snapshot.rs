@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::definition::RestartPolicy;
+use crate::healthcheck::ImageHealthcheck;
 use crate::plan::ContainerBefore;
 use crate::secrets::SecretSnapshot;
 use crate::wanted::WantedSnapshot;
@@ -53,6 +54,12 @@ pub struct ImageSnapshot {
     /// Why it could not be read, if so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lifecycle_unread: Option<String>,
+    /// Its HEALTHCHECK; `None` where nobody asked for it or it could not be read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub healthcheck: Option<ImageHealthcheck>,
+    /// Why it could not be read, if so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub healthcheck_unread: Option<String>,
 }
 
 /// An Auto Scaling group.

@@ -15,6 +15,7 @@ use aws_sdk_autoscaling::config::http::HttpResponse;
 use aws_sdk_autoscaling::config::interceptors::{BeforeTransmitInterceptorContextRef, InterceptorContext};
 use aws_sdk_autoscaling::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_autoscaling::error::{BoxError, ProvideErrorMetadata, SdkError};
+use aws_smithy_runtime::client::retries::{RetryPartition, TokenBucket};
 use aws_smithy_runtime_api::client::retries::classifiers::{
     ClassifyRetry, RetryAction, RetryClassifierPriority, RetryReason,
 };
@@ -34,6 +35,28 @@ pub struct Aws {
     pub(super) ecr: aws_sdk_ecr::Client,
     pub(super) secretsmanager: aws_sdk_secretsmanager::Client,
     calls: Arc<Mutex<BTreeMap<String, u64>>>,
+}
+
+/// The clients of the services differ in their types alone.
+macro_rules! client {
+    ($sdk:ident, $shared:expr, $quota:expr) => {
+        $sdk::Client::from_conf(
+            $sdk::config::Builder::from($shared)
+                .interceptor(NoteSent)
+                .retry_classifier(OnlyThrottled)
+                .retry_partition(RetryPartition::clone($quota))
+                .build(),
+        )
+    };
+}
+
+/// Left to itself, the SDK pays for each repetition from one quota for all clients of a service in the process. Time does not fill
+/// it up again, only calls that succeed at once do: after a hundred repetitions nothing is repeated any more, in any lane. A
+/// call's own attempts bound it.
+fn no_quota() -> RetryPartition {
+    RetryPartition::custom("drawgate")
+        .token_bucket(TokenBucket::unlimited())
+        .build()
 }
 
 impl Aws {
@@ -58,49 +81,15 @@ impl Aws {
             .retry_config(retries)
             .load()
             .await;
+        let quota = no_quota();
         Self {
-            autoscaling: aws_sdk_autoscaling::Client::from_conf(
-                aws_sdk_autoscaling::config::Builder::from(&shared)
-                    .interceptor(NoteSent)
-                    .retry_classifier(OnlyThrottled)
-                    .build(),
-            ),
-            elbv2: aws_sdk_elasticloadbalancingv2::Client::from_conf(
-                aws_sdk_elasticloadbalancingv2::config::Builder::from(&shared)
-                    .interceptor(NoteSent)
-                    .retry_classifier(OnlyThrottled)
-                    .build(),
-            ),
-            ec2: aws_sdk_ec2::Client::from_conf(
-                aws_sdk_ec2::config::Builder::from(&shared)
-                    .interceptor(NoteSent)
-                    .retry_classifier(OnlyThrottled)
-                    .build(),
-            ),
-            cloudwatch: aws_sdk_cloudwatch::Client::from_conf(
-                aws_sdk_cloudwatch::config::Builder::from(&shared)
-                    .interceptor(NoteSent)
-                    .retry_classifier(OnlyThrottled)
-                    .build(),
-            ),
-            ssm: aws_sdk_ssm::Client::from_conf(
-                aws_sdk_ssm::config::Builder::from(&shared)
-                    .interceptor(NoteSent)
-                    .retry_classifier(OnlyThrottled)
-                    .build(),
-            ),
-            ecr: aws_sdk_ecr::Client::from_conf(
-                aws_sdk_ecr::config::Builder::from(&shared)
-                    .interceptor(NoteSent)
-                    .retry_classifier(OnlyThrottled)
-                    .build(),
-            ),
-            secretsmanager: aws_sdk_secretsmanager::Client::from_conf(
-                aws_sdk_secretsmanager::config::Builder::from(&shared)
-                    .interceptor(NoteSent)
-                    .retry_classifier(OnlyThrottled)
-                    .build(),
-            ),
+            autoscaling: client!(aws_sdk_autoscaling, &shared, &quota),
+            elbv2: client!(aws_sdk_elasticloadbalancingv2, &shared, &quota),
+            ec2: client!(aws_sdk_ec2, &shared, &quota),
+            cloudwatch: client!(aws_sdk_cloudwatch, &shared, &quota),
+            ssm: client!(aws_sdk_ssm, &shared, &quota),
+            ecr: client!(aws_sdk_ecr, &shared, &quota),
+            secretsmanager: client!(aws_sdk_secretsmanager, &shared, &quota),
             calls: Arc::default(),
         }
     }

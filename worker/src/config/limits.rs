@@ -290,6 +290,13 @@ pub(super) const TIMEOUT: Bounds = Bounds {
 /// A health page answers in milliseconds.
 pub(super) const TIMEOUT_DEFAULT_MS: u64 = 5_000;
 
+/// How long the image's HEALTHCHECK may say `starting`.
+pub(super) const START_TIMEOUT: Bounds = Bounds {
+    min: 1_000,
+    max: 3_600_000,
+    reason: "the host is out of service while it waits; an hour is what a large cache takes to warm up",
+};
+
 /// How long a lane is a worker's without being renewed.
 pub(super) const LEASE: Bounds = Bounds {
     min: 30_000,

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use drawgate_rollout::definition::{Probe, VerifyDefinition};
+use drawgate_rollout::definition::{Probe, START_TIMEOUT_DEFAULT_MS, VerifyDefinition};
 
 use super::error::Problems;
 use super::limits as at;
@@ -12,13 +12,14 @@ use super::roll_section::count;
 use super::units::Bounds;
 
 /// The section's keys, for the hint about a key in the wrong table.
-pub(super) const KEYS: [&str; 6] = [
+pub(super) const KEYS: [&str; 7] = [
     "http",
     "command",
     "healthcheck",
     "attempts",
     "interval",
     "timeout",
+    "start_timeout",
 ];
 
 const PORT: Bounds = Bounds {
@@ -49,6 +50,7 @@ fn definition(probe: Probe) -> VerifyDefinition {
         attempts: at::ATTEMPTS_DEFAULT,
         interval_ms: at::INTERVAL_DEFAULT_MS,
         timeout_ms: at::TIMEOUT_DEFAULT_MS,
+        start_timeout_ms: START_TIMEOUT_DEFAULT_MS,
     }
 }
 
@@ -91,6 +93,12 @@ pub(super) fn read(
         .and_then(|field| field.duration(at::TIMEOUT, problems))
     {
         verify.timeout_ms = ms;
+    }
+    if let Some(ms) = table
+        .take("start_timeout")
+        .and_then(|field| start_timeout(&field, &verify.probe, problems))
+    {
+        verify.start_timeout_ms = ms;
     }
     table.finish(belongs, problems);
     Located { value: verify, span }
@@ -191,6 +199,19 @@ pub(super) fn words(
         .map(str::to_owned)
         .collect();
     (words.len() == items.len()).then_some(words)
+}
+
+/// Of the other checks nothing says that a container is still starting: they have attempts.
+fn start_timeout(field: &Field<'_, '_>, probe: &Probe, problems: &mut Problems<'_>) -> Option<u64> {
+    if *probe != Probe::Healthcheck {
+        field.invalid_hint(
+            "bounds how long a healthcheck may say that the container is starting, and there is none",
+            "write healthcheck = true, or raise attempts or interval instead",
+            problems,
+        );
+        return None;
+    }
+    field.duration(at::START_TIMEOUT, problems)
 }
 
 fn healthcheck(field: &Field<'_, '_>, problems: &mut Problems<'_>) -> Option<Probe> {

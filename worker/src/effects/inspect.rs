@@ -74,17 +74,19 @@ impl Effects {
         snapshot.wanted = wanted;
         snapshot.secrets = secrets;
         snapshot.unknown_host_keys = unknown_host_keys;
-        let hosts: Vec<Host> = snapshot
-            .hosts
-            .iter()
-            .filter(|host| matches!(host.view, HostView::Reached { .. }))
-            .map(|host| self.hosts.host(&host.instance, &host.address))
+        let reached = snapshot.hosts.iter();
+        let reached = reached.filter(|host| matches!(host.view, HostView::Reached { .. }));
+        let hosts: Vec<(Host, HostView)> = reached
+            .map(|host| (self.hosts.host(&host.instance, &host.address), host.view.clone()))
             .collect();
         if definition.container().is_some() {
             let Some(digest) = digest else {
                 return refused("the digest is not known");
             };
-            snapshot.image.platforms = self.platforms_of(request, digest, &hosts).await;
+            let engines: Vec<Host> = hosts.iter().map(|(host, _)| host.clone()).collect();
+            snapshot.image.platforms = self.platforms_of(request, digest, &engines).await;
+            self.see_healthcheck(request, digest, &definition, &hosts, &mut snapshot.image)
+                .await;
         }
         (snapshot.image.lifecycle, snapshot.image.lifecycle_unread) = lifecycle;
         let inspection = plan(request, digest, &definition, &snapshot);
@@ -157,6 +159,7 @@ pub async fn snapshot(
     definition: &ServiceDefinition,
 ) -> Result<FleetSnapshot, StepOutcome> {
     let instances = effects.fleet_instances(&definition.fleet).await?;
+    effects.fits(&instances)?;
     // The hosts answer while AWS does: opening the SSH connections takes longest. Each on the heap: the SDK's futures
     // are large, and four of them side by side do not fit on a stack.
     let (groups, (target_groups, mut targets), (alarms, watched), views) = tokio::try_join!(

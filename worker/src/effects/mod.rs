@@ -9,6 +9,7 @@ mod canary;
 mod command;
 mod confirm;
 mod container;
+mod healthcheck;
 mod hooks;
 mod inspect;
 mod lease;
@@ -27,7 +28,7 @@ mod verify;
 mod wanted;
 mod watch;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -36,7 +37,7 @@ use drawgate_rollout::limits::between_ms;
 use drawgate_rollout::{
     BESIDE_WORKER, Evidence, Failure, Gates, HostPlan, Phase, Plan, Release, Step, StepOutcome, Supersede,
 };
-use drawgate_schemas::{Digest, Direction, Environment, ReleaseRequest, Service};
+use drawgate_schemas::{Digest, Direction, Environment, ReleaseId, ReleaseRequest, Service};
 use jiff::Timestamp;
 use logins::Logins;
 use membership::Membership;
@@ -48,8 +49,9 @@ pub use lease::Tenant;
 pub use marks::{LeaseHolder, Leftovers};
 pub(crate) use names::labels;
 
-use crate::aws::{Aws, HealthWatch};
+use crate::aws::{Aws, HealthWatch, Instance};
 use crate::clock::RollClock;
+use crate::descriptors;
 use crate::host::{Host, Hosts, RegistryCredentials};
 
 /// Where registry credentials come from. Asked anew for every release: they may live for hours only.
@@ -99,6 +101,8 @@ pub struct Effects {
     definitions: Arc<dyn Definitions>,
     watches: Arc<Mutex<HashMap<Duration, HealthWatch>>>,
     logins: Arc<Logins>,
+    /// The hosts of each release that is under way, by instance id: their connections are in use.
+    in_use: Arc<Mutex<HashMap<ReleaseId, BTreeSet<String>>>>,
 }
 
 /// One performance of one step: what it is about, and until when.
@@ -152,6 +156,7 @@ impl Effects {
             definitions,
             watches: Arc::default(),
             logins: Arc::default(),
+            in_use: Arc::default(),
         }
     }
 
@@ -176,6 +181,33 @@ impl Effects {
         self.hosts.connections()
     }
 
+    /// Ends the connections that a release has left, once it is no longer driven here: whatever hosts it had looked at, but those of
+    /// the releases that are under way beside it.
+    pub async fn leave(&self, release: ReleaseId) {
+        let in_use: BTreeSet<String> = {
+            let mut in_use = self.in_use.lock().unwrap_or_else(PoisonError::into_inner);
+            in_use.remove(&release);
+            in_use.values().flatten().cloned().collect()
+        };
+        self.hosts.close_those(|id| !in_use.contains(id)).await;
+    }
+
+    fn note_in_use(&self, release: &Release) {
+        let mut in_use = self.in_use.lock().unwrap_or_else(PoisonError::into_inner);
+        let noted = in_use.entry(release.request.id).or_default();
+        if noted.len() != release.everyone().count() {
+            *noted = release.everyone().map(|host| host.instance.clone()).collect();
+        }
+    }
+
+    /// Whether so many instances can be connected beside all others.
+    fn fits(&self, instances: &[Instance]) -> Effect<()> {
+        let ids: BTreeSet<&str> = instances.iter().map(|instance| instance.id.as_str()).collect();
+        descriptors::suffice(ids.len() + self.hosts.others(&ids)).map_err(|error| StepOutcome::Refused {
+            failure: Failure::new(error.to_string()).with_hint(error.hint()),
+        })
+    }
+
     /// Ends all connections.
     pub async fn close(&self) {
         self.hosts.close().await;
@@ -189,6 +221,7 @@ impl Effects {
         deadline: Instant,
         clock: RollClock,
     ) -> StepOutcome {
+        self.note_in_use(release);
         let performed = Box::pin(self.perform_unbounded(release, step, deadline, clock));
         within(deadline, performed).await
     }
@@ -265,9 +298,12 @@ impl Effects {
             return outcome;
         }
         match Box::pin(self.membership(&host.instance, host.group.as_deref())).await {
-            Ok(Membership::Gone { why, .. }) => StepOutcome::Done {
-                evidence: Evidence::Gone { why },
-            },
+            Ok(Membership::Gone { why, .. }) => {
+                self.hosts.close_those(|id| id == host.instance).await;
+                StepOutcome::Done {
+                    evidence: Evidence::Gone { why },
+                }
+            }
             _ => outcome,
         }
     }

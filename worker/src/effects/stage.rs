@@ -1,7 +1,7 @@
 //! The image: which bytes, and onto every host before anything is touched.
 
-use drawgate_rollout::definition::FleetSelector;
-use drawgate_rollout::{Evidence, Failure, HostPlan, Release, StepOutcome};
+use drawgate_rollout::definition::{FleetSelector, Probe};
+use drawgate_rollout::{Evidence, Failure, HostPlan, Release, StepOutcome, unfit_healthcheck};
 use drawgate_schemas::{Digest, ImageReference, ReleaseId, ReleaseRequest};
 use futures_util::stream::{self, StreamExt};
 
@@ -52,6 +52,8 @@ impl Effects {
 
     async fn some_hosts(&self, fleet: &FleetSelector) -> Effect<Vec<Host>> {
         let instances = self.fleet_instances(fleet).await?;
+        // All of them are connected to in a moment.
+        self.fits(&instances)?;
         let running = instances.iter().filter(|instance| instance.state == "running");
         let hosts: Vec<Host> = running
             .filter_map(|instance| Some(self.hosts.host(&instance.id, instance.private_addresses.first()?)))
@@ -144,12 +146,35 @@ impl Effects {
             .host(host)
             .pull(repository, digest, credentials.as_ref(), limit, |_| {})
             .await;
+        if pulled.is_ok() {
+            self.fits_healthcheck(task, host, digest).await?;
+        }
         match pulled {
             Ok(pulled) if pulled.already => Ok(StepOutcome::already()),
             Ok(_) => Ok(StepOutcome::done()),
             // Layers that came are kept, the rest is asked for again.
             Err(error) if registry_is_away(&error) => not_yet(chain(&error)),
             Err(error) => Err(error).sorted(),
+        }
+    }
+}
+
+impl Effects {
+    /// Preflight may not have been able to read the image's HEALTHCHECK. Here it is on a host, and nothing is touched yet.
+    async fn fits_healthcheck(&self, task: Task<'_>, host: &HostPlan, digest: &str) -> Effect<()> {
+        let definition = &task.plan.definition;
+        if definition.verify.probe != Probe::Healthcheck {
+            return Ok(());
+        }
+        let repository = task.plan.image.repository();
+        let check = self
+            .host(host)
+            .image_healthcheck(repository, digest)
+            .await
+            .sorted()?;
+        match check.and_then(|check| unfit_healthcheck(definition, check)) {
+            Some(failure) => Err(StepOutcome::Refused { failure }),
+            None => Ok(()),
         }
     }
 }

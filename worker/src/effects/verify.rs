@@ -1,10 +1,11 @@
-//! One look at whether a container does its work.
+//! Whether a container does its work: one look, or, with a HEALTHCHECK, the wait for the engine's verdict.
 
 use std::time::Duration;
 
 use drawgate_rollout::definition::{Probe, VerifyDefinition};
 use drawgate_rollout::{Failure, HostPlan, StepOutcome};
 use drawgate_schemas::Direction;
+use tokio::time::{Instant, sleep};
 
 use super::names::verify_of;
 use super::outcome::{Effect, Sorted, either, refused};
@@ -34,16 +35,20 @@ impl Effects {
         }
         let before = restarts_before(host, direction);
         self.runs_steadily(task, host, &container, before).await?;
-        let what = match direction {
-            Direction::Forward => self.probe(host, &container, &task.plan.definition.verify).await?,
+        let verify = match direction {
+            Direction::Forward => Some(task.plan.definition.verify.clone()),
             // The way back is judged by what was in force when the container was made. Of one that another tool made
             // nothing more is known than that it has to run; its load balancer says the rest.
-            Direction::Back => match verify_of(&container.labels) {
-                Some(verify) => self.probe(host, &container, &verify).await?,
-                None => None,
-            },
+            Direction::Back => verify_of(&container.labels),
         };
-        match what {
+        let Some(verify) = verify else {
+            return Ok(StepOutcome::done());
+        };
+        if verify.probe == Probe::Healthcheck {
+            let until = Instant::now() + Duration::from_millis(verify.start_timeout_ms);
+            return self.await_verdict(task, host, direction, container, until).await;
+        }
+        match self.probe(host, &container, &verify).await? {
             None => Ok(StepOutcome::done()),
             Some(what) => {
                 let logs = self.logs(host, &container).await;
@@ -52,6 +57,45 @@ impl Effects {
                 })
             }
         }
+    }
+
+    /// Waits while the engine has no verdict yet: `starting` is neither a failure nor an attempt. The engine itself ends it after
+    /// what the image says, and the service's file after `until`. On the way forward both the bound and `unhealthy` are definite; on
+    /// the way back there is nothing else left to try.
+    async fn await_verdict(
+        &self,
+        task: Task<'_>,
+        host: &HostPlan,
+        direction: Direction,
+        mut container: ContainerInfo,
+        until: Instant,
+    ) -> Effect<StepOutcome> {
+        let pause = Duration::from_millis(task.plan.definition.roll.poll_interval_ms);
+        let what = loop {
+            match container.health.as_deref() {
+                Some("healthy") => return Ok(StepOutcome::done()),
+                Some("starting") if Instant::now() < until => {}
+                Some("starting") => {
+                    break "the image's HEALTHCHECK still says starting, and verify.start_timeout is over"
+                        .to_owned();
+                }
+                Some(other) => break format!("the image's HEALTHCHECK says {other}"),
+                None => break "the image has no HEALTHCHECK".to_owned(),
+            }
+            sleep(pause).await;
+            let Some(now) = self.serving_container(task, host, direction).await? else {
+                return Ok(StepOutcome::already());
+            };
+            container = now;
+            let before = restarts_before(host, direction);
+            self.runs_steadily(task, host, &container, before).await?;
+        };
+        let logs = self.logs(host, &container).await;
+        let failure = Failure::new(what).with_logs(logs);
+        Err(match direction {
+            Direction::Forward => StepOutcome::Refused { failure },
+            Direction::Back => StepOutcome::Transient { failure },
+        })
     }
 
     /// Asks once; what was wrong, in words, or nothing.
@@ -64,7 +108,8 @@ impl Effects {
         let engine = self.host(host);
         let timeout = Duration::from_millis(verify.timeout_ms);
         Ok(match &verify.probe {
-            Probe::Running => None,
+            // The engine's own verdict is awaited, not asked for once.
+            Probe::Running | Probe::Healthcheck => None,
             Probe::Http { path, port, status } => http_probe(&engine, path, *port, *status, timeout).await,
             Probe::Command(command) => {
                 let result = engine.exec(&container.id, command, timeout).await.sorted()?;
@@ -74,11 +119,6 @@ impl Effects {
                     format!("{} ended with exit code {code}: {tail:?}", command.join(" "))
                 })
             }
-            Probe::Healthcheck => match container.health.as_deref() {
-                Some("healthy") => None,
-                Some(other) => Some(format!("the image's HEALTHCHECK says {other}")),
-                None => Some("the image has no HEALTHCHECK".to_owned()),
-            },
         })
     }
 

@@ -5,12 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bollard::errors::Error as DockerError;
-use bollard::models::{CreateImageInfo, OciPlatform};
+use bollard::models::{CreateImageInfo, HealthConfig, OciPlatform};
 use bollard::query_parameters::CreateImageOptionsBuilder;
+use drawgate_rollout::{Healthcheck, ImageHealthcheck};
 use futures_util::StreamExt;
 use serde::{Deserialize, Serialize};
 use tokio::time::timeout;
 
+use super::containers::present;
 use super::credentials::RegistryCredentials;
 use super::error::{Effect, HostError, TookTooLong};
 use super::pool::Host;
@@ -75,6 +77,40 @@ impl Host {
         self.knows_image(&reference).await
     }
 
+    /// The HEALTHCHECK of that image; `None` where the host does not have it.
+    pub async fn image_healthcheck(
+        &self,
+        repository: &str,
+        digest: &str,
+    ) -> Result<Option<ImageHealthcheck>, HostError> {
+        let reference = format!("{repository}@{digest}");
+        let found = self
+            .ask("inspecting an image", Effect::Read, |docker| {
+                let reference = reference.clone();
+                async move { present(docker.inspect_image(&reference).await) }
+            })
+            .await?;
+        Ok(found.map(|image| {
+            let config = image.config;
+            healthcheck_of(config.and_then(|config| config.healthcheck).as_ref())
+        }))
+    }
+
+    /// Whether this engine speaks with the registry of a repository without TLS (`insecure-registries`).
+    pub async fn speaks_plainly_with(&self, repository: &str) -> Result<bool, HostError> {
+        let info = self
+            .ask(
+                "asking for insecure registries",
+                Effect::Read,
+                |docker| async move { docker.info().await },
+            )
+            .await?;
+        let registry = repository.split('/').next().unwrap_or(repository);
+        let known = info.registry_config.and_then(|config| config.index_configs);
+        let index = known.and_then(|mut known| known.remove(registry));
+        Ok(index.and_then(|index| index.secure) == Some(false))
+    }
+
     /// Brings the image of that digest to the host. Can be repeated; a pull that is cut off leaves whole layers.
     ///
     /// A refusal without a status is a pull that failed in its middle (registry gone, disk full): the engine says
@@ -121,6 +157,30 @@ impl Host {
             message: format!("the pull ended without an error, but {repository}@{digest} is not there"),
         })
     }
+}
+
+/// A HEALTHCHECK as Docker writes it, in nanoseconds, with zero or nothing for its defaults. `NONE` takes away that of a parent image.
+pub(crate) fn healthcheck_of(check: Option<&HealthConfig>) -> ImageHealthcheck {
+    let test = check.and_then(|check| check.test.as_deref()).unwrap_or_default();
+    let (Some(check), Some(kind)) = (check, test.first()) else {
+        return ImageHealthcheck::Absent;
+    };
+    if kind == "NONE" {
+        return ImageHealthcheck::Absent;
+    }
+    let usual = Healthcheck::default();
+    let said = |number: Option<i64>| {
+        number
+            .and_then(|number| u64::try_from(number).ok())
+            .filter(|n| *n > 0)
+    };
+    let ms = |ns: Option<i64>, usual_ms| said(ns).map_or(usual_ms, |ns| ns.div_ceil(1_000_000));
+    ImageHealthcheck::Present(Healthcheck {
+        start_period_ms: ms(check.start_period, usual.start_period_ms),
+        interval_ms: ms(check.interval, usual.interval_ms),
+        timeout_ms: ms(check.timeout, usual.timeout_ms),
+        retries: said(check.retries).unwrap_or(usual.retries),
+    })
 }
 
 /// As people write it. What is no program (a signature, a provenance) calls itself `unknown/unknown`.
@@ -192,6 +252,28 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn a_healthcheck_is_read_with_dockers_defaults() {
+        let read = |check: serde_json::Value| healthcheck_of(Some(&serde_json::from_value(check).unwrap()));
+        let usual = Healthcheck::default();
+        assert_eq!(
+            read(json!({"Test": ["CMD", "/probe"]})),
+            ImageHealthcheck::Present(usual)
+        );
+        let said = json!({"Test": ["CMD-SHELL", "true"], "Interval": 5_000_000_000_i64, "Timeout": 0, "Retries": 2,
+                          "StartPeriod": 1_500_000_000_i64});
+        let expected = Healthcheck {
+            start_period_ms: 1_500,
+            interval_ms: 5_000,
+            retries: 2,
+            ..usual
+        };
+        assert_eq!(read(said), ImageHealthcheck::Present(expected));
+        assert_eq!(read(json!({"Test": ["NONE"]})), ImageHealthcheck::Absent);
+        assert_eq!(read(json!({"Test": []})), ImageHealthcheck::Absent);
+        assert_eq!(healthcheck_of(None), ImageHealthcheck::Absent);
+    }
 
     #[test]
     fn progress_counts_each_byte_once() {

@@ -44,6 +44,7 @@ pub use error::{Cause, HostError, Stage};
 pub use exec::ExecResult;
 pub use facts::HostFacts;
 pub use http::HttpAnswer;
+pub(crate) use images::healthcheck_of;
 pub use images::{PullProgress, Pulled, RegistryImage};
 pub use occupants::Listener;
 pub use pool::{Host, Hosts};

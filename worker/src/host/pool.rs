@@ -1,6 +1,6 @@
 //! The connections to all hosts: at most one per host, shared by everything the worker does there.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::io;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -114,6 +114,26 @@ impl Hosts {
     /// SSH connections made so far, to all hosts.
     pub fn connections(&self) -> u64 {
         self.shared.connections.load(Ordering::Relaxed)
+    }
+
+    /// How many hosts there are connections to, or were, beside those of these ids.
+    pub fn others(&self, ids: &BTreeSet<&str>) -> usize {
+        let slots = self.shared.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        slots.keys().filter(|(id, _)| !ids.contains(id.as_str())).count()
+    }
+
+    /// Ends the connections to the hosts of which `which` says so, and forgets the hosts. One that somebody uses at this very moment
+    /// is left as it is; a later use of the others connects anew.
+    pub async fn close_those(&self, which: impl Fn(&str) -> bool) {
+        let idle: Vec<Arc<Slot>> = {
+            let mut slots = self.shared.slots.lock().unwrap_or_else(PoisonError::into_inner);
+            // Only this map has it, and it is locked: nobody can begin to use it now.
+            slots
+                .extract_if(|(id, _), slot| which(id) && Arc::strong_count(slot) == 1)
+                .map(|(_, slot)| slot)
+                .collect()
+        };
+        join_all(idle.iter().map(|slot| slot.close())).await;
     }
 
     /// Ends every connection and waits, bounded, until the ssh processes are gone. A later use connects anew.

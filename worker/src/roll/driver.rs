@@ -138,7 +138,15 @@ impl Driver {
 
     /// Drives the release to its end, or until the worker stops.
     pub(super) async fn drive(mut self, mut turn: Turn) -> Result<Driven, DriveError> {
-        match self.run(&mut turn).await {
+        let driven = self.run_to_a_halt(&mut turn).await;
+        // What is under way still would connect anew.
+        self.running.shutdown().await;
+        self.hands.effects.leave(self.release.request.id).await;
+        driven
+    }
+
+    async fn run_to_a_halt(&mut self, turn: &mut Turn) -> Result<Driven, DriveError> {
+        match self.run(turn).await {
             Ok(outcome) => Ok(Driven::Ended(outcome)),
             Err(Halt::Stopped) => {
                 self.last_steps().await;

@@ -12,8 +12,8 @@ use crate::bug::Bug;
 use drawgate_rollout::definition::{
     AfterDefinition, AlarmDefinition, BeforeDefinition, Canary, CommandDefinition, CommandPlace,
     ContainerDefinition, FleetSelector, OnFailure, Place, PortMapping, Probe, Process, Protocol,
-    RestartPolicy, RollPolicy, ServiceDefinition, SilenceBy, Surroundings, Swap, VerifyDefinition,
-    VersionDefinition,
+    RestartPolicy, RollPolicy, START_TIMEOUT_DEFAULT_MS, ServiceDefinition, SilenceBy, Surroundings, Swap,
+    VerifyDefinition, VersionDefinition,
 };
 use drawgate_rollout::{
     BESIDE_WORKER, FleetSnapshot, GroupSnapshot, HostSnapshot, HostView, Release, Step, Supersede,
@@ -89,6 +89,7 @@ pub fn definition() -> ServiceDefinition {
             attempts: 3,
             interval_ms: 7_000,
             timeout_ms: 5_000,
+            start_timeout_ms: START_TIMEOUT_DEFAULT_MS,
         },
         alarms: AlarmDefinition {
             silence: vec!["web-*".to_owned()],
@@ -317,6 +318,8 @@ pub struct Other {
 pub struct World {
     /// Every instance.
     pub hosts: BTreeMap<String, Host>,
+    /// Whether nobody has this fleet: then its ids are numbers.
+    pub made_up: bool,
     /// The fleet as it was at first. Instances that are in it and not among `hosts` are none of the service's.
     pub fleet: Arc<FleetSnapshot>,
     /// Its Auto Scaling groups.
@@ -467,7 +470,14 @@ impl World {
         definition.roll.allow_outage = n <= max_unavailable as usize;
         let mut world = Self::of(request(), definition, fiction::fleet(n));
         world.alarms = BTreeMap::from([(ALARM.to_owned(), true)]);
+        world.made_up = true;
         world
+    }
+
+    /// The number of an instance that was made up; 0 in a copy of somebody's fleet, where an id of digits alone is no number.
+    pub(crate) fn number(&self, instance: &str) -> u64 {
+        let number = instance.strip_prefix("i-").filter(|_| self.made_up);
+        number.and_then(|number| number.parse().ok()).unwrap_or(0)
     }
 
     /// A copy of a fleet as it was seen.
@@ -496,6 +506,7 @@ impl World {
                 .map(|alarm| (alarm.name.clone(), alarm.actions_enabled))
                 .collect(),
             parameter,
+            made_up: false,
             fleet: Arc::new(fleet),
             alarm_tags: BTreeSet::new(),
             switched_off: Vec::new(),

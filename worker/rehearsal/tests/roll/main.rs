@@ -9,6 +9,7 @@ mod adoption;
 mod alarms;
 mod approval;
 mod commands;
+mod copies;
 mod crash;
 mod faults;
 mod fleet;
@@ -21,6 +22,7 @@ mod orders;
 mod pace;
 mod preflight;
 mod roll;
+mod starting;
 
 use drawgate_rehearsal::{sim as driver, world};
 use drawgate_rollout::{Phase, Step};

@@ -4,6 +4,7 @@ mod alarms;
 mod balance;
 mod command;
 mod docker;
+mod healthcheck;
 mod registry;
 mod scaling;
 mod time;
@@ -132,6 +133,7 @@ pub fn plan(
     docker::own_names(request, &hosts, snapshot, &definition, &mut findings);
     docker::platforms(&hosts, snapshot, &mut findings);
     registry::rules(request, &snapshot.image, &mut findings);
+    let healthcheck = healthcheck::judge(request, &definition, &snapshot.image, &mut findings);
     hooks(&definition, &mut findings);
     fleet(&hosts, &definition, &mut findings);
     let target_groups = balance::target_groups(snapshot, &hosts, &definition, &mut findings);
@@ -162,6 +164,7 @@ pub fn plan(
         alarms: alarms.silenced,
         watched: alarms.watched,
         wanted,
+        healthcheck,
         secrets,
         warnings: Vec::new(),
     };

@@ -428,6 +428,43 @@ healthcheck = true
 }
 
 #[test]
+fn a_start_timeout_without_a_healthcheck() {
+    let text = r#"[verify]
+http = { path = "/health", port = 8080 }
+start_timeout = "5m"
+"#;
+    insta::assert_snapshot!(checked_service(text), @r#"
+    error: services/api.toml:8:17: `verify.start_timeout`: bounds how long a healthcheck may say that the container is starting, and there is none
+      8 | start_timeout = "5m"
+        |                 ^^^^
+      hint: write healthcheck = true, or raise attempts or interval instead
+
+    warning: services/api.toml:7:1: `verify.http` asks port 8080, which is not published
+      7 | http = { path = "/health", port = 8080 }
+        | ^^^^
+      hint: publish it, as in [container] ports = ["8080:8080"]
+
+    worker.toml: 1 error, 1 warning
+    "#);
+}
+
+#[test]
+fn a_start_timeout_beyond_its_bounds() {
+    let text = r#"[verify]
+healthcheck = true
+start_timeout = "2h"
+"#;
+    insta::assert_snapshot!(checked_service(text), @r#"
+    error: services/api.toml:8:17: `verify.start_timeout`: must be from 1s to 1h
+      8 | start_timeout = "2h"
+        |                 ^^^^
+      hint: the host is out of service while it waits; an hour is what a large cache takes to warm up
+
+    worker.toml: 1 error
+    "#);
+}
+
+#[test]
 fn a_check_of_nothing() {
     let text = r#"[verify]
 attempts = 3
