@@ -36,28 +36,45 @@ pub struct AtSite {
     pub routes: Vec<Route>,
 }
 
-/// Who may give orders.
+/// Who may give control commands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Commanders {
-    /// Everybody whom the broker vouches for.
-    Anybody,
+    /// Nobody: the worker's file does not say who. A login at the broker is no right to stop a release; every build has one.
+    Nobody,
     /// These users of the broker.
     These(BTreeSet<String>),
 }
 
 impl Commanders {
+    /// Whether this user of the broker is one of them.
+    pub fn includes(&self, user: &str) -> bool {
+        match self {
+            Self::Nobody => false,
+            Self::These(users) => users.contains(user),
+        }
+    }
+
     /// Who asks, or why it is not done for them.
     fn asker(&self, from: Option<String>) -> Result<String, String> {
-        let by = from.ok_or(
-            "the message does not say who asks: it needs the property user_id, which the broker checks",
-        )?;
+        let by = vouched_for(from)?;
         match self {
+            Self::Nobody => Err(format!(
+                "{by} may not: there is no [orders] in the worker's file, so that nobody may; write [orders] with from = [\"ops\"], \
+                 and [groups] with ops = [\"{by}\"]"
+            )),
             Self::These(users) if !users.contains(&by) => Err(format!(
                 "{by} may not: [orders] in the worker's file says who may"
             )),
-            Self::These(_) | Self::Anybody => Ok(by),
+            Self::These(_) => Ok(by),
         }
     }
+}
+
+/// Who asks, by the name that the broker vouches for.
+fn vouched_for(from: Option<String>) -> Result<String, String> {
+    from.ok_or_else(|| {
+        "the message does not say who asks: it needs the property user_id, which the broker checks".to_owned()
+    })
 }
 
 impl Answers {
@@ -80,6 +97,15 @@ impl Answers {
         }
     }
 
+    /// Who gives a control command, or why it is not taken from them.
+    fn commander(&self, from: Option<String>, command: &str) -> Result<String, String> {
+        let asked = self.commanders.asker(from);
+        if let Err(why) = &asked {
+            log_refused(command, why);
+        }
+        asked
+    }
+
     /// An order is taken by the driver of its release, or it is said why not.
     async fn order(
         &self,
@@ -89,14 +115,15 @@ impl Answers {
         from: Option<String>,
     ) -> Result<Reply, LedgerError> {
         let release = order.release;
+        let command = format!("{} {release}", order.order);
         let not_taken = |why: String| Reply::NotTaken { release, why };
         if self.ledger.release_head(release).await?.is_none() {
             return Ok(Reply::UnknownRelease { release });
         }
         // Who may approve is the release's own matter.
         let asker = match order.order.answers_approval() {
-            true => Commanders::Anybody.asker(from),
-            false => self.commanders.asker(from),
+            true => vouched_for(from),
+            false => self.commander(from, &command),
         };
         let by = match asker {
             Ok(by) => by,
@@ -104,7 +131,7 @@ impl Answers {
         };
         let ordered = Ordered {
             order: order.order,
-            by,
+            by: by.clone(),
             reason: order.reason,
             digest: order.digest,
         };
@@ -112,7 +139,10 @@ impl Answers {
         Ok(
             match self.lanes.order(release, id.clone(), ordered, expires_at).await {
                 Taken::Yes => self.taken(release, order.order).await?,
-                Taken::No(why) => not_taken(why),
+                Taken::No(why) => {
+                    log_refused(&command, &format!("{by}: {why}"));
+                    not_taken(why)
+                }
                 Taken::NotDriven => match self.folded(release).await? {
                     // Asked again, because the first answer was lost.
                     Some(ended) if ended.orders.contains(&id) => self.taken(release, order.order).await?,
@@ -319,7 +349,7 @@ impl QuestionHandler for Answers {
                 environment,
                 until,
                 reason,
-            } => match self.commanders.asker(from) {
+            } => match self.commander(from, "freeze") {
                 Err(why) => Ok(Reply::NotChanged { why }),
                 Ok(by) => {
                     let since = Timestamp::now();
@@ -333,7 +363,7 @@ impl QuestionHandler for Answers {
                     .await
                 }
             },
-            Ask::Thaw { environment } => match self.commanders.asker(from) {
+            Ask::Thaw { environment } => match self.commander(from, "thaw") {
                 Err(why) => Ok(Reply::NotChanged { why }),
                 Ok(by) => self.thaw(environment.as_ref(), &by).await,
             },
@@ -352,6 +382,11 @@ impl QuestionHandler for Answers {
             reply,
         }
     }
+}
+
+/// A refusal names who asked: somebody may be trying.
+fn log_refused(command: &str, why: &str) {
+    tracing::warn!(command, why, "a control command was refused");
 }
 
 /// The last lines of each container that failed, of its last failure.
