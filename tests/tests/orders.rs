@@ -726,6 +726,11 @@ async fn nobody_stops_anything_where_orders_is_left_out() {
         vec!["cancel", &release, "--yes"],
         [&["freeze", "--for", "1h", "--reason", "x"], &lane[..]].concat(),
         [&["thaw"], &lane[..]].concat(),
+        [
+            &["forget-sequence", "--service", "search", "--reason", "x"],
+            &lane[..],
+        ]
+        .concat(),
     ] {
         let output = scene.drawgate_as("ci", &command).await;
         let said = String::from_utf8_lossy(&output.stderr).into_owned();

@@ -5,16 +5,20 @@ use std::sync::Arc;
 
 use drawgate_rollout::{Entry, Record, Release};
 use drawgate_schemas::{
-    Answer, Ask, Environment, Freeze, GiveOrder, HostLogs, Order, Ordered, PastView, Pong, Question,
-    ReleaseId, ReleaseState, ReleaseView, Reply, Service, Site, Version1, limits,
+    Answer, Ask, Environment, Event, ForgottenSequence, Freeze, GiveOrder, HostLogs, Order, Ordered,
+    PastView, Pong, Question, ReleaseId, ReleaseState, ReleaseView, Reply, Service, Site, StatusEvent, Text,
+    Version1, limits,
 };
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
 use crate::bus::{DeliveryLimitTrial, QuestionHandler};
 use crate::config::Route;
-use crate::ledger::{Ledger, LedgerError};
+use crate::ledger::{Forget, Ledger, LedgerError};
 use crate::roll::{Lanes, Taken};
+
+/// Why a person wants something, in their words.
+type Reason = Text<{ limits::LONG_TEXT_CHARS }>;
 
 /// Answers questions from a ledger.
 #[derive(Clone)]
@@ -215,6 +219,79 @@ impl Answers {
         Ok(Reply::Changed { what })
     }
 
+    /// Forgets the numbers of a lane whose counter has started again.
+    async fn forget_sequence(
+        &self,
+        forget: Forget<'_>,
+        reason: Reason,
+        by: String,
+    ) -> Result<Reply, LedgerError> {
+        let (environment, service) = (forget.environment, forget.service);
+        let serves = |route: &Route| {
+            route.service == *service
+                && route
+                    .environments
+                    .iter()
+                    .any(|pattern| pattern.matches(environment))
+        };
+        if !self.site.routes.iter().any(serves) {
+            let why = format!("{} does not release {service} to {environment}", self.worker);
+            return Ok(Reply::NotChanged { why });
+        }
+        let at = Timestamp::now();
+        let make = |highest| {
+            let forgotten = ForgottenSequence {
+                highest,
+                by,
+                reason,
+                at,
+            };
+            let event = Event::SequenceForgotten(forgotten.clone());
+            (forgotten, self.told_of(environment, service, at, event))
+        };
+        let forgot = match self.ledger.forget_sequence(&forget, make).await {
+            Err(LedgerError::TooLate) => {
+                let why = "it came too late: nobody took it in time".to_owned();
+                return Ok(Reply::NotChanged { why });
+            }
+            forgot => forgot?,
+        };
+        let open = still_count(&forgot.open);
+        let Some(forgotten) = forgot.forgotten else {
+            let why = format!(
+                "no release of {service} that has succeeded in {environment} has a number that counts{open}"
+            );
+            return Ok(Reply::NotChanged { why });
+        };
+        tracing::warn!(%environment, %service, %forgotten, "a lane's numbers were forgotten");
+        let highest = forgotten.highest;
+        let what = format!(
+            "numbers of {service} in {environment} up to {highest} count no more: the next build may have any{open}"
+        );
+        Ok(Reply::Changed { what })
+    }
+
+    /// An event of a lane, and of no release.
+    fn told_of(
+        &self,
+        environment: &Environment,
+        service: &Service,
+        at: Timestamp,
+        event: Event,
+    ) -> StatusEvent {
+        StatusEvent {
+            version: Version1,
+            id: Uuid::now_v7(),
+            release: None,
+            sequence: 0,
+            at,
+            environment: Some(environment.clone()),
+            service: Some(service.clone()),
+            worker: self.worker.clone(),
+            event,
+        }
+    }
+
     async fn pong(&self) -> Result<Reply, LedgerError> {
         let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
         let unfit = self.ledger.ready().await.err();
@@ -307,7 +384,11 @@ impl Answers {
                 request: release.request,
             });
         }
-        Ok(Reply::History { releases })
+        let forgotten = self
+            .ledger
+            .forgotten_sequences(environment, service, limit)
+            .await?;
+        Ok(Reply::History { releases, forgotten })
     }
 
     async fn state(&self, release: &Release) -> Result<ReleaseState, LedgerError> {
@@ -367,6 +448,22 @@ impl QuestionHandler for Answers {
                 Err(why) => Ok(Reply::NotChanged { why }),
                 Ok(by) => self.thaw(environment.as_ref(), &by).await,
             },
+            Ask::ForgetSequence {
+                environment,
+                service,
+                reason,
+            } => match self.commander(from, "forget-sequence") {
+                Err(why) => Ok(Reply::NotChanged { why }),
+                Ok(by) => {
+                    let forget = Forget {
+                        id: question.id,
+                        expires_at: question.expires_at,
+                        environment: &environment,
+                        service: &service,
+                    };
+                    self.forget_sequence(forget, reason, by).await
+                }
+            },
             Ask::Ping => self.pong().await,
         };
         let reply = reply.unwrap_or_else(|error| {
@@ -387,6 +484,16 @@ impl QuestionHandler for Answers {
 /// A refusal names who asked: somebody may be trying.
 fn log_refused(command: &str, why: &str) {
     tracing::warn!(command, why, "a control command was refused");
+}
+
+/// What a person has to know of open releases whose numbers go on to count.
+fn still_count(open: &[(ReleaseId, u64)]) -> String {
+    let Some((release, number)) = open.first() else {
+        return String::new();
+    };
+    format!(
+        "; release {release} of build {number} has not ended, and counts as before: cancel it, or ask again once it has ended"
+    )
 }
 
 /// The last lines of each container that failed, of its last failure.

@@ -47,7 +47,7 @@ pub use adopt::{Left, LeftContainers, Marks};
 pub use approval::Approval;
 pub use decide::{Decision, decide};
 pub use gate::{Gates, holds, unproven};
-pub use line::{Other, Supersede, superseded};
+pub use line::{Other, Supersede, could_begin, leaps, superseded};
 pub use mute::MuteRule;
 pub use narrate::narrate;
 pub use outlook::{Cost, HostOutlook, Outlook};
