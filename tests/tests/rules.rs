@@ -34,7 +34,10 @@ fn each_rule_names_tests_that_are_there() {
         .lines()
         .filter(|line| line.starts_with("| ") && line.as_bytes()[2].is_ascii_digit())
         .collect();
-    assert_eq!(rows.len(), 32);
+    let number = |row: &&str| row.split('|').nth(1).unwrap().trim().parse::<u32>().unwrap();
+    let numbers: BTreeSet<u32> = rows.iter().map(number).collect();
+    assert_eq!(numbers.len(), rows.len(), "a rule stands there twice");
+    assert!((1..=32).all(|rule| numbers.contains(&rule)), "{numbers:?}");
     let mut named = 0;
     for row in rows {
         let tests = row.split('|').nth(3).unwrap();
