@@ -15,7 +15,7 @@ use crate::env_vars::EnvVars;
 use crate::limits;
 use crate::origin::Order;
 
-pub(crate) use gates::{FreezeArgs, PingArgs, PromoteArgs, ThawArgs};
+pub(crate) use gates::{ForgetSequenceArgs, FreezeArgs, PingArgs, PromoteArgs, ThawArgs};
 pub(crate) use replaying::{
     ChosenArgs, DeadLetterCommand, DropArgs, ListArgs, ReplayArgs, ReplayLettersArgs, ShowLetterArgs,
 };
@@ -160,6 +160,9 @@ pub(crate) enum Command {
     Freeze(FreezeArgs),
     /// End a freeze before its time.
     Thaw(ThawArgs),
+    /// Forget the build numbers of a service on an environment: its counter has started again.
+    #[command(after_help = gates::FORGET_SEQUENCE_EXAMPLES)]
+    ForgetSequence(ForgetSequenceArgs),
     /// Show which workers are there, and whether they are fit.
     Ping(PingArgs),
     /// Print a script that completes commands and options in a shell.
@@ -191,7 +194,7 @@ pub(crate) struct PublishArgs {
     /// The branch that was built
     #[arg(long, value_name = "BRANCH", help_heading = "Release")]
     pub(crate) branch: Option<Text<TEXT_CHARS>>,
-    /// The build's place in the order of builds; a higher number is newer
+    /// The build's place in the order of builds; a higher number is newer, one far above the last is refused
     #[arg(long, value_name = "NUMBER", help_heading = "Release")]
     pub(crate) sequence: Option<u64>,
     /// Who asks, for the people who watch
@@ -200,7 +203,8 @@ pub(crate) struct PublishArgs {
     /// Why, for the people who watch
     #[arg(long, value_name = "TEXT", help_heading = "Release")]
     pub(crate) reason: Option<Text<LONG_TEXT_CHARS>>,
-    /// Release it although a later build waits or was released, and although every host runs this image already
+    /// Release it although a later build waits or was released, although every host runs this image already, and (for those
+    /// whom [orders] of worker.toml names) although its sequence leaps
     #[arg(long, help_heading = "Release")]
     pub(crate) force: bool,
     /// Past every freeze, window, approval and promotion, and why; for those whom [emergency] of worker.toml names
@@ -591,6 +595,7 @@ mod tests {
         insta::assert_snapshot!("help_promote", help(Some("promote")));
         insta::assert_snapshot!("help_freeze", help(Some("freeze")));
         insta::assert_snapshot!("help_thaw", help(Some("thaw")));
+        insta::assert_snapshot!("help_forget_sequence", help(Some("forget-sequence")));
         insta::assert_snapshot!("help_ping", help(Some("ping")));
         insta::assert_snapshot!("help_replay", help(Some("replay")));
         insta::assert_snapshot!("help_dead_letters", help(Some("dead-letters")));

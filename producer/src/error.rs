@@ -5,7 +5,7 @@ use std::error::Error;
 use drawgate_schemas::{InvalidName, Order, ReleaseId};
 
 use crate::broker::{AddressError, AskError, ConnectError, PublishError, SubscribeError};
-use crate::commands::DeadLettersError;
+use crate::commands::{DeadLettersError, FORGET_SEQUENCE};
 use crate::exit::Exit;
 use crate::limits;
 use crate::message_file::MessageFileError;
@@ -240,6 +240,9 @@ impl CommandError {
             Self::Unsure { release, order } => Some(format!("drawgate {order} {release} --yes")),
             Self::NothingBefore { .. } => {
                 Some("drawgate history lists what there was; drawgate publish --force releases any image".to_owned())
+            }
+            Self::NotChanged { what, .. } if *what == FORGET_SEQUENCE => {
+                Some("drawgate history says what was released there, and what was forgotten".to_owned())
             }
             Self::NotChanged { .. } => Some("drawgate status says what is frozen".to_owned()),
             Self::NoLane => Some("drawgate status without a name lists every lane".to_owned()),

@@ -65,6 +65,7 @@ fn run(cli: Cli) -> Result<Exit, CommandError> {
             Command::Promote(args) => commands::promote(&args).await,
             Command::Freeze(args) => commands::freeze(&args).await,
             Command::Thaw(args) => commands::thaw(&args).await,
+            Command::ForgetSequence(args) => commands::forget_sequence(&args).await,
             Command::Ping(args) => commands::ping(&args).await,
             Command::Approve(args) => commands::approve(&args).await,
             Command::Reject(args) => commands::order(Order::Reject, &args).await,

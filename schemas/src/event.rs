@@ -24,11 +24,11 @@ pub struct StatusEvent {
     pub version: Version1,
     /// The same when an event is sent twice.
     pub id: Uuid,
-    /// The release. Absent only in a `rejected` event about a message whose id could not be read.
+    /// The release. Absent in a `rejected` event about a message whose id could not be read, and in what is told of a target.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub release: Option<ReleaseId>,
     /// Place among the release's events: 1, 2, 3, … without a gap. 0 in `rejected` events, which belong to a
-    /// message and not to a release.
+    /// message and not to a release, and in what is told of a target.
     pub sequence: u64,
     /// When it happened, by the worker's clock.
     pub at: Timestamp,
@@ -174,6 +174,8 @@ pub enum Event {
     },
     /// The release's end. Nothing follows.
     Ended(Box<Ended>),
+    /// A person had the worker forget the build numbers of a target: the next one may be of any. Told of no release.
+    SequenceForgotten(ForgottenSequence),
     /// A kind of event that this version does not know.
     #[serde(other)]
     Unknown,
@@ -213,6 +215,7 @@ impl Event {
             Self::Warning { .. } => "warning",
             Self::TakenUp { .. } => "taken_up",
             Self::Ended(ended) => ended.outcome.as_str(),
+            Self::SequenceForgotten(_) => "sequence_forgotten",
             Self::Unknown => "unknown",
         }
     }
@@ -349,6 +352,31 @@ impl fmt::Display for Freeze {
             until, reason, by, ..
         } = self;
         write!(f, "{what} is frozen until {until:.0} by {by}: {reason}")
+    }
+}
+
+/// The build numbers of a target that count no more: its counter has started again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ForgottenSequence {
+    /// The highest of them.
+    pub highest: u64,
+    /// Who had it forgotten: the name that the broker vouches for.
+    pub by: String,
+    /// Why, in that person's words.
+    pub reason: Text<LONG_TEXT_CHARS>,
+    /// When.
+    pub at: Timestamp,
+}
+
+impl fmt::Display for ForgottenSequence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            highest, by, reason, ..
+        } = self;
+        write!(
+            f,
+            "build numbers up to {highest} were forgotten by {by}: {reason}"
+        )
     }
 }
 

@@ -16,8 +16,8 @@ pub mod schema;
 pub mod topology;
 
 pub use event::{
-    AwaitedApproval, Direction, Ended, Event, Freeze, Hold, Hook, HookProgress, HookState, HostPhase,
-    HostProgress, HostRef, Order, Ordered, Outcome, Started, StatusEvent, Suspension,
+    AwaitedApproval, Direction, Ended, Event, ForgottenSequence, Freeze, Hold, Hook, HookProgress, HookState,
+    HostPhase, HostProgress, HostRef, Order, Ordered, Outcome, Started, StatusEvent, Suspension,
 };
 pub use image::{Digest, ImageReference};
 pub use name::{Environment, InvalidName, ReleaseId, Service, Site, Text};

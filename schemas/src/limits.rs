@@ -15,6 +15,14 @@ pub const WAITING_NAMED: usize = 10;
 /// Longest freeze, in days: a holiday season. Beyond it somebody has forgotten it.
 pub const FREEZE_DAYS: i64 = 31;
 
+/// Highest place in the order of builds. No CI counts that far, and every program reads it exactly: a JSON number beyond 2^53 is rounded by
+/// most of them (RFC 8259, section 6).
+pub const SEQUENCE: u64 = 1 << 53;
+
+/// How far a number may lie above the highest of its lane. A counter goes up by one; what leaps further was mistyped, is a date, or is meant to
+/// keep everybody else's builds out.
+pub const SEQUENCE_JUMP: u64 = 1_000_000;
+
 /// An AMQP routing key has at most 255 bytes (AMQP 0-9-1, shortstr); `<environment>.<service>.<event>` must fit.
 pub const NAME_CHARS: usize = 63;
 

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::event::{AwaitedApproval, Freeze, Hold, Order, Outcome, StatusEvent};
+use crate::event::{AwaitedApproval, ForgottenSequence, Freeze, Hold, Order, Outcome, StatusEvent};
 use crate::image::Digest;
 use crate::limits::{self, LONG_TEXT_CHARS};
 use crate::name::{Environment, ReleaseId, Service, Site, Text};
@@ -81,6 +81,16 @@ pub enum Ask {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         environment: Option<Environment>,
     },
+    /// Forgets the build numbers of one target, whose counter has started again: no release that has ended by then supersedes another one any
+    /// more. Asked again with the same id, it is done once.
+    ForgetSequence {
+        /// Where to.
+        environment: Environment,
+        /// What.
+        service: Service,
+        /// Why, for the people who release it.
+        reason: Text<LONG_TEXT_CHARS>,
+    },
     /// Who is there, and whether it is fit.
     Ping,
 }
@@ -94,6 +104,7 @@ impl Ask {
             | Self::History { .. }
             | Self::Freeze { .. }
             | Self::Thaw { .. }
+            | Self::ForgetSequence { .. }
             | Self::Ping => true,
         }
     }
@@ -140,6 +151,9 @@ pub enum Reply {
     History {
         /// Each of them.
         releases: Vec<PastView>,
+        /// Build numbers of the lane that were forgotten, the last of them first.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        forgotten: Vec<ForgottenSequence>,
     },
     /// The order was taken, now or when it was asked before.
     Taken {

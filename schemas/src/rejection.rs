@@ -66,6 +66,8 @@ pub enum RejectionCode {
     NoPublisher,
     /// It is to pass every gate, and its publisher may not let it.
     NoEmergency,
+    /// Its build's number leaps too far above the highest of its target.
+    SequenceJump,
     /// The broker gave up on the message.
     DeadLettered,
 }
@@ -88,6 +90,7 @@ impl RejectionCode {
             Self::LaneFull => "lane_full",
             Self::NoPublisher => "no_publisher",
             Self::NoEmergency => "no_emergency",
+            Self::SequenceJump => "sequence_jump",
             Self::DeadLettered => "dead_lettered",
         }
     }

@@ -69,8 +69,9 @@ pub struct ReleaseRequest {
     /// The branch that was built.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub branch: Option<Text<TEXT_CHARS>>,
-    /// The build's place in the order of builds; a higher number is newer.
+    /// The build's place in the order of builds; a higher number is newer. At most 2^53, and not more than 1,000,000 above the highest of its target.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(max = 9_007_199_254_740_992_u64))]
     pub sequence: Option<u64>,
     /// The build that made the image.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -187,6 +188,13 @@ impl ReleaseRequest {
             || self.options.min_drain_s.is_some_and(|s| s > longest_s)
         {
             return invalid("options.min_healthy_time_s and options.min_drain_s are at most 3600");
+        }
+        if let Some(sequence) = self.sequence.filter(|sequence| *sequence > limits::SEQUENCE) {
+            let detail = format!(
+                "sequence is {sequence}, and at most {} (2^53) is read: send the build's number, or leave it out",
+                limits::SEQUENCE
+            );
+            return Err(Rejection::new(RejectionCode::Invalid, detail));
         }
         if self
             .expires_at

@@ -85,6 +85,11 @@ fn every_kind() -> Vec<(&'static str, Value)> {
             "needs_operator",
             json!({ "type": "ended", "outcome": "needs_operator", "summary": "x", "hint": "y" }),
         ),
+        (
+            "sequence_forgotten",
+            json!({ "type": "sequence_forgotten", "highest": 812, "by": "anna", "reason": "another CI",
+                "at": "2026-01-01T00:00:00Z" }),
+        ),
     ]
 }
 

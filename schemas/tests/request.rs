@@ -337,6 +337,24 @@ fn options_have_bounds_of_their_own() {
     }
 }
 
+/// Nobody's counter goes there, and a program that reads numbers as JavaScript does would read another one.
+#[test]
+fn trap_44_a_sequence_beyond_2_to_the_53_is_refused() {
+    let most = 9_007_199_254_740_992_u64;
+    assert_eq!(
+        decode(&with("/sequence", json!(most))).unwrap().sequence,
+        Some(most)
+    );
+    for wrong in [most + 1, u64::MAX] {
+        let body = serde_json::to_vec(&with("/sequence", json!(wrong))).unwrap();
+        refused(
+            &body,
+            RejectionCode::Invalid,
+            &format!("sequence is {wrong}, and at most {most}"),
+        );
+    }
+}
+
 #[test]
 fn a_request_that_expires_before_it_is_made_is_refused() {
     for bad in ["2026-01-01T00:00:00Z", "2025-12-31T23:59:59Z"] {

@@ -70,8 +70,13 @@ impl Scene {
         self.folder.path()
     }
 
-    /// Writes `worker.toml`, with more at its end.
+    /// Writes `worker.toml`, with more at its end. Where that does not say who may give control commands, every login may.
     pub fn configure(&self, more: &str) {
+        self.configure_exactly(&with_orders(more));
+    }
+
+    /// The same with nothing but that.
+    pub fn configure_exactly(&self, more: &str) {
         let (url, lab, registry) = (
             self.broker.url(),
             self.lab.folder().display(),
@@ -366,6 +371,19 @@ impl Scene {
         })
         .await;
     }
+}
+
+/// Left out, `[orders]` means nobody.
+fn with_orders(more: &str) -> String {
+    if more.contains("[orders]") {
+        return more.to_owned();
+    }
+    const GROUP: &str = "[groups]\neverybody = [\"drawgate\", \"ci\", \"anna\", \"ben\"]\n";
+    let grouped = match more.contains("[groups]\n") {
+        true => more.replacen("[groups]\n", GROUP, 1),
+        false => format!("{more}\n{GROUP}"),
+    };
+    format!("{grouped}\n[orders]\nfrom = [\"everybody\"]\n")
 }
 
 /// The order for a fleet: target groups by port, each with its listener.

@@ -54,3 +54,62 @@ fn text(post: &Value) -> String {
         .unwrap_or_else(|| panic!("no text: {post}"))
         .to_owned()
 }
+
+/// Whoever is to approve a release hears of it in chat, with the id to name and the words to type; then who did, or who would not have it.
+#[tokio::test]
+async fn an_approval_that_is_awaited_is_told_with_its_release() {
+    let scene = Scene::begin().await;
+    let webhook = Webhook::away().await;
+    let chat = webhook.listen().await;
+    scene.configure(&format!(
+        "[chat]\nwebhook = \"{}\"\n\n[groups]\nops = [\"anna\"]\n",
+        webhook.url()
+    ));
+    let mut service = Service::of("search");
+    service.more = "[environment.staging]\napproval = { from = [\"ops\"] }".to_owned();
+    scene.serve(&service);
+    scene.fleet_on_v1("search", &["h1", "h2"]).await;
+    scene.lab.image("search", "v2", "v2", "ok").await;
+    scene.lab.image("search", "v3", "v3", "ok").await;
+    let worker = scene.worker().await;
+    let events = scene.events().await;
+    let before = Look::at(&scene.lab).await;
+
+    let good = scene.publish("search", "v2", &[]).await;
+    let asked = text(&chat.posts(1).await[0]);
+    assert!(
+        asked.contains("waits for approval by ops (0 of 1)")
+            && asked.contains(&format!("drawgate approve {good}")),
+        "{asked}"
+    );
+    let answer = scene
+        .drawgate_as("anna", &["approve", &good.to_string(), "--yes"])
+        .await;
+    assert_eq!(answer.status.code(), Some(0));
+    scene.judge(&events, good, Outcome::Succeeded, &before).await;
+    let bad = scene.publish("search", "v3", &[]).await;
+    events.kind(bad, "awaits_approval").await;
+    let answer = scene
+        .drawgate_as("anna", &["reject", &bad.to_string(), "--reason", "not today"])
+        .await;
+    assert_eq!(answer.status.code(), Some(0));
+    scene.judge(&events, bad, Outcome::Rejected, &before).await;
+
+    let expected = [
+        (good, "waits for approval by ops"),
+        (good, "approved by anna"),
+        (good, "started"),
+        (good, "succeeded"),
+        (bad, "waits for approval by ops"),
+        (bad, "rejected by anna"),
+        (bad, "rejected: rejected by anna: not today; nothing was touched"),
+    ];
+    let posts: Vec<String> = chat.posts(expected.len()).await.iter().map(text).collect();
+    for (post, (release, words)) in posts.iter().zip(expected) {
+        assert!(
+            post.contains(words) && post.ends_with(&format!("release {release}")),
+            "{words}: {posts:#?}"
+        );
+    }
+    scene.end(worker).await;
+}

@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use std::process::Output;
 use std::time::{Duration, Instant};
 
-use drawgate_schemas::{Direction, HostPhase, Order, Outcome, ReleaseId};
+use drawgate_schemas::{Direction, Event, HostPhase, Order, Outcome, ReleaseId};
 use drawgate_tests::lab::HOSTS;
 use drawgate_tests::oracle::Look;
 use drawgate_tests::wait::until;
@@ -699,6 +699,70 @@ async fn trap_23_old_orders_and_nobodys_orders_change_nothing() {
         ended.summary.starts_with("cancelled by ci; "),
         "{}",
         ended.summary
+    );
+    scene.end(worker).await;
+}
+
+/// A login at the broker is no right to stop a release: every build has one. Where the worker's file does not say who may, nobody may,
+/// and whoever tries, `check` and the log say what to write.
+#[tokio::test]
+async fn nobody_stops_anything_where_orders_is_left_out() {
+    let scene = Scene::begin().await;
+    scene.configure_exactly("");
+    scene.serve(&Service::of("search"));
+    scene.fleet_on_v1("search", &HOSTS).await;
+    scene.lab.image("search", "v2", "v2", "ok").await;
+    let worker = scene.worker().await;
+    let events = scene.events().await;
+    let before = Look::at(&scene.lab).await;
+
+    let id = scene.publish("search", "v2", &[]).await;
+    begins(&events, id, 1, HostPhase::Draining).await;
+    let release = id.to_string();
+    let lane = ["--environment", "staging"];
+    for command in [
+        vec!["pause", &release],
+        vec!["resume", &release],
+        vec!["cancel", &release, "--yes"],
+        [&["freeze", "--for", "1h", "--reason", "x"], &lane[..]].concat(),
+        [&["thaw"], &lane[..]].concat(),
+        [
+            &["forget-sequence", "--service", "search", "--reason", "x"],
+            &lane[..],
+        ]
+        .concat(),
+    ] {
+        let output = scene.drawgate_as("ci", &command).await;
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(3), "{command:?}: {said}");
+        assert!(
+            said.contains("ci may not") && said.contains("write [orders] with from = [\"ops\"]"),
+            "{command:?}: {said}"
+        );
+        let logged = format!("command=\"{}", command[0]);
+        assert!(worker.log().contains(&logged), "{logged} is not in the log");
+    }
+    scene.judge(&events, id, Outcome::Succeeded, &before).await;
+    assert!(
+        events
+            .of(id)
+            .iter()
+            .all(|event| !matches!(event.event, Event::Ordered(_)))
+    );
+    let (code, status) = {
+        let output = scene.drawgate(&["status"]).await;
+        (
+            output.status.code(),
+            String::from_utf8_lossy(&output.stdout).into_owned(),
+        )
+    };
+    assert!(code == Some(0) && !status.contains("frozen"), "{status}");
+    let checked = scene.drawgate_worker(&["check"]).await;
+    let said = String::from_utf8_lossy(&checked.stdout).into_owned();
+    assert_eq!(checked.status.code(), Some(0), "{said}");
+    assert!(
+        said.contains("there is no [orders]: nobody may pause") && said.contains("write [orders] with from"),
+        "{said}"
     );
     scene.end(worker).await;
 }

@@ -272,6 +272,45 @@ async fn freeze() {
     scene.end(worker).await;
 }
 #[tokio::test]
+async fn counter_starts_again() {
+    let scene = Scene::begin().await;
+    let fleet = scene.fleet_on_v1("search", &["h1"]).await;
+    let v2 = scene.lab.image("search", "v2", "v2", "ok").await;
+    scene.lab.image("search", "v3", "v3", "ok").await;
+    let mut service = Service::of("search");
+    service.allow_outage = true;
+    scene.serve(&service);
+    let worker = scene.worker().await;
+    let events = scene.events().await;
+    let before = Look::at(&scene.lab).await;
+    let last = scene.publish("search", "v3", &["--sequence", "812"]).await;
+    scene.judge(&events, last, Outcome::Succeeded, &before).await;
+    let first = scene.publish("search", "v2", &["--sequence", "1"]).await;
+    assert_eq!(events.end(first).await.outcome, Outcome::Superseded);
+    let lane = [
+        ("ENVIRONMENT", "staging"),
+        ("SERVICE", "search"),
+        ("REASON", "another workflow"),
+    ];
+    let printed = follow(&scene, "counter-starts-again.md", &lane).await;
+    assert_in_order(
+        &printed,
+        &[
+            "superseded",
+            "succeeded",
+            "up to 812 were forgotten by drawgate: another workflow",
+        ],
+    );
+    let again = scene.drawgate(&["retry", &first.to_string()]).await;
+    let again: ReleaseId = String::from_utf8_lossy(&again.stdout).trim().parse().unwrap();
+    scene.judge(&events, again, Outcome::Succeeded, &before).await;
+    Look::at(&scene.lab)
+        .await
+        .assert_runs(&fleet, "search", &scene.pinned("search", &v2));
+    scene.end(worker).await;
+}
+
+#[tokio::test]
 async fn watch_a_release() {
     let scene = Scene::begin().await;
     scene.serve(&Service::of("search"));

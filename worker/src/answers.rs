@@ -5,16 +5,20 @@ use std::sync::Arc;
 
 use drawgate_rollout::{Entry, Record, Release};
 use drawgate_schemas::{
-    Answer, Ask, Environment, Freeze, GiveOrder, HostLogs, Order, Ordered, PastView, Pong, Question,
-    ReleaseId, ReleaseState, ReleaseView, Reply, Service, Site, Version1, limits,
+    Answer, Ask, Environment, Event, ForgottenSequence, Freeze, GiveOrder, HostLogs, Order, Ordered,
+    PastView, Pong, Question, ReleaseId, ReleaseState, ReleaseView, Reply, Service, Site, StatusEvent, Text,
+    Version1, limits,
 };
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
 use crate::bus::{DeliveryLimitTrial, QuestionHandler};
 use crate::config::Route;
-use crate::ledger::{Ledger, LedgerError};
+use crate::ledger::{Forget, Ledger, LedgerError};
 use crate::roll::{Lanes, Taken};
+
+/// Why a person wants something, in their words.
+type Reason = Text<{ limits::LONG_TEXT_CHARS }>;
 
 /// Answers questions from a ledger.
 #[derive(Clone)]
@@ -36,28 +40,45 @@ pub struct AtSite {
     pub routes: Vec<Route>,
 }
 
-/// Who may give orders.
+/// Who may give control commands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Commanders {
-    /// Everybody whom the broker vouches for.
-    Anybody,
+    /// Nobody: the worker's file does not say who. A login at the broker is no right to stop a release; every build has one.
+    Nobody,
     /// These users of the broker.
     These(BTreeSet<String>),
 }
 
 impl Commanders {
+    /// Whether this user of the broker is one of them.
+    pub fn includes(&self, user: &str) -> bool {
+        match self {
+            Self::Nobody => false,
+            Self::These(users) => users.contains(user),
+        }
+    }
+
     /// Who asks, or why it is not done for them.
     fn asker(&self, from: Option<String>) -> Result<String, String> {
-        let by = from.ok_or(
-            "the message does not say who asks: it needs the property user_id, which the broker checks",
-        )?;
+        let by = vouched_for(from)?;
         match self {
+            Self::Nobody => Err(format!(
+                "{by} may not: there is no [orders] in the worker's file, so that nobody may; write [orders] with from = [\"ops\"], \
+                 and [groups] with ops = [\"{by}\"]"
+            )),
             Self::These(users) if !users.contains(&by) => Err(format!(
                 "{by} may not: [orders] in the worker's file says who may"
             )),
-            Self::These(_) | Self::Anybody => Ok(by),
+            Self::These(_) => Ok(by),
         }
     }
+}
+
+/// Who asks, by the name that the broker vouches for.
+fn vouched_for(from: Option<String>) -> Result<String, String> {
+    from.ok_or_else(|| {
+        "the message does not say who asks: it needs the property user_id, which the broker checks".to_owned()
+    })
 }
 
 impl Answers {
@@ -80,6 +101,15 @@ impl Answers {
         }
     }
 
+    /// Who gives a control command, or why it is not taken from them.
+    fn commander(&self, from: Option<String>, command: &str) -> Result<String, String> {
+        let asked = self.commanders.asker(from);
+        if let Err(why) = &asked {
+            log_refused(command, why);
+        }
+        asked
+    }
+
     /// An order is taken by the driver of its release, or it is said why not.
     async fn order(
         &self,
@@ -89,14 +119,15 @@ impl Answers {
         from: Option<String>,
     ) -> Result<Reply, LedgerError> {
         let release = order.release;
+        let command = format!("{} {release}", order.order);
         let not_taken = |why: String| Reply::NotTaken { release, why };
         if self.ledger.release_head(release).await?.is_none() {
             return Ok(Reply::UnknownRelease { release });
         }
         // Who may approve is the release's own matter.
         let asker = match order.order.answers_approval() {
-            true => Commanders::Anybody.asker(from),
-            false => self.commanders.asker(from),
+            true => vouched_for(from),
+            false => self.commander(from, &command),
         };
         let by = match asker {
             Ok(by) => by,
@@ -104,7 +135,7 @@ impl Answers {
         };
         let ordered = Ordered {
             order: order.order,
-            by,
+            by: by.clone(),
             reason: order.reason,
             digest: order.digest,
         };
@@ -112,7 +143,10 @@ impl Answers {
         Ok(
             match self.lanes.order(release, id.clone(), ordered, expires_at).await {
                 Taken::Yes => self.taken(release, order.order).await?,
-                Taken::No(why) => not_taken(why),
+                Taken::No(why) => {
+                    log_refused(&command, &format!("{by}: {why}"));
+                    not_taken(why)
+                }
                 Taken::NotDriven => match self.folded(release).await? {
                     // Asked again, because the first answer was lost.
                     Some(ended) if ended.orders.contains(&id) => self.taken(release, order.order).await?,
@@ -183,6 +217,79 @@ impl Answers {
         tracing::warn!(what, by, "thawed");
         let what = format!("{what} is no longer frozen: what it held begins within seconds");
         Ok(Reply::Changed { what })
+    }
+
+    /// Forgets the numbers of a lane whose counter has started again.
+    async fn forget_sequence(
+        &self,
+        forget: Forget<'_>,
+        reason: Reason,
+        by: String,
+    ) -> Result<Reply, LedgerError> {
+        let (environment, service) = (forget.environment, forget.service);
+        let serves = |route: &Route| {
+            route.service == *service
+                && route
+                    .environments
+                    .iter()
+                    .any(|pattern| pattern.matches(environment))
+        };
+        if !self.site.routes.iter().any(serves) {
+            let why = format!("{} does not release {service} to {environment}", self.worker);
+            return Ok(Reply::NotChanged { why });
+        }
+        let at = Timestamp::now();
+        let make = |highest| {
+            let forgotten = ForgottenSequence {
+                highest,
+                by,
+                reason,
+                at,
+            };
+            let event = Event::SequenceForgotten(forgotten.clone());
+            (forgotten, self.told_of(environment, service, at, event))
+        };
+        let forgot = match self.ledger.forget_sequence(&forget, make).await {
+            Err(LedgerError::TooLate) => {
+                let why = "it came too late: nobody took it in time".to_owned();
+                return Ok(Reply::NotChanged { why });
+            }
+            forgot => forgot?,
+        };
+        let open = still_count(&forgot.open);
+        let Some(forgotten) = forgot.forgotten else {
+            let why = format!(
+                "no release of {service} that has succeeded in {environment} has a number that counts{open}"
+            );
+            return Ok(Reply::NotChanged { why });
+        };
+        tracing::warn!(%environment, %service, %forgotten, "a lane's numbers were forgotten");
+        let highest = forgotten.highest;
+        let what = format!(
+            "numbers of {service} in {environment} up to {highest} count no more: the next build may have any{open}"
+        );
+        Ok(Reply::Changed { what })
+    }
+
+    /// An event of a lane, and of no release.
+    fn told_of(
+        &self,
+        environment: &Environment,
+        service: &Service,
+        at: Timestamp,
+        event: Event,
+    ) -> StatusEvent {
+        StatusEvent {
+            version: Version1,
+            id: Uuid::now_v7(),
+            release: None,
+            sequence: 0,
+            at,
+            environment: Some(environment.clone()),
+            service: Some(service.clone()),
+            worker: self.worker.clone(),
+            event,
+        }
     }
 
     async fn pong(&self) -> Result<Reply, LedgerError> {
@@ -277,7 +384,11 @@ impl Answers {
                 request: release.request,
             });
         }
-        Ok(Reply::History { releases })
+        let forgotten = self
+            .ledger
+            .forgotten_sequences(environment, service, limit)
+            .await?;
+        Ok(Reply::History { releases, forgotten })
     }
 
     async fn state(&self, release: &Release) -> Result<ReleaseState, LedgerError> {
@@ -319,7 +430,7 @@ impl QuestionHandler for Answers {
                 environment,
                 until,
                 reason,
-            } => match self.commanders.asker(from) {
+            } => match self.commander(from, "freeze") {
                 Err(why) => Ok(Reply::NotChanged { why }),
                 Ok(by) => {
                     let since = Timestamp::now();
@@ -333,9 +444,25 @@ impl QuestionHandler for Answers {
                     .await
                 }
             },
-            Ask::Thaw { environment } => match self.commanders.asker(from) {
+            Ask::Thaw { environment } => match self.commander(from, "thaw") {
                 Err(why) => Ok(Reply::NotChanged { why }),
                 Ok(by) => self.thaw(environment.as_ref(), &by).await,
+            },
+            Ask::ForgetSequence {
+                environment,
+                service,
+                reason,
+            } => match self.commander(from, "forget-sequence") {
+                Err(why) => Ok(Reply::NotChanged { why }),
+                Ok(by) => {
+                    let forget = Forget {
+                        id: question.id,
+                        expires_at: question.expires_at,
+                        environment: &environment,
+                        service: &service,
+                    };
+                    self.forget_sequence(forget, reason, by).await
+                }
             },
             Ask::Ping => self.pong().await,
         };
@@ -352,6 +479,21 @@ impl QuestionHandler for Answers {
             reply,
         }
     }
+}
+
+/// A refusal names who asked: somebody may be trying.
+fn log_refused(command: &str, why: &str) {
+    tracing::warn!(command, why, "a control command was refused");
+}
+
+/// What a person has to know of open releases whose numbers go on to count.
+fn still_count(open: &[(ReleaseId, u64)]) -> String {
+    let Some((release, number)) = open.first() else {
+        return String::new();
+    };
+    format!(
+        "; release {release} of build {number} has not ended, and counts as before: cancel it, or ask again once it has ended"
+    )
 }
 
 /// The last lines of each container that failed, of its last failure.

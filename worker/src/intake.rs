@@ -3,13 +3,15 @@
 use std::sync::Arc;
 
 use drawgate_rollout::{Entry, Record, Release};
-use drawgate_schemas::{Event, Rejection, RejectionCode, ReleaseRequest, StatusEvent, Version1, topology};
+use drawgate_schemas::{
+    Event, Rejection, RejectionCode, ReleaseRequest, StatusEvent, Version1, limits, topology,
+};
 use jiff::Timestamp;
 use uuid::Uuid;
 
 use crate::bus::{Delivered, ReleaseHandler, Verdict};
 use crate::config::{Config, NotFound};
-use crate::ledger::{Accept, Ledger, LedgerError};
+use crate::ledger::{Accept, Leap, Ledger, LedgerError};
 use crate::roll::Lanes;
 
 /// Judges release requests.
@@ -49,6 +51,7 @@ impl Intake {
                 &request,
                 |ahead| first_entry(self.accepted(&request, delivery, ahead), &worker),
                 most,
+                self.leap(&request, delivery),
             )
             .await?;
         Ok(match accept {
@@ -72,6 +75,10 @@ impl Intake {
                     request.id
                 ),
             )),
+            Accept::Leaps { highest } => Err(Rejection::new(
+                RejectionCode::SequenceJump,
+                leaps(&request, highest),
+            )),
             Accept::LaneFull => Err(Rejection::new(
                 RejectionCode::LaneFull,
                 format!(
@@ -79,6 +86,15 @@ impl Intake {
                 ),
             )),
         })
+    }
+
+    /// A number that leaps is meant where the request insists, and who published it may give control commands.
+    fn leap(&self, request: &ReleaseRequest, delivery: &Delivered) -> Leap {
+        let commanders = self.config.settings().commanders();
+        match delivery.user().filter(|_| request.force) {
+            Some(user) if commanders.includes(user) => Leap::Meant,
+            _ => Leap::Refused,
+        }
     }
 
     fn accepted(&self, request: &ReleaseRequest, delivery: &Delivered, ahead: u32) -> Record {
@@ -225,6 +241,18 @@ fn first_entry(record: Record, worker: &str) -> (Entry, Vec<StatusEvent>) {
         Err(_) => Vec::new(),
     };
     (entry, events)
+}
+
+/// Why a number that leaps is refused, and the ways out.
+fn leaps(request: &ReleaseRequest, highest: u64) -> String {
+    let (environment, service) = (&request.environment, &request.service);
+    let sequence = request.sequence.unwrap_or_default();
+    format!(
+        "sequence {sequence} lies more than {} above {highest}, the highest of {service} in {environment}: publish with the build's number, or \
+         without one. If it is meant: --force, by somebody of [orders] in the worker's file; if builds are counted anew: \
+         drawgate forget-sequence --environment {environment} --service {service} --reason WHY",
+        limits::SEQUENCE_JUMP
+    )
 }
 
 fn rejected_event(delivery: &Delivered, rejection: &Rejection, worker: &str) -> StatusEvent {

@@ -921,12 +921,13 @@ async fn chat_hears_each_release_in_order_and_once_whatever_its_mood() {
     )
     .await;
     until("both are posted", async || slack.taken().len() == 2).await;
+    let post = |what: &str| {
+        let header = "search-api 9d11ab0 → 4f2c91e on staging · ben · build 812";
+        format!("{header}: {what}\n> release {}", one.id)
+    };
     assert_eq!(
         slack.taken(),
-        [
-            "search-api 9d11ab0 → 4f2c91e on staging · ben · build 812: started, 1 host",
-            "search-api 9d11ab0 → 4f2c91e on staging · ben · build 812: succeeded: 1 of 1 on 4f2c91e",
-        ]
+        [post("started, 1 host"), post("succeeded: 1 of 1 on 4f2c91e")]
     );
     assert_eq!(slack.tries(), 5);
     until("the queue is empty", async || {

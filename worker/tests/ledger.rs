@@ -14,6 +14,8 @@ mod gates;
 mod lanes;
 #[path = "ledger/locks.rs"]
 mod locks;
+#[path = "ledger/sequence.rs"]
+mod sequence;
 
 use std::io::{BufRead as _, BufReader};
 use std::os::unix::fs::PermissionsExt as _;
@@ -27,7 +29,7 @@ use drawgate_schemas::{
     Environment, Event, Outcome, Rejection, RejectionCode, ReleaseId, ReleaseRequest, Service, StatusEvent,
     Version1,
 };
-use drawgate_worker::ledger::{Accept, Acquired, Begin, Lease, Ledger, LedgerError};
+use drawgate_worker::ledger::{Accept, Acquired, Begin, Leap, Lease, Ledger, LedgerError};
 use jiff::Timestamp;
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
@@ -134,7 +136,7 @@ async fn accept(ledger: &Ledger, request: &ReleaseRequest) -> Accept {
         };
         (entry(1, record), vec![event(request, 1)])
     };
-    ledger.accept(request, build, 1000).await.unwrap()
+    ledger.accept(request, build, 1000, Leap::Refused).await.unwrap()
 }
 
 async fn lease(ledger: &Ledger) -> Lease {
@@ -199,7 +201,10 @@ async fn a_full_lane_takes_nothing_in() {
     let late = request();
     let build = |_| -> (Entry, Vec<StatusEvent>) { panic!("nothing is built for a full lane") };
     // Three are open: one runs, two wait.
-    assert_eq!(ledger.accept(&late, build, 2).await.unwrap(), Accept::LaneFull);
+    assert_eq!(
+        ledger.accept(&late, build, 2, Leap::Refused).await.unwrap(),
+        Accept::LaneFull
+    );
     assert_eq!(ledger.release_head(late.id).await.unwrap(), None);
     let build = |ahead| {
         (
@@ -216,7 +221,7 @@ async fn a_full_lane_takes_nothing_in() {
         )
     };
     assert_eq!(
-        ledger.accept(&late, build, 3).await.unwrap(),
+        ledger.accept(&late, build, 3, Leap::Refused).await.unwrap(),
         Accept::New { ahead: 3 }
     );
 }
@@ -627,7 +632,10 @@ async fn a_locked_ledger_is_unavailable_and_not_broken() {
             vec![],
         )
     };
-    let error = ledger.accept(&request, build, 10).await.unwrap_err();
+    let error = ledger
+        .accept(&request, build, 10, Leap::Refused)
+        .await
+        .unwrap_err();
     assert!(error.is_unavailable(), "{error:?}");
     assert!(ledger.probe().await.unwrap_err().is_unavailable());
     sqlx::query("ROLLBACK").execute(&mut other).await.unwrap();
@@ -708,7 +716,7 @@ async fn trap_27_with_a_full_disk_an_open_release_comes_to_its_end() {
     ledger.renew(&lease).await.unwrap();
     let another = request_of("other");
     let refused = ledger
-        .accept(&another, |_| panic!("nothing is built"), 10)
+        .accept(&another, |_| panic!("nothing is built"), 10, Leap::Refused)
         .await
         .unwrap_err();
     assert!(

@@ -1,4 +1,4 @@
-//! Arguments of `freeze`, `thaw`, `promote` and `ping`.
+//! Arguments of `freeze`, `thaw`, `forget-sequence`, `promote` and `ping`.
 
 use clap::Args;
 use drawgate_schemas::limits::LONG_TEXT_CHARS;
@@ -6,7 +6,7 @@ use drawgate_schemas::{Environment, Service, Text};
 use jiff::Timestamp;
 use std::time::Duration;
 
-use super::{BrokerArgs, Format, duration};
+use super::{BrokerArgs, Format, LaneArgs, duration};
 
 pub(super) const FREEZE_EXAMPLES: &str = "\
 Examples:
@@ -61,6 +61,33 @@ pub(crate) struct ThawArgs {
     /// Of which environment; the freeze of every one where absent
     #[arg(long, value_name = "NAME")]
     pub(crate) environment: Option<Environment>,
+    /// text: for people. json: one object per worker and line
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub(crate) format: Format,
+    /// The broker.
+    #[command(flatten)]
+    pub(crate) broker: BrokerArgs,
+}
+
+pub(super) const FORGET_SEQUENCE_EXAMPLES: &str = "\
+Examples:
+  drawgate forget-sequence --environment production --service search-api \\
+    --reason 'builds come from GitHub now, which counts from 1'
+
+A CI's counter orders the runs of one workflow. Where that is renamed, made anew or moved to another CI, it
+starts again, and every build would be superseded by those of before. Releases that have succeeded by now
+supersede nobody any more; one that waits or rolls counts as before. It is told on the event bus and in chat,
+and drawgate history shows it. [orders] in worker.toml says who may.";
+
+/// The arguments of `forget-sequence`.
+#[derive(Debug, Args)]
+pub(crate) struct ForgetSequenceArgs {
+    /// Which lane.
+    #[command(flatten)]
+    pub(crate) lane: LaneArgs,
+    /// Why, for the people who release it
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) reason: Text<LONG_TEXT_CHARS>,
     /// text: for people. json: one object per worker and line
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub(crate) format: Format,

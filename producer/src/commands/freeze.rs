@@ -47,7 +47,7 @@ pub(crate) async fn thaw(args: &ThawArgs) -> Result<Exit, CommandError> {
 }
 
 /// Done is what at least one worker has done: another one may roll nothing to that environment.
-async fn tell(
+pub(super) async fn tell(
     ask: Ask,
     what: &'static str,
     format: Format,

@@ -1,6 +1,6 @@
 //! `drawgate history`.
 
-use drawgate_schemas::{Ask, Environment, PastView, Reply, Service};
+use drawgate_schemas::{Ask, Environment, ForgottenSequence, PastView, Reply, Service};
 use jiff::Timestamp;
 
 use super::ask_everyone;
@@ -12,7 +12,7 @@ use crate::{origin, printer, view};
 /// Asks for a lane's releases and shows them, the newest first.
 pub(crate) async fn history(args: &HistoryArgs) -> Result<Exit, CommandError> {
     let service = origin::service(args.lane.service.as_ref(), &std::env::current_dir()?)?;
-    let releases = of_lane(
+    let lane = of_lane(
         "history",
         &args.lane.environment,
         &service,
@@ -22,17 +22,26 @@ pub(crate) async fn history(args: &HistoryArgs) -> Result<Exit, CommandError> {
     .await?;
     match args.format {
         Format::Json => {
-            for release in &releases {
+            for release in &lane.releases {
                 printer::data(&serde_json::to_string(release).map_err(std::io::Error::from)?)?;
             }
         }
         Format::Text => {
-            for row in view::history(&releases, Timestamp::now()) {
+            for row in view::history(&lane.releases, &lane.forgotten, Timestamp::now()) {
                 printer::data(&view::clean(&row))?;
             }
         }
     }
     Ok(Exit::Succeeded)
+}
+
+/// What was released to a lane.
+#[derive(Debug, Default)]
+pub(super) struct LaneHistory {
+    /// The newest first.
+    pub(super) releases: Vec<PastView>,
+    /// Build numbers that were forgotten, the last of them first.
+    forgotten: Vec<ForgottenSequence>,
 }
 
 /// The releases of a lane: of the worker that has the latest one of them.
@@ -42,7 +51,7 @@ pub(super) async fn of_lane(
     service: &Service,
     limit: u32,
     broker: &BrokerArgs,
-) -> Result<Vec<PastView>, CommandError> {
+) -> Result<LaneHistory, CommandError> {
     let ask = Ask::History {
         environment: environment.clone(),
         service: service.clone(),
@@ -53,18 +62,18 @@ pub(super) async fn of_lane(
     let mut refused = None;
     for answer in answers {
         match answer.reply {
-            Reply::History { releases } => histories.push(releases),
+            Reply::History { releases, forgotten } => histories.push(LaneHistory { releases, forgotten }),
             Reply::Refused { reason } => refused = Some((answer.worker, reason)),
             _ => {}
         }
     }
-    let newest = |releases: &Vec<PastView>| releases.first().map(|newest| newest.accepted_at);
+    let newest = |lane: &LaneHistory| lane.releases.first().map(|newest| newest.accepted_at);
     match (histories.into_iter().max_by_key(newest), refused) {
         // Another worker that could not answer may have them.
-        (Some(releases), Some((worker, reason))) if releases.is_empty() => {
+        (Some(lane), Some((worker, reason))) if lane.releases.is_empty() => {
             Err(CommandError::Refused { worker, reason })
         }
-        (Some(releases), _) => Ok(releases),
+        (Some(lane), _) => Ok(lane),
         (None, Some((worker, reason))) => Err(CommandError::Refused { worker, reason }),
         (None, None) => Err(CommandError::Silence),
     }

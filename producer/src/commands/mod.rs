@@ -3,6 +3,7 @@
 mod again;
 mod completions;
 mod dead_letters;
+mod forget_sequence;
 mod freeze;
 mod history;
 mod order;
@@ -19,6 +20,7 @@ mod why;
 
 pub(crate) use completions::completions;
 pub(crate) use dead_letters::{DeadLettersError, dead_letters};
+pub(crate) use forget_sequence::{FORGET_SEQUENCE, forget_sequence};
 pub(crate) use freeze::{freeze, thaw};
 pub(crate) use history::history;
 pub(crate) use order::{approve, order};

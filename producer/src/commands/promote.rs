@@ -15,7 +15,8 @@ const LOOKED_AT: u32 = 100;
 /// Publishes the digest that has succeeded last in the one environment to the other.
 pub(crate) async fn promote(args: &PromoteArgs) -> Result<Exit, CommandError> {
     let service = origin::service(args.service.as_ref(), &std::env::current_dir()?)?;
-    let releases = history::of_lane("promote", &args.from, &service, LOOKED_AT, &args.broker).await?;
+    let lane = history::of_lane("promote", &args.from, &service, LOOKED_AT, &args.broker).await?;
+    let releases = lane.releases;
     let succeeded = ReleaseState::Ended {
         outcome: Outcome::Succeeded,
     };

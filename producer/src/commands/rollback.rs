@@ -16,7 +16,8 @@ const LOOKED_AT: u32 = 100;
 pub(crate) async fn rollback(args: &RollbackArgs) -> Result<Exit, CommandError> {
     let environment = &args.lane.environment;
     let service = origin::service(args.lane.service.as_ref(), &std::env::current_dir()?)?;
-    let releases = history::of_lane("rollback", environment, &service, LOOKED_AT, &args.broker).await?;
+    let lane = history::of_lane("rollback", environment, &service, LOOKED_AT, &args.broker).await?;
+    let releases = lane.releases;
     let nothing = |why: String| CommandError::NothingBefore { why };
     let Chosen { past, digest, force } = chosen(&releases, args.to).map_err(nothing)?;
     let version = past.request.version_name();

@@ -1,6 +1,6 @@
 //! `drawgate history`, for people: a row for each release, at 80 columns but for ids, which are copied.
 
-use drawgate_schemas::{PastView, ReleaseState, limits};
+use drawgate_schemas::{ForgottenSequence, PastView, ReleaseState, limits};
 use jiff::Timestamp;
 
 use super::words::ago;
@@ -9,8 +9,8 @@ use super::words::ago;
 const VERSION: usize = 12;
 const STATE: usize = 18;
 
-/// The heading and a row for each release.
-pub(crate) fn history(releases: &[PastView], now: Timestamp) -> Vec<String> {
+/// The heading and a row for each release; below it, when the lane's build numbers were forgotten.
+pub(crate) fn history(releases: &[PastView], forgotten: &[ForgottenSequence], now: Timestamp) -> Vec<String> {
     let row = |id: &str, version: &str, state: &str, by: &str| {
         let (version, state) = (limits::cut(version, VERSION), limits::cut(state, STATE));
         let row = format!("{id:<36} {version:<VERSION$} {state:<STATE$} {by}");
@@ -37,5 +37,10 @@ pub(crate) fn history(releases: &[PastView], now: Timestamp) -> Vec<String> {
     if releases.is_empty() {
         rows.push("no release of this lane was published yet".to_owned());
     }
+    rows.extend(
+        forgotten
+            .iter()
+            .map(|forgotten| format!("{} ago: {forgotten}", ago(forgotten.at, now))),
+    );
     rows
 }

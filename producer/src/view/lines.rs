@@ -124,6 +124,7 @@ pub(crate) fn lines(state: &ViewState, event: &StatusEvent, detail: Detail) -> V
         Event::Warning { text } => line(Mark::Warn, text.clone()),
         Event::TakenUp { open_steps } => line(Mark::Warn, taken_up(&event.worker, *open_steps)),
         Event::Ended(ended) => self::ended(ended, every),
+        Event::SequenceForgotten(forgotten) => line(Mark::Note, forgotten.to_string()),
         Event::Unknown if every => line(
             Mark::Note,
             "something that this drawgate has no words for (the worker is newer)".to_owned(),
@@ -408,7 +409,9 @@ pub(crate) fn rejection_hint(code: RejectionCode) -> Option<&'static str> {
             Some("publish with drawgate, or set the property user_id to the connection's user")
         }
         RejectionCode::DeadLettered => Some("look at the worker's log, and at the queue drawgate.dead"),
-        RejectionCode::TooLarge
+        // Its detail says the ways out.
+        RejectionCode::SequenceJump
+        | RejectionCode::TooLarge
         | RejectionCode::NotJson
         | RejectionCode::Invalid
         | RejectionCode::WrongRoutingKey => None,

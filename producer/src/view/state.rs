@@ -81,6 +81,7 @@ impl ViewState {
             | Event::Ordered(_)
             | Event::Hook(_)
             | Event::TakenUp { .. }
+            | Event::SequenceForgotten(_)
             | Event::Unknown => {}
         }
     }

@@ -47,9 +47,19 @@ pub(crate) fn why(view: &ReleaseView, lane: Option<&LaneView>) -> Vec<String> {
         ReleaseState::Ended { outcome } => {
             let told = view.events.iter().rev().find_map(final_line);
             let told = told.unwrap_or_else(|| outcome.to_string());
-            vec![format!("it waits for nothing, it has ended: {told}")]
+            let mut rows = vec![format!("it waits for nothing, it has ended: {told}")];
+            rows.extend(way_out(view).map(|hint| format!("hint: {hint}")));
+            rows
         }
     }
+}
+
+/// What the worker says is to be done about its end.
+fn way_out(view: &ReleaseView) -> Option<&str> {
+    view.events.iter().rev().find_map(|event| match &event.event {
+        Event::Ended(ended) => ended.hint.as_deref(),
+        _ => None,
+    })
 }
 
 fn first_of(lane: &LaneView) -> Option<String> {

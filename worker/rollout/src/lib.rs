@@ -50,7 +50,7 @@ pub use approval::Approval;
 pub use decide::{Decision, decide};
 pub use gate::{Gates, holds, unproven};
 pub use healthcheck::{Healthcheck, ImageHealthcheck, unfit_healthcheck};
-pub use line::{Other, Supersede, superseded};
+pub use line::{Other, Supersede, could_begin, leaps, superseded};
 pub use mute::MuteRule;
 pub use narrate::narrate;
 pub use outlook::{Cost, HostOutlook, Outlook};

@@ -1,7 +1,11 @@
 //! The line in front of a lane: which release takes another one's place before that one has begun.
 
-use drawgate_schemas::{Ended, Outcome, ReleaseId, ReleaseRequest};
+use drawgate_schemas::{Ended, Hold, Outcome, ReleaseId, ReleaseRequest, limits};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+
+use crate::decide::{Decision, decide};
+use crate::state::Release;
 
 /// Which newer releases of a target take the place of those that wait.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,7 +41,7 @@ pub struct Other {
 }
 
 /// The end of a release that has not begun, where another one takes its place, and which does. One that was forced keeps its own, because a rollback
-/// is of an older build; and so does one in an emergency. `others` are those that can begin, as far as is known.
+/// is of an older build; and so does one in an emergency. `others` are those that [`could_begin`], roll, or have succeeded, as far as is known.
 pub fn superseded<'o>(
     own: &ReleaseRequest,
     others: &'o [Other],
@@ -55,6 +59,7 @@ pub fn superseded<'o>(
         .iter()
         .filter(newer)
         .max_by_key(|other| (other.sequence, other.came_later))?;
+    let is_lower = own.sequence < newest.sequence && own.sequence.is_some();
     let of_build = match (own.sequence, newest.sequence) {
         (Some(own), Some(newer)) => format!(" of build {newer}, which is newer than {own}"),
         _ => ", which came later".to_owned(),
@@ -65,10 +70,38 @@ pub fn superseded<'o>(
             "release {}{of_build}, takes its place: nothing was touched",
             newest.id
         ),
-        hint: Some("drawgate publish --force releases an older build all the same".to_owned()),
+        hint: Some(way_out(own, is_lower)),
         receipt: None,
     };
     Some((newest, ended))
+}
+
+/// Once, or for good: a counter that has started again would lose against its own past for ever.
+fn way_out(own: &ReleaseRequest, is_lower: bool) -> String {
+    let once = "drawgate publish --force releases an older build all the same";
+    if !is_lower {
+        return once.to_owned();
+    }
+    let (environment, service) = (&own.environment, &own.service);
+    format!(
+        "{once}; if the builds' counter has started again: drawgate forget-sequence --environment {environment} --service {service} --reason WHY"
+    )
+}
+
+/// Whether nothing stands before a release's beginning but the others of its lane. One that is blocked, paused, or waits for its approval
+/// takes nobody's place: it may never begin. `holds` are those of now, because its own driver may not have heard yet that they are over.
+pub fn could_begin(release: &Release, holds: &[Hold], now: Timestamp) -> bool {
+    let mut as_of_now = release.clone();
+    as_of_now.holds = holds.to_vec();
+    decide(&as_of_now, now) == [Decision::AwaitTurn]
+}
+
+/// Whether a build's number leaps so far above the highest of its lane that it would keep every other build out. A lane without a number takes any.
+pub fn leaps(sequence: Option<u64>, highest: Option<u64>) -> bool {
+    let (Some(sequence), Some(highest)) = (sequence, highest) else {
+        return false;
+    };
+    sequence.saturating_sub(highest) > limits::SEQUENCE_JUMP
 }
 
 #[cfg(test)]
@@ -114,6 +147,46 @@ mod tests {
                     Supersede::ByBuild
                 ),
                 None
+            );
+        }
+    }
+
+    /// Also where it waits still: the command's answer says that an open release goes on to count.
+    #[test]
+    fn trap_44_a_lower_number_hears_how_a_counter_starts_again() {
+        let hint = |own, other: Other| {
+            let others = [other];
+            let (_, ended) = superseded(&request(own, false), &others, Supersede::ByArrival).unwrap();
+            ended.hint.unwrap()
+        };
+        let told = hint(Some(1), other(Some(812), false));
+        let command = "drawgate forget-sequence --environment staging --service api --reason WHY";
+        assert!(told.ends_with(command), "{told}");
+        for (own, newer) in [
+            (Some(5), other(Some(5), true)),
+            (None, other(Some(5), true)),
+            (Some(5), other(None, true)),
+        ] {
+            assert!(!hint(own, newer).contains("forget-sequence"), "{own:?}");
+        }
+    }
+
+    #[test]
+    fn trap_44_a_number_may_be_a_million_above_the_highest() {
+        for (sequence, highest, leaps) in [
+            (Some(1_000_812), Some(812), false),
+            (Some(1_000_813), Some(812), true),
+            (Some(20_260_101), Some(812), true),
+            (Some(1), Some(812), false),
+            (Some(u64::MAX), None, false),
+            (None, Some(812), false),
+            (Some(u64::MAX), Some(0), true),
+            (Some(5), Some(u64::MAX), false),
+        ] {
+            assert_eq!(
+                self::leaps(sequence, highest),
+                leaps,
+                "{sequence:?} after {highest:?}"
             );
         }
     }

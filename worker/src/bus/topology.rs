@@ -11,28 +11,11 @@ use lapin::{Channel, Connection, ErrorKind, ExchangeKind};
 
 use super::version::ServerVersion;
 use super::{BusError, BusSettings, limits};
+use crate::chat::kinds;
 use crate::error_chain;
 
 /// How often a quorum queue gives a message out before it discards it, or puts it among the dead letters.
 const DELIVERY_LIMIT: &str = "x-delivery-limit";
-
-/// Kinds of event that chat is given: `accepted` for what it tells of the release, the others to be posted.
-const CHAT_KINDS: [&str; 14] = [
-    "accepted",
-    "emergency",
-    "held",
-    "started",
-    "paused",
-    "continued",
-    "cancelling",
-    "turned_back",
-    "succeeded",
-    "rolled_back",
-    "cancelled",
-    "failed",
-    "needs_operator",
-    "rejected",
-];
 
 /// What a connection needs to be there. Each declares its own part and nothing more: a queue that does not answer (no
 /// leader, no majority) or an exchange of another type then stops nothing else, and without chat there is no chat queue
@@ -92,7 +75,7 @@ fn queues(part: Part, settings: &BusSettings, version: &ServerVersion) -> Vec<Qu
         ("x-message-ttl", ttl(limits::CHAT_TTL_MS)),
     ];
     let routes = settings.routes.iter().map(|key| (RELEASES_EXCHANGE, key.clone()));
-    let kinds = CHAT_KINDS
+    let kinds = kinds::BOUND
         .iter()
         .map(|kind| (EVENTS_EXCHANGE, format!("*.*.{kind}")));
     let queue = |name: &str, arguments, bindings| QueuePlan {

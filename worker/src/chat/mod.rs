@@ -10,6 +10,7 @@
 //! else.
 
 mod facts;
+pub(crate) mod kinds;
 pub mod limits;
 mod notify;
 mod render;

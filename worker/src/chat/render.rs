@@ -4,7 +4,7 @@
 //! search-api 9d11ab0 → 4f2c91e on staging · ben · build 812: started, 3 hosts
 //! ```
 
-use drawgate_schemas::{Ended, Event, Outcome, ReleaseId, Started, StatusEvent};
+use drawgate_schemas::{AwaitedApproval, Ended, Event, Outcome, ReleaseId, Started, StatusEvent};
 
 use super::facts::Facts;
 use super::limits;
@@ -67,10 +67,7 @@ pub fn render(event: &StatusEvent, facts: &Facts) -> Option<Post> {
                 awaited.given.len(),
                 awaited.count
             ),
-            vec![format!(
-                "until {:.0}; not by {}, who published it",
-                awaited.until, awaited.publisher
-            )],
+            asked_of(event.release, awaited),
         ),
         Event::Emergency { by, reason } => (
             Tone::NeedsPerson,
@@ -103,7 +100,32 @@ pub fn render(event: &StatusEvent, facts: &Facts) -> Option<Post> {
             Vec::new(),
         ),
         Event::Ended(ended) => (tone_of(ended.outcome), ended_with(ended), notes_of(ended)),
-        _ => return None,
+        Event::SequenceForgotten(forgotten) => (
+            Tone::Progress,
+            format!(
+                "build numbers up to {} were forgotten by {}: the next build may have any",
+                forgotten.highest, forgotten.by
+            ),
+            vec![forgotten.reason.to_string()],
+        ),
+        // What is posted is bound too (`kinds.rs`): a new kind of event is asked here which it is to be.
+        Event::Accepted { .. }
+        | Event::Resolved { .. }
+        | Event::Staged { .. }
+        | Event::Suspended(_)
+        | Event::Silenced { .. }
+        | Event::Hook(_)
+        | Event::Host(_)
+        | Event::Baking { .. }
+        | Event::Held { .. }
+        | Event::Joined { .. }
+        | Event::Published { .. }
+        | Event::Unpublished { .. }
+        | Event::Resumed(_)
+        | Event::Unsilenced { .. }
+        | Event::Warning { .. }
+        | Event::TakenUp { .. }
+        | Event::Unknown => return None,
     };
     let notes = notes.into_iter().take(limits::NOTES).collect();
     Some(Post {
@@ -113,6 +135,16 @@ pub fn render(event: &StatusEvent, facts: &Facts) -> Option<Post> {
         what,
         notes,
     })
+}
+
+/// Until when, and what those who are asked have to type.
+fn asked_of(release: Option<ReleaseId>, awaited: &AwaitedApproval) -> Vec<String> {
+    let until = format!(
+        "until {:.0}; not by {}, who published it",
+        awaited.until, awaited.publisher
+    );
+    let answer = release.map(|id| format!("drawgate approve {id}, or drawgate reject {id} --reason WHY"));
+    std::iter::once(until).chain(answer).collect()
 }
 
 fn header(event: &StatusEvent, facts: &Facts) -> Vec<Part> {

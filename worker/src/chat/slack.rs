@@ -18,7 +18,12 @@ fn text(post: &Post) -> String {
         text.push_str("\n> ");
         text.push_str(&escaped(note));
     }
-    cut(&text, limits::POST_CHARS)
+    // The id comes last and is never cut off: it is what a person has to name to approve, pause or cancel it.
+    let name = post
+        .release
+        .map_or_else(String::new, |release| format!("\n> release {release}"));
+    let room = limits::POST_CHARS.saturating_sub(name.chars().count());
+    cut(&text, room) + &name
 }
 
 fn part(part: &Part) -> String {

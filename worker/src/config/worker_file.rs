@@ -48,7 +48,7 @@ pub struct WorkerSettings {
     pub lease: Duration,
     /// The broker's users: their groups, and which of them are shared.
     pub people: People,
-    /// Groups whose people may pause, resume and cancel; everybody whom the broker vouches for where absent.
+    /// Groups whose people may give control commands: pause, resume, cancel, freeze, thaw, forget a lane's numbers; nobody where absent.
     pub orders_from: Option<Vec<String>>,
     /// Groups whose people may let a release pass every gate; nobody where empty.
     pub emergency_from: Vec<String>,
@@ -60,10 +60,10 @@ impl WorkerSettings {
         self.people.of(self.emergency_from.iter().map(String::as_str))
     }
 
-    /// Who may give orders.
+    /// Who may give control commands.
     pub fn commanders(&self) -> Commanders {
         let Some(groups) = &self.orders_from else {
-            return Commanders::Anybody;
+            return Commanders::Nobody;
         };
         Commanders::These(self.people.members(groups.iter()))
     }
@@ -142,7 +142,11 @@ pub(super) fn read(
     let registries = registries.map_or_else(BTreeMap::new, |table| read_registries(&table, &paths, problems));
     let (max_waiting_per_lane, lease) = read_limits(&mut root, problems);
     let people = people::people(&mut root, problems);
+    let has_orders = root.has("orders");
     let orders_from = people::groups_from("orders", &mut root, &people, problems);
+    if !has_orders {
+        nobody_may_stop(problems);
+    }
     let emergency_from = people::groups_from("emergency", &mut root, &people, problems);
     root.finish(belongs, problems);
     let (name, site, amqp) = (name?, site?, amqp?);
@@ -163,6 +167,13 @@ pub(super) fn read(
         orders_from,
         emergency_from: emergency_from.unwrap_or_default(),
     })
+}
+
+/// Left out, nobody may: who has a login at the broker, as every build has, is not by that somebody who stops releases.
+fn nobody_may_stop(problems: &mut Problems<'_>) {
+    let message = "there is no [orders]: nobody may pause, resume or cancel a release, freeze, thaw, or have build numbers forgotten";
+    let hint = "write [orders] with from = [\"ops\"], and [groups] with ops = [\"ben\"], users of the broker";
+    problems.warning(0..0, message).hint(hint);
 }
 
 /// The table that a key of `worker.toml` belongs in.

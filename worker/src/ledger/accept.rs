@@ -1,11 +1,11 @@
 //! The inbox: a request becomes this worker's to handle, once.
 
-use drawgate_rollout::Entry;
+use drawgate_rollout::{Entry, leaps};
 use drawgate_schemas::{Environment, ReleaseId, ReleaseRequest, Service, StatusEvent};
 use sqlx::{Row as _, SqliteConnection};
 
 use super::store::Ledger;
-use super::{LedgerError, journal, outbox};
+use super::{LedgerError, journal, outbox, sequence};
 
 /// What became of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,12 +21,26 @@ pub enum Accept {
     Reused,
     /// As many releases of this target wait as may.
     LaneFull,
+    /// Its number lies too far above the highest of its target.
+    Leaps {
+        /// The highest: of those that have succeeded, roll or wait.
+        highest: u64,
+    },
+}
+
+/// Whether a number may lie as far above the highest of its target as it wants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Leap {
+    /// It may not: a mistyped one would keep every other build out.
+    Refused,
+    /// Somebody who may says that it is meant.
+    Meant,
 }
 
 impl Ledger {
     /// Takes a request in: release, first journal entry and events, in one transaction. `build` is given the number
     /// of open releases that go before it and makes the entry and the events. One release of a lane runs and at
-    /// most `max_waiting` wait behind it.
+    /// most `max_waiting` wait behind it. Whether its number leaps is judged here, where no other one can come in between.
     ///
     /// # Errors
     /// When the ledger is not available, or what was built cannot be written.
@@ -35,6 +49,7 @@ impl Ledger {
         request: &ReleaseRequest,
         build: impl FnOnce(u32) -> (Entry, Vec<StatusEvent>),
         max_waiting: u32,
+        leap: Leap,
     ) -> Result<Accept, LedgerError> {
         self.inner.reserve.keep()?;
         let mut write = self.write("accept a release").await?;
@@ -50,6 +65,12 @@ impl Ledger {
         if open_in_lane(write.connection()?, &request.environment, &request.service).await? > max_waiting {
             write.commit().await?;
             return Ok(Accept::LaneFull);
+        }
+        if leap == Leap::Refused
+            && let Some(highest) = leaps_above(write.connection()?, request, &fingerprint).await?
+        {
+            write.commit().await?;
+            return Ok(Accept::Leaps { highest });
         }
         insert_release(write.connection()?, request, &fingerprint).await?;
         let ahead = journal::ahead_of(write.connection()?, request.id).await?;
@@ -97,6 +118,24 @@ impl Ledger {
         self.inner.wake.notify_one();
         Ok(Accept::New { ahead: 0 })
     }
+}
+
+/// The number that a request leaps too far above. One that was refused for it stays so: its dead letter and its event are out already.
+async fn leaps_above(
+    connection: &mut SqliteConnection,
+    request: &ReleaseRequest,
+    fingerprint: &str,
+) -> Result<Option<u64>, LedgerError> {
+    if let Some(highest) = sequence::refused_before(connection, fingerprint).await? {
+        return Ok(Some(highest));
+    }
+    let (environment, service) = (&request.environment, &request.service);
+    let highest = sequence::highest(connection, environment, service).await?;
+    let highest = highest.filter(|highest| leaps(request.sequence, Some(*highest)));
+    if let Some(highest) = highest {
+        sequence::refuse(connection, request, fingerprint, highest).await?;
+    }
+    Ok(highest)
 }
 
 async fn fingerprint_of(

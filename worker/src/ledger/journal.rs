@@ -77,7 +77,7 @@ impl Ledger {
         row.as_ref().map(read_head).transpose()
     }
 
-    /// The other releases of the same target that are open, and the latest build that succeeded.
+    /// The other releases of the same target that are open, and the latest build that succeeded since the lane's numbers were last forgotten.
     ///
     /// # Errors
     /// When the ledger is not available.
@@ -88,7 +88,8 @@ impl Ledger {
              WHERE this.id = $1";
         let open = format!("{OTHERS} AND other.outcome IS NULL ORDER BY other.place");
         let succeeded = format!(
-            "{OTHERS} AND other.outcome = 'succeeded' AND other.sequence IS NOT NULL ORDER BY other.sequence DESC LIMIT 1"
+            "{OTHERS} AND other.outcome = 'succeeded' AND other.forgotten = 0
+             AND other.sequence IS NOT NULL ORDER BY other.sequence DESC LIMIT 1"
         );
         let mut others = Vec::new();
         for query in [open, succeeded] {

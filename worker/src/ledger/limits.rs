@@ -37,6 +37,10 @@ pub const WAL_BYTES: u32 = 4 * 1024 * 1024;
 /// must not be able to fill the disk.
 pub const REJECTED_EVENTS_KEPT: i64 = 10_000;
 
+/// Requests that are remembered because their number leapt too far. A message is redelivered within minutes; everyone who may publish can
+/// cause them, so they must not be able to fill the disk.
+pub const REFUSED_SEQUENCES_KEPT: i64 = 10_000;
+
 /// Chat posts that are remembered. A message is redelivered within minutes; this is weeks of posts.
 pub const CHAT_POSTS_KEPT: i64 = 10_000;
 

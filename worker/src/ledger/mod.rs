@@ -25,9 +25,10 @@ pub mod limits;
 mod locks;
 mod outbox;
 mod reserve;
+mod sequence;
 mod store;
 
-pub use accept::Accept;
+pub use accept::{Accept, Leap};
 pub use chat::Begin;
 pub use error::LedgerError;
 pub use journal::{OpenRelease, ReleaseHead};
@@ -35,4 +36,5 @@ pub use lanes::{LaneName, LaneRow, LastRow};
 pub use lease::{Acquired, Lease};
 pub use locks::{Lock, LockNote, Locking};
 pub use outbox::OutboxRow;
+pub use sequence::{Forget, Forgot};
 pub use store::Ledger;

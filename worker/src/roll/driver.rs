@@ -8,10 +8,10 @@ use std::task::Poll;
 use std::time::Duration;
 
 use drawgate_rollout::{
-    Decision, Entry, Failure, Illegal, Phase, Record, Release, Step, StepOutcome, StepState, decide, holds,
-    narrate, superseded, unproven,
+    Decision, Entry, Failure, Illegal, Phase, Record, Release, Step, StepOutcome, StepState, could_begin,
+    decide, holds, narrate, superseded, unproven,
 };
-use drawgate_schemas::{Ended, Outcome, ReleaseId, StatusEvent, Version1};
+use drawgate_schemas::{Ended, Hold, Outcome, ReleaseId, StatusEvent, Version1};
 use futures_util::FutureExt;
 use jiff::Timestamp;
 use tokio::sync::{mpsc, watch};
@@ -178,11 +178,12 @@ impl Driver {
             if changed_by_others == Some(true) {
                 continue;
             }
-            if !std::mem::replace(&mut self.told_others, self.release.is_resolved()) && self.told_others {
-                turn.tell_others();
-            }
             let (mut wake, mut changed) = (None, false);
             let decisions = decide(&self.release, self.clock.now());
+            let can_begin = decisions == [Decision::AwaitTurn];
+            if !std::mem::replace(&mut self.told_others, can_begin) && can_begin {
+                turn.tell_others();
+            }
             if decisions.is_empty() && self.running.is_empty() {
                 return Err(DriveError::Idle(self.release.request.id).into());
             }
@@ -252,7 +253,8 @@ impl Driver {
         Ok(None)
     }
 
-    /// Whether a release may take another one's place: not one whose tag nobody has, or that has to succeed elsewhere first.
+    /// Whether a release may take another one's place: it rolls, or nothing but its lane stands before its beginning. One whose tag nobody has,
+    /// that has to succeed elsewhere first, that is blocked or waits for its approval may never begin.
     async fn can_begin(&self, other: ReleaseId) -> Result<bool, LedgerError> {
         // One whose journal cannot be read or followed is told by its own driver.
         let release = match self.hands.ledger.journal(other).await {
@@ -266,8 +268,19 @@ impl Driver {
         if release.started_at.is_some() {
             return Ok(true);
         }
-        let proven = release.request.emergency.is_some() || self.unproven(&release).await?.is_none();
-        Ok(release.is_resolved() && proven)
+        let now = Timestamp::now();
+        if release.request.emergency.is_some() {
+            return Ok(could_begin(&release, &[], now));
+        }
+        let holds = self.holds(&release, now).await?;
+        Ok(could_begin(&release, &holds, now) && self.unproven(&release).await?.is_none())
+    }
+
+    /// Freezes and windows that block a release now. They are of the calendar.
+    async fn holds(&self, release: &Release, now: Timestamp) -> Result<Vec<Hold>, LedgerError> {
+        let freezes = self.hands.ledger.freezes(now).await?;
+        let gates = self.hands.effects.gates(&release.request);
+        Ok(holds(&release.request.environment, &gates, &freezes, now))
     }
 
     async fn unproven(&self, release: &Release) -> Result<Option<Ended>, LedgerError> {
@@ -297,11 +310,7 @@ impl Driver {
             let ended = Box::new(ended);
             return Ok(Some(Record::Ended { ended }));
         }
-        // Freezes and windows are of the calendar.
-        let now = Timestamp::now();
-        let freezes = self.hands.ledger.freezes(now).await?;
-        let gates = self.hands.effects.gates(&release.request);
-        let holds = holds(&release.request.environment, &gates, &freezes, now);
+        let holds = self.holds(release, Timestamp::now()).await?;
         Ok((holds != release.holds).then_some(Record::Held { holds }))
     }
 

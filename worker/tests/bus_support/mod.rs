@@ -21,7 +21,7 @@ use drawgate_schemas::{Event, ReleaseId, ReleaseRequest, StatusEvent, Version1};
 use drawgate_worker::bus::{Bus, BusSettings};
 use drawgate_worker::chat::Chat;
 use drawgate_worker::config::{Secret, SecretSource};
-use drawgate_worker::ledger::{Accept, Acquired, Lease, Ledger};
+use drawgate_worker::ledger::{Accept, Acquired, Leap, Lease, Ledger};
 use futures_util::StreamExt as _;
 use jiff::Timestamp;
 use lapin::message::Delivery;
@@ -520,7 +520,10 @@ pub async fn accept(ledger: &Ledger, request: &ReleaseRequest) -> Accept {
             vec![event(request, 1, accepted)],
         )
     };
-    ledger.accept(request, build, 10_000).await.unwrap()
+    ledger
+        .accept(request, build, 10_000, Leap::Refused)
+        .await
+        .unwrap()
 }
 
 pub async fn lease(ledger: &Ledger, request: &ReleaseRequest) -> Lease {

@@ -1,6 +1,6 @@
 //! What holds a release: nothing is begun while it does, and cancelling or its own expiry end it all the same.
 
-use drawgate_rollout::{Decision, Entry, Record, Release, decide};
+use drawgate_rollout::{Approval, Decision, Entry, Record, Release, could_begin, decide};
 use drawgate_schemas::{Freeze, Hold, Order, Ordered, Outcome};
 use jiff::{SignedDuration, Timestamp};
 
@@ -18,6 +18,10 @@ fn hold(until: Timestamp) -> Hold {
 
 /// An accepted release of a digest, and what is appended to it.
 fn release(records: Vec<Record>) -> Release {
+    release_with(None, records)
+}
+
+fn release_with(approval: Option<Approval>, records: Vec<Record>) -> Release {
     let mut request = request();
     request.image = format!("registry.example.com/api@{}", digest('d'))
         .parse()
@@ -27,7 +31,7 @@ fn release(records: Vec<Record>) -> Release {
         request: Box::new(request),
         ahead: 0,
         publisher: None,
-        approval: None,
+        approval: approval.map(Box::new),
     };
     let entries: Vec<Entry> = std::iter::once(accepted)
         .chain(records)
@@ -100,4 +104,53 @@ fn held_it_expires_and_is_cancelled_as_any_that_waits() {
         cancelled.apply(&entry).unwrap();
     }
     assert_eq!(cancelled.ended.unwrap().outcome, Outcome::Cancelled);
+}
+
+/// Neither one that waits for its approval or is blocked, nor one that is paused, cancelled or too late: it may never begin. What counts is what holds it now.
+#[test]
+fn trap_44_one_that_cannot_begin_now_takes_nobodys_place() {
+    let order = |order| Record::Ordered {
+        id: "o".to_owned(),
+        ordered: Ordered {
+            order,
+            by: "ben".to_owned(),
+            reason: None,
+            digest: None,
+        },
+    };
+    let asked = Approval {
+        from: vec!["ops".to_owned()],
+        people: ["ben".to_owned()].into(),
+        count: 1,
+        within_ms: 3_600_000,
+    };
+    let approved = Record::Ordered {
+        id: "o".to_owned(),
+        ordered: Ordered {
+            order: Order::Approve,
+            by: "ben".to_owned(),
+            reason: None,
+            digest: Some(digest('d')),
+        },
+    };
+    assert!(!could_begin(
+        &release_with(Some(asked.clone()), Vec::new()),
+        &[],
+        at(1)
+    ));
+    assert!(could_begin(
+        &release_with(Some(asked), vec![approved]),
+        &[],
+        at(1)
+    ));
+    let free = release(Vec::new());
+    assert!(could_begin(&free, &[], at(1)));
+    assert!(!could_begin(&free, &[hold(at(300))], at(1)), "frozen by now");
+    assert!(!could_begin(&free, &[], at(600)), "it has expired");
+    // Its driver has not noted yet that the freeze is over.
+    let was_held = release(vec![held()]);
+    assert!(could_begin(&was_held, &[], at(301)));
+    for kind in [Order::Pause, Order::Cancel] {
+        assert!(!could_begin(&release(vec![order(kind)]), &[], at(1)), "{kind}");
+    }
 }

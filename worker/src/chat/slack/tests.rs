@@ -1,7 +1,8 @@
 //! What people read, whole.
 
 use drawgate_schemas::{
-    Ended, Event, HostRef, Outcome, Receipt, Rejection, RejectionCode, Started, StatusEvent, Version1,
+    AwaitedApproval, Ended, Event, ForgottenSequence, HostRef, Outcome, Receipt, Rejection, RejectionCode,
+    Started, StatusEvent, Version1,
 };
 use jiff::Timestamp;
 use uuid::Uuid;
@@ -14,7 +15,7 @@ fn event(event: Event) -> StatusEvent {
     StatusEvent {
         version: Version1,
         id: Uuid::nil(),
-        release: None,
+        release: Some("01936a5e-7c2e-7d10-8a44-5c1f2e9b0d7c".parse().unwrap()),
         sequence: 3,
         at: Timestamp::UNIX_EPOCH,
         environment: Some("staging".parse().unwrap()),
@@ -75,7 +76,21 @@ fn ended(outcome: Outcome, summary: &str, hint: Option<&str>, left_over: &[&str]
     }))
 }
 
+/// The post without its last line, which names the release.
 fn text(event: &StatusEvent, facts: &Facts) -> String {
+    let text = whole(event, facts);
+    match event.release {
+        Some(_) => text
+            .strip_suffix(NAME)
+            .unwrap_or_else(|| panic!("{text}"))
+            .to_owned(),
+        None => text,
+    }
+}
+
+const NAME: &str = "\n> release 01936a5e-7c2e-7d10-8a44-5c1f2e9b0d7c";
+
+fn whole(event: &StatusEvent, facts: &Facts) -> String {
     body(&render(event, facts).unwrap())["text"]
         .as_str()
         .unwrap()
@@ -152,6 +167,7 @@ fn a_message_that_could_not_be_read_has_no_names() {
         rejection,
         body_sha256: "00".to_owned(),
     });
+    rejected.release = None;
     rejected.service = None;
     rejected.environment = None;
     assert_eq!(
@@ -193,7 +209,51 @@ fn a_post_is_one_json_object_of_bounded_text() {
     .unwrap();
     let body = body(&post);
     assert_eq!(body.as_object().unwrap().keys().collect::<Vec<_>>(), ["text"]);
-    assert_eq!(body["text"].as_str().unwrap().chars().count(), 3000);
+    let text = body["text"].as_str().unwrap();
+    assert_eq!(text.chars().count(), 3000);
+    assert!(
+        text.ends_with(&format!("…{NAME}")),
+        "the id is not cut off: {text}"
+    );
+}
+
+#[test]
+fn an_approval_that_is_asked_for_says_what_to_type() {
+    let awaited = AwaitedApproval {
+        from: vec!["ops".to_owned()],
+        count: 2,
+        given: vec!["eve".to_owned()],
+        publisher: "ci".to_owned(),
+        until: Timestamp::UNIX_EPOCH,
+    };
+    let id = "01936a5e-7c2e-7d10-8a44-5c1f2e9b0d7c";
+    assert_eq!(
+        whole(&event(Event::AwaitsApproval(awaited)), &Facts::default()),
+        format!(
+            "search-api on staging: waits for approval by ops (1 of 2)\n\
+             > until 1970-01-01T00:00:00Z; not by ci, who published it\n\
+             > drawgate approve {id}, or drawgate reject {id} --reason WHY\n\
+             > release {id}"
+        )
+    );
+}
+
+/// It is told of a lane, and of no release.
+#[test]
+fn trap_44_numbers_that_were_forgotten_are_told() {
+    let forgotten = ForgottenSequence {
+        highest: 812,
+        by: "anna".to_owned(),
+        reason: "another workflow".parse().unwrap(),
+        at: Timestamp::UNIX_EPOCH,
+    };
+    let mut told = event(Event::SequenceForgotten(forgotten));
+    told.release = None;
+    assert_eq!(
+        whole(&told, &Facts::default()),
+        "search-api on staging: build numbers up to 812 were forgotten by anna: the next build may have any\n\
+         > another workflow"
+    );
 }
 
 #[test]

@@ -163,7 +163,7 @@ fn the_environment_goes_before_the_file() {
 
 #[test]
 fn the_report_in_json() {
-    let mistake = super::read_files(b"site = 5\n", &[]).unwrap_err();
+    let mistake = super::read_files(b"site = 5\n[orders]\nfrom = []\n", &[]).unwrap_err();
     let mut json = serde_json::to_value(&mistake).unwrap();
     assert_eq!(
         json["warnings"][0]["message"],

@@ -271,14 +271,14 @@ approval = { from = ["opps", "ops"], count = 0, within = "90d", by = "noon" }
 [environment.stagin]
 approval = { from = [] }
 "#;
-    let worker = format!("{WORKER}\n[groups]\nops = [\"ben\"]\n");
+    let worker = WORKER.to_owned();
     insta::assert_snapshot!(checked(&worker, &[("api.toml", &format!("{HEAD}{text}"))]));
 }
 
 #[test]
 fn approvals_that_nobody_could_give() {
     let text = "[environment.staging]\napproval = { from = [\"ops\", \"devs\"], count = 2 }\n";
-    let worker = format!("{WORKER}\n[people]\nshared = [\"ci\"]\n[groups]\nops = [\"ben\", \"ci\"]\n");
+    let worker = WORKER.replace("[\"ben\"]", "[\"ben\", \"ci\"]") + "\n[people]\nshared = [\"ci\"]\n";
     insta::assert_snapshot!(checked(&worker, &[("api.toml", &format!("{HEAD}{text}"))]));
     let text = text.replace(", \"devs\"", "");
     insta::assert_snapshot!(checked(&worker, &[("api.toml", &format!("{HEAD}{text}"))]));
@@ -798,6 +798,10 @@ region = "Oregon"
 endpoint = "localhost:4566"
 [limits]
 max_waiting_per_lane = 0
+[groups]
+ops = ["ben"]
+[orders]
+from = ["ops"]
 "#;
     insta::assert_snapshot!(checked_worker(text), @r#"
     error: worker.toml:1:10: `worker`: must be 1 to 63 letters, digits, `-`, `.` and `_`
@@ -901,7 +905,10 @@ fn worker_without_anything() {
     error: worker.toml:1:1: the broker's address is missing
       hint: write [amqp] and url = "amqps://drawgate@broker.example.com:5671/drawgate", or set DRAWGATE_AMQP_URL
 
-    worker.toml: 2 errors
+    warning: worker.toml:1:1: there is no [orders]: nobody may pause, resume or cancel a release, freeze, thaw, or have build numbers forgotten
+      hint: write [orders] with from = ["ops"], and [groups] with ops = ["ben"], users of the broker
+
+    worker.toml: 2 errors, 1 warning
     "#);
 }
 
@@ -920,6 +927,10 @@ username = "u"
 [registry."1234.dkr.ecr.us-west-2.amazonaws.com"]
 username = "AWS"
 password = "hush"
+[groups]
+ops = ["ben"]
+[orders]
+from = ["ops"]
 "#;
     insta::assert_snapshot!(checked_worker(text), @r#"
     error: worker.toml:4:1: unknown key `password`

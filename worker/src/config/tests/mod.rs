@@ -13,7 +13,7 @@ use super::error::{ConfigErrors, explain};
 use super::load::{Machine, load};
 
 /// A `worker.toml` without mistakes.
-pub(super) const WORKER: &str = "site = \"us-west\"\n[amqp]\nurl = \"amqp://localhost\"\n";
+pub(super) const WORKER: &str = "site = \"us-west\"\n[amqp]\nurl = \"amqp://localhost\"\n\n[groups]\nops = [\"ben\"]\n\n[orders]\nfrom = [\"ops\"]\n";
 
 /// The head of a service file without mistakes; what a test adds begins on line 6.
 pub(super) const HEAD: &str = r#"service = "api"

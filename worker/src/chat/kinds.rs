@@ -1,0 +1,147 @@
+//! Which kinds of event the chat queue is given. It stands beside [`render`](super::render()) and is held to it by a test: a kind that is bound
+//! and not rendered is thrown away, and one that is rendered and not bound is never heard of.
+
+/// `accepted` is not posted: it is given to chat for what it tells of the release.
+pub(super) const FOR_ITS_FACTS: &str = "accepted";
+
+/// Last words of routing keys. What is added here is bound to a queue that is there already at the next start of the worker.
+pub(crate) const BOUND: [&str; 19] = [
+    FOR_ITS_FACTS,
+    "emergency",
+    "awaits_approval",
+    "approved",
+    "rejecting",
+    "held",
+    "started",
+    "paused",
+    "continued",
+    "cancelling",
+    "turned_back",
+    "succeeded",
+    "rolled_back",
+    "cancelled",
+    "rejected",
+    "superseded",
+    "failed",
+    "needs_operator",
+    "sequence_forgotten",
+];
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use drawgate_schemas::{Event, StatusEvent};
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::chat::{Facts, render};
+
+    /// The contract as it is generated from the types: whoever adds a kind of event adds it here.
+    const SCHEMA: &str = include_str!("../../../schemas/json/status-event.v1.json");
+
+    fn schema() -> Value {
+        serde_json::from_str(SCHEMA).unwrap()
+    }
+
+    /// The words that a definition of the schema knows.
+    fn words(definition: &str) -> Vec<String> {
+        let schema = schema();
+        let kinds = schema["$defs"][definition]["oneOf"].as_array().unwrap().clone();
+        let word = |kind: &Value| {
+            let word = kind
+                .get("const")
+                .or_else(|| kind.pointer("/properties/type/const"));
+            word.unwrap_or_else(|| panic!("{kind}"))
+                .as_str()
+                .unwrap()
+                .to_owned()
+        };
+        kinds.iter().map(word).collect()
+    }
+
+    /// One event of each kind, in each of its forms that has a key of its own.
+    fn events() -> Vec<Event> {
+        let at = "2026-01-01T00:00:00Z";
+        let digest = format!("sha256:{}", "d".repeat(64));
+        let suspension =
+            |kind| json!({"type": kind, "group": "g", "processes": ["Launch"], "left_alone": []});
+        let mut all = vec![
+            json!({"type": "accepted", "version_name": "1", "image": "api:1", "ahead": 0}),
+            json!({"type": "rejected", "code": "not_json", "detail": "x", "body_sha256": "00"}),
+            json!({"type": "resolved", "digest": digest}),
+            json!({"type": "started", "hosts": [], "to": "1", "max_unavailable": 1, "groups": [], "target_groups": [],
+                   "expected_s": 60, "warnings": []}),
+            json!({"type": "staged", "hosts": 3, "slowest_ms": 1000}),
+            suspension("suspended"),
+            suspension("resumed"),
+            json!({"type": "silenced", "alarms": ["a"]}),
+            json!({"type": "unsilenced", "alarms": ["a"]}),
+            json!({"type": "hook", "hook": "before", "state": "begun", "attempt": 1, "attempts": 1}),
+            json!({"type": "host", "instance": "i-1", "direction": "back", "phase": "settling", "done": 1, "total": 3}),
+            json!({"type": "baking", "until": at}),
+            json!({"type": "awaits_approval", "from": ["ops"], "count": 1, "given": [], "publisher": "ci", "until": at}),
+            json!({"type": "emergency", "by": "anna", "reason": "x"}),
+            json!({"type": "held", "holds": []}),
+            json!({"type": "held", "holds": [{"type": "closed", "opens_at": at, "windows": "Mon 08:00-16:00 (UTC)"}]}),
+            json!({"type": "turned_back", "reason": "x"}),
+            json!({"type": "joined", "rolled": [], "adopted": [], "by_themselves": []}),
+            json!({"type": "published", "parameter": "/p", "version_name": "2"}),
+            json!({"type": "unpublished", "parameter": "/p"}),
+            json!({"type": "warning", "text": "x"}),
+            json!({"type": "taken_up", "open_steps": 1}),
+            json!({"type": "unknown"}),
+            json!({"type": "sequence_forgotten", "highest": 812, "by": "anna", "reason": "x", "at": at}),
+        ];
+        let order = |order: String| json!({"type": "ordered", "order": order, "by": "anna"});
+        all.extend(words("Order").into_iter().map(order));
+        let ended = |outcome: String| json!({"type": "ended", "outcome": outcome, "summary": "x"});
+        all.extend(words("Outcome").into_iter().map(ended));
+        let read =
+            |json: Value| serde_json::from_value(json.clone()).unwrap_or_else(|why| panic!("{why}: {json}"));
+        all.into_iter().map(read).collect()
+    }
+
+    #[test]
+    fn the_test_below_knows_every_kind_of_event() {
+        let of = |event: &Event| {
+            serde_json::to_value(event).unwrap()["type"]
+                .as_str()
+                .unwrap()
+                .to_owned()
+        };
+        let known: BTreeSet<String> = events().iter().map(of).collect();
+        let all: BTreeSet<String> = words("Event").into_iter().collect();
+        assert!(all.len() > 20, "{all:?}");
+        assert_eq!(
+            known, all,
+            "add the new kind to `events`, and say in `render` whether it is posted"
+        );
+    }
+
+    #[test]
+    fn chat_is_given_what_it_can_post_and_nothing_else() {
+        let mut keys = BTreeSet::new();
+        for event in events() {
+            let key = event.key();
+            keys.insert(key);
+            let event = StatusEvent {
+                version: drawgate_schemas::Version1,
+                id: uuid::Uuid::nil(),
+                release: "01936a5e-7c2e-7d10-8a44-5c1f2e9b0d7c".parse().ok(),
+                sequence: 1,
+                at: jiff::Timestamp::UNIX_EPOCH,
+                environment: "staging".parse().ok(),
+                service: "api".parse().ok(),
+                worker: "w".to_owned(),
+                event,
+            };
+            let is_posted = render(&event, &Facts::default()).is_some();
+            let is_bound = BOUND.contains(&key) && key != FOR_ITS_FACTS;
+            assert_eq!(is_posted, is_bound, "{key}: posted, bound");
+        }
+        let bound: BTreeSet<&str> = BOUND.into_iter().collect();
+        assert!(bound.is_subset(&keys), "{bound:?} has a key that no event has");
+        assert_eq!(bound.len(), BOUND.len(), "one stands there twice");
+    }
+}
