@@ -17,7 +17,7 @@ pub mod topology;
 
 pub use event::{
     AwaitedApproval, Direction, Ended, Event, Freeze, Hold, Hook, HookProgress, HookState, HostPhase,
-    HostProgress, HostRef, Order, Ordered, Outcome, Started, StatusEvent, Suspension,
+    HostProgress, HostRef, HostSick, Order, Ordered, Outcome, SickAnswer, Started, StatusEvent, Suspension,
 };
 pub use image::{Digest, ImageReference};
 pub use name::{Environment, InvalidName, ReleaseId, Service, Site, Text};

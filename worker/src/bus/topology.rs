@@ -13,7 +13,7 @@ use super::version::ServerVersion;
 use super::{BusError, BusSettings, limits};
 
 /// Kinds of event that chat is given: `accepted` for what it tells of the release, the others to be posted.
-const CHAT_KINDS: [&str; 14] = [
+const CHAT_KINDS: [&str; 16] = [
     "accepted",
     "emergency",
     "held",
@@ -21,6 +21,8 @@ const CHAT_KINDS: [&str; 14] = [
     "paused",
     "continued",
     "cancelling",
+    "host_sick",
+    "sick_wait_over",
     "turned_back",
     "succeeded",
     "rolled_back",
