@@ -69,7 +69,7 @@ pub const MAX_PAUSE_DEFAULT_MS: u64 = 3_600_000;
 
 /// How long the floor has to forbid a host's turn before sick hosts are reckoned with: the load balancer's answers may be older than
 /// what was registered last, and a target that misses one check is healthy again with the next.
-pub const SICK_AFTER_MS: u64 = 5_000;
+pub const SICK_AFTER_MS: u64 = 3_000;
 
 /// How long sick hosts are waited for where the service's file says nothing: Auto Scaling notices one within minutes, and its
 /// replacement boots within minutes.

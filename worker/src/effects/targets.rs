@@ -477,7 +477,7 @@ fn floor_kept(
     let all_serving = serving().count();
     let floor = match direction {
         Direction::Forward => release.floor(arn),
-        Direction::Back => release.floor_on_way_back(count(all_serving), count(out.len())),
+        Direction::Back => release.floor_on_way_back(arn, count(all_serving), count(out.len())),
     };
     if let Some(kept) = kept(all_serving, floor, None) {
         return Some(kept);
@@ -488,7 +488,10 @@ fn floor_kept(
     let out_in_zone = out.iter().filter(|other| other.zone == host.zone).count();
     let floor = match direction {
         Direction::Forward => release.zone_floor(arn, &host.zone),
-        Direction::Back => release.zone_floor_on_way_back(count(serving_in_zone), count(out_in_zone)),
+        Direction::Back => {
+            let (serving, out) = (count(serving_in_zone), count(out_in_zone));
+            release.zone_floor_on_way_back(arn, &host.zone, serving, out)
+        }
     };
     (floor > 0)
         .then(|| kept(serving_in_zone, floor, Some(&host.zone)))

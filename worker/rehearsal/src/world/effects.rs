@@ -568,7 +568,7 @@ impl World {
                     Direction::Back if self.bug != Some(Bug::KeepsTheFloorOfTheStart) => {
                         let healthy = all_healthy.saturating_sub(number(settling));
                         let out = others().filter(|host| seen.comes_back(host)).count();
-                        (healthy, seen.floor_on_way_back(healthy, number(out)))
+                        (healthy, seen.floor_on_way_back(group, healthy, number(out)))
                     }
                     _ => (all_healthy, seen.floor(group)),
                 };
@@ -803,12 +803,18 @@ impl World {
         host.marked = true;
         host.taken_sick |= host.sick;
         host.set_targets(Target::Draining);
-        if before > 0 && self.serving() == 0 && !self.definition.roll.allow_outage {
+        if before > 0 && self.serving() == 0 && !self.may_serve_nobody(release) {
             self.broken.push(format!(
                 "{instance} was the last healthy one, and was deregistered"
             ));
         }
         StepOutcome::done()
+    }
+
+    /// Nobody served at the start, or the service's file says that it may be so.
+    fn may_serve_nobody(&self, release: &Release) -> bool {
+        let mut hosts = release.plan.iter().flat_map(|plan| &plan.hosts);
+        self.definition.roll.allow_outage || !hosts.any(|host| !host.targets.is_empty() && host.was_healthy())
     }
 
     fn serving(&self) -> usize {
