@@ -123,6 +123,10 @@ pub enum Event {
     },
     /// A person gave an order, and it was taken.
     Ordered(Ordered),
+    /// Hosts turned unhealthy by themselves, and too few would be healthy if another one were taken out.
+    HostSick(HostSick),
+    /// Hosts that were sick are healthy again, or gone: the roll goes on.
+    SickWaitOver,
     /// Something failed, or was cancelled: from here on the way leads back.
     TurnedBack {
         /// What failed.
@@ -206,6 +210,8 @@ impl Event {
                 Order::Approve => "approved",
                 Order::Reject => "rejecting",
             },
+            Self::HostSick(_) => "host_sick",
+            Self::SickWaitOver => "sick_wait_over",
             Self::TurnedBack { .. } => "turned_back",
             Self::Joined { .. } => "joined",
             Self::Published { .. } => "published",
@@ -264,6 +270,69 @@ pub struct Suspension {
     pub processes: Vec<String>,
     /// Processes that somebody else had suspended before: left alone.
     pub left_alone: Vec<String>,
+}
+
+/// Hosts that turned unhealthy by themselves, and what is done about them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct HostSick {
+    /// Which; none where the unhealthy targets are no hosts of this release.
+    pub instances: Vec<String>,
+    /// The target group's name.
+    pub target_group: String,
+    /// Healthy targets that it has.
+    pub healthy: u32,
+    /// Healthy targets that must be left when another host is taken out.
+    pub floor: u32,
+    /// What is done about them.
+    pub answer: SickAnswer,
+}
+
+/// What is done about sick hosts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum SickAnswer {
+    /// They are rolled before the others: taking them out costs nothing.
+    RolledNext,
+    /// Nothing is taken out until they are healthy or replaced.
+    Waits {
+        /// Past this moment the release is rolled back.
+        until: Timestamp,
+    },
+    /// They were waited for in vain: the release is rolled back.
+    RolledBack,
+}
+
+impl fmt::Display for HostSick {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            target_group,
+            healthy,
+            floor,
+            ..
+        } = self;
+        match self.instances.len() {
+            0 => write!(
+                f,
+                "targets of {target_group} that are not of this release are not healthy"
+            )?,
+            1 => write!(
+                f,
+                "{} is not healthy in {target_group}",
+                self.instances.join(", ")
+            )?,
+            _ => write!(
+                f,
+                "{} are not healthy in {target_group}",
+                self.instances.join(", ")
+            )?,
+        }
+        write!(f, ", where {healthy} are healthy and {floor} must be left: ")?;
+        match self.answer {
+            SickAnswer::RolledNext => f.write_str("rolled next"),
+            SickAnswer::Waits { until } => write!(f, "waiting until {until:.0}"),
+            SickAnswer::RolledBack => f.write_str("rolled back"),
+        }
+    }
 }
 
 /// An approval that is waited for.

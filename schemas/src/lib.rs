@@ -17,7 +17,8 @@ pub mod topology;
 
 pub use event::{
     AwaitedApproval, Direction, Ended, Event, ForgottenSequence, Freeze, Hold, Hook, HookProgress, HookState,
-    HostPhase, HostProgress, HostRef, Order, Ordered, Outcome, Started, StatusEvent, Suspension,
+    HostPhase, HostProgress, HostRef, HostSick, Order, Ordered, Outcome, SickAnswer, Started, StatusEvent,
+    Suspension,
 };
 pub use image::{Digest, ImageReference};
 pub use name::{Environment, InvalidName, ReleaseId, Service, Site, Text};

@@ -93,6 +93,11 @@ pub(crate) fn lines(state: &ViewState, event: &StatusEvent, detail: Detail) -> V
             .collect(),
         Event::Ordered(given) if given.order == Order::Approve => line(Mark::Ok, given.told()),
         Event::Ordered(given) => line(Mark::Warn, given.told()),
+        Event::HostSick(sick) => line(Mark::Warn, sick.to_string()),
+        Event::SickWaitOver => line(
+            Mark::Ok,
+            "no sick host is waited for any more: goes on".to_owned(),
+        ),
         Event::TurnedBack { reason, instance } => turned_back(reason, instance.as_deref()),
         Event::Resumed(suspension) => {
             let processes = count(suspension.processes.len(), "process", "processes");

@@ -67,8 +67,11 @@ impl ViewState {
             Event::Resumed(_) | Event::Unsilenced { .. } => self.resuming = true,
             Event::Ended(ended) => self.ended = Some(ended.outcome),
             Event::Rejected { .. } => self.ended = Some(Outcome::Rejected),
+            // What was resumed for sick hosts is suspended again.
+            Event::Suspended(_) => self.resuming = false,
             Event::Staged { .. }
-            | Event::Suspended(_)
+            | Event::HostSick(_)
+            | Event::SickWaitOver
             | Event::Silenced { .. }
             | Event::Joined { .. }
             | Event::Published { .. }

@@ -57,11 +57,23 @@ pub enum Bug {
     EndsWithoutLooking,
     /// Does not wait for the canary.
     IgnoresTheCanary,
+    /// An absolute floor during rollback: as many healthy ones as at the start, whoever is sick by now.
+    KeepsTheFloorOfTheStart,
+    /// No floor during rollback.
+    TakesTheLastHealthy,
+    /// A host that does not become healthy with the version of before keeps all others half-way.
+    StopsAtASickHost,
+    /// Leaves what replaces hosts running after the wait for sick ones.
+    ForgetsToSuspendAgain,
+    /// Lets hosts be replaced before those that are well are marked so.
+    ReplacesBeforeMarking,
+    /// Leaves a tag on the group that says what is not so while sick hosts are waited for.
+    LeavesTheTagInTheWait,
 }
 
 impl Bug {
     /// All of them.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 29] = [
         Self::ForgetsOneProcess,
         Self::ResumesEverything,
         Self::ActsBeforeTheIntent,
@@ -85,6 +97,12 @@ impl Bug {
         Self::RunsBeforeAgain,
         Self::EndsWithoutLooking,
         Self::IgnoresTheCanary,
+        Self::KeepsTheFloorOfTheStart,
+        Self::TakesTheLastHealthy,
+        Self::StopsAtASickHost,
+        Self::ForgetsToSuspendAgain,
+        Self::ReplacesBeforeMarking,
+        Self::LeavesTheTagInTheWait,
     ];
 
     /// What a roll with this mistake decides.
@@ -112,6 +130,18 @@ impl Bug {
                 }
             }
             Self::GoesOnWithoutTheLease => seen.leased_to_another = None,
+            Self::StopsAtASickHost => {
+                for (step, state) in &mut seen.steps {
+                    let settles = matches!(
+                        step,
+                        Step::Host {
+                            phase: Phase::Settle,
+                            ..
+                        }
+                    );
+                    state.obstacle = state.obstacle.take().filter(|_| !settles);
+                }
+            }
             Self::WorksWhilePaused => seen.paused = None,
             Self::IgnoresACancel => seen.cancelled = None,
             _ => {}

@@ -1,8 +1,8 @@
 //! What must hold, whatever the scenario: after every step, and at the end. It looks at the world and not at the
 //! journal, and knows nothing of how `decide` comes to its decisions.
 
-use drawgate_rollout::{Plan, Release, Step};
-use drawgate_schemas::Outcome;
+use drawgate_rollout::{Plan, Release, Step, limits};
+use drawgate_schemas::{Direction, Outcome};
 
 use crate::sim::holds;
 use crate::world::{Container, Host, Tenant, VALUE, Which, World};
@@ -31,7 +31,7 @@ pub fn always(before: &World, world: &World, release: &Release) -> Result<(), St
         let untouched = world.hosts.values().all(|host| !host.disturbed);
         return holds(untouched, || format!("touched without a plan: {}", context()));
     };
-    canary_first(before, world, plan)?;
+    canary_first(before, world, release, plan)?;
     let mut out = Vec::new();
     let mut lost_by_fate = 0;
     for (instance, host) in &world.hosts {
@@ -81,7 +81,7 @@ pub fn always(before: &World, world: &World, release: &Release) -> Result<(), St
 }
 
 /// Before the canary was watched, nobody else gets the new version.
-fn canary_first(before: &World, world: &World, plan: &Plan) -> Result<(), String> {
+fn canary_first(before: &World, world: &World, release: &Release, plan: &Plan) -> Result<(), String> {
     let Some(canary) = plan.definition.roll.canary else {
         return Ok(());
     };
@@ -94,7 +94,15 @@ fn canary_first(before: &World, world: &World, plan: &Plan) -> Result<(), String
         .filter(|(_, host)| host.named == Some(Which::New));
     let well =
         new.filter(|(instance, _)| was(before, instance).healthy() || !before.hosts.contains_key(*instance));
-    let well = well.filter(|(_, host)| host.member && host.disturbed).count();
+    // Whoever served nobody when it was planned, or when its turn came, is no canary.
+    let seen_sick = |instance: &String| {
+        let mut planned = plan.hosts.iter();
+        let known = planned.find(|host| host.instance == *instance);
+        release.rolled_next.contains(instance) || known.is_some_and(|host| !host.was_healthy())
+    };
+    let well = well.filter(|(instance, _)| !seen_sick(instance));
+    let well = well.filter(|(_, host)| host.member && host.disturbed && !host.taken_sick);
+    let well = well.count();
     holds(well <= canary.instances as usize, || {
         format!("{well} hosts have the new version before the canary was watched")
     })
@@ -136,8 +144,8 @@ pub fn differences(before: &World, world: &World, on_new: bool) -> Vec<String> {
             format!("{instance} is {:?}", host.targets().collect::<Vec<_>>()),
             (host.target, host.second) != (was.target, was.second),
         );
-        let sick = was.healthy() && !host.healthy();
-        differs(format!("{instance} is not healthy"), sick);
+        let unhealthy = was.healthy() && !host.healthy() && !host.sick;
+        differs(format!("{instance} is not healthy"), unhealthy);
         let as_it_should = if on_new {
             is_on_new(world, host)
         } else {
@@ -193,6 +201,7 @@ pub fn at_end(before: &World, world: &World, release: &Release) -> Result<(), St
     let left_over = ended.receipt.iter().flat_map(|receipt| &receipt.left_over);
     let left_over: Vec<&String> = left_over.collect();
     let text = || format!("{ended:#?}\n{:#?}", world.hosts);
+    one_version(world, release).map_err(|what| format!("{what} {}", text()))?;
     if ended.outcome == Outcome::NeedsOperator {
         return needs_operator(before, world, release, &left_over, &text);
     }
@@ -215,6 +224,48 @@ pub fn at_end(before: &World, world: &World, release: &Release) -> Result<(), St
     let untouched = matches!(ended.outcome, Outcome::Failed | Outcome::Rejected);
     holds(!(touched && untouched), || {
         format!("says that nothing was touched: {}", text())
+    })
+}
+
+/// Among the healthy hosts one version runs, whoever fell ill meanwhile. What counts is who is a member, healthy now, and was
+/// rolled by this release or known to it; one that was ill until nobody worked on hosts any more counts as ill. Not judged is a fleet that
+/// - is left where it is on purpose, because `[before]` cannot be undone, or because another worker has it;
+/// - has a host on which a step of the way back met a definite no until nobody asked any more: it is named, and keeps its place
+///   among those that may be out;
+/// - has two hosts or more that are back on the version of before and ill on it: it looks as if that version did not work any more, and
+///   those that serve stay as they are;
+/// - has a host that started the new version by itself: there is nothing on it to go back to, and it is named.
+fn one_version(world: &World, release: &Release) -> Result<(), String> {
+    let refused = |step: &Step| {
+        let back = matches!(
+            step,
+            Step::Host {
+                direction: Direction::Back,
+                ..
+            }
+        );
+        back && release.was_refused(step)
+    };
+    if release.is_one_way() || release.lost_to_another().is_some() || release.steps.keys().any(refused) {
+        return Ok(());
+    }
+    let ill_on_old = |host: &&Host| {
+        let back = host.disturbed && host.named == Some(Which::Old) && host.registered();
+        host.member && back && host.sick
+    };
+    if world.hosts.values().filter(ill_on_old).count() > limits::SICK_ON_WAY_BACK {
+        return Ok(());
+    }
+    let on = |which: Which| {
+        let judged = release.hosts().filter(move |known| {
+            let host = world.hosts.get(&known.instance);
+            host.is_some_and(|host| host.healthy() && !host.well_late && host.named == Some(which))
+        });
+        judged.map(|host| host.instance.as_str()).collect::<Vec<_>>()
+    };
+    let (old, new) = (on(Which::Old), on(Which::New));
+    holds(old.is_empty() || new.is_empty(), || {
+        format!("two versions serve: {new:?} the new one, {old:?} that of before")
     })
 }
 
@@ -257,7 +308,9 @@ fn needs_operator(
     // What was seen of it last was of before it left.
     let left = |(instance, host): (&String, &Host)| !host.member && says(instance);
     let just_left = world.hosts.iter().any(left);
-    holds(!really.is_empty() || blind || nobody || just_left, || {
+    // One that is ill, or was when it was seen last.
+    let ill = world.ever_sick.iter().any(|instance| says(instance));
+    holds(!really.is_empty() || blind || nobody || just_left || ill, || {
         format!("nothing is left: {}", text())
     })?;
     holds(!left_over.is_empty() || nobody, || {

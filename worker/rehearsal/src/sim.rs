@@ -412,6 +412,8 @@ impl Sim {
         let takes_ms = match step {
             Step::Watch if self.world.firing.is_empty() => limits::WATCH_MS,
             Step::Bake => self.world.definition.alarms.bake_ms.max(1_000),
+            // It looks until something changes, or its time is over.
+            Step::AwaitHealthy => limits::between_ms(self.now, deadline).saturating_sub(1_000),
             // The second attempt waits as long as it may.
             Step::Lock if outlasted && self.release.begun(&step) => limits::LOCK_ATTEMPT_MS,
             _ => self.takes_ms(&step),
@@ -438,6 +440,14 @@ impl Sim {
             Step::Host {
                 phase: Phase::Drain, ..
             } => host().map_or(0, |(plan, host)| plan.drain_ms(host)),
+            // It waits for a sick one as long as it may.
+            Step::Host {
+                instance,
+                phase: Phase::Settle,
+                ..
+            } if self.world.hosts.get(instance).is_some_and(|host| host.sick) => {
+                self.world.definition.roll.healthy_timeout_ms
+            }
             Step::Host {
                 phase: Phase::Verify, ..
             } => 1_000 + host().map_or(0, |(plan, _)| plan.verified_after_ms()),

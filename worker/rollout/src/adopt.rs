@@ -34,6 +34,8 @@ pub struct Marks {
     pub release: ReleaseId,
     /// Processes that it suspended, by Auto Scaling group.
     pub suspended: BTreeMap<String, Vec<Process>>,
+    /// Processes that it had suspended and lets run for a while, so that sick hosts are replaced; by Auto Scaling group.
+    pub let_run: BTreeMap<String, Vec<Process>>,
     /// Whether everything that is suspended for a roll of this fleet is so: hosts are worked on only then.
     pub still_suspended: bool,
     /// Alarms whose actions it disabled.
@@ -106,6 +108,7 @@ impl Marks {
         Self {
             release,
             suspended: BTreeMap::new(),
+            let_run: BTreeMap::new(),
             still_suspended: true,
             silenced: BTreeSet::new(),
             taken_out: BTreeMap::new(),
@@ -249,6 +252,7 @@ impl Marks {
             // Exactly what the mark says, whatever the service's file says today.
             if let Some(processes) = self.suspended.get(&group.name) {
                 group.suspend.clone_from(processes);
+                group.suspend.extend(self.let_run_in(&group.name));
             }
         }
         Ok(plan)
@@ -318,6 +322,10 @@ impl Marks {
         }
     }
 
+    fn let_run_in(&self, group: &str) -> impl Iterator<Item = Process> + '_ {
+        self.let_run.get(group).into_iter().flatten().copied()
+    }
+
     /// Whether the lost release stood at its end: hosts were whole, and what it had suspended was being resumed.
     pub fn was_ending(&self) -> bool {
         !self.still_suspended
@@ -340,6 +348,9 @@ impl Marks {
         }
         for group in self.suspended.keys() {
             begun.push((Step::Suspend { group: group.clone() }, false));
+            if self.let_run_in(group).next().is_some() {
+                begun.push((Step::LetReplace { group: group.clone() }, false));
+            }
         }
         // A mute rule leaves no mark on an alarm: whether there is one is looked at.
         if !self.silenced.is_empty() || (plan.mutes() && !plan.alarms.is_empty()) {

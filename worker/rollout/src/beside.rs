@@ -85,7 +85,7 @@ pub(crate) fn stop(release: &Release) -> Option<Record> {
     let mut open = release.steps.iter().filter(|(_, state)| state.last.is_none());
     let (step, _) = open.find(|(step, _)| is_idle(release, step))?;
     let outcome = match step {
-        Step::Watch | Step::Canary | Step::Bake => StepOutcome::Done {
+        Step::Watch | Step::AwaitHealthy | Step::Canary | Step::Bake => StepOutcome::Done {
             evidence: Evidence::Stopped,
         },
         // Its last call may be on its way: as when the worker had stopped.
@@ -103,7 +103,7 @@ fn is_idle(release: &Release, step: &Step) -> bool {
     let cause = release.turned_back.as_ref();
     match step {
         Step::Watch => true,
-        Step::Canary | Step::Bake | Step::Lock => cause.is_some(),
+        Step::AwaitHealthy | Step::Canary | Step::Bake | Step::Lock => cause.is_some(),
         Step::Host {
             direction: Direction::Forward,
             phase: Phase::Drain | Phase::Settle,

@@ -11,6 +11,7 @@
 //! It is asked again after every entry, begins at the top each time, and passes over what is done: a crash between
 //! any two entries changes nothing in what comes next.
 
+use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
 use drawgate_schemas::{Direction, Ended};
@@ -24,6 +25,7 @@ use crate::path;
 use crate::plan::{HostPlan, Plan};
 use crate::record::{Cause, Failure, Record};
 use crate::report;
+use crate::sick::{FloorKept, Obstacle, SickWait};
 use crate::state::{Release, Standing};
 use crate::step::{Phase, Step};
 
@@ -338,23 +340,28 @@ impl Agenda<'_> {
             .filter(|_| !self.release.done(&Step::Canary));
         if let Some(canary) = canary {
             let gone = |host: &&HostPlan| self.release.gone.contains(&host.instance);
+            let next = |host: &&HostPlan| self.release.rolled_next.contains(&host.instance);
             let sick = plan
                 .hosts
                 .iter()
-                .filter(|host| !gone(host) && !host.was_healthy())
+                .filter(|host| !gone(host) && !next(host) && !host.was_healthy())
                 .count();
-            let first: Vec<&HostPlan> = self.members().take(sick + canary.instances as usize).collect();
+            let others = self.members().filter(|host| !next(host));
+            let mut first: Vec<&HostPlan> = others.take(sick + canary.instances as usize).collect();
+            self.begin_with_sick(&mut first);
             self.hosts_of_wave(plan, &first)?;
             self.must(&[Step::Canary], 1)?;
         }
         let mut all: Vec<&HostPlan> = self.members().collect();
         // What failed once comes last.
         all.sort_by_key(|host| self.release.retried.contains(&host.instance));
+        self.begin_with_sick(&mut all);
         self.hosts_of_wave(plan, &all)
     }
 
     /// Hosts in their order, at most `max_unavailable` out at once, and no two zones where that is wanted.
     fn hosts_of_wave(&self, plan: &Plan, wave: &[&HostPlan]) -> Part {
+        self.sick(plan, wave)?;
         let mut todo = Todo::default();
         let mut out: Vec<&HostPlan> = self.members().filter(|host| self.release.is_out(host)).collect();
         for host in wave {
@@ -375,6 +382,111 @@ impl Agenda<'_> {
             todo.add(self, step);
         }
         self.or_turn_back(todo)
+    }
+
+    /// Hosts that turned unhealthy by themselves before their turn.
+    fn rolled_next(&self) -> impl Iterator<Item = &HostPlan> {
+        self.members()
+            .filter(|host| self.release.rolled_next.contains(&host.instance))
+    }
+
+    /// They come first, and do not count among the canary: taking them out costs nothing.
+    fn begin_with_sick<'w>(&'w self, wave: &mut Vec<&'w HostPlan>) {
+        wave.retain(|host| !self.release.rolled_next.contains(&host.instance));
+        wave.splice(0..0, self.rolled_next());
+    }
+
+    /// What is done about sick hosts, where they keep the next host in service.
+    fn sick(&self, plan: &Plan, wave: &[&HostPlan]) -> Part {
+        if let Some(wait) = &self.release.sick_wait {
+            return self.wait_for_sick(wait);
+        }
+        let kept = |host: &&HostPlan| {
+            let kept = self.release.kept_for_long(&host.instance)?;
+            Some((host.instance.clone(), kept.clone()))
+        };
+        let Some((instance, kept)) = wave.iter().find_map(kept) else {
+            return Part::Continue(());
+        };
+        let untouched = |host: &&HostPlan| {
+            kept.sick.contains(&host.instance)
+                && !self.release.touched(&host.instance)
+                && host.instance != instance
+        };
+        let next: BTreeSet<String> = self
+            .members()
+            .filter(untouched)
+            .map(|host| host.instance.clone())
+            .collect();
+        if !next.is_subset(&self.release.rolled_next) {
+            let (instances, kept) = (next, kept);
+            return Part::Break(vec![Decision::Append(Record::RolledNext { instances, kept })]);
+        }
+        // Where they have their turn now, or somebody else comes back, the floor is asked again afterwards.
+        if !next.is_empty() || self.members().any(|host| self.release.is_out(host)) {
+            return Part::Continue(());
+        }
+        let wait_ms = plan.definition.roll.sick_wait_ms;
+        let why = match wait_ms {
+            0 => "roll.sick_wait is 0",
+            _ if self.release.sick_waits >= limits::SICK_WAITS => "hosts keep falling ill",
+            _ => {
+                let until = after(self.now, wait_ms);
+                let begun = Record::SickWaitBegun {
+                    instance,
+                    kept,
+                    until,
+                };
+                return Part::Break(vec![Decision::Append(begun)]);
+            }
+        };
+        self.turn_back(Step::AwaitHealthy, self.release.sick_for_too_long(&kept, why))
+    }
+
+    /// Nothing is out: sick hosts may be replaced meanwhile, and nothing is taken out before that is suspended again.
+    fn wait_for_sick(&self, wait: &SickWait) -> Part {
+        let each = |step: fn(String) -> Step| self.release.groups_of(&wait.kept.sick).into_iter().map(step);
+        if !self.release.done(&Step::AwaitHealthy) {
+            let time_is_up = self.time_is_up().filter(|at| *at < wait.until);
+            let until = time_is_up.unwrap_or(wait.until);
+            if until <= self.now && self.standing(&Step::AwaitHealthy) != Standing::Running {
+                let why = match time_is_up {
+                    None => format!(
+                        "waited {} s for it",
+                        limits::between_ms(wait.since, self.now) / 1000
+                    ),
+                    Some(at) => format!("waited for until {at:.0}, when roll.max_roll was over"),
+                };
+                let kept = self.last_kept(wait);
+                return self.turn_back(Step::AwaitHealthy, self.release.sick_for_too_long(kept, &why));
+            }
+            // Whether they can be replaced or not, they may get well by themselves.
+            let replace: Vec<Step> = each(|group| Step::LetReplace { group }).collect();
+            self.try_all(&replace, 1)?;
+            self.must(&[Step::AwaitHealthy], 1)?;
+        }
+        let again: Vec<Step> = each(|group| Step::SuspendAgain { group })
+            .filter(|step| self.was_let(step))
+            .collect();
+        self.must(&again, 1)?;
+        Part::Break(vec![Decision::Append(Record::SickWaitOver)])
+    }
+
+    /// What kept the host in service at the last look.
+    fn last_kept<'w>(&'w self, wait: &'w SickWait) -> &'w FloorKept {
+        let state = self.release.steps.get(&Step::AwaitHealthy);
+        match state.and_then(|state| state.obstacle.as_ref()) {
+            Some(Obstacle::Floor(kept)) => kept,
+            _ => &wait.kept,
+        }
+    }
+
+    /// Whether sick hosts may have been let be replaced in the group that is to be suspended again.
+    fn was_let(&self, suspend_again: &Step) -> bool {
+        match suspend_again {
+            Step::SuspendAgain { group } => self.release.begun(&Step::LetReplace { group: group.clone() }),
+            _ => false,
+        }
     }
 
     /// Hosts that were touched go back: those that are out already first, then the others, at most `max_unavailable`
@@ -401,23 +513,58 @@ impl Agenda<'_> {
         }
         let touched = || self.members().filter(|host| self.release.touched(&host.instance));
         let is_out = |host: &&HostPlan| path::is_out(self.release, host);
+        let goes = |host: &HostPlan| self.next_step(host, Direction::Back).is_some();
+        if touched().any(goes) {
+            self.suspended_again(plan)?;
+        }
         let mut out: Vec<&HostPlan> = touched().filter(is_out).collect();
-        for host in touched()
-            .filter(is_out)
-            .chain(touched().filter(|host| !is_out(host)))
-        {
+        let mut passed_over = limits::SICK_ON_WAY_BACK;
+        out.retain(|host| {
+            let is_sick = passed_over > 0 && self.release.is_sick_on_its_way_back(host);
+            passed_over -= usize::from(is_sick);
+            !is_sick
+        });
+        let mut order: Vec<&HostPlan> = touched().collect();
+        order.sort_by_key(|host| (!is_out(host), self.is_known_sick(host)));
+        for host in order {
             let Some(step) = self.next_step(host, Direction::Back) else {
                 continue;
             };
             if !is_out(&host) {
-                if !may_join(plan, &out, host) {
+                // One that the floor keeps in service takes nobody's place while it waits, or when it has waited in vain.
+                let waits = match self.standing(&step) {
+                    Standing::Again { at } => at > self.now,
+                    Standing::Failed(_) => true,
+                    _ => false,
+                };
+                if !waits && !may_join(plan, &out, host) {
                     continue;
                 }
-                out.push(host);
+                out.extend(Some(host).filter(|_| !waits));
             }
             todo.add(self, step);
         }
         todo.or_go_on()
+    }
+
+    /// A host that is sick by itself takes its time to come back, or does not: it goes last.
+    fn is_known_sick(&self, host: &HostPlan) -> bool {
+        let wait = self.release.sick_wait.as_ref();
+        wait.is_some_and(|wait| self.last_kept(wait).sick.contains(&host.instance))
+    }
+
+    /// No host is taken out while others may be replaced. Where that cannot be suspended again, going back is worth more than waiting.
+    fn suspended_again(&self, plan: &Plan) -> Part {
+        let let_replace = plan
+            .groups
+            .iter()
+            .filter(|group| self.release.may_replace(&group.name));
+        let again: Vec<Step> = let_replace
+            .map(|group| Step::SuspendAgain {
+                group: group.name.clone(),
+            })
+            .collect();
+        self.try_all(&again, 1)
     }
 
     /// Whoever takes up a way back, or a roll that is being put back in order, asks once whose the fleet is now. No answer stops nothing: the lane is ours.
@@ -448,6 +595,9 @@ impl Agenda<'_> {
         let limit = plan.definition.roll.pull_concurrency as usize;
         let (resume, unsilence): (Vec<Step>, Vec<Step>) = (resume.collect(), unsilence.collect());
         let unpublish = Some(Step::Unpublish).filter(begun);
+        if self.any_running(|step| matches!(step, Step::SuspendAgain { .. })) {
+            return Part::Break(Vec::new());
+        }
         self.try_all(&resume, limit)?;
         // A rule whose end is being put off at the moment of its deletion would be made again.
         if self.standing(&Step::Renew) == Standing::Running {
@@ -629,6 +779,9 @@ impl Agenda<'_> {
         let forward = self.release.turned_back.is_none() && !step.restores() && !ended;
         if let Some(at) = self.time_is_up().filter(|_| forward) {
             deadline = deadline.min(at);
+        }
+        if let (Step::AwaitHealthy, Some(wait)) = (&step, &self.release.sick_wait) {
+            deadline = deadline.min(wait.until);
         }
         if let (true, Some(state)) = (limits::is_bounded_wait(&step), self.release.steps.get(&step)) {
             // A second attempt gets what the first has left of the service file's bound.

@@ -216,6 +216,10 @@ pub struct RollPolicy {
     /// Longest pause that a person may order: past it the way leads back.
     #[serde(default = "max_pause_default_ms")]
     pub max_pause_ms: u64,
+    /// Longest wait for a host that turned unhealthy by itself, while the floor keeps the others in service: past it the
+    /// release is rolled back. 0 rolls back at once.
+    #[serde(default = "sick_wait_default_ms")]
+    pub sick_wait_ms: u64,
     /// Says that scheduled actions of the group may fall into the suspension. They are not made up for by Auto Scaling.
     #[serde(default)]
     pub allow_missed_actions: bool,
@@ -251,6 +255,10 @@ pub struct Canary {
 
 fn max_pause_default_ms() -> u64 {
     crate::limits::MAX_PAUSE_DEFAULT_MS
+}
+
+fn sick_wait_default_ms() -> u64 {
+    crate::limits::SICK_WAIT_DEFAULT_MS
 }
 
 fn max_roll_default_ms() -> u64 {

@@ -39,6 +39,7 @@ mod record;
 mod report;
 mod secrets;
 mod share;
+mod sick;
 mod snapshot;
 mod state;
 mod step;
@@ -63,6 +64,7 @@ pub use record::{Cause, Entry, Evidence, Failure, Record, StepOutcome};
 pub use report::conclude;
 pub use secrets::{SecretReference, SecretSnapshot, SecretStore};
 pub use share::Share;
+pub use sick::{FloorKept, Obstacle, SickWait};
 pub use snapshot::{
     AlarmSnapshot, BesideDocker, ContainerSnapshot, FleetSnapshot, GroupSnapshot, HostSnapshot, HostView,
     ImageSnapshot, LABEL_RELEASE, LABEL_VERSION, ListenerSnapshot, MemberSnapshot, Observation,

@@ -67,6 +67,24 @@ pub const MAX_ROLL_DEFAULT_MS: u64 = 3_600_000;
 /// Longest pause where the service's file says nothing, for the same reason.
 pub const MAX_PAUSE_DEFAULT_MS: u64 = 3_600_000;
 
+/// How long the floor has to forbid a host's turn before sick hosts are reckoned with: the load balancer's answers may be older than
+/// what was registered last, and a target that misses one check is healthy again with the next.
+pub const SICK_AFTER_MS: u64 = 3_000;
+
+/// How long sick hosts are waited for where the service's file says nothing: Auto Scaling notices one within minutes, and its
+/// replacement boots within minutes.
+pub const SICK_WAIT_DEFAULT_MS: u64 = 10 * 60_000;
+
+/// Waits for sick hosts in one roll: a fleet whose hosts go on falling ill is a person's concern.
+pub const SICK_WAITS: u32 = 20;
+
+/// Hosts that may stay unhealthy with the version of before without keeping others from going back. One may be ill by itself; a
+/// second one says that the version of before does not work any more, and then the hosts that serve stay as they are.
+pub const SICK_ON_WAY_BACK: usize = 1;
+
+/// One look out for sick hosts becoming healthy lasts so long: as with the watch, one that hangs is noticed.
+pub const AWAIT_HEALTHY_MS: u64 = 5 * 60_000;
+
 /// Orders that one release takes: beyond it somebody's script goes round in circles.
 pub const ORDERS: usize = 100;
 
@@ -106,6 +124,15 @@ pub fn backoff_ms(attempts: u32) -> u64 {
     doubled.min(BACKOFF_LAST_MS)
 }
 
+/// Pause before a host is tried again that the floor keeps in service: others that are out may be so for an hour, and the number of
+/// attempts is bounded.
+pub(crate) fn kept_again_ms(attempts: u32) -> u64 {
+    match attempts {
+        0..8 => backoff_ms(attempts),
+        _ => 3 * BACKOFF_LAST_MS,
+    }
+}
+
 /// How long one performance of a step may take.
 pub fn attempt_ms(step: &Step, release: &Release) -> u64 {
     let plan = match (step, &release.plan) {
@@ -120,6 +147,7 @@ pub fn attempt_ms(step: &Step, release: &Release) -> u64 {
         Step::Unsilence => plan.definition.alarms.settle_ms + 2 * CALL_MS,
         // It ends by itself after its time, and is patient for so long again when it cannot see then.
         Step::Watch => WATCH_MS + PATIENCE_MS + CALL_MS,
+        Step::AwaitHealthy => AWAIT_HEALTHY_MS + CALL_MS,
         Step::Bake => plan.definition.alarms.bake_ms + 2 * CALL_MS,
         Step::RunBefore { .. } => {
             let before = plan.definition.before.as_ref();
@@ -176,6 +204,8 @@ pub fn patience_ms(step: &Step, release: &Release) -> u64 {
         Step::Lock if release.changed_anything() => BOOT_PATIENCE_MS,
         Step::Lock => LOCK_PATIENCE_MS,
         Step::Sweep | Step::Publish => BOOT_PATIENCE_MS,
+        // Its end is the end of the wait.
+        Step::AwaitHealthy => u64::MAX,
         _ => PATIENCE_MS,
     };
     let waits = match (step, &release.plan) {

@@ -1,16 +1,17 @@
 //! What the world is told of each entry. Asked with the release as it is *after* the entry.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use drawgate_schemas::{
-    Direction, Event, Hook, HookProgress, HookState, HostPhase, HostProgress, HostRef, Order, Started,
-    Suspension,
+    Direction, Event, Hook, HookProgress, HookState, HostPhase, HostProgress, HostRef, HostSick, Order,
+    SickAnswer, Started, Suspension,
 };
 
 use crate::definition::OnFailure;
 use crate::limits::between_ms;
 use crate::plan::{HostPlan, Plan};
 use crate::record::{Cause, Entry, Evidence, Failure, Record, StepOutcome};
+use crate::sick::{FloorKept, Obstacle};
 use crate::snapshot::Observation;
 use crate::state::{Release, Standing, host_step};
 use crate::step::{Phase, Step};
@@ -52,10 +53,21 @@ pub fn narrate(release: &Release, entry: &Entry) -> Vec<Event> {
         Record::TryAgain { instance } => vec![warning(format!(
             "{instance} serves as before, and is tried once more after the others"
         ))],
-        Record::TurnedBack { cause } => vec![Event::TurnedBack {
-            reason: reason(cause),
-            instance: cause.step.instance().map(str::to_owned),
-        }],
+        Record::RolledNext { instances, kept } => {
+            vec![host_sick(release, instances, kept, SickAnswer::RolledNext)]
+        }
+        Record::SickWaitBegun { kept, until, .. } => {
+            let answer = SickAnswer::Waits { until: *until };
+            vec![host_sick(release, &kept.sick, kept, answer)]
+        }
+        Record::SickWaitOver => vec![Event::SickWaitOver],
+        Record::TurnedBack { cause } => sick_for_too_long(release, cause)
+            .into_iter()
+            .chain(std::iter::once(Event::TurnedBack {
+                reason: reason(cause),
+                instance: cause.step.instance().map(str::to_owned),
+            }))
+            .collect(),
         Record::Ended { ended } => vec![Event::Ended(ended.clone())],
     }
 }
@@ -68,6 +80,24 @@ fn emergency(release: &Release) -> Option<Event> {
 
 fn awaited(release: &Release) -> Option<Event> {
     release.awaited_approval().map(Event::AwaitsApproval)
+}
+
+fn host_sick(release: &Release, sick: &BTreeSet<String>, kept: &FloorKept, answer: SickAnswer) -> Event {
+    Event::HostSick(HostSick {
+        instances: sick.iter().cloned().collect(),
+        target_group: release.kept_where(kept),
+        healthy: kept.healthy,
+        floor: kept.floor,
+        answer,
+    })
+}
+
+/// Who is sick is said beside the turn, as data.
+fn sick_for_too_long(release: &Release, cause: &Cause) -> Option<Event> {
+    let Some(Obstacle::Floor(kept)) = cause.failure.obstacle.as_deref() else {
+        return None;
+    };
+    (cause.step == Step::AwaitHealthy).then(|| host_sick(release, &kept.sick, kept, SickAnswer::RolledBack))
 }
 
 /// What failed, without the instance, which the event names beside it.
@@ -221,7 +251,9 @@ fn ended_step(release: &Release, step: &Step, outcome: &StepOutcome) -> Vec<Even
         (Step::Stage { .. }, _) => staged(release),
         (Step::Suspend { group }, _) => suspension(release, group).map(Event::Suspended),
         (Step::Resume { group }, _) => suspension(release, group).map(Event::Resumed),
-        (Step::Watch | Step::Bake, _) => None,
+        (Step::LetReplace { group }, _) => replacing(release, group).map(Event::Resumed),
+        (Step::SuspendAgain { group }, _) => replacing(release, group).map(Event::Suspended),
+        (Step::Watch | Step::Bake | Step::AwaitHealthy, _) => None,
         (Step::Renew, _) => None,
         (Step::Silence, evidence) => alarms(release).map(|alarms| Event::Silenced {
             alarms,
@@ -296,6 +328,13 @@ fn setback(release: &Release, step: &Step, failure: &Failure) -> Option<Event> {
                 failure.what
             ),
         }),
+        // Told by what is done about it.
+        Step::AwaitHealthy => None,
+        Step::Host {
+            phase: Phase::Deregister,
+            direction: Direction::Forward,
+            ..
+        } if matches!(failure.obstacle.as_deref(), Some(Obstacle::Floor(_))) => None,
         // What the turn itself stopped is no news beside it.
         Step::Host {
             phase: Phase::Drain | Phase::Settle,
@@ -448,6 +487,20 @@ fn suspension(release: &Release, name: &str) -> Option<Suspension> {
         processes: group
             .suspend
             .iter()
+            .map(|process| process.as_str().to_owned())
+            .collect(),
+        left_alone: group.suspended_before.clone(),
+    })
+}
+
+/// The processes of a group that run while sick hosts are waited for.
+fn replacing(release: &Release, name: &str) -> Option<Suspension> {
+    let groups = &release.plan.as_ref()?.groups;
+    let group = groups.iter().find(|group| group.name == name)?;
+    Some(Suspension {
+        group: group.name.clone(),
+        processes: group
+            .replaces()
             .map(|process| process.as_str().to_owned())
             .collect(),
         left_alone: group.suspended_before.clone(),

@@ -68,6 +68,9 @@ impl Release {
             return;
         };
         self.paused_ms += between_ms(since, at);
+        if let Some(wait) = &mut self.sick_wait {
+            wait.until = after(wait.until, between_ms(since, at));
+        }
         for state in self.steps.values_mut() {
             let waits = matches!(
                 state.last,

@@ -113,7 +113,10 @@ pub(crate) fn is_out(release: &Release, host: &HostPlan) -> bool {
         return false;
     }
     let settled = |direction| release.done(&host_step(&host.instance, direction, last(release)));
-    let begun = |direction| release.begun(&host_step(&host.instance, direction, first_touch(release)));
+    let begun = |direction| {
+        let first = host_step(&host.instance, direction, first_touch(release));
+        release.begun(&first) && release.kept_in(&host.instance, direction).is_none()
+    };
     match (begun(Direction::Forward), settled(Direction::Forward)) {
         (false, _) => false,
         (true, false) => !settled(Direction::Back),

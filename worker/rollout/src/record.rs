@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::approval::Approval;
 use crate::plan::{HostPlan, Plan};
+use crate::sick::{FloorKept, Obstacle};
 use crate::snapshot::Observation;
 use crate::step::Step;
 
@@ -78,6 +79,24 @@ pub enum Record {
         /// The EC2 instance's id.
         instance: String,
     },
+    /// Hosts that turned unhealthy by themselves keep another one in service, and are still to be rolled: they are rolled next.
+    RolledNext {
+        /// Which of those that are sick.
+        instances: BTreeSet<String>,
+        /// What kept the other one in service.
+        kept: FloorKept,
+    },
+    /// Hosts that turned unhealthy by themselves are waited for.
+    SickWaitBegun {
+        /// The host whose turn it is.
+        instance: String,
+        /// What keeps it in service.
+        kept: FloorKept,
+        /// Past this moment the release is rolled back.
+        until: Timestamp,
+    },
+    /// They are healthy again, or gone, and everything is suspended as before the wait.
+    SickWaitOver,
     /// From here on the way leads back.
     TurnedBack {
         /// Why.
@@ -266,6 +285,9 @@ pub struct Failure {
     /// The container's last lines, where a container failed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub logs: Vec<String>,
+    /// What the load balancer says, where that is what it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub obstacle: Option<Box<Obstacle>>,
 }
 
 impl Failure {
@@ -275,7 +297,15 @@ impl Failure {
             what: cut(what.as_ref(), drawgate_schemas::limits::DETAIL_CHARS),
             hint: None,
             logs: Vec::new(),
+            obstacle: None,
         }
+    }
+
+    /// With what the load balancer says.
+    #[must_use]
+    pub fn with_obstacle(mut self, obstacle: Obstacle) -> Self {
+        self.obstacle = Some(Box::new(obstacle));
+        self
     }
 
     /// With the way out.

@@ -10,6 +10,7 @@ use crate::arguments::Values;
 use crate::limits::{self, after, backoff_ms};
 use crate::plan::{HostPlan, Plan};
 use crate::record::{Cause, Entry, Evidence, Failure, Record, StepOutcome};
+use crate::sick::{Obstacle, SickWait};
 use crate::snapshot::Observation;
 use crate::step::{Phase, Step};
 
@@ -62,6 +63,12 @@ pub struct Release {
     pub set_aside: BTreeMap<String, Cause>,
     /// Hosts that were set aside and are tried once more.
     pub retried: BTreeSet<String>,
+    /// Hosts that turned unhealthy by themselves before their turn, and are rolled before the others.
+    pub rolled_next: BTreeSet<String>,
+    /// The wait for sick hosts that goes on, or that went on when the release was rolled back.
+    pub sick_wait: Option<SickWait>,
+    /// How many such waits there were.
+    pub sick_waits: u32,
     /// Who paused it, since when, while it is paused.
     pub paused: Option<(Ordered, Timestamp)>,
     /// How long it was paused before, in milliseconds.
@@ -109,6 +116,12 @@ pub struct StepState {
     pub refusals: u32,
     /// The outcome of the last attempt; `None` while it runs.
     pub last: Option<StepOutcome>,
+    /// What the load balancer said at the end of the last attempt that ended.
+    pub obstacle: Option<Obstacle>,
+    /// Whether every attempt so far ended because the floor forbids it: then none has changed anything.
+    pub always_kept: bool,
+    /// Since when, without a break, attempts end so.
+    pub kept_since: Option<Timestamp>,
 }
 
 /// Where a step stands for the one who decides.
@@ -187,6 +200,9 @@ impl Release {
             leased_to_another: None,
             set_aside: BTreeMap::new(),
             retried: BTreeSet::new(),
+            rolled_next: BTreeSet::new(),
+            sick_wait: None,
+            sick_waits: 0,
             paused: None,
             paused_ms: 0,
             cancelled: None,
@@ -248,6 +264,24 @@ impl Release {
             Record::Outcome { step, outcome } => self.conclude_step(step, outcome, entry)?,
             Record::SetAside { cause } => self.set_aside(cause, entry)?,
             Record::TryAgain { instance } => self.try_again(instance, entry)?,
+            Record::RolledNext { instances, .. } => self.rolled_next.extend(instances.iter().cloned()),
+            Record::SickWaitBegun { .. } if self.sick_wait.is_some() => {
+                return illegal("sick hosts are waited for already".to_owned());
+            }
+            Record::SickWaitBegun {
+                instance,
+                kept,
+                until,
+            } => self.begin_sick_wait(SickWait {
+                instance: instance.clone(),
+                kept: kept.clone(),
+                since: entry.at,
+                until: *until,
+            }),
+            Record::SickWaitOver if self.sick_wait.is_none() => {
+                return illegal("no sick host is waited for".to_owned());
+            }
+            Record::SickWaitOver => self.end_sick_wait(),
             Record::TurnedBack { .. } if self.turned_back.is_some() => {
                 return illegal("it turned back before".to_owned());
             }
@@ -304,6 +338,9 @@ impl Release {
                     attempts: 1,
                     refusals: 0,
                     last: None,
+                    obstacle: None,
+                    always_kept: false,
+                    kept_since: None,
                 };
                 self.steps.insert(step.clone(), state);
             }
@@ -328,6 +365,7 @@ impl Release {
                 state.last_at = entry.at;
                 state.refusals += u32::from(matches!(outcome, StepOutcome::Refused { .. }));
                 state.last = Some(outcome.clone());
+                state.meet(outcome, entry.at);
                 if *step == Step::Watch && outcome.evidence().is_some() {
                     // It could see until now: only from here on is it blind.
                     state.patient_from = entry.at;
@@ -424,11 +462,14 @@ impl Release {
                 self.steps.remove(&Step::Confirm);
             }
         }
+        self.wait_for_sick_anew(at);
         for state in self.steps.values_mut() {
             state.patient_from = at;
             if state.last.is_none() {
                 let failure = Failure::new("the worker stopped while this was under way");
-                state.last = Some(StepOutcome::Unknown { failure });
+                let unknown = StepOutcome::Unknown { failure };
+                state.meet(&unknown, at);
+                state.last = Some(unknown);
                 state.last_at = at;
             }
         }
@@ -577,6 +618,19 @@ impl Release {
                 at: after(state.last_at, interval_ms),
             };
         }
+        // The floor alone sends nobody back: how long it is waited for is said beside it (`sick.rs`).
+        let forward = matches!(
+            step,
+            Step::Host {
+                direction: Direction::Forward,
+                ..
+            }
+        );
+        if forward && state.kept().is_some() && state.attempts < limits::ATTEMPTS {
+            return Standing::Again {
+                at: after(state.last_at, limits::kept_again_ms(state.attempts)),
+            };
+        }
         let given_up_at = after(state.patient_from, limits::patience_ms(step, self));
         // An attempt of a bounded wait ends a little before its time, to tell what it saw last: what is left then is no
         // time for another one, whose words would be poorer.
@@ -590,6 +644,7 @@ impl Release {
         // A lock is waited for in the step itself: a pause would only let somebody else have it first.
         let pause_ms = match step {
             Step::Lock => 0,
+            _ if state.kept().is_some() => limits::kept_again_ms(state.attempts),
             _ => backoff_ms(state.attempts),
         };
         Standing::Again {
@@ -641,11 +696,11 @@ impl Release {
     /// is tried again, although its journal begins anew.
     pub fn touched(&self, instance: &str) -> bool {
         self.retried.contains(instance)
-            || self.begun(&host_step(
+            || (self.begun(&host_step(
                 instance,
                 Direction::Forward,
                 crate::path::first_touch(self),
-            ))
+            )) && self.kept_in(instance, Direction::Forward).is_none())
     }
 }
 

@@ -56,6 +56,19 @@ pub enum Step {
         /// Which phase.
         phase: Phase,
     },
+    /// Let Auto Scaling replace sick hosts of a group for a while: HealthCheck, then mark the hosts healthy that are so and that we
+    /// had out, then ReplaceUnhealthy.
+    LetReplace {
+        /// The group's name.
+        group: String,
+    },
+    /// Wait until the host whose turn it is may be taken out. Reads only.
+    AwaitHealthy,
+    /// Suspend again what was resumed to let sick hosts be replaced.
+    SuspendAgain {
+        /// The group's name.
+        group: String,
+    },
     /// Watch the first hosts for their bake time: healthy and running all along. Reads only.
     Canary,
     /// Publish the wanted version: instances that boot from now on start it.
@@ -146,6 +159,7 @@ impl Step {
             Self::Host { direction, .. } => *direction == Direction::Back,
             Self::Unpublish
             | Self::Resume { .. }
+            | Self::SuspendAgain { .. }
             | Self::Renew
             | Self::Unsilence
             | Self::Retire { .. }
@@ -161,6 +175,8 @@ impl Step {
             | Self::RunBefore { .. }
             | Self::Suspend { .. }
             | Self::Silence
+            | Self::LetReplace { .. }
+            | Self::AwaitHealthy
             | Self::Canary
             | Self::Reserve
             | Self::Publish
@@ -182,6 +198,7 @@ impl Step {
                 | Self::TakeLease
                 | Self::GiveLeaseBack
                 | Self::Stage { .. }
+                | Self::AwaitHealthy
                 | Self::Canary
                 | Self::Sweep
                 | Self::Watch
@@ -231,6 +248,9 @@ impl fmt::Display for Step {
             } => {
                 write!(f, "{instance}: {phase} (way back)")
             }
+            Self::LetReplace { group } => write!(f, "{group}: let sick hosts be replaced"),
+            Self::AwaitHealthy => f.write_str("wait for sick hosts"),
+            Self::SuspendAgain { group } => write!(f, "{group}: suspend processes again"),
             Self::Canary => f.write_str("watch the canary"),
             Self::Reserve => f.write_str("reserve the wanted version's parameter"),
             Self::Publish => f.write_str("publish the wanted version"),

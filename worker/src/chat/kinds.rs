@@ -5,7 +5,7 @@
 pub(super) const FOR_ITS_FACTS: &str = "accepted";
 
 /// Last words of routing keys. What is added here is bound to a queue that is there already at the next start of the worker.
-pub(crate) const BOUND: [&str; 19] = [
+pub(crate) const BOUND: [&str; 21] = [
     FOR_ITS_FACTS,
     "emergency",
     "awaits_approval",
@@ -16,6 +16,8 @@ pub(crate) const BOUND: [&str; 19] = [
     "paused",
     "continued",
     "cancelling",
+    "host_sick",
+    "sick_wait_over",
     "turned_back",
     "succeeded",
     "rolled_back",
@@ -84,6 +86,9 @@ mod tests {
             json!({"type": "emergency", "by": "anna", "reason": "x"}),
             json!({"type": "held", "holds": []}),
             json!({"type": "held", "holds": [{"type": "closed", "opens_at": at, "windows": "Mon 08:00-16:00 (UTC)"}]}),
+            json!({"type": "host_sick", "instances": ["i-1"], "target_group": "g", "healthy": 2, "floor": 2,
+                   "answer": {"type": "waits", "until": at}}),
+            json!({"type": "sick_wait_over"}),
             json!({"type": "turned_back", "reason": "x"}),
             json!({"type": "joined", "rolled": [], "adopted": [], "by_themselves": []}),
             json!({"type": "published", "parameter": "/p", "version_name": "2"}),

@@ -4,7 +4,7 @@
 //! search-api 9d11ab0 → 4f2c91e on staging · ben · build 812: started, 3 hosts
 //! ```
 
-use drawgate_schemas::{AwaitedApproval, Ended, Event, Outcome, ReleaseId, Started, StatusEvent};
+use drawgate_schemas::{AwaitedApproval, Ended, Event, Outcome, ReleaseId, SickAnswer, Started, StatusEvent};
 
 use super::facts::Facts;
 use super::limits;
@@ -87,6 +87,15 @@ pub fn render(event: &StatusEvent, facts: &Facts) -> Option<Post> {
                 reason,
             )
         }
+        // Where it is rolled back, the turn says so; where the sick are rolled next, the roll goes on.
+        Event::HostSick(sick) if matches!(sick.answer, SickAnswer::Waits { .. }) => {
+            (Tone::NeedsPerson, sick.to_string(), Vec::new())
+        }
+        Event::SickWaitOver => (
+            Tone::Progress,
+            "no sick host is waited for any more: goes on".to_owned(),
+            Vec::new(),
+        ),
         Event::TurnedBack { reason, instance } => {
             let at = instance
                 .as_ref()

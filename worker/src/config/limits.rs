@@ -88,6 +88,13 @@ pub(super) const MAX_ROLL: Bounds = Bounds {
     reason: "scaling is suspended meanwhile; beyond a day, roll a part of the fleet as a service of its own",
 };
 
+/// Longest wait for a host that turned unhealthy by itself; 0 for none.
+pub(super) const SICK_WAIT: Bounds = Bounds {
+    min: 0,
+    max: 3_600_000,
+    reason: "most of scaling is suspended meanwhile; a host that is sick for an hour is for a person to see to",
+};
+
 /// Longest pause that a person may order.
 pub(super) const MAX_PAUSE: Bounds = Bounds {
     min: 60_000,

@@ -9,7 +9,7 @@ use super::reader::{Field, Table};
 use super::units::Bounds;
 
 /// The section's keys, for the hint about a key in the wrong table.
-pub(super) const KEYS: [&str; 17] = [
+pub(super) const KEYS: [&str; 18] = [
     "max_unavailable",
     "allow_outage",
     "min_healthy_time",
@@ -26,6 +26,7 @@ pub(super) const KEYS: [&str; 17] = [
     "failure_budget",
     "max_roll",
     "max_pause",
+    "sick_wait",
     "allow_missed_actions",
 ];
 
@@ -45,6 +46,7 @@ impl Default for Roll {
             failure_budget: 0,
             max_roll_ms: drawgate_rollout::limits::MAX_ROLL_DEFAULT_MS,
             max_pause_ms: drawgate_rollout::limits::MAX_PAUSE_DEFAULT_MS,
+            sick_wait_ms: drawgate_rollout::limits::SICK_WAIT_DEFAULT_MS,
             allow_missed_actions: false,
             allow_outage: false,
             min_healthy_time_ms: at::MIN_HEALTHY_TIME_DEFAULT_MS,
@@ -113,6 +115,7 @@ pub(super) fn read(
         failure_budget: failure_budget.unwrap_or(default.failure_budget),
         max_roll_ms: duration("max_roll", at::MAX_ROLL, default.max_roll_ms),
         max_pause_ms: duration("max_pause", at::MAX_PAUSE, default.max_pause_ms),
+        sick_wait_ms: duration("sick_wait", at::SICK_WAIT, default.sick_wait_ms),
         allow_missed_actions,
         allow_outage,
         min_healthy_time_ms: duration(

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use drawgate_rollout::definition::{Process, ServiceDefinition};
+use drawgate_rollout::definition::ServiceDefinition;
 use drawgate_rollout::names::{aside, aside_prefix};
 use drawgate_rollout::{
     ContainerSnapshot, FleetSnapshot, HostSnapshot, LABEL_RELEASE, LeftContainers, Marks, StepOutcome,
@@ -14,7 +14,9 @@ use futures_util::stream::{self, StreamExt};
 use super::Effects;
 use super::inspect::snapshot;
 use super::lease::LeaseNote;
-use super::names::{ALARM_TAG, LABEL_ENVIRONMENT, LABEL_RESTART_BEFORE, LABEL_SERVICE, TARGET_TAG_PREFIX};
+use super::names::{
+    ALARM_TAG, LABEL_ENVIRONMENT, LABEL_RESTART_BEFORE, LABEL_SERVICE, TARGET_TAG_PREFIX, suspended_by,
+};
 use super::outcome::{Effect, Sorted};
 use crate::aws::Instance;
 use crate::host::{ContainerInfo, HostError};
@@ -70,16 +72,13 @@ impl Effects {
         let fleet = Box::pin(snapshot(self, definition)).await?;
         let mut found = Found::default();
         for group in &fleet.groups {
-            let Some((release, processes)) = group
-                .suspension_tag
-                .as_deref()
-                .and_then(|tag| tag.split_once(' '))
-            else {
+            let tag = group.suspension_tag.as_deref();
+            let Some((release, suspended, let_run)) = tag.and_then(suspended_by) else {
                 continue;
             };
-            let processes = processes.split('+').filter_map(Process::from_name).collect();
             if let Some(marks) = found.of(release) {
-                marks.suspended.insert(group.name.clone(), processes);
+                marks.suspended.insert(group.name.clone(), suspended);
+                marks.let_run.insert(group.name.clone(), let_run);
             }
         }
         self.find_silenced(&fleet, &mut found).await?;

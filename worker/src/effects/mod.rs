@@ -259,6 +259,9 @@ impl Effects {
             | Step::GiveLeaseBack => StepOutcome::already(),
             Step::Suspend { group } => Box::pin(self.suspend(task, group)).await,
             Step::Resume { group } => Box::pin(self.resume(task, group)).await,
+            Step::LetReplace { group } => Box::pin(self.let_replace(task, group)).await,
+            Step::AwaitHealthy => Box::pin(self.await_healthy(task)).await,
+            Step::SuspendAgain { group } => Box::pin(self.suspend_again(task, group)).await,
             Step::Silence => Box::pin(self.silence(task)).await,
             Step::Unsilence => Box::pin(self.unsilence(task)).await,
             Step::Canary => Box::pin(self.canary(task)).await,
@@ -320,7 +323,7 @@ impl Effects {
         }
         match (phase, direction) {
             (Phase::Create, _) => Box::pin(self.create(task, host)).await,
-            (Phase::Deregister, _) => Box::pin(self.deregister(task, host)).await,
+            (Phase::Deregister, direction) => Box::pin(self.deregister(task, host, *direction)).await,
             (Phase::Drain, direction) => Box::pin(self.drain(task, host, *direction)).await,
             (Phase::Swap, Direction::Forward) => Box::pin(self.swap_forward(task, host)).await,
             (Phase::Swap, Direction::Back) => Box::pin(self.swap_back(task, host)).await,

@@ -27,10 +27,30 @@ pub(super) const LABEL_RESTART_BEFORE: &str = "drawgate.restart_before";
 /// Label: how a release verified this container, as JSON. On a later way back it is judged by this again.
 pub(super) const LABEL_VERIFY: &str = "drawgate.verify";
 
-/// Value of [`GROUP_TAG`]. Tag values take no comma, hence the plus.
-pub(super) fn suspension(release: &str, processes: &[Process]) -> String {
-    let names: Vec<&str> = processes.iter().map(|process| process.as_str()).collect();
-    format!("{release} {}", names.join("+"))
+/// Value of [`GROUP_TAG`]: what is suspended, and behind it what is not for a while, so that sick hosts are replaced. Tag values take
+/// no comma, hence the plus.
+pub(super) fn suspension(release: &str, suspended: &[Process], let_run: &[Process]) -> String {
+    let names = |processes: &[Process]| {
+        let names: Vec<&str> = processes.iter().map(|process| process.as_str()).collect();
+        names.join("+")
+    };
+    match (suspended.is_empty(), let_run.is_empty()) {
+        (_, true) => format!("{release} {}", names(suspended)),
+        (true, false) => format!("{release} - {}", names(let_run)),
+        (false, false) => format!("{release} {} {}", names(suspended), names(let_run)),
+    }
+}
+
+/// What such a value says: the release, what is suspended, what is let run for a while.
+pub(super) fn suspended_by(tag: &str) -> Option<(&str, Vec<Process>, Vec<Process>)> {
+    let mut words = tag.split(' ');
+    let (release, suspended) = (words.next()?, words.next()?);
+    let named = |word: &str| word.split('+').filter_map(Process::from_name).collect();
+    Some((
+        release,
+        named(suspended),
+        words.next().map_or_else(Vec::new, named),
+    ))
 }
 
 /// How every tag of an instance for one of its targets begins.

@@ -5,7 +5,7 @@
 //! Reference); no empty list is ever sent.
 
 use drawgate_rollout::definition::Process;
-use drawgate_rollout::{GroupPlan, StepOutcome};
+use drawgate_rollout::{GroupPlan, Step, StepOutcome};
 use drawgate_schemas::Direction;
 use tokio::time::{Instant, sleep};
 
@@ -22,7 +22,7 @@ impl Effects {
 
     async fn try_suspend(&self, task: Task<'_>, name: &str) -> Effect<StepOutcome> {
         let plan = group_plan(task, name)?;
-        let tag = suspension(&task.id(), &plan.suspend);
+        let tag = suspension(&task.id(), &plan.suspend, &[]);
         let group = self.group(name).await?;
         match group.tags.get(GROUP_TAG) {
             Some(other) if *other != tag => {
@@ -85,7 +85,7 @@ impl Effects {
         self.resume_these(name, &first).await?;
         // What keeps ReplaceUnhealthy waiting must not keep the rest suspended.
         let marked = match ours.contains(&Process::ReplaceUnhealthy) {
-            true => self.mark_healthy(task, name).await,
+            true => self.mark_healthy(task, name).await.map(drop),
             false => Ok(()),
         };
         if marked.is_ok() && ours.contains(&Process::ReplaceUnhealthy) {
@@ -110,6 +110,73 @@ impl Effects {
         })
     }
 
+    pub(super) async fn let_replace(&self, task: Task<'_>, name: &str) -> StepOutcome {
+        either(self.try_let_replace(task, name).await)
+    }
+
+    /// As at the end, hosts are marked healthy between HealthCheck and ReplaceUnhealthy; all else stays suspended.
+    async fn try_let_replace(&self, task: Task<'_>, name: &str) -> Effect<StepOutcome> {
+        let plan = group_plan(task, name)?;
+        let both: Vec<Process> = plan.replaces().collect();
+        self.must_be_ours(task, name).await?;
+        let first = without(&both, |process| process != Process::HealthCheck);
+        self.resume_these(name, &first).await?;
+        if both.contains(&Process::ReplaceUnhealthy) {
+            let marked = self.mark_healthy(task, name).await?;
+            let seen = self.group(name).await?;
+            let is_marked = |id: &String| {
+                let mut members = seen.members.iter();
+                members.any(|member| member.id == *id && member.health == "Unhealthy")
+            };
+            if let Some(id) = marked.iter().find(|id| is_marked(id)) {
+                return not_yet(format!(
+                    "{id} is healthy, and {name} has it marked Unhealthy still"
+                ));
+            }
+            self.resume_these(name, &[Process::ReplaceUnhealthy]).await?;
+        }
+        // The tag comes last: until then it says that more is suspended than there is.
+        let suspended = without(&plan.suspend, |process| both.contains(&process));
+        let tag = suspension(&task.id(), &suspended, &both);
+        self.aws.tag_group(name, GROUP_TAG, &tag).await.sorted()?;
+        let seen = self.group(name).await?;
+        match both.iter().find(|process| is_suspended(&seen, **process)) {
+            Some(process) => not_yet(format!("{} of {name} is still suspended", process.as_str())),
+            None => Ok(StepOutcome::done()),
+        }
+    }
+
+    pub(super) async fn suspend_again(&self, task: Task<'_>, name: &str) -> StepOutcome {
+        either(self.try_suspend_again(task, name).await)
+    }
+
+    async fn try_suspend_again(&self, task: Task<'_>, name: &str) -> Effect<StepOutcome> {
+        let plan = group_plan(task, name)?;
+        let both: Vec<Process> = plan.replaces().collect();
+        self.must_be_ours(task, name).await?;
+        let tag = suspension(&task.id(), &plan.suspend, &[]);
+        self.aws.tag_group(name, GROUP_TAG, &tag).await.sorted()?;
+        self.aws.suspend(name, &both).await.sorted()?;
+        if may_resume_late(task, name) {
+            sleep(CONSISTENCY).await;
+        }
+        let seen = self.group(name).await?;
+        match both.iter().find(|process| !is_suspended(&seen, **process)) {
+            Some(process) => not_yet(format!("{} of {name} is not suspended yet", process.as_str())),
+            None => Ok(StepOutcome::done()),
+        }
+    }
+
+    async fn must_be_ours(&self, task: Task<'_>, name: &str) -> Effect<()> {
+        let group = self.group(name).await?;
+        match group.tags.get(GROUP_TAG) {
+            Some(tag) if tag.starts_with(&task.id()) => Ok(()),
+            tag => refused(format!(
+                "{name} does not carry this release's suspension tag, but {tag:?}"
+            )),
+        }
+    }
+
     async fn resume_these(&self, name: &str, processes: &[Process]) -> Effect<()> {
         if processes.is_empty() {
             return Ok(());
@@ -119,7 +186,10 @@ impl Effects {
 
     /// Only hosts that we took out, and that are healthy in all their target groups now: whoever else is unhealthy
     /// is unhealthy for a reason, and Auto Scaling shall replace it.
-    async fn mark_healthy(&self, task: Task<'_>, name: &str) -> Effect<()> {
+    ///
+    /// Gives those that it marked.
+    async fn mark_healthy(&self, task: Task<'_>, name: &str) -> Effect<Vec<String>> {
+        let mut marked = Vec::new();
         let group = self.group(name).await?;
         for member in group.members.iter().filter(|member| member.health == "Unhealthy") {
             let Some(host) = task
@@ -136,9 +206,10 @@ impl Effects {
             }
             if healthy {
                 self.aws.set_instance_health_healthy(&member.id).await.sorted()?;
+                marked.push(member.id.clone());
             }
         }
-        Ok(())
+        Ok(marked)
     }
 
     /// The group, which has to be there.
@@ -155,6 +226,15 @@ fn group_plan<'a>(task: Task<'a>, name: &str) -> Effect<&'a GroupPlan> {
         Some(group) if !group.suspend.is_empty() => Ok(group),
         _ => refused(format!("{name} is not a group of this release")),
     }
+}
+
+/// Whether a call that resumes may be on its way still: nobody heard how an attempt at it ended.
+fn may_resume_late(task: Task<'_>, name: &str) -> bool {
+    let let_replace = Step::LetReplace {
+        group: name.to_owned(),
+    };
+    let state = task.release.steps.get(&let_replace);
+    state.is_some_and(|state| state.attempts > 1 || !task.release.done(&let_replace))
 }
 
 fn is_suspended(group: &Group, process: Process) -> bool {

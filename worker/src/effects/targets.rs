@@ -7,7 +7,9 @@
 use std::time::Duration;
 
 use drawgate_rollout::definition::RestartPolicy;
-use drawgate_rollout::{Evidence, HostPlan, Phase, Step, StepOutcome, TargetPlan};
+use drawgate_rollout::{
+    Evidence, Failure, FloorKept, HostPlan, Obstacle, Phase, Step, StepOutcome, TargetPlan,
+};
 use drawgate_schemas::Direction;
 use tokio::time::{Instant, sleep_until};
 
@@ -32,35 +34,47 @@ const CHECK_NOTICED: Duration = Duration::from_millis(50);
 pub(super) struct Unhealthy {
     /// Whether it is registered in the target group at least.
     registered: bool,
+    /// The target group's ARN.
+    target_group: String,
     /// In words.
     pub(super) why: String,
 }
 
 impl Effects {
-    pub(super) async fn deregister(&self, task: Task<'_>, host: &HostPlan) -> StepOutcome {
-        either(self.try_deregister(task, host).await)
+    pub(super) async fn deregister(
+        &self,
+        task: Task<'_>,
+        host: &HostPlan,
+        direction: Direction,
+    ) -> StepOutcome {
+        either(self.try_deregister(task, host, direction).await)
     }
 
-    async fn try_deregister(&self, task: Task<'_>, host: &HostPlan) -> Effect<StepOutcome> {
-        let poll = poll(task);
-        let recent = Instant::now().checked_sub(poll).unwrap_or_else(Instant::now);
+    async fn try_deregister(
+        &self,
+        task: Task<'_>,
+        host: &HostPlan,
+        direction: Direction,
+    ) -> Effect<StepOutcome> {
+        let recent = Instant::now()
+            .checked_sub(poll(task))
+            .unwrap_or_else(Instant::now);
+        if let Some(kept) = self.kept(task, host, direction, recent).await? {
+            let failure = Failure::new(kept_in(task, &kept));
+            // What is out in part, by an attempt before, is not in service: that is no host that was left alone.
+            return Err(StepOutcome::Transient {
+                failure: match self.is_in_service(task, host, recent).await? {
+                    true => failure.with_obstacle(Obstacle::Floor(kept)),
+                    false => failure,
+                },
+            });
+        }
         let mut present = Vec::new();
         for target in &host.targets {
-            let all = self.targets_of(task, &target.target_group, recent).await?;
-            let own = find(&all, target);
-            if let Err(too_few) = keeps_floor(task, host, target, &all) {
-                // One that was terminated is not missed: its own turn, at which it is dropped, may be to come.
-                let left = Box::pin(self.left(task, host)).await?;
-                if left.is_empty() {
-                    return Err(too_few);
-                }
-                let mut release = task.release.clone();
-                release.gone.extend(left);
-                let release = &release;
-                keeps_floor(Task { release, ..task }, host, target, &all)?;
-            }
+            let state = self.state_of(task, target, recent).await?;
             present.extend(
-                own.filter(|own| own.state != TargetState::Draining)
+                state
+                    .filter(|state| *state != TargetState::Draining)
                     .map(|_| target),
             );
         }
@@ -83,20 +97,87 @@ impl Effects {
         Ok(StepOutcome::done())
     }
 
-    /// Other hosts of the plan that have left the fleet and are not known to have.
-    async fn left(&self, task: Task<'_>, host: &HostPlan) -> Effect<Vec<String>> {
+    /// Looks until the host whose turn it is may be taken out.
+    pub(super) async fn await_healthy(&self, task: Task<'_>) -> StepOutcome {
+        either(self.try_await_healthy(task).await)
+    }
+
+    async fn try_await_healthy(&self, task: Task<'_>) -> Effect<StepOutcome> {
+        let wait = task.release.sick_wait.as_ref();
+        let Some(host) = wait.and_then(|wait| task.release.host(&wait.instance)) else {
+            return Ok(StepOutcome::already());
+        };
+        loop {
+            let look_at = Instant::now();
+            let Some(kept) = self.kept(task, host, Direction::Forward, look_at).await? else {
+                return Ok(StepOutcome::done());
+            };
+            if look_at + LAST_WORDS + poll(task) >= task.deadline {
+                let failure = Failure::new(kept_in(task, &kept)).with_obstacle(Obstacle::Floor(kept));
+                return Err(StepOutcome::Transient { failure });
+            }
+            sleep_until(look_at + poll(task)).await;
+        }
+    }
+
+    /// What keeps a host in service, if anything does.
+    async fn kept(
+        &self,
+        task: Task<'_>,
+        host: &HostPlan,
+        direction: Direction,
+        not_before: Instant,
+    ) -> Effect<Option<FloorKept>> {
+        for target in &host.targets {
+            let all = self.targets_of(task, &target.target_group, not_before).await?;
+            if floor_kept(task, host, target, &all, direction).is_none() {
+                continue;
+            }
+            // One that was terminated is not missed: its own turn, at which it is dropped, may be to come.
+            let mut release = task.release.clone();
+            let left = Box::pin(self.left(task, host, target, &all)).await?;
+            release.gone.extend(left);
+            let release = &release;
+            if let Some(kept) = floor_kept(Task { release, ..task }, host, target, &all, direction) {
+                return Ok(Some(kept));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Other hosts that are not healthy in this target group because they have left the fleet, and are not known to have.
+    async fn left(
+        &self,
+        task: Task<'_>,
+        host: &HostPlan,
+        target: &TargetPlan,
+        all: &[Target],
+    ) -> Effect<Vec<String>> {
         let mut left = Vec::new();
         let others = task
             .release
             .hosts()
             .filter(|other| other.instance != host.instance);
-        for other in others.filter(|other| !task.release.gone.contains(&other.instance)) {
+        let known = |other: &&HostPlan| task.release.gone.contains(&other.instance);
+        let missed = |other: &&HostPlan| is_missed(other, &target.target_group, all);
+        for other in others.filter(|other| missed(other) && !known(other)) {
             let standing = self.membership(&other.instance, other.group.as_deref()).await?;
             if matches!(standing, Membership::Gone { .. }) {
                 left.push(other.instance.clone());
             }
         }
         Ok(left)
+    }
+
+    /// Whether every target of a host is registered.
+    async fn is_in_service(&self, task: Task<'_>, host: &HostPlan, not_before: Instant) -> Effect<bool> {
+        for target in &host.targets {
+            let state = self.state_of(task, target, not_before).await?;
+            if state.is_none_or(|state| state == TargetState::Draining) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     pub(super) async fn drain(&self, task: Task<'_>, host: &HostPlan, direction: Direction) -> StepOutcome {
@@ -128,7 +209,7 @@ impl Effects {
                     instance = host.instance,
                     "its target is registered again: deregistered once more"
                 );
-                self.try_deregister(task, host).await?;
+                self.try_deregister(task, host, direction).await?;
             }
             let late = Instant::now() + LAST_WORDS >= task.deadline;
             match draining {
@@ -225,8 +306,9 @@ impl Effects {
                 Some(_) => healthy_since = None,
             }
             if Instant::now() + LAST_WORDS + poll >= task.deadline {
-                let why = unhealthy.map(|unhealthy| unhealthy.why);
-                return not_yet(why.unwrap_or_else(|| "not healthy for long enough".to_owned()));
+                return Err(StepOutcome::Transient {
+                    failure: not_settled(unhealthy),
+                });
             }
             let soonest =
                 healthy_since.map_or(look_at + poll, |since| (since + min_healthy).min(look_at + poll));
@@ -285,6 +367,7 @@ impl Effects {
                         .unwrap_or("no reason given");
                     return Ok(Some(Unhealthy {
                         registered: true,
+                        target_group: target.target_group.clone(),
                         why: format!("{} in {name}: {why}", own.state),
                     }));
                 }
@@ -293,6 +376,7 @@ impl Effects {
                     self.must_be_member(host).await?;
                     return Ok(Some(Unhealthy {
                         registered: false,
+                        target_group: target.target_group.clone(),
                         why: format!("not registered in {name}"),
                     }));
                 }
@@ -337,48 +421,112 @@ impl Effects {
     }
 }
 
-/// The floor of a target group: taking this host out must leave as many healthy as the plan says. A host that is not
-/// healthy costs nothing.
+/// The floor of a target group: taking this host out must leave as many healthy as the plan says, or, on the way back, all but as many
+/// as may be out of those that are healthy now. A host that is not healthy costs nothing.
 ///
 /// Targets of other hosts that we have out do not count, whatever AWS says of them: its answer may be older than their
 /// deregistering.
-fn keeps_floor(task: Task<'_>, host: &HostPlan, target: &TargetPlan, all: &[Target]) -> Effect<()> {
-    if find(all, target).is_none_or(|own| own.state != TargetState::Healthy) {
-        return Ok(());
+fn floor_kept(
+    task: Task<'_>,
+    host: &HostPlan,
+    target: &TargetPlan,
+    all: &[Target],
+    direction: Direction,
+) -> Option<FloorKept> {
+    let healthy = |of: &TargetPlan| find(all, of).is_some_and(|own| own.state == TargetState::Healthy);
+    if !healthy(target) {
+        return None;
     }
-    let Some(group) = task.plan.target_groups.get(&target.target_group) else {
-        return Ok(());
+    let (release, arn) = (task.release, &target.target_group);
+    let group = task.plan.target_groups.get(arn)?;
+    let in_group = |other: &HostPlan| other.targets.iter().any(|of| of.target_group == *arn);
+    let is_out = |other: &HostPlan| match direction {
+        Direction::Forward => release.is_out(other),
+        Direction::Back => release.comes_back(other),
     };
-    let of_hosts = |which: &dyn Fn(&HostPlan) -> bool, seen: &Target| {
-        let mut targets = task
-            .release
-            .hosts()
-            .filter(|other| which(other))
-            .flat_map(|other| &other.targets);
-        targets.any(|of| of.target_group == target.target_group && of.id == seen.id && of.port == seen.port)
+    let out: Vec<&HostPlan> = release
+        .hosts()
+        .filter(|other| other.instance != host.instance && is_out(other) && in_group(other))
+        .collect();
+    let of_any = |hosts: &[&HostPlan], seen: &Target| {
+        let mut targets = hosts.iter().flat_map(|other| &other.targets);
+        targets.any(|of| of.target_group == *arn && of.id == seen.id && of.port == seen.port)
     };
-    let is_out = |other: &HostPlan| other.instance != host.instance && task.release.is_out(other);
-    let healthy = || {
+    let serving = || {
         all.iter()
-            .filter(|seen| seen.state == TargetState::Healthy && !of_hosts(&is_out, seen))
+            .filter(|seen| seen.state == TargetState::Healthy && !of_any(&out, seen))
     };
-    let kept = |healthy: usize, floor: u32, of: &str| {
-        if healthy > floor as usize {
-            return Ok(());
-        }
-        not_yet(format!(
-            "{}{of} has {healthy} healthy targets, and {floor} must be left when this one is out",
-            group.name
-        ))
+    let kept = |healthy: usize, floor: u32, zone: Option<&str>| {
+        let is_sick = |other: &&HostPlan| {
+            let there = other.instance != host.instance && !release.gone.contains(&other.instance);
+            let in_zone = zone.is_none_or(|zone| other.zone == zone);
+            there && in_zone && !release.is_out(other) && is_missed(other, arn, all)
+        };
+        (healthy <= floor as usize).then(|| FloorKept {
+            target_group: arn.clone(),
+            zone: zone.map(str::to_owned),
+            healthy: count(healthy),
+            floor,
+            sick: release
+                .everyone()
+                .filter(is_sick)
+                .map(|other| other.instance.clone())
+                .collect(),
+        })
     };
-    kept(healthy().count(), task.release.floor(&target.target_group), "")?;
-    let floor = task.release.zone_floor(&target.target_group, &host.zone);
-    if floor == 0 {
-        return Ok(());
+    let all_serving = serving().count();
+    let floor = match direction {
+        Direction::Forward => release.floor(arn),
+        Direction::Back => release.floor_on_way_back(arn, count(all_serving), count(out.len())),
+    };
+    if let Some(kept) = kept(all_serving, floor, None) {
+        return Some(kept);
     }
-    let in_zone = |other: &HostPlan| other.zone == host.zone;
-    let in_zone = healthy().filter(|seen| of_hosts(&in_zone, seen)).count();
-    kept(in_zone, floor, &format!(" in {}", host.zone))
+    group.zone_floors.get(&host.zone)?;
+    let in_zone: Vec<&HostPlan> = release.hosts().filter(|other| other.zone == host.zone).collect();
+    let serving_in_zone = serving().filter(|seen| of_any(&in_zone, seen)).count();
+    let out_in_zone = out.iter().filter(|other| other.zone == host.zone).count();
+    let floor = match direction {
+        Direction::Forward => release.zone_floor(arn, &host.zone),
+        Direction::Back => {
+            let (serving, out) = (count(serving_in_zone), count(out_in_zone));
+            release.zone_floor_on_way_back(arn, &host.zone, serving, out)
+        }
+    };
+    (floor > 0)
+        .then(|| kept(serving_in_zone, floor, Some(&host.zone)))
+        .flatten()
+}
+
+/// Whether a host has a target in this group that could be healthy and is not.
+fn is_missed(host: &HostPlan, arn: &str, all: &[Target]) -> bool {
+    let mut targets = host.targets.iter().filter(|of| of.target_group == *arn);
+    let healthy = |of: &TargetPlan| find(all, of).is_some_and(|seen| seen.state == TargetState::Healthy);
+    targets.any(|of| of.can_be_healthy() && !healthy(of))
+}
+
+fn kept_in(task: Task<'_>, kept: &FloorKept) -> String {
+    let name = task.release.kept_where(kept);
+    let FloorKept { healthy, floor, .. } = kept;
+    format!("{name} has {healthy} healthy targets, and {floor} must be left when this one is out")
+}
+
+fn count(number: usize) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
+}
+
+/// What is told of a host that is not healthy at the end of its time.
+fn not_settled(unhealthy: Option<Unhealthy>) -> Failure {
+    let Some(unhealthy) = unhealthy else {
+        return Failure::new("not healthy for long enough");
+    };
+    let failure = Failure::new(unhealthy.why);
+    match unhealthy.registered {
+        true => failure.with_obstacle(Obstacle::Unhealthy {
+            target_group: unhealthy.target_group,
+        }),
+        false => failure,
+    }
 }
 
 /// Whether that is so for longer than AWS's answers may be old. Said once, and then again after as long.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 /// Version of the records that this worker writes, and the newest it reads. Raise it when an `Entry` is written that
 /// the version before could not fold; older ones stay readable (fixtures of them are checked in).
-pub const RECORD_VERSION: i64 = 6;
+pub const RECORD_VERSION: i64 = 7;
 
 /// A lane's lease. Long enough that a renewal may fail three times, short enough that a machine that hangs gives the
 /// fleet back within a minute. A killed process gives it back at once, by its file lock.

@@ -641,6 +641,12 @@ fn log(id: ReleaseId, entry: &Entry) {
         Record::TryAgain { instance } => {
             tracing::info!(release = %id, n = entry.n, instance, "is tried once more");
         }
+        Record::RolledNext { instances, kept } => {
+            tracing::warn!(release = %id, n = entry.n, ?instances, group = kept.target_group, "sick, rolled next");
+        }
+        Record::SickWaitBegun { kept, until, .. } => {
+            tracing::warn!(release = %id, n = entry.n, sick = ?kept.sick, group = kept.target_group, %until, "sick, waited for");
+        }
         Record::Ordered { ordered, .. } => {
             tracing::warn!(release = %id, n = entry.n, order = %ordered.order, by = ordered.by, "ordered");
         }
@@ -648,7 +654,7 @@ fn log(id: ReleaseId, entry: &Entry) {
             let holds: Vec<String> = holds.iter().map(ToString::to_string).collect();
             tracing::info!(release = %id, n = entry.n, ?holds, "what holds it");
         }
-        Record::Accepted { .. } | Record::Started | Record::TakenUp => {
+        Record::Accepted { .. } | Record::Started | Record::SickWaitOver | Record::TakenUp => {
             tracing::info!(release = %id, n = entry.n, "{}", kind(&entry.record));
         }
     }
@@ -658,6 +664,7 @@ fn kind(record: &Record) -> &'static str {
     match record {
         Record::Accepted { .. } => "accepted",
         Record::Started => "its turn has come",
+        Record::SickWaitOver => "nobody is sick any more",
         Record::TakenUp => "taken up",
         _ => "",
     }

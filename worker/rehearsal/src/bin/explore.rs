@@ -5,6 +5,7 @@
 //! explore --most 2       at most so many things come between in the complete search
 //!         --seed N       the runs by chance begin with this seed, which else is new each time
 //!         --runs 20000   so many of them
+//!         --fleet TEXT   of the fleets that are searched completely, those whose name has this text
 //! ```
 
 use std::io::{self, Write as _};
@@ -42,7 +43,13 @@ fn run() -> io::Result<bool> {
         asked("--seed")?.unwrap_or_else(now),
         asked("--runs")?.unwrap_or(RUNS),
     );
-    let fleets = fleets();
+    let mut fleets = fleets();
+    if let Some(text) = std::env::args()
+        .skip_while(|argument| argument != "--fleet")
+        .nth(1)
+    {
+        fleets.retain(|(name, _)| name.contains(&text));
+    }
     let found = side_by_side(&fleets, |(name, world)| {
         let begun = Instant::now();
         let found = explore(world, most, None);

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use drawgate_rollout::{Evidence, Failure, Phase, Release, Step, StepOutcome};
+use drawgate_rollout::{BESIDE_WORKER, Evidence, Failure, Phase, Release, Step, StepOutcome};
 use drawgate_schemas::Order;
 
 use crate::sim::{Halt, Sim, by_ben};
@@ -40,6 +40,10 @@ pub enum Between {
     Terminated(String),
     /// An instance is launched.
     Launched,
+    /// The application of an instance hangs: the engine answers, EC2 says `running`, and the load balancer `unhealthy`.
+    FallsIll(String),
+    /// It answers again.
+    GetsWell(String),
     /// The watched alarm fires.
     AlarmFires,
 }
@@ -77,6 +81,8 @@ impl Between {
             Self::Stale => "AWS answers with what was before",
             Self::Terminated(_) => "an instance is terminated",
             Self::Launched => "an instance is launched",
+            Self::FallsIll(_) => "a host falls ill by itself",
+            Self::GetsWell(_) => "a host gets well by itself",
             Self::AlarmFires => "a watched alarm fires",
         }
     }
@@ -96,6 +102,8 @@ impl Between {
             | Self::Stale
             | Self::Terminated(_)
             | Self::Launched
+            | Self::FallsIll(_)
+            | Self::GetsWell(_)
             | Self::AlarmFires => ends,
         }
     }
@@ -139,8 +147,13 @@ impl Between {
         if !sim.world.definition.alarms.watch.is_empty() && sim.world.firing.is_empty() {
             all.push(Self::AlarmFires);
         }
-        let members = sim.world.hosts.iter().filter(|(_, host)| host.member);
-        all.extend(members.map(|(instance, _)| Self::Terminated(instance.clone())));
+        let members = || sim.world.hosts.iter().filter(|(_, host)| host.member);
+        all.extend(members().map(|(instance, _)| Self::Terminated(instance.clone())));
+        let seen = members().filter(|(instance, host)| !host.targetless && sees_health(step, instance));
+        all.extend(seen.map(|(instance, host)| match host.sick {
+            false => Self::FallsIll(instance.clone()),
+            true => Self::GetsWell(instance.clone()),
+        }));
         all
     }
 
@@ -204,6 +217,18 @@ impl Between {
                 harm.stuck = true;
                 sim.world.departures.push((step, instance.clone()));
             }
+            Self::FallsIll(instance) => {
+                harm.failed = true;
+                // A person has to see to it at the end, if nobody else has until then.
+                harm.stuck = true;
+                sim.world.falls_ill(instance);
+            }
+            Self::GetsWell(instance) => {
+                let puts_back =
+                    |step: &Step| matches!(step, Step::Resume { .. } | Step::Unsilence | Step::Confirm);
+                let late = sim.release.steps.keys().any(puts_back);
+                sim.world.gets_well(instance, late);
+            }
             Self::AlarmFires => {
                 harm.failed = true;
                 let watched = sim.world.watched_alarm().unwrap_or_default();
@@ -221,12 +246,39 @@ impl Between {
     }
 }
 
+/// Whether what comes of this step depends on the health of that host. A host that falls ill or gets well at any other moment makes no
+/// difference before the next such step ends: that it does so right then stands for all the moments until then.
+fn sees_health(step: &Step, instance: &str) -> bool {
+    match step {
+        _ if instance == BESIDE_WORKER => false,
+        Step::Inspect
+        | Step::LetReplace { .. }
+        | Step::AwaitHealthy
+        | Step::Canary
+        | Step::Publish
+        | Step::Resume { .. }
+        | Step::Confirm => true,
+        Step::Host {
+            phase: Phase::Deregister,
+            ..
+        } => true,
+        Step::Host {
+            instance: of,
+            phase: Phase::Settle,
+            ..
+        } => of == instance,
+        _ => false,
+    }
+}
+
 /// Calls that a time-out does not end: what AWS has received, it may do later. A host's engine is spoken to over a connection that
 /// ends with the attempt.
 fn calls_aws(step: &Step) -> bool {
     match step {
         Step::Suspend { .. }
         | Step::Resume { .. }
+        | Step::LetReplace { .. }
+        | Step::SuspendAgain { .. }
         | Step::Silence
         | Step::Unsilence
         | Step::Reserve
@@ -240,7 +292,7 @@ fn calls_aws(step: &Step) -> bool {
 /// Steps that go by what AWS says of the fleet.
 fn looks_at_aws(step: &Step) -> bool {
     match step {
-        Step::Inspect | Step::Sweep | Step::Canary | Step::Confirm => true,
+        Step::Inspect | Step::Sweep | Step::AwaitHealthy | Step::Canary | Step::Confirm => true,
         Step::Host { phase, .. } => matches!(phase, Phase::Drain | Phase::Settle),
         _ => false,
     }

@@ -70,6 +70,16 @@ fn release(hash: &mut Hash, release: &Release, now: Timestamp) -> fmt::Result {
         release.set_aside.keys(),
         release.retried,
     )?;
+    write!(hash, "{:?}{}", release.rolled_next, release.sick_waits)?;
+    if let Some(wait) = &release.sick_wait {
+        write!(
+            hash,
+            "sick{}{:?}{}",
+            wait.instance,
+            wait.kept,
+            since(now, wait.until)
+        )?;
+    }
     if let Some((ordered, at)) = &release.paused {
         write!(hash, "paused{:?}{}", ordered.order, since(now, *at))?;
     }
@@ -120,6 +130,15 @@ fn step_state(hash: &mut Hash, step: &Step, state: &StepState, now: Timestamp) -
                 Some(StepOutcome::Transient { .. }) => "transient",
                 Some(_) => "unknown",
             };
+            write!(
+                hash,
+                "{:?}{}{:?}",
+                state.obstacle,
+                state.always_kept,
+                state
+                    .kept_since
+                    .map(|at| since(now, at).max(-i128::from(limits::SICK_AFTER_MS))),
+            )?;
             write!(
                 hash,
                 "{kind}{}/{}/{}/{}",

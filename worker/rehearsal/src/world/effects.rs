@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use drawgate_rollout::definition::RestartPolicy;
 use drawgate_rollout::{
-    BESIDE_WORKER, Evidence, Failure, Finding, HostPlan, LABEL_RELEASE, Newcomer, Phase, Release, Step,
-    StepOutcome, WantedPlan, WatchPlan, limits, newcomer, plan,
+    BESIDE_WORKER, Evidence, Failure, Finding, FloorKept, HostPlan, LABEL_RELEASE, Newcomer, Obstacle, Phase,
+    Release, Step, StepOutcome, WantedPlan, WatchPlan, limits, newcomer, plan,
 };
 use drawgate_schemas::Direction;
 
@@ -163,15 +163,25 @@ impl World {
     fn half(&mut self, release: &Release, step: &Step) {
         let commanded = self.definition.command().is_some();
         match step {
-            Step::Suspend { group } => self.group(group).tag = Some(release.request.id.to_string()),
+            Step::Suspend { group } => {
+                let scaling = self.group(group);
+                scaling.tag = Some(release.request.id.to_string());
+                scaling.tag_says = ours(release, group).collect();
+            }
             Step::RunBefore { .. } => self.start_before(),
             // All processes run again, the tag is still there.
             Step::Resume { group } => {
                 let ours: BTreeSet<String> = ours(release, group).collect();
+                self.mark_healthy();
                 self.group(group)
                     .suspended
                     .retain(|process| !ours.contains(process));
             }
+            // Health is checked again, and nobody is replaced yet.
+            Step::LetReplace { group } => {
+                self.group(group).suspended.remove(Process::HealthCheck.as_str());
+            }
+            Step::SuspendAgain { group } => self.group(group).tag_says = ours(release, group).collect(),
             Step::Host {
                 instance,
                 phase: Phase::Deregister,
@@ -251,7 +261,11 @@ impl World {
     /// Whether the step is made of several calls, and can stop between them.
     pub fn has_half(step: &Step) -> bool {
         match step {
-            Step::Suspend { .. } | Step::Resume { .. } | Step::RunBefore { .. } => true,
+            Step::Suspend { .. }
+            | Step::Resume { .. }
+            | Step::LetReplace { .. }
+            | Step::SuspendAgain { .. }
+            | Step::RunBefore { .. } => true,
             Step::Host { phase, .. } => matches!(phase, Phase::Deregister | Phase::Swap),
             _ => false,
         }
@@ -292,6 +306,9 @@ impl World {
             }
             Step::RunBefore { instance } => self.run_before(instance),
             Step::Suspend { group } => self.suspend(release, group),
+            Step::LetReplace { group } => self.let_replace(release, group),
+            Step::AwaitHealthy => self.await_healthy(release),
+            Step::SuspendAgain { group } => self.suspend_again(release, group),
             Step::Silence => self.silence(release),
             Step::Renew => self.mute(),
             Step::Unsilence => self.unsilence(release),
@@ -413,6 +430,7 @@ impl World {
             return refused("carries another release's tag");
         }
         group.tag = Some(release.request.id.to_string());
+        group.tag_says = ours(release, name).collect();
         let before = group.suspended.len();
         group.suspended.extend(ours(release, name));
         if group.suspended.len() == before {
@@ -441,7 +459,137 @@ impl World {
             group.suspended.remove(&process);
         }
         group.tag = None;
+        group.tag_says.clear();
+        self.mark_healthy();
         StepOutcome::done()
+    }
+
+    /// Whoever is healthy is no longer marked as if it were not.
+    fn mark_healthy(&mut self) {
+        for host in self.hosts.values_mut() {
+            host.marked &= !host.healthy();
+        }
+    }
+
+    fn let_replace(&mut self, release: &Release, name: &str) -> StepOutcome {
+        let bug = self.bug;
+        let processes: Vec<String> = replacing(release, name).collect();
+        let group = self.group(name);
+        if group.is_held_by_other(release) {
+            return refused("carries another release's tag");
+        }
+        for process in &processes {
+            group.suspended.remove(process);
+            if bug != Some(Bug::LeavesTheTagInTheWait) {
+                group.tag_says.remove(process);
+            }
+        }
+        if bug != Some(Bug::ReplacesBeforeMarking) {
+            self.mark_healthy();
+        }
+        if processes
+            .iter()
+            .any(|process| process == Process::ReplaceUnhealthy.as_str())
+        {
+            let healthy = self
+                .hosts
+                .iter()
+                .filter(|(_, host)| host.marked && host.healthy());
+            let terminated: Vec<&String> = healthy.map(|(instance, _)| instance).collect();
+            if !terminated.is_empty() {
+                let what = format!(
+                    "{terminated:?} are healthy, and terminated because they were marked while they were out"
+                );
+                self.broken.push(what);
+            }
+        }
+        self.check_tag(release, name);
+        StepOutcome::done()
+    }
+
+    fn suspend_again(&mut self, release: &Release, name: &str) -> StepOutcome {
+        if self.bug == Some(Bug::ForgetsToSuspendAgain) {
+            return StepOutcome::already();
+        }
+        let ours: Vec<String> = ours(release, name).collect();
+        let group = self.group(name);
+        if group.is_held_by_other(release) {
+            return refused("carries another release's tag");
+        }
+        group.tag_says.extend(ours.iter().cloned());
+        group.suspended.extend(ours);
+        self.check_tag(release, name);
+        StepOutcome::done()
+    }
+
+    /// The tag of a group says what of ours is suspended, also while hosts may be replaced.
+    fn check_tag(&mut self, release: &Release, name: &str) {
+        let group = &self.groups[name];
+        let suspended: BTreeSet<String> = ours(release, name)
+            .filter(|process| group.suspended.contains(process))
+            .collect();
+        if group.tag_says != suspended {
+            let what = format!(
+                "the tag of {name} says {:?}, and suspended are {suspended:?}",
+                group.tag_says
+            );
+            self.broken.push(what);
+        }
+    }
+
+    /// Whether the host whose turn it is may be taken out by now.
+    fn await_healthy(&self, release: &Release) -> StepOutcome {
+        let wait = release.sick_wait.as_ref().unwrap();
+        let there = self.hosts.get(&wait.instance).is_some_and(|host| host.member);
+        let kept = self.kept(release, &wait.instance, Direction::Forward);
+        match kept.filter(|_| there) {
+            Some(kept) => kept_in(kept),
+            None => StepOutcome::done(),
+        }
+    }
+
+    /// The floor that keeps a host in service, if one does.
+    fn kept(&self, release: &Release, instance: &str, direction: Direction) -> Option<FloorKept> {
+        let mut seen = release.clone();
+        let left = release.hosts().filter(|host| !self.hosts[&host.instance].member);
+        seen.gone.extend(left.map(|host| host.instance.clone()));
+        let seen = &seen;
+        let groups = seen.plan.iter().flat_map(|plan| plan.target_groups.keys());
+        groups
+            .filter(|group| self.state_in(instance, group) == "healthy")
+            .find_map(|group| {
+                let others = || seen.hosts().filter(|host| host.instance != instance);
+                let is_healthy = |host: &HostPlan| self.state_in(&host.instance, group) == "healthy";
+                let settling = others()
+                    .filter(|host| seen.comes_back(host) && is_healthy(host))
+                    .count();
+                let all_healthy = self.healthy_in(group);
+                let (healthy, floor) = match direction {
+                    Direction::Back if self.bug != Some(Bug::KeepsTheFloorOfTheStart) => {
+                        let healthy = all_healthy.saturating_sub(number(settling));
+                        let out = others().filter(|host| seen.comes_back(host)).count();
+                        (healthy, seen.floor_on_way_back(group, healthy, number(out)))
+                    }
+                    _ => (all_healthy, seen.floor(group)),
+                };
+                let floor = match self.bug {
+                    Some(Bug::TakesTheLastHealthy) if direction == Direction::Back => 0,
+                    _ => floor,
+                };
+                let is_sick = |host: &&HostPlan| {
+                    let there = !seen.gone.contains(&host.instance) && host.instance != instance;
+                    let in_it = host.targets.iter().any(|target| target.target_group == *group);
+                    there && in_it && !seen.is_out(host) && !is_healthy(host)
+                };
+                let sick = seen.everyone().filter(is_sick);
+                (healthy <= floor).then(|| FloorKept {
+                    target_group: group.clone(),
+                    zone: None,
+                    healthy,
+                    floor,
+                    sick: sick.map(|host| host.instance.clone()).collect(),
+                })
+            })
     }
 
     fn silence(&mut self, release: &Release) -> StepOutcome {
@@ -515,7 +663,7 @@ impl World {
         let planned = wanted(release);
         let touched = self.hosts.values().filter(|host| host.member && host.disturbed);
         for host in touched {
-            if !host.healthy() || host.named != Some(Which::New) {
+            if !(host.healthy() || host.sick) || host.named != Some(Which::New) {
                 let what = "published before every known host is good";
                 self.broken.push(what.to_owned());
             }
@@ -588,7 +736,8 @@ impl World {
         phase: Phase,
     ) -> StepOutcome {
         let planned = release.host(instance).unwrap().clone();
-        if phase != Phase::Create {
+        // The floor may keep it in service: then nothing was done to it.
+        if !matches!(phase, Phase::Create | Phase::Deregister) {
             self.host(instance).disturbed = true;
         }
         if self
@@ -611,8 +760,8 @@ impl World {
         }
         match phase {
             Phase::Create => self.create(release, instance),
-            Phase::Deregister => self.deregister(release, instance),
-            Phase::Drain => self.drain(release, instance),
+            Phase::Deregister => self.deregister(release, instance, direction),
+            Phase::Drain => self.drain(release, instance, direction),
             Phase::Swap => self.swap(&planned, direction),
             Phase::Verify => self.verify(&planned, direction),
             Phase::Enable => self.enable(&planned, direction),
@@ -635,49 +784,64 @@ impl World {
         StepOutcome::done()
     }
 
-    fn deregister(&mut self, release: &Release, instance: &str) -> StepOutcome {
-        let mut seen = release.clone();
-        let left = release.hosts().filter(|host| !self.hosts[&host.instance].member);
-        seen.gone.extend(left.map(|host| host.instance.clone()));
-        let at_floor = |target_group: &String| {
-            let serves = self.state_in(instance, target_group) == "healthy";
-            serves && self.healthy_in(target_group) <= seen.floor(target_group)
-        };
-        let at_floor = seen
-            .plan
-            .iter()
-            .flat_map(|plan| plan.target_groups.keys())
-            .any(at_floor);
+    fn deregister(&mut self, release: &Release, instance: &str, direction: Direction) -> StepOutcome {
+        let bug = self.bug;
+        let kept = self.kept(release, instance, direction);
+        if let Some(kept) =
+            kept.filter(|_| self.host(instance).healthy() && bug != Some(Bug::IgnoresTheFloor))
+        {
+            return kept_in(kept);
+        }
+        self.check_suspended(release, instance);
+        let before = self.serving();
+        let host = self.host(instance);
+        host.disturbed = true;
+        if !host.registered_somewhere() {
+            return StepOutcome::already();
+        }
+        host.tagged = true;
+        host.marked = true;
+        host.taken_sick |= host.sick;
+        host.set_targets(Target::Draining);
+        if before > 0 && self.serving() == 0 && !self.may_serve_nobody(release) {
+            self.broken.push(format!(
+                "{instance} was the last healthy one, and was deregistered"
+            ));
+        }
+        StepOutcome::done()
+    }
+
+    /// Nobody served at the start, or the service's file says that it may be so.
+    fn may_serve_nobody(&self, release: &Release) -> bool {
+        let mut hosts = release.plan.iter().flat_map(|plan| &plan.hosts);
+        self.definition.roll.allow_outage || !hosts.any(|host| !host.targets.is_empty() && host.was_healthy())
+    }
+
+    fn serving(&self) -> usize {
+        self.hosts.values().filter(|host| host.healthy()).count()
+    }
+
+    /// What we suspended is suspended when a host is taken out. Where it could not be suspended again, the way back goes on.
+    fn check_suspended(&mut self, release: &Release, instance: &str) {
         let runs = |(name, group): (&String, &Scaling)| {
-            ours(release, name).any(|process| !group.suspended.contains(&process))
+            let again = Step::SuspendAgain { group: name.clone() };
+            let given_up = release.turned_back.is_some() && release.was_refused(&again);
+            !given_up && ours(release, name).any(|process| !group.suspended.contains(&process))
         };
         if self.groups.iter().any(runs) {
             self.broken
                 .push(format!("{instance} deregistered while processes run"));
         }
-        let bug = self.bug;
-        let host = self.host(instance);
-        if host.healthy() && at_floor && bug != Some(Bug::IgnoresTheFloor) {
-            return StepOutcome::Transient {
-                failure: Failure::new("the floor must be kept"),
-            };
-        }
-        if !host.registered_somewhere() {
-            return StepOutcome::already();
-        }
-        host.tagged = true;
-        host.set_targets(Target::Draining);
-        StepOutcome::done()
     }
 
-    fn drain(&mut self, release: &Release, instance: &str) -> StepOutcome {
+    fn drain(&mut self, release: &Release, instance: &str, direction: Direction) -> StepOutcome {
         if self.bug == Some(Bug::SkipsTheDrain) {
             return StepOutcome::done();
         }
         let host = self.host(instance);
         if host.registered_somewhere() {
             // A registering that nobody heard of came after the deregistering.
-            self.deregister(release, instance);
+            self.deregister(release, instance, direction);
             return StepOutcome::Transient {
                 failure: Failure::new("still registered"),
             };
@@ -791,9 +955,11 @@ impl World {
             };
         }
         if awaited && !host.healthy() {
-            return StepOutcome::Transient {
-                failure: Failure::new("unhealthy in web"),
-            };
+            let target_group = planned.targets.first().map(|target| target.target_group.clone());
+            let failure = Failure::new("unhealthy in web").with_obstacle(Obstacle::Unhealthy {
+                target_group: target_group.unwrap_or_default(),
+            });
+            return StepOutcome::Transient { failure };
         }
         host.tagged = false;
         StepOutcome::done()
@@ -857,6 +1023,26 @@ fn ours<'r>(release: &'r Release, name: &str) -> impl Iterator<Item = String> + 
         .into_iter()
         .flat_map(|group| &group.suspend)
         .map(|process| process.as_str().to_owned())
+}
+
+/// Those of them that replace unhealthy hosts.
+fn replacing<'r>(release: &'r Release, name: &str) -> impl Iterator<Item = String> + use<'r> {
+    let groups = &release.plan.as_ref().unwrap().groups;
+    let group = groups.iter().find(|group| group.name == name);
+    group
+        .into_iter()
+        .flat_map(|group| group.replaces())
+        .map(|process| process.as_str().to_owned())
+}
+
+fn number(count: usize) -> u32 {
+    u32::try_from(count).unwrap_or(u32::MAX)
+}
+
+fn kept_in(kept: FloorKept) -> StepOutcome {
+    StepOutcome::Transient {
+        failure: Failure::new("the floor must be kept").with_obstacle(Obstacle::Floor(kept)),
+    }
 }
 
 pub(super) fn done(evidence: Evidence) -> StepOutcome {

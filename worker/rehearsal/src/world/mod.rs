@@ -72,6 +72,7 @@ pub fn definition() -> ServiceDefinition {
             max_pause_ms: 3_600_000,
             failure_budget: 0,
             max_roll_ms: 3_600_000,
+            sick_wait_ms: 300_000,
             allow_missed_actions: false,
             allow_outage: false,
             min_healthy_time_ms: 2_000,
@@ -191,6 +192,12 @@ pub struct Host {
     pub joined_unseen: bool,
     /// Whether a step that changes what it serves was performed on it.
     pub disturbed: bool,
+    /// Whether its group has it marked unhealthy, which happens to whoever is out: whatever replaces such hosts would terminate it.
+    pub marked: bool,
+    /// Whether it was sick when it was taken out first.
+    pub taken_sick: bool,
+    /// Whether it got well when everything was being put back in order: no host is worked on any more then.
+    pub well_late: bool,
 }
 
 impl Host {
@@ -354,6 +361,8 @@ pub struct World {
     pub faults: Vec<(Step, Fault, usize)>,
     /// Members that join when that step is performed.
     pub arrivals: Vec<(Step, String)>,
+    /// Instances that fell ill by themselves at some moment.
+    pub ever_sick: BTreeSet<String>,
     /// Members that are terminated when that step is performed.
     pub departures: Vec<(Step, String)>,
     /// Who has the fleet's lease.
@@ -403,6 +412,9 @@ pub fn fresh_host() -> Host {
         joined_late: false,
         joined_unseen: false,
         disturbed: false,
+        marked: false,
+        taken_sick: false,
+        well_late: false,
     }
 }
 
@@ -413,6 +425,8 @@ pub struct Scaling {
     pub suspended: BTreeSet<String>,
     /// The release whose tag it carries.
     pub tag: Option<String>,
+    /// The processes that the tag says are suspended.
+    pub tag_says: BTreeSet<String>,
 }
 
 impl Scaling {
@@ -487,6 +501,7 @@ impl World {
             let scaling = Scaling {
                 suspended: group.suspended.clone(),
                 tag: group.suspension_tag.clone(),
+                tag_says: BTreeSet::new(),
             };
             (group.name.clone(), scaling)
         };
@@ -522,6 +537,7 @@ impl World {
             faults: Vec::new(),
             arrivals: Vec::new(),
             departures: Vec::new(),
+            ever_sick: BTreeSet::new(),
             tenant: None,
             boots: false,
             pending: BTreeMap::new(),
@@ -620,6 +636,24 @@ impl World {
     pub(crate) fn has_resumed(&self) -> bool {
         let mut performed = self.performed.iter();
         performed.any(|step| matches!(step, Step::Resume { .. }))
+    }
+
+    /// An instance serves nobody any more: EC2 says `running`, its engine answers, and the load balancer says `unhealthy`.
+    pub fn falls_ill(&mut self, instance: &str) {
+        if let Some(host) = self.hosts.get_mut(instance) {
+            host.sick = true;
+            // Whatever runs there: that a swap mends it is the same as that it gets well at that moment.
+            host.healed_by_new = false;
+            self.ever_sick.insert(instance.to_owned());
+        }
+    }
+
+    /// It serves again; late, if nobody works on hosts any more.
+    pub fn gets_well(&mut self, instance: &str, late: bool) {
+        if let Some(host) = self.hosts.get_mut(instance) {
+            host.sick = false;
+            host.well_late = late;
+        }
     }
 
     /// Every instance is in a second target group too.

@@ -37,8 +37,12 @@ impl World {
         marks.has_lease = self.tenant == Some(Tenant::Us);
         for (name, group) in &self.groups {
             if group.tag.as_deref() == Some(release.to_string().as_str()) {
-                let processes = self.processes_of(name);
-                marks.suspended.insert(name.clone(), processes);
+                let named = |says: bool| {
+                    let all = self.processes_of(name).into_iter();
+                    all.filter(move |process| group.tag_says.contains(process.as_str()) == says)
+                };
+                marks.suspended.insert(name.clone(), named(true).collect());
+                marks.let_run.insert(name.clone(), named(false).collect());
             }
         }
         for (instance, host) in self.hosts.iter().filter(|(_, host)| host.member) {

@@ -1,10 +1,10 @@
 //! The fleet changes while it is rolled: instances leave, others join, and the worker itself is away.
 
 use drawgate_rollout::{Phase, Step, limits};
-use drawgate_schemas::{Event, HostPhase, Outcome};
+use drawgate_schemas::{Event, HostPhase, Order, Outcome, SickAnswer};
 
-use crate::driver::Sim;
-use crate::world::{Extent, Fault, World, id};
+use crate::driver::{Sim, by_ben};
+use crate::world::{self, Extent, Fault, Which, World, id};
 use crate::{PHASES, back, forward, resume, stage};
 
 /// Less than `max_roll`, past which there is only the way back.
@@ -156,26 +156,152 @@ fn just_as_many_newcomers_as_the_bound_allows_are_rolled() {
 }
 
 #[test]
-fn a_host_that_is_not_healthy_by_itself_counts_against_the_floor() {
-    // i-3 falls ill by fate while i-1 is out: i-2 is not taken out as well, and all goes back.
+fn trap_34_a_sick_host_is_rolled_before_those_that_serve() {
+    // i-3 falls ill by fate while i-1 is out: i-2 is not taken out as well. i-3 does not get well with the new version, and all goes back.
     let mut sim = Sim::new(World::new(3, 1));
     while sim.attempts(&forward(1, Phase::Drain)) == 0 {
         sim.kill_at = Some(sim.journal.len() + 1);
         assert!(sim.run().is_err());
     }
     sim.kill_at = None;
-    sim.world.hosts.get_mut("i-3").unwrap().sick = true;
-    sim.run().unwrap();
-    assert!(
-        sim.release
-            .turned_back
-            .as_ref()
-            .unwrap()
-            .failure
-            .what
-            .contains("floor")
-    );
+    sim.world.falls_ill("i-3");
+    let sim = sim.finish();
+    let told = sim.events.iter().find_map(|event| match event {
+        Event::HostSick(sick) => Some((sick.instances.clone(), sick.answer)),
+        _ => None,
+    });
+    assert_eq!(told, Some((vec![id(3)], SickAnswer::RolledNext)));
+    let cause = sim.release.turned_back.as_ref().unwrap();
+    assert_eq!(cause.step, forward(3, Phase::Settle));
     assert!(!sim.world.performed.contains(&forward(2, Phase::Drain)));
+    assert_eq!(sim.world.hosts["i-1"].named, Some(Which::Old));
+}
+
+/// Rolls four hosts until i-2 drains, when i-1, which is through, falls ill.
+fn ill_after_its_turn() -> Sim {
+    let mut sim = Sim::new(World::new(4, 1));
+    while sim.attempts(&forward(2, Phase::Drain)) == 0 {
+        sim.kill_at = Some(sim.journal.len() + 1);
+        assert!(sim.run().is_err());
+    }
+    sim.kill_at = None;
+    sim.world.falls_ill("i-1");
+    sim
+}
+
+/// On to the wait for it.
+fn waiting() -> Sim {
+    let mut sim = ill_after_its_turn();
+    while sim.attempts(&Step::AwaitHealthy) == 0 {
+        sim.kill_at = Some(sim.journal.len() + 1);
+        assert!(sim.run().is_err());
+    }
+    sim.kill_at = None;
+    sim
+}
+
+#[test]
+fn trap_34_a_sick_host_that_is_through_is_waited_for() {
+    let mut sim = waiting();
+    let suspended = sim.world.suspended();
+    assert!(!suspended.contains("HealthCheck") && !suspended.contains("ReplaceUnhealthy"));
+    assert!(suspended.contains("AZRebalance"));
+    sim.world.gets_well("i-1", false);
+    let sim = sim.finish();
+    assert_eq!(sim.outcome(), Outcome::Succeeded);
+    assert!(sim.events.contains(&Event::SickWaitOver));
+    let performed = &sim.world.performed;
+    let place = |step: &Step| performed.iter().position(|other| other == step);
+    let again = Step::SuspendAgain {
+        group: world::GROUP.to_owned(),
+    };
+    assert!(place(&again) < place(&forward(3, Phase::Drain)));
+}
+
+#[test]
+fn trap_34_past_sick_wait_all_is_rolled_back_and_says_who_is_sick() {
+    let sim = waiting().finish();
+    let cause = sim.release.turned_back.as_ref().unwrap();
+    assert_eq!(cause.step, Step::AwaitHealthy);
+    assert!(
+        cause.failure.what.starts_with("i-1 is not healthy: web has 3"),
+        "{cause:?}"
+    );
+    let named = |event: &Event| {
+        matches!(
+            event,
+            Event::TurnedBack {
+                instance: Some(_),
+                ..
+            }
+        )
+    };
+    assert!(!sim.events.iter().any(named));
+    let rolled_back =
+        |event: &Event| matches!(event, Event::HostSick(sick) if sick.answer == SickAnswer::RolledBack);
+    assert!(sim.events.iter().any(rolled_back));
+    // It is still ill with the version of before: a person is told of it, and of nothing else.
+    let left = &sim.ended().receipt.as_ref().unwrap().left_over;
+    assert!(
+        left.len() == 1 && left[0].contains("i-1:8080 is unhealthy"),
+        "{left:?}"
+    );
+}
+
+#[test]
+fn trap_34_without_a_wait_it_is_rolled_back_at_once() {
+    let mut sim = ill_after_its_turn();
+    if let Some(plan) = &mut sim.release.plan {
+        plan.definition.roll.sick_wait_ms = 0;
+    }
+    sim.run().unwrap();
+    sim.check_end().unwrap();
+    assert_eq!(sim.attempts(&Step::AwaitHealthy), 0);
+    assert_eq!(sim.release.turned_back.as_ref().unwrap().step, Step::AwaitHealthy);
+}
+
+#[test]
+fn trap_34_a_worker_killed_in_the_wait_waits_anew() {
+    let mut sim = waiting();
+    let extents = vec![Extent::None; sim.flights.len()];
+    sim.die(&extents, LONG_MS);
+    while sim.release.steps[&Step::AwaitHealthy].attempts < 2 {
+        sim.kill_at = Some(sim.journal.len() + 1);
+        assert!(sim.run().is_err());
+    }
+    sim.kill_at = None;
+    sim.world.gets_well("i-1", false);
+    assert_eq!(sim.finish().outcome(), Outcome::Succeeded);
+}
+
+#[test]
+fn trap_34_a_pause_and_a_cancel_are_taken_in_the_wait() {
+    let mut sim = waiting();
+    sim.rests_ms = Some(60_000);
+    sim.orders = vec![(sim.journal.len(), by_ben(Order::Pause))];
+    sim.world.gets_well("i-1", false);
+    assert_eq!(sim.finish().outcome(), Outcome::Succeeded);
+    let mut sim = waiting();
+    sim.orders = vec![(sim.journal.len(), by_ben(Order::Cancel))];
+    sim.run().unwrap();
+    sim.check_end().unwrap();
+    assert!(sim.release.cancelled.is_some());
+    assert_eq!(sim.world.hosts["i-2"].named, Some(Which::Old));
+}
+
+#[test]
+fn trap_34_a_wait_lost_with_its_ledger_is_led_back() {
+    let sim = waiting();
+    let marks = sim.world.marks(sim.release.request.id);
+    assert!(marks.still_suspended);
+    let let_run = &marks.let_run[world::GROUP];
+    assert_eq!(let_run.len(), 2, "{marks:?}");
+    let plan = sim.release.plan.clone().unwrap();
+    let journal = marks.journal(&sim.release.request, &plan, sim.now);
+    let taken_up = Sim::taken_up(sim.before.clone(), sim.world.clone(), journal, sim.now).unwrap();
+    let sim = taken_up.finish();
+    assert_eq!(sim.world.groups, sim.before.groups);
+    assert_eq!(sim.world.hosts["i-2"].named, Some(Which::Old));
 }
 
 #[test]

@@ -70,6 +70,8 @@ fn words(event: Event) -> Option<String> {
         ),
         Event::Silenced { alarms, .. } => format!("silenced {}", alarms.join(", ")),
         Event::Baking { .. } => "on all hosts; bakes".to_owned(),
+        Event::HostSick(sick) => sick.to_string(),
+        Event::SickWaitOver => "no sick host is waited for any more: goes on".to_owned(),
         Event::TurnedBack { reason, .. } => format!("turns back: {reason}"),
         Event::Joined { rolled, adopted, .. } => {
             format!("joined: {}", [rolled, adopted].concat().join(", "))

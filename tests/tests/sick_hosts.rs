@@ -1,0 +1,305 @@
+//! A host whose application hangs by itself while the fleet is rolled: EC2 says `running`, its engine answers, and the load balancer
+//! says `unhealthy`. Four hosts, one at a time; in their order they are called the first to the fourth.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+
+use drawgate_schemas::{Direction, Event, HostPhase, HostSick, Outcome, ReleaseId, SickAnswer};
+use drawgate_tests::oracle::Look;
+use drawgate_tests::scene::fleet_spec;
+use drawgate_tests::{Events, Fleet, Scene, Service, Worker};
+use serde_json::{Value, json};
+
+/// Four hosts on version `v1`, and a release of `v2` to them that has begun.
+struct Rolled {
+    scene: Scene,
+    fleet: Fleet,
+    worker: Worker,
+    events: Events,
+    before: Look,
+    id: ReleaseId,
+    v2: String,
+}
+
+const HOSTS: [&str; 4] = ["h1", "h2", "h3", "h4"];
+
+impl Rolled {
+    async fn begin(service: Service, change: impl FnOnce(&mut Value)) -> Self {
+        assert!(
+            drawgate_tests::lab::hosts().len() >= HOSTS.len(),
+            "needs a lab of four hosts: DRAWGATE_LAB_HOSTS=4, as `make e2e` has it"
+        );
+        let scene = Scene::begin().await;
+        scene.serve(&service);
+        scene.v1("search", &HOSTS, &["-p", "8080:8080"]).await;
+        let mut spec = fleet_spec("search", &HOSTS, &[(8080, 8100)]);
+        change(&mut spec);
+        let fleet = scene.lab.fleet(spec).await;
+        scene.lab.all_targets(&fleet, "healthy").await;
+        let v2 = scene.lab.image("search", "v2", "v2", "ok").await;
+        let worker = scene.worker().await;
+        let events = scene.events().await;
+        let before = Look::at(&scene.lab).await;
+        let id = scene.publish("search", "v2", &[]).await;
+        Self {
+            scene,
+            fleet,
+            worker,
+            events,
+            before,
+            id,
+            v2,
+        }
+    }
+
+    /// Waits until the n-th host drains on its way forward.
+    async fn drains(&self, n: usize) {
+        let nth = self
+            .events
+            .nth_phase(self.id, Direction::Forward, HostPhase::Draining, n)
+            .await;
+        assert_eq!(nth, self.instance(n));
+    }
+
+    fn instance(&self, n: usize) -> String {
+        self.fleet.in_order()[n - 1].id.clone()
+    }
+
+    /// Its application goes on listening and answers nobody; or answers again.
+    async fn signal(&self, n: usize, signal: &str) {
+        let host = &self.fleet.in_order()[n - 1].host;
+        let kill = format!("docker kill --signal={signal} search");
+        self.scene.lab.on_host(host, &kill).await;
+    }
+
+    /// What is done about a sick host, as it is told.
+    async fn told(&self) -> HostSick {
+        match self.events.kind(self.id, "host_sick").await.event {
+            Event::HostSick(sick) => sick,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn told_of(&self, sick: &HostSick, n: usize) {
+        assert_eq!(sick.instances, [self.instance(n)]);
+        assert_eq!(
+            (sick.target_group.as_str(), sick.healthy, sick.floor),
+            ("search-8080", 3, 3)
+        );
+    }
+
+    /// Every host serves this image.
+    async fn all_on(&self, image: &str) {
+        self.scene.lab.all_targets(&self.fleet, "healthy").await;
+        Look::at(&self.scene.lab)
+            .await
+            .assert_runs(&self.fleet, "search", image);
+    }
+
+    async fn ends(&self, outcome: Outcome) -> drawgate_schemas::Ended {
+        self.scene
+            .judge(&self.events, self.id, outcome, &self.before)
+            .await
+    }
+
+    /// Hosts that came through, in their order.
+    fn through(&self) -> Vec<String> {
+        let done = |event: drawgate_schemas::StatusEvent| match event.event {
+            Event::Host(host) if host.phase == HostPhase::Done => Some(host.instance),
+            _ => None,
+        };
+        self.events.of(self.id).into_iter().filter_map(done).collect()
+    }
+
+    fn v2(&self) -> String {
+        self.scene.pinned("search", &self.v2)
+    }
+}
+
+fn service(sick_wait: &str) -> Service {
+    let mut service = Service::of("search");
+    service.roll = format!("sick_wait = \"{sick_wait}\"");
+    service
+}
+
+/// Auto Scaling does not look at the load balancer: nobody replaces a host that hangs.
+fn not_replaced(spec: &mut Value) {
+    spec["health_check_type"] = json!("EC2");
+}
+
+/// (a) It hangs before its turn: it is rolled next, which takes nobody out who serves, and that mends it.
+#[tokio::test]
+async fn trap_34_one_that_hangs_before_its_turn_is_rolled_next() {
+    let rolled = Rolled::begin(service("1m"), |_| {}).await;
+    rolled.drains(1).await;
+    rolled.signal(4, "STOP").await;
+    let sick = rolled.told().await;
+    rolled.told_of(&sick, 4);
+    assert_eq!(sick.answer, SickAnswer::RolledNext);
+    rolled.ends(Outcome::Succeeded).await;
+    rolled.all_on(&rolled.v2()).await;
+    // The load balancer takes a moment to notice: the second may have gone out before.
+    let through = rolled.through();
+    let place = |n: usize| through.iter().position(|id| *id == rolled.instance(n));
+    assert!(place(4) < place(3), "{through:?}");
+    rolled.scene.end(rolled.worker).await;
+}
+
+/// (b) It hangs after its turn, while another is out, and gets well: until then nothing is taken out, and what replaces sick hosts runs.
+/// The one that was out is marked unhealthy meanwhile; it is not terminated.
+#[tokio::test]
+async fn trap_34_one_that_hangs_after_its_turn_is_waited_for() {
+    let rolled = Rolled::begin(service("1m"), not_replaced).await;
+    rolled.drains(2).await;
+    rolled.signal(1, "STOP").await;
+    let marked = rolled.instance(2);
+    let unhealthy = [
+        "autoscaling",
+        "set-instance-health",
+        "--health-status",
+        "Unhealthy",
+        "--instance-id",
+    ];
+    rolled.scene.lab.aws(&[&unhealthy[..], &[&marked]].concat()).await;
+    let sick = rolled.told().await;
+    rolled.told_of(&sick, 1);
+    assert!(matches!(sick.answer, SickAnswer::Waits { .. }), "{sick:?}");
+    let resumed = rolled.events.kind(rolled.id, "resumed").await;
+    let Event::Resumed(suspension) = resumed.event else {
+        panic!("{resumed:?}")
+    };
+    assert_eq!(suspension.processes, ["HealthCheck", "ReplaceUnhealthy"]);
+    assert_eq!(rolled.through(), [1, 2].map(|n| rolled.instance(n)));
+    rolled.signal(1, "CONT").await;
+    rolled.events.kind(rolled.id, "sick_wait_over").await;
+    rolled.ends(Outcome::Succeeded).await;
+    rolled.all_on(&rolled.v2()).await;
+    assert_suspended_when_taken_out(&rolled.scene.lab.get("calls/log").await);
+    rolled.scene.end(rolled.worker).await;
+}
+
+/// Nothing is taken out of a target group while what replaces hosts runs.
+fn assert_suspended_when_taken_out(log: &Value) {
+    let (mut runs, mut resumed) = (false, 0);
+    for call in log.as_array().unwrap() {
+        let (action, text) = (call["action"].as_str().unwrap(), call.to_string());
+        match action.rsplit(':').next().unwrap() {
+            "SuspendProcesses" if text.contains("ReplaceUnhealthy") => runs = false,
+            "ResumeProcesses" if text.contains("ReplaceUnhealthy") => {
+                runs = true;
+                resumed += 1;
+            }
+            "DeregisterTargets" => assert!(!runs, "{call}"),
+            _ => {}
+        }
+    }
+    assert_eq!(resumed, 2, "in the wait, and at the end");
+}
+
+/// (c) It hangs after its turn, while another is out, and Auto Scaling ends it: the roll goes on without it. Its replacement is held
+/// back here by a person.
+#[tokio::test]
+async fn trap_34_one_that_hangs_is_replaced_while_it_is_waited_for() {
+    let rolled = Rolled::begin(service("1m"), |spec| {
+        spec["suspended"] = json!(["Launch", "ScheduledActions"])
+    })
+    .await;
+    rolled.drains(2).await;
+    rolled.signal(1, "STOP").await;
+    let sick = rolled.told().await;
+    rolled.told_of(&sick, 1);
+    rolled.events.kind(rolled.id, "sick_wait_over").await;
+    let Rolled {
+        scene,
+        fleet,
+        worker,
+        events,
+        id,
+        v2,
+        ..
+    } = rolled;
+    scene.judge_telling(&events, id, Outcome::Succeeded).await;
+    scene.lab.all_targets(&fleet, "healthy").await;
+    let left: Vec<_> = fleet.in_order().into_iter().skip(1).collect();
+    let targets = scene.lab.targets("search-8080").await;
+    assert_eq!(targets.len(), left.len(), "{targets:?}");
+    let rest = Fleet {
+        instances: left,
+        ..fleet
+    };
+    Look::at(&scene.lab)
+        .await
+        .assert_runs(&rest, "search", &scene.pinned("search", &v2));
+    scene.end(worker).await;
+}
+
+/// It hangs after its turn, and nobody mends it: the release is rolled back, and says who is sick. The way back mends it here.
+#[tokio::test]
+async fn trap_34_past_sick_wait_the_release_is_rolled_back() {
+    let rolled = Rolled::begin(service("2s"), not_replaced).await;
+    rolled.drains(2).await;
+    rolled.signal(1, "STOP").await;
+    let ended = rolled.ends(Outcome::RolledBack).await;
+    let sick = rolled.instance(1);
+    for words in [
+        sick.as_str(),
+        "search-8080 has 3 healthy targets, and 3 must be left",
+    ] {
+        assert!(ended.summary.contains(words), "{}", ended.summary);
+    }
+    let turned = rolled.events.kind(rolled.id, "turned_back").await;
+    assert!(
+        matches!(turned.event, Event::TurnedBack { instance: None, .. }),
+        "{turned:?}"
+    );
+    let told: Vec<SickAnswer> = rolled
+        .events
+        .of(rolled.id)
+        .into_iter()
+        .filter_map(|event| match event.event {
+            Event::HostSick(sick) => Some(sick.answer),
+            _ => None,
+        })
+        .collect();
+    assert!(
+        matches!(told[..], [SickAnswer::Waits { .. }, SickAnswer::RolledBack]),
+        "{told:?}"
+    );
+    rolled.all_on(&rolled.scene.image("search", "v1")).await;
+    Look::at(&rolled.scene.lab)
+        .await
+        .assert_containers_as(&rolled.before);
+    rolled.scene.end(rolled.worker).await;
+}
+
+/// (d) It hangs during rollback, on the version of before and untouched: the others go back without it.
+#[tokio::test]
+async fn trap_34_one_that_hangs_during_rollback_keeps_nobody_half_way() {
+    let mut service = service("1m");
+    service.container = "volumes = [\"/home/deploy/conf:/conf\"]".to_owned();
+    let check = "! /bin/busybox grep -qx $APP_VERSION /conf/broken";
+    service.verify = Some(format!(
+        "command = [\"/bin/sh\", \"-c\", \"{check}\"]\nattempts = 1"
+    ));
+    let rolled = Rolled::begin(service, not_replaced).await;
+    for n in 1..=4 {
+        let host = &rolled.fleet.in_order()[n - 1].host;
+        let text = if n == 3 { "v2" } else { "nothing" };
+        let broken = format!("mkdir -p conf; echo {text} >conf/broken");
+        rolled.scene.lab.on_host(host, &broken).await;
+    }
+    rolled.drains(3).await;
+    rolled.signal(4, "STOP").await;
+    let ended = rolled
+        .scene
+        .judge_telling(&rolled.events, rolled.id, Outcome::RolledBack)
+        .await;
+    assert_eq!(ended.receipt.unwrap().left_over, Vec::<String>::new());
+    let targets = rolled.scene.lab.targets("search-8080").await;
+    let sick: Vec<_> = targets.iter().filter(|(_, state)| state != "healthy").collect();
+    assert_eq!(sick, [&(rolled.instance(4), "unhealthy".to_owned())]);
+    rolled.signal(4, "CONT").await;
+    rolled.all_on(&rolled.scene.image("search", "v1")).await;
+    let after = Look::at(&rolled.scene.lab).await;
+    after.assert_aws_as(&rolled.before);
+    after.assert_containers_as(&rolled.before);
+    rolled.scene.end(rolled.worker).await;
+}

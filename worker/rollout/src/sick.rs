@@ -1,0 +1,221 @@
+//! Hosts that turn unhealthy by themselves while the fleet is rolled, and what a roll does about them.
+//!
+//! ```text
+//!   a host's turn, and the floor forbids it
+//!     a host that is still to be rolled is sick   --> it is rolled next: taking it out costs nothing
+//!     others of ours are out                      --> their coming back is waited for
+//!     else, for roll.sick_wait:                       let sick hosts be replaced -> wait for health -> suspend again -> on
+//!     past it                                     --> the release is rolled back, and names who is sick
+//! ```
+//! On the way back the floor is what is healthy now (`floor.rs`), and one host that does not become healthy with the version of before
+//! keeps nobody else from going back.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::definition::Process;
+use crate::limits::{self, after, between_ms};
+use crate::path;
+use crate::plan::{GroupPlan, HostPlan};
+use crate::record::{Failure, StepOutcome};
+use crate::state::{Release, StepState, host_step};
+use crate::step::{Phase, Step};
+use drawgate_schemas::Direction;
+
+/// What a load balancer says that keeps a step from being done, as data: `decide` goes by it, and not by the words beside it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "obstacle", rename_all = "snake_case")]
+pub enum Obstacle {
+    /// Nothing was done, and the host is in service: too few would be healthy without it.
+    Floor(FloorKept),
+    /// The host is registered and runs what it shall, and did not become healthy in its time.
+    Unhealthy {
+        /// The target group's ARN.
+        target_group: String,
+    },
+}
+
+/// A floor that forbids that another host is taken out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FloorKept {
+    /// The target group's ARN.
+    pub target_group: String,
+    /// The availability zone, where its targets are counted by themselves.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub zone: Option<String>,
+    /// Healthy targets now.
+    pub healthy: u32,
+    /// Healthy targets that must be left.
+    pub floor: u32,
+    /// Hosts of this release that are not healthy there, and that we do not have out.
+    pub sick: BTreeSet<String>,
+}
+
+/// A wait for sick hosts to become healthy, or to be replaced.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SickWait {
+    /// The host whose turn it is.
+    pub instance: String,
+    /// What kept it in service when the wait began.
+    pub kept: FloorKept,
+    /// When the wait began.
+    pub since: Timestamp,
+    /// Past this moment the release is rolled back.
+    pub until: Timestamp,
+}
+
+impl StepState {
+    /// Takes in what the load balancer said, or that it was something else.
+    pub(crate) fn meet(&mut self, outcome: &StepOutcome, at: Timestamp) {
+        let failure = outcome.failure();
+        let obstacle = failure.and_then(|failure| failure.obstacle.as_deref().cloned());
+        let kept = matches!(obstacle, Some(Obstacle::Floor(_)));
+        self.always_kept = kept && (self.attempts == 1 || self.always_kept);
+        self.kept_since = self.kept_since.or(Some(at)).filter(|_| kept);
+        self.obstacle = obstacle;
+    }
+
+    /// The floor that keeps a host in service: the last attempt met it, and none before that can have taken the host out.
+    pub(crate) fn kept(&self) -> Option<&FloorKept> {
+        let Some(Obstacle::Floor(kept)) = &self.obstacle else {
+            return None;
+        };
+        let ended = self.last.is_some();
+        (ended && (self.always_kept || self.kept_for_ms() >= limits::SICK_AFTER_MS)).then_some(kept)
+    }
+
+    fn kept_for_ms(&self) -> u64 {
+        self.kept_since.map_or(0, |since| between_ms(since, self.last_at))
+    }
+}
+
+impl Release {
+    /// The floor that keeps this host in service, where its turn has come and that is all that came of it.
+    pub(crate) fn kept_in(&self, instance: &str, direction: Direction) -> Option<&FloorKept> {
+        let deregister = host_step(instance, direction, Phase::Deregister);
+        self.steps.get(&deregister).and_then(StepState::kept)
+    }
+
+    /// The same, once it has been so for long enough to be believed: since the host was asked first, and since another one came a step
+    /// further.
+    pub(crate) fn kept_for_long(&self, instance: &str) -> Option<&FloorKept> {
+        let deregister = host_step(instance, Direction::Forward, Phase::Deregister);
+        let state = self.steps.get(&deregister)?;
+        let of_another = |step: &Step| matches!(step, Step::Host { instance: of, .. } if of != instance);
+        let others = self.steps.iter().filter(|(step, _)| of_another(step));
+        // One that is kept in service itself came no further.
+        let moved = others.filter(|(_, other)| other.kept().is_none());
+        let since = moved
+            .map(|(_, other)| other.last_at)
+            .chain(state.kept_since)
+            .max()?;
+        let long = between_ms(since, state.last_at) >= limits::SICK_AFTER_MS;
+        state.kept().filter(|_| long)
+    }
+
+    /// Whether a host is back in service with the version of before, as far as that is ours to do, and does not become healthy.
+    pub fn is_sick_on_its_way_back(&self, host: &HostPlan) -> bool {
+        let settle = host_step(&host.instance, Direction::Back, path::last(self));
+        let state = self.steps.get(&settle);
+        let met = state.and_then(|state| state.obstacle.as_ref());
+        self.is_out(host) && matches!(met, Some(Obstacle::Unhealthy { .. }))
+    }
+
+    /// Whether the processes that replace hosts may run in a group, because sick hosts are waited for.
+    pub fn may_replace(&self, group: &str) -> bool {
+        let let_replace = Step::LetReplace {
+            group: group.to_owned(),
+        };
+        let suspend_again = Step::SuspendAgain {
+            group: group.to_owned(),
+        };
+        self.begun(&let_replace) && !self.done(&suspend_again)
+    }
+
+    pub(crate) fn begin_sick_wait(&mut self, wait: SickWait) {
+        // What is left in the journal of the wait before would pass for this one's.
+        self.steps.retain(|step, _| {
+            !matches!(
+                step,
+                Step::LetReplace { .. } | Step::AwaitHealthy | Step::SuspendAgain { .. }
+            )
+        });
+        self.sick_waits += 1;
+        self.sick_wait = Some(wait);
+    }
+
+    /// The host whose turn it was is asked anew, with all its time.
+    pub(crate) fn end_sick_wait(&mut self) {
+        if let Some(wait) = self.sick_wait.take() {
+            let deregister = host_step(&wait.instance, Direction::Forward, Phase::Deregister);
+            self.steps.remove(&deregister);
+        }
+    }
+
+    /// Nobody looked meanwhile.
+    pub(crate) fn wait_for_sick_anew(&mut self, at: Timestamp) {
+        let Some(most_ms) = self.plan.as_ref().map(|plan| plan.definition.roll.sick_wait_ms) else {
+            return;
+        };
+        if let Some(wait) = &mut self.sick_wait {
+            wait.until = wait.until.max(after(at, most_ms));
+        }
+    }
+
+    /// What is told of sick hosts when the release is rolled back because of them.
+    pub(crate) fn sick_for_too_long(&self, kept: &FloorKept, why: &str) -> Failure {
+        let name = self.kept_where(kept);
+        let who = match kept.sick.len() {
+            0 => "none of its unhealthy targets is a host of this release".to_owned(),
+            1 => format!("{} is not healthy", ids(&kept.sick)),
+            _ => format!("{} are not healthy", ids(&kept.sick)),
+        };
+        let FloorKept { healthy, floor, .. } = kept;
+        let what = format!(
+            "{who}: {name} has {healthy} healthy targets, and {floor} must be left when another host is taken out; {why}"
+        );
+        Failure::new(what)
+            .with_hint("see why, and publish again; roll.sick_wait in the service's file is how long sick hosts are waited for")
+            .with_obstacle(Obstacle::Floor(kept.clone()))
+    }
+
+    /// The target group's name, for a person, with the zone where its targets are counted by zone.
+    pub fn kept_where(&self, kept: &FloorKept) -> String {
+        let arn = &kept.target_group;
+        let group = self.plan.as_ref().and_then(|plan| plan.target_groups.get(arn));
+        let name = group.map_or(arn, |group| &group.name);
+        match &kept.zone {
+            Some(zone) => format!("{name} in {zone}"),
+            None => name.clone(),
+        }
+    }
+
+    /// The groups of sick hosts, in which we have suspended what replaces them.
+    pub(crate) fn groups_of(&self, sick: &BTreeSet<String>) -> Vec<String> {
+        let of_sick = |group: &&GroupPlan| {
+            let mut hosts = self.everyone();
+            hosts.any(|host| sick.contains(&host.instance) && host.group.as_deref() == Some(&group.name))
+        };
+        let groups = self.plan.iter().flat_map(|plan| &plan.groups);
+        groups
+            .filter(of_sick)
+            .filter(|group| group.replaces().next().is_some())
+            .map(|group| group.name.clone())
+            .collect()
+    }
+}
+
+impl GroupPlan {
+    /// Of the processes that are suspended for the roll, those that replace unhealthy hosts, in the order in which they are resumed.
+    pub fn replaces(&self) -> impl Iterator<Item = Process> + '_ {
+        let both = [Process::HealthCheck, Process::ReplaceUnhealthy];
+        both.into_iter().filter(|process| self.suspend.contains(process))
+    }
+}
+
+pub(crate) fn ids(instances: &BTreeSet<String>) -> String {
+    let all: Vec<&str> = instances.iter().map(String::as_str).collect();
+    all.join(", ")
+}
