@@ -127,6 +127,7 @@ pub fn render(event: &StatusEvent, facts: &Facts) -> Option<Post> {
         | Event::Host(_)
         | Event::Baking { .. }
         | Event::Held { .. }
+        | Event::HostSick(_)
         | Event::Joined { .. }
         | Event::Published { .. }
         | Event::Unpublished { .. }
