@@ -29,6 +29,7 @@ use drawgate_schemas::{
     Environment, Event, Outcome, Rejection, RejectionCode, ReleaseId, ReleaseRequest, Service, StatusEvent,
     Version1,
 };
+use drawgate_worker::ledger::limits::RECORD_VERSION;
 use drawgate_worker::ledger::{Accept, Acquired, Begin, Leap, Lease, Ledger, LedgerError};
 use jiff::Timestamp;
 use rustix::process::{Pid, Signal, kill_process};
@@ -578,10 +579,15 @@ async fn trap_31_what_a_newer_worker_wrote_is_refused() {
     accept(&ledger, &request()).await;
     ledger.close().await;
     drop(ledger);
-    raw(&place.path, "UPDATE journal SET record_version = 7").await;
+    let newer = RECORD_VERSION + 1;
+    raw(
+        &place.path,
+        "UPDATE journal SET record_version = record_version + 1",
+    )
+    .await;
     let error = Ledger::open(&place.path, "w").await.unwrap_err();
     assert!(
-        matches!(error, LedgerError::NewerRecords { found: 7, known: 6 }),
+        matches!(error, LedgerError::NewerRecords { found, known: RECORD_VERSION } if found == newer),
         "{error}"
     );
     raw(&place.path, "UPDATE journal SET record_version = 3").await;
