@@ -1,6 +1,8 @@
 //! `drawgate why`: what a release waits for, for people.
 
-use drawgate_schemas::{Event, Hold, LaneView, Order, Ordered, ReleaseState, ReleaseView};
+use drawgate_schemas::{
+    Event, Hold, HostSick, LaneView, Order, Ordered, ReleaseState, ReleaseView, SickAnswer,
+};
 
 use super::lines::{Detail, awaits_approval, final_line, lines};
 use super::state::ViewState;
@@ -94,9 +96,23 @@ fn pause(view: &ReleaseView) -> Option<&Ordered> {
     last.filter(|ordered| ordered.order == Order::Pause)
 }
 
+/// The sick hosts that it waits for.
+fn sick(view: &ReleaseView) -> Option<&HostSick> {
+    let last = view.events.iter().rev().find_map(|event| match &event.event {
+        Event::HostSick(sick) => Some(Some(sick)),
+        Event::SickWaitOver | Event::TurnedBack { .. } => Some(None),
+        _ => None,
+    })?;
+    last.filter(|sick| matches!(sick.answer, SickAnswer::Waits { .. }))
+}
+
 /// The last thing that was told.
 fn running(view: &ReleaseView) -> Vec<String> {
     let id = view.request.id;
+    if let Some(sick) = sick(view) {
+        let hint = "hint: mend or terminate it; what replaces unhealthy instances runs meanwhile";
+        return vec![sick.to_string(), hint.to_owned()];
+    }
     let mut known = ViewState::default();
     let mut last = None;
     for event in &view.events {
@@ -123,6 +139,30 @@ mod tests {
             .zip(1..)
             .map(|(event, n)| testing::event(n, event));
         why(&testing::view_with(events.collect(), state, false), lane).join("\n")
+    }
+
+    /// What is resumed and suspended again beside the wait is told after it, and is not what it waits for.
+    #[test]
+    fn sick_hosts_are_what_it_waits_for_until_the_wait_is_over() {
+        let waits = || {
+            Event::HostSick(HostSick {
+                instances: vec!["i-1".to_owned()],
+                target_group: "web".to_owned(),
+                healthy: 3,
+                floor: 3,
+                answer: SickAnswer::Waits {
+                    until: "2026-01-01T00:10:00Z".parse().unwrap(),
+                },
+            })
+        };
+        let resumed = || Event::Warning {
+            text: "resumed".to_owned(),
+        };
+        let text = told(ReleaseState::Running, vec![waits(), resumed()], None);
+        assert!(text.starts_with("i-1 is not healthy in web"), "{text}");
+        assert!(text.contains("waiting until 2026-01-01T00:10:00Z"), "{text}");
+        let over = told(ReleaseState::Running, vec![waits(), Event::SickWaitOver], None);
+        assert!(over.starts_with("it rolls"), "{over}");
     }
 
     /// A pause holds also one whose turn has not come; one that has turned back is in no pause any more.

@@ -74,7 +74,14 @@ impl StepState {
         let kept = matches!(obstacle, Some(Obstacle::Floor(_)));
         self.always_kept = kept && (self.attempts == 1 || self.always_kept);
         self.kept_since = self.kept_since.or(Some(at)).filter(|_| kept);
-        self.obstacle = obstacle;
+        // An attempt of which nothing is known says nothing against what an earlier one saw.
+        let unhealthy = |obstacle: &Obstacle| matches!(obstacle, Obstacle::Unhealthy { .. });
+        let seen_before = self
+            .obstacle
+            .take()
+            .filter(unhealthy)
+            .filter(|_| failure.is_some());
+        self.obstacle = obstacle.or(seen_before);
     }
 
     /// The floor that keeps a host in service: the last attempt met it, and none before that can have taken the host out.

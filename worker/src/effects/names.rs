@@ -103,3 +103,26 @@ pub(super) fn verify_of(labels: &BTreeMap<String, String>) -> Option<VerifyDefin
         .get(LABEL_VERIFY)
         .and_then(|json| serde_json::from_str(json).ok())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As versions before wrote it, and with what is let run for sick hosts to be replaced.
+    #[test]
+    fn trap_34_a_suspension_tag_says_what_is_suspended() {
+        let (one, other) = (
+            [Process::AzRebalance],
+            [Process::HealthCheck, Process::ReplaceUnhealthy],
+        );
+        let all = [Process::AzRebalance, Process::HealthCheck];
+        let tag = suspension("release", &all, &[]);
+        assert_eq!(tag, "release AZRebalance+HealthCheck");
+        assert_eq!(suspended_by(&tag), Some(("release", all.to_vec(), Vec::new())));
+        for suspended in [&one[..], &[]] {
+            let tag = suspension("release", suspended, &other);
+            let expected = ("release", suspended.to_vec(), other.to_vec());
+            assert_eq!(suspended_by(&tag), Some(expected), "{tag}");
+        }
+    }
+}

@@ -206,6 +206,7 @@ canary = { instance = 1, bake = "2d" }
 failure_budget = -1
 max_roll = "10s"
 zone_by_zone = "yes"
+sick_wait = "2h"
 "#;
     insta::assert_snapshot!(checked_service(text), @r#"
     error: services/api.toml:7:19: `roll.max_unavailable`: "0%" is not between 1% and 100%
@@ -243,7 +244,12 @@ zone_by_zone = "yes"
          |                ^^^^^
       hint: write true or false, without quotes
 
-    worker.toml: 7 errors
+    error: services/api.toml:12:13: `roll.sick_wait`: must be from 0s to 1h
+      12 | sick_wait = "2h"
+         |             ^^^^
+      hint: most of scaling is suspended meanwhile; a host that is sick for an hour is for a person to see to
+
+    worker.toml: 8 errors
     "#);
 }
 
