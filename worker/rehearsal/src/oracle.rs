@@ -232,7 +232,7 @@ pub fn at_end(before: &World, world: &World, release: &Release) -> Result<(), St
 /// - is left where it is on purpose, because `[before]` cannot be undone, or because another worker has it;
 /// - has a host on which a step of the way back met a definite no until nobody asked any more: it is named, and keeps its place
 ///   among those that may be out;
-/// - has two hosts or more that are back on the version of before and ill on it: it looks as if that version did not work any more, and
+/// - has two hosts or more that are back on the version of before and ill on it, or were until they left: it looks as if that version did not work any more, and
 ///   those that serve stay as they are;
 /// - has a host that started the new version by itself: there is nothing on it to go back to, and it is named.
 fn one_version(world: &World, release: &Release) -> Result<(), String> {
@@ -249,11 +249,16 @@ fn one_version(world: &World, release: &Release) -> Result<(), String> {
     if release.is_one_way() || release.lost_to_another().is_some() || release.steps.keys().any(refused) {
         return Ok(());
     }
-    let ill_on_old = |host: &&Host| {
-        let back = host.disturbed && host.named == Some(Which::Old) && host.registered();
-        host.member && back && host.sick
+    let ill_on_old = |(instance, host): &(&String, &Host)| {
+        let back = host.disturbed && host.named == Some(Which::Old);
+        // Who has left since was ill when it was decided who may still go back.
+        let ill = match host.member {
+            true => host.registered() && host.sick,
+            false => world.ever_sick.contains(*instance),
+        };
+        back && ill
     };
-    if world.hosts.values().filter(ill_on_old).count() > limits::SICK_ON_WAY_BACK {
+    if world.hosts.iter().filter(ill_on_old).count() > limits::SICK_ON_WAY_BACK {
         return Ok(());
     }
     let on = |which: Which| {

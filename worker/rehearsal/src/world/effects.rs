@@ -817,8 +817,11 @@ impl World {
         self.definition.roll.allow_outage || !hosts.any(|host| !host.targets.is_empty() && host.was_healthy())
     }
 
-    fn serving(&self) -> usize {
-        self.hosts.values().filter(|host| host.healthy()).count()
+    /// Healthy targets, those of others among them: who shares a target group serves too.
+    fn serving(&self) -> u32 {
+        let groups = &self.fleet.target_groups;
+        let in_groups = groups.iter().map(|group| self.healthy_in(&group.arn));
+        in_groups.sum()
     }
 
     /// What we suspended is suspended when a host is taken out. Where it could not be suspended again, the way back goes on.
