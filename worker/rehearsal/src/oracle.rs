@@ -232,7 +232,8 @@ pub fn at_end(before: &World, world: &World, release: &Release) -> Result<(), St
 /// - is left where it is on purpose, because `[before]` cannot be undone, or because another worker has it;
 /// - has a host on which a step of the way back met a definite no until nobody asked any more: it is named, and keeps its place
 ///   among those that may be out;
-/// - has two hosts or more that are back on the version of before and ill on it, or were until they left: it looks as if that version did not work any more, and
+/// - has two hosts or more that are back on the version of before and ill on it, or were until they left, and were not sick before:
+///   it looks as if that version did not work any more, and
 ///   those that serve stay as they are;
 /// - has a host that started the new version by itself: there is nothing on it to go back to, and it is named.
 fn one_version(world: &World, release: &Release) -> Result<(), String> {
@@ -258,7 +259,13 @@ fn one_version(world: &World, release: &Release) -> Result<(), String> {
         };
         back && ill
     };
-    if world.hosts.iter().filter(ill_on_old).count() > limits::SICK_ON_WAY_BACK {
+    let was_sick_before = |instance: &String| {
+        let wait = release.sick_wait.as_ref();
+        let waited_for = wait.is_some_and(|wait| wait.kept.sick.contains(instance));
+        waited_for || release.rolled_next.contains(instance)
+    };
+    let ill = world.hosts.iter().filter(ill_on_old);
+    if ill.filter(|(instance, _)| !was_sick_before(instance)).count() > limits::SICK_ON_WAY_BACK {
         return Ok(());
     }
     let on = |which: Which| {

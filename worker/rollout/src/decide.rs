@@ -520,9 +520,11 @@ impl Agenda<'_> {
         let mut out: Vec<&HostPlan> = touched().filter(is_out).collect();
         let mut passed_over = limits::SICK_ON_WAY_BACK;
         out.retain(|host| {
-            let is_sick = passed_over > 0 && self.release.is_sick_on_its_way_back(host);
-            passed_over -= usize::from(is_sick);
-            !is_sick
+            // One that was sick before its turn says nothing against the version of before.
+            let was_sick = self.release.rolled_next.contains(&host.instance) || self.is_known_sick(host);
+            let passes = self.release.is_sick_on_its_way_back(host) && (was_sick || passed_over > 0);
+            passed_over -= usize::from(passes && !was_sick);
+            !passes
         });
         let mut order: Vec<&HostPlan> = touched().collect();
         order.sort_by_key(|host| (!is_out(host), self.is_known_sick(host)));

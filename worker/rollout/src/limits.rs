@@ -78,7 +78,8 @@ pub const SICK_WAIT_DEFAULT_MS: u64 = 10 * 60_000;
 /// Waits for sick hosts in one roll: a fleet whose hosts go on falling ill is a person's concern.
 pub const SICK_WAITS: u32 = 20;
 
-/// Hosts that may stay unhealthy with the version of before without keeping others from going back. One may be ill by itself; a
+/// Hosts that may stay unhealthy with the version of before without keeping others from going back, beside those that were sick
+/// before. One may be ill by itself; a
 /// second one says that the version of before does not work any more, and then the hosts that serve stay as they are.
 pub const SICK_ON_WAY_BACK: usize = 1;
 

@@ -787,13 +787,17 @@ impl World {
     fn deregister(&mut self, release: &Release, instance: &str, direction: Direction) -> StepOutcome {
         let bug = self.bug;
         let kept = self.kept(release, instance, direction);
-        if let Some(kept) =
-            kept.filter(|_| self.host(instance).healthy() && bug != Some(Bug::IgnoresTheFloor))
-        {
-            return kept_in(kept);
+        if let Some(kept) = kept.filter(|_| bug != Some(Bug::IgnoresTheFloor)) {
+            // One that an attempt before has taken out in part was not left alone.
+            return match self.host(instance).registered() {
+                true => kept_in(kept),
+                false => StepOutcome::Transient {
+                    failure: Failure::new("the floor must be kept"),
+                },
+            };
         }
         self.check_suspended(release, instance);
-        let before = self.serving();
+        let serving = self.serving(release);
         let host = self.host(instance);
         host.disturbed = true;
         if !host.registered_somewhere() {
@@ -803,7 +807,8 @@ impl World {
         host.marked = true;
         host.taken_sick |= host.sick;
         host.set_targets(Target::Draining);
-        if before > 0 && self.serving() == 0 && !self.may_serve_nobody(release) {
+        let last = !serving.is_subset(&self.serving(release));
+        if last && !self.may_serve_nobody(release) {
             self.broken.push(format!(
                 "{instance} was the last healthy one, and was deregistered"
             ));
@@ -817,11 +822,13 @@ impl World {
         self.definition.roll.allow_outage || !hosts.any(|host| !host.targets.is_empty() && host.was_healthy())
     }
 
-    /// Healthy targets, those of others among them: who shares a target group serves too.
-    fn serving(&self) -> u32 {
-        let groups = &self.fleet.target_groups;
-        let in_groups = groups.iter().map(|group| self.healthy_in(&group.arn));
-        in_groups.sum()
+    /// Target groups that have a healthy target.
+    fn serving(&self, release: &Release) -> BTreeSet<String> {
+        let groups = release.plan.iter().flat_map(|plan| plan.target_groups.keys());
+        groups
+            .filter(|group| self.healthy_in(group) > 0)
+            .cloned()
+            .collect()
     }
 
     /// What we suspended is suspended when a host is taken out. Where it could not be suspended again, the way back goes on.
