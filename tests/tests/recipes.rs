@@ -215,7 +215,7 @@ async fn script_is_never_run_twice_at_once_though_the_worker_is_killed() {
     let slow = script.replace(
         "set -eu\ncd \"$(dirname \"$0\")\"\n",
         "set -eu\ncd \"$(dirname \"$0\")\"\ntrap '' PIPE\ntrap \"echo end $* >>trace\" EXIT\necho begin $* >>trace\n\
-         [ \"$*\" = --tag=v1 ] || sleep 2\n",
+         [ \"$*\" = --tag=v1 ] || timeout 20 sh -c 'until [ -e killed ]; do sleep 0.1; done'\n",
     );
     assert_ne!(slow, script);
     web_on_hosts(&scene, &slow).await;
@@ -243,6 +243,9 @@ async fn script_is_never_run_twice_at_once_though_the_worker_is_killed() {
     .await;
     worker.kill().await;
     let worker = scene.worker().await;
+    for host in HOSTS {
+        scene.lab.on_host(host, "touch web/killed").await;
+    }
     scene.judge(&events, id, Outcome::Succeeded, &before).await;
     assert_eq!(versions(&scene).await, ["v2", "v2", "v2"]);
     let all = trace().await;
