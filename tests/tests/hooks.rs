@@ -60,7 +60,10 @@ fn program(scene: &Scene, name: &str, script: &str) -> String {
 async fn before_runs_once_though_the_worker_is_killed_while_it_runs() {
     let scene = Scene::begin().await;
     let mut service = with_folder();
-    let script = "echo \"$1 $DRAWGATE_PREVIOUS\" >>/conf/ran; busybox sleep 3; echo \"$1\" >>/conf/ended";
+    // As long as it takes to kill the worker, and to start the next one.
+    let script = "echo \"$1 $DRAWGATE_PREVIOUS\" >>/conf/ran; \
+                  n=0; until [ -e /conf/killed ] || [ $n -ge 200 ]; do busybox sleep 0.1; n=$((n+1)); done; \
+                  echo \"$1\" >>/conf/ended";
     service.more = before(script, "");
     scene.serve(&service);
     let fleet = scene.fleet_on_v1("search", &HOSTS).await;
@@ -79,6 +82,9 @@ async fn before_runs_once_though_the_worker_is_killed_while_it_runs() {
     assert_eq!(traces(&scene, "ended").await, Vec::<String>::new());
     worker.kill().await;
     let worker = scene.worker().await;
+    for host in HOSTS {
+        scene.lab.on_host(host, "touch conf/killed").await;
+    }
     let ended = scene.judge(&events, id, Outcome::Succeeded, &before).await;
 
     assert_eq!(traces(&scene, "ran").await, ["v2 v1"]);
