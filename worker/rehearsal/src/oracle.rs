@@ -312,7 +312,7 @@ fn needs_operator(
         let another = world.tenant == Some(Tenant::Another);
         return holds(another && says("did nothing more to the fleet"), text);
     }
-    let really = differences(before, world, release.turned_back.is_none());
+    let really = differences(before, world, !release.is_rolling_back());
     let blind = !release.done(&Step::Confirm);
     let nobody = world.hosts.iter().all(|(instance, host)| {
         !host.member || !before.hosts.contains_key(instance) || release.gone.contains(instance)

@@ -468,7 +468,7 @@ impl Sim {
             .plan
             .as_ref()
             .is_some_and(|plan| !plan.watched.is_empty());
-        if watched && self.release.turned_back.is_none() && !step.reads() && !step.restores() {
+        if watched && self.release.leads_forward() && !step.reads() && !step.restores() {
             let watches = self.flights.iter().any(|(_, other)| *other == Step::Watch);
             holds(watches, || format!("{step} begins unwatched"))?;
         }

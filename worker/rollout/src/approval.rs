@@ -42,8 +42,7 @@ impl Release {
     /// The approval that stands between this release and its turn, once it is known what there is to approve.
     pub fn awaited_approval(&self) -> Option<AwaitedApproval> {
         let approval = self.approval.as_ref()?;
-        let is_over = self.ended.is_some() || self.started_at.is_some() || self.turned_back.is_some();
-        if is_over || !self.is_resolved() || approval.is_given(self) {
+        if !self.is_queued() || !self.is_resolved() || approval.is_given(self) {
             return None;
         }
         Some(AwaitedApproval {
@@ -72,7 +71,7 @@ impl Release {
             return Err("it needs no approval".to_owned());
         };
         let by = &ordered.by;
-        if self.started_at.is_some() {
+        if !self.is_queued() {
             return Err("it has begun already".to_owned());
         }
         if !self.is_resolved() {

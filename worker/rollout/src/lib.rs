@@ -17,8 +17,8 @@
 mod adopt;
 mod approval;
 pub mod arguments;
-mod beside;
 mod decide;
+mod decision;
 pub mod definition;
 mod floor;
 mod gate;
@@ -35,12 +35,14 @@ mod outlook;
 mod path;
 mod plan;
 mod preflight;
+mod properties;
 mod record;
 mod report;
 mod secrets;
 mod share;
 mod sick;
 mod snapshot;
+mod stage;
 mod state;
 mod step;
 mod wanted;
@@ -48,7 +50,8 @@ mod window;
 
 pub use adopt::{Left, LeftContainers, Marks};
 pub use approval::Approval;
-pub use decide::{Decision, decide};
+pub use decide::decide;
+pub use decision::Decision;
 pub use gate::{Gates, holds, unproven};
 pub use healthcheck::{Healthcheck, ImageHealthcheck, unfit_healthcheck};
 pub use line::{Other, Supersede, could_begin, leaps, superseded};
@@ -60,6 +63,10 @@ pub use plan::{
     WatchPlan,
 };
 pub use preflight::{Finding, Severity, host_plan, plan};
+pub use properties::{
+    About, Attempt, Calls, Fleet, Moment, OnRollback, OnShutdown, Patience, Properties, Reaches, Sees, Told,
+    Way,
+};
 pub use record::{Cause, Entry, Evidence, Failure, Record, StepOutcome};
 pub use report::conclude;
 pub use secrets::{SecretReference, SecretSnapshot, SecretStore};
@@ -71,6 +78,7 @@ pub use snapshot::{
     ObservedGroup, ObservedHost, ObservedParameter, ObservedTarget, ScheduledAction, Stranger,
     TargetGroupSnapshot, TargetSnapshot, version_name,
 };
+pub use stage::Stage;
 pub use state::{Illegal, Release, Standing, StepState, Unfit};
 pub use step::{Phase, Step};
 pub use wanted::{Newcomer, WantedPlan, WantedSnapshot, is_awaited, newcomer};

@@ -1,12 +1,11 @@
 //! Every bound of a roll that no configuration sets, with its reason.
 
-use drawgate_schemas::Direction;
 use jiff::{SignedDuration, Timestamp};
 
-use crate::definition::RollPolicy;
 use crate::plan::{HostPlan, Plan};
+use crate::properties::{Attempt, Patience};
 use crate::state::Release;
-use crate::step::{Phase, Step};
+use crate::step::Step;
 
 /// One API call or engine call with its look before and after: the SDK's own time-out is 20 s, and two of them fit.
 pub const CALL_MS: u64 = 60_000;
@@ -136,104 +135,71 @@ pub(crate) fn kept_again_ms(attempts: u32) -> u64 {
 
 /// How long one performance of a step may take.
 pub fn attempt_ms(step: &Step, release: &Release) -> u64 {
-    let plan = match (step, &release.plan) {
-        (Step::Lock, _) => return LOCK_ATTEMPT_MS,
-        (_, None) => return 2 * CALL_MS,
-        (_, Some(plan)) => plan,
-    };
-    let roll = &plan.definition.roll;
-    match step {
-        Step::Stage { .. } => roll.pull_timeout_ms,
-        Step::Canary => roll.canary.map_or(0, |canary| canary.bake_ms) + CALL_MS,
-        Step::Unsilence => plan.definition.alarms.settle_ms + 2 * CALL_MS,
+    let attempt = step.properties().attempt;
+    match (attempt, &release.plan) {
+        (Attempt::Lock, _) => LOCK_ATTEMPT_MS,
+        (_, None) => 2 * CALL_MS,
+        (_, Some(plan)) => planned_attempt_ms(
+            attempt,
+            plan,
+            step.instance().and_then(|instance| release.host(instance)),
+        ),
+    }
+}
+
+fn planned_attempt_ms(attempt: Attempt, plan: &Plan, host: Option<&HostPlan>) -> u64 {
+    let definition = &plan.definition;
+    let roll = &definition.roll;
+    match attempt {
+        Attempt::Call => CALL_MS,
+        // Inspect, Sweep and Confirm look at every host; Resume makes up to five calls.
+        Attempt::Calls => 2 * CALL_MS,
+        Attempt::Lock => LOCK_ATTEMPT_MS,
+        Attempt::Pull => roll.pull_timeout_ms,
+        Attempt::Canary => roll.canary.map_or(0, |canary| canary.bake_ms) + CALL_MS,
+        Attempt::Unmute => definition.alarms.settle_ms + 2 * CALL_MS,
         // It ends by itself after its time, and is patient for so long again when it cannot see then.
-        Step::Watch => WATCH_MS + PATIENCE_MS + CALL_MS,
-        Step::AwaitHealthy => AWAIT_HEALTHY_MS + CALL_MS,
-        Step::Bake => plan.definition.alarms.bake_ms + 2 * CALL_MS,
-        Step::RunBefore { .. } => {
-            let before = plan.definition.before.as_ref();
+        Attempt::Watch => WATCH_MS + PATIENCE_MS + CALL_MS,
+        Attempt::Healthy => AWAIT_HEALTHY_MS + CALL_MS,
+        Attempt::Bake => definition.alarms.bake_ms + 2 * CALL_MS,
+        Attempt::Before => {
+            let before = definition.before.as_ref();
             before.map_or(0, |before| before.timeout_ms) + HOOK_MARGIN_MS
         }
-        Step::After => {
-            let after = plan.definition.after.as_ref();
+        Attempt::After => {
+            let after = definition.after.as_ref();
             after.map_or(0, |after| after.timeout_ms) + roll.pull_timeout_ms + HOOK_MARGIN_MS
         }
-        Step::Host { instance, phase, .. } => host_attempt_ms(*phase, release.host(instance), plan, roll),
-        // Inspect, Sweep and Confirm look at every host; Resume makes up to five calls.
-        _ => 2 * CALL_MS,
-    }
-}
-
-fn host_attempt_ms(phase: Phase, host: Option<&HostPlan>, plan: &Plan, roll: &RollPolicy) -> u64 {
-    match phase {
-        Phase::Drain => host.map_or(0, |host| plan.drain_ms(host)) + roll.drain_timeout_ms,
+        Attempt::Drain => host.map_or(0, |host| plan.drain_ms(host)) + roll.drain_timeout_ms,
         // A stop may take its whole time-out before the engine kills, a program its whole time before it is ended; and one
         // that another worker began is waited for first.
-        Phase::Swap if plan.definition.command().is_some() => 2 * plan.definition.swap_ms() + CALL_MS,
-        Phase::Swap => plan.definition.swap_ms() + CALL_MS,
+        Attempt::Swap if definition.command().is_some() => 2 * plan.definition.swap_ms() + CALL_MS,
+        Attempt::Swap => plan.definition.swap_ms() + CALL_MS,
         // A container whose HEALTHCHECK has no verdict yet is waited for in the attempt itself.
-        Phase::Verify => plan.definition.verify.timeout_ms + plan.starting_ms() + CALL_MS,
-        Phase::Settle => {
+        Attempt::Verify => definition.verify.timeout_ms + plan.starting_ms() + CALL_MS,
+        Attempt::Health => {
             roll.healthy_timeout_ms + host.map_or(roll.min_healthy_time_ms, |host| plan.min_healthy_ms(host))
         }
-        Phase::Create | Phase::Deregister | Phase::Enable | Phase::Register => CALL_MS,
     }
-}
-
-/// Drain and health on the way forward, and `[before]`: their bounds stand in the service's file.
-pub fn is_bounded_wait(step: &Step) -> bool {
-    matches!(
-        step,
-        Step::RunBefore { .. }
-            | Step::Host {
-                phase: Phase::Drain | Phase::Settle,
-                direction: Direction::Forward,
-                ..
-            }
-    )
 }
 
 /// How long, from its first intent, a step is tried again.
 pub fn patience_ms(step: &Step, release: &Release) -> u64 {
-    let base = match step {
-        // Looks, and tidying: nothing waits for them that could be harmed, and the release is not to stay open.
-        Step::Retire { .. } | Step::GiveLeaseBack | Step::Confirm => PATIENCE_MS,
-        // These two have their own bound in the service's file, and it is kept.
-        step if is_bounded_wait(step) => 0,
-        step if step.restores() => RESTORE_PATIENCE_MS,
+    let attempt_ms = attempt_ms(step, release);
+    let plan = release.plan.as_deref();
+    let planned = |of: fn(&Plan) -> u64| plan.map_or(0, of);
+    match step.properties().patience {
+        Patience::Usual => PATIENCE_MS,
+        Patience::Attempt | Patience::Verify | Patience::After => PATIENCE_MS.max(attempt_ms),
+        Patience::InFile => attempt_ms,
+        Patience::Restore => RESTORE_PATIENCE_MS.max(attempt_ms),
+        Patience::Unmute => RESTORE_PATIENCE_MS + planned(|plan| plan.definition.alarms.settle_ms),
         // With a fleet in the middle of its roll, a newcomer's lock is worth no more waiting than the newcomer.
-        Step::Lock if release.changed_anything() => BOOT_PATIENCE_MS,
-        Step::Lock => LOCK_PATIENCE_MS,
-        Step::Sweep | Step::Publish => BOOT_PATIENCE_MS,
-        // Its end is the end of the wait.
-        Step::AwaitHealthy => u64::MAX,
-        _ => PATIENCE_MS,
-    };
-    let waits = match (step, &release.plan) {
-        (
-            Step::Host {
-                phase: Phase::Drain | Phase::Settle | Phase::Swap | Phase::Verify,
-                ..
-            }
-            | Step::Stage { .. }
-            | Step::Canary
-            | Step::RunBefore { .. }
-            | Step::After,
-            _,
-        )
-        | (Step::Watch, _) => attempt_ms(step, release),
-        (Step::Unsilence, Some(plan)) => plan.definition.alarms.settle_ms + RESTORE_PATIENCE_MS,
-        (Step::Bake, Some(plan)) => plan.definition.alarms.bake_ms + PATIENCE_MS,
-        // Deregistering waits until the others are healthy enough to spare one more.
-        (
-            Step::Host {
-                phase: Phase::Deregister,
-                direction: Direction::Forward,
-                ..
-            },
-            Some(plan),
-        ) => plan.definition.roll.healthy_timeout_ms,
-        _ => 0,
-    };
-    base.max(waits)
+        Patience::Lock if release.changed_anything() => BOOT_PATIENCE_MS,
+        Patience::Lock => LOCK_PATIENCE_MS,
+        Patience::Boot => BOOT_PATIENCE_MS,
+        Patience::Bake => PATIENCE_MS + planned(|plan| plan.definition.alarms.bake_ms),
+        Patience::Spare => PATIENCE_MS.max(planned(|plan| plan.definition.roll.healthy_timeout_ms)),
+        Patience::Ever => u64::MAX,
+    }
 }

@@ -4,7 +4,8 @@ use drawgate_schemas::{Ended, Hold, Outcome, ReleaseId, ReleaseRequest, limits};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::decide::{Decision, decide};
+use crate::decide::decide;
+use crate::decision::Decision;
 use crate::state::Release;
 
 /// Which newer releases of a target take the place of those that wait.

@@ -7,13 +7,13 @@ use drawgate_schemas::{
     SickAnswer, Started, Suspension,
 };
 
-use crate::definition::OnFailure;
+use crate::definition::{OnFailure, Process};
 use crate::limits::between_ms;
-use crate::plan::{HostPlan, Plan};
+use crate::plan::{GroupPlan, HostPlan, Plan};
+use crate::properties::Told;
 use crate::record::{Cause, Entry, Evidence, Failure, Record, StepOutcome};
 use crate::sick::{FloorKept, Obstacle};
-use crate::snapshot::Observation;
-use crate::state::{Release, Standing, host_step};
+use crate::state::{Release, Standing};
 use crate::step::{Phase, Step};
 use crate::wanted::WantedPlan;
 
@@ -152,13 +152,34 @@ fn accepted(release: &Release, ahead: u32) -> Event {
 
 /// The first attempt of a host's phase is news; the second is not.
 fn begun(release: &Release, step: &Step) -> Option<Event> {
-    if *step == Step::Bake {
-        return baking(release);
+    match step.properties().told {
+        Told::Bake => baking(release),
+        Told::Hook(hook) => {
+            let progress = hook_progress(release, step, hook, HookState::Begun)?;
+            (progress.attempt == 1).then_some(Event::Hook(progress))
+        }
+        Told::Host(shown) => host_begins(release, step, shown?),
+        Told::Setbacks
+        | Told::Nothing
+        | Told::Digest
+        | Told::Plan
+        | Told::Pulled
+        | Told::Suspended
+        | Told::Resumed
+        | Told::SuspendedAgain
+        | Told::Replaces
+        | Told::Silenced
+        | Told::Unsilenced
+        | Told::Refusals
+        | Told::Canary
+        | Told::Published
+        | Told::Unpublished
+        | Told::Joined
+        | Told::TagMoved => None,
     }
-    if let Some(progress) = hook(release, step, HookState::Begun) {
-        let first = progress.attempt == 1;
-        return first.then_some(Event::Hook(progress));
-    }
+}
+
+fn host_begins(release: &Release, step: &Step, shown: HostPhase) -> Option<Event> {
     let Step::Host {
         instance,
         direction,
@@ -170,14 +191,13 @@ fn begun(release: &Release, step: &Step) -> Option<Event> {
     if release.steps.get(step).is_some_and(|state| state.attempts > 1) {
         return None;
     }
-    let host = release.host(instance)?;
-    let plan = release.plan.as_ref()?;
+    let (host, plan) = (release.host(instance)?, release.plan.as_ref()?);
     let expected_ms = match phase {
         Phase::Drain => Some(plan.drain_ms(host)),
         Phase::Settle => Some(plan.healthy_after_ms(host) + plan.min_healthy_ms(host)),
         _ => None,
     };
-    let mut progress = progress(release, instance, *direction, phase.shown_as()?);
+    let mut progress = progress(release, instance, *direction, shown);
     progress.expected_s = expected_ms.map(|ms| ms.div_ceil(1000));
     Some(Event::Host(progress))
 }
@@ -195,8 +215,7 @@ fn progress(release: &Release, instance: &str, direction: Direction, phase: Host
             .hosts()
             .filter(|host| !release.gone.contains(&host.instance))
     };
-    let last = crate::path::last(release);
-    let settled = |host: &&HostPlan| release.done(&host_step(&host.instance, direction, last));
+    let through = |host: &&HostPlan| release.is_through(&host.instance, direction);
     let total = match direction {
         Direction::Forward => members().count(),
         Direction::Back => members().filter(|host| release.touched(&host.instance)).count(),
@@ -205,7 +224,7 @@ fn progress(release: &Release, instance: &str, direction: Direction, phase: Host
         instance: instance.to_owned(),
         direction,
         phase,
-        done: u32::try_from(members().filter(settled).count()).unwrap_or(u32::MAX),
+        done: u32::try_from(members().filter(through).count()).unwrap_or(u32::MAX),
         total: u32::try_from(total).unwrap_or(u32::MAX),
         expected_s: None,
         detail: None,
@@ -213,166 +232,207 @@ fn progress(release: &Release, instance: &str, direction: Direction, phase: Host
 }
 
 fn ended_step(release: &Release, step: &Step, outcome: &StepOutcome) -> Vec<Event> {
-    let again = release.looks_at_end > 0 && matches!(outcome, StepOutcome::AlreadyDone { .. });
-    if again && matches!(step, Step::Resume { .. } | Step::Unsilence) {
-        return Vec::new();
-    }
     let Some(evidence) = outcome.evidence() else {
         let failure = outcome.failure();
         let told = failure.and_then(|failure| setback(release, step, failure));
         let reported = failure.and_then(|failure| reported_only(release, step, failure));
         return told.into_iter().chain(reported).collect();
     };
+    let restored_once_more = release.looks_at_end > 0 && matches!(outcome, StepOutcome::AlreadyDone { .. });
     if let (Evidence::Gone { why }, Some(instance)) = (evidence, step.instance()) {
-        let direction = match step {
-            Step::Host { direction, .. } => *direction,
-            _ => Direction::Forward,
-        };
-        let mut gone = progress(release, instance, direction, HostPhase::Gone);
-        gone.detail = Some(why.clone());
-        return vec![Event::Host(gone)];
+        return vec![gone(release, step, instance, why)];
     }
-    if let Some(progress) = hook(release, step, HookState::Passed) {
-        return vec![Event::Hook(progress)];
-    }
-    if let Evidence::Unmuted { firing } = evidence {
-        return unmuted(release, firing);
-    }
-    let event = match (step, evidence) {
-        (Step::Resolve, Evidence::Resolved { digest }) => Some(Event::Resolved {
-            digest: digest.clone(),
-        }),
-        (Step::Inspect, Evidence::Planned { plan }) => Some(Event::Started(Box::new(started(plan)))),
-        // Said once, of the plan that holds: a look before everything was locked may be followed by another.
-        (Step::Lock, Evidence::Locked { fresh: true }) if release.joined.is_empty() => release
-            .plan
-            .as_ref()
-            .map(|plan| Event::Started(Box::new(started(plan)))),
-        (Step::Stage { .. }, _) => staged(release),
-        (Step::Suspend { group }, _) => suspension(release, group).map(Event::Suspended),
-        (Step::Resume { group }, _) => suspension(release, group).map(Event::Resumed),
-        (Step::LetReplace { group }, _) => replacing(release, group).map(Event::Resumed),
-        (Step::SuspendAgain { group }, _) => replacing(release, group).map(Event::Suspended),
-        (Step::Watch | Step::Bake | Step::AwaitHealthy, _) => None,
-        (Step::Renew, _) => None,
-        (Step::Silence, evidence) => alarms(release).map(|alarms| Event::Silenced {
-            alarms,
-            until: match evidence {
-                Evidence::Muted { until } => Some(*until),
-                _ => None,
-            },
-        }),
-        (Step::Unsilence, _) => alarms(release).map(|alarms| Event::Unsilenced { alarms }),
-        (
-            Step::Host {
-                instance,
-                direction,
-                phase,
-            },
-            _,
-        ) if *phase == crate::path::last(release) => Some(Event::Host(progress(
-            release,
-            instance,
-            *direction,
-            HostPhase::Done,
-        ))),
-        (Step::Sweep, Evidence::Joined { hosts, adopted }) => Some(Event::Joined {
-            rolled: ids(hosts),
-            adopted: ids(adopted),
-            by_themselves: Vec::new(),
-        }),
-        (Step::Sweep, Evidence::Swept { by_themselves }) if !by_themselves.is_empty() => {
-            Some(Event::Joined {
-                rolled: Vec::new(),
-                adopted: Vec::new(),
-                by_themselves: by_themselves.clone(),
-            })
-        }
-        (
-            Step::Host { instance, .. },
-            Evidence::Outlasted {
-                target_group,
-                connections,
-            },
-        ) => Some(warning(format!(
-            "{instance}: {connections} connections through {target_group} outlast the deregistration delay, and end with \
-             the old container"
-        ))),
-        (Step::Canary, _) => Some(warning("the canary is well: the others follow".to_owned())),
-        (Step::Publish, _) => wanted(release).map(|wanted| Event::Published {
+    let event = match step.properties().told {
+        Told::Setbacks | Told::Nothing | Told::Refusals | Told::Bake => None,
+        Told::Digest => digest(evidence),
+        Told::Plan => planned(release, evidence),
+        Told::Pulled => staged(release),
+        Told::Hook(hook) => hook_progress(release, step, hook, HookState::Passed).map(Event::Hook),
+        Told::Suspended => suspension(release, step, GroupPlan::suspends).map(Event::Suspended),
+        Told::SuspendedAgain => suspension(release, step, GroupPlan::replaces).map(Event::Suspended),
+        Told::Replaces => suspension(release, step, GroupPlan::replaces).map(Event::Resumed),
+        Told::Resumed | Told::Unsilenced if restored_once_more => None,
+        Told::Resumed => suspension(release, step, GroupPlan::suspends).map(Event::Resumed),
+        Told::Silenced => silenced(release, evidence),
+        Told::Unsilenced => return unsilenced(release, evidence),
+        Told::Host(_) => host_ended(release, step, evidence),
+        Told::Canary => Some(warning("the canary is well: the others follow".to_owned())),
+        Told::Published => wanted(release).map(|wanted| Event::Published {
             parameter: wanted.parameter.clone(),
             version_name: release.request.version_name(),
         }),
-        (Step::Unpublish, _) => wanted(release).map(|wanted| Event::Unpublished {
+        Told::Unpublished => wanted(release).map(|wanted| Event::Unpublished {
             parameter: wanted.parameter.clone(),
             version_name: wanted.version_before.clone(),
         }),
-        (Step::Confirm, Evidence::Observed { observation }) => tag_moved(release, observation),
-        _ => None,
+        Told::Joined => joined(evidence),
+        Told::TagMoved => tag_moved(release, evidence),
     };
     event.into_iter().collect()
 }
 
+fn gone(release: &Release, step: &Step, instance: &str, why: &str) -> Event {
+    let direction = match step {
+        Step::Host { direction, .. } => *direction,
+        _ => Direction::Forward,
+    };
+    let mut gone = progress(release, instance, direction, HostPhase::Gone);
+    gone.detail = Some(why.to_owned());
+    Event::Host(gone)
+}
+
+fn digest(evidence: &Evidence) -> Option<Event> {
+    match evidence {
+        Evidence::Resolved { digest } => Some(Event::Resolved {
+            digest: digest.clone(),
+        }),
+        _ => None,
+    }
+}
+
+/// Said once, of the plan that holds: a look before everything was locked may be followed by another.
+fn planned(release: &Release, evidence: &Evidence) -> Option<Event> {
+    let plan = match evidence {
+        Evidence::Planned { plan } => plan,
+        Evidence::Locked { fresh: true } if release.joined.is_empty() => release.plan.as_ref()?,
+        _ => return None,
+    };
+    Some(Event::Started(Box::new(started(plan))))
+}
+
+fn silenced(release: &Release, evidence: &Evidence) -> Option<Event> {
+    let until = match evidence {
+        Evidence::Muted { until } => Some(*until),
+        _ => None,
+    };
+    alarms(release).map(|alarms| Event::Silenced { alarms, until })
+}
+
+fn host_ended(release: &Release, step: &Step, evidence: &Evidence) -> Option<Event> {
+    let Step::Host {
+        instance,
+        direction,
+        phase,
+    } = step
+    else {
+        return None;
+    };
+    if *phase == crate::path::last(release) {
+        let done = progress(release, instance, *direction, HostPhase::Done);
+        return Some(Event::Host(done));
+    }
+    let Evidence::Outlasted {
+        target_group,
+        connections,
+    } = evidence
+    else {
+        return None;
+    };
+    Some(warning(format!(
+        "{instance}: {connections} connections through {target_group} outlast the deregistration delay, and end with \
+         the old container"
+    )))
+}
+
+fn joined(evidence: &Evidence) -> Option<Event> {
+    match evidence {
+        Evidence::Joined { hosts, adopted } => Some(Event::Joined {
+            rolled: ids(hosts),
+            adopted: ids(adopted),
+            by_themselves: Vec::new(),
+        }),
+        Evidence::Swept { by_themselves } if !by_themselves.is_empty() => Some(Event::Joined {
+            rolled: Vec::new(),
+            adopted: Vec::new(),
+            by_themselves: by_themselves.clone(),
+        }),
+        _ => None,
+    }
+}
+
 /// An attempt that failed and will be made again, where people wonder why it takes so long.
 fn setback(release: &Release, step: &Step, failure: &Failure) -> Option<Event> {
-    if let Some(mut progress) = hook(release, step, HookState::Failed) {
-        progress.detail = Some(failure.what.clone());
-        return Some(Event::Hook(progress));
-    }
-    let attempts = release.steps.get(step).map_or(0, |state| state.attempts);
-    match step {
+    match step.properties().told {
+        // Told by what is done about it.
+        Told::Nothing => None,
+        Told::Hook(hook) => {
+            let mut progress = hook_progress(release, step, hook, HookState::Failed)?;
+            progress.detail = Some(failure.what.clone());
+            Some(Event::Hook(progress))
+        }
         // A pause in it is nothing new; a definite no is, and each of them is minutes apart.
-        Step::Renew => release.was_refused(step).then(|| Event::Warning {
+        Told::Refusals => release.was_refused(step).then(|| Event::Warning {
             text: format!(
                 "mute rules end by themselves, and {step} was refused: {}",
                 failure.what
             ),
         }),
-        // Told by what is done about it.
-        Step::AwaitHealthy => None,
-        Step::Host {
-            phase: Phase::Deregister,
-            direction: Direction::Forward,
-            ..
-        } if matches!(failure.obstacle.as_deref(), Some(Obstacle::Floor(_))) => None,
-        // What the turn itself stopped is no news beside it.
-        Step::Host {
-            phase: Phase::Drain | Phase::Settle,
-            direction: Direction::Forward,
-            ..
-        } if release.turned_back.is_some() => None,
-        Step::Host {
-            instance,
-            direction,
-            phase: Phase::Verify,
-        } => {
-            let of = release
-                .plan
-                .as_ref()
-                .map_or(0, |plan| plan.definition.verify.attempts);
+        Told::Host(_) => host_setback(release, step, failure),
+        Told::Setbacks
+        | Told::Digest
+        | Told::Plan
+        | Told::Pulled
+        | Told::Suspended
+        | Told::Resumed
+        | Told::SuspendedAgain
+        | Told::Replaces
+        | Told::Silenced
+        | Told::Unsilenced
+        | Told::Canary
+        | Told::Published
+        | Told::Unpublished
+        | Told::Joined
+        | Told::Bake
+        | Told::TagMoved => first_setback(release, step, failure),
+    }
+}
+
+/// Said once, or a minute of throttling would fill the channel.
+fn first_setback(release: &Release, step: &Step, failure: &Failure) -> Option<Event> {
+    if release.steps.get(step).is_none_or(|state| state.attempts != 1) {
+        return None;
+    }
+    Some(warning(match step {
+        // It names the other release.
+        Step::Lock => failure.what.clone(),
+        _ => format!("{step}: {}", failure.what),
+    }))
+}
+
+fn host_setback(release: &Release, step: &Step, failure: &Failure) -> Option<Event> {
+    let Step::Host {
+        instance,
+        direction,
+        phase,
+    } = step
+    else {
+        return None;
+    };
+    let floor_forbids = matches!(failure.obstacle.as_deref(), Some(Obstacle::Floor(_)));
+    match (phase, direction) {
+        (Phase::Deregister, Direction::Forward) if floor_forbids => None,
+        // What the rollback itself stopped is no news beside it.
+        (Phase::Drain | Phase::Settle, Direction::Forward) if release.is_rolling_back() => None,
+        (Phase::Verify, _) => {
+            let plan = release.plan.as_ref();
+            let of = plan.map_or(0, |plan| plan.definition.verify.attempts);
+            let attempts = release.steps.get(step).map_or(0, |state| state.attempts);
             let mut progress = progress(release, instance, *direction, HostPhase::Verifying);
             progress.detail = Some(format!("attempt {attempts} of {of} failed: {}", failure.what));
             Some(Event::Host(progress))
         }
-        Step::Lock if attempts == 1 => Some(Event::Warning {
-            text: failure.what.clone(),
-        }),
-        // Said once, or a minute of throttling would fill the channel.
-        _ if attempts == 1 => Some(Event::Warning {
-            text: format!("{step}: {}", failure.what),
-        }),
-        _ => None,
+        _ => first_setback(release, step, failure),
     }
 }
 
-/// How far a hook is, where the step is one.
-fn hook(release: &Release, step: &Step, state: HookState) -> Option<HookProgress> {
+/// How far a hook is.
+fn hook_progress(release: &Release, step: &Step, hook: Hook, state: HookState) -> Option<HookProgress> {
     let definition = &release.plan.as_ref()?.definition;
-    let (hook, on, attempts) = match step {
-        Step::RunBefore { instance } => (Hook::Before, Some(instance.clone()), 1),
-        Step::After => (Hook::After, None, definition.after.as_ref()?.attempts),
-        _ => return None,
+    let attempts = match hook {
+        Hook::Before => 1,
+        Hook::After => definition.after.as_ref()?.attempts,
     };
+    let on = step.instance().map(str::to_owned);
     let last = release.steps.get(step);
     let ran_on = match last.and_then(|last| last.last.as_ref()?.evidence()) {
         Some(Evidence::Ran { on, .. }) => Some(on.clone()),
@@ -406,12 +466,16 @@ fn reported_only(release: &Release, step: &Step, failure: &Failure) -> Option<Ev
     Some(Event::Warning { text })
 }
 
-/// Whoever is in ALARM still acts at the moment of unmuting: said beside it, or nobody would know why just now.
-fn unmuted(release: &Release, firing: &[String]) -> Vec<Event> {
+/// An alarm that is in ALARM still acts at the moment of unmuting: said beside it, or nobody would know why just now.
+fn unsilenced(release: &Release, evidence: &Evidence) -> Vec<Event> {
     let on_again = alarms(release).map(|alarms| Event::Unsilenced { alarms });
-    let still = (!firing.is_empty()).then(|| Event::Warning {
-        text: format!("in ALARM still, and acting on it now: {}", firing.join(", ")),
-    });
+    let still = match evidence {
+        Evidence::Unmuted { firing } if !firing.is_empty() => Some(warning(format!(
+            "in ALARM still, and acting on it now: {}",
+            firing.join(", ")
+        ))),
+        _ => None,
+    };
     on_again.into_iter().chain(still).collect()
 }
 
@@ -475,32 +539,20 @@ fn wanted(release: &Release) -> Option<&WantedPlan> {
     release.plan.as_ref()?.wanted.as_ref()
 }
 
-fn suspension(release: &Release, name: &str) -> Option<Suspension> {
-    let group = release
-        .plan
-        .as_ref()?
-        .groups
-        .iter()
-        .find(|group| group.name == name)?;
+/// What was suspended or resumed in the step's group, and what was left alone.
+fn suspension<'r, I>(
+    release: &'r Release,
+    step: &Step,
+    processes: impl Fn(&'r GroupPlan) -> I,
+) -> Option<Suspension>
+where
+    I: Iterator<Item = Process>,
+{
+    let (name, plan) = (step.group()?, release.plan.as_ref()?);
+    let group = plan.groups.iter().find(|group| group.name == name)?;
     Some(Suspension {
         group: group.name.clone(),
-        processes: group
-            .suspend
-            .iter()
-            .map(|process| process.as_str().to_owned())
-            .collect(),
-        left_alone: group.suspended_before.clone(),
-    })
-}
-
-/// The processes of a group that run while sick hosts are waited for.
-fn replacing(release: &Release, name: &str) -> Option<Suspension> {
-    let groups = &release.plan.as_ref()?.groups;
-    let group = groups.iter().find(|group| group.name == name)?;
-    Some(Suspension {
-        group: group.name.clone(),
-        processes: group
-            .replaces()
+        processes: processes(group)
             .map(|process| process.as_str().to_owned())
             .collect(),
         left_alone: group.suspended_before.clone(),
@@ -512,7 +564,10 @@ fn alarms(release: &Release) -> Option<Vec<String>> {
     (!alarms.is_empty()).then(|| alarms.iter().map(|alarm| alarm.name.clone()).collect())
 }
 
-fn tag_moved(release: &Release, observation: &Observation) -> Option<Event> {
+fn tag_moved(release: &Release, evidence: &Evidence) -> Option<Event> {
+    let Evidence::Observed { observation } = evidence else {
+        return None;
+    };
     let wanted = release.digest.as_ref()?;
     let now = observation.tag_digest.as_ref().filter(|now| *now != wanted)?;
     let image = &release.request.image;

@@ -9,9 +9,9 @@
 use drawgate_schemas::{Order, Ordered};
 use jiff::Timestamp;
 
-use crate::beside::ends_the_way;
 use crate::limits::{self, after, between_ms};
 use crate::record::{Entry, Failure, StepOutcome};
+use crate::stage::Stage;
 use crate::state::{Illegal, Release};
 
 impl Release {
@@ -32,10 +32,10 @@ impl Release {
         if let Some(cancelled) = &self.cancelled {
             return Err(format!("it was cancelled by {} already", cancelled.by));
         }
-        if self.turned_back.is_some() {
+        if self.is_rolling_back() {
             return Err("it is on its way back already, which nothing stops".to_owned());
         }
-        if self.steps.keys().any(ends_the_way) {
+        if self.stage() == Stage::Restoring {
             return Err("every host is through, and scaling and alarms are just being put back".to_owned());
         }
         match (ordered.order, &self.paused) {

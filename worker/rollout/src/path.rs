@@ -107,19 +107,26 @@ pub(crate) fn steps(release: &Release, host: &HostPlan, direction: Direction) ->
         .map(move |phase| host_step(&instance, direction, *phase))
 }
 
+impl Release {
+    /// Whether a host is through in one direction: it serves again, with the new version or with that of before.
+    pub fn is_through(&self, instance: &str, direction: Direction) -> bool {
+        self.done(&host_step(instance, direction, last(self)))
+    }
+}
+
 /// Whether a host is out of service by our doing: deregistered, or perhaps so, and not yet healthy again.
 pub(crate) fn is_out(release: &Release, host: &HostPlan) -> bool {
     if release.gone.contains(&host.instance) {
         return false;
     }
-    let settled = |direction| release.done(&host_step(&host.instance, direction, last(release)));
+    let through = |direction| release.is_through(&host.instance, direction);
     let begun = |direction| {
         let first = host_step(&host.instance, direction, first_touch(release));
         release.begun(&first) && release.kept_in(&host.instance, direction).is_none()
     };
-    match (begun(Direction::Forward), settled(Direction::Forward)) {
+    match (begun(Direction::Forward), through(Direction::Forward)) {
         (false, _) => false,
-        (true, false) => !settled(Direction::Back),
-        (true, true) => begun(Direction::Back) && !settled(Direction::Back),
+        (true, false) => !through(Direction::Back),
+        (true, true) => begun(Direction::Back) && !through(Direction::Back),
     }
 }

@@ -211,6 +211,12 @@ pub struct WatchPlan {
 }
 
 impl Plan {
+    /// Something for each group in which processes are suspended.
+    pub(crate) fn for_each_group<S>(&self, step: impl Fn(String) -> S) -> Vec<S> {
+        let suspended = self.groups.iter().filter(|group| !group.suspend.is_empty());
+        suspended.map(|group| step(group.name.clone())).collect()
+    }
+
     /// Whether every host serves these very bytes in a container of a release of ours, and new instances start them too.
     pub(crate) fn is_there_already(&self) -> bool {
         let serves = |host: &HostPlan| {

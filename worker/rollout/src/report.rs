@@ -180,7 +180,7 @@ fn left_over(release: &Release, plan: &Plan, seen: &Observation) -> Vec<String> 
     for group in plan.groups.iter().filter(|group| !group.suspend.is_empty()) {
         left_over_group(group, release, seen, &mut left);
     }
-    left.extend(one_way(release, plan).filter(|_| release.turned_back.is_some()));
+    left.extend(one_way(release, plan).filter(|_| release.is_rolling_back()));
     left_over_alarms(release, plan, seen, &mut left);
     for host in release.hosts() {
         if release.gone.contains(&host.instance) {
@@ -213,7 +213,7 @@ fn left_over_adopted(
     if !after.member {
         return;
     }
-    if release.turned_back.is_some() && !release.keeps_the_new() {
+    if release.is_rolling_back() && !release.keeps_the_new() {
         left.push(booted_on_this(instance, &plan.version_name));
     } else if let Some(why) = &after.unseen {
         left.push(format!("{instance} could not be seen: {why}"));
@@ -243,7 +243,7 @@ fn left_over_wanted(release: &Release, plan: &Plan, seen: &Observation, left: &m
         ));
         return;
     };
-    if release.turned_back.is_none() || release.keeps_the_new() {
+    if !release.is_rolling_back() || release.keeps_the_new() {
         if value != Some(wanted.value.as_str()) {
             left.push(format!(
                 "{name} does not want this release, so that instances launched later start something else: publish it \
@@ -267,7 +267,7 @@ fn left_over_wanted(release: &Release, plan: &Plan, seen: &Observation, left: &m
 /// Members that were neither rolled nor adopted.
 fn left_over_strangers(release: &Release, plan: &Plan, seen: &Observation, left: &mut Vec<String>) {
     let published = release.begun(&Step::Publish);
-    let back = release.turned_back.is_some() && !release.keeps_the_new();
+    let back = release.is_rolling_back() && !release.keeps_the_new();
     let ours = release.request.id.to_string();
     let version = &plan.version_name;
     let sweep = release
@@ -454,7 +454,7 @@ fn left_over_host(
     if let Some(why) = after
         .unseen
         .as_ref()
-        .filter(|_| touched || release.turned_back.is_none())
+        .filter(|_| touched || !release.is_rolling_back())
     {
         left.push(format!("{instance} could not be seen: {why}"));
     } else {
@@ -487,7 +487,7 @@ fn left_over_container(
         .as_deref()
         .filter(|_| after.running)
         .unwrap_or("nothing");
-    if release.turned_back.is_none() || release.stays(instance) {
+    if !release.is_rolling_back() || release.stays(instance) {
         let pinned = plan.pinned();
         if !after.running || after.image.as_deref() != Some(pinned.as_str()) {
             left.push(format!("{instance} runs {runs} as {name}, not {pinned}"));
@@ -514,7 +514,7 @@ fn left_over_version(
 ) -> Option<String> {
     let is = command.version.as_ref()?.is.as_ref()?;
     let instance = &host.instance;
-    let wanted = if release.turned_back.is_none() || release.stays(instance) {
+    let wanted = if !release.is_rolling_back() || release.stays(instance) {
         release.values_on(host)?.fill(is).ok()
     } else if release.touched(instance) {
         host.told_before.clone()
@@ -633,7 +633,7 @@ fn notes(release: &Release, plan: &Plan, seen: Option<&Observation>) -> Vec<Stri
 /// Members that came after the last look for such, where nothing was promised of those: scaling is resumed, and they are what it
 /// starts by itself.
 fn joined_too_late(release: &Release, plan: &Plan, seen: &Observation) -> Vec<String> {
-    let back = release.turned_back.is_some();
+    let back = release.is_rolling_back();
     if back || release.begun(&Step::Publish) || !release.done(&Step::Sweep) {
         return Vec::new();
     }
@@ -836,19 +836,10 @@ fn phase_times(release: &Release, instance: &str) -> Vec<PhaseTime> {
 /// Time in which at least one host was waiting for the load balancer: with hosts one after another it is the sum, with
 /// several at once no moment counts twice.
 fn balancer_wait_ms(release: &Release) -> u64 {
-    let waits = |step: &Step| {
-        matches!(
-            step,
-            Step::Host {
-                phase: Phase::Drain | Phase::Settle,
-                ..
-            }
-        )
-    };
     let mut spans: Vec<(Timestamp, Timestamp)> = release
         .steps
         .iter()
-        .filter(|(step, _)| waits(step))
+        .filter(|(step, _)| step.waits_for_balancer())
         .map(|(_, state)| (state.begun_at, state.last_at))
         .collect();
     spans.sort();

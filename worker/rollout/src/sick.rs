@@ -215,6 +215,11 @@ impl Release {
 }
 
 impl GroupPlan {
+    /// The processes that are suspended for the roll.
+    pub fn suspends(&self) -> impl Iterator<Item = Process> + '_ {
+        self.suspend.iter().copied()
+    }
+
     /// Of the processes that are suspended for the roll, those that replace unhealthy hosts, in the order in which they are resumed.
     pub fn replaces(&self) -> impl Iterator<Item = Process> + '_ {
         let both = [Process::HealthCheck, Process::ReplaceUnhealthy];

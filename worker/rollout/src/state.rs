@@ -9,6 +9,7 @@ use crate::approval::Approval;
 use crate::arguments::Values;
 use crate::limits::{self, after, backoff_ms};
 use crate::plan::{HostPlan, Plan};
+use crate::properties::Patience;
 use crate::record::{Cause, Entry, Evidence, Failure, Record, StepOutcome};
 use crate::sick::{Obstacle, SickWait};
 use crate::snapshot::Observation;
@@ -282,7 +283,7 @@ impl Release {
                 return illegal("no sick host is waited for".to_owned());
             }
             Record::SickWaitOver => self.end_sick_wait(),
-            Record::TurnedBack { .. } if self.turned_back.is_some() => {
+            Record::TurnedBack { .. } if self.is_rolling_back() => {
                 return illegal("it turned back before".to_owned());
             }
             Record::TurnedBack { cause } => {
@@ -478,16 +479,12 @@ impl Release {
     /// How often, and how far apart, a step is tried that has its number of attempts in the service's file.
     fn counted_attempts(&self, step: &Step) -> Option<(u32, u64)> {
         let definition = &self.plan.as_ref()?.definition;
-        match step {
-            Step::Host {
-                phase: Phase::Verify,
-                direction: Direction::Forward,
-                ..
-            } => Some((definition.verify.attempts, definition.verify.interval_ms)),
-            Step::After => definition
-                .after
-                .as_ref()
-                .map(|after| (after.attempts, after.interval_ms)),
+        match step.properties().patience {
+            Patience::Verify => Some((definition.verify.attempts, definition.verify.interval_ms)),
+            Patience::After => {
+                let after = definition.after.as_ref()?;
+                Some((after.attempts, after.interval_ms))
+            }
             _ => None,
         }
     }
@@ -525,7 +522,7 @@ impl Release {
     /// Whether a host keeps the new version on the way back: it serves with it, and there is no way back from what
     /// `[before]` did.
     pub fn stays(&self, instance: &str) -> bool {
-        self.is_one_way() && self.done(&host_step(instance, Direction::Forward, crate::path::last(self)))
+        self.is_one_way() && self.is_through(instance, Direction::Forward)
     }
 
     /// Whether new instances go on starting the new version on the way back: every known host serves with it, and no host
@@ -635,7 +632,7 @@ impl Release {
         // An attempt of a bounded wait ends a little before its time, to tell what it saw last: what is left then is no
         // time for another one, whose words would be poorer.
         let too_little_ms = match &self.plan {
-            Some(plan) if limits::is_bounded_wait(step) => 1_000 + 2 * plan.definition.roll.poll_interval_ms,
+            Some(plan) if step.is_bounded_wait() => 1_000 + 2 * plan.definition.roll.poll_interval_ms,
             _ => 0,
         };
         if after(now, too_little_ms) >= given_up_at || state.attempts >= limits::ATTEMPTS {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use drawgate_rollout::{Failure, HostPlan, Phase, Release, Step, StepOutcome};
+use drawgate_rollout::{Failure, HostPlan, Release, Step, StepOutcome};
 use drawgate_schemas::Direction;
 use tokio::time::{Instant, sleep_until};
 
@@ -56,12 +56,7 @@ impl Effects {
 
 /// Whether a host is on the new version and was healthy with it.
 fn is_in(release: &Release, host: &HostPlan) -> bool {
-    let settle = Step::Host {
-        instance: host.instance.clone(),
-        direction: Direction::Forward,
-        phase: Phase::Settle,
-    };
-    release.done(&settle) && !release.gone.contains(&host.instance)
+    release.is_through(&host.instance, Direction::Forward) && !release.gone.contains(&host.instance)
 }
 
 fn left(task: Task<'_>) -> Duration {

@@ -8,8 +8,8 @@ use std::task::Poll;
 use std::time::Duration;
 
 use drawgate_rollout::{
-    Decision, Entry, Failure, Illegal, Phase, Record, Release, Step, StepOutcome, StepState, could_begin,
-    decide, holds, narrate, superseded, unproven,
+    Decision, Entry, Failure, Illegal, OnShutdown, Record, Release, Step, StepOutcome, StepState,
+    could_begin, decide, holds, narrate, superseded, unproven,
 };
 use drawgate_schemas::{Ended, Hold, Outcome, ReleaseId, StatusEvent, Version1};
 use futures_util::FutureExt;
@@ -170,7 +170,7 @@ impl Driver {
             }
             self.after_a_lapse().await?;
             turn.look();
-            if self.release.started_at.is_none() {
+            if self.release.is_queued() {
                 // It may wait for days: what the machine's clock is set to meanwhile counts, and then no more.
                 self.clock = RollClock::set(self.clock.now());
             }
@@ -214,7 +214,7 @@ impl Driver {
     /// `None` where the ledger could not tell, and then it is not begun.
     async fn changed_by_others(&mut self) -> Result<Option<bool>, Halt> {
         // A tag that is being resolved is resolved first.
-        if self.release.started_at.is_some() || !self.running.is_empty() {
+        if !self.release.is_queued() || !self.running.is_empty() {
             return Ok(Some(false));
         }
         let record = async {
@@ -531,23 +531,10 @@ impl Driver {
 
     /// At a shutdown: waits are dropped, they will be begun anew; what changes something is given a moment to end.
     async fn last_steps(&mut self) {
-        let acts = |step: &Step| {
-            let waits = matches!(
-                step,
-                Step::Host {
-                    phase: Phase::Drain | Phase::Settle | Phase::Verify,
-                    ..
-                }
-            );
-            // A hook can be waited for again, or tried again.
-            let is_hook = matches!(step, Step::RunBefore { .. } | Step::After);
-            !waits && !is_hook && !step.reads()
-        };
+        let finishes = |step: &Step| step.properties().on_shutdown == OnShutdown::Finish;
         let open = |release: &Release| {
-            release
-                .steps
-                .iter()
-                .any(|(step, state)| state.last.is_none() && acts(step))
+            let mut steps = release.steps.iter();
+            steps.any(|(step, state)| state.last.is_none() && finishes(step))
         };
         let until = Instant::now() + LAST_STEPS;
         while open(&self.release) {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use drawgate_rollout::{BESIDE_WORKER, Evidence, Failure, Phase, Release, Step, StepOutcome};
+use drawgate_rollout::{BESIDE_WORKER, Evidence, Failure, Reaches, Release, Sees, Stage, Step, StepOutcome};
 use drawgate_schemas::Order;
 
 use crate::sim::{Halt, Sim, by_ben};
@@ -138,10 +138,10 @@ impl Between {
         if sim.world.extents(step).contains(&Extent::Half) {
             all.extend([Self::Faulty(UnknownHalf), Self::Faulty(RefusedHalf)]);
         }
-        if calls_aws(step) {
+        if step.properties().reaches == Reaches::Aws {
             all.push(Self::Late);
         }
-        if looks_at_aws(step) && sim.previous.is_some() {
+        if step.properties().reaches == Reaches::Fleet && sim.previous.is_some() {
             all.push(Self::Stale);
         }
         if !sim.world.definition.alarms.watch.is_empty() && sim.world.firing.is_empty() {
@@ -224,9 +224,7 @@ impl Between {
                 sim.world.falls_ill(instance);
             }
             Self::GetsWell(instance) => {
-                let puts_back =
-                    |step: &Step| matches!(step, Step::Resume { .. } | Step::Unsilence | Step::Confirm);
-                let late = sim.release.steps.keys().any(puts_back);
+                let late = sim.release.stage() == Stage::Restoring;
                 sim.world.gets_well(instance, late);
             }
             Self::AlarmFires => {
@@ -249,52 +247,10 @@ impl Between {
 /// Whether what comes of this step depends on the health of that host. A host that falls ill or gets well at any other moment makes no
 /// difference before the next such step ends: that it does so right then stands for all the moments until then.
 fn sees_health(step: &Step, instance: &str) -> bool {
-    match step {
-        _ if instance == BESIDE_WORKER => false,
-        Step::Inspect
-        | Step::LetReplace { .. }
-        | Step::AwaitHealthy
-        | Step::Canary
-        | Step::Publish
-        | Step::Resume { .. }
-        | Step::Confirm => true,
-        Step::Host {
-            phase: Phase::Deregister,
-            ..
-        } => true,
-        Step::Host {
-            instance: of,
-            phase: Phase::Settle,
-            ..
-        } => of == instance,
-        _ => false,
-    }
-}
-
-/// Calls that a time-out does not end: what AWS has received, it may do later. A host's engine is spoken to over a connection that
-/// ends with the attempt.
-fn calls_aws(step: &Step) -> bool {
-    match step {
-        Step::Suspend { .. }
-        | Step::Resume { .. }
-        | Step::LetReplace { .. }
-        | Step::SuspendAgain { .. }
-        | Step::Silence
-        | Step::Unsilence
-        | Step::Reserve
-        | Step::Publish
-        | Step::Unpublish => true,
-        Step::Host { phase, .. } => matches!(phase, Phase::Deregister | Phase::Register),
-        _ => false,
-    }
-}
-
-/// Steps that go by what AWS says of the fleet.
-fn looks_at_aws(step: &Step) -> bool {
-    match step {
-        Step::Inspect | Step::Sweep | Step::AwaitHealthy | Step::Canary | Step::Confirm => true,
-        Step::Host { phase, .. } => matches!(phase, Phase::Drain | Phase::Settle),
-        _ => false,
+    match step.properties().sees {
+        Sees::Nobody => false,
+        Sees::Own => step.instance() == Some(instance),
+        Sees::Everyone => instance != BESIDE_WORKER,
     }
 }
 

@@ -7,7 +7,7 @@
 use std::fmt::{self, Write as _};
 use std::hash::{DefaultHasher, Hasher as _};
 
-use drawgate_rollout::{Evidence, Release, Step, StepOutcome, StepState, limits};
+use drawgate_rollout::{Evidence, Moment, Release, Step, StepOutcome, StepState, limits};
 use jiff::Timestamp;
 
 use super::between::Harm;
@@ -96,17 +96,7 @@ fn release(hash: &mut Hash, release: &Release, now: Timestamp) -> fmt::Result {
 
 fn step_state(hash: &mut Hash, step: &Step, state: &StepState, now: Timestamp) -> fmt::Result {
     // What goes on beside the others, and what is put back once more: when they were done is asked later.
-    let timed = matches!(
-        step,
-        Step::Watch
-            | Step::Bake
-            | Step::Silence
-            | Step::Renew
-            | Step::Resume { .. }
-            | Step::Unsilence
-            | Step::Unpublish
-            | Step::Confirm
-    );
+    let timed = step.properties().moment == Moment::Counts;
     match &state.last {
         Some(last) if last.evidence().is_some() => {
             if let Some(Evidence::Muted { until }) = last.evidence() {

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use drawgate_rollout::definition::RestartPolicy;
 use drawgate_rollout::{
-    BESIDE_WORKER, Evidence, Failure, Finding, FloorKept, HostPlan, LABEL_RELEASE, Newcomer, Obstacle, Phase,
-    Release, Step, StepOutcome, WantedPlan, WatchPlan, limits, newcomer, plan,
+    BESIDE_WORKER, Calls, Evidence, Failure, Finding, FloorKept, HostPlan, LABEL_RELEASE, Newcomer, Obstacle,
+    Phase, Release, Stage, Step, StepOutcome, WantedPlan, WatchPlan, limits, newcomer, plan,
 };
 use drawgate_schemas::Direction;
 
@@ -260,15 +260,7 @@ impl World {
 
     /// Whether the step is made of several calls, and can stop between them.
     pub fn has_half(step: &Step) -> bool {
-        match step {
-            Step::Suspend { .. }
-            | Step::Resume { .. }
-            | Step::LetReplace { .. }
-            | Step::SuspendAgain { .. }
-            | Step::RunBefore { .. } => true,
-            Step::Host { phase, .. } => matches!(phase, Phase::Deregister | Phase::Swap),
-            _ => false,
-        }
+        step.properties().calls == Calls::Several
     }
 
     pub(super) fn host(&mut self, instance: &str) -> &mut Host {
@@ -341,13 +333,7 @@ impl World {
     /// Whoever has a lease, has the fleet for himself.
     fn check_lease(&mut self, release: &Release, step: &Step) {
         // While everything is put back, no answer about the lease stops anything: the lane is ours.
-        let is_end = |step: &Step| {
-            matches!(
-                step,
-                Step::Resume { .. } | Step::Unsilence | Step::Retire { .. } | Step::Confirm
-            )
-        };
-        let puts_back = release.turned_back.is_some() || release.steps.keys().any(is_end);
+        let puts_back = release.is_rolling_back() || release.stage() == Stage::Restoring;
         if puts_back && !release.done(&Step::TakeLease) {
             return;
         }
@@ -408,15 +394,8 @@ impl World {
 
     /// Whoever is on the new version must be well.
     fn watch_canary(&self, release: &Release) -> StepOutcome {
-        let done = |instance: &str| {
-            let settle = Step::Host {
-                instance: instance.to_owned(),
-                direction: Direction::Forward,
-                phase: Phase::Settle,
-            };
-            release.done(&settle)
-        };
-        let mut canaries = self.hosts.iter().filter(|(instance, _)| done(instance));
+        let through = |instance: &str| release.is_through(instance, Direction::Forward);
+        let mut canaries = self.hosts.iter().filter(|(instance, _)| through(instance));
         if canaries.all(|(_, host)| !host.member || host.healthy()) {
             StepOutcome::done()
         } else {
@@ -750,7 +729,7 @@ impl World {
         }
         // One that is mended alone, within the failure budget, may: the version is not given up.
         if direction == Direction::Back
-            && release.turned_back.is_some()
+            && release.is_rolling_back()
             && self.parameter.as_deref() == Some(VALUE)
             && !release.begun(&Step::Unpublish)
         {
@@ -835,7 +814,7 @@ impl World {
     fn check_suspended(&mut self, release: &Release, instance: &str) {
         let runs = |(name, group): (&String, &Scaling)| {
             let again = Step::SuspendAgain { group: name.clone() };
-            let given_up = release.turned_back.is_some() && release.was_refused(&again);
+            let given_up = release.is_rolling_back() && release.was_refused(&again);
             !given_up && ours(release, name).any(|process| !group.suspended.contains(&process))
         };
         if self.groups.iter().any(runs) {
@@ -977,7 +956,7 @@ impl World {
 
     fn retire(&mut self, release: &Release, instance: &str) -> StepOutcome {
         let host = self.host(instance);
-        if release.turned_back.is_some() && host.named != Some(Which::New) {
+        if release.is_rolling_back() && host.named != Some(Which::New) {
             host.new = None;
         }
         self.one_off = None;

@@ -1,0 +1,112 @@
+//! What goes on alongside the steps of a roll: the watch over alarms, from the first touch until the way forward has ended; and
+//! putting off the end of mute rules (`mute.rs`).
+//!
+//! ```text
+//!   forward:   images | scaling  alarms  hosts …  joined  bake |
+//!   watch:            |=====quiet=|=====quiet=|====stopped=====|
+//! ```
+//!
+//! A watch is one step that lasts for minutes and is begun anew while nothing fires. It only reads, so that it can be
+//! stopped at any moment: then the core itself records its outcome, and the driver drops what was under way.
+
+use super::{Agenda, Part};
+use crate::decision::Decision;
+use crate::limits::{self, after};
+use crate::properties::OnRollback;
+use crate::record::{Evidence, Failure, Record, StepOutcome};
+use crate::state::Standing;
+use crate::step::Step;
+
+impl Agenda<'_> {
+    /// These decisions, and what is to go on alongside them. The watch comes first: nothing is touched before it is watched.
+    pub(super) fn with_what_goes_alongside(&self, decisions: Vec<Decision>) -> Vec<Decision> {
+        let records = |decision: &Decision| matches!(decision, Decision::Append(_));
+        // A record changes what follows: the next decision says what goes on alongside it.
+        let mut all = match decisions.iter().any(records) {
+            true => Vec::new(),
+            false => self.alongside(&decisions),
+        };
+        let blind = self.is_blind();
+        all.extend(decisions.into_iter().filter(|next| !(blind && needs_sight(next))));
+        all
+    }
+
+    fn alongside(&self, decisions: &[Decision]) -> Vec<Decision> {
+        let mut all: Vec<Decision> = self.renewal(decisions).into_iter().collect();
+        let touched = self.release.changed_anything() || decisions.iter().any(touches);
+        let watched = self
+            .release
+            .plan
+            .as_ref()
+            .is_some_and(|plan| !plan.watched.is_empty());
+        if touched && watched && self.release.leads_forward() && !decisions.iter().any(closes) {
+            all.extend(self.watch());
+        }
+        all
+    }
+
+    /// Whether the watch was broken off and is not begun again yet: until then nothing new is touched on the way forward.
+    fn is_blind(&self) -> bool {
+        let broken_off = matches!(self.standing(&Step::Watch), Standing::Again { at } if at > self.now);
+        broken_off && self.release.leads_forward()
+    }
+
+    fn watch(&self) -> Option<Decision> {
+        match self.standing(&Step::Watch) {
+            Standing::Running | Standing::Failed(_) => None,
+            Standing::Again { at } if at > self.now => Some(Decision::WakeAt(at)),
+            Standing::Fresh | Standing::Done | Standing::Again { .. } => Some(Decision::Perform {
+                step: Step::Watch,
+                // Past max_roll it goes on: what is under way then still has to be watched.
+                deadline: after(self.now, limits::attempt_ms(&Step::Watch, self.release)),
+            }),
+        }
+    }
+
+    /// Records the end of a step under way that nobody needs any more: the watch when the way forward has ended; in a rollback
+    /// whatever else only reads; and where an alarm caused it, what only waits for the load balancer.
+    pub(super) fn stop_what_nobody_needs(&self) -> Part {
+        let mut open = self
+            .release
+            .steps
+            .iter()
+            .filter(|(_, state)| state.last.is_none());
+        let stopped = open.find_map(|(step, _)| Some((step.clone(), self.stopped(step)?)));
+        match stopped {
+            Some((step, outcome)) => Part::Break(vec![Decision::Append(Record::Outcome { step, outcome })]),
+            None => Part::Continue(()),
+        }
+    }
+
+    fn stopped(&self, step: &Step) -> Option<StepOutcome> {
+        let read = || StepOutcome::Done {
+            evidence: Evidence::Stopped,
+        };
+        // Its last call may be on its way: as when the worker had stopped.
+        let unknown = || StepOutcome::Unknown {
+            failure: Failure::new("stopped: the roll turns back"),
+        };
+        let cause = self.release.turned_back.as_ref();
+        match step.properties().on_rollback {
+            OnRollback::Finish => None,
+            OnRollback::StopAlways => Some(read()),
+            OnRollback::Stop => cause.map(|_| read()),
+            OnRollback::Drop => cause.map(|_| unknown()),
+            OnRollback::DropForAlarm => cause.filter(|cause| cause.step == Step::Watch).map(|_| unknown()),
+        }
+    }
+}
+
+/// Whether it changes something of the fleet.
+pub(super) fn touches(decision: &Decision) -> bool {
+    matches!(decision, Decision::Perform { step, .. } if !step.reads())
+}
+
+fn closes(decision: &Decision) -> bool {
+    matches!(decision, Decision::Perform { step, .. } if step.closes())
+}
+
+/// Whether it waits while nobody sees the watched alarms. What restores everything does not: the bake has had the last look.
+fn needs_sight(decision: &Decision) -> bool {
+    touches(decision) && !closes(decision)
+}

@@ -1,0 +1,180 @@
+//! Steps that are to be done: which of them begin now, which are waited for, and what becomes of one that fails for good.
+
+use drawgate_schemas::Direction;
+use jiff::Timestamp;
+
+use super::{Agenda, Part};
+use crate::decision::Decision;
+use crate::limits::{self, after};
+use crate::plan::HostPlan;
+use crate::record::{Cause, Failure, Record};
+use crate::state::Standing;
+use crate::step::Step;
+
+/// What is still to be done of a list of steps.
+#[derive(Default)]
+pub(super) struct Todo {
+    pub(super) decisions: Vec<Decision>,
+    pub(super) waiting: bool,
+    /// The first step that is to be begun, now or later.
+    next: Option<Step>,
+    failed: Option<(Step, Failure)>,
+}
+
+impl Todo {
+    pub(super) fn add(&mut self, agenda: &Agenda<'_>, step: Step) {
+        let standing = agenda.standing(&step);
+        if matches!(standing, Standing::Fresh | Standing::Again { .. }) {
+            self.next.get_or_insert_with(|| step.clone());
+        }
+        match standing {
+            Standing::Done => {}
+            Standing::Running => self.waiting = true,
+            Standing::Fresh => self.decisions.push(agenda.perform(step)),
+            Standing::Again { at } if at <= agenda.now => self.decisions.push(agenda.perform(step)),
+            Standing::Again { at } => self.decisions.push(Decision::WakeAt(at)),
+            Standing::Failed(failure) => {
+                let failure = failure.clone();
+                self.failed.get_or_insert((step, failure));
+            }
+        }
+    }
+
+    pub(super) fn or_go_on(self) -> Part {
+        if self.decisions.is_empty() && !self.waiting {
+            Part::Continue(())
+        } else {
+            Part::Break(self.decisions)
+        }
+    }
+}
+
+impl Agenda<'_> {
+    /// These steps, at most `limit` at once; when one fails for good, the release is rolled back.
+    pub(super) fn must(&self, steps: &[Step], limit: usize) -> Part {
+        self.or_turn_back(self.todo(steps, limit))
+    }
+
+    /// These steps, at most `limit` at once; one that fails for good is passed over, and the receipt names it.
+    pub(super) fn try_all(&self, steps: &[Step], limit: usize) -> Part {
+        self.todo(steps, limit).or_go_on()
+    }
+
+    pub(super) fn todo(&self, steps: &[Step], limit: usize) -> Todo {
+        let mut todo = Todo::default();
+        let running = steps
+            .iter()
+            .filter(|step| self.standing(step) == Standing::Running)
+            .count();
+        let mut room = limit.max(1).saturating_sub(running);
+        for step in steps.iter().filter(|step| !self.release.done(step)) {
+            let begins = !matches!(self.standing(step), Standing::Running | Standing::Failed(_));
+            if begins && room == 0 {
+                todo.waiting = true;
+                continue;
+            }
+            room -= usize::from(begins);
+            todo.add(self, step.clone());
+        }
+        todo
+    }
+
+    pub(super) fn standing(&self, step: &Step) -> Standing<'_> {
+        self.release.standing(step, self.now)
+    }
+
+    pub(super) fn any_running(&self, which: impl Fn(&Step) -> bool) -> bool {
+        let mut steps = self.release.steps.iter();
+        steps.any(|(step, state)| state.last.is_none() && which(step))
+    }
+
+    /// The hosts that are still members.
+    pub(super) fn members(&self) -> impl Iterator<Item = &HostPlan> {
+        let gone = |host: &&HostPlan| self.release.gone.contains(&host.instance);
+        self.release.hosts().filter(move |host| !gone(host))
+    }
+
+    pub(super) fn or_turn_back(&self, todo: Todo) -> Part {
+        let failed = todo.failed.clone().or_else(|| self.overdue(&todo));
+        let Some((step, failure)) = failed else {
+            return todo.or_go_on();
+        };
+        if self.may_try_again(&step) {
+            let cause = self.cause(step, failure);
+            return Part::Break(vec![Decision::Append(Record::SetAside { cause })]);
+        }
+        self.turn_back(step, failure)
+    }
+
+    pub(super) fn turn_back(&self, step: Step, failure: Failure) -> Part {
+        let cause = self.cause(step, failure);
+        Part::Break(vec![Decision::Append(Record::TurnedBack { cause })])
+    }
+
+    fn cause(&self, step: Step, failure: Failure) -> Cause {
+        let attempts = self.release.steps.get(&step).map_or(0, |state| state.attempts);
+        Cause {
+            step,
+            failure,
+            attempts,
+        }
+    }
+
+    /// Whether the failure of this step is within the failure budget. A canary's is not: it is there to fail for all.
+    fn may_try_again(&self, step: &Step) -> bool {
+        let Step::Host {
+            instance,
+            direction: Direction::Forward,
+            ..
+        } = step
+        else {
+            return false;
+        };
+        let Some(plan) = &self.release.plan else {
+            return false;
+        };
+        let roll = &plan.definition.roll;
+        let spent = self.release.set_aside.len() + self.release.retried.len();
+        let of_canary = roll.canary.is_some() && !self.release.begun(&Step::Canary);
+        let in_time = self.time_is_up().is_none_or(|at| self.now < at);
+        spent < roll.failure_budget as usize
+            && !self.release.retried.contains(instance)
+            && !of_canary
+            && in_time
+    }
+
+    /// Past `max_roll` nothing new is begun on the way forward.
+    fn overdue(&self, todo: &Todo) -> Option<(Step, Failure)> {
+        let at = self.time_is_up().filter(|at| *at <= self.now)?;
+        let step = todo.next.clone()?;
+        let what = format!("not begun or not done at {at}, when roll.max_roll was over");
+        let hint = "raise roll.max_roll in the service's file, or let more hosts out at once";
+        Some((step, Failure::new(what).with_hint(hint)))
+    }
+
+    /// When the way forward has to have come to its end. The wait for locks has a bound of its own.
+    pub(super) fn time_is_up(&self) -> Option<Timestamp> {
+        let plan = self.release.plan.as_ref()?;
+        let most_ms = plan.definition.roll.max_roll_ms + self.release.paused_in_all_ms(self.now);
+        Some(after(self.release.locked_at?, most_ms))
+    }
+
+    /// The performance of a step, with the moment by which it ends.
+    pub(super) fn perform(&self, step: Step) -> Decision {
+        let mut deadline = after(self.now, limits::attempt_ms(&step, self.release));
+        // Past max_roll a rollback goes on, and so does restoring, with what is asked on them.
+        let forward = self.release.leads_forward() && !step.restores();
+        if let Some(at) = self.time_is_up().filter(|_| forward) {
+            deadline = deadline.min(at);
+        }
+        if let (Step::AwaitHealthy, Some(wait)) = (&step, &self.release.sick_wait) {
+            deadline = deadline.min(wait.until);
+        }
+        if let (true, Some(state)) = (step.is_bounded_wait(), self.release.steps.get(&step)) {
+            // A second attempt gets what the first has left of the service file's bound.
+            let patience_ms = limits::patience_ms(&step, self.release);
+            deadline = deadline.min(after(state.patient_from, patience_ms));
+        }
+        Decision::Perform { step, deadline }
+    }
+}

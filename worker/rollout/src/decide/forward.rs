@@ -1,0 +1,138 @@
+//! The way to the new version, line by line.
+
+use drawgate_schemas::limits::HOSTS;
+
+use super::{Agenda, Part};
+use crate::definition::{OnFailure, Swap};
+use crate::limits;
+use crate::plan::Plan;
+use crate::record::Failure;
+use crate::state::Standing;
+use crate::step::Step;
+
+impl Agenda<'_> {
+    /// The whole way. A line that fails for good rolls the release back; one that is done is passed over.
+    pub(super) fn roll_forward(&self) -> Part {
+        let Some(plan) = &self.release.plan else {
+            return Part::Continue(());
+        };
+        self.unless_an_alarm_fires()?;
+        self.obey_control_commands()?;
+        self.lock_joined()?;
+        self.stage_images_and_take_lease(plan)?;
+        self.reserve_desired_version(plan)?;
+        self.run_before_hook(plan)?;
+        self.suspend_scaling(plan)?;
+        self.silence_alarms()?;
+        self.roll_hosts(plan)?;
+        self.publish_desired_version(plan)?;
+        self.look_for_joined(plan)?;
+        self.bake(plan)?;
+        self.run_after_hook(plan)?;
+        self.restore()
+    }
+
+    /// An alarm that goes on alongside the way forward ends it as any step does.
+    fn unless_an_alarm_fires(&self) -> Part {
+        match self.standing(&Step::Watch) {
+            Standing::Failed(_) => self.must(&[Step::Watch], 1),
+            _ => Part::Continue(()),
+        }
+    }
+
+    /// Members that joined are locked before anything is done to them.
+    fn lock_joined(&self) -> Part {
+        self.must(&[Step::Lock], 1)
+    }
+
+    /// The lease is asked for beside the pulls, which touch nothing: it costs no time.
+    fn stage_images_and_take_lease(&self, plan: &Plan) -> Part {
+        let stage = self.members().map(|host| Step::Stage {
+            instance: host.instance.clone(),
+        });
+        let stage: Vec<Step> = match &plan.definition.swap {
+            Swap::Container(_) => stage.collect(),
+            // Their programs fetch what they need.
+            Swap::Command(_) => Vec::new(),
+        };
+        let mut todo = self.todo(&stage, plan.definition.roll.pull_concurrency as usize);
+        if plan.definition.lease_parameter.is_some() {
+            todo.add(self, Step::TakeLease);
+        }
+        self.or_turn_back(todo)?;
+        self.unless_leased_to_another()
+    }
+
+    pub(super) fn unless_leased_to_another(&self) -> Part {
+        match &self.release.leased_to_another {
+            Some(another) => self.turn_back(Step::TakeLease, another.clone()),
+            None => Part::Continue(()),
+        }
+    }
+
+    /// Whether the parameter may be written at all is known before a host is touched.
+    fn reserve_desired_version(&self, plan: &Plan) -> Part {
+        self.must(&plan.wanted.as_ref().map_or(vec![], |_| vec![Step::Reserve]), 1)
+    }
+
+    /// Once per release, on one host, before anything is touched.
+    fn run_before_hook(&self, plan: &Plan) -> Part {
+        let host = self.release.before_host();
+        let Some(instance) = host.filter(|_| plan.definition.before.is_some()) else {
+            return Part::Continue(());
+        };
+        let instance = instance.to_owned();
+        self.must(
+            &[Step::CreateBefore {
+                instance: instance.clone(),
+            }],
+            1,
+        )?;
+        self.must(&[Step::RunBefore { instance }], 1)
+    }
+
+    fn suspend_scaling(&self, plan: &Plan) -> Part {
+        self.must(&plan.for_each_group(|group| Step::Suspend { group }), 1)
+    }
+
+    fn silence_alarms(&self) -> Part {
+        self.must(&[Step::Silence], 1)
+    }
+
+    /// From here on instances that boot start the new version by themselves.
+    fn publish_desired_version(&self, plan: &Plan) -> Part {
+        self.must(&plan.wanted.as_ref().map_or(vec![], |_| vec![Step::Publish]), 1)
+    }
+
+    /// A member that joined is waited for as long as an instance boots, and no longer. A fleet that is good stays as it is when one
+    /// that joined does not come up, or could not be looked for: the receipt names it.
+    fn look_for_joined(&self, plan: &Plan) -> Part {
+        if self.release.sweeps >= limits::SWEEPS {
+            let failure = Failure::new("members keep joining faster than they can be rolled");
+            return self.turn_back(Step::Sweep, failure);
+        }
+        let given_up = matches!(self.standing(&Step::Sweep), Standing::Failed(_));
+        let enough = self.release.adopted.len() >= HOSTS;
+        let passed_over = enough || (given_up && !self.release.was_refused(&Step::Sweep));
+        if plan.definition.is_beside_worker() || passed_over {
+            return Part::Continue(());
+        }
+        self.must(&[Step::Sweep], 1)
+    }
+
+    fn bake(&self, plan: &Plan) -> Part {
+        match !plan.watched.is_empty() || plan.definition.alarms.bake_ms > 0 {
+            true => self.must(&[Step::Bake], 1),
+            false => Part::Continue(()),
+        }
+    }
+
+    /// `[after]` has the last word, unless its failure is only to be reported.
+    fn run_after_hook(&self, plan: &Plan) -> Part {
+        match plan.definition.after.as_ref().map(|after| after.on_failure) {
+            None => Part::Continue(()),
+            Some(OnFailure::RollBack) => self.must(&[Step::After], 1),
+            Some(OnFailure::Report) => self.try_all(&[Step::After], 1),
+        }
+    }
+}

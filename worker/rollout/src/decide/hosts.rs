@@ -1,0 +1,98 @@
+//! Hosts on their way: in which order, how many at once, and the canary before all others.
+
+use drawgate_schemas::Direction;
+
+use super::attempts::Todo;
+use super::{Agenda, Part};
+use crate::decision::Decision;
+use crate::path;
+use crate::plan::{HostPlan, Plan};
+use crate::record::Record;
+use crate::step::Step;
+
+impl Agenda<'_> {
+    /// First the canary, which is watched for a while; then the others.
+    pub(super) fn roll_hosts(&self, plan: &Plan) -> Part {
+        let canary = plan
+            .definition
+            .roll
+            .canary
+            .filter(|_| !self.release.done(&Step::Canary));
+        if let Some(canary) = canary {
+            let gone = |host: &&HostPlan| self.release.gone.contains(&host.instance);
+            let next = |host: &&HostPlan| self.release.rolled_next.contains(&host.instance);
+            let sick = plan
+                .hosts
+                .iter()
+                .filter(|host| !gone(host) && !next(host) && !host.was_healthy())
+                .count();
+            let others = self.members().filter(|host| !next(host));
+            let mut first: Vec<&HostPlan> = others.take(sick + canary.instances as usize).collect();
+            self.begin_with_sick(&mut first);
+            self.roll_wave(plan, &first)?;
+            self.must(&[Step::Canary], 1)?;
+        }
+        let mut all: Vec<&HostPlan> = self.members().collect();
+        // What failed once comes last.
+        all.sort_by_key(|host| self.release.retried.contains(&host.instance));
+        self.begin_with_sick(&mut all);
+        self.roll_wave(plan, &all)
+    }
+
+    /// Hosts in their order, at most `max_unavailable` out at once, and no two zones where that is wanted.
+    fn roll_wave(&self, plan: &Plan, wave: &[&HostPlan]) -> Part {
+        self.answer_sick_hosts(plan, wave)?;
+        let mut todo = Todo::default();
+        let mut out: Vec<&HostPlan> = self.members().filter(|host| self.release.is_out(host)).collect();
+        for host in wave {
+            let direction = self.direction_of(host);
+            let Some(step) = self.next_step(host, direction) else {
+                if direction == Direction::Back {
+                    let instance = host.instance.clone();
+                    return Part::Break(vec![Decision::Append(Record::TryAgain { instance })]);
+                }
+                continue;
+            };
+            if !self.release.is_out(host) {
+                if !may_join(plan, &out, host) {
+                    continue;
+                }
+                out.push(host);
+            }
+            todo.add(self, step);
+        }
+        self.or_turn_back(todo)
+    }
+
+    /// The next step of each of these hosts, wherever it is on its way to.
+    pub(super) fn advance_hosts(&self, hosts: Vec<&HostPlan>) -> Part {
+        let mut todo = Todo::default();
+        for host in hosts {
+            if let Some(step) = self.next_step(host, self.direction_of(host)) {
+                todo.add(self, step);
+            }
+        }
+        self.or_turn_back(todo)
+    }
+
+    /// Where a host is on its way to while the roll leads forward.
+    fn direction_of(&self, host: &HostPlan) -> Direction {
+        if self.release.set_aside.contains_key(&host.instance) {
+            Direction::Back
+        } else {
+            Direction::Forward
+        }
+    }
+
+    /// The first step of a host that has no good end yet; `None` when all have, or when it failed on the way back.
+    pub(super) fn next_step(&self, host: &HostPlan, direction: Direction) -> Option<Step> {
+        path::steps(self.release, host, direction).find(|step| !self.release.done(step))
+    }
+}
+
+/// Whether one more host may be out beside these.
+pub(super) fn may_join(plan: &Plan, out: &[&HostPlan], host: &HostPlan) -> bool {
+    let elsewhere = |other: &&HostPlan| other.zone != host.zone;
+    let wrong_zone = plan.definition.roll.zone_by_zone && out.iter().any(elsewhere);
+    out.len() < plan.at_once() as usize && !wrong_zone
+}

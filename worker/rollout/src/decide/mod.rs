@@ -1,0 +1,69 @@
+//! What a roll does next. Every branch of a roll is in this folder.
+//!
+//! ```text
+//!   Queued          resolve, approval, blocked by gates, its place in the queue
+//!   Preparing       inspect -> lock -> the plan is good, or the fleet is looked at again
+//!   RollingForward  lease, images -> [before] -> scaling, alarms -> hosts -> joined -> bake -> [after]
+//!   RollingBack     desired version -> touched hosts
+//!   Restoring       scaling -> alarms -> hosts tidied up -> confirm -> lease -> the end
+//! ```
+//!
+//! `decide` is asked again after every entry of the journal, begins at the top of its stage each time, and passes over what is done:
+//! a crash between any two entries changes nothing in what comes next.
+
+mod alongside;
+mod attempts;
+mod forward;
+mod hosts;
+mod mute;
+mod prepare;
+mod restore;
+mod rollback;
+mod sick;
+
+use std::ops::ControlFlow;
+
+use drawgate_schemas::Ended;
+use jiff::Timestamp;
+
+use crate::decision::Decision;
+use crate::record::Record;
+use crate::report;
+use crate::stage::Stage;
+use crate::state::Release;
+
+/// What to do next. Empty while everything that can be done is under way, and after the end.
+pub fn decide(release: &Release, now: Timestamp) -> Vec<Decision> {
+    let agenda = Agenda { release, now };
+    let part = match release.stage() {
+        Stage::Queued => agenda.wait_in_queue(),
+        Stage::Preparing => agenda.prepare(),
+        Stage::RollingForward => agenda.roll_forward(),
+        Stage::RollingBack => agenda.roll_back(),
+        Stage::Restoring => agenda.restore(),
+        Stage::TakenOver => agenda.leave_alone(),
+        Stage::Ended => Part::Break(Vec::new()),
+    };
+    match part {
+        ControlFlow::Break(decisions) => agenda.with_what_goes_alongside(decisions),
+        ControlFlow::Continue(()) => vec![end(report::conclude(release, now))],
+    }
+}
+
+/// `Break` holds what to do now; `Continue` says that this part is behind us.
+type Part = ControlFlow<Vec<Decision>>;
+
+struct Agenda<'a> {
+    release: &'a Release,
+    now: Timestamp,
+}
+
+fn end(ended: Ended) -> Decision {
+    let ended = Box::new(ended);
+    Decision::Append(Record::Ended { ended })
+}
+
+/// The end of a release that touched nothing.
+fn end_untouched(ended: Ended) -> Part {
+    Part::Break(vec![end(ended)])
+}

@@ -1,0 +1,47 @@
+//! Putting off the end of mute rules, on the way forward and during rollback alike, until they are deleted.
+
+use jiff::Timestamp;
+
+use super::Agenda;
+use crate::decision::Decision;
+use crate::limits::{self, after};
+use crate::record::StepOutcome;
+use crate::step::Step;
+
+impl Agenda<'_> {
+    /// Puts their end off where that is due.
+    pub(super) fn renewal(&self, decisions: &[Decision]) -> Option<Decision> {
+        let mutes = self.release.plan.as_ref().is_some_and(|plan| plan.mutes());
+        let unmutes = |decision: &Decision| matches!(decision, Decision::Perform { step, .. } if *step == Step::Unsilence);
+        let over = self.release.begun(&Step::Unsilence) || decisions.iter().any(unmutes);
+        if !mutes || over || !self.release.done(&Step::Silence) {
+            return None;
+        }
+        let at = self.renewal_due_at()?;
+        Some(match at > self.now {
+            true => Decision::WakeAt(at),
+            false => self.perform(Step::Renew),
+        })
+    }
+
+    /// `None` while it is under way.
+    fn renewal_due_at(&self) -> Option<Timestamp> {
+        let silenced = self.release.steps.get(&Step::Silence)?;
+        let Some(renewed) = self.release.steps.get(&Step::Renew) else {
+            // A worker that took up does not know for how long nobody was there.
+            let taken_up = silenced.patient_from > silenced.last_at;
+            return Some(match taken_up {
+                true => silenced.patient_from,
+                false => after(silenced.last_at, limits::RENEW_MS),
+            });
+        };
+        let taken_up = renewed.patient_from > renewed.last_at;
+        match renewed.last.as_ref()? {
+            _ if taken_up => Some(renewed.patient_from),
+            StepOutcome::Transient { .. } | StepOutcome::Unknown { .. } => {
+                Some(after(renewed.last_at, limits::RENEW_AGAIN_MS))
+            }
+            _ => Some(after(renewed.last_at, limits::RENEW_MS)),
+        }
+    }
+}

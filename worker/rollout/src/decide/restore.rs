@@ -1,0 +1,153 @@
+//! Restoring everything that was changed beside the hosts, and the last look.
+
+use drawgate_schemas::Direction;
+
+use super::{Agenda, Part};
+use crate::decision::Decision;
+use crate::limits::{self, after};
+use crate::path;
+use crate::plan::{HostPlan, Plan};
+use crate::report;
+use crate::state::Standing;
+use crate::step::{Phase, Step};
+
+impl Agenda<'_> {
+    /// Everything in turn, each line whatever became of the others: the receipt names what could not be restored.
+    pub(super) fn restore(&self) -> Part {
+        let Some(plan) = &self.release.plan else {
+            return Part::Continue(());
+        };
+        self.stop_what_nobody_needs()?;
+        self.wait_for_running(|step| !step.restores())?;
+        self.ask_for_lease_again()?;
+        self.resume_scaling(plan)?;
+        self.enable_alarms()?;
+        self.tidy_hosts(plan)?;
+        self.confirm(plan)?;
+        self.give_lease_back()
+    }
+
+    /// Another worker has the fleet: whatever this one did now would be done to its roll. What is under way comes to its end.
+    pub(super) fn leave_alone(&self) -> Part {
+        self.stop_what_nobody_needs()?;
+        self.wait_for_running(|_| true)
+    }
+
+    pub(super) fn wait_for_running(&self, which: impl Fn(&Step) -> bool) -> Part {
+        match self.any_running(which) {
+            true => Part::Break(Vec::new()),
+            false => Part::Continue(()),
+        }
+    }
+
+    /// A worker that takes up a rollback, or a roll that is being restored, asks once whose the fleet is now. No answer stops
+    /// nothing: the lane is ours.
+    pub(super) fn ask_for_lease_again(&self) -> Part {
+        if !self.release.leased {
+            return Part::Continue(());
+        }
+        match self.standing(&Step::TakeLease) {
+            Standing::Fresh | Standing::Running => self.try_all(&[Step::TakeLease], 1),
+            Standing::Done | Standing::Again { .. } | Standing::Failed(_) => Part::Continue(()),
+        }
+    }
+
+    fn resume_scaling(&self, plan: &Plan) -> Part {
+        self.wait_for_running(|step| matches!(step, Step::SuspendAgain { .. }))?;
+        self.try_all(&self.resumes(plan), limit(plan))
+    }
+
+    /// A mute rule whose end is being put off at the moment of its deletion would be made again.
+    fn enable_alarms(&self) -> Part {
+        self.wait_for_running(|step| *step == Step::Renew)?;
+        self.try_all(&self.unsilences(), 1)
+    }
+
+    fn tidy_hosts(&self, plan: &Plan) -> Part {
+        let needs_it = |host: &&HostPlan| self.was_created(host) || self.had_before_hook(host);
+        let retire = self.members().filter(needs_it).map(|host| Step::Retire {
+            instance: host.instance.clone(),
+        });
+        self.try_all(&retire.collect::<Vec<_>>(), limit(plan))
+    }
+
+    fn confirm(&self, plan: &Plan) -> Part {
+        self.try_all(&[Step::Confirm], 1)?;
+        let unpublish = Some(Step::Unpublish).filter(|step| self.release.begun(step));
+        let undone = unpublish
+            .into_iter()
+            .chain(self.resumes(plan))
+            .chain(self.unsilences());
+        self.unless_it_was_stale(&undone.collect::<Vec<_>>())
+    }
+
+    fn give_lease_back(&self) -> Part {
+        let lease = Some(Step::GiveLeaseBack).filter(|_| self.release.leased);
+        self.try_all(&lease.into_iter().collect::<Vec<_>>(), 1)
+    }
+
+    fn resumes(&self, plan: &Plan) -> Vec<Step> {
+        let mut resume = plan.for_each_group(|group| Step::Resume { group });
+        resume.retain(|step| {
+            let group = step.group().map(str::to_owned);
+            group.is_some_and(|group| self.release.begun(&Step::Suspend { group }))
+        });
+        resume
+    }
+
+    fn unsilences(&self) -> Vec<Step> {
+        let begun = self.release.begun(&Step::Silence);
+        Some(Step::Unsilence).filter(|_| begun).into_iter().collect()
+    }
+
+    /// What is as it should be is believed at once. What is not is restored once more and looked at again: AWS may have answered
+    /// with what was so a moment ago, and a call that nobody heard of in time may have come after what undid it.
+    fn unless_it_was_stale(&self, undone: &[Step]) -> Part {
+        let confirmed = self.release.steps.get(&Step::Confirm);
+        let Some(confirmed) = confirmed.filter(|_| self.release.done(&Step::Confirm)) else {
+            return Part::Continue(());
+        };
+        if self.release.looks_at_end >= limits::LOOKS_AT_END || !report::is_anything_left(self.release) {
+            return Part::Continue(());
+        }
+        let at = after(confirmed.last_at, limits::LOOK_AT_END_AGAIN_MS);
+        if at > self.now {
+            return Part::Break(vec![Decision::WakeAt(at)]);
+        }
+        let again = undone.iter().filter(|step| self.release.done(step));
+        let again = again.filter(|step| self.release.steps[step].last_at <= confirmed.last_at);
+        let again: Vec<Decision> = again.map(|step| self.perform(step.clone())).collect();
+        Part::Break(if !again.is_empty() {
+            again
+        } else {
+            vec![self.perform(Step::Confirm)]
+        })
+    }
+
+    /// Whether a container was created there, or may have been.
+    fn was_created(&self, host: &HostPlan) -> bool {
+        let creates = |step: &Step| {
+            matches!(
+                step,
+                Step::Host {
+                    phase: Phase::Create,
+                    ..
+                }
+            )
+        };
+        path::steps(self.release, host, Direction::Forward)
+            .filter(creates)
+            .any(|create| self.release.begun(&create) || self.release.retried.contains(&host.instance))
+    }
+
+    fn had_before_hook(&self, host: &HostPlan) -> bool {
+        self.release.begun(&Step::CreateBefore {
+            instance: host.instance.clone(),
+        })
+    }
+}
+
+/// Hosts that are worked on side by side, as with pulls: nothing waits for them.
+fn limit(plan: &Plan) -> usize {
+    plan.definition.roll.pull_concurrency as usize
+}

@@ -1,0 +1,106 @@
+//! The way back to the version of before.
+
+use drawgate_schemas::Direction;
+
+use super::attempts::Todo;
+use super::hosts::may_join;
+use super::{Agenda, Part};
+use crate::limits;
+use crate::path;
+use crate::plan::{HostPlan, Plan};
+use crate::state::Standing;
+use crate::step::Step;
+
+impl Agenda<'_> {
+    /// The whole way. A line that fails for good stops no other: the receipt names what was not brought back.
+    pub(super) fn roll_back(&self) -> Part {
+        self.stop_what_nobody_needs()?;
+        self.wait_for_running(|step| !step.restores())?;
+        let Some(plan) = &self.release.plan else {
+            // Without a plan nothing was touched: there is nothing to restore.
+            return self.wait_for_running(|_| true);
+        };
+        self.ask_for_lease_again()?;
+        self.unpublish_desired_version()?;
+        self.suspend_scaling_again(plan)?;
+        self.roll_hosts_back(plan)?;
+        self.restore()
+    }
+
+    /// What boots meanwhile must not start what is being taken back. Hosts wait for the first attempt and no longer: they
+    /// run what failed, and Parameter Store may be away.
+    fn unpublish_desired_version(&self) -> Part {
+        let state = self.release.steps.get(&Step::Unpublish);
+        let is_first = state.is_none_or(|state| state.attempts <= 1 && state.last.is_none());
+        match self.is_to_be_unpublished() && is_first {
+            true => self.try_all(&[Step::Unpublish], 1),
+            false => Part::Continue(()),
+        }
+    }
+
+    fn is_to_be_unpublished(&self) -> bool {
+        self.release.begun(&Step::Reserve) && !self.release.keeps_the_new()
+    }
+
+    /// No host is taken out while sick ones may be replaced. Where that cannot be suspended again, going back is worth more
+    /// than waiting.
+    fn suspend_scaling_again(&self, plan: &Plan) -> Part {
+        let goes = |host: &HostPlan| self.next_step(host, Direction::Back).is_some();
+        if !self.touched().any(goes) {
+            return Part::Continue(());
+        }
+        let mut again = plan.for_each_group(|group| Step::SuspendAgain { group });
+        again.retain(|step| step.group().is_some_and(|group| self.release.may_replace(group)));
+        self.try_all(&again, 1)
+    }
+
+    /// Hosts that were touched go back: those that are out already first, then the others, at most `max_unavailable`
+    /// out at once. A host that cannot go back stops no other that is out, but it goes on taking its place among those
+    /// that may be out: the floor holds during rollback too.
+    fn roll_hosts_back(&self, plan: &Plan) -> Part {
+        let mut todo = Todo::default();
+        if self.is_to_be_unpublished() {
+            todo.add(self, Step::Unpublish);
+        }
+        let mut out = self.out_with_a_place();
+        let mut hosts: Vec<&HostPlan> = self.touched().collect();
+        hosts.sort_by_key(|host| (!path::is_out(self.release, host), self.is_known_sick(host)));
+        for host in hosts {
+            let Some(step) = self.next_step(host, Direction::Back) else {
+                continue;
+            };
+            if !path::is_out(self.release, host) {
+                // One that the floor keeps in service takes nobody's place while it waits, or when it has waited in vain.
+                let waits = match self.standing(&step) {
+                    Standing::Again { at } => at > self.now,
+                    Standing::Failed(_) => true,
+                    _ => false,
+                };
+                if !waits && !may_join(plan, &out, host) {
+                    continue;
+                }
+                out.extend(Some(host).filter(|_| !waits));
+            }
+            todo.add(self, step);
+        }
+        todo.or_go_on()
+    }
+
+    fn touched(&self) -> impl Iterator<Item = &HostPlan> {
+        self.members().filter(|host| self.release.touched(&host.instance))
+    }
+
+    /// Hosts that are out and take a place among those that may be. One that is sick with the version of before takes none,
+    /// where it was sick before its turn, or is the only one: that says nothing against the version.
+    fn out_with_a_place(&self) -> Vec<&HostPlan> {
+        let mut passed_over = limits::SICK_ON_WAY_BACK;
+        let mut out: Vec<&HostPlan> = self.touched().collect();
+        out.retain(|host| {
+            let was_sick = self.release.rolled_next.contains(&host.instance) || self.is_known_sick(host);
+            let passes = self.release.is_sick_on_its_way_back(host) && (was_sick || passed_over > 0);
+            passed_over -= usize::from(passes && !was_sick);
+            path::is_out(self.release, host) && !passes
+        });
+        out
+    }
+}

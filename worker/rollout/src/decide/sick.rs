@@ -1,0 +1,125 @@
+//! Hosts that turn unhealthy by themselves, and keep others in service (`sick.rs` says what is known of them).
+
+use std::collections::BTreeSet;
+
+use super::{Agenda, Part};
+use crate::decision::Decision;
+use crate::limits::{self, after};
+use crate::plan::{HostPlan, Plan};
+use crate::record::Record;
+use crate::sick::{FloorKept, Obstacle, SickWait};
+use crate::state::Standing;
+use crate::step::Step;
+
+impl Agenda<'_> {
+    /// Hosts that turned unhealthy by themselves before their turn.
+    fn rolled_next(&self) -> impl Iterator<Item = &HostPlan> {
+        self.members()
+            .filter(|host| self.release.rolled_next.contains(&host.instance))
+    }
+
+    /// They come first, and do not count among the canary: taking them out costs nothing.
+    pub(super) fn begin_with_sick<'w>(&'w self, wave: &mut Vec<&'w HostPlan>) {
+        wave.retain(|host| !self.release.rolled_next.contains(&host.instance));
+        wave.splice(0..0, self.rolled_next());
+    }
+
+    /// What is done about sick hosts, where they keep the next host in service.
+    pub(super) fn answer_sick_hosts(&self, plan: &Plan, wave: &[&HostPlan]) -> Part {
+        if let Some(wait) = &self.release.sick_wait {
+            return self.wait_for_sick(wait);
+        }
+        let kept = |host: &&HostPlan| {
+            let kept = self.release.kept_for_long(&host.instance)?;
+            Some((host.instance.clone(), kept.clone()))
+        };
+        let Some((instance, kept)) = wave.iter().find_map(kept) else {
+            return Part::Continue(());
+        };
+        let untouched = |host: &&HostPlan| {
+            kept.sick.contains(&host.instance)
+                && !self.release.touched(&host.instance)
+                && host.instance != instance
+        };
+        let next: BTreeSet<String> = self
+            .members()
+            .filter(untouched)
+            .map(|host| host.instance.clone())
+            .collect();
+        if !next.is_subset(&self.release.rolled_next) {
+            let (instances, kept) = (next, kept);
+            return Part::Break(vec![Decision::Append(Record::RolledNext { instances, kept })]);
+        }
+        // Where they have their turn now, or somebody else comes back, the floor is asked again afterwards.
+        if !next.is_empty() || self.members().any(|host| self.release.is_out(host)) {
+            return Part::Continue(());
+        }
+        let wait_ms = plan.definition.roll.sick_wait_ms;
+        let why = match wait_ms {
+            0 => "roll.sick_wait is 0",
+            _ if self.release.sick_waits >= limits::SICK_WAITS => "hosts keep falling ill",
+            _ => {
+                let until = after(self.now, wait_ms);
+                let begun = Record::SickWaitBegun {
+                    instance,
+                    kept,
+                    until,
+                };
+                return Part::Break(vec![Decision::Append(begun)]);
+            }
+        };
+        self.turn_back(Step::AwaitHealthy, self.release.sick_for_too_long(&kept, why))
+    }
+
+    /// Nothing is out: sick hosts may be replaced meanwhile, and nothing is taken out before that is suspended again.
+    fn wait_for_sick(&self, wait: &SickWait) -> Part {
+        let each = |step: fn(String) -> Step| self.release.groups_of(&wait.kept.sick).into_iter().map(step);
+        if !self.release.done(&Step::AwaitHealthy) {
+            let time_is_up = self.time_is_up().filter(|at| *at < wait.until);
+            let until = time_is_up.unwrap_or(wait.until);
+            if until <= self.now && self.standing(&Step::AwaitHealthy) != Standing::Running {
+                let why = match time_is_up {
+                    None => format!(
+                        "waited {} s for it",
+                        limits::between_ms(wait.since, self.now) / 1000
+                    ),
+                    Some(at) => format!("waited for until {at:.0}, when roll.max_roll was over"),
+                };
+                let kept = self.last_kept(wait);
+                return self.turn_back(Step::AwaitHealthy, self.release.sick_for_too_long(kept, &why));
+            }
+            // Whether they can be replaced or not, they may get well by themselves.
+            let replace: Vec<Step> = each(|group| Step::LetReplace { group }).collect();
+            self.try_all(&replace, 1)?;
+            self.must(&[Step::AwaitHealthy], 1)?;
+        }
+        let again: Vec<Step> = each(|group| Step::SuspendAgain { group })
+            .filter(|step| self.was_let(step))
+            .collect();
+        self.must(&again, 1)?;
+        Part::Break(vec![Decision::Append(Record::SickWaitOver)])
+    }
+
+    /// What kept the host in service at the last look.
+    fn last_kept<'w>(&'w self, wait: &'w SickWait) -> &'w FloorKept {
+        let state = self.release.steps.get(&Step::AwaitHealthy);
+        match state.and_then(|state| state.obstacle.as_ref()) {
+            Some(Obstacle::Floor(kept)) => kept,
+            _ => &wait.kept,
+        }
+    }
+
+    /// Whether sick hosts may have been let be replaced in the group that is to be suspended again.
+    fn was_let(&self, suspend_again: &Step) -> bool {
+        match suspend_again {
+            Step::SuspendAgain { group } => self.release.begun(&Step::LetReplace { group: group.clone() }),
+            _ => false,
+        }
+    }
+
+    /// A host that is sick by itself takes its time to come back, or does not: it goes last.
+    pub(super) fn is_known_sick(&self, host: &HostPlan) -> bool {
+        let wait = self.release.sick_wait.as_ref();
+        wait.is_some_and(|wait| self.last_kept(wait).sick.contains(&host.instance))
+    }
+}
