@@ -1,6 +1,6 @@
 //! The status of all lanes, for whoever asks.
 
-use drawgate_rollout::{Phase, Release, Step};
+use drawgate_rollout::{HostPlan, Release};
 use drawgate_schemas::{
     Direction, EndedView, Environment, Freeze, LaneView, ReleaseId, RunningView, Service, StatusView,
     WaitingView, limits,
@@ -83,22 +83,15 @@ async fn lane(
 
 fn running(id: ReleaseId, release: &Release) -> Option<RunningView> {
     let since = release.started_at?;
-    let settled = |instance: &String| {
-        release.done(&Step::Host {
-            instance: instance.clone(),
-            direction: Direction::Forward,
-            phase: Phase::Settle,
-        })
-    };
-    let hosts: Vec<String> = release.hosts().map(|host| host.instance.clone()).collect();
+    let through = |host: &&HostPlan| release.is_through(&host.instance, Direction::Forward);
     let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
     Some(RunningView {
         release: id,
         version: release.request.version_name(),
         since,
-        good: count(hosts.iter().filter(|instance| settled(instance)).count()),
-        hosts: count(hosts.len()),
-        back: release.turned_back.is_some(),
+        good: count(release.hosts().filter(through).count()),
+        hosts: count(release.hosts().count()),
+        back: release.is_rolling_back(),
     })
 }
 
@@ -118,5 +111,23 @@ fn ended(last: LastRow) -> EndedView {
         version: last.request.version_name(),
         outcome: last.outcome,
         at: last.at,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use drawgate_rehearsal::sim::Sim;
+    use drawgate_rehearsal::world::World;
+
+    use super::*;
+
+    /// What runs on the worker's machine (`kubectl`, `helm`) has no load balancer to become healthy in.
+    #[test]
+    fn hosts_that_are_through_count_as_good() {
+        for world in [World::beside_worker(), World::new(3, 1)] {
+            let release = Sim::new(world).finish().release;
+            let view = running(release.request.id, &release).unwrap();
+            assert_eq!((view.good, view.back), (view.hosts, false));
+        }
     }
 }
