@@ -237,7 +237,7 @@ fn first_entry(record: Record, worker: &str) -> (Entry, Vec<StatusEvent>) {
         record,
     };
     let events = match Release::begin(&entry) {
-        Ok(mut release) => crate::roll::number(&mut release, &entry, worker),
+        Ok(release) => crate::events::of_entry(&release, &entry, 0, worker),
         Err(_) => Vec::new(),
     };
     (entry, events)

@@ -9,6 +9,7 @@ pub mod commands;
 pub mod config;
 pub mod descriptors;
 pub mod effects;
+mod events;
 pub mod host;
 pub mod intake;
 pub mod ledger;

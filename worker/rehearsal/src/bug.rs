@@ -4,7 +4,7 @@
 
 use std::fmt;
 
-use drawgate_rollout::{Decision, Phase, Record, Release, Step, conclude, decide};
+use drawgate_rollout::{Decision, Phase, QueueView, Queued, Record, Release, Step, conclude, decide};
 use drawgate_schemas::Direction;
 use jiff::Timestamp;
 
@@ -69,11 +69,21 @@ pub enum Bug {
     ReplacesBeforeMarking,
     /// Leaves a tag on the group that says what is not so while sick hosts are waited for.
     LeavesTheTagInTheWait,
+    /// Begins a release in a freeze.
+    BeginsInAFreeze,
+    /// Begins a release that another one goes before.
+    BeginsOutOfTurn,
+    /// Begins a release that nobody has approved.
+    BeginsUnapproved,
+    /// Rolls an earlier build after a later one.
+    IgnoresLaterBuilds,
+    /// Lets a release that may never begin supersede another one.
+    LetsTheBlockedSupersede,
 }
 
 impl Bug {
-    /// All of them.
-    pub const ALL: [Self; 29] = [
+    /// Those that the search of a roll has to find.
+    pub const OF_A_ROLL: [Self; 29] = [
         Self::ForgetsOneProcess,
         Self::ResumesEverything,
         Self::ActsBeforeTheIntent,
@@ -105,14 +115,52 @@ impl Bug {
         Self::LeavesTheTagInTheWait,
     ];
 
+    /// Those that the search of a queue has to find.
+    pub const OF_A_QUEUE: [Self; 5] = [
+        Self::BeginsInAFreeze,
+        Self::BeginsOutOfTurn,
+        Self::BeginsUnapproved,
+        Self::IgnoresLaterBuilds,
+        Self::LetsTheBlockedSupersede,
+    ];
+
     /// What a roll with this mistake decides.
-    pub(crate) fn decide(self, release: &Release, now: Timestamp) -> Vec<Decision> {
+    pub(crate) fn decide(
+        self,
+        release: &Release,
+        queue: Option<&QueueView>,
+        now: Timestamp,
+    ) -> Vec<Decision> {
         match self {
-            Self::RollsBackAnUntouchedHost => untouched_back(release, now),
-            Self::ResumesScalingFirst => resume_first(release, now),
-            Self::EndsWithoutLooking => unseen(release, now),
-            _ => decide(&self.seen(release), now),
+            Self::RollsBackAnUntouchedHost => untouched_back(release, queue, now),
+            Self::ResumesScalingFirst => resume_first(release, queue, now),
+            Self::EndsWithoutLooking => unseen(release, queue, now),
+            _ => decide(&self.seen(release), self.looked_at(release, queue).as_ref(), now),
         }
+    }
+
+    /// The queue as one with this mistake sees it.
+    fn looked_at(self, release: &Release, queue: Option<&QueueView>) -> Option<QueueView> {
+        let mut queue = queue?.clone();
+        match self {
+            Self::BeginsInAFreeze => queue.freezes.clear(),
+            Self::BeginsOutOfTurn => {
+                queue.next = queue.next.map(|next| Queued {
+                    id: release.request.id,
+                    begun: false,
+                    ..next
+                });
+            }
+            Self::IgnoresLaterBuilds => queue.others.clear(),
+            Self::LetsTheBlockedSupersede => {
+                queue
+                    .others
+                    .iter_mut()
+                    .for_each(|other| other.has_succeeded = true);
+            }
+            _ => {}
+        }
+        Some(queue)
     }
 
     /// The release as one with this mistake sees it.
@@ -143,6 +191,7 @@ impl Bug {
                 }
             }
             Self::WorksWhilePaused => seen.paused = None,
+            Self::BeginsUnapproved => seen.approval = None,
             Self::IgnoresACancel => seen.cancelled = None,
             _ => {}
         }
@@ -161,8 +210,8 @@ fn perform(step: Step, now: Timestamp) -> Decision {
     Decision::Perform { step, deadline }
 }
 
-fn untouched_back(release: &Release, now: Timestamp) -> Vec<Decision> {
-    let mut decisions = decide(release, now);
+fn untouched_back(release: &Release, queue: Option<&QueueView>, now: Timestamp) -> Vec<Decision> {
+    let mut decisions = decide(release, queue, now);
     let untouched = release.hosts().find(|host| !release.touched(&host.instance));
     if let (Some(_), Some(host)) = (&release.turned_back, untouched) {
         let step = Step::Host {
@@ -178,7 +227,7 @@ fn untouched_back(release: &Release, now: Timestamp) -> Vec<Decision> {
     decisions
 }
 
-fn resume_first(release: &Release, now: Timestamp) -> Vec<Decision> {
+fn resume_first(release: &Release, queue: Option<&QueueView>, now: Timestamp) -> Vec<Decision> {
     let suspended = release.steps.keys().find_map(|step| match step {
         Step::Suspend { group } => Some(group.clone()),
         _ => None,
@@ -189,11 +238,11 @@ fn resume_first(release: &Release, now: Timestamp) -> Vec<Decision> {
             return vec![perform(step, now)];
         }
     }
-    decide(release, now)
+    decide(release, queue, now)
 }
 
-fn unseen(release: &Release, now: Timestamp) -> Vec<Decision> {
-    let decisions = decide(release, now);
+fn unseen(release: &Release, queue: Option<&QueueView>, now: Timestamp) -> Vec<Decision> {
+    let decisions = decide(release, queue, now);
     let looks = |decision: &Decision| {
         matches!(
             decision,

@@ -15,6 +15,7 @@
 
 mod bug;
 pub mod explore;
+pub mod lane;
 pub mod oracle;
 mod random;
 mod script;

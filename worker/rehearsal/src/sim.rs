@@ -1,12 +1,14 @@
-//! The loop around `decide`, in virtual time: what `worker/src/roll/driver.rs` does, without a clock, a ledger or a
+//! The machine around `decide` in virtual time: what `worker/src/roll/driver.rs` does with it, without a clock, a ledger or a
 //! network. It may be killed after any entry, with the steps under way half done.
 
-use std::collections::VecDeque;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
 
-use drawgate_rollout::{Decision, Entry, Phase, Record, Release, Step, StepOutcome, decide, limits, narrate};
-use drawgate_schemas::{Ended, Event, Order, Ordered, Outcome, ReleaseRequest};
+use drawgate_rollout::{
+    Action, Entry, Judged, Machine, Phase, QueueView, Queued, Record, Release, Step, StepOutcome, decide,
+    limits, narrate,
+};
+use drawgate_schemas::{Ended, Event, Order, Ordered, Outcome, ReleaseId, ReleaseRequest};
 use jiff::Timestamp;
 
 use crate::bug::Bug;
@@ -62,8 +64,8 @@ pub struct Sim {
     pub before: Arc<World>,
     /// What was written.
     pub journal: Vec<Entry>,
-    /// What that makes of the release.
-    pub release: Release,
+    /// The loop, and what the journal makes of the release.
+    pub machine: Machine,
     /// Virtual time.
     pub now: Timestamp,
     /// What was told.
@@ -72,21 +74,18 @@ pub struct Sim {
     pub flights: Vec<(Timestamp, Step)>,
     /// Killed when the journal has this many entries.
     pub kill_at: Option<usize>,
-    /// How long its turn in the lane is waited for.
+    /// How long it takes from the acceptance until it goes first in its queue.
     pub queue_ms: u64,
+    /// What else is known of its queue.
+    pub queue: QueueView,
     /// Orders that are given once the journal has so many entries.
     pub orders: Vec<(usize, Ordered)>,
     /// Those that were not taken, and why not.
     pub not_taken: Vec<String>,
     /// How long after a paused roll has come to rest it is told to go on.
     pub rests_ms: Option<u64>,
-    /// What is left of the last decisions.
-    decided: VecDeque<Decision>,
-    has_decided: bool,
-    /// Whether an entry was written since.
-    changed: bool,
-    /// When they want to be asked again.
-    wake: Option<Timestamp>,
+    /// What the machine waits for, while it does.
+    waits: Option<Waits>,
     /// A step that nobody heard of in time and that has yet to take effect, with the release as it was performed for.
     pub(crate) late: Option<Box<(Release, Step)>>,
     /// The fleet before its last change, where that may be seen still.
@@ -95,13 +94,36 @@ pub struct Sim {
     pub(crate) plan_mark: u64,
     /// Whether journal and events are kept.
     keeps: bool,
-    /// Events so far, and whether the last one was the end.
+    /// Events so far, numbers that were given to them, and how often the end was among them.
     told: u64,
+    numbered: u64,
     told_the_end: u32,
     /// A mistake that is made on purpose.
     bug: Option<Bug>,
-    /// The step that was begun before its intent.
-    acted: bool,
+    /// The intent of a step that was begun before it.
+    acted: Option<Record>,
+}
+
+/// What a machine waits for, apart from the steps under way.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Waits {
+    pub(crate) until: Option<Timestamp>,
+    pub(crate) queue: bool,
+    pub(crate) ready: bool,
+}
+
+/// What a machine has come to.
+pub(crate) enum Polled {
+    /// An entry was written.
+    Recorded,
+    /// It asks what is known of its queue.
+    Looks,
+    /// It asks what is known of another release.
+    LooksAt(ReleaseId),
+    /// It waits.
+    Waits(Waits),
+    /// It has ended.
+    Ended,
 }
 
 /// An order of ben's.
@@ -140,40 +162,43 @@ impl Sim {
 
     /// A journal that begins so.
     pub fn accepted(world: World, record: Record) -> Self {
-        let entry = Entry {
-            n: 1,
-            at: start(),
-            record,
-        };
-        let mut release = Release::begin(&entry).unwrap();
+        Self::accepted_at(start(), world, record)
+    }
+
+    /// A journal that begins so, and then.
+    pub(crate) fn accepted_at(at: Timestamp, world: World, record: Record) -> Self {
+        let entry = Entry { n: 1, at, record };
+        let release = Release::begin(&entry).unwrap();
         let events = narrate(&release, &entry);
         let told = events.len() as u64;
-        release.last_event = told;
         Self {
             before: Arc::new(world.clone()),
             world,
             journal: vec![entry],
-            release,
-            now: start(),
+            machine: Machine::new(release),
+            now: at,
             events,
             flights: Vec::new(),
             kill_at: None,
             queue_ms: 0,
+            queue: QueueView {
+                proven: true,
+                has_room: true,
+                ..QueueView::default()
+            },
             orders: Vec::new(),
             not_taken: Vec::new(),
             rests_ms: None,
-            decided: VecDeque::new(),
-            has_decided: false,
-            changed: false,
-            wake: None,
+            waits: None,
             late: None,
             previous: None,
             plan_mark: 0,
             keeps: true,
             told,
+            numbered: told,
             told_the_end: 0,
             bug: None,
-            acted: false,
+            acted: None,
         }
     }
 
@@ -200,7 +225,7 @@ impl Sim {
         for entry in journal.into_iter().skip(1) {
             sim.write(entry.record)?;
         }
-        sim.append(Record::TakenUp)?;
+        sim.take_up()?;
         Ok(sim)
     }
 
@@ -219,16 +244,23 @@ impl Sim {
 
     /// Gives an order. Says whether it was taken.
     pub(crate) fn give(&mut self, ordered: Ordered) -> Result<bool, Halt> {
-        let before = self.release.orders.len();
+        let before = self.release().orders.len();
         self.order(ordered)?;
         self.not_taken.clear();
-        Ok(self.release.orders.len() > before)
+        Ok(self.release().orders.len() > before)
     }
 
-    fn decide(&self) -> Vec<Decision> {
+    /// The release as it stands.
+    pub fn release(&self) -> &Release {
+        self.machine.release()
+    }
+
+    fn next_action(&mut self) -> Action {
         match self.bug {
-            None => decide(&self.release, self.now),
-            Some(bug) => bug.decide(&self.release, self.now),
+            None => self.machine.next(self.now),
+            Some(bug) => self
+                .machine
+                .next_by(self.now, |release, queue, now| bug.decide(release, queue, now)),
         }
     }
 
@@ -245,7 +277,7 @@ impl Sim {
 
     /// The end of it, which has come.
     pub fn ended(&self) -> &Ended {
-        self.release.ended.as_ref().unwrap()
+        self.release().ended.as_ref().unwrap()
     }
 
     /// How it ended.
@@ -285,63 +317,92 @@ impl Sim {
     /// When something is broken, or when it was to be killed here.
     pub fn go(&mut self) -> Result<Next, Halt> {
         loop {
-            while let Some(decision) = self.decided.pop_front() {
-                match decision {
-                    Decision::Append(record) => {
-                        if let Record::Outcome { step, .. } = &record {
-                            // The core has concluded it: what is under way is dropped.
-                            self.flights.retain(|(_, other)| other != step);
-                        }
-                        self.changed = true;
-                        self.append(record)?;
-                        return Ok(Next::Recorded);
-                    }
-                    Decision::AwaitTurn => {
-                        self.changed = true;
-                        self.await_turn()?;
-                        return Ok(Next::Recorded);
-                    }
-                    Decision::Perform { step, deadline } => {
-                        let early = self.bug == Some(Bug::ActsBeforeTheIntent) && !step.reads();
-                        if early && !std::mem::replace(&mut self.acted, true) {
-                            self.world.perform_unheard(&self.release, &step, Extent::Whole);
-                            self.decided.push_front(Decision::Perform { step, deadline });
-                            return Ok(Next::Recorded);
-                        }
-                        self.acted = false;
-                        self.begin(step, deadline)?;
-                        return Ok(Next::Recorded);
-                    }
-                    Decision::WakeAt(at) => {
-                        holds(at > self.now, || "is woken in the past".to_owned())?;
-                        self.wake = Some(self.wake.map_or(at, |earlier| earlier.min(at)));
-                    }
+            match self.poll()? {
+                Polled::Recorded => return Ok(Next::Recorded),
+                Polled::Ended => return Ok(Next::Ended),
+                Polled::Waits(waits) => return self.await_something(waits),
+                Polled::Looks => self.look_at_queue(),
+                Polled::LooksAt(other) => {
+                    return Err(Halt::Broken(format!("looks at {other}, which is unknown")));
                 }
             }
-            if self.has_decided && !self.changed {
-                self.has_decided = false;
-                if let Some(next) = self.await_something()? {
-                    return Ok(next);
-                }
-            }
-            if self.release.ended.is_some() {
-                let more = decide(&self.release, self.now);
-                holds(more.is_empty(), || "goes on after the end".to_owned())?;
-                return Ok(Next::Ended);
-            }
-            self.check_circles()?;
-            self.give_orders()?;
-            self.decided = self.decide().into();
-            let waits = !self.decided.is_empty() || !self.flights.is_empty();
-            holds(waits, || "waits for nothing".to_owned())?;
-            (self.has_decided, self.changed, self.wake) = (true, false, None);
         }
+    }
+
+    /// On until an entry is written, or there is nothing to do but to wait.
+    pub(crate) fn poll(&mut self) -> Result<Polled, Halt> {
+        if let Some(waits) = self.waits {
+            return Ok(Polled::Waits(waits));
+        }
+        loop {
+            if self.acted.is_none() && self.machine.listens() {
+                self.give_orders()?;
+            }
+            let (action, acted) = match self.acted.take() {
+                Some(intent) => (Action::Append(intent), true),
+                None => (self.next_action(), false),
+            };
+            match action {
+                Action::Append(record) => {
+                    if let Record::Intent { step } = &record
+                        && !acted
+                        && self.acts_early(step)
+                    {
+                        self.acted = Some(record);
+                        return Ok(Polled::Recorded);
+                    }
+                    if let Record::Intent { step } = &record {
+                        self.begin(step)?;
+                    }
+                    self.append(record)?;
+                    return Ok(Polled::Recorded);
+                }
+                // It is among the flights since its intent.
+                Action::Perform { .. } => {}
+                // It is none of the flights any more since its outcome.
+                Action::Drop(_) => {}
+                Action::LookAtQueue => return Ok(Polled::Looks),
+                Action::LookAt(other) => return Ok(Polled::LooksAt(other)),
+                Action::Wait { until, queue, ready } => {
+                    self.check_circles()?;
+                    let past = until.is_some_and(|at| at <= self.now);
+                    holds(!past, || "is woken in the past".to_owned())?;
+                    let waits = Waits { until, queue, ready };
+                    self.waits = Some(waits);
+                    return Ok(Polled::Waits(waits));
+                }
+                Action::Ended(_) => {
+                    let more = decide(self.release(), None, self.now);
+                    holds(more.is_empty(), || "goes on after the end".to_owned())?;
+                    return Ok(Polled::Ended);
+                }
+                Action::Stopped | Action::Stuck => return Err(Halt::Broken("waits for nothing".to_owned())),
+            }
+        }
+    }
+
+    fn look_at_queue(&mut self) {
+        let mut queue = self.queue.clone();
+        queue.at = self.now;
+        if self.turn_at() <= self.now {
+            let id = self.release().request.id;
+            queue.next = Some(Queued {
+                id,
+                emergency: false,
+                begun: false,
+            });
+        }
+        self.machine.queue_is(Some(queue));
+    }
+
+    fn turn_at(&self) -> Timestamp {
+        limits::after(start(), self.queue_ms)
     }
 
     fn check_circles(&self) -> Result<(), String> {
         let hosts = self.world.hosts.len();
         let most = ENTRIES + ENTRIES_PER_HOST * hosts as u64;
-        holds(self.release.last_entry < most, || {
+        holds(self.release().last_entry < most, || {
             let last = self.journal.last();
             format!("goes round in circles: {most} entries for a fleet of {hosts}, the last of them {last:?}")
         })
@@ -359,12 +420,16 @@ impl Sim {
     }
 
     fn order(&mut self, ordered: Ordered) -> Result<(), Halt> {
-        if let Err(why) = self.release.accepts(&ordered) {
-            self.not_taken.push(why);
-            return Ok(());
+        self.waits = None;
+        let id = format!("order {}", self.release().last_entry);
+        match self.machine.judge(&id, ordered) {
+            Judged::Take(record) => self.append(record),
+            Judged::Refused(why) => {
+                self.not_taken.push(why);
+                Ok(())
+            }
+            Judged::Known => Ok(()),
         }
-        let id = format!("order {}", self.release.last_entry);
-        self.append(Record::Ordered { id, ordered })
     }
 
     fn mark_plan(&mut self, outcome: &StepOutcome) {
@@ -375,60 +440,58 @@ impl Sim {
 
     /// While it is paused nothing is begun but what brings hosts back into service that are out.
     fn check_paused(&self, step: &Step) -> Result<(), String> {
-        if self.release.paused.is_none() || matches!(step, Step::Watch | Step::Renew | Step::TakeLease) {
+        if self.release().paused.is_none() || matches!(step, Step::Watch | Step::Renew | Step::TakeLease) {
             return Ok(());
         }
-        let host = step.instance().and_then(|instance| self.release.host(instance));
-        let out = host.is_some_and(|host| self.release.is_out(host));
+        let host = step.instance().and_then(|instance| self.release().host(instance));
+        let out = host.is_some_and(|host| self.release().is_out(host));
         let comes_back = out && matches!(step, Step::Host { .. });
         holds(comes_back, || format!("{step} begins while it is paused"))
     }
 
-    fn await_turn(&mut self) -> Result<(), Halt> {
-        let turn = limits::after(self.now, std::mem::take(&mut self.queue_ms));
-        match self.release.request.expires_at {
-            Some(expires_at) if expires_at <= turn => {
-                self.now = expires_at;
-                Ok(())
-            }
-            _ => {
-                self.now = turn;
-                self.append(Record::Started)
-            }
+    /// Performs a step before its intent is written: a mistake that is made on purpose. Says whether it was made.
+    fn acts_early(&mut self, step: &Step) -> bool {
+        let early = self.bug == Some(Bug::ActsBeforeTheIntent) && !step.reads();
+        if early {
+            self.world
+                .perform_unheard(self.machine.release(), step, Extent::Whole);
         }
+        early
     }
 
-    fn begin(&mut self, step: Step, deadline: Timestamp) -> Result<(), Halt> {
+    /// A step is about to begin.
+    fn begin(&mut self, step: &Step) -> Result<(), Halt> {
+        let deadline = self.machine.intended().map_or(self.now, |(_, deadline)| deadline);
         holds(deadline > self.now, || format!("{step} has no time at all"))?;
         let of_same_host = |other: &Step| step.instance().is_some() && other.instance() == step.instance();
         let beside = self.flights.iter().find(|(_, other)| of_same_host(other));
         holds(beside.is_none(), || {
             format!("{step} beside {beside:?} on one host")
         })?;
-        self.check_watched(&step)?;
-        self.check_paused(&step)?;
+        self.check_watched(step)?;
+        self.check_paused(step)?;
         let outlasted = self.world.other.as_ref().is_some_and(|other| other.outlasts > 0);
-        self.check_muted(&step)?;
+        self.check_muted(step)?;
         let takes_ms = match step {
             Step::Watch if self.world.firing.is_empty() => limits::WATCH_MS,
             Step::Bake => self.world.definition.alarms.bake_ms.max(1_000),
             // It looks until something changes, or its time is over.
             Step::AwaitHealthy => limits::between_ms(self.now, deadline).saturating_sub(1_000),
             // The second attempt waits as long as it may.
-            Step::Lock if outlasted && self.release.begun(&step) => limits::LOCK_ATTEMPT_MS,
-            _ => self.takes_ms(&step),
+            Step::Lock if outlasted && self.release().begun(step) => limits::LOCK_ATTEMPT_MS,
+            _ => self.takes_ms(step),
         };
         self.flights
             .push((limits::after(self.now, takes_ms), step.clone()));
-        self.append(Record::Intent { step })
+        Ok(())
     }
 
     /// Steps of hosts with a later number take a little longer, so that no two of them end at the same moment.
     fn takes_ms(&self, step: &Step) -> u64 {
         let n = step.instance().map_or(0, |instance| self.world.number(instance));
         let host = || {
-            let plan = self.release.plan.as_deref()?;
-            Some((plan, self.release.host(step.instance()?)?))
+            let plan = self.release().plan.as_deref()?;
+            Some((plan, self.release().host(step.instance()?)?))
         };
         let base = match step {
             Step::Stage { .. } => PULL_MS,
@@ -464,11 +527,11 @@ impl Sim {
     /// Nothing is touched on the way forward while nobody watches.
     fn check_watched(&self, step: &Step) -> Result<(), String> {
         let watched = self
-            .release
+            .release()
             .plan
             .as_ref()
             .is_some_and(|plan| !plan.watched.is_empty());
-        if watched && self.release.leads_forward() && !step.reads() && !step.restores() {
+        if watched && self.release().leads_forward() && !step.reads() && !step.restores() {
             let watches = self.flights.iter().any(|(_, other)| *other == Step::Watch);
             holds(watches, || format!("{step} begins unwatched"))?;
         }
@@ -477,7 +540,7 @@ impl Sim {
 
     /// No host is worked on while alarms may act that were to be muted.
     fn check_muted(&self, step: &Step) -> Result<(), String> {
-        let mutes = self.release.plan.as_ref().is_some_and(|plan| plan.mutes());
+        let mutes = self.release().plan.as_ref().is_some_and(|plan| plan.mutes());
         if let (Step::Host { phase, .. }, true) = (step, mutes && self.world.faults.is_empty()) {
             let muted = self.world.muted_until.is_some_and(|until| until > self.now);
             holds(muted || *phase == Phase::Create, || {
@@ -498,29 +561,44 @@ impl Sim {
     }
 
     /// When a paused roll that has come to rest is told to go on.
-    fn goes_on_at(&self) -> Option<Timestamp> {
-        let (_, since) = self.release.paused.as_ref()?;
+    fn goes_on_at(&self, wake: Option<Timestamp>) -> Option<Timestamp> {
+        let (_, since) = self.release().paused.as_ref()?;
         let rests = self
             .flights
             .iter()
             .all(|(_, step)| matches!(step, Step::Watch | Step::Renew));
-        let idle = self.wake.is_none() || self.wake == self.release.paused_until();
+        let idle = wake.is_none() || wake == self.release().paused_until();
         let at = limits::after(*since, self.rests_ms.filter(|_| rests && idle)?);
         Some(at.max(self.now))
     }
 
-    fn await_something(&mut self) -> Result<Option<Next>, Halt> {
-        let wake = [self.wake, self.goes_on_at()].into_iter().flatten().min();
+    /// The step under way that ends first, and when.
+    pub(crate) fn lands_first(&self) -> Option<(usize, Timestamp)> {
         let first = self.flights.iter().enumerate().min_by_key(|(_, (at, _))| *at);
-        let first = first.map(|(index, (at, _))| (index, *at));
-        match (first, wake) {
-            (None, None) => Ok(None),
+        first.map(|(index, (at, _))| (index, *at))
+    }
+
+    /// Wakes it: something that it waits for has changed.
+    pub(crate) fn wake(&mut self) {
+        self.waits = None;
+    }
+
+    /// When it wakes by itself.
+    pub(crate) fn wakes_at(&self, waits: Waits) -> Option<Timestamp> {
+        let turn = Some(self.turn_at()).filter(|at| waits.queue && *at > self.now);
+        let all = [waits.until, self.goes_on_at(waits.until), turn];
+        all.into_iter().flatten().min()
+    }
+
+    fn await_something(&mut self, waits: Waits) -> Result<Next, Halt> {
+        let wake = self.wakes_at(waits);
+        match (self.lands_first(), wake) {
             (Some((index, ends)), wake) if wake.is_none_or(|wake| ends <= wake) => {
                 self.now = self.now.max(ends);
-                Ok(Some(Next::Lands(index)))
+                Ok(Next::Lands(index))
             }
-            (_, Some(wake)) => self.sleep(wake).map(|()| Some(Next::Slept)),
-            (Some(_), None) => Ok(None),
+            (_, Some(wake)) => self.sleep(wake).map(|()| Next::Slept),
+            (_, None) => Err(Halt::Broken("waits for nothing".to_owned())),
         }
     }
 
@@ -542,14 +620,15 @@ impl Sim {
         perform: impl FnOnce(&mut World, &Release, &Step) -> StepOutcome,
     ) -> Result<(), Halt> {
         let (_, step) = self.flights.remove(index);
-        if self.release.plan.is_some() {
+        self.waits = None;
+        if self.release().plan.is_some() {
             self.world.now = self.now;
         }
         let late = self.late.take();
         if self.previous.is_some() && !step.reads() {
             self.previous = Some(Arc::new(self.world.clone()));
         }
-        let mut outcome = perform(&mut self.world, &self.release, &step);
+        let mut outcome = perform(&mut self.world, self.machine.release(), &step);
         if let Some(late) = late {
             self.world.perform_unheard(&late.0, &late.1, Extent::Whole);
         }
@@ -562,19 +641,28 @@ impl Sim {
             self.mark_plan(&outcome);
         }
         self.wake_watch();
-        oracle::always(&self.before, &self.world, &self.release)?;
-        self.append(Record::Outcome { step, outcome })
+        oracle::always(&self.before, &self.world, self.machine.release())?;
+        self.machine.finished(step, outcome);
+        self.write_what_is_known()
     }
 
-    fn sleep(&mut self, until: Timestamp) -> Result<(), Halt> {
+    fn write_what_is_known(&mut self) -> Result<(), Halt> {
+        match self.machine.unwritten() {
+            Some(record) => self.append(record),
+            None => Ok(()),
+        }
+    }
+
+    pub(crate) fn sleep(&mut self, until: Timestamp) -> Result<(), Halt> {
+        let waits = self.waits.take();
         self.now = self.now.max(until);
-        if self.goes_on_at().is_some_and(|at| at <= self.now) {
-            let out = self.release.hosts().find(|host| self.release.is_out(host));
+        let goes_on = waits.and_then(|waits| self.goes_on_at(waits.until));
+        if goes_on.is_some_and(|at| at <= self.now) {
+            let out = self.release().hosts().find(|host| self.release().is_out(host));
             let out = out.map(|host| &host.instance);
             holds(out.is_none(), || format!("{out:?} is out while it is paused"))?;
             return self.order(by_ben(Order::Resume));
         }
-
         Ok(())
     }
 
@@ -584,7 +672,7 @@ impl Sim {
     /// When something is broken, or when it was to be killed here.
     pub fn append(&mut self, record: Record) -> Result<(), Halt> {
         self.write(record)?;
-        oracle::always(&self.before, &self.world, &self.release)?;
+        oracle::always(&self.before, &self.world, self.machine.release())?;
         if self.kill_at == Some(self.journal.len()) {
             Err(Halt::Killed)
         } else {
@@ -593,16 +681,19 @@ impl Sim {
     }
 
     fn write(&mut self, record: Record) -> Result<(), Halt> {
+        if let Record::Outcome { step, .. } = &record {
+            self.flights.retain(|(_, other)| other != step);
+        }
         let entry = Entry {
-            n: self.release.last_entry + 1,
+            n: self.release().last_entry + 1,
             at: self.now,
             record,
         };
-        self.release
-            .apply(&entry)
+        self.machine
+            .written(&entry)
             .map_err(|illegal| illegal.to_string())?;
-        let events = narrate(&self.release, &entry);
-        self.release.last_event += events.len() as u64;
+        let events = narrate(self.machine.release(), &entry);
+        self.numbered += events.len() as u64;
         self.told += events.len() as u64;
         if self.bug == Some(Bug::SendsAnEventTwice) && matches!(entry.record, Record::TurnedBack { .. }) {
             self.told += 1;
@@ -627,7 +718,7 @@ impl Sim {
         assert_eq!(extents.len(), self.flights.len());
         self.crash(extents, away_ms).unwrap();
         let folded = Release::fold(&self.journal).unwrap();
-        assert_eq!(folded, self.release, "the fold is another release");
+        assert_eq!(&folded, self.release(), "the fold is another release");
     }
 
     /// The same.
@@ -637,25 +728,21 @@ impl Sim {
     pub fn crash(&mut self, extents: &[Extent], away_ms: u64) -> Result<(), Halt> {
         self.world.now = self.now;
         for ((_, step), extent) in std::mem::take(&mut self.flights).iter().zip(extents) {
-            self.world.perform_unheard(&self.release, step, *extent);
-            oracle::always(&self.before, &self.world, &self.release)?;
+            self.world.perform_unheard(self.machine.release(), step, *extent);
+            oracle::always(&self.before, &self.world, self.machine.release())?;
         }
         if let Some(late) = self.late.take() {
             // What AWS had received is done by then.
             self.world.perform_unheard(&late.0, &late.1, Extent::Whole);
-            oracle::always(&self.before, &self.world, &self.release)?;
+            oracle::always(&self.before, &self.world, self.machine.release())?;
         }
         self.now = limits::after(self.now, away_ms);
         self.kill_at = None;
         self.world.noted = None;
-        self.decided.clear();
-        self.has_decided = false;
-        self.acted = false;
-        if self.release.ended.is_none() && !self.release.steps.is_empty() {
-            self.append(Record::TakenUp)?;
-        }
+        (self.waits, self.acted) = (None, None);
+        self.take_up()?;
         if self.bug == Some(Bug::TakesOpenForDone) {
-            let open = self.release.steps.values_mut();
+            let open = self.machine.release_mut().steps.values_mut();
             for state in open.filter(|state| matches!(state.last, Some(StepOutcome::Unknown { .. }))) {
                 state.last = Some(StepOutcome::done());
             }
@@ -663,16 +750,21 @@ impl Sim {
         Ok(())
     }
 
+    fn take_up(&mut self) -> Result<(), Halt> {
+        self.machine = Machine::new(self.machine.release().clone());
+        self.write_what_is_known()
+    }
+
     /// What must hold at the end.
     ///
     /// # Errors
     /// What does not.
     pub fn check_end(&self) -> Result<(), String> {
-        oracle::at_end(&self.before, &self.world, &self.release)?;
-        let mut steps = self.release.steps.iter();
+        oracle::at_end(&self.before, &self.world, self.machine.release())?;
+        let mut steps = self.release().steps.iter();
         let open = steps.find(|(_, state)| state.last.is_none());
         holds(open.is_none(), || format!("ended while {open:?} was under way"))?;
-        holds(self.told == self.release.last_event, || {
+        holds(self.told == self.numbered, || {
             "events are numbered with a gap, or told twice".to_owned()
         })?;
         holds(self.told_the_end == 1, || {

@@ -1,5 +1,6 @@
 //! What `decide` answers.
 
+use drawgate_schemas::ReleaseId;
 use jiff::Timestamp;
 
 use crate::record::Record;
@@ -17,8 +18,13 @@ pub enum Decision {
     },
     /// Append this, and decide anew.
     Append(Record),
-    /// Nothing until the release's turn in its lane has come: then append `Started`.
-    AwaitTurn,
+    /// Look at another release of the target, and ask again with what is known of it.
+    LookAt(ReleaseId),
+    /// Nothing before something in the queue changes.
+    AwaitQueue {
+        /// Whether its place in the queue is all that stands before it: from then on it supersedes others.
+        ready: bool,
+    },
     /// Nothing before that moment, unless something happens.
     WakeAt(Timestamp),
 }

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::approval::Approval;
 pub use crate::hooks::{AfterDefinition, BeforeDefinition, OnFailure, Place, Surroundings};
-use crate::line::Supersede;
+use crate::queue::Supersede;
 use crate::secrets::SecretReference;
 use crate::share::Share;
 

@@ -4,15 +4,15 @@
 //!   request + definition + snapshot --plan()--> Plan
 //!   Entry, Entry, Entry …           --apply()--> Release          (the journal's fold)
 //!   Plan                            --outlook()--> how long it will take, and what costs most
-//!   Release, now                    --decide()--> what to do next (all branching is here)
+//!   Release, queue, now             --decide()--> what to do next (all branching is here)
 //!   Release, Entry                  --narrate()--> status events
 //!   Release                         --conclude()--> outcome and receipt
 //!   Marks                           --journal()--> the journal of a release whose ledger is lost
 //! ```
 //!
-//! The worker's runner appends what is decided, performs it, appends what came of it, and asks again. What a roll does is
-//! decided in `decide.rs` alone. Whether a release may begin is judged by `superseded` and `holds`, which are pure too, but it is
-//! the runner (`worker/src/roll/driver.rs`) that asks them, that knows the lane's order, and that appends what they say.
+//! [`Machine`] is the loop around `decide`, without IO: the worker's driver (`worker/src/roll/driver.rs`) and the search's simulator are
+//! its two shells. They append what is decided, perform it, and tell the machine what came of it. Nothing else decides, before a
+//! release begins or after.
 
 mod adopt;
 mod approval;
@@ -21,12 +21,11 @@ mod decide;
 mod decision;
 pub mod definition;
 mod floor;
-mod gate;
 mod healthcheck;
 mod hooks;
 pub mod limits;
-mod line;
 mod locks;
+mod machine;
 mod mute;
 pub mod names;
 mod narrate;
@@ -36,6 +35,7 @@ mod path;
 mod plan;
 mod preflight;
 mod properties;
+mod queue;
 mod record;
 mod report;
 mod secrets;
@@ -52,9 +52,8 @@ pub use adopt::{Left, LeftContainers, Marks};
 pub use approval::Approval;
 pub use decide::decide;
 pub use decision::Decision;
-pub use gate::{Gates, holds, unproven};
 pub use healthcheck::{Healthcheck, ImageHealthcheck, unfit_healthcheck};
-pub use line::{Other, Supersede, could_begin, leaps, superseded};
+pub use machine::{Action, Judged, Machine};
 pub use mute::MuteRule;
 pub use narrate::narrate;
 pub use outlook::{Cost, HostOutlook, Outlook};
@@ -67,6 +66,7 @@ pub use properties::{
     About, Attempt, Calls, Fleet, Moment, OnRollback, OnShutdown, Patience, Properties, Reaches, Sees, Told,
     Way,
 };
+pub use queue::{Gates, Other, Policies, QueueView, Queued, Rival, Supersede, leaps, next};
 pub use record::{Cause, Entry, Evidence, Failure, Record, StepOutcome};
 pub use report::conclude;
 pub use secrets::{SecretReference, SecretSnapshot, SecretStore};

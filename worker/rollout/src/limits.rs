@@ -99,6 +99,9 @@ pub const LOOK_AT_END_AGAIN_MS: u64 = 5_000;
 /// ledger two hundred small reads a second.
 pub const HELD_LOOK_MS: u64 = 5_000;
 
+/// How soon a release that goes first looks again, where the ledger could not be asked, or has no room for a whole roll.
+pub const QUEUE_LOOK_MS: u64 = 1_000;
+
 /// Rounds in which members that joined are rolled too. Each round is a whole roll of the newcomers; a fleet that
 /// grows faster than it can be rolled is a person's concern.
 pub const SWEEPS: u32 = 10;

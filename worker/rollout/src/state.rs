@@ -88,8 +88,6 @@ pub struct Release {
     pub ended: Option<Ended>,
     /// Number of the last entry.
     pub last_entry: u64,
-    /// Number of the last status event.
-    pub last_event: u64,
 }
 
 /// A fleet that cannot be rolled as it was seen.
@@ -213,11 +211,10 @@ impl Release {
             looks_at_end: 0,
             ended: None,
             last_entry: 1,
-            last_event: 0,
         })
     }
 
-    /// The release that a whole journal tells. Status events are numbered as they were when it was written.
+    /// The release that a whole journal tells.
     ///
     /// # Errors
     /// At the first entry that cannot follow.
@@ -229,10 +226,8 @@ impl Release {
             });
         };
         let mut release = Self::begin(first)?;
-        release.last_event = crate::narrate(&release, first).len() as u64;
         for entry in rest {
             release.apply(entry)?;
-            release.last_event += crate::narrate(&release, entry).len() as u64;
         }
         Ok(release)
     }

@@ -37,6 +37,7 @@ pub async fn run(path: &Path, chat: bool) -> Result<ExitCode, CommandError> {
     let lanes = Arc::new(Lanes::new(
         ledger.clone(),
         effects.clone(),
+        setup::policies(&config),
         worker.clone(),
         stop.clone(),
     ));

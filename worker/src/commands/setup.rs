@@ -4,8 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use aws_config::{BehaviorVersion, Region};
-use drawgate_rollout::Gates;
 use drawgate_rollout::definition::ServiceDefinition;
+use drawgate_rollout::{Policies, Supersede};
 use drawgate_schemas::{Environment, Service};
 
 use super::CommandError;
@@ -14,6 +14,7 @@ use crate::bus::BusSettings;
 use crate::config::{Config, EnvironmentPattern, KnownHosts, RegistrySettings, SshSettings};
 use crate::effects::{Credentials, Definitions, Effects, Login};
 use crate::host::{HostKeys, HostSettings, Hosts, RegistryCredentials};
+use crate::roll::PolicySource;
 
 /// The configuration, with its warnings in the log.
 pub(super) fn load(path: &Path) -> Result<Arc<Config>, CommandError> {
@@ -82,6 +83,11 @@ pub(super) fn bus_settings(config: &Config) -> BusSettings {
     }
 }
 
+/// The policies of every target.
+pub(super) fn policies(config: &Arc<Config>) -> Arc<dyn PolicySource> {
+    Arc::new(Files(Arc::clone(config)))
+}
+
 /// What the worker's own files say.
 struct Files(Arc<Config>);
 
@@ -91,9 +97,16 @@ impl Definitions for Files {
             .definition(environment, service)
             .map_err(|error| error.to_string())
     }
+}
 
-    fn gates(&self, environment: &Environment, service: &Service) -> Gates {
-        self.0.gates(environment, service)
+impl PolicySource for Files {
+    /// Without a service file nothing is known of a target: then no release supersedes another one there.
+    fn policies(&self, environment: &Environment, service: &Service) -> Policies {
+        let definition = self.0.definition(environment, service);
+        Policies {
+            supersede: definition.map_or(Supersede::Never, |definition| definition.supersede),
+            gates: self.0.gates(environment, service),
+        }
     }
 }
 

@@ -34,10 +34,8 @@ use std::time::Duration;
 
 use drawgate_rollout::definition::{ContainerDefinition, ServiceDefinition};
 use drawgate_rollout::limits::between_ms;
-use drawgate_rollout::{
-    BESIDE_WORKER, Evidence, Failure, Gates, HostPlan, Phase, Plan, Release, Step, StepOutcome, Supersede,
-};
-use drawgate_schemas::{Digest, Direction, Environment, ReleaseId, ReleaseRequest, Service};
+use drawgate_rollout::{BESIDE_WORKER, Evidence, Failure, HostPlan, Phase, Plan, Release, Step, StepOutcome};
+use drawgate_schemas::{Digest, Direction, Environment, ReleaseId, Service};
 use jiff::Timestamp;
 use logins::Logins;
 use membership::Membership;
@@ -84,12 +82,6 @@ pub trait Definitions: Send + Sync {
     /// # Errors
     /// Says which targets there are.
     fn of(&self, environment: &Environment, service: &Service) -> Result<ServiceDefinition, String>;
-
-    /// What stands before a release to a target; nothing, unless the files say so.
-    fn gates(&self, environment: &Environment, service: &Service) -> Gates {
-        let _ = (environment, service);
-        Gates::default()
-    }
 }
 
 /// The hands of a worker.
@@ -158,17 +150,6 @@ impl Effects {
             logins: Arc::default(),
             in_use: Arc::default(),
         }
-    }
-
-    /// Which releases take the place of this one while it waits. Without a service file nothing is known of it: then none.
-    pub(crate) fn supersedes(&self, request: &ReleaseRequest) -> Supersede {
-        let definition = self.definitions.of(&request.environment, &request.service);
-        definition.map_or(Supersede::Never, |definition| definition.supersede)
-    }
-
-    /// What stands before this one, beside an approval.
-    pub(crate) fn gates(&self, request: &ReleaseRequest) -> Gates {
-        self.definitions.gates(&request.environment, &request.service)
     }
 
     /// AWS calls so far, by `service:Operation`.

@@ -204,12 +204,13 @@ impl Ledger {
     }
 }
 
-/// How many go before a release of its lane: what has begun, then emergencies, then in the order of acceptance. The lane's line has the same rule.
+/// How many go before a release of its lane: what has begun, then emergencies, then in the order of acceptance. The core has the same
+/// rule (`drawgate_rollout::next`), against which this one is tested.
 pub(super) async fn ahead_of(connection: &mut SqliteConnection, id: ReleaseId) -> Result<u32, LedgerError> {
     let count: i64 = sqlx::query_scalar(
         "SELECT COUNT(*) FROM releases other JOIN releases this
              ON other.environment = this.environment AND other.service = this.service AND other.id <> this.id
-         WHERE this.id = $1 AND other.outcome IS NULL
+         WHERE this.id = $1 AND this.begun = 0 AND other.outcome IS NULL
              AND (other.begun = 1 OR other.emergency > this.emergency
                  OR (other.emergency = this.emergency AND other.place < this.place))",
     )

@@ -1,31 +1,25 @@
-//! The loop around `decide` for one release: append the intent, perform, append the outcome, ask again.
+//! Drives one release: carries out what its machine says, and tells the machine what came of it.
 
 use std::collections::BTreeMap;
-use std::future::Future;
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::task::Poll;
 use std::time::Duration;
 
-use drawgate_rollout::{
-    Decision, Entry, Failure, Illegal, OnShutdown, Record, Release, Step, StepOutcome, StepState,
-    could_begin, decide, holds, narrate, superseded, unproven,
-};
-use drawgate_schemas::{Ended, Hold, Outcome, ReleaseId, StatusEvent, Version1};
-use futures_util::FutureExt;
+use drawgate_rollout::{Action, Entry, Illegal, Judged, Machine, Record, Release, Step, StepOutcome};
+use drawgate_schemas::{Outcome, ReleaseId};
 use jiff::Timestamp;
 use tokio::sync::{mpsc, watch};
 use tokio::task::{AbortHandle, JoinError, JoinSet};
 use tokio::time::{Instant, sleep, sleep_until};
-use uuid::Uuid;
 
-use super::lane::{LaneState, Turn};
+use super::context::Context;
+use super::lane_lease::LaneLease;
 use super::limits::{LAST_STEPS, LEASE_LEFT, LEDGER_RETRY};
-use super::locks;
-use super::orders::{Given, Orders, Taken};
+use super::orders::{Given, Taken};
+use super::perform::{Performance, perform};
+use super::queue::Place;
+use super::{admission, journal_log};
 use crate::clock::RollClock;
-use crate::effects::{Effects, Tenant};
-use crate::ledger::{Lease, Ledger, LedgerError, LockNote};
+use crate::ledger::{Lease, LedgerError, LockNote};
 
 /// How driving a release ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,15 +50,6 @@ pub(super) enum DriveError {
     Ledger(#[from] LedgerError),
 }
 
-/// Everything that a driver needs, shared by all.
-pub(super) struct Hands {
-    pub(super) ledger: Ledger,
-    pub(super) effects: Effects,
-    pub(super) worker: String,
-    pub(super) stop: watch::Receiver<bool>,
-    pub(super) orders: Orders,
-}
-
 /// Why the loop ends before the release does.
 enum Halt {
     Stopped,
@@ -78,278 +63,169 @@ impl From<DriveError> for Halt {
     }
 }
 
+/// What the machine waits for, apart from the steps under way.
+#[derive(Debug, Clone, Copy)]
+struct Waits {
+    until: Option<Timestamp>,
+    queue: bool,
+}
+
 pub(super) struct Driver {
-    hands: Arc<Hands>,
-    lane: LaneState,
-    release: Release,
+    context: Arc<Context>,
+    lane: LaneLease,
+    place: Place,
+    machine: Machine,
     running: JoinSet<(Step, StepOutcome)>,
-    /// How to drop a step under way, when the core has recorded what came of it.
+    /// How to drop a step under way.
     under_way: BTreeMap<Step, AbortHandle>,
     /// What was locked when the fleet was last looked at; gone with the process, and then the look is repeated.
     note: Option<LockNote>,
-    /// Whether those who wait with it know that it can begin.
+    /// Whether the others of the queue know that its place is all that stands before this release.
     told_others: bool,
     /// Lapses of the lane's lease that are known of.
     lapses: u32,
+    /// The number of the last status event.
+    last_event: u64,
     clock: RollClock,
     stop: watch::Receiver<bool>,
+    /// From when on nothing is waited for any more, once the worker stops.
+    stops_at: Option<Instant>,
     orders: mpsc::Receiver<Given>,
 }
 
 impl Driver {
     /// Reads the journal; a release that was under way is taken up.
     pub(super) async fn take_up(
-        hands: Arc<Hands>,
-        lane: LaneState,
+        context: Arc<Context>,
+        lane: LaneLease,
+        place: Place,
         id: ReleaseId,
     ) -> Result<Self, DriveError> {
         let (journal, last_event) = loop {
             let read = async {
-                let journal = hands.ledger.journal(id).await?;
-                Ok::<_, LedgerError>((journal, hands.ledger.last_event(id).await?))
+                let journal = context.ledger.journal(id).await?;
+                Ok::<_, LedgerError>((journal, context.ledger.last_event(id).await?))
             };
             match read.await {
-                Err(error) if error.is_unavailable() && !*hands.stop.borrow() => sleep(LEDGER_RETRY).await,
+                Err(error) if error.is_unavailable() && !*context.stop.borrow() => sleep(LEDGER_RETRY).await,
                 read => break read?,
             }
         };
-        let mut release =
+        let release =
             Release::fold(&journal).map_err(|source| DriveError::Journal { release: id, source })?;
-        // A version before may have told the same entries in fewer events, or in more.
-        release.last_event = last_event;
-        let stop = hands.stop.clone();
-        let orders = hands.orders.listen(id);
-        let lapses = lane.lease().map_or(0, |lease| lease.lapses());
-        let clock = clock_after(&journal);
         Ok(Self {
-            hands,
-            lane,
-            release,
+            lapses: lane.lease().map_or(0, |lease| lease.lapses()),
+            stop: context.stop.clone(),
+            orders: context.orders.listen(id),
+            machine: Machine::new(release),
             running: JoinSet::new(),
             under_way: BTreeMap::new(),
             note: None,
             told_others: false,
-            lapses,
-            clock,
-            stop,
-            orders,
+            last_event,
+            clock: RollClock::set(journal.last().map_or_else(Timestamp::now, |entry| entry.at)),
+            stops_at: None,
+            context,
+            lane,
+            place,
         })
     }
 
     /// Drives the release to its end, or until the worker stops.
-    pub(super) async fn drive(mut self, mut turn: Turn) -> Result<Driven, DriveError> {
-        let driven = self.run_to_a_halt(&mut turn).await;
+    pub(super) async fn drive(mut self) -> Result<Driven, DriveError> {
+        let driven = self.run().await;
         // What is under way still would connect anew.
         self.running.shutdown().await;
-        self.hands.effects.leave(self.release.request.id).await;
-        driven
-    }
-
-    async fn run_to_a_halt(&mut self, turn: &mut Turn) -> Result<Driven, DriveError> {
-        match self.run(turn).await {
+        self.context.effects.leave(self.id()).await;
+        match driven {
             Ok(outcome) => Ok(Driven::Ended(outcome)),
-            Err(Halt::Stopped) => {
-                self.last_steps().await;
-                Ok(Driven::Stopped)
-            }
+            Err(Halt::Stopped) => Ok(Driven::Stopped),
             Err(Halt::LostLane) => Ok(Driven::LostLane),
             Err(Halt::Error(error)) => Err(error),
         }
     }
 
-    async fn run(&mut self, turn: &mut Turn) -> Result<Outcome, Halt> {
-        if self.was_under_way() {
-            self.append(Record::TakenUp).await?;
-        }
+    async fn run(&mut self) -> Result<Outcome, Halt> {
         loop {
-            if let Some(ended) = &self.release.ended {
-                return Ok(ended.outcome);
-            }
-            if *self.stop.borrow() {
-                return Err(Halt::Stopped);
-            }
-            self.after_a_lapse().await?;
-            turn.look();
-            if self.release.is_queued() {
-                // It may wait for days: what the machine's clock is set to meanwhile counts, and then no more.
-                self.clock = RollClock::set(self.clock.now());
-            }
-            let changed_by_others = self.changed_by_others().await?;
-            if changed_by_others == Some(true) {
-                continue;
-            }
-            let (mut wake, mut changed) = (None, false);
-            let decisions = decide(&self.release, self.clock.now());
-            let can_begin = decisions == [Decision::AwaitTurn];
-            if !std::mem::replace(&mut self.told_others, can_begin) && can_begin {
-                turn.tell_others();
-            }
-            if decisions.is_empty() && self.running.is_empty() {
-                return Err(DriveError::Idle(self.release.request.id).into());
-            }
-            for decision in decisions {
-                match decision {
-                    Decision::Append(record) => {
-                        self.append(record).await?;
-                        changed = true;
-                    }
-                    Decision::AwaitTurn => {
-                        self.await_turn(turn, changed_by_others.is_some()).await?;
-                        changed = true;
-                    }
-                    Decision::Perform { step, deadline } => self.begin(step, deadline).await?,
-                    Decision::WakeAt(at) => {
-                        wake = Some(wake.map_or(at, |earlier: Timestamp| earlier.min(at)))
-                    }
+            self.see_what_has_changed();
+            match self.machine.next(self.clock.now()) {
+                Action::Append(record) => self.append_next(record).await?,
+                Action::Perform { step, deadline } => self.perform(step, deadline)?,
+                Action::Drop(step) => self.drop_step(&step),
+                Action::LookAtQueue => self.look_at_queue().await,
+                Action::LookAt(other) => self.look_at(other).await,
+                Action::Wait { until, queue, ready } => {
+                    self.tell_others(ready);
+                    self.wait(Waits { until, queue }).await?;
                 }
-            }
-            // What was recorded just now may call for something else, whatever is under way beside it.
-            if !changed {
-                self.await_something(wake, turn).await?;
+                Action::Ended(outcome) => return Ok(outcome),
+                Action::Stopped => return Err(Halt::Stopped),
+                Action::Stuck => return Err(DriveError::Idle(self.id()).into()),
             }
         }
     }
 
-    /// Before it begins: records what other releases and gates mean for it now, where that has changed. Says whether it has;
-    /// `None` where the ledger could not tell, and then it is not begun.
-    async fn changed_by_others(&mut self) -> Result<Option<bool>, Halt> {
-        // A tag that is being resolved is resolved first.
-        if !self.release.is_queued() || !self.running.is_empty() {
-            return Ok(Some(false));
+    fn id(&self) -> ReleaseId {
+        self.machine.release().request.id
+    }
+
+    /// The order to stop, and a lease that had run out meanwhile and is ours again: this process was stopped, or its ledger away.
+    fn see_what_has_changed(&mut self) {
+        if *self.stop.borrow() && self.stops_at.is_none() {
+            self.stops_at = Some(Instant::now() + LAST_STEPS);
+            self.machine.stop();
         }
-        let record = async {
-            Ok::<_, LedgerError>(match self.superseded().await? {
-                Some(ended) => Some(ended),
-                None => self.gate().await?,
-            })
-        };
-        match record.await {
-            Ok(Some(record)) => {
-                self.append(record).await?;
-                Ok(Some(true))
-            }
-            Ok(None) => Ok(Some(false)),
+        let lapses = self.lane.lease().map_or(self.lapses, |lease| lease.lapses());
+        if std::mem::replace(&mut self.lapses, lapses) != lapses {
+            tracing::warn!(release = %self.id(), "the lane's lease had run out: everything is looked at again");
+            self.machine.lapsed();
+        }
+        if self.machine.release().is_queued() {
+            // It may wait for days: what the machine's clock is set to meanwhile counts, and then no more.
+            self.clock = RollClock::set(self.clock.now());
+        }
+    }
+
+    async fn look_at_queue(&mut self) {
+        let release = self.machine.release();
+        let queue = admission::look_at_queue(&self.context, release, &mut self.place).await;
+        self.machine.queue_is(queue);
+    }
+
+    async fn look_at(&mut self, other: ReleaseId) {
+        match admission::look_at(&self.context, self.machine.release(), other).await {
+            Ok(rival) => self.machine.rival_is(other, rival),
             Err(error) => {
                 let causes = crate::error_chain(&error);
-                tracing::error!(release = %self.release.request.id, error = causes, "what stands before it could not be read");
-                Ok(None)
+                tracing::error!(release = %self.id(), error = causes, "what stands before it could not be read");
+                self.machine.queue_is(None);
             }
         }
     }
 
-    /// Whether another release of its target takes its place. Asked again whenever the line changes.
-    async fn superseded(&self) -> Result<Option<Record>, LedgerError> {
-        let request = &self.release.request;
-        let policy = self.hands.effects.supersedes(request);
-        let mut others = self.hands.ledger.others_of(request.id).await?;
-        while let Some((by, ended)) = superseded(request, &others, policy) {
-            if by.has_succeeded || self.can_begin(by.id).await? {
-                let ended = Box::new(ended);
-                return Ok(Some(Record::Ended { ended }));
-            }
-            let by = by.id;
-            others.retain(|other| other.id != by);
+    /// From the moment at which only its place stands before a release, it supersedes others.
+    fn tell_others(&mut self, ready: bool) {
+        if !std::mem::replace(&mut self.told_others, ready) && ready {
+            self.place.tell_others();
         }
-        Ok(None)
     }
 
-    /// Whether a release may take another one's place: it rolls, or nothing but its lane stands before its beginning. One whose tag nobody has,
-    /// that has to succeed elsewhere first, that is blocked or waits for its approval may never begin.
-    async fn can_begin(&self, other: ReleaseId) -> Result<bool, LedgerError> {
-        // One whose journal cannot be read or followed is told by its own driver.
-        let release = match self.hands.ledger.journal(other).await {
-            Ok(journal) => Release::fold(&journal),
-            Err(error) if error.is_unavailable() => return Err(error),
-            Err(_) => return Ok(false),
-        };
-        let Ok(release) = release else {
-            return Ok(false);
-        };
-        if release.started_at.is_some() {
-            return Ok(true);
-        }
-        let now = Timestamp::now();
-        if release.request.emergency.is_some() {
-            return Ok(could_begin(&release, &[], now));
-        }
-        let holds = self.holds(&release, now).await?;
-        Ok(could_begin(&release, &holds, now) && self.unproven(&release).await?.is_none())
-    }
-
-    /// Freezes and windows that block a release now. They are of the calendar.
-    async fn holds(&self, release: &Release, now: Timestamp) -> Result<Vec<Hold>, LedgerError> {
-        let freezes = self.hands.ledger.freezes(now).await?;
-        let gates = self.hands.effects.gates(&release.request);
-        Ok(holds(&release.request.environment, &gates, &freezes, now))
-    }
-
-    async fn unproven(&self, release: &Release) -> Result<Option<Ended>, LedgerError> {
-        let (request, digest) = (&release.request, release.digest.as_ref());
-        let gates = self.hands.effects.gates(request);
-        let mut proven = false;
-        if let (Some(required), Some(digest)) = (&gates.requires, digest) {
-            for environment in [required, &request.environment] {
-                let succeeded = self
-                    .hands
-                    .ledger
-                    .has_succeeded(&request.service, digest, environment);
-                proven = proven || succeeded.await?;
-            }
-        }
-        Ok(unproven(request, digest, &gates, proven))
-    }
-
-    /// What stands before it now, where that has changed.
-    async fn gate(&self) -> Result<Option<Record>, LedgerError> {
-        let release = &self.release;
-        let waits = release.awaited_approval().is_some() || release.turned_back.is_some();
-        if waits || !release.is_resolved() || release.request.emergency.is_some() {
-            return Ok(None);
-        }
-        if let Some(ended) = self.unproven(release).await? {
-            let ended = Box::new(ended);
-            return Ok(Some(Record::Ended { ended }));
-        }
-        let holds = self.holds(release, Timestamp::now()).await?;
-        Ok((holds != release.holds).then_some(Record::Held { holds }))
-    }
-
-    /// The lane's lease had run out and is ours again: this process was stopped, or its ledger away. As after a take-up,
-    /// nothing that was under way is known, and nobody knows who has the fleet now.
-    async fn after_a_lapse(&mut self) -> Result<(), Halt> {
-        let lapses = self.lane.lease().map_or(self.lapses, |lease| lease.lapses());
-        if lapses == self.lapses || self.release.started_at.is_none() {
-            return Ok(());
-        }
-        self.lapses = lapses;
-        self.running.abort_all();
-        self.under_way.clear();
-        tracing::warn!(release = %self.release.request.id, "the lane's lease had run out: everything is looked at again");
-        self.append(Record::TakenUp).await
-    }
-
-    /// Whether another process left the release in the middle of something.
-    fn was_under_way(&self) -> bool {
-        let open = self.release.steps.values().any(|state| state.last.is_none());
-        self.release.ended.is_none() && (open || self.release.started_at.is_some())
-    }
-
-    /// Waits for a step's end, for the moment to look again, or for the order to stop.
-    async fn await_something(&mut self, wake: Option<Timestamp>, turn: &mut Turn) -> Result<(), Halt> {
-        if self.running.is_empty() && wake.is_none() {
-            return Ok(());
-        }
+    /// Waits for a step's end, for a control command, for the moment to look again, or for the order to stop.
+    async fn wait(&mut self, waits: Waits) -> Result<(), Halt> {
+        let now = self.clock.now();
+        let stops_at = self.stops_at;
         tokio::select! {
-            Some(given) = self.orders.recv() => self.take_order(given).await,
-            Some(ended) = self.running.join_next() => self.conclude(ended).await,
-            () = sleep_until(instant_of(wake, self.clock.now())), if wake.is_some() => Ok(()),
-            () = turn.line_changed(), if self.release.started_at.is_none() => Ok(()),
+            Some(given) = self.orders.recv(), if stops_at.is_none() => self.take_order(given).await,
+            Some(ended) = self.running.join_next() => self.finished(ended),
+            () = sleep_until(instant_of(waits.until, now)), if waits.until.is_some() => Ok(()),
+            () = self.place.changed(), if waits.queue => Ok(()),
             () = self.lane.lost() => Err(Halt::LostLane),
-            _ = self.stop.changed() => Err(Halt::Stopped),
+            _ = self.stop.changed(), if stops_at.is_none() => Ok(()),
+            () = sleep_until(stops_at.unwrap_or_else(Instant::now)), if stops_at.is_some() => Err(Halt::Stopped),
         }
     }
 
-    /// Records an order that can be taken, and tells its giver. One that came before is not given twice.
+    /// Takes a control command that can be taken, and tells its giver.
     async fn take_order(&mut self, given: Given) -> Result<(), Halt> {
         let Given {
             id,
@@ -359,100 +235,79 @@ impl Driver {
         } = given;
         // The ledger was away: whoever gave it may have decided otherwise by now.
         let too_late = || Taken::No("it came too late: nobody took it in time".to_owned());
-        let answer = if self.release.orders.contains(&id) {
-            Taken::Yes
-        } else if expires_at <= Timestamp::now() {
-            too_late()
-        } else {
-            match self.release.accepts(&ordered) {
-                Err(why) => Taken::No(why),
-                Ok(()) => {
-                    let record = Record::Ordered { id, ordered };
-                    match self.append_before(record, Some(expires_at)).await? {
-                        true => Taken::Yes,
-                        false => too_late(),
-                    }
-                }
-            }
+        let answer = match self.machine.judge(&id, ordered) {
+            Judged::Known => Taken::Yes,
+            _ if expires_at <= Timestamp::now() => too_late(),
+            Judged::Refused(why) => Taken::No(why),
+            Judged::Take(record) => match self.append_before(record, Some(expires_at)).await? {
+                true => Taken::Yes,
+                false => too_late(),
+            },
         };
-        // Who gave it may be gone; the order holds all the same.
+        // Who gave it may be gone; the command holds all the same.
         let _ = taken.send(answer);
         Ok(())
     }
 
-    /// Records what came of a step, unless the core has done so itself and the step was dropped.
-    async fn conclude(&mut self, ended: Result<(Step, StepOutcome), JoinError>) -> Result<(), Halt> {
-        let (step, outcome) = match ended {
-            Ok(ended) => ended,
-            Err(dropped) if dropped.is_cancelled() => return Ok(()),
+    fn finished(&mut self, ended: Result<(Step, StepOutcome), JoinError>) -> Result<(), Halt> {
+        match ended {
+            Ok((step, outcome)) => {
+                self.under_way.remove(&step);
+                self.machine.finished(step, outcome);
+                Ok(())
+            }
+            Err(dropped) if dropped.is_cancelled() => Ok(()),
             // The task itself has nothing that could break: the effect in it is caught.
-            Err(_) => return Err(Halt::Stopped),
+            Err(_) => Err(Halt::Stopped),
+        }
+    }
+
+    fn drop_step(&mut self, step: &Step) {
+        if let Some(handle) = self.under_way.remove(step) {
+            handle.abort();
+        }
+    }
+
+    /// The effect of a step whose intent is written.
+    fn perform(&mut self, step: Step, deadline: Timestamp) -> Result<(), Halt> {
+        let Some(lease) = self.lane.lease() else {
+            return Err(Halt::LostLane);
         };
-        let is_open = |state: &StepState| state.last.is_none();
-        match self.release.steps.get(&step).is_some_and(is_open) {
-            true => self.append(Record::Outcome { step, outcome }).await,
-            false => Ok(()),
-        }
-    }
-
-    /// Begins, once it is its turn. `known` says whether the ledger could tell that nothing stands before it.
-    async fn await_turn(&mut self, turn: &mut Turn, known: bool) -> Result<(), Halt> {
-        let expires = self.release.request.expires_at;
-        let its_turn = known && turn.has_come();
-        let ready = its_turn && self.has_room().await;
-        // What expired while it waited is not begun: the core says so when it is asked again.
-        if ready && expires.is_none_or(|expires| expires > self.clock.now()) && turn.claim() {
-            return self.append(Record::Started).await;
-        }
-        let asks_again = !known || (its_turn && !ready);
-        tokio::select! {
-            () = turn.line_changed() => Ok(()),
-            () = sleep(LEDGER_RETRY), if asks_again => Ok(()),
-            Some(given) = self.orders.recv() => self.take_order(given).await,
-            () = sleep_until(instant_of(expires, self.clock.now())), if expires.is_some() => Ok(()),
-            () = self.lane.lost() => Err(Halt::LostLane),
-            _ = self.stop.changed() => Err(Halt::Stopped),
-        }
-    }
-
-    /// Whether the ledger has room for a whole roll.
-    async fn has_room(&self) -> bool {
-        let Err(error) = self.hands.ledger.ready().await else {
-            return true;
-        };
-        let causes = crate::error_chain(&error);
-        tracing::error!(release = %self.release.request.id, error = causes, "not begun until the ledger is ready");
-        false
-    }
-
-    /// Intent first, then the effect.
-    async fn begin(&mut self, step: Step, deadline: Timestamp) -> Result<(), Halt> {
-        let lease = self.safe_lease().await?;
-        self.append(Record::Intent { step: step.clone() }).await?;
-        if matches!(step, Step::Inspect | Step::Sweep) {
-            self.note = self.hands.ledger.lock_note(self.release.request.id).await.ok();
-        }
-        let (hands, release) = (Arc::clone(&self.hands), Arc::new(self.release.clone()));
-        let note = self.note.clone();
-        let deadline = instant_of(Some(deadline), self.clock.now());
+        let release = self.machine.release();
         tracing::debug!(release = %release.request.id, %step, "performing");
-        let (begun, clock) = (step.clone(), self.clock);
-        let handle = self.running.spawn(async move {
-            let effect = async {
-                match &step {
-                    Step::Lock => locks::lock(&hands.ledger, &lease, &release, note.as_ref(), deadline).await,
-                    Step::TakeLease | Step::GiveLeaseBack => {
-                        let tenant = tenant(&hands.ledger, &lease);
-                        hands.effects.lease(&release, &step, &tenant, deadline).await
-                    }
-                    _ => hands.effects.perform(&release, &step, deadline, clock).await,
-                }
-            };
-            let outcome = guarded(&lease, effect).await;
-            (step, outcome)
-        });
+        let performance = Performance {
+            context: Arc::clone(&self.context),
+            release: Arc::new(release.clone()),
+            lease,
+            note: self.note.clone(),
+            deadline: instant_of(Some(deadline), self.clock.now()),
+            clock: self.clock,
+        };
+        let begun = step.clone();
+        let handle = self
+            .running
+            .spawn(async move { (step.clone(), perform(performance, &step).await) });
         self.under_way.insert(begun, handle);
         Ok(())
+    }
+
+    /// Writes what the machine says. A release begins only if the queue is as it was when it was looked at, and the intent of a
+    /// step is written only while the lease lasts for its effect.
+    async fn append_next(&mut self, record: Record) -> Result<(), Halt> {
+        match &record {
+            Record::Started if !self.place.claim() => {
+                self.machine.queue_changed();
+                return Ok(());
+            }
+            Record::Intent { step } => {
+                self.safe_lease().await?;
+                if matches!(step, Step::Inspect | Step::Sweep) {
+                    self.note = self.context.ledger.lock_note(self.id()).await.ok();
+                }
+            }
+            _ => {}
+        }
+        self.append_before(record, None).await.map(drop)
     }
 
     /// A lease that lasts for the effect that is about to begin.
@@ -470,31 +325,27 @@ impl Driver {
         }
     }
 
-    /// Writes a record with the events it brings, in one transaction. While the ledger is away nothing is done.
-    async fn append(&mut self, record: Record) -> Result<(), Halt> {
-        self.append_before(record, None).await.map(drop)
-    }
-
-    /// As [`Self::append`], of a record that is good until a moment only: says whether it was written.
+    /// Writes a record with the events that it brings, in one transaction. While the ledger is away nothing is done. Of a record
+    /// that is good until a moment only, says whether it was written.
     async fn append_before(&mut self, record: Record, moment: Option<Timestamp>) -> Result<bool, Halt> {
+        let id = self.id();
         let entry = Entry {
-            n: self.release.last_entry + 1,
+            n: self.machine.release().last_entry + 1,
             at: self.clock.now(),
             record,
         };
-        let mut next = self.release.clone();
-        let id = next.request.id;
-        next.apply(&entry)
-            .map_err(|source| DriveError::Journal { release: id, source })?;
-        let events = number(&mut next, &entry, &self.hands.worker);
-        log(id, &entry);
+        let illegal = |source| DriveError::Journal { release: id, source };
+        let mut next = self.machine.release().clone();
+        next.apply(&entry).map_err(illegal)?;
+        let events = crate::events::of_entry(&next, &entry, self.last_event, &self.context.worker);
+        journal_log::log(id, &entry);
         let ended = next.ended.as_ref().map(|ended| ended.outcome);
         let mut tried = false;
         loop {
             let Some(lease) = self.lane.lease() else {
                 return Err(Halt::LostLane);
             };
-            let ledger = &self.hands.ledger;
+            let ledger = &self.context.ledger;
             match ledger
                 .append_before(moment, &lease, id, &entry, &events, ended)
                 .await
@@ -502,7 +353,8 @@ impl Driver {
                 Ok(()) => break,
                 Err(error) if error.is_lost_lease() => return Err(Halt::LostLane),
                 Err(error) if error.is_unavailable() => {
-                    tracing::error!(release = %id, %error, "the ledger is away: nothing is done until it is back");
+                    let causes = crate::error_chain(&error);
+                    tracing::error!(release = %id, error = causes, "the ledger is away: nothing is done until it is back");
                     tried = true;
                     sleep(LEDGER_RETRY).await;
                 }
@@ -515,145 +367,14 @@ impl Driver {
                 return Err(Halt::Stopped);
             }
         }
-        self.release = next;
-        if let Record::Outcome { step, .. } = &entry.record
-            && let Some(handle) = self.under_way.remove(step)
-        {
-            handle.abort();
-        }
+        self.last_event += events.len() as u64;
+        self.machine.written(&entry).map_err(illegal)?;
         Ok(true)
     }
 
     async fn is_last(&self, entry: &Entry) -> bool {
-        let journal = self.hands.ledger.journal(self.release.request.id).await;
+        let journal = self.context.ledger.journal(self.id()).await;
         journal.is_ok_and(|journal| journal.last() == Some(entry))
-    }
-
-    /// At a shutdown: waits are dropped, they will be begun anew; what changes something is given a moment to end.
-    async fn last_steps(&mut self) {
-        let finishes = |step: &Step| step.properties().on_shutdown == OnShutdown::Finish;
-        let open = |release: &Release| {
-            let mut steps = release.steps.iter();
-            steps.any(|(step, state)| state.last.is_none() && finishes(step))
-        };
-        let until = Instant::now() + LAST_STEPS;
-        while open(&self.release) {
-            tokio::select! {
-                ended = self.running.join_next() => {
-                    let Some(ended) = ended else { return };
-                    if self.conclude(ended).await.is_err() {
-                        return;
-                    }
-                }
-                () = sleep_until(until) => return,
-            }
-        }
-    }
-}
-
-fn clock_after(journal: &[Entry]) -> RollClock {
-    let last = journal.last().map_or_else(Timestamp::now, |entry| entry.at);
-    RollClock::set(last)
-}
-
-fn tenant(ledger: &Ledger, lease: &Lease) -> Tenant {
-    Tenant {
-        ledger: ledger.identity().to_owned(),
-        worker: ledger.worker().to_owned(),
-        epoch: lease.epoch(),
-    }
-}
-
-/// Carries an effect on for as long as the lease lasts: beyond the call that is on its way nothing more is done. A panic
-/// is a mistake of ours; what the effect did then is not known, and the core looks again.
-async fn guarded(lease: &Lease, effect: impl Future<Output = StepOutcome>) -> StepOutcome {
-    let unknown = |what: &str| StepOutcome::Unknown {
-        failure: Failure::new(what),
-    };
-    let lapses = lease.lapses();
-    let mut effect = Box::pin(AssertUnwindSafe(effect).catch_unwind());
-    std::future::poll_fn(|context| {
-        if lease.remaining().is_zero() || lease.lapses() != lapses {
-            return Poll::Ready(unknown("the lane's lease ran out while this was under way"));
-        }
-        let ended = effect.as_mut().poll(context);
-        ended.map(|outcome| outcome.unwrap_or_else(|_| unknown("a mistake in drawgate-worker: see its log")))
-    })
-    .await
-}
-
-/// Status events for an entry, numbered on from the last one.
-pub(crate) fn number(release: &mut Release, entry: &Entry, worker: &str) -> Vec<StatusEvent> {
-    let (id, environment, service) = (
-        release.request.id,
-        release.request.environment.clone(),
-        release.request.service.clone(),
-    );
-    let mut events = Vec::new();
-    for event in narrate(release, entry) {
-        release.last_event += 1;
-        events.push(StatusEvent {
-            version: Version1,
-            id: Uuid::now_v7(),
-            release: Some(id),
-            sequence: release.last_event,
-            at: entry.at,
-            environment: Some(environment.clone()),
-            service: Some(service.clone()),
-            worker: worker.to_owned(),
-            event,
-        });
-    }
-    events
-}
-
-fn log(id: ReleaseId, entry: &Entry) {
-    match &entry.record {
-        Record::Intent { step } => tracing::info!(release = %id, n = entry.n, %step, "begins"),
-        Record::Outcome { step, outcome } => match outcome.failure() {
-            None => tracing::info!(release = %id, n = entry.n, %step, "done"),
-            Some(Failure { what, .. }) => {
-                tracing::warn!(release = %id, n = entry.n, %step, %what, "not done")
-            }
-        },
-        Record::TurnedBack { cause } => {
-            tracing::warn!(release = %id, n = entry.n, step = %cause.step, what = %cause.failure.what, "turns back");
-        }
-        Record::Ended { ended } => {
-            tracing::info!(release = %id, n = entry.n, outcome = %ended.outcome, summary = %ended.summary, "ended");
-        }
-        Record::SetAside { cause } => {
-            tracing::warn!(release = %id, n = entry.n, step = %cause.step, what = %cause.failure.what, "set aside");
-        }
-        Record::TryAgain { instance } => {
-            tracing::info!(release = %id, n = entry.n, instance, "is tried once more");
-        }
-        Record::RolledNext { instances, kept } => {
-            tracing::warn!(release = %id, n = entry.n, ?instances, group = kept.target_group, "sick, rolled next");
-        }
-        Record::SickWaitBegun { kept, until, .. } => {
-            tracing::warn!(release = %id, n = entry.n, sick = ?kept.sick, group = kept.target_group, %until, "sick, waited for");
-        }
-        Record::Ordered { ordered, .. } => {
-            tracing::warn!(release = %id, n = entry.n, order = %ordered.order, by = ordered.by, "ordered");
-        }
-        Record::Held { holds } => {
-            let holds: Vec<String> = holds.iter().map(ToString::to_string).collect();
-            tracing::info!(release = %id, n = entry.n, ?holds, "what holds it");
-        }
-        Record::Accepted { .. } | Record::Started | Record::SickWaitOver | Record::TakenUp => {
-            tracing::info!(release = %id, n = entry.n, "{}", kind(&entry.record));
-        }
-    }
-}
-
-fn kind(record: &Record) -> &'static str {
-    match record {
-        Record::Accepted { .. } => "accepted",
-        Record::Started => "its turn has come",
-        Record::SickWaitOver => "nobody is sick any more",
-        Record::TakenUp => "taken up",
-        _ => "",
     }
 }
 

@@ -8,18 +8,18 @@ use drawgate_schemas::{Environment, Ordered, ReleaseId, Service};
 use jiff::Timestamp;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
-use tokio::time::Instant;
 
-use super::driver::Hands;
+use super::context::{Context, PolicySource};
 use super::lane::Lane;
 use super::orders::{Orders, Taken};
+use super::pulse::Pulse;
 use crate::effects::Effects;
 use crate::ledger::{Ledger, LedgerError};
 
 /// All lanes of a worker. A lane begins with its first release; targets come from the worker's own files, so that
 /// there are never more than are configured.
 pub struct Lanes {
-    hands: Arc<Hands>,
+    context: Arc<Context>,
     lanes: Mutex<Started>,
 }
 
@@ -30,39 +30,25 @@ struct Started {
     tasks: JoinSet<()>,
 }
 
-/// When a lane has come by last.
-#[derive(Clone)]
-pub(super) struct Pulse(Arc<Mutex<Instant>>);
-
-impl Default for Pulse {
-    fn default() -> Self {
-        Self(Arc::new(Mutex::new(Instant::now())))
-    }
-}
-
-impl Pulse {
-    /// It comes by.
-    pub(super) fn beat(&self) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
-    }
-
-    fn silence(&self) -> Duration {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).elapsed()
-    }
-}
-
 impl Lanes {
     /// No lane yet; `stop` ends them all.
-    pub fn new(ledger: Ledger, effects: Effects, worker: String, stop: watch::Receiver<bool>) -> Self {
-        let hands = Arc::new(Hands {
+    pub fn new(
+        ledger: Ledger,
+        effects: Effects,
+        policies: Arc<dyn PolicySource>,
+        worker: String,
+        stop: watch::Receiver<bool>,
+    ) -> Self {
+        let context = Arc::new(Context {
             ledger,
             effects,
+            policies,
             worker,
             stop,
             orders: Orders::default(),
         });
         Self {
-            hands,
+            context,
             lanes: Mutex::default(),
         }
     }
@@ -72,14 +58,14 @@ impl Lanes {
     /// # Errors
     /// When the ledger cannot be read.
     pub async fn take_up(&self) -> Result<usize, LedgerError> {
-        let open = self.hands.ledger.open_releases().await?;
+        let open = self.context.ledger.open_releases().await?;
         for release in &open {
             self.accepted(&release.environment, &release.service, release.id);
         }
         Ok(open.len())
     }
 
-    /// A release was accepted: its lane takes it into its line.
+    /// A release was accepted: its lane takes it into its queue.
     pub fn accepted(&self, environment: &Environment, service: &Service, id: ReleaseId) {
         let mut lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
         let target = (environment.clone(), service.clone());
@@ -92,7 +78,7 @@ impl Lanes {
                 environment,
                 service,
                 pulse,
-                hands: Arc::clone(&self.hands),
+                context: Arc::clone(&self.context),
                 accepted,
             };
             lanes.tasks.spawn(lane.run());
@@ -112,7 +98,7 @@ impl Lanes {
         ordered: Ordered,
         expires_at: Timestamp,
     ) -> Taken {
-        self.hands.orders.give(release, id, ordered, expires_at).await
+        self.context.orders.give(release, id, ordered, expires_at).await
     }
 
     /// The lane that has not come by for longest, and for how long.

@@ -1,6 +1,6 @@
 //! Freezes, and what has succeeded where.
 
-use drawgate_rollout::{Evidence, Record, Step, StepOutcome};
+use drawgate_rollout::{Evidence, Queued, Record, Step, StepOutcome, next};
 use drawgate_schemas::{Digest, Environment, Freeze, Outcome};
 use drawgate_worker::ledger::Accept;
 use jiff::{SignedDuration, Timestamp};
@@ -168,6 +168,52 @@ async fn an_emergency_goes_after_what_has_begun_and_before_the_rest() {
                     "older: {older}"
                 );
             }
+        }
+    }
+}
+
+/// The ledger counts what goes before a release; who goes first, the core says. Both have one rule, whatever has begun and whatever is an
+/// emergency.
+#[tokio::test]
+async fn the_ledger_counts_by_the_rule_of_the_core() {
+    let place = place();
+    let ledger = open(&place.path).await;
+    let lease = lease_of(&ledger, &request_of("api").service).await;
+    for begun in [None, Some(0), Some(2)] {
+        let mut queue = Vec::new();
+        for emergency in [false, true, false, true] {
+            let mut request = request_of("api");
+            request.emergency = emergency.then(|| "checkout is down".parse().unwrap());
+            accept(&ledger, &request).await;
+            queue.push(Queued {
+                id: request.id,
+                emergency,
+                begun: false,
+            });
+        }
+        if let Some(n) = begun {
+            let queued: &mut Queued = &mut queue[n];
+            let started = entry(2, Record::Started);
+            ledger
+                .append(&lease, queued.id, &started, &[], None)
+                .await
+                .unwrap();
+            queued.begun = true;
+        }
+        let mut rest = queue.clone();
+        for ahead in 0.. {
+            let Some(first) = next(&rest).copied() else { break };
+            assert_eq!(ledger.ahead_of(first.id).await.unwrap(), ahead, "{queue:?}");
+            rest.retain(|queued| queued.id != first.id);
+        }
+        for queued in queue {
+            let n = if queued.begun { 3 } else { 2 };
+            let ended = entry(n, Record::Started);
+            let outcome = Some(Outcome::Superseded);
+            ledger
+                .append(&lease, queued.id, &ended, &[], outcome)
+                .await
+                .unwrap();
         }
     }
 }

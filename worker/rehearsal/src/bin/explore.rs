@@ -5,6 +5,7 @@
 //! explore --most 2       at most so many things come between in the complete search
 //!         --seed N       the runs by chance begin with this seed, which else is new each time
 //!         --runs 20000   so many of them
+//!         --queue-runs N so many runs by chance of two releases of one target
 //!         --fleet TEXT   of the fleets that are searched completely, those whose name has this text
 //! ```
 
@@ -15,11 +16,15 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Instant, UNIX_EPOCH};
 
 use drawgate_rehearsal::explore::{Found, Violation, explore, fleets, replay, swarm};
+use drawgate_rehearsal::lane::{self, Scenario};
 use drawgate_rehearsal::{Bug, World};
 use serde_json::json;
 
 /// Runs by chance: about half a minute.
 const RUNS: u64 = 20_000;
+
+/// Runs by chance of two releases of one target: about as long.
+const QUEUE_RUNS: u64 = 100_000;
 
 fn main() -> ExitCode {
     match run() {
@@ -39,9 +44,10 @@ fn run() -> io::Result<bool> {
         .and_then(|most| u8::try_from(most).ok())
         .unwrap_or(2);
     let now = || UNIX_EPOCH.elapsed().map_or(1, |elapsed| elapsed.as_secs());
-    let (seed, runs) = (
+    let (seed, runs, queue_runs) = (
         asked("--seed")?.unwrap_or_else(now),
         asked("--runs")?.unwrap_or(RUNS),
+        asked("--queue-runs")?.unwrap_or(QUEUE_RUNS),
     );
     let mut fleets = fleets();
     if let Some(text) = std::env::args()
@@ -66,10 +72,32 @@ fn run() -> io::Result<bool> {
         }
     }
     violations += by_chance(seed, runs)?;
+    let scenarios = lane::scenarios();
+    let queue = explore_queue(&scenarios, seed, queue_runs)?;
+    violations += queue.violations;
+    let (planted, caught) = planted_mistakes(&fleets, &scenarios);
+    let line = json!({
+        "executions": executions,
+        "states": states,
+        "violations": violations,
+        "seconds": begun.elapsed().as_secs(),
+        "planted": planted,
+        "caught": caught,
+        "seed": seed,
+        "runs": runs,
+        "queue_executions": queue.executions,
+        "queue_runs": queue_runs,
+    });
+    writeln!(io::stdout(), "{line}")?;
+    Ok(violations == 0 && caught == planted)
+}
+
+/// How many mistakes were made on purpose, and how many of them were found.
+fn planted_mistakes(fleets: &[(String, World)], scenarios: &[Scenario]) -> (usize, usize) {
     // What a mistake breaks may break the model too, which is no news here.
     std::panic::set_hook(Box::new(|_| {}));
-    let caught = side_by_side(&Bug::ALL, |bug| {
-        let catches = |(name, world): &(String, World)| {
+    let in_a_roll = |bug: &Bug| {
+        let caught = fleets.iter().find_map(|(name, world)| {
             // The model itself may not be able to go on with what the mistake has made of it.
             let found = std::panic::catch_unwind(|| explore(world, 1, Some(*bug)));
             let what = match found {
@@ -77,28 +105,28 @@ fn run() -> io::Result<bool> {
                 Err(_) => "the model cannot go on".to_owned(),
             };
             Some((name.clone(), what))
-        };
-        let caught = fleets.iter().find_map(catches);
-        let line = match &caught {
-            Some((name, what)) => format!("caught: {bug} ({name}): {}", first_line(what)),
-            None => format!("NOT CAUGHT: {bug}"),
-        };
-        let _closed = writeln!(io::stdout(), "{line}");
-        caught.is_some()
-    });
-    let caught = caught.iter().filter(|caught| **caught).count();
-    let line = json!({
-        "executions": executions,
-        "states": states,
-        "violations": violations,
-        "seconds": begun.elapsed().as_secs(),
-        "planted": Bug::ALL.len(),
-        "caught": caught,
-        "seed": seed,
-        "runs": runs,
-    });
-    writeln!(io::stdout(), "{line}")?;
-    Ok(violations == 0 && caught == Bug::ALL.len())
+        });
+        tell_caught(*bug, caught.as_ref())
+    };
+    let in_a_queue = |bug: &Bug| {
+        let caught = scenarios.iter().find_map(|scenario| {
+            let violation = lane::explore::explore(scenario, Some(*bug)).violation?;
+            Some((scenario.name.to_owned(), violation.what))
+        });
+        tell_caught(*bug, caught.as_ref())
+    };
+    let mut caught = side_by_side(&Bug::OF_A_ROLL, in_a_roll);
+    caught.extend(side_by_side(&Bug::OF_A_QUEUE, in_a_queue));
+    (caught.len(), caught.iter().filter(|caught| **caught).count())
+}
+
+fn tell_caught(bug: Bug, caught: Option<&(String, String)>) -> bool {
+    let line = match caught {
+        Some((name, what)) => format!("caught: {bug} ({name}): {}", first_line(what)),
+        None => format!("NOT CAUGHT: {bug}"),
+    };
+    let _closed = writeln!(io::stdout(), "{line}");
+    caught.is_some()
 }
 
 fn tell(name: &str, found: &Found, begun: Instant) {
@@ -151,6 +179,64 @@ fn by_chance(seed: u64, runs: u64) -> io::Result<u32> {
         begun.elapsed().as_secs_f64()
     )?;
     Ok(violations)
+}
+
+/// What the search of queues came to.
+struct Queues {
+    executions: u64,
+    violations: u32,
+}
+
+/// Two releases of one target: complete with one thing between, and many things by chance.
+fn explore_queue(scenarios: &[Scenario], seed: u64, runs: u64) -> io::Result<Queues> {
+    let begun = Instant::now();
+    let found = side_by_side(scenarios, |scenario| lane::explore::explore(scenario, None));
+    let mut queues = Queues {
+        executions: 0,
+        violations: 0,
+    };
+    let mut out = io::stdout().lock();
+    for (scenario, found) in scenarios.iter().zip(&found) {
+        queues.executions += found.ends.total();
+        if let Some(violation) = &found.violation {
+            queues.violations += 1;
+            tell_queue(&mut out, scenario.name, violation)?;
+        }
+    }
+    writeln!(
+        out,
+        "queue: {} executions of {} scenarios, {:.1} s",
+        queues.executions,
+        scenarios.len(),
+        begun.elapsed().as_secs_f64()
+    )?;
+    let (begun, violations) = (Instant::now(), queues.violations);
+    let seeds: Vec<u64> = (0..runs).map(|run| seed.wrapping_add(run)).collect();
+    let found = side_by_side(&seeds, |seed| lane::explore::run(*seed, None));
+    for (seed, found) in seeds.iter().zip(&found) {
+        if let Err(violation) = found {
+            queues.violations += 1;
+            let name = format!(
+                "the run of seed {seed} (again: explore --most 0 --runs 0 --queue-runs 1 --seed {seed})"
+            );
+            tell_queue(&mut out, &name, violation)?;
+        }
+    }
+    writeln!(
+        out,
+        "queue by chance: {runs} runs from seed {seed} on, {} violations, {:.1} s",
+        queues.violations - violations,
+        begun.elapsed().as_secs_f64()
+    )?;
+    Ok(queues)
+}
+
+fn tell_queue(out: &mut impl io::Write, name: &str, violation: &lane::explore::Violation) -> io::Result<()> {
+    writeln!(out, "\nviolation in {name}: {}", first_line(&violation.what))?;
+    for (place, comes) in &violation.between {
+        writeln!(out, "  at place {place}: {comes}")?;
+    }
+    Ok(())
 }
 
 /// How it came to be, entry by entry.

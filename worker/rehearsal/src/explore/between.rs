@@ -56,13 +56,15 @@ impl fmt::Display for Between {
 
 /// What the end may be after what came between.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Harm {
+pub(crate) struct Harm {
     /// Something failed for good: it may go back.
-    pub(super) failed: bool,
+    pub(crate) failed: bool,
     /// What was to be put back could not be, or is not ours any more: an operator may be needed.
-    pub(super) stuck: bool,
+    pub(crate) stuck: bool,
     /// Somebody cancelled it, in time.
-    pub(super) cancelled: bool,
+    pub(crate) cancelled: bool,
+    /// Somebody told a release that waited that it is not wanted.
+    pub(crate) told: bool,
 }
 
 impl Between {
@@ -121,7 +123,7 @@ impl Between {
     }
 
     /// What may come when this step is about to end.
-    pub(super) fn at_the_end_of(sim: &Sim, step: &Step) -> Vec<Self> {
+    pub(crate) fn at_the_end_of(sim: &Sim, step: &Step) -> Vec<Self> {
         use Fault::{Refused, RefusedHalf, Transient, UnknownDone, UnknownHalf, UnknownNotDone};
         let mut all = vec![
             Self::Cancelled,
@@ -173,7 +175,7 @@ impl Between {
     }
 
     /// Lets it come at the end of a step. Says whether it could.
-    pub(super) fn comes_at(&self, sim: &mut Sim, index: usize, harm: &mut Harm) -> Result<bool, Halt> {
+    pub(crate) fn comes_at(&self, sim: &mut Sim, index: usize, harm: &mut Harm) -> Result<bool, Halt> {
         let Some((_, step)) = sim.flights.get(index).cloned() else {
             return Ok(false);
         };
@@ -224,7 +226,7 @@ impl Between {
                 sim.world.falls_ill(instance);
             }
             Self::GetsWell(instance) => {
-                let late = sim.release.stage() == Stage::Restoring;
+                let late = sim.release().stage() == Stage::Restoring;
                 sim.world.gets_well(instance, late);
             }
             Self::AlarmFires => {
@@ -261,7 +263,7 @@ fn unknown() -> StepOutcome {
 }
 
 fn late(sim: &mut Sim, index: usize) -> Result<(), Halt> {
-    let (release, step) = (sim.release.clone(), sim.flights[index].1.clone());
+    let (release, step) = (sim.release().clone(), sim.flights[index].1.clone());
     sim.land_as(index, |_, _, _| unknown())?;
     sim.late = Some(Box::new((release, step)));
     Ok(())

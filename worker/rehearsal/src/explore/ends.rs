@@ -21,7 +21,7 @@ pub struct Ends([u64; OUTCOMES.len()]);
 
 impl Ends {
     /// One that ended so.
-    pub(super) fn one(outcome: Outcome) -> Self {
+    pub(crate) fn one(outcome: Outcome) -> Self {
         Self(OUTCOMES.map(|other| u64::from(other == outcome)))
     }
 

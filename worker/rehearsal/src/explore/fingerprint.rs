@@ -41,7 +41,7 @@ fn write(hash: &mut Hash, sim: &Sim, harm: Harm, left: u8) -> fmt::Result {
     if let Some(late) = &sim.late {
         write!(hash, "late{:?}", late.1)?;
     }
-    release(hash, &sim.release, now)?;
+    release(hash, sim.release(), now)?;
     world(hash, &sim.world, now)?;
     match &sim.previous {
         Some(previous) => world(hash, previous, now),

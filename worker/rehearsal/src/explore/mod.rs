@@ -21,7 +21,7 @@ use drawgate_rollout::limits;
 use drawgate_schemas::Outcome;
 
 pub use self::between::Between;
-use self::between::Harm;
+pub(crate) use self::between::Harm;
 pub use self::ends::Ends;
 use self::fingerprint::fingerprint;
 use crate::bug::Bug;
@@ -92,7 +92,7 @@ fn again(sim: &mut Sim, between: &[(u64, Between)]) -> Result<Harm, String> {
     let mut rest = between.iter().peekable();
     loop {
         let next = broken(sim.go())?;
-        let (now, ends) = (sim.release.last_entry, matches!(next, Next::Lands(_)));
+        let (now, ends) = (sim.release().last_entry, matches!(next, Next::Lands(_)));
         // Where something before it was left out, it may come a little later than it did.
         let due = |(at, what): &&(u64, Between)| *at <= now && what.can_come(sim, ends);
         match next {
@@ -162,7 +162,7 @@ impl Explorer {
         let mut executions = Ends::default();
         for between in Between::after_an_entry(sim) {
             let (mut branch, mut harm) = (sim.clone(), harm);
-            self.between.push((sim.release.last_entry, between.clone()));
+            self.between.push((sim.release().last_entry, between.clone()));
             if broken(between.comes(&mut branch, &mut harm))? {
                 executions += self.branch(&between, branch, harm, left)?;
             }
@@ -178,7 +178,7 @@ impl Explorer {
         };
         for between in Between::at_the_end_of(sim, step) {
             let (mut branch, mut harm) = (sim.clone(), harm);
-            self.between.push((sim.release.last_entry, between.clone()));
+            self.between.push((sim.release().last_entry, between.clone()));
             if broken(between.comes_at(&mut branch, index, &mut harm))? {
                 executions += self.branch(&between, branch, harm, left)?;
             }
@@ -211,7 +211,7 @@ fn judge(sim: &Sim, harm: Harm) -> Result<(), String> {
     sim.check_end()?;
     let ended = sim.ended();
     let is_member = |instance: &String| sim.world.hosts.get(instance).is_some_and(|host| host.member);
-    let nobody = !sim.release.everyone().any(|host| is_member(&host.instance));
+    let nobody = !sim.release().everyone().any(|host| is_member(&host.instance));
     let may_be = match ended.outcome {
         Outcome::Succeeded => !harm.cancelled,
         Outcome::Cancelled => harm.cancelled,
@@ -224,7 +224,7 @@ fn judge(sim: &Sim, harm: Harm) -> Result<(), String> {
     }
     let roll = &sim.world.definition.roll;
     let took_ms = limits::between_ms(start(), sim.now);
-    let cause = sim.release.turned_back.as_ref();
+    let cause = sim.release().turned_back.as_ref();
     let overdue = cause.is_some_and(|cause| cause.failure.what.contains("roll.max_roll was over"));
     holds(
         !overdue && took_ms <= roll.max_roll_ms + roll.max_pause_ms,

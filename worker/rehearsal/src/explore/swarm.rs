@@ -69,7 +69,7 @@ pub fn run(world: &World, seed: u64, bug: Option<Bug>) -> Result<Ran, Box<Violat
     // Of many things together nobody says before which end they may bring: it has to be a proper one.
     match result {
         Ok(()) => Ok(Ran {
-            entries: sim.release.last_entry,
+            entries: sim.release().last_entry,
             outcome: sim.outcome(),
         }),
         Err(what) => Err(Box::new(shrunk(world, Violation { what, between }, bug))),
@@ -80,7 +80,7 @@ fn drive(sim: &mut Sim, random: &mut Random, between: &mut Vec<(u64, Between)>) 
     let mut harm = Harm::default();
     loop {
         let next = broken(sim.go())?;
-        let at = sim.release.last_entry;
+        let at = sim.release().last_entry;
         let strikes = between.len() < MOST && random.one_in(MOMENTS);
         match next {
             Next::Ended => return sim.check_end(),

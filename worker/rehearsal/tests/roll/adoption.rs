@@ -131,7 +131,7 @@ fn trap_10_any_number_may_boot_the_wanted_version_meanwhile() {
     }
     let sim = Sim::new(world).finish();
     assert_eq!(sim.outcome(), Outcome::Succeeded);
-    assert_eq!((sim.release.sweeps, sim.release.adopted.len()), (0, 30));
+    assert_eq!((sim.release().sweeps, sim.release().adopted.len()), (0, 30));
 }
 
 #[test]
@@ -143,7 +143,7 @@ fn trap_10_the_value_of_before_comes_back_whatever_fails() {
                     .publishing(before)
                     .with(step.clone(), fault, usize::MAX);
                 let sim = Sim::new(world).finish();
-                if sim.release.turned_back.is_some() {
+                if sim.release().turned_back.is_some() {
                     assert_eq!(sim.world.parameter.as_deref(), before, "{step} {fault:?}");
                 }
             }
@@ -177,8 +177,8 @@ fn trap_10_hosts_go_back_while_the_parameter_cannot_be_written() {
         left_over(&sim)
     );
     // Both hosts were through long before the last try.
-    let settled = sim.release.steps[&back(2, Phase::Settle)].last_at;
-    let tried = sim.release.steps[&Step::Unpublish].last_at;
+    let settled = sim.release().steps[&back(2, Phase::Settle)].last_at;
+    let tried = sim.release().steps[&Step::Unpublish].last_at;
     assert!(limits::between_ms(settled, tried) > limits::RESTORE_PATIENCE_MS / 2);
 }
 
@@ -231,7 +231,7 @@ fn trap_10_one_that_is_pending_is_awaited_and_rolled() {
         .with_pending(&id(7), 4);
     let sim = Sim::new(world).finish();
     assert_eq!(sim.outcome(), Outcome::Succeeded);
-    assert_eq!(sim.release.joined.len(), 1);
+    assert_eq!(sim.release().joined.len(), 1);
 }
 
 #[test]
@@ -243,7 +243,7 @@ fn trap_10_one_that_stays_pending_is_waited_for_no_longer_than_its_time_and_name
     let sim = Sim::new(world).finish();
     // The fleet is good and stays so, and so is the other one that joined; scaling runs again.
     assert_eq!(sim.outcome(), Outcome::NeedsOperator);
-    assert!(sim.release.turned_back.is_none() && sim.world.suspended().is_empty());
+    assert!(sim.release().turned_back.is_none() && sim.world.suspended().is_empty());
     for n in [1, 2, 8] {
         assert!(
             sim.world.hosts[&id(n)]

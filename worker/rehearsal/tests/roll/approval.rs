@@ -93,7 +93,7 @@ fn trap_29_two_are_two_people() {
     assert_eq!(asked(&twice), [vec![], vec!["anna".to_owned()]]);
     let both = sim(2, &[approves("anna"), approves("eve")]).finish();
     assert_eq!(both.outcome(), Outcome::Succeeded, "{}", both.ended().summary);
-    assert_eq!(both.release.approved.len(), 2);
+    assert_eq!(both.release().approved.len(), 2);
 }
 
 #[test]

@@ -111,7 +111,7 @@ fn explore_twice(world: &World, outcome: Outcome) -> usize {
                 }
                 let extents = vec![extent_2; sim.flights.len()];
                 sim.die(&extents, AWAY_MS);
-                if sim.release.ended.is_none() {
+                if sim.release().ended.is_none() {
                     assert_eq!(
                         sim.finish().outcome(),
                         outcome,

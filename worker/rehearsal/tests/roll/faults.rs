@@ -322,9 +322,9 @@ fn patience_on_the_way_forward_ends_after_two_minutes() {
             matches!(sim.outcome(), Outcome::Failed | Outcome::RolledBack),
             "{step}"
         );
-        let state = &sim.release.steps[&step];
+        let state = &sim.release().steps[&step];
         let tried_ms = limits::between_ms(state.begun_at, state.last_at);
-        let patience_ms = limits::patience_ms(&step, &sim.release);
+        let patience_ms = limits::patience_ms(&step, sim.release());
         assert!(
             tried_ms + limits::BACKOFF_LAST_MS + 1_000 >= patience_ms,
             "{step}: {tried_ms} ms"

@@ -103,7 +103,7 @@ fn a_member_that_joins_is_rolled_too() {
     for at in arrivals {
         let sim = Sim::new(World::new(2, 1).with_arrival(at.clone(), &id(7))).finish();
         assert_eq!(sim.outcome(), Outcome::Succeeded, "{at}");
-        assert_eq!((sim.release.sweeps, sim.attempts(&Step::Sweep)), (1, 2));
+        assert_eq!((sim.release().sweeps, sim.attempts(&Step::Sweep)), (1, 2));
         assert_eq!(
             sim.ended().summary,
             "3 of 3 on main-42, 1 adopted, scaling and alarms as before"
@@ -132,7 +132,7 @@ fn one_member_after_another_that_joins_is_rolled_until_the_bound() {
         world = world.with_arrival(forward(n, Phase::Settle), &id(n + 1));
     }
     let sim = Sim::new(world).finish();
-    assert_eq!(sim.release.sweeps, limits::SWEEPS);
+    assert_eq!(sim.release().sweeps, limits::SWEEPS);
     assert_eq!(sim.attempts(&Step::Sweep), limits::SWEEPS as usize);
     assert_eq!(sim.outcome(), Outcome::RolledBack);
     assert!(
@@ -150,7 +150,7 @@ fn just_as_many_newcomers_as_the_bound_allows_are_rolled() {
     }
     let sim = Sim::new(world).finish();
     assert_eq!(
-        (sim.outcome(), sim.release.sweeps),
+        (sim.outcome(), sim.release().sweeps),
         (Outcome::Succeeded, limits::SWEEPS - 1)
     );
 }
@@ -171,7 +171,7 @@ fn trap_34_a_sick_host_is_rolled_before_those_that_serve() {
         _ => None,
     });
     assert_eq!(told, Some((vec![id(3)], SickAnswer::RolledNext)));
-    let cause = sim.release.turned_back.as_ref().unwrap();
+    let cause = sim.release().turned_back.as_ref().unwrap();
     assert_eq!(cause.step, forward(3, Phase::Settle));
     assert!(!sim.world.performed.contains(&forward(2, Phase::Drain)));
     assert_eq!(sim.world.hosts["i-1"].named, Some(Which::Old));
@@ -221,7 +221,7 @@ fn trap_34_a_sick_host_that_is_through_is_waited_for() {
 #[test]
 fn trap_34_past_sick_wait_all_is_rolled_back_and_says_who_is_sick() {
     let sim = waiting().finish();
-    let cause = sim.release.turned_back.as_ref().unwrap();
+    let cause = sim.release().turned_back.as_ref().unwrap();
     assert_eq!(cause.step, Step::AwaitHealthy);
     assert!(
         cause.failure.what.starts_with("i-1 is not healthy: web has 3"),
@@ -251,13 +251,16 @@ fn trap_34_past_sick_wait_all_is_rolled_back_and_says_who_is_sick() {
 #[test]
 fn trap_34_without_a_wait_it_is_rolled_back_at_once() {
     let mut sim = ill_after_its_turn();
-    if let Some(plan) = &mut sim.release.plan {
+    if let Some(plan) = &mut sim.machine.release_mut().plan {
         plan.definition.roll.sick_wait_ms = 0;
     }
     sim.run().unwrap();
     sim.check_end().unwrap();
     assert_eq!(sim.attempts(&Step::AwaitHealthy), 0);
-    assert_eq!(sim.release.turned_back.as_ref().unwrap().step, Step::AwaitHealthy);
+    assert_eq!(
+        sim.release().turned_back.as_ref().unwrap().step,
+        Step::AwaitHealthy
+    );
 }
 
 #[test]
@@ -265,7 +268,7 @@ fn trap_34_a_worker_killed_in_the_wait_waits_anew() {
     let mut sim = waiting();
     let extents = vec![Extent::None; sim.flights.len()];
     sim.die(&extents, LONG_MS);
-    while sim.release.steps[&Step::AwaitHealthy].attempts < 2 {
+    while sim.release().steps[&Step::AwaitHealthy].attempts < 2 {
         sim.kill_at = Some(sim.journal.len() + 1);
         assert!(sim.run().is_err());
     }
@@ -285,19 +288,19 @@ fn trap_34_a_pause_and_a_cancel_are_taken_in_the_wait() {
     sim.orders = vec![(sim.journal.len(), by_ben(Order::Cancel))];
     sim.run().unwrap();
     sim.check_end().unwrap();
-    assert!(sim.release.cancelled.is_some());
+    assert!(sim.release().cancelled.is_some());
     assert_eq!(sim.world.hosts["i-2"].named, Some(Which::Old));
 }
 
 #[test]
 fn trap_34_a_wait_lost_with_its_ledger_is_led_back() {
     let sim = waiting();
-    let marks = sim.world.marks(sim.release.request.id);
+    let marks = sim.world.marks(sim.release().request.id);
     assert!(marks.still_suspended);
     let let_run = &marks.let_run[world::GROUP];
     assert_eq!(let_run.len(), 2, "{marks:?}");
-    let plan = sim.release.plan.clone().unwrap();
-    let journal = marks.journal(&sim.release.request, &plan, sim.now);
+    let plan = sim.release().plan.clone().unwrap();
+    let journal = marks.journal(&sim.release().request, &plan, sim.now);
     let taken_up = Sim::taken_up(sim.before.clone(), sim.world.clone(), journal, sim.now).unwrap();
     let sim = taken_up.finish();
     assert_eq!(sim.world.groups, sim.before.groups);

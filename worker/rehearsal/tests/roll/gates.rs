@@ -1,19 +1,49 @@
-//! What holds a release: nothing is begun while it does, and cancelling or its own expiry end it all the same.
+//! Admission: nothing begins while something stands before it, and cancelling or its own expiry end a release that waits all the same.
 
-use drawgate_rollout::{Approval, Decision, Entry, Record, Release, could_begin, decide};
-use drawgate_schemas::{Freeze, Hold, Order, Ordered, Outcome};
+use drawgate_rollout::{
+    Approval, Decision, Entry, Gates, Other, Policies, QueueView, Queued, Record, Release, Rival, decide,
+};
+use drawgate_schemas::{Freeze, Order, Ordered, Outcome, ReleaseId};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::world::{digest, request};
 
-fn hold(until: Timestamp) -> Hold {
-    Hold::Frozen(Freeze {
+fn freeze(until: Timestamp) -> Freeze {
+    Freeze {
         environment: None,
         until,
         reason: "db upgrade".parse().unwrap(),
         by: "anna".to_owned(),
         since: Timestamp::UNIX_EPOCH,
-    })
+    }
+}
+
+fn frozen() -> Vec<Freeze> {
+    vec![freeze(at(300))]
+}
+
+/// A queue in which a release goes first.
+fn first(release: &Release, freezes: Vec<Freeze>, now: Timestamp) -> QueueView {
+    QueueView {
+        at: now,
+        next: Some(queued(release.request.id)),
+        freezes,
+        has_room: true,
+        proven: true,
+        ..QueueView::default()
+    }
+}
+
+fn queued(id: ReleaseId) -> Queued {
+    Queued {
+        id,
+        emergency: false,
+        begun: false,
+    }
+}
+
+fn begins(decided: &[Decision]) -> bool {
+    decided == [Decision::Append(Record::Started)]
 }
 
 /// An accepted release of a digest, and what is appended to it.
@@ -47,22 +77,98 @@ fn at(seconds: i64) -> Timestamp {
 
 fn held() -> Record {
     Record::Held {
-        holds: vec![hold(at(300))],
+        holds: frozen().into_iter().map(drawgate_schemas::Hold::Frozen).collect(),
+    }
+}
+
+fn is_ready(decided: &[Decision]) -> bool {
+    decided.contains(&Decision::AwaitQueue { ready: true })
+}
+
+#[test]
+fn a_freeze_blocks_until_its_end_and_is_recorded() {
+    let release = release(Vec::new());
+    let blocked = decide(&release, Some(&first(&release, frozen(), at(0))), at(0));
+    assert_eq!(blocked, [Decision::Append(held())]);
+    let release = self::release(vec![held()]);
+    for seconds in [0, 299] {
+        let decided = decide(
+            &release,
+            Some(&first(&release, frozen(), at(seconds))),
+            at(seconds),
+        );
+        let looks_again =
+            |decision: &Decision| matches!(decision, Decision::WakeAt(again) if *again > at(seconds));
+        assert!(
+            decided.iter().any(looks_again) && !is_ready(&decided),
+            "{decided:?}"
+        );
+    }
+    let over = decide(&release, Some(&first(&release, frozen(), at(300))), at(300));
+    assert_eq!(over, [Decision::Append(Record::Held { holds: Vec::new() })]);
+    let release = self::release(vec![held(), Record::Held { holds: Vec::new() }]);
+    assert!(begins(&decide(
+        &release,
+        Some(&first(&release, frozen(), at(300))),
+        at(300)
+    )));
+}
+
+#[test]
+fn nothing_begins_out_of_turn_or_without_facts_or_room() {
+    let release = release(Vec::new());
+    let first = first(&release, Vec::new(), at(1));
+    assert!(begins(&decide(&release, Some(&first), at(1))));
+    let other: ReleaseId = "0190f6f0-0000-7000-8000-00000000000b".parse().unwrap();
+    let behind = QueueView {
+        next: Some(queued(other)),
+        ..first.clone()
+    };
+    let begun = QueueView {
+        next: first.next.map(|next| Queued { begun: true, ..next }),
+        ..first.clone()
+    };
+    let full = QueueView {
+        has_room: false,
+        ..first
+    };
+    for (queue, ready) in [
+        (Some(&behind), true),
+        (Some(&begun), true),
+        (Some(&full), true),
+        (None, false),
+    ] {
+        let decided = decide(&release, queue, at(1));
+        assert!(!begins(&decided), "{queue:?}: {decided:?}");
+        assert_eq!(is_ready(&decided), ready, "{queue:?}: {decided:?}");
     }
 }
 
 #[test]
-fn nothing_is_begun_while_it_is_held_and_its_turn_comes_after_it() {
-    let release = release(vec![held()]);
-    for seconds in [0, 299, 301] {
-        let decided = decide(&release, at(seconds));
-        assert!(
-            matches!(decided[..], [Decision::WakeAt(again)] if again > at(seconds)),
-            "{decided:?}"
-        );
+fn what_has_not_succeeded_elsewhere_is_rejected() {
+    let release = release(Vec::new());
+    let gates = Gates {
+        requires: Some("staging".parse().unwrap()),
+        windows: None,
+    };
+    let mut queue = first(&release, Vec::new(), at(1));
+    queue.policies = Policies {
+        gates,
+        ..Policies::default()
+    };
+    assert!(begins(&decide(&release, Some(&queue), at(1))));
+    queue.proven = false;
+    assert_eq!(
+        ended(&decide(&release, Some(&queue), at(1))),
+        Some(Outcome::Rejected)
+    );
+}
+
+fn ended(decided: &[Decision]) -> Option<Outcome> {
+    match decided {
+        [Decision::Append(Record::Ended { ended })] => Some(ended.outcome),
+        _ => None,
     }
-    let release = self::release(vec![held(), Record::Held { holds: Vec::new() }]);
-    assert_eq!(decide(&release, at(301)), [Decision::AwaitTurn]);
 }
 
 #[test]
@@ -79,11 +185,9 @@ fn a_journal_that_begins_a_held_release_is_refused() {
 
 #[test]
 fn held_it_expires_and_is_cancelled_as_any_that_waits() {
-    let ended = |release: &Release, now| match &decide(release, now)[..] {
-        [Decision::Append(Record::Ended { ended })] => ended.outcome,
-        other => panic!("{other:?}"),
-    };
-    assert_eq!(ended(&release(vec![held()]), at(600)), Outcome::Rejected);
+    let expired = release(vec![held()]);
+    let decided = decide(&expired, Some(&first(&expired, frozen(), at(600))), at(600));
+    assert_eq!(ended(&decided), Some(Outcome::Rejected));
     let cancel = Record::Ordered {
         id: "o".to_owned(),
         ordered: Ordered {
@@ -95,7 +199,7 @@ fn held_it_expires_and_is_cancelled_as_any_that_waits() {
     };
     let mut cancelled = release(vec![held(), cancel]);
     let now = at(1);
-    while let [Decision::Append(record), ..] = &decide(&cancelled, now)[..] {
+    while let [Decision::Append(record), ..] = &decide(&cancelled, None, now)[..] {
         let entry = Entry {
             n: cancelled.last_entry + 1,
             at: now,
@@ -133,24 +237,42 @@ fn trap_44_one_that_cannot_begin_now_takes_nobodys_place() {
             digest: Some(digest('d')),
         },
     };
-    assert!(!could_begin(
-        &release_with(Some(asked.clone()), Vec::new()),
-        &[],
-        at(1)
-    ));
-    assert!(could_begin(
-        &release_with(Some(asked), vec![approved]),
-        &[],
-        at(1)
-    ));
-    let free = release(Vec::new());
-    assert!(could_begin(&free, &[], at(1)));
-    assert!(!could_begin(&free, &[hold(at(300))], at(1)), "frozen by now");
-    assert!(!could_begin(&free, &[], at(600)), "it has expired");
-    // Its driver has not noted yet that the freeze is over.
-    let was_held = release(vec![held()]);
-    assert!(could_begin(&was_held, &[], at(301)));
+    let supersedes = |rival: Release, freezes: Vec<Freeze>, now| {
+        let own = release(Vec::new());
+        let id: ReleaseId = "0190f6f0-0000-7000-8000-00000000000b".parse().unwrap();
+        let mut queue = first(&own, freezes, now);
+        queue.policies.supersede = drawgate_rollout::Supersede::ByArrival;
+        queue.others = vec![Other {
+            id,
+            sequence: None,
+            came_later: true,
+            has_succeeded: false,
+        }];
+        assert_eq!(decide(&own, Some(&queue), now), [Decision::LookAt(id)]);
+        let release = Some(rival);
+        queue.rivals.insert(
+            id,
+            Rival {
+                release,
+                proven: true,
+            },
+        );
+        ended(&decide(&own, Some(&queue), now)) == Some(Outcome::Superseded)
+    };
+    let waits_for_approval = release_with(Some(asked.clone()), Vec::new());
+    assert!(!supersedes(waits_for_approval, Vec::new(), at(1)));
+    let is_approved = release_with(Some(asked), vec![approved]);
+    assert!(supersedes(is_approved, Vec::new(), at(1)));
+    let free = || release(Vec::new());
+    assert!(supersedes(free(), Vec::new(), at(1)));
+    assert!(!supersedes(free(), frozen(), at(1)), "frozen by now");
+    assert!(!supersedes(free(), Vec::new(), at(600)), "it has expired");
+    // Its driver has not recorded yet that the freeze is over.
+    assert!(supersedes(release(vec![held()]), Vec::new(), at(301)));
     for kind in [Order::Pause, Order::Cancel] {
-        assert!(!could_begin(&release(vec![order(kind)]), &[], at(1)), "{kind}");
+        assert!(
+            !supersedes(release(vec![order(kind)]), Vec::new(), at(1)),
+            "{kind}"
+        );
     }
 }

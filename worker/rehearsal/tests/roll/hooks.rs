@@ -123,7 +123,7 @@ fn a_roll_without_a_way_back_stops_where_it_is_and_says_so() {
         format!("i-2: verify: fault; {}", receipt.left_over[0])
     );
     assert!(sim.world.suspended().is_empty() && sim.world.alarms.values().all(|on| *on));
-    let plan = sim.release.plan.unwrap();
+    let plan = sim.release().plan.as_ref().unwrap();
     assert!(
         plan.warnings[0].contains("no automatic way back"),
         "{:?}",

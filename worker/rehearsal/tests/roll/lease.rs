@@ -72,11 +72,11 @@ fn trap_08_a_fleet_that_was_lost_meanwhile_is_left_alone() {
             for extents in world.combinations(&under_way(&calm.journal[..k])) {
                 let mut sim = killed_at(&world, k);
                 sim.die(&extents, AWAY_MS);
-                if sim.world.tenant.is_none() || sim.release.begun(&Step::GiveLeaseBack) {
+                if sim.world.tenant.is_none() || sim.release().begun(&Step::GiveLeaseBack) {
                     continue;
                 }
                 sim.world.tenant = Some(Tenant::Another);
-                let touched = sim.release.changed_anything();
+                let touched = sim.release().changed_anything();
                 let performed = sim.world.performed.len();
                 let sim = sim.finish();
                 if touched {
@@ -102,11 +102,11 @@ fn trap_08_a_lease_that_may_not_be_asked_for_leads_back_unless_all_is_done() {
         sim.world = sim.world.with(Step::TakeLease, Fault::Refused, ALWAYS);
         let open = sim.flights.len();
         sim.die(&vec![crate::world::Extent::Whole; open], AWAY_MS);
-        if sim.release.begun(&Step::GiveLeaseBack) || sim.release.ended.is_some() {
+        if sim.release().begun(&Step::GiveLeaseBack) || sim.release().ended.is_some() {
             continue;
         }
-        let touched = sim.release.touched(&crate::world::id(1));
-        let has_ended = sim.release.begun(&crate::resume());
+        let touched = sim.release().touched(&crate::world::id(1));
+        let has_ended = sim.release().begun(&crate::resume());
         let sim = sim.finish();
         let expected = match (touched, has_ended) {
             (_, true) => Outcome::Succeeded,

@@ -26,7 +26,7 @@ fn trap_07_the_second_waits_for_the_first_and_plans_anew() {
         assert_eq!(sim.outcome(), Outcome::Succeeded, "{outlasts}");
         assert_eq!(sim.attempts(&Step::Inspect), 2, "{outlasts}");
         assert_eq!(sim.attempts(&Step::Lock), outlasts + 2);
-        let plan = sim.release.plan.as_ref().unwrap();
+        let plan = sim.release().plan.as_ref().unwrap();
         assert!(
             plan.groups[0].suspended_before.is_empty(),
             "planned beside the other"
@@ -58,7 +58,7 @@ fn trap_07_a_plan_made_while_the_first_was_ending_is_not_kept() {
         (Outcome::Succeeded, 2)
     );
     assert!(
-        sim.release.plan.as_ref().unwrap().groups[0]
+        sim.release().plan.as_ref().unwrap().groups[0]
             .suspended_before
             .is_empty()
     );
@@ -136,7 +136,7 @@ fn trap_07_killed_at_every_moment_of_the_wait() {
                 sim.attempts(&Step::Inspect)
             );
             assert!(
-                sim.release.plan.as_ref().unwrap().groups[0]
+                sim.release().plan.as_ref().unwrap().groups[0]
                     .suspended_before
                     .is_empty()
             );

@@ -72,7 +72,7 @@ fn cancelled_at_every_moment_and_the_worker_killed_then() {
             for extent in [Extent::None, Extent::Whole] {
                 let mut sim = ordered(&world, &[(at, Order::Cancel)]);
                 sim.kill_at = Some(at + 1);
-                if sim.run().is_ok() || !sim.not_taken.is_empty() || sim.release.cancelled.is_none() {
+                if sim.run().is_ok() || !sim.not_taken.is_empty() || sim.release().cancelled.is_none() {
                     continue;
                 }
                 let extents = vec![extent; sim.flights.len()];
@@ -82,7 +82,7 @@ fn cancelled_at_every_moment_and_the_worker_killed_then() {
             }
         }
     }
-    assert_eq!(executions, 322);
+    assert_eq!(executions, 608);
 }
 
 #[test]
@@ -124,7 +124,7 @@ fn paused_at_every_moment_and_the_worker_killed_then() {
                 let mut sim = ordered(&world, &[(at, Order::Pause)]);
                 sim.rests_ms = Some(MINUTE_MS);
                 sim.kill_at = Some(at + 1);
-                if sim.run().is_ok() || sim.release.paused.is_none() {
+                if sim.run().is_ok() || sim.release().paused.is_none() {
                     continue;
                 }
                 let extents = vec![extent; sim.flights.len()];
@@ -134,7 +134,7 @@ fn paused_at_every_moment_and_the_worker_killed_then() {
             }
         }
     }
-    assert_eq!(executions, 322);
+    assert_eq!(executions, 608);
 }
 
 #[test]

@@ -161,7 +161,7 @@ fn trap_13_each_zone_keeps_its_floor_when_cross_zone_balancing_is_off() {
     world.fleet_mut().target_groups[0].zonal = true;
     let sim = Sim::new(world).finish();
     assert_eq!(sim.outcome(), Outcome::Succeeded);
-    let plan = sim.release.plan.as_ref().unwrap();
+    let plan = sim.release().plan.as_ref().unwrap();
     let floors = &plan.target_groups[crate::world::TARGET_GROUP].zone_floors;
     assert_eq!(floors.values().copied().collect::<Vec<_>>(), [1, 1]);
 }

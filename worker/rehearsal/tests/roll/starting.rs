@@ -75,7 +75,7 @@ fn trap_39_one_attempt_outlasts_starting() {
     let verify = forward(1, Phase::Verify);
     let mut longest_ms = 0;
     loop {
-        for decision in decide(&sim.release, sim.now) {
+        for decision in decide(sim.release(), None, sim.now) {
             if let Decision::Perform { step, deadline } = decision
                 && step == verify
             {
@@ -89,6 +89,6 @@ fn trap_39_one_attempt_outlasts_starting() {
         }
     }
     assert!(longest_ms > 1_800_000, "{longest_ms}");
-    assert!(limits::patience_ms(&verify, &sim.release) >= 1_800_000);
+    assert!(limits::patience_ms(&verify, sim.release()) >= 1_800_000);
     assert_eq!((sim.attempts(&verify), sim.outcome()), (1, Outcome::Succeeded));
 }

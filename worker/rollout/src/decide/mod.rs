@@ -17,6 +17,7 @@ mod forward;
 mod hosts;
 mod mute;
 mod prepare;
+mod queued;
 mod restore;
 mod rollback;
 mod sick;
@@ -27,14 +28,16 @@ use drawgate_schemas::Ended;
 use jiff::Timestamp;
 
 use crate::decision::Decision;
+use crate::queue::QueueView;
 use crate::record::Record;
 use crate::report;
 use crate::stage::Stage;
 use crate::state::Release;
 
-/// What to do next. Empty while everything that can be done is under way, and after the end.
-pub fn decide(release: &Release, now: Timestamp) -> Vec<Decision> {
-    let agenda = Agenda { release, now };
+/// What to do next. Empty while everything that can be done is under way, and after the end. A queued release is judged by what is
+/// known of its queue; where that is not known, it is not begun.
+pub fn decide(release: &Release, queue: Option<&QueueView>, now: Timestamp) -> Vec<Decision> {
+    let agenda = Agenda { release, queue, now };
     let part = match release.stage() {
         Stage::Queued => agenda.wait_in_queue(),
         Stage::Preparing => agenda.prepare(),
@@ -55,6 +58,7 @@ type Part = ControlFlow<Vec<Decision>>;
 
 struct Agenda<'a> {
     release: &'a Release,
+    queue: Option<&'a QueueView>,
     now: Timestamp,
 }
 

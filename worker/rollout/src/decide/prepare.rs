@@ -1,8 +1,8 @@
-//! Before anything is touched: what a release waits for, and the plan that it makes once everything in it is locked.
+//! Before anything is touched: the plan, which is made once everything in it is locked; and what people have told a release to do.
 
 use super::{Agenda, Part, end_untouched};
 use crate::decision::Decision;
-use crate::limits::{self, after};
+use crate::limits;
 use crate::order;
 use crate::plan::{HostPlan, Plan};
 use crate::record::Failure;
@@ -11,18 +11,6 @@ use crate::state::Release;
 use crate::step::Step;
 
 impl Agenda<'_> {
-    /// Nothing of the fleet is looked at before the release's turn has come.
-    pub(super) fn wait_in_queue(&self) -> Part {
-        self.obey_control_commands()?;
-        if self.release.digest.is_none() {
-            self.must(&[Step::Resolve], 1)?;
-        }
-        self.unless_expired()?;
-        self.await_approval()?;
-        self.while_blocked()?;
-        Part::Break(vec![Decision::AwaitTurn])
-    }
-
     /// A plan is good when it was made while everything in it was ours alone. What preflight has against a fleet is
     /// judged then too: it may have been another release's doing.
     pub(super) fn prepare(&self) -> Part {
@@ -47,38 +35,6 @@ impl Agenda<'_> {
             (None, Some(plan)) => end_untouched(report::there_already(plan)),
             (None, None) => Part::Break(Vec::new()),
         }
-    }
-
-    fn unless_expired(&self) -> Part {
-        match self.release.request.expires_at {
-            Some(expires_at) if expires_at <= self.now => end_untouched(report::expired(self.release)),
-            _ => Part::Continue(()),
-        }
-    }
-
-    /// Nothing is begun that somebody rejected, or that still waits for somebody's approval.
-    fn await_approval(&self) -> Part {
-        if let Some(rejected) = &self.release.rejected {
-            return end_untouched(report::rejected(rejected));
-        }
-        let Some(awaited) = self.release.awaited_approval() else {
-            return Part::Continue(());
-        };
-        if awaited.until <= self.now {
-            return end_untouched(report::not_approved(&awaited));
-        }
-        let expires = self.release.request.expires_at;
-        let until = expires.map_or(awaited.until, |expires| expires.min(awaited.until));
-        Part::Break(vec![Decision::WakeAt(until)])
-    }
-
-    /// The driver looks again at what blocks a release, because a freeze may end before its time, and windows and freezes go
-    /// by the machine's clock, which may be set.
-    fn while_blocked(&self) -> Part {
-        if self.release.holds.is_empty() {
-            return Part::Continue(());
-        }
-        Part::Break(vec![Decision::WakeAt(after(self.now, limits::HELD_LOOK_MS))])
     }
 
     /// A person's control commands come before whatever would be begun next.

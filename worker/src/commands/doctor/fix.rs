@@ -11,12 +11,13 @@ use tokio::sync::watch;
 use tokio::time::sleep;
 
 use super::super::run;
-use super::super::{CommandError, plan};
+use super::super::{CommandError, plan, setup};
 use super::report::{Case, Diagnosis, Fixed, Standing};
 use crate::config::Config;
 use crate::effects::{Effects, Leftovers};
+use crate::events;
 use crate::ledger::{Accept, Ledger};
-use crate::roll::{Lanes, number};
+use crate::roll::Lanes;
 
 /// Between two looks whether it has ended: nobody tells another process of it.
 const LOOK: Duration = Duration::from_millis(200);
@@ -25,7 +26,7 @@ const LOOK: Duration = Duration::from_millis(200);
 pub(super) struct Cure<'a> {
     pub(super) ledger: &'a Ledger,
     pub(super) effects: &'a Effects,
-    pub(super) config: &'a Config,
+    pub(super) config: &'a Arc<Config>,
     pub(super) definition: &'a ServiceDefinition,
     pub(super) evict: Option<&'a str>,
 }
@@ -134,6 +135,7 @@ impl Cure<'_> {
         let lanes = Arc::new(Lanes::new(
             self.ledger.clone(),
             self.effects.clone(),
+            setup::policies(self.config),
             self.config.worker().to_owned(),
             stop,
         ));
@@ -175,12 +177,13 @@ fn told(entries: &[Entry], worker: &str) -> Vec<StatusEvent> {
     let Ok(mut release) = Release::begin(first) else {
         return Vec::new();
     };
-    let mut events = number(&mut release, first, worker);
+    let mut events = events::of_entry(&release, first, 0, worker);
     for entry in entries {
         if release.apply(entry).is_err() {
             break;
         }
-        events.extend(number(&mut release, entry, worker));
+        let last = events.len() as u64;
+        events.extend(events::of_entry(&release, entry, last, worker));
     }
     events
 }

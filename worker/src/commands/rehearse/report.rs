@@ -40,8 +40,8 @@ pub(super) struct Rehearsal {
 
 impl Rehearsal {
     pub(super) fn of(sim: &Sim, plan: &Plan, violation: Option<String>) -> Self {
-        let ended = sim.release.ended.as_ref();
-        let request = &sim.release.request;
+        let ended = sim.release().ended.as_ref();
+        let request = &sim.release().request;
         let receipt = ended.and_then(|ended| ended.receipt.as_ref());
         let first = sim.journal.first().map_or(sim.now, |entry| entry.at);
         Self {

@@ -16,7 +16,12 @@ pub struct Gates {
 }
 
 /// What holds a release now; in the order of how long.
-pub fn holds(environment: &Environment, gates: &Gates, freezes: &[Freeze], now: Timestamp) -> Vec<Hold> {
+pub(crate) fn holds(
+    environment: &Environment,
+    gates: &Gates,
+    freezes: &[Freeze],
+    now: Timestamp,
+) -> Vec<Hold> {
     let frozen = freezes
         .iter()
         .filter(|freeze| freeze.covers(environment) && now < freeze.until);
@@ -35,7 +40,7 @@ pub fn holds(environment: &Environment, gates: &Gates, freezes: &[Freeze], now: 
 
 /// The end of a release whose digest has not succeeded where it has to first. `proven` says whether it has, there or in the release's own
 /// environment: what ran there may always come back.
-pub fn unproven(
+pub(crate) fn unproven(
     request: &ReleaseRequest,
     digest: Option<&Digest>,
     gates: &Gates,

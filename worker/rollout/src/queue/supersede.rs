@@ -1,12 +1,7 @@
-//! The line in front of a lane: which release takes another one's place before that one has begun.
+//! Which release supersedes another one that has not begun.
 
-use drawgate_schemas::{Ended, Hold, Outcome, ReleaseId, ReleaseRequest, limits};
-use jiff::Timestamp;
+use drawgate_schemas::{Ended, Outcome, ReleaseId, ReleaseRequest, limits};
 use serde::{Deserialize, Serialize};
-
-use crate::decide::decide;
-use crate::decision::Decision;
-use crate::state::Release;
 
 /// Which newer releases of a target take the place of those that wait.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,8 +37,8 @@ pub struct Other {
 }
 
 /// The end of a release that has not begun, where another one takes its place, and which does. One that was forced keeps its own, because a rollback
-/// is of an older build; and so does one in an emergency. `others` are those that [`could_begin`], roll, or have succeeded, as far as is known.
-pub fn superseded<'o>(
+/// is of an older build; and so does one in an emergency. `others` are those that roll, have succeeded, or could begin, as far as is known.
+pub(crate) fn superseded<'o>(
     own: &ReleaseRequest,
     others: &'o [Other],
     policy: Supersede,
@@ -87,14 +82,6 @@ fn way_out(own: &ReleaseRequest, is_lower: bool) -> String {
     format!(
         "{once}; if the builds' counter has started again: drawgate forget-sequence --environment {environment} --service {service} --reason WHY"
     )
-}
-
-/// Whether nothing stands before a release's beginning but the others of its lane. One that is blocked, paused, or waits for its approval
-/// takes nobody's place: it may never begin. `holds` are those of now, because its own driver may not have heard yet that they are over.
-pub fn could_begin(release: &Release, holds: &[Hold], now: Timestamp) -> bool {
-    let mut as_of_now = release.clone();
-    as_of_now.holds = holds.to_vec();
-    decide(&as_of_now, now) == [Decision::AwaitTurn]
 }
 
 /// Whether a build's number leaps so far above the highest of its lane that it would keep every other build out. A lane without a number takes any.

@@ -1,0 +1,316 @@
+//! Everything that may become of two releases of one target with one thing that comes between, and much more by chance.
+
+use std::fmt;
+
+use drawgate_rollout::limits::after;
+use drawgate_schemas::{Freeze, Order, Ordered, Outcome};
+use jiff::Timestamp;
+
+use super::{Asked, Lane, Place, Scenario, scenarios};
+use crate::bug::Bug;
+use crate::explore::{Between, Ends, Harm};
+use crate::random::Random;
+use crate::sim::{Halt, holds};
+use crate::world::{Extent, digest};
+
+/// A freeze lasts so long: longer than a roll.
+const FREEZE_MS: u64 = 20 * 60_000;
+/// Nobody drives the releases for so long after a worker was killed.
+const AWAY_MS: u64 = 90_000;
+/// One of so many moments has something come between.
+const MOMENTS: u64 = 20;
+/// Most things that come between in one run by chance.
+const MOST: usize = 6;
+/// Places after which a queue goes round in circles: two rolls of a few hosts have some hundred.
+const PLACES: usize = 20_000;
+
+/// One thing that comes between.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Comes {
+    /// It happens to the roll of this release.
+    ToRoll(usize, Between),
+    /// The worker is killed, the steps under way having come so far; another process takes up.
+    Killed(Extent),
+    /// The release that is yet to come is accepted.
+    Accepted,
+    /// Somebody freezes the environment for a while.
+    Frozen,
+    /// Somebody ends the freeze before its time.
+    Thawed,
+    /// Somebody tells a release that waits something.
+    Told(usize, Order),
+}
+
+impl fmt::Display for Comes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self, f)
+    }
+}
+
+/// Something that must never be, and how it came to be.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Violation {
+    /// What is wrong.
+    pub what: String,
+    /// What came between, each with the number of the place where it came.
+    pub between: Vec<(usize, Comes)>,
+}
+
+/// What a search came to.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Found {
+    /// Executions, by how the first release ended.
+    pub ends: Ends,
+    /// The first thing that must never be, if there is one: it ends the search.
+    pub violation: Option<Box<Violation>>,
+}
+
+/// Every execution of a scenario with at most one thing between.
+pub fn explore(scenario: &Scenario, bug: Option<Bug>) -> Found {
+    let mut search = Search {
+        ends: Ends::default(),
+        at: None,
+    };
+    let mut lane = Lane::new(scenario, bug);
+    let result = search.visit(&mut lane);
+    let violation = result.err().map(|what| {
+        Box::new(Violation {
+            what,
+            between: search.at.into_iter().collect(),
+        })
+    });
+    Found {
+        ends: search.ends,
+        violation,
+    }
+}
+
+struct Search {
+    ends: Ends,
+    at: Option<(usize, Comes)>,
+}
+
+impl Search {
+    fn visit(&mut self, lane: &mut Lane) -> Result<(), String> {
+        for n in 0..PLACES {
+            let place = broken(lane.go())?;
+            for comes in at(lane, place) {
+                self.at = Some((n, comes.clone()));
+                let mut branch = lane.clone();
+                let mut harm = Harm::default();
+                if broken(comes.comes(&mut branch, place, &mut harm))? {
+                    broken(to_the_end(&mut branch))?;
+                    judge(&branch, harm)?;
+                    self.ends += Ends::one(branch.members[0].sim.outcome());
+                }
+            }
+            self.at = None;
+            if place == Place::Ended {
+                judge(lane, Harm::default())?;
+                self.ends += Ends::one(lane.members[0].sim.outcome());
+                return Ok(());
+            }
+            broken(goes_on(lane, place))?;
+        }
+        Err("goes round in circles".to_owned())
+    }
+}
+
+/// One run of two releases with whatever comes between by this seed.
+///
+/// # Errors
+/// What must never be.
+pub fn run(seed: u64, bug: Option<Bug>) -> Result<Outcome, Box<Violation>> {
+    let mut random = Random::new(!seed);
+    let mut lane = Lane::new(&scenario(seed), bug);
+    let mut between = Vec::new();
+    match by_chance(&mut lane, &mut random, &mut between) {
+        Ok(()) => Ok(lane.members[0].sim.outcome()),
+        Err(what) => Err(Box::new(Violation { what, between })),
+    }
+}
+
+/// The scenario of a seed: one of those that are searched, with up to three hosts for each release.
+pub fn scenario(seed: u64) -> Scenario {
+    let mut random = Random::new(seed);
+    let all = scenarios();
+    let mut scenario = random.pick(&all).copied().unwrap_or(all[0]);
+    let mut hosts = |asked: Asked| Asked {
+        hosts: 1 + usize::try_from(random.below(3)).unwrap_or(0),
+        ..asked
+    };
+    (scenario.first, scenario.second) = (hosts(scenario.first), hosts(scenario.second));
+    scenario
+}
+
+fn by_chance(lane: &mut Lane, random: &mut Random, between: &mut Vec<(usize, Comes)>) -> Result<(), String> {
+    let mut harm = Harm::default();
+    for n in 0..PLACES {
+        let place = broken(lane.go())?;
+        if between.len() < MOST && random.one_in(MOMENTS) {
+            let all = at(lane, place);
+            if let Some(comes) = random.pick(&all) {
+                between.push((n, comes.clone()));
+                if broken(comes.comes(lane, place, &mut harm))? {
+                    continue;
+                }
+            }
+        }
+        if place == Place::Ended {
+            return check_ends(lane);
+        }
+        broken(goes_on(lane, place))?;
+    }
+    Err("goes round in circles".to_owned())
+}
+
+fn broken<T>(result: Result<T, Halt>) -> Result<T, String> {
+    result.map_err(|halt| match halt {
+        Halt::Killed => "killed without having been told to".to_owned(),
+        Halt::Broken(violation) => violation,
+    })
+}
+
+fn goes_on(lane: &mut Lane, place: Place) -> Result<(), Halt> {
+    match place {
+        Place::Lands(n, index) => lane.land(n, index),
+        Place::Sleeps(n, at) => lane.sleep(n, at),
+        Place::Recorded(_) | Place::Ended => Ok(()),
+    }
+}
+
+fn to_the_end(lane: &mut Lane) -> Result<(), Halt> {
+    for _ in 0..PLACES {
+        let place = lane.go()?;
+        if place == Place::Ended {
+            return Ok(());
+        }
+        goes_on(lane, place)?;
+    }
+    Err(Halt::Broken("goes round in circles".to_owned()))
+}
+
+/// What may come at this place.
+fn at(lane: &Lane, place: Place) -> Vec<Comes> {
+    let mut all = Vec::new();
+    match place {
+        Place::Recorded(_) => {
+            all.extend([Comes::Killed(Extent::None), Comes::Killed(Extent::Whole)]);
+            return all;
+        }
+        Place::Lands(n, index) => {
+            let sim = &lane.members[n].sim;
+            let steps = sim.flights.get(index);
+            let to_roll = steps.map(|(_, step)| Between::at_the_end_of(sim, step));
+            all.extend(
+                to_roll
+                    .into_iter()
+                    .flatten()
+                    .map(|between| Comes::ToRoll(n, between)),
+            );
+        }
+        Place::Sleeps(..) | Place::Ended => {}
+    }
+    all.extend(lane.to_come.map(|_| Comes::Accepted));
+    if place == Place::Ended {
+        return all;
+    }
+    all.push(match lane.frozen().is_empty() {
+        true => Comes::Frozen,
+        false => Comes::Thawed,
+    });
+    for (n, member) in lane.members.iter().enumerate() {
+        if !member.is_open() || !member.release().is_queued() {
+            continue;
+        }
+        let orders = [
+            Order::Pause,
+            Order::Resume,
+            Order::Cancel,
+            Order::Approve,
+            Order::Reject,
+        ];
+        let taken = orders
+            .into_iter()
+            .filter(|order| member.release().accepts(&by_anna(*order)).is_ok());
+        all.extend(taken.map(|order| Comes::Told(n, order)));
+    }
+    all
+}
+
+fn by_anna(order: Order) -> Ordered {
+    Ordered {
+        order,
+        by: "anna".to_owned(),
+        reason: None,
+        digest: (order == Order::Approve).then(|| digest('d')),
+    }
+}
+
+impl Comes {
+    /// Lets it come. Says whether it has taken the place of what would have come there.
+    fn comes(&self, lane: &mut Lane, place: Place, harm: &mut Harm) -> Result<bool, Halt> {
+        match self {
+            Self::ToRoll(n, between) => {
+                let Place::Lands(_, index) = place else {
+                    return Ok(false);
+                };
+                lane.members[*n].sim.now = lane.now;
+                let came = between.comes_at(&mut lane.members[*n].sim, index, harm)?;
+                lane.recorded(*n)?;
+                return Ok(came);
+            }
+            Self::Killed(extent) => lane.crash(AWAY_MS, *extent)?,
+            Self::Accepted => {
+                if let Some(asked) = lane.to_come.take() {
+                    lane.accept(asked);
+                }
+            }
+            Self::Frozen => lane.freezes.push(freeze(lane.now)),
+            Self::Thawed => lane.freezes.clear(),
+            Self::Told(n, order) => {
+                harm.told |= matches!(order, Order::Cancel | Order::Reject);
+                harm.failed |= *order == Order::Pause;
+                lane.members[*n].sim.now = lane.now;
+                lane.members[*n].sim.give(by_anna(*order))?;
+                lane.recorded(*n)?;
+            }
+        }
+        Ok(true)
+    }
+}
+
+fn freeze(now: Timestamp) -> Freeze {
+    Freeze {
+        environment: None,
+        until: after(now, FREEZE_MS),
+        reason: "db upgrade".parse().unwrap(),
+        by: "ben".to_owned(),
+        since: now,
+    }
+}
+
+/// What must hold at the end, whatever came between.
+fn check_ends(lane: &Lane) -> Result<(), String> {
+    lane.members.iter().try_for_each(|member| member.sim.check_end())
+}
+
+/// The same, and what the ends may be after just this.
+fn judge(lane: &Lane, harm: Harm) -> Result<(), String> {
+    check_ends(lane)?;
+    for (n, member) in lane.members.iter().enumerate() {
+        let ended = member.sim.ended();
+        let may_be = match ended.outcome {
+            Outcome::Succeeded => true,
+            Outcome::Superseded => lane.members.len() > 1,
+            Outcome::Rejected => member.asked.approval || harm.told,
+            Outcome::Cancelled => harm.cancelled || harm.told,
+            Outcome::RolledBack | Outcome::Failed => harm.failed,
+            Outcome::NeedsOperator => harm.stuck,
+        };
+        holds(may_be, || {
+            format!("release {} ends as {}: {}", n + 1, ended.outcome, ended.summary)
+        })?;
+    }
+    Ok(())
+}

@@ -1,0 +1,91 @@
+//! What must hold of a queue after every entry. It looks at who has begun and who may, and knows nothing of how `decide` comes to its
+//! decisions.
+
+use drawgate_rollout::{Record, Supersede};
+use drawgate_schemas::Outcome;
+
+use super::{Lane, Member};
+use crate::sim::holds;
+
+/// After every entry.
+///
+/// # Errors
+/// What does not hold.
+pub(super) fn always(lane: &Lane) -> Result<(), String> {
+    let rolling = |member: &&Member| member.is_open() && member.release().started_at.is_some();
+    let rolling: Vec<&Member> = lane.members.iter().filter(rolling).collect();
+    holds(rolling.len() <= 1, || {
+        "two releases of one target roll at once".to_owned()
+    })?;
+    for (n, member) in lane.members.iter().enumerate() {
+        let Some(last) = member.sim.journal.last().filter(|entry| entry.at == lane.now) else {
+            continue;
+        };
+        match &last.record {
+            Record::Started => began(lane, n).map_err(|what| format!("release {} begins {what}", n + 1))?,
+            Record::Ended { ended } if ended.outcome == Outcome::Superseded => {
+                let newer = lane.members.iter().enumerate();
+                let mut newer = newer.filter(|(other, _)| *other != n && is_newer(lane, *other, n));
+                holds(newer.any(|(_, newer)| takes_its_place(lane, newer)), || {
+                    format!("release {} is superseded by one that may never begin", n + 1)
+                })?;
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+fn began(lane: &Lane, n: usize) -> Result<(), String> {
+    let member = &lane.members[n];
+    let emergency = member.asked.emergency;
+    holds(emergency || lane.frozen().is_empty(), || "in a freeze".to_owned())?;
+    holds(emergency || is_approved(member), || {
+        "without its approval".to_owned()
+    })?;
+    for (other, waiting) in lane.members.iter().enumerate() {
+        if other == n {
+            continue;
+        }
+        let waits = waiting.is_open() && waiting.release().started_at.is_none();
+        let goes_first = match (waiting.asked.emergency, emergency) {
+            (true, false) => true,
+            (false, true) => false,
+            _ => other < n,
+        };
+        holds(!(waits && goes_first), || format!("before release {}", other + 1))?;
+        let older = waiting.has_succeeded() && is_newer(lane, other, n);
+        holds(!older || emergency, || {
+            format!("after release {}, which is newer", other + 1)
+        })?;
+    }
+    Ok(())
+}
+
+fn is_approved(member: &Member) -> bool {
+    let given = member.release().approved.iter();
+    let mut given = given.filter(|approved| approved.by != "ci");
+    !member.asked.approval || given.next().is_some()
+}
+
+/// Whether one is of a later build than another, or, where no build is said and arrival counts, came later.
+fn is_newer(lane: &Lane, one: usize, than: usize) -> bool {
+    match (
+        lane.members[one].asked.sequence,
+        lane.members[than].asked.sequence,
+    ) {
+        (Some(one), Some(than)) => one > than,
+        _ => lane.supersede == Supersede::ByArrival && one > than,
+    }
+}
+
+/// Whether it rolls, has succeeded, or nothing but its place in the queue stands before it.
+fn takes_its_place(lane: &Lane, member: &Member) -> bool {
+    let release = member.release();
+    if !member.is_open() {
+        return member.has_succeeded();
+    }
+    let free = member.asked.emergency || (lane.frozen().is_empty() && is_approved(member));
+    let told = release.paused.is_some() || release.cancelled.is_some() || release.rejected.is_some();
+    release.started_at.is_some() || (free && !told)
+}

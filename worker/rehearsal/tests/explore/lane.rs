@@ -1,0 +1,34 @@
+//! Two releases of one target and their queue, with one thing that comes between.
+
+use drawgate_rehearsal::Bug;
+use drawgate_rehearsal::lane::explore::{explore, run};
+use drawgate_rehearsal::lane::scenarios;
+
+#[test]
+fn a_queue_comes_to_its_end_whatever_comes_between() {
+    let mut executions = 0;
+    for scenario in scenarios() {
+        let found = explore(&scenario, None);
+        assert_eq!(found.violation, None, "{}", scenario.name);
+        executions += found.ends.total();
+    }
+    assert_eq!(executions, 3_484);
+}
+
+#[test]
+fn by_chance_a_queue_comes_to_its_end_too() {
+    for seed in 0..500 {
+        run(seed, None).unwrap();
+    }
+}
+
+#[test]
+fn every_mistake_about_the_queue_is_found() {
+    let finds = |bug| {
+        scenarios()
+            .iter()
+            .any(|scenario| explore(scenario, Some(bug)).violation.is_some())
+    };
+    let missed: Vec<Bug> = Bug::OF_A_QUEUE.into_iter().filter(|bug| !finds(*bug)).collect();
+    assert_eq!(missed, []);
+}

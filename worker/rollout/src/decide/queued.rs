@@ -1,0 +1,149 @@
+//! Admission: what a release waits for before it begins, and how it ends without having begun.
+
+use super::{Agenda, Part, end_untouched};
+use crate::decision::Decision;
+use crate::limits::{self, after};
+use crate::queue::gates::unproven;
+use crate::queue::supersede::superseded;
+use crate::queue::{QueueView, Rival};
+use crate::record::Record;
+use crate::report;
+use crate::step::Step;
+
+impl Agenda<'_> {
+    /// Nothing of the fleet is looked at before all of this is behind the release.
+    pub(super) fn wait_in_queue(&self) -> Part {
+        self.obey_control_commands()?;
+        self.unless_superseded()?;
+        self.may_begin()?;
+        self.await_turn()
+    }
+
+    /// What stands before the beginning, apart from other releases of the target.
+    fn may_begin(&self) -> Part {
+        if self.release.digest.is_none() {
+            self.must(&[Step::Resolve], 1)?;
+        }
+        self.unless_expired()?;
+        self.await_approval()?;
+        self.unless_unproven()?;
+        self.while_blocked()
+    }
+
+    /// A newer release of the target takes its place, unless that one may never begin: then the next newest is looked at.
+    fn unless_superseded(&self) -> Part {
+        let Some(queue) = self.queue else {
+            return Part::Continue(());
+        };
+        let mut others = queue.others.clone();
+        while let Some((by, ended)) = superseded(&self.release.request, &others, queue.policies.supersede) {
+            if by.has_succeeded {
+                return end_untouched(ended);
+            }
+            match queue.rivals.get(&by.id) {
+                None => return Part::Break(vec![Decision::LookAt(by.id)]),
+                Some(rival) if self.could_begin(queue, rival) => return end_untouched(ended),
+                Some(_) => {
+                    let id = by.id;
+                    others.retain(|other| other.id != id);
+                }
+            }
+        }
+        Part::Continue(())
+    }
+
+    /// Whether nothing but other releases stands before a rival, or it has begun. One that is blocked or paused, or waits for its
+    /// approval, supersedes nobody: it may never begin.
+    fn could_begin(&self, queue: &QueueView, rival: &Rival) -> bool {
+        let Some(release) = &rival.release else {
+            return false;
+        };
+        if !release.is_queued() {
+            return release.ended.is_none();
+        }
+        let view = queue.of_rival(rival);
+        let mut release = release.clone();
+        // Its own driver may not have recorded yet what blocks it now.
+        release.holds = view.holds(&release.request);
+        let agenda = Agenda {
+            release: &release,
+            queue: Some(&view),
+            now: self.now,
+        };
+        agenda.obey_control_commands().is_continue() && agenda.may_begin().is_continue()
+    }
+
+    fn unless_expired(&self) -> Part {
+        match self.release.request.expires_at {
+            Some(expires_at) if expires_at <= self.now => end_untouched(report::expired(self.release)),
+            _ => Part::Continue(()),
+        }
+    }
+
+    /// Nothing is begun that somebody rejected, or that still waits for somebody's approval.
+    fn await_approval(&self) -> Part {
+        if let Some(rejected) = &self.release.rejected {
+            return end_untouched(report::rejected(rejected));
+        }
+        let Some(awaited) = self.release.awaited_approval() else {
+            return Part::Continue(());
+        };
+        if awaited.until <= self.now {
+            return end_untouched(report::not_approved(&awaited));
+        }
+        let expires = self.release.request.expires_at;
+        let until = expires.map_or(awaited.until, |expires| expires.min(awaited.until));
+        Part::Break(vec![
+            Decision::AwaitQueue { ready: false },
+            Decision::WakeAt(until),
+        ])
+    }
+
+    /// An environment may take only what has succeeded in another one first.
+    fn unless_unproven(&self) -> Part {
+        let (request, digest) = (&self.release.request, self.release.digest.as_ref());
+        let Some(queue) = self.queue.filter(|_| request.emergency.is_none()) else {
+            return Part::Continue(());
+        };
+        match unproven(request, digest, &queue.policies.gates, queue.proven) {
+            Some(ended) => end_untouched(ended),
+            None => Part::Continue(()),
+        }
+    }
+
+    /// The driver looks again at what blocks a release, because a freeze may end before its time, and windows and freezes go
+    /// by the machine's clock, which may be set.
+    fn while_blocked(&self) -> Part {
+        if let Some(queue) = self.queue {
+            let holds = queue.holds(&self.release.request);
+            if holds != self.release.holds {
+                return Part::Break(vec![Decision::Append(Record::Held { holds })]);
+            }
+        }
+        if self.release.holds.is_empty() {
+            return Part::Continue(());
+        }
+        let look_again = Decision::WakeAt(after(self.now, limits::HELD_LOOK_MS));
+        Part::Break(vec![Decision::AwaitQueue { ready: false }, look_again])
+    }
+
+    /// It begins when it goes first, nothing of its target has begun, and the ledger has room for a whole roll.
+    fn await_turn(&self) -> Part {
+        let id = self.release.request.id;
+        let goes_first = |queue: &QueueView| queue.next.is_some_and(|next| next.id == id && !next.begun);
+        let (ready, until) = match self.queue {
+            Some(queue) if goes_first(queue) && queue.has_room => {
+                return Part::Break(vec![Decision::Append(Record::Started)]);
+            }
+            Some(queue) if !goes_first(queue) => (true, self.release.request.expires_at),
+            // The ledger could not be asked, or has no room for a whole roll.
+            queue => (queue.is_some(), Some(after(self.now, limits::QUEUE_LOOK_MS))),
+        };
+        let wake = until.map(Decision::WakeAt);
+        Part::Break(
+            std::iter::once(Decision::AwaitQueue { ready })
+                .chain(wake)
+                .collect(),
+        )
+    }
+}

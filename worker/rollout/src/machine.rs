@@ -1,0 +1,324 @@
+//! The loop around `decide` for one release, without IO: append the intent, perform, append the outcome, ask again.
+//!
+//! ```text
+//!            next()                                     shell (the worker's driver, or the simulator)
+//!   Machine ---------> Append, Perform, Drop, Look… --> writes, performs, fetches, waits
+//!           <---------                                  written(), finished(), queue_is(), woken(), lapsed(), stop()
+//! ```
+
+use std::collections::{BTreeSet, VecDeque};
+
+use drawgate_schemas::{Ordered, Outcome, ReleaseId};
+use jiff::Timestamp;
+
+use crate::decide::decide;
+use crate::decision::Decision;
+use crate::properties::OnShutdown;
+use crate::queue::{QueueView, Rival};
+use crate::record::{Entry, Record, StepOutcome};
+use crate::state::{Illegal, Release};
+use crate::step::Step;
+
+/// One thing for the shell to do.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Action {
+    /// Write this to the journal, then say [`Machine::written`].
+    Append(Record),
+    /// Perform the step, whose intent is written; at its end say [`Machine::finished`].
+    Perform {
+        /// Which step.
+        step: Step,
+        /// The performance ends by then; what is not known by then is unknown.
+        deadline: Timestamp,
+    },
+    /// Break off the performance of this step: what came of it is written already, or nobody will know.
+    Drop(Step),
+    /// Fetch what is known of the queue, and say [`Machine::queue_is`].
+    LookAtQueue,
+    /// Fetch what is known of another release of the target, and say [`Machine::rival_is`].
+    LookAt(ReleaseId),
+    /// Wait until a step ends, a control command comes, the time is there, or, where that is awaited, the queue changes; then say
+    /// what it was.
+    Wait {
+        /// The time, if there is one.
+        until: Option<Timestamp>,
+        /// Whether a change of the queue is awaited.
+        queue: bool,
+        /// Whether its place in the queue is all that stands before the release.
+        ready: bool,
+    },
+    /// The release has ended.
+    Ended(Outcome),
+    /// The worker stops, and nothing is under way that has to come to its end.
+    Stopped,
+    /// Nothing is under way and nothing is to be done, before the end: a mistake in `decide`.
+    Stuck,
+}
+
+/// What becomes of a control command.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Judged {
+    /// It was taken before: the same command may be delivered twice.
+    Known,
+    /// It is to be written.
+    Take(Record),
+    /// It cannot be taken, for this reason.
+    Refused(String),
+}
+
+/// The loop of one release.
+#[derive(Debug, Clone)]
+pub struct Machine {
+    release: Release,
+    /// Steps that are performed by this process.
+    under_way: BTreeSet<Step>,
+    /// Outcomes that are to be written.
+    to_write: VecDeque<Record>,
+    to_drop: VecDeque<Step>,
+    /// What is left of the last decisions.
+    decided: VecDeque<Decision>,
+    /// The step whose intent is being written, with its deadline.
+    intended: Option<(Step, Timestamp)>,
+    /// Whether the decisions were all carried out, and nothing has been recorded since.
+    rests: bool,
+    recorded: bool,
+    waits: Waits,
+    queue: Option<QueueView>,
+    /// Whether the queue was looked at for the next decision.
+    has_looked: bool,
+    stopping: bool,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Waits {
+    until: Option<Timestamp>,
+    queue: bool,
+    ready: bool,
+}
+
+impl Machine {
+    /// A release that was just accepted, or one that no process has driven since its last entry. One that was under way is
+    /// taken up first.
+    pub fn new(release: Release) -> Self {
+        let open = release.steps.values().any(|state| state.last.is_none());
+        let was_under_way = release.ended.is_none() && (open || release.started_at.is_some());
+        Self {
+            release,
+            under_way: BTreeSet::new(),
+            to_write: was_under_way.then_some(Record::TakenUp).into_iter().collect(),
+            to_drop: VecDeque::new(),
+            decided: VecDeque::new(),
+            intended: None,
+            rests: false,
+            recorded: false,
+            waits: Waits::default(),
+            queue: None,
+            has_looked: false,
+            stopping: false,
+        }
+    }
+
+    /// Whether everything that was decided is carried out, so that a control command may be judged.
+    pub fn listens(&self) -> bool {
+        self.decided.is_empty() && self.intended.is_none() && self.to_write.is_empty()
+    }
+
+    /// The step whose intent is being written, with the moment by which its performance ends.
+    pub fn intended(&self) -> Option<(&Step, Timestamp)> {
+        self.intended.as_ref().map(|(step, deadline)| (step, *deadline))
+    }
+
+    /// What is to be written before anything else is decided: a take-up, or the outcome of a step that has ended.
+    pub fn unwritten(&mut self) -> Option<Record> {
+        self.to_write.pop_front()
+    }
+
+    /// The release as it stands.
+    pub fn release(&self) -> &Release {
+        &self.release
+    }
+
+    /// What to do next.
+    pub fn next(&mut self, now: Timestamp) -> Action {
+        self.next_by(now, decide)
+    }
+
+    /// The same, with another `decide`: for mistakes that are made on purpose.
+    pub fn next_by(
+        &mut self,
+        now: Timestamp,
+        decide: impl Fn(&Release, Option<&QueueView>, Timestamp) -> Vec<Decision>,
+    ) -> Action {
+        loop {
+            if let Some(step) = self.to_drop.pop_front() {
+                return Action::Drop(step);
+            }
+            if let Some((step, deadline)) = self.intended.take() {
+                return Action::Perform { step, deadline };
+            }
+            if let Some(record) = self.to_write.pop_front() {
+                return Action::Append(record);
+            }
+            if let Some(ended) = &self.release.ended {
+                return Action::Ended(ended.outcome);
+            }
+            if self.stopping {
+                return self.last_steps();
+            }
+            if let Some(decision) = self.decided.pop_front() {
+                if let Some(next) = self.carry_out(decision) {
+                    return next;
+                }
+                continue;
+            }
+            if std::mem::take(&mut self.rests) {
+                self.has_looked = false;
+                if !self.recorded {
+                    return self.wait();
+                }
+            }
+            if self.release.is_queued() && !std::mem::replace(&mut self.has_looked, true) {
+                return Action::LookAtQueue;
+            }
+            self.decided = decide(&self.release, self.queue.as_ref(), now).into();
+            if self.decided.is_empty() && self.under_way.is_empty() {
+                return Action::Stuck;
+            }
+            (self.rests, self.recorded, self.waits) = (true, false, Waits::default());
+        }
+    }
+
+    fn carry_out(&mut self, decision: Decision) -> Option<Action> {
+        match decision {
+            Decision::Append(record) => Some(Action::Append(record)),
+            Decision::Perform { step, deadline } => {
+                self.intended = Some((step.clone(), deadline));
+                // The intent is written before the effect.
+                Some(Action::Append(Record::Intent { step }))
+            }
+            Decision::LookAt(release) => {
+                self.rests = false;
+                Some(Action::LookAt(release))
+            }
+            Decision::AwaitQueue { ready } => {
+                self.waits.queue = true;
+                self.waits.ready = ready;
+                None
+            }
+            Decision::WakeAt(at) => {
+                self.waits.until = Some(self.waits.until.map_or(at, |earlier| earlier.min(at)));
+                None
+            }
+        }
+    }
+
+    fn wait(&self) -> Action {
+        let Waits { until, queue, ready } = self.waits;
+        if self.under_way.is_empty() && until.is_none() && !queue {
+            return Action::Stuck;
+        }
+        Action::Wait { until, queue, ready }
+    }
+
+    /// What changes something is given a moment to come to its end; waits are dropped, and begun anew by the next process.
+    fn last_steps(&self) -> Action {
+        let finishes = |step: &Step| step.properties().on_shutdown == OnShutdown::Finish;
+        match self.under_way.iter().any(finishes) {
+            true => Action::Wait {
+                until: None,
+                queue: false,
+                ready: false,
+            },
+            false => Action::Stopped,
+        }
+    }
+
+    /// This entry is in the journal.
+    ///
+    /// # Errors
+    /// When it cannot follow; nothing is changed then.
+    pub fn written(&mut self, entry: &Entry) -> Result<(), Illegal> {
+        self.release.apply(entry)?;
+        match &entry.record {
+            Record::Intent { step } => {
+                self.under_way.insert(step.clone());
+            }
+            Record::Outcome { step, .. } => {
+                self.recorded = true;
+                if self.under_way.remove(step) {
+                    self.to_drop.push_back(step.clone());
+                }
+            }
+            _ => self.recorded = true,
+        }
+        Ok(())
+    }
+
+    /// A performance has come to its end.
+    pub fn finished(&mut self, step: Step, outcome: StepOutcome) {
+        // One that was dropped may have ended all the same: what came of it is written already.
+        if self.under_way.remove(&step) {
+            self.to_write.push_back(Record::Outcome { step, outcome });
+        }
+    }
+
+    /// What is known of the queue. `None` where the ledger could not be asked.
+    pub fn queue_is(&mut self, queue: Option<QueueView>) {
+        self.queue = queue;
+    }
+
+    /// What is known of another release of the target.
+    pub fn rival_is(&mut self, id: ReleaseId, rival: Rival) {
+        if let Some(queue) = &mut self.queue {
+            queue.rivals.insert(id, rival);
+        }
+    }
+
+    /// The queue has changed since it was looked at: what was decided by it is decided anew.
+    pub fn queue_changed(&mut self) {
+        self.decided.clear();
+        self.rests = false;
+        self.has_looked = false;
+    }
+
+    /// Whether a control command can be taken, and what is to be written then.
+    pub fn judge(&self, id: &str, ordered: Ordered) -> Judged {
+        if self.release.orders.contains(id) {
+            return Judged::Known;
+        }
+        match self.release.accepts(&ordered) {
+            Err(why) => Judged::Refused(why),
+            Ok(()) => Judged::Take(Record::Ordered {
+                id: id.to_owned(),
+                ordered,
+            }),
+        }
+    }
+
+    /// The lease had run out and was had again. As after a take-up, nothing that was under way is known, and nobody knows who has
+    /// the fleet now.
+    pub fn lapsed(&mut self) {
+        if self.release.is_queued() || self.release.ended.is_some() {
+            return;
+        }
+        self.to_drop.extend(std::mem::take(&mut self.under_way));
+        self.to_write.clear();
+        self.intended = None;
+        self.decided.clear();
+        self.rests = false;
+        self.to_write.push_back(Record::TakenUp);
+    }
+
+    /// The worker is told to stop: nothing more is begun.
+    pub fn stop(&mut self) {
+        self.stopping = true;
+        self.decided.clear();
+        self.rests = false;
+    }
+
+    /// The release, to make a mistake on purpose.
+    #[doc(hidden)]
+    pub fn release_mut(&mut self) -> &mut Release {
+        &mut self.release
+    }
+}

@@ -1,0 +1,27 @@
+//! What every driver needs.
+
+use std::sync::Arc;
+
+use drawgate_rollout::Policies;
+use drawgate_schemas::{Environment, Service};
+use tokio::sync::watch;
+
+use super::orders::Orders;
+use crate::effects::Effects;
+use crate::ledger::Ledger;
+
+/// Where the policies of a target come from.
+pub trait PolicySource: Send + Sync {
+    /// The policies in force for a target.
+    fn policies(&self, environment: &Environment, service: &Service) -> Policies;
+}
+
+/// Everything that a driver needs, shared by all.
+pub(super) struct Context {
+    pub(super) ledger: Ledger,
+    pub(super) effects: Effects,
+    pub(super) policies: Arc<dyn PolicySource>,
+    pub(super) worker: String,
+    pub(super) stop: watch::Receiver<bool>,
+    pub(super) orders: Orders,
+}

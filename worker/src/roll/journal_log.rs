@@ -1,0 +1,54 @@
+//! What the log says of each entry of a journal.
+
+use drawgate_rollout::{Entry, Failure, Record};
+use drawgate_schemas::ReleaseId;
+
+pub(super) fn log(id: ReleaseId, entry: &Entry) {
+    match &entry.record {
+        Record::Intent { step } => tracing::info!(release = %id, n = entry.n, %step, "begins"),
+        Record::Outcome { step, outcome } => match outcome.failure() {
+            None => tracing::info!(release = %id, n = entry.n, %step, "done"),
+            Some(Failure { what, .. }) => {
+                tracing::warn!(release = %id, n = entry.n, %step, %what, "not done")
+            }
+        },
+        Record::TurnedBack { cause } => {
+            tracing::warn!(release = %id, n = entry.n, step = %cause.step, what = %cause.failure.what, "turns back");
+        }
+        Record::Ended { ended } => {
+            tracing::info!(release = %id, n = entry.n, outcome = %ended.outcome, summary = %ended.summary, "ended");
+        }
+        Record::SetAside { cause } => {
+            tracing::warn!(release = %id, n = entry.n, step = %cause.step, what = %cause.failure.what, "set aside");
+        }
+        Record::TryAgain { instance } => {
+            tracing::info!(release = %id, n = entry.n, instance, "is tried once more");
+        }
+        Record::RolledNext { instances, kept } => {
+            tracing::warn!(release = %id, n = entry.n, ?instances, group = kept.target_group, "sick, rolled next");
+        }
+        Record::SickWaitBegun { kept, until, .. } => {
+            tracing::warn!(release = %id, n = entry.n, sick = ?kept.sick, group = kept.target_group, %until, "sick, waited for");
+        }
+        Record::Ordered { ordered, .. } => {
+            tracing::warn!(release = %id, n = entry.n, order = %ordered.order, by = ordered.by, "ordered");
+        }
+        Record::Held { holds } => {
+            let holds: Vec<String> = holds.iter().map(ToString::to_string).collect();
+            tracing::info!(release = %id, n = entry.n, ?holds, "what holds it");
+        }
+        Record::Accepted { .. } | Record::Started | Record::SickWaitOver | Record::TakenUp => {
+            tracing::info!(release = %id, n = entry.n, "{}", kind(&entry.record));
+        }
+    }
+}
+
+fn kind(record: &Record) -> &'static str {
+    match record {
+        Record::Accepted { .. } => "accepted",
+        Record::Started => "its turn has come",
+        Record::SickWaitOver => "nobody is sick any more",
+        Record::TakenUp => "taken up",
+        _ => "",
+    }
+}

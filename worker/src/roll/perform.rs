@@ -1,0 +1,75 @@
+//! The performance of one step, for as long as the lane's lease lasts.
+
+use std::future::Future;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::task::Poll;
+
+use drawgate_rollout::{Failure, Release, Step, StepOutcome};
+use futures_util::FutureExt;
+use tokio::time::Instant;
+
+use super::context::Context;
+use super::locks;
+use crate::clock::RollClock;
+use crate::effects::Tenant;
+use crate::ledger::{Lease, Ledger, LockNote};
+
+/// What a performance goes by.
+pub(super) struct Performance {
+    pub(super) context: Arc<Context>,
+    pub(super) release: Arc<Release>,
+    pub(super) lease: Arc<Lease>,
+    pub(super) note: Option<LockNote>,
+    pub(super) deadline: Instant,
+    pub(super) clock: RollClock,
+}
+
+/// Performs a step. Locks and lease are the ledger's, everything else is the world's.
+pub(super) async fn perform(performance: Performance, step: &Step) -> StepOutcome {
+    let Performance {
+        context,
+        release,
+        lease,
+        note,
+        deadline,
+        clock,
+    } = performance;
+    let effect = async {
+        match step {
+            Step::Lock => locks::lock(&context.ledger, &lease, &release, note.as_ref(), deadline).await,
+            Step::TakeLease | Step::GiveLeaseBack => {
+                let tenant = tenant(&context.ledger, &lease);
+                context.effects.lease(&release, step, &tenant, deadline).await
+            }
+            _ => context.effects.perform(&release, step, deadline, clock).await,
+        }
+    };
+    guarded(&lease, effect).await
+}
+
+fn tenant(ledger: &Ledger, lease: &Lease) -> Tenant {
+    Tenant {
+        ledger: ledger.identity().to_owned(),
+        worker: ledger.worker().to_owned(),
+        epoch: lease.epoch(),
+    }
+}
+
+/// Carries an effect on for as long as the lease lasts: beyond the call that is on its way nothing more is done. A panic
+/// is a mistake of ours; what the effect did then is not known, and the core looks again.
+async fn guarded(lease: &Lease, effect: impl Future<Output = StepOutcome>) -> StepOutcome {
+    let unknown = |what: &str| StepOutcome::Unknown {
+        failure: Failure::new(what),
+    };
+    let lapses = lease.lapses();
+    let mut effect = Box::pin(AssertUnwindSafe(effect).catch_unwind());
+    std::future::poll_fn(|context| {
+        if lease.remaining().is_zero() || lease.lapses() != lapses {
+            return Poll::Ready(unknown("the lane's lease ran out while this was under way"));
+        }
+        let ended = effect.as_mut().poll(context);
+        ended.map(|outcome| outcome.unwrap_or_else(|_| unknown("a mistake in drawgate-worker: see its log")))
+    })
+    .await
+}
