@@ -125,8 +125,9 @@ mod tests {
     #[test]
     fn hosts_that_are_through_count_as_good() {
         for world in [World::beside_worker(), World::new(3, 1)] {
-            let release = Sim::new(world).finish().release;
-            let view = running(release.request.id, &release).unwrap();
+            let sim = Sim::new(world).finish();
+            let release = sim.release();
+            let view = running(release.request.id, release).unwrap();
             assert_eq!((view.good, view.back), (view.hosts, false));
         }
     }
