@@ -24,6 +24,7 @@ pub mod boot;
 pub mod broker;
 pub mod disaster;
 pub mod events;
+pub mod imports;
 pub mod lab;
 pub mod load;
 pub mod oracle;
