@@ -4,24 +4,31 @@
 //! a type with a checked constructor, and unknown fields of a message are refused, so that a misspelt option is an
 //! error and not a silent default.
 
+mod control;
 mod event;
+mod gate;
+mod hook;
+mod host;
 mod image;
 pub mod limits;
 mod name;
+mod outcome;
 mod question;
 mod receipt;
 mod rejection;
 mod request;
 pub mod schema;
+mod sha256;
 pub mod topology;
 
-pub use event::{
-    AwaitedApproval, Direction, Ended, Event, ForgottenSequence, Freeze, Hold, Hook, HookProgress, HookState,
-    HostPhase, HostProgress, HostRef, HostSick, Order, Ordered, Outcome, SickAnswer, Started, StatusEvent,
-    Suspension,
-};
+pub use control::{ForgottenSequence, Order, Ordered};
+pub use event::{Event, Started, StatusEvent, Suspension};
+pub use gate::{AwaitedApproval, Freeze, Hold};
+pub use hook::{Hook, HookProgress, HookState};
+pub use host::{Direction, HostPhase, HostProgress, HostRef, HostSick, SickAnswer};
 pub use image::{Digest, ImageReference};
 pub use name::{Environment, InvalidName, ReleaseId, Service, Site, Text};
+pub use outcome::{Ended, Outcome};
 pub use question::{
     Answer, Ask, EndedView, GiveOrder, HostLogs, LaneView, PastView, Pong, Question, ReleaseState,
     ReleaseView, Reply, RunningView, StatusView, WaitingView,

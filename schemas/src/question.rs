@@ -6,10 +6,13 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::event::{AwaitedApproval, ForgottenSequence, Freeze, Hold, Order, Outcome, StatusEvent};
+use crate::control::{ForgottenSequence, Order};
+use crate::event::StatusEvent;
+use crate::gate::{AwaitedApproval, Freeze, Hold};
 use crate::image::Digest;
 use crate::limits::{self, LONG_TEXT_CHARS};
 use crate::name::{Environment, ReleaseId, Service, Site, Text};
+use crate::outcome::Outcome;
 use crate::rejection::{Rejection, RejectionCode};
 use crate::request::{ReleaseRequest, Version1};
 

@@ -3,7 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::event::{Direction, Hook, HostPhase};
+use crate::hook::Hook;
+use crate::host::{Direction, HostPhase};
 use crate::image::Digest;
 
 /// Before and after of everything a release may touch.

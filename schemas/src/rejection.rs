@@ -4,9 +4,9 @@ use std::fmt;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
 
 use crate::limits;
+use crate::sha256;
 
 /// A refusal that will be the same tomorrow: the message goes to the dead-letter queue.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, thiserror::Error)]
@@ -30,7 +30,7 @@ impl Rejection {
     /// SHA-256 of a message's bytes, in hexadecimal: how a sender recognises that it is its own message that was
     /// rejected, even when the message could not be read at all.
     pub fn body_sha256(body: &[u8]) -> String {
-        crate::request::hex(&Sha256::digest(body))
+        sha256::hex_of(body)
     }
 }
 

@@ -5,12 +5,12 @@ use std::borrow::Cow;
 use jiff::Timestamp;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
 
 use crate::image::ImageReference;
 use crate::limits::{self, LONG_TEXT_CHARS, TEXT_CHARS};
 use crate::name::{Environment, ReleaseId, Service, Text};
 use crate::rejection::{Rejection, RejectionCode};
+use crate::sha256;
 
 /// The number 1. A message of another version is refused as such, before its fields are looked at.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -209,7 +209,7 @@ impl ReleaseRequest {
     /// request written again. Two messages with one id must agree in it.
     pub fn fingerprint(&self) -> String {
         // Writing a plain struct with string keys cannot fail.
-        hex(&Sha256::digest(serde_json::to_vec(self).unwrap_or_default()))
+        sha256::hex_of(&serde_json::to_vec(self).unwrap_or_default())
     }
 
     /// What a person calls this version: the revision's first characters, or else the image's tag.
@@ -224,9 +224,4 @@ impl ReleaseRequest {
 
 fn is_commit(text: &str) -> bool {
     text.len() >= 7 && text.chars().all(|c| c.is_ascii_hexdigit())
-}
-
-/// SHA-256 of a message's bytes, in hexadecimal: how a sender recognises that it is *its* message that was rejected.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

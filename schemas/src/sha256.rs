@@ -1,0 +1,9 @@
+//! SHA-256, as messages and requests are told apart by.
+
+use sha2::{Digest as _, Sha256};
+
+/// The SHA-256 of these bytes, in hexadecimal.
+pub(crate) fn hex_of(bytes: &[u8]) -> String {
+    let digest = Sha256::digest(bytes);
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+}
