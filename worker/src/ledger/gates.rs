@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use sqlx::Row as _;
 
 use super::LedgerError;
-use super::journal::from_json;
+use super::rows::from_json;
 use super::store::Ledger;
 
 /// How the freeze of every environment is kept.

@@ -10,7 +10,7 @@ use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
 
 use super::LedgerError;
-use super::journal::{from_json, from_word};
+use super::rows::{from_json, from_word};
 use super::store::Ledger;
 
 /// A lane: environment and service.

@@ -14,8 +14,8 @@ use sqlx::{Row as _, SqliteConnection};
 use tokio::sync::watch;
 
 use super::LedgerError;
-use super::journal::{check_release, from_word};
 use super::lease::{self, Lease};
+use super::rows::{check_release, from_word};
 use super::store::{Ledger, from_db};
 
 /// A lock, and who has it.

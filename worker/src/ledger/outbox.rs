@@ -5,7 +5,7 @@ use drawgate_schemas::{ReleaseId, StatusEvent};
 use sqlx::{Row as _, SqliteConnection};
 use uuid::Uuid;
 
-use super::journal::from_json;
+use super::rows::from_json;
 use super::store::{Ledger, from_db, to_db};
 use super::{LedgerError, limits};
 

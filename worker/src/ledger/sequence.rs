@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use sqlx::{Row as _, SqliteConnection};
 use uuid::Uuid;
 
-use super::journal::{from_json, from_word};
+use super::rows::{from_json, from_word};
 use super::store::{Ledger, from_db, to_db};
 use super::{LedgerError, limits, outbox};
 
