@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use super::{CommandError, run, setup};
+use super::{CommandError, setup};
 use crate::bus::Bus;
 use crate::chat::Chat;
 use crate::config::Config;
@@ -15,11 +15,11 @@ use crate::ledger::Ledger;
 /// What keeps it from starting.
 pub async fn notify(path: &Path) -> Result<ExitCode, CommandError> {
     let config = setup::load(path)?;
-    let ledger = run::open(&config).await?;
+    let ledger = setup::open_ledger(&config).await?;
     let Some(mut chat) = handler(&config, &ledger)? else {
         return Err(CommandError::NoChat);
     };
-    let (_stopper, stop) = run::stop_signal()?;
+    let (_stopper, stop) = setup::stop_signal()?;
     let bus = Bus::new(setup::bus_settings(&config)).map_err(CommandError::Bus)?;
     bus.feed_chat(&mut chat, stop).await;
     bus.close().await;

@@ -4,7 +4,6 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use super::{CommandError, notify, setup};
@@ -14,7 +13,6 @@ use crate::chat::Chat;
 use crate::config::Config;
 use crate::intake::Intake;
 use crate::ledger::Ledger;
-use crate::ledger::limits::LANDING;
 use crate::roll::Lanes;
 use crate::service_manager;
 
@@ -25,14 +23,14 @@ use crate::service_manager;
 pub async fn run(path: &Path, chat: bool) -> Result<ExitCode, CommandError> {
     let config = setup::load(path)?;
     let bus = Bus::new(setup::bus_settings(&config)).map_err(CommandError::Bus)?;
-    let ledger = open(&config).await?;
+    let ledger = setup::open_ledger(&config).await?;
     let effects = setup::effects(&config).await?;
     let chat = if chat {
         notify::handler(&config, &ledger)?
     } else {
         None
     };
-    let (_stopper, stop) = stop_signal()?;
+    let (_stopper, stop) = setup::stop_signal()?;
     let worker = config.worker().to_owned();
     let lanes = Arc::new(Lanes::new(
         ledger.clone(),
@@ -44,7 +42,7 @@ pub async fn run(path: &Path, chat: bool) -> Result<ExitCode, CommandError> {
     let taken_up = lanes
         .take_up()
         .await
-        .map_err(|source| ledger_error(&config, source))?;
+        .map_err(|source| setup::ledger_error(&config, source))?;
     tracing::info!(worker, site = %config.settings().site, taken_up, "started");
     service_manager::ready();
     let (ended, until_ended) = watch::channel(false);
@@ -117,38 +115,4 @@ async fn say_what_the_broker_lacks(bus: &Bus, stop: watch::Receiver<bool>) {
 async fn lanes_end(lanes: &Lanes, mut stop: watch::Receiver<bool>) {
     let _ = stop.wait_for(|stop| *stop).await;
     lanes.ended().await;
-}
-
-pub(super) async fn open(config: &Config) -> Result<Ledger, CommandError> {
-    let path = &config.settings().ledger;
-    let lease = config.settings().lease;
-    Ledger::open_with_lease(path, config.worker(), lease, LANDING)
-        .await
-        .map_err(|source| ledger_error(config, source))
-}
-
-pub(super) fn ledger_error(config: &Config, source: crate::ledger::LedgerError) -> CommandError {
-    CommandError::Ledger {
-        path: config.settings().ledger.clone(),
-        source,
-    }
-}
-
-/// Becomes true at SIGTERM or SIGINT. A second signal ends the process at once: what was under way is looked at again
-/// when the release is taken up.
-pub(super) fn stop_signal() -> Result<(watch::Sender<bool>, watch::Receiver<bool>), CommandError> {
-    let mut terminate = signal(SignalKind::terminate()).map_err(CommandError::Signals)?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(CommandError::Signals)?;
-    let (sender, stop) = watch::channel(false);
-    let stopper = sender.clone();
-    tokio::spawn(async move {
-        tokio::select! { _ = terminate.recv() => {} _ = interrupt.recv() => {} }
-        tracing::info!("stopping at the next safe point; a second signal stops at once");
-        service_manager::stopping();
-        sender.send_replace(true);
-        tokio::select! { _ = terminate.recv() => {} _ = interrupt.recv() => {} }
-        tracing::warn!("stopped at once");
-        rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL).ok();
-    });
-    Ok((stopper, stop))
 }

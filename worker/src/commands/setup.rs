@@ -8,13 +8,19 @@ use drawgate_rollout::definition::ServiceDefinition;
 use drawgate_rollout::{Policies, Supersede};
 use drawgate_schemas::{Environment, Service};
 
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+
 use super::CommandError;
 use crate::aws::{Aws, ecr_region};
 use crate::bus::BusSettings;
 use crate::config::{Config, EnvironmentPattern, KnownHosts, RegistrySettings, SshSettings};
 use crate::effects::{Credentials, Definitions, Effects, Login};
 use crate::host::{HostKeys, HostSettings, Hosts, RegistryCredentials};
+use crate::ledger::limits::LANDING;
+use crate::ledger::{Ledger, LedgerError};
 use crate::roll::PolicySource;
+use crate::service_manager;
 
 /// The configuration, with its warnings in the log.
 pub(super) fn load(path: &Path) -> Result<Arc<Config>, CommandError> {
@@ -86,6 +92,42 @@ pub(super) fn bus_settings(config: &Config) -> BusSettings {
 /// The policies of every target.
 pub(super) fn policies(config: &Arc<Config>) -> Arc<dyn PolicySource> {
     Arc::new(Files(Arc::clone(config)))
+}
+
+/// The ledger that the configuration names.
+pub(super) async fn open_ledger(config: &Config) -> Result<Ledger, CommandError> {
+    let path = &config.settings().ledger;
+    let lease = config.settings().lease;
+    Ledger::open_with_lease(path, config.worker(), lease, LANDING)
+        .await
+        .map_err(|source| ledger_error(config, source))
+}
+
+/// What to say of a ledger that could not be used.
+pub(super) fn ledger_error(config: &Config, source: LedgerError) -> CommandError {
+    CommandError::Ledger {
+        path: config.settings().ledger.clone(),
+        source,
+    }
+}
+
+/// Becomes true at SIGTERM or SIGINT. A second signal ends the process at once: what was under way is looked at again
+/// when the release is taken up.
+pub(super) fn stop_signal() -> Result<(watch::Sender<bool>, watch::Receiver<bool>), CommandError> {
+    let mut terminate = signal(SignalKind::terminate()).map_err(CommandError::Signals)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(CommandError::Signals)?;
+    let (sender, stop) = watch::channel(false);
+    let stopper = sender.clone();
+    tokio::spawn(async move {
+        tokio::select! { _ = terminate.recv() => {} _ = interrupt.recv() => {} }
+        tracing::info!("stopping at the next safe point; a second signal stops at once");
+        service_manager::stopping();
+        sender.send_replace(true);
+        tokio::select! { _ = terminate.recv() => {} _ = interrupt.recv() => {} }
+        tracing::warn!("stopped at once");
+        rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL).ok();
+    });
+    Ok((stopper, stop))
 }
 
 /// What the worker's own files say.

@@ -10,7 +10,6 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 use tokio::time::sleep;
 
-use super::super::run;
 use super::super::{CommandError, plan, setup};
 use super::report::{Case, Diagnosis, Fixed, Standing};
 use crate::config::Config;
@@ -104,7 +103,7 @@ impl Cure<'_> {
         let entries = marks.journal(&request, &plan, Timestamp::now());
         let events = told(&entries, self.config.worker());
         let adopted = self.ledger.adopt(&request, &entries, &events).await;
-        match adopted.map_err(|source| run::ledger_error(self.config, source))? {
+        match adopted.map_err(|source| setup::ledger_error(self.config, source))? {
             Accept::New { .. } => self.drive(request.id).await,
             _ => Ok(not_begun(
                 "another release of this service is open in this ledger".to_owned(),
@@ -155,7 +154,7 @@ impl Cure<'_> {
     async fn ended(&self, id: ReleaseId) -> Result<Ended, CommandError> {
         loop {
             let journal = self.ledger.journal(id).await;
-            let journal = journal.map_err(|source| run::ledger_error(self.config, source))?;
+            let journal = journal.map_err(|source| setup::ledger_error(self.config, source))?;
             let end = journal.into_iter().find_map(|entry| match entry.record {
                 Record::Ended { ended } => Some(*ended),
                 _ => None,

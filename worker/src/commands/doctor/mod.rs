@@ -15,7 +15,7 @@ use drawgate_rollout::definition::ServiceDefinition;
 use drawgate_schemas::{Environment, ReleaseId, Service};
 
 use self::report::{Case, Diagnosis, Standing};
-use super::{CommandError, plan, print, run, setup};
+use super::{CommandError, plan, print, setup};
 use crate::config::{Config, EnvironmentPattern};
 use crate::effects::{Effects, Leftovers};
 use crate::ledger::Ledger;
@@ -137,7 +137,7 @@ async fn ledger(config: &Arc<Config>, fix: bool) -> Result<Option<Ledger>, Comma
     if !fix && !config.settings().ledger.exists() {
         return Ok(None);
     }
-    run::open(config).await.map(Some)
+    setup::open_ledger(config).await.map(Some)
 }
 
 async fn diagnose(
@@ -158,7 +158,7 @@ async fn diagnose(
             Some(ledger) => ledger
                 .release_head(marks.release)
                 .await
-                .map_err(|source| run::ledger_error(config, source))?,
+                .map_err(|source| setup::ledger_error(config, source))?,
             None => None,
         };
         // Groups and alarms may be shared: these say that it was a release of this very service.
