@@ -14,24 +14,10 @@ pub(crate) mod kinds;
 pub mod limits;
 mod notify;
 mod render;
+mod service;
 mod slack;
 
 pub use facts::Facts;
 pub use notify::{Chat, ChatError};
 pub use render::{Part, Post, Tone, render};
-
-/// The chat systems that can be posted to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Service {
-    /// Slack's incoming webhooks (Mattermost and Rocket.Chat take the same).
-    SlackWebhook,
-}
-
-impl Service {
-    /// The request body for a post.
-    pub fn body(self, post: &Post) -> serde_json::Value {
-        match self {
-            Self::SlackWebhook => slack::body(post),
-        }
-    }
-}
+pub use service::Service;
