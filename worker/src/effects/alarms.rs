@@ -5,9 +5,10 @@
 
 use drawgate_rollout::StepOutcome;
 
+use super::connections::Effects;
 use super::names::ALARM_TAG;
 use super::outcome::{Effect, Sorted, either, not_yet};
-use super::{Effects, Task};
+use super::task::Task;
 use crate::aws::{Alarm, AwsError};
 
 impl Effects {

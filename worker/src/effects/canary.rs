@@ -6,9 +6,10 @@ use drawgate_rollout::{Failure, HostPlan, Release, Step, StepOutcome};
 use drawgate_schemas::Direction;
 use tokio::time::{Instant, sleep_until};
 
+use super::connections::Effects;
 use super::membership::Membership;
 use super::outcome::{Effect, either};
-use super::{Effects, Task};
+use super::task::Task;
 
 impl Effects {
     pub(super) async fn canary(&self, task: Task<'_>) -> StepOutcome {

@@ -20,11 +20,12 @@ use drawgate_schemas::Direction;
 use drawgate_schemas::limits::{TEXT_CHARS, cut};
 use tokio::time::{Instant, timeout};
 
+use super::connections::Effects;
 use super::hooks::{ROOT, last_of};
 use super::inspect::{HOST_LOOK, address};
 use super::outcome::{Effect, Sorted, either, not_yet, refused};
+use super::task::Task;
 use super::verify::http_probe;
-use super::{Effects, Task};
 use crate::aws::Instance;
 use crate::host::{HostError, HostProgram, HostRan};
 use crate::program::{self, Program, Ran};

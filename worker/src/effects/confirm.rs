@@ -10,11 +10,12 @@ use drawgate_rollout::{
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use tokio::time::{Instant, timeout};
 
+use super::connections::Effects;
 use super::inspect::HOST_LOOK;
 use super::membership::Membership;
 use super::names::GROUP_TAG;
 use super::outcome::{Effect, Sorted, either};
-use super::{Effects, Task};
+use super::task::Task;
 
 /// Hosts that are looked at side by side.
 const SIDE_BY_SIDE: usize = 8;

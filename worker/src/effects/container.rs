@@ -9,10 +9,11 @@ use drawgate_rollout::{Evidence, HostPlan, LABEL_RELEASE, StepOutcome};
 use drawgate_schemas::Direction;
 use tokio::time::Instant;
 
+use super::connections::Effects;
 use super::names::{LABEL_AFTER, LABEL_BEFORE, LABEL_RESTART_BEFORE, labels};
 use super::outcome::{Effect, Sorted, either, refused};
 use super::targets::policy;
-use super::{Effects, Task};
+use super::task::Task;
 use crate::host::{ContainerInfo, Host};
 
 impl Effects {

@@ -4,7 +4,7 @@ use drawgate_rollout::definition::{Probe, ServiceDefinition};
 use drawgate_rollout::{HostView, ImageHealthcheck, ImageSnapshot};
 use drawgate_schemas::{Digest, ReleaseRequest};
 
-use super::Effects;
+use super::connections::Effects;
 use super::outcome::chain;
 use crate::host::Host;
 use crate::registry::AtRegistry;

@@ -15,9 +15,10 @@ use drawgate_rollout::{Evidence, Failure, HostPlan, Step, StepOutcome, limits};
 use drawgate_schemas::ImageReference;
 use tokio::time::{Instant, sleep, sleep_until};
 
+use super::connections::Effects;
 use super::names::{LABEL_AFTER, LABEL_BEFORE, LABEL_ENVIRONMENT, LABEL_SERVICE, one_off};
 use super::outcome::{Effect, Sorted, either, refused};
-use super::{Effects, Task};
+use super::task::Task;
 use crate::host::{ContainerInfo, Host};
 use crate::program::{self, Program};
 use crate::shown::LOG_LINES;

@@ -13,7 +13,7 @@ use drawgate_schemas::{Digest, ReleaseRequest};
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use tokio::time::Instant;
 
-use super::Effects;
+use super::connections::Effects;
 use super::names::GROUP_TAG;
 use super::outcome::{Effect, Sorted, chain, either, refused};
 use crate::aws::{Alarm, Group, HealthWatch, Instance, Target, TargetGroup};

@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
-use super::Effects;
+use super::connections::Effects;
 use super::outcome::{Effect, Sorted, either, not_yet, refused, within};
 
 /// Who takes a lease.

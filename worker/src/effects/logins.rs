@@ -1,29 +1,14 @@
 //! Logins at Amazon ECR: one call for each release and registry. They are kept in memory for that release, and go to a host in
 //! the header of a pull and nowhere else.
 
-use std::collections::HashMap;
-use std::time::Duration;
-
 use drawgate_schemas::{ImageReference, ReleaseId};
-use tokio::sync::Mutex;
 use tokio::time::Instant;
 
+use super::connections::Effects;
+use super::login_cache::{FRESH, Kept};
 use super::outcome::{Effect, Sorted, chain, refused};
-use super::{Effects, Login};
+use super::sources::Login;
 use crate::host::RegistryCredentials;
-
-/// Half of what AWS gives a token: a release that lasts longer gets a second one.
-const FRESH: Duration = Duration::from_secs(6 * 3600);
-
-/// Logins by registry, of the release that asked last.
-#[derive(Default)]
-pub(super) struct Logins(Mutex<HashMap<String, Kept>>);
-
-struct Kept {
-    release: ReleaseId,
-    since: Instant,
-    credentials: RegistryCredentials,
-}
 
 impl Effects {
     /// The life-cycle policy of an image's repository, where its registry has such a thing; or why it could not be read.

@@ -11,7 +11,7 @@ use drawgate_rollout::{
 use drawgate_schemas::{Digest, ReleaseId};
 use futures_util::stream::{self, StreamExt};
 
-use super::Effects;
+use super::connections::Effects;
 use super::inspect::snapshot;
 use super::lease::LeaseNote;
 use super::names::{

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
-use super::Effects;
+use super::connections::Effects;
 use super::outcome::{Effect, Sorted};
 
 /// Where an instance stands.

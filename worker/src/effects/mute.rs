@@ -7,8 +7,9 @@ use drawgate_rollout::{Evidence, MuteRule, Step, StepOutcome};
 use jiff::Timestamp;
 use tokio::time::sleep;
 
+use super::connections::Effects;
 use super::outcome::{Effect, Sorted, either, not_yet};
-use super::{Effects, Task};
+use super::task::Task;
 use crate::aws::{Alarm, SeenMuteRule};
 
 const MINUTE_MS: u64 = 60_000;

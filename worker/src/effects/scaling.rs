@@ -9,10 +9,11 @@ use drawgate_rollout::{GroupPlan, Step, StepOutcome};
 use drawgate_schemas::Direction;
 use tokio::time::{Instant, sleep};
 
+use super::connections::Effects;
 use super::membership::CONSISTENCY;
 use super::names::{GROUP_TAG, suspension};
 use super::outcome::{Effect, Sorted, either, not_yet, refused};
-use super::{Effects, Task};
+use super::task::Task;
 use crate::aws::{Group, TargetState};
 
 impl Effects {

@@ -7,8 +7,9 @@ use aws_smithy_types::base64;
 use drawgate_rollout::definition::{ContainerDefinition, ServiceDefinition};
 use drawgate_rollout::{SecretReference, SecretSnapshot, SecretStore, StepOutcome};
 
+use super::connections::Effects;
 use super::outcome::{Effect, Sorted, refused};
-use super::{Effects, Task};
+use super::task::Task;
 use crate::aws::StoredSecret;
 
 /// Largest value: one environment variable of a Linux process holds 128 KiB with its name.

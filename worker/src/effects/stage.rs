@@ -5,8 +5,9 @@ use drawgate_rollout::{Evidence, Failure, HostPlan, Release, StepOutcome, unfit_
 use drawgate_schemas::{Digest, ImageReference, ReleaseId, ReleaseRequest};
 use futures_util::stream::{self, StreamExt};
 
+use super::connections::Effects;
 use super::outcome::{Effect, Sorted, chain, either, not_yet, refused};
-use super::{Effects, Task};
+use super::task::Task;
 use crate::host::{Host, HostError, RegistryImage};
 
 /// Connections that are opened side by side: sshd refuses some beyond 10 that have not logged in (`MaxStartups`),

@@ -8,10 +8,11 @@ use drawgate_rollout::{Evidence, HostView, Newcomer, StepOutcome, Stranger, is_a
 use jiff::Timestamp;
 use tokio::time::{sleep, timeout};
 
+use super::connections::Effects;
 use super::inspect::{HOST_LOOK, host_snapshot};
 use super::membership::{CONSISTENCY, Membership};
 use super::outcome::{Effect, Sorted, either, not_yet};
-use super::{Effects, Task};
+use super::task::Task;
 use crate::aws::Instance;
 
 /// Members that are not known yet, as one look finds them.

@@ -13,11 +13,12 @@ use drawgate_rollout::{
 use drawgate_schemas::Direction;
 use tokio::time::{Instant, sleep_until};
 
+use super::connections::Effects;
 use super::membership::{CONSISTENCY, Membership};
 use super::names::{target_tag, target_value};
 use super::outcome::{Effect, Sorted, either, not_yet};
 use super::scaling::is_awaited;
-use super::{Effects, Task};
+use super::task::Task;
 use crate::aws::{Target, TargetId, TargetState};
 
 /// An attempt of a wait ends this much before its deadline, so that what was seen last can be told.

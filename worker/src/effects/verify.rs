@@ -7,9 +7,10 @@ use drawgate_rollout::{Failure, HostPlan, StepOutcome};
 use drawgate_schemas::Direction;
 use tokio::time::{Instant, sleep};
 
+use super::connections::Effects;
 use super::names::verify_of;
 use super::outcome::{Effect, Sorted, either, refused};
-use super::{Effects, Task};
+use super::task::Task;
 use crate::host::{ContainerInfo, Host};
 
 /// Lines of a failed container that are kept.

@@ -6,8 +6,9 @@ use drawgate_rollout::{Evidence, Failure, ObservedParameter, StepOutcome, Wanted
 use drawgate_schemas::{Digest, ReleaseRequest};
 use jiff::Timestamp;
 
+use super::connections::Effects;
 use super::outcome::{Effect, Sorted, either, not_yet, refused};
-use super::{Effects, Task};
+use super::task::Task;
 use crate::aws::Parameter;
 use crate::wanted;
 

@@ -6,8 +6,9 @@ use drawgate_rollout::limits::{CALL_MS, PATIENCE_MS, between_ms};
 use drawgate_rollout::{Failure, StepOutcome, WatchPlan};
 use tokio::time::{Instant, sleep};
 
+use super::connections::Effects;
 use super::outcome::Sorted;
-use super::{Effects, Task};
+use super::task::Task;
 use crate::aws::Alarm;
 
 /// Until so long before its deadline a watch goes on: then there is time to be patient once more.

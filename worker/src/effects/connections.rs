@@ -1,0 +1,105 @@
+//! What every effect acts through: the connections to AWS and to the hosts, and where definitions and credentials come from.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use drawgate_rollout::definition::ServiceDefinition;
+use drawgate_rollout::{Failure, HostPlan, Release, StepOutcome};
+use drawgate_schemas::ReleaseId;
+
+use super::login_cache::Logins;
+use super::outcome::Effect;
+use super::sources::{Credentials, Definitions};
+use crate::aws::{Aws, HealthWatch, Instance};
+use crate::descriptors;
+use crate::host::{Host, Hosts};
+
+/// The hands of a worker.
+#[derive(Clone)]
+pub struct Effects {
+    pub(super) aws: Aws,
+    pub(super) hosts: Hosts,
+    pub(super) credentials: Arc<dyn Credentials>,
+    pub(super) definitions: Arc<dyn Definitions>,
+    watches: Arc<Mutex<HashMap<Duration, HealthWatch>>>,
+    pub(super) logins: Arc<Logins>,
+    /// The hosts of each release that is under way, by instance id: their connections are in use.
+    in_use: Arc<Mutex<HashMap<ReleaseId, BTreeSet<String>>>>,
+}
+
+impl Effects {
+    /// Hands on these connections.
+    pub fn new(
+        aws: Aws,
+        hosts: Hosts,
+        credentials: Arc<dyn Credentials>,
+        definitions: Arc<dyn Definitions>,
+    ) -> Self {
+        Self {
+            aws,
+            hosts,
+            credentials,
+            definitions,
+            watches: Arc::default(),
+            logins: Arc::default(),
+            in_use: Arc::default(),
+        }
+    }
+
+    /// AWS calls so far, by `service:Operation`.
+    pub fn aws_calls(&self) -> BTreeMap<String, u64> {
+        self.aws.calls()
+    }
+
+    /// SSH connections made so far.
+    pub fn ssh_connections(&self) -> u64 {
+        self.hosts.connections()
+    }
+
+    /// Ends the connections that a release has left, once it is no longer driven here: whatever hosts it had looked at, but those of
+    /// the releases that are under way beside it.
+    pub async fn leave(&self, release: ReleaseId) {
+        let in_use: BTreeSet<String> = {
+            let mut in_use = self.in_use.lock().unwrap_or_else(PoisonError::into_inner);
+            in_use.remove(&release);
+            in_use.values().flatten().cloned().collect()
+        };
+        self.hosts.close_those(|id| !in_use.contains(id)).await;
+    }
+
+    pub(super) fn note_in_use(&self, release: &Release) {
+        let mut in_use = self.in_use.lock().unwrap_or_else(PoisonError::into_inner);
+        let noted = in_use.entry(release.request.id).or_default();
+        if noted.len() != release.everyone().count() {
+            *noted = release.everyone().map(|host| host.instance.clone()).collect();
+        }
+    }
+
+    /// Whether so many instances can be connected beside all others.
+    pub(super) fn fits(&self, instances: &[Instance]) -> Effect<()> {
+        let ids: BTreeSet<&str> = instances.iter().map(|instance| instance.id.as_str()).collect();
+        descriptors::suffice(ids.len() + self.hosts.others(&ids)).map_err(|error| StepOutcome::Refused {
+            failure: Failure::new(error.to_string()).with_hint(error.hint()),
+        })
+    }
+
+    /// Ends all connections.
+    pub async fn close(&self) {
+        self.hosts.close().await;
+    }
+
+    pub(super) fn host(&self, host: &HostPlan) -> Host {
+        self.hosts.host(&host.instance, &host.address)
+    }
+
+    /// The shared look at target health: at most one call per target group and interval, whoever asks.
+    pub(super) fn watch(&self, definition: &ServiceDefinition) -> HealthWatch {
+        let interval = Duration::from_millis(definition.roll.poll_interval_ms);
+        let mut watches = self.watches.lock().unwrap_or_else(PoisonError::into_inner);
+        watches
+            .entry(interval)
+            .or_insert_with(|| HealthWatch::new(self.aws.clone(), interval))
+            .clone()
+    }
+}

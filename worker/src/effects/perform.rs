@@ -1,0 +1,134 @@
+//! From a step to the effect that performs it.
+
+use drawgate_rollout::{BESIDE_WORKER, Evidence, Failure, HostPlan, Phase, Release, Step, StepOutcome};
+use drawgate_schemas::Direction;
+use tokio::time::Instant;
+
+use super::connections::Effects;
+use super::membership::Membership;
+use super::outcome::within;
+use super::task::Task;
+use crate::clock::RollClock;
+
+impl Effects {
+    /// Performs a step once. Whatever is not known at the deadline is unknown.
+    pub async fn perform(
+        &self,
+        release: &Release,
+        step: &Step,
+        deadline: Instant,
+        clock: RollClock,
+    ) -> StepOutcome {
+        self.note_in_use(release);
+        let performed = Box::pin(self.perform_unbounded(release, step, deadline, clock));
+        within(deadline, performed).await
+    }
+
+    async fn perform_unbounded(
+        &self,
+        release: &Release,
+        step: &Step,
+        deadline: Instant,
+        clock: RollClock,
+    ) -> StepOutcome {
+        match step {
+            Step::Resolve => return Box::pin(self.resolve(release)).await,
+            Step::Inspect => return Box::pin(self.inspect(release)).await,
+            _ => {}
+        }
+        let Some(plan) = release.plan.as_deref() else {
+            return StepOutcome::Refused {
+                failure: Failure::new("there is no plan yet"),
+            };
+        };
+        let task = Task {
+            release,
+            plan,
+            deadline,
+            clock,
+        };
+        match step {
+            // Locks and lease are the ledger's: whoever drives the release takes them.
+            Step::Resolve
+            | Step::Order
+            | Step::Inspect
+            | Step::Lock
+            | Step::TakeLease
+            | Step::GiveLeaseBack => StepOutcome::already(),
+            Step::Suspend { group } => Box::pin(self.suspend(task, group)).await,
+            Step::Resume { group } => Box::pin(self.resume(task, group)).await,
+            Step::LetReplace { group } => Box::pin(self.let_replace(task, group)).await,
+            Step::AwaitHealthy => Box::pin(self.await_healthy(task)).await,
+            Step::SuspendAgain { group } => Box::pin(self.suspend_again(task, group)).await,
+            Step::Silence => Box::pin(self.silence(task)).await,
+            Step::Unsilence => Box::pin(self.unsilence(task)).await,
+            Step::Canary => Box::pin(self.canary(task)).await,
+            Step::Reserve => Box::pin(self.reserve(task)).await,
+            Step::Publish => Box::pin(self.publish(task)).await,
+            Step::Unpublish => Box::pin(self.unpublish(task)).await,
+            Step::Sweep => Box::pin(self.sweep(task)).await,
+            Step::Renew => Box::pin(self.renew(task)).await,
+            Step::Watch => Box::pin(self.watch_alarms(task)).await,
+            Step::Bake => Box::pin(self.bake(task)).await,
+            Step::After => Box::pin(self.after(task)).await,
+            Step::Confirm => Box::pin(self.confirm(task)).await,
+            Step::CreateBefore { instance } | Step::RunBefore { instance } => {
+                match release.host(instance) {
+                    // Not `on_member`: of a host that is gone in its middle nobody knows how far it came.
+                    Some(host) => Box::pin(self.before(task, step, host)).await,
+                    None => StepOutcome::Refused {
+                        failure: Failure::new("not a host of this release"),
+                    },
+                }
+            }
+            Step::Stage { instance } | Step::Retire { instance } | Step::Host { instance, .. } => {
+                match release.host(instance) {
+                    Some(host) => self.on_member(task, step, host).await,
+                    None => StepOutcome::Refused {
+                        failure: Failure::new("not a host of this release"),
+                    },
+                }
+            }
+        }
+    }
+
+    /// A host that does not answer may be gone: then nothing of it is missed, and nobody waits for it.
+    async fn on_member(&self, task: Task<'_>, step: &Step, host: &HostPlan) -> StepOutcome {
+        let outcome = Box::pin(self.on_host(task, step, host)).await;
+        if outcome.failure().is_none() || host.instance == BESIDE_WORKER {
+            return outcome;
+        }
+        match Box::pin(self.membership(&host.instance, host.group.as_deref())).await {
+            Ok(Membership::Gone { why, .. }) => {
+                self.hosts.close_those(|id| id == host.instance).await;
+                StepOutcome::Done {
+                    evidence: Evidence::Gone { why },
+                }
+            }
+            _ => outcome,
+        }
+    }
+
+    async fn on_host(&self, task: Task<'_>, step: &Step, host: &HostPlan) -> StepOutcome {
+        let Step::Host { direction, phase, .. } = step else {
+            return match step {
+                Step::Stage { .. } => Box::pin(self.stage(task, host)).await,
+                _ => Box::pin(self.retire(task, host)).await,
+            };
+        };
+        if let (Phase::Swap, Some(command)) = (phase, task.plan.definition.command()) {
+            return Box::pin(self.run_swap(task, host, command, *direction)).await;
+        }
+        match (phase, direction) {
+            (Phase::Create, _) => Box::pin(self.create(task, host)).await,
+            (Phase::Deregister, direction) => Box::pin(self.deregister(task, host, *direction)).await,
+            (Phase::Drain, direction) => Box::pin(self.drain(task, host, *direction)).await,
+            (Phase::Swap, Direction::Forward) => Box::pin(self.swap_forward(task, host)).await,
+            (Phase::Swap, Direction::Back) => Box::pin(self.swap_back(task, host)).await,
+            (Phase::Verify, direction) => Box::pin(self.verify(task, host, *direction)).await,
+            (Phase::Enable, direction) => Box::pin(self.enable(task, host, *direction)).await,
+            (Phase::Register, _) => Box::pin(self.register(host)).await,
+            (Phase::Settle, direction) => Box::pin(self.settle(task, host, *direction)).await,
+        }
+    }
+}

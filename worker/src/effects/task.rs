@@ -1,0 +1,47 @@
+//! One step that is being performed.
+
+use drawgate_rollout::definition::ContainerDefinition;
+use drawgate_rollout::limits::between_ms;
+use drawgate_rollout::{Plan, Release};
+use drawgate_schemas::Digest;
+use jiff::Timestamp;
+use tokio::time::Instant;
+
+use super::outcome::{Effect, refused};
+use crate::clock::RollClock;
+
+/// One performance of one step: what it is about, and until when.
+#[derive(Clone, Copy)]
+pub(super) struct Task<'a> {
+    pub(super) release: &'a Release,
+    pub(super) plan: &'a Plan,
+    pub(super) deadline: Instant,
+    pub(super) clock: RollClock,
+}
+
+impl Task<'_> {
+    /// How long ago a moment of the journal is, in milliseconds.
+    pub(super) fn since_ms(&self, at: Timestamp) -> u64 {
+        between_ms(at, self.clock.now())
+    }
+
+    /// The release's id as text: what tags and labels carry.
+    pub(super) fn id(&self) -> String {
+        self.release.request.id.to_string()
+    }
+
+    /// The bytes that every host gets.
+    pub(super) fn digest(&self) -> Effect<&Digest> {
+        let digest = self.plan.digest.as_ref();
+        digest.map_or_else(|| refused("the digest is not known"), Ok)
+    }
+
+    /// The container that every host shall run.
+    pub(super) fn container(&self) -> Effect<&ContainerDefinition> {
+        let container = self.plan.definition.container();
+        container.map_or_else(
+            || refused("what runs on this service's hosts is no container"),
+            Ok,
+        )
+    }
+}
