@@ -13,7 +13,7 @@ use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
 use crate::bus::{DeliveryLimitTrial, QuestionHandler};
-use crate::config::Route;
+use crate::config::{Commanders, Route};
 use crate::ledger::{Forget, Ledger, LedgerError};
 use crate::roll::{Lanes, Taken};
 
@@ -40,37 +40,18 @@ pub struct AtSite {
     pub routes: Vec<Route>,
 }
 
-/// Who may give control commands.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Commanders {
-    /// Nobody: the worker's file does not say who. A login at the broker is no right to stop a release; every build has one.
-    Nobody,
-    /// These users of the broker.
-    These(BTreeSet<String>),
-}
-
-impl Commanders {
-    /// Whether this user of the broker is one of them.
-    pub fn includes(&self, user: &str) -> bool {
-        match self {
-            Self::Nobody => false,
-            Self::These(users) => users.contains(user),
-        }
-    }
-
-    /// Who asks, or why it is not done for them.
-    fn asker(&self, from: Option<String>) -> Result<String, String> {
-        let by = vouched_for(from)?;
-        match self {
-            Self::Nobody => Err(format!(
-                "{by} may not: there is no [orders] in the worker's file, so that nobody may; write [orders] with from = [\"ops\"], \
-                 and [groups] with ops = [\"{by}\"]"
-            )),
-            Self::These(users) if !users.contains(&by) => Err(format!(
-                "{by} may not: [orders] in the worker's file says who may"
-            )),
-            Self::These(_) => Ok(by),
-        }
+/// Who asks, or why it is not done for them.
+fn commander_of(commanders: &Commanders, from: Option<String>) -> Result<String, String> {
+    let by = vouched_for(from)?;
+    match commanders {
+        Commanders::Nobody => Err(format!(
+            "{by} may not: there is no [orders] in the worker's file, so that nobody may; write [orders] with from = [\"ops\"], \
+             and [groups] with ops = [\"{by}\"]"
+        )),
+        Commanders::These(users) if !users.contains(&by) => Err(format!(
+            "{by} may not: [orders] in the worker's file says who may"
+        )),
+        Commanders::These(_) => Ok(by),
     }
 }
 
@@ -103,7 +84,7 @@ impl Answers {
 
     /// Who gives a control command, or why it is not taken from them.
     fn commander(&self, from: Option<String>, command: &str) -> Result<String, String> {
-        let asked = self.commanders.asker(from);
+        let asked = commander_of(&self.commanders, from);
         if let Err(why) = &asked {
             log_refused(command, why);
         }

@@ -3,11 +3,11 @@
 use drawgate_rollout::definition::{AlarmDefinition, SilenceBy};
 use drawgate_schemas::{Environment, Service};
 
+use super::aws_names::aws_name;
 use super::error::Problems;
 use super::limits as at;
 use super::placeholders::Template;
 use super::reader::{Field, Table};
-use super::service_file::aws_name;
 
 /// The section's keys, for the hint about a key in the wrong table.
 pub(super) const KEYS: [&str; 7] = [

@@ -6,13 +6,12 @@ use drawgate_rollout::arguments::{Piece, pieces, uses};
 use drawgate_rollout::definition::{CommandDefinition, CommandPlace, VersionDefinition};
 use drawgate_schemas::{Environment, Service};
 
-use super::container_section::Templates;
 use super::error::Problems;
 use super::hooks_section::fill;
 use super::limits as at;
 use super::placeholders::Template;
 use super::program_words::{self, program};
-use super::reader::{Field, Table};
+use super::reader::{Field, Table, Templates};
 use super::secret_references::{self, SecretTemplate};
 
 /// The section's keys that no other section has.

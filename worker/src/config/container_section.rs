@@ -11,10 +11,11 @@ use super::error::Problems;
 use super::hooks_section;
 use super::limits as at;
 use super::placeholders::Template;
-use super::reader::{Field, Located, Table};
+use super::reader::{Field, Table, Templates};
 use super::roll_section::count;
 use super::secret_references::{self, SecretTemplate};
 use super::units;
+use super::variables::check_variable;
 use super::verify_section::words;
 
 /// The section's keys, for the hint about a key in the wrong table.
@@ -53,8 +54,6 @@ pub(super) struct Container {
     /// Where the name stands; 0..0 where the file has none.
     pub(super) name_span: std::ops::Range<usize>,
 }
-
-pub(super) type Templates = BTreeMap<String, Located<Template>>;
 
 impl Container {
     /// The definition for one target.
@@ -257,7 +256,7 @@ fn volumes(field: &Field<'_, '_>, problems: &mut Problems<'_>) -> Vec<Template> 
         let Some(volume) = item.template(problems) else {
             continue;
         };
-        match docker::volume_target(&example(&volume)) {
+        match docker::volume_target(&volume.example()) {
             Ok(target) if targets.contains(&target) => {
                 item.invalid(format!("{target} is mounted twice"), problems);
             }
@@ -269,35 +268,12 @@ fn volumes(field: &Field<'_, '_>, problems: &mut Problems<'_>) -> Vec<Template> 
     volumes
 }
 
-/// The text with its placeholders filled in by something of the right shape, to be judged as a whole.
-pub(super) fn example(template: &Template) -> String {
-    let environment = Environment::try_from("environment".to_owned());
-    let service = Service::try_from("service".to_owned());
-    match (environment, service) {
-        (Ok(environment), Ok(service)) => template.fill(&environment, &service),
-        _ => template.to_string(),
-    }
-}
-
 fn env(field: &Field<'_, '_>, problems: &mut Problems<'_>) -> Templates {
     let env = field.templates(at::MAP, problems);
     for (name, value) in &env {
         check_variable(name, &value.span, problems);
     }
     env
-}
-
-/// The name of an environment variable.
-pub(super) fn check_variable(name: &str, span: &std::ops::Range<usize>, problems: &mut Problems<'_>) {
-    if name.is_empty() || name.contains(['=', '\0']) || name.chars().any(char::is_whitespace) {
-        let shown: String = name.chars().take(60).collect();
-        problems
-            .error(
-                span.clone(),
-                format!("{shown:?} is no environment variable's name"),
-            )
-            .hint("write NAME = \"value\", with letters, digits and `_` in the name");
-    }
 }
 
 fn labels(field: &Field<'_, '_>, problems: &mut Problems<'_>) -> Templates {

@@ -7,12 +7,9 @@ use drawgate_schemas::{Environment, ImageReference, Service};
 
 use super::error::Problems;
 use super::limits as at;
-use super::placeholders::Template;
 use super::program_words::{self, program};
-use super::reader::{Field, Located, Table};
+use super::reader::{Field, Table, Templates};
 use super::roll_section::count;
-
-type Templates = BTreeMap<String, Located<Template>>;
 
 /// `[before]`, with what depends on the environment.
 #[derive(Debug, Clone)]

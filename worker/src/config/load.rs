@@ -7,13 +7,14 @@ use std::path::{Path, PathBuf};
 
 use toml::de::DeTable;
 
+use super::configuration::Config;
 use super::cross::{self, Loaded};
 use super::error::{ConfigError, ConfigErrors, FINDINGS_PER_FILE, Problems};
 use super::limits;
 use super::reader::Table;
 use super::source::Source;
 use super::worker_file::{self, Surroundings, WorkerSettings};
-use super::{Config, env_vars, service_file};
+use super::{env_vars, service_file};
 
 /// What the machine says beside the files.
 #[derive(Debug, Clone, Default)]
@@ -45,6 +46,16 @@ impl Findings {
         let (errors, warnings) = problems.sorted();
         self.errors.extend(errors);
         self.warnings.extend(warnings);
+    }
+}
+
+impl Config {
+    /// Reads `worker.toml` and the service files that belong to it.
+    ///
+    /// # Errors
+    /// Everything that is wrong with them; [`super::explain`] makes a text of it.
+    pub fn load(path: &Path) -> Result<Self, ConfigErrors> {
+        load(path, Machine::this())
     }
 }
 

@@ -1,6 +1,5 @@
 //! Names in AWS Systems Manager Parameter Store ("About requirements and constraints for parameter names").
 
-use super::container_section;
 use super::error::Problems;
 use super::limits as at;
 use super::placeholders::Template;
@@ -13,7 +12,7 @@ pub(super) fn name(
     problems: &mut Problems<'_>,
 ) -> Option<Located<Template>> {
     let template = field.template(problems)?;
-    let name = container_section::example(&template);
+    let name = template.example();
     let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-' | '/');
     let reserved = ["/aws", "/ssm"];
     let lower = name.to_ascii_lowercase();

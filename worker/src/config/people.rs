@@ -45,6 +45,25 @@ impl People {
     }
 }
 
+/// Who may give control commands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Commanders {
+    /// Nobody: the worker's file does not say who. A login at the broker is no right to stop a release; every build has one.
+    Nobody,
+    /// These users of the broker.
+    These(BTreeSet<String>),
+}
+
+impl Commanders {
+    /// Whether this user of the broker is one of them.
+    pub fn includes(&self, user: &str) -> bool {
+        match self {
+            Self::Nobody => false,
+            Self::These(users) => users.contains(user),
+        }
+    }
+}
+
 /// Reads `[groups]` and `[people]`.
 pub(super) fn people(root: &mut Table<'_, '_>, problems: &mut Problems<'_>) -> People {
     let mut people = People::default();

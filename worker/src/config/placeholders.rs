@@ -87,6 +87,16 @@ impl Template {
             .collect()
     }
 
+    /// The text with its placeholders filled in by something of the right shape, to be judged as a whole.
+    pub(super) fn example(&self) -> String {
+        let environment = Environment::try_from("environment".to_owned());
+        let service = Service::try_from("service".to_owned());
+        match (environment, service) {
+            (Ok(environment), Ok(service)) => self.fill(&environment, &service),
+            _ => self.to_string(),
+        }
+    }
+
     /// Whether it holds `{environment}`.
     pub(super) fn names_environment(&self) -> bool {
         self.parts.contains(&Part::Environment)

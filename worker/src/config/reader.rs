@@ -21,6 +21,9 @@ pub(super) struct Located<T> {
     pub(super) span: Range<usize>,
 }
 
+/// Texts with placeholders, by their keys.
+pub(super) type Templates = BTreeMap<String, Located<Template>>;
+
 /// A table that is being read.
 pub(super) struct Table<'t, 'i> {
     path: String,
@@ -402,11 +405,7 @@ impl<'t, 'i> Field<'t, 'i> {
     }
 
     /// A table of texts with placeholders, of at most `most` entries.
-    pub(super) fn templates(
-        &self,
-        most: usize,
-        problems: &mut Problems<'_>,
-    ) -> BTreeMap<String, Located<Template>> {
+    pub(super) fn templates(&self, most: usize, problems: &mut Problems<'_>) -> Templates {
         let Some(table) = self.table(problems) else {
             return BTreeMap::new();
         };

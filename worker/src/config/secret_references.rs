@@ -11,11 +11,11 @@ use std::collections::BTreeMap;
 use drawgate_rollout::{SecretReference, SecretStore};
 use drawgate_schemas::{Environment, Service};
 
-use super::container_section::{Templates, check_variable, example};
 use super::error::Problems;
 use super::limits as at;
 use super::placeholders::Template;
-use super::reader::Field;
+use super::reader::{Field, Templates};
+use super::variables::check_variable;
 
 /// A reference with the texts that depend on the environment.
 #[derive(Debug, Clone)]
@@ -106,7 +106,7 @@ fn reference(value: &Field<'_, '_>, problems: &mut Problems<'_>) -> Option<Secre
     };
     let template = Template::parse(name).ok()?;
     let allowed = |c: char| c.is_ascii_alphanumeric() || "/_+=.@-:".contains(c);
-    let filled = example(&template);
+    let filled = template.example();
     if filled.is_empty() || filled.len() > at::SECRET_NAME_CHARS || !filled.chars().all(allowed) {
         return wrong("has no secret's name", problems);
     }

@@ -1,11 +1,8 @@
 //! One file of the folder `services`: how a service is rolled, in each of its environments.
 
-use std::collections::BTreeMap;
-use std::ops::Range;
-
 use drawgate_rollout::Supersede;
-use drawgate_rollout::definition::{FleetSelector, ServiceDefinition, Swap};
-use drawgate_schemas::{Environment, ImageReference, Service};
+use drawgate_rollout::definition::{ServiceDefinition, Swap};
+use drawgate_schemas::{Environment, Service};
 
 use super::alarms_section::{self, Alarms};
 use super::beside_command::Beside;
@@ -13,13 +10,16 @@ use super::command_section::{self, Command};
 use super::container_section::{self, Container};
 use super::environment_section::{self, EnvironmentSection};
 use super::error::Problems;
+use super::fleet_section::{self, Fleet};
 use super::hooks_section::{self, After, Before};
 use super::limits as at;
 use super::parameter;
 use super::pattern::EnvironmentPattern;
 use super::placeholders::Template;
+use super::policy_section;
 use super::reader::{Field, Located, Table};
 use super::roll_section::{self, Roll};
+use super::service_checks;
 use super::verify_section::{self, Verify};
 
 /// A service file that was read, with its places in the text for what is checked later.
@@ -67,38 +67,6 @@ impl SwapSection {
         match self {
             Self::Container(_) => None,
             Self::Command(command) => Some(command),
-        }
-    }
-}
-
-/// How the fleet is found, before an environment is filled in.
-#[derive(Debug, Clone)]
-pub(super) enum Fleet {
-    BesideWorker,
-    Group(Template),
-    Tags(BTreeMap<String, Template>),
-}
-
-impl Fleet {
-    /// The selector for one target.
-    pub(super) fn fill(&self, environment: &Environment, service: &Service) -> FleetSelector {
-        match self {
-            Self::Group(name) => FleetSelector::AutoScalingGroup(name.fill(environment, service)),
-            Self::BesideWorker => FleetSelector::BesideWorker,
-            Self::Tags(tags) => FleetSelector::Tags(
-                tags.iter()
-                    .map(|(key, value)| (key.clone(), value.fill(environment, service)))
-                    .collect(),
-            ),
-        }
-    }
-
-    fn names_environment(&self) -> bool {
-        match self {
-            Self::Group(name) => name.names_environment(),
-            Self::Tags(tags) => tags.values().any(Template::names_environment),
-            // Its programs are told the environment.
-            Self::BesideWorker => true,
         }
     }
 }
@@ -162,7 +130,7 @@ pub(super) fn read(mut root: Table<'_, '_>, problems: &mut Problems<'_>) -> Opti
     let swap = read_swap(&mut root, name, problems);
     let command = swap.as_ref().and_then(SwapSection::command);
     let fleet = match command {
-        Some(command) if command.is_beside_worker() => no_fleet(&mut root, problems),
+        Some(command) if command.is_beside_worker() => fleet_section::none(&mut root, problems),
         // Whether there is to be one is not known.
         None if commanded => {
             for key in ["auto_scaling_group", "fleet"] {
@@ -170,7 +138,7 @@ pub(super) fn read(mut root: Table<'_, '_>, problems: &mut Problems<'_>) -> Opti
             }
             None
         }
-        _ => read_fleet(&mut root, problems),
+        _ => fleet_section::read(&mut root, belongs, problems),
     };
     let wanted = root
         .take("wanted_parameter")
@@ -192,7 +160,7 @@ pub(super) fn read(mut root: Table<'_, '_>, problems: &mut Problems<'_>) -> Opti
         .section("alarms", problems)
         .map(|table| alarms_section::read(table, belongs, problems))
         .unwrap_or_default();
-    let (images, supersede) = read_policy(&mut root, problems);
+    let (images, supersede) = policy_section::read(&mut root, belongs, problems);
     let before = root
         .section("before", problems)
         .and_then(|table| hooks_section::read_before(table, problems));
@@ -212,11 +180,13 @@ pub(super) fn read(mut root: Table<'_, '_>, problems: &mut Problems<'_>) -> Opti
         sections.fit(command, problems);
     }
     let (service, fleet, swap) = (service?, fleet?, swap?);
-    check_one_fleet(&environments, &fleet, problems);
-    check_one_parameter(&environments, wanted.as_ref(), problems);
-    check_digests(&swap, &service.value, &verify, &asked, problems);
-    if let Some(container) = swap.container() {
-        check_probe_port(container, &verify, problems);
+    service_checks::one_fleet(&environments, &fleet, problems);
+    service_checks::one_parameter(&environments, wanted.as_ref(), problems);
+    match &swap {
+        SwapSection::Container(container) => service_checks::probe_port(container, &verify, problems),
+        SwapSection::Command(command) => {
+            service_checks::digests(command, &service.value, &verify, &asked, problems);
+        }
     }
     Some(ServiceFile {
         service,
@@ -338,281 +308,4 @@ fn read_swap(root: &mut Table<'_, '_>, name: &str, problems: &mut Problems<'_>) 
         None => Container::absent(name),
     };
     Some(SwapSection::Container(Box::new(container)))
-}
-
-/// Where programs run beside the worker there are no hosts to be found.
-fn no_fleet(root: &mut Table<'_, '_>, problems: &mut Problems<'_>) -> Option<Fleet> {
-    let mut found = false;
-    for key in ["auto_scaling_group", "fleet"] {
-        if let Some(field) = root.take(key) {
-            let what = format!("`{key}` says where hosts are, and with run_on = \"worker\" none is touched");
-            problems
-                .error(field.key.clone(), what)
-                .hint("remove it, or write run_on = \"host\"");
-            found = true;
-        }
-    }
-    (!found).then_some(Fleet::BesideWorker)
-}
-
-fn read_fleet(root: &mut Table<'_, '_>, problems: &mut Problems<'_>) -> Option<Fleet> {
-    const HINT: &str =
-        "write auto_scaling_group = \"search-api-{environment}\" at the top, or [fleet] with tags = { … }";
-    let group = root.take("auto_scaling_group");
-    let fleet = root.take("fleet");
-    match (group, fleet) {
-        (Some(group), Some(_)) => {
-            problems
-                .error(
-                    group.key,
-                    "`auto_scaling_group` and [fleet] both say where the fleet is",
-                )
-                .hint("keep one");
-            None
-        }
-        (Some(group), None) => aws_name(&group, problems).map(Fleet::Group),
-        (None, Some(fleet)) => fleet
-            .table(problems)
-            .and_then(|table| read_tags(table, problems))
-            .map(Fleet::Tags),
-        (None, None) => {
-            problems.error(0..0, "nothing says where the fleet is").hint(HINT);
-            None
-        }
-    }
-}
-
-/// The name of an Auto Scaling group or an alarm.
-pub(super) fn aws_name(field: &Field<'_, '_>, problems: &mut Problems<'_>) -> Option<Template> {
-    let text = field.text(problems)?;
-    if text.chars().count() > at::AWS_NAME_CHARS {
-        field.invalid(
-            format!("is longer than AWS allows, {} characters", at::AWS_NAME_CHARS),
-            problems,
-        );
-        return None;
-    }
-    field.template(problems)
-}
-
-fn read_tags(mut table: Table<'_, '_>, problems: &mut Problems<'_>) -> Option<BTreeMap<String, Template>> {
-    let field = table.require(
-        "tags",
-        "tags = { stack = \"search\", deployment = \"{environment}\" }",
-        problems,
-    );
-    table.finish(belongs, problems);
-    let field = field?;
-    let tags = field.templates(at::TAGS, problems);
-    if tags.is_empty() {
-        field.invalid_hint(
-            "names no tag, and would mean every instance of the account",
-            "name the fleet's tags",
-            problems,
-        );
-        return None;
-    }
-    for (key, value) in &tags {
-        let too_long = key.chars().count() > at::TAG_KEY_CHARS
-            || container_section::example(&value.value).chars().count() > at::TAG_VALUE_CHARS;
-        if key.is_empty() || too_long {
-            problems.error(
-                value.span.clone(),
-                "a tag's key has 1 to 128 characters, its value at most 256",
-            );
-        }
-        if key.contains('*') || value.value.to_string().contains('*') {
-            problems
-                .error(
-                    value.span.clone(),
-                    "tags are compared as they are, `*` stands for itself",
-                )
-                .hint("name the exact value; {environment} can be a part of it");
-        }
-    }
-    Some(tags.into_iter().map(|(key, value)| (key, value.value)).collect())
-}
-
-fn read_policy(root: &mut Table<'_, '_>, problems: &mut Problems<'_>) -> (Vec<String>, Supersede) {
-    const EXAMPLE: &str = "images = [\"registry.example.com/team/api\"]";
-    let Some(field) = root.take("policy") else {
-        problems
-            .error(
-                0..0,
-                "[policy] is missing: nothing says which images may run here",
-            )
-            .hint(format!("write [policy] and {EXAMPLE}"));
-        return Default::default();
-    };
-    let Some(mut table) = field.table(problems) else {
-        return Default::default();
-    };
-    let supersede = table
-        .take("supersede")
-        .and_then(|field| read_supersede(&field, problems));
-    let field = table.require("images", EXAMPLE, problems);
-    table.finish(belongs, problems);
-    let images = field.map_or_else(Vec::new, |field| read_images(&field, EXAMPLE, problems));
-    (images, supersede.unwrap_or_default())
-}
-
-fn read_supersede(field: &Field<'_, '_>, problems: &mut Problems<'_>) -> Option<Supersede> {
-    match field.plain_text(problems)? {
-        "by_build" => Some(Supersede::ByBuild),
-        "by_arrival" => Some(Supersede::ByArrival),
-        "never" => Some(Supersede::Never),
-        other => {
-            let hint = "write \"by_build\", \"by_arrival\" or \"never\"".to_owned();
-            field.invalid_hint(format!("{other:?} is none of them"), hint, problems);
-            None
-        }
-    }
-}
-
-fn read_images(field: &Field<'_, '_>, example: &str, problems: &mut Problems<'_>) -> Vec<String> {
-    let Some(items) = field.list(at::LIST, example, problems) else {
-        return Vec::new();
-    };
-    if items.is_empty() {
-        field.invalid_hint(
-            "is empty: nothing could be released",
-            format!("write {example}"),
-            problems,
-        );
-    }
-    items
-        .iter()
-        .filter_map(|item| repository(item, problems))
-        .collect()
-}
-
-/// A repository without tag and digest.
-fn repository(item: &Field<'_, '_>, problems: &mut Problems<'_>) -> Option<String> {
-    let text = item.plain_text(problems)?;
-    if let Ok(image) = text.parse::<ImageReference>() {
-        let hint = format!(
-            "write \"{}\": which version is said by the release",
-            image.repository()
-        );
-        item.invalid_hint(format!("{text:?} names a version"), hint, problems);
-        return None;
-    }
-    if text.contains('*') {
-        item.invalid_hint(
-            format!("{text:?} is a pattern"),
-            "list the repositories one by one",
-            problems,
-        );
-        return None;
-    }
-    match format!("{text}:tag").parse::<ImageReference>() {
-        Ok(image) => Some(image.repository().to_owned()),
-        Err(_) => {
-            item.invalid_hint(
-                format!("{text:?} is no repository"),
-                "write it in lower case and without https://, as in \"registry.example.com/team/api\"",
-                problems,
-            );
-            None
-        }
-    }
-}
-
-/// Several environments that want their versions in one parameter overwrite each other's.
-fn check_one_parameter(
-    environments: &[Located<EnvironmentPattern>],
-    wanted: Option<&Located<Template>>,
-    problems: &mut Problems<'_>,
-) {
-    let Some(wanted) = wanted.filter(|wanted| several(environments) && !wanted.value.names_environment())
-    else {
-        return;
-    };
-    problems
-        .error(
-            wanted.span.clone(),
-            "several environments, but `wanted_parameter` is the same in each of them",
-        )
-        .hint("put {environment} into it, or name one environment only");
-}
-
-fn several(environments: &[Located<EnvironmentPattern>]) -> bool {
-    environments.len() > 1
-        || environments
-            .iter()
-            .any(|one| matches!(one.value, EnvironmentPattern::Pattern { .. }))
-}
-
-/// Several environments that are all one fleet roll the same hosts, each undoing the other.
-fn check_one_fleet(environments: &[Located<EnvironmentPattern>], fleet: &Fleet, problems: &mut Problems<'_>) {
-    let span: Range<usize> = environments.last().map_or(0..0, |last| last.span.clone());
-    if several(environments) && !fleet.names_environment() {
-        problems
-            .error(
-                span,
-                "several environments, but the fleet is the same in each of them",
-            )
-            .hint("put {environment} into `auto_scaling_group` or a tag, or name one environment only");
-    }
-}
-
-/// What has succeeded is known by its digest.
-fn check_digests(
-    swap: &SwapSection,
-    service: &Service,
-    verify: &Verify,
-    asked: &[EnvironmentSection],
-    problems: &mut Problems<'_>,
-) {
-    let Some(command) = swap.command() else {
-        return;
-    };
-    let unnamed = |required: &&Located<Environment>| {
-        !command.fill(&required.value, service).names_digest(&verify.value)
-    };
-    let required = asked.iter().filter_map(|asked| asked.requires.as_ref());
-    for required in required.filter(unnamed) {
-        problems
-            .error(
-                required.span.clone(),
-                "`requires` compares digests, and no command asks for one",
-            )
-            .hint("put {digest} into [command] deploy, so that what is released are these very bytes");
-    }
-}
-
-/// A probe at a port that nobody publishes fails on every host.
-fn check_probe_port(container: &Container, verify: &Verify, problems: &mut Problems<'_>) {
-    use drawgate_rollout::definition::{Probe, Protocol};
-    let Probe::Http { port, .. } = verify.value.probe else {
-        return;
-    };
-    let published = |mapping: &&drawgate_rollout::definition::PortMapping| mapping.protocol == Protocol::Tcp;
-    if container.on_host_network()
-        || container
-            .ports()
-            .iter()
-            .filter(published)
-            .any(|mapping| mapping.host == port)
-    {
-        return;
-    }
-    let inner = container
-        .ports()
-        .iter()
-        .filter(published)
-        .find(|mapping| mapping.container == port);
-    let hint = match inner {
-        Some(mapping) => format!(
-            "{port} is the port in the container; on the host it is {}",
-            mapping.host
-        ),
-        None => format!("publish it, as in [container] ports = [\"{port}:{port}\"]"),
-    };
-    problems
-        .warning(
-            verify.span.clone(),
-            format!("`verify.http` asks port {port}, which is not published"),
-        )
-        .hint(hint);
 }

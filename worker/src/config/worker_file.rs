@@ -11,12 +11,11 @@ use super::error::Problems;
 use super::limits;
 use super::parameter;
 use super::paths::Paths;
-use super::people::{self, People};
+use super::people::{self, Commanders, People};
 use super::placeholders::Template;
 use super::reader::{Field, Table};
 use super::secrets::{Secret, SecretSource};
 use super::ssh_section::{self, SshSettings};
-use crate::answers::Commanders;
 use crate::ledger;
 
 /// What `worker.toml` says.

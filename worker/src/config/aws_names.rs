@@ -1,0 +1,19 @@
+//! Names that AWS gives its things.
+
+use super::error::Problems;
+use super::limits as at;
+use super::placeholders::Template;
+use super::reader::Field;
+
+/// The name of an Auto Scaling group or an alarm.
+pub(super) fn aws_name(field: &Field<'_, '_>, problems: &mut Problems<'_>) -> Option<Template> {
+    let text = field.text(problems)?;
+    if text.chars().count() > at::AWS_NAME_CHARS {
+        field.invalid(
+            format!("is longer than AWS allows, {} characters", at::AWS_NAME_CHARS),
+            problems,
+        );
+        return None;
+    }
+    field.template(problems)
+}
