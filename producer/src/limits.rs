@@ -63,7 +63,10 @@ pub(crate) const FRUITLESS_ANSWERS: u32 = 3;
 
 /// How long `--wait` and `watch` follow by default: the worker's own bound for a roll is one hour, plus a wait in the
 /// lane.
-pub(crate) const WAIT: &str = "2h";
+pub(crate) const WAIT: Duration = Duration::from_secs(2 * 3600);
+
+/// The same, as a person would write it on the command line.
+pub(crate) const WAIT_TEXT: &str = "2h";
 
 /// Dead letters that are taken at once: each is a round trip, so about a second within a data centre. More is not a list that a
 /// person reads; what lies behind them is counted, and comes to the front as these are replayed or dropped.

@@ -8,8 +8,8 @@ mod broker;
 mod cli;
 mod commands;
 mod dead_letter;
+mod ending;
 mod env_vars;
-mod error;
 mod exit;
 mod follow;
 mod limits;
@@ -18,6 +18,7 @@ mod narrator;
 mod origin;
 mod printer;
 mod request;
+mod system;
 #[cfg(test)]
 mod testing;
 mod view;
@@ -29,47 +30,49 @@ use clap::Parser;
 use drawgate_schemas::Order;
 
 use crate::cli::{Cli, Command};
-use crate::error::CommandError;
+use crate::ending::Ending;
 use crate::exit::Exit;
+use crate::system::SystemError;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let exit = run(cli).unwrap_or_else(|error| {
-        printer::narrate(&view::clean(&error.report()));
+        printer::narrate(&view::clean(&ending::report(&*error)));
         error.exit()
     });
     exit.into()
 }
 
-fn run(cli: Cli) -> Result<Exit, CommandError> {
+fn run(cli: Cli) -> Result<Exit, Box<dyn Ending>> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
-        .build()?;
+        .build()
+        .map_err(SystemError::Refused)?;
     let exit = runtime.block_on(async {
-        match cli.command {
-            Command::Publish(args) => commands::publish(*args).await,
-            Command::Watch(args) => commands::watch(&args).await,
-            Command::History(args) => commands::history(&args).await,
-            Command::Retry(args) => commands::retry(&args).await,
-            Command::Replay(args) => commands::replay(&args).await,
-            Command::DeadLetters(command) => commands::dead_letters(&command).await,
-            Command::Rollback(args) => commands::rollback(&args).await,
-            Command::Why(args) => commands::why(&args).await,
-            Command::Status(args) => commands::status(&args).await,
-            Command::Show(args) => commands::show(&args).await,
-            Command::Completions { shell } => commands::completions(shell),
-            Command::Pause(args) => commands::order(Order::Pause, &args).await,
-            Command::Resume(args) => commands::order(Order::Resume, &args).await,
-            Command::Cancel(args) => commands::order(Order::Cancel, &args).await,
-            Command::Promote(args) => commands::promote(&args).await,
-            Command::Freeze(args) => commands::freeze(&args).await,
-            Command::Thaw(args) => commands::thaw(&args).await,
-            Command::ForgetSequence(args) => commands::forget_sequence(&args).await,
-            Command::Ping(args) => commands::ping(&args).await,
-            Command::Approve(args) => commands::approve(&args).await,
-            Command::Reject(args) => commands::order(Order::Reject, &args).await,
-        }
+        Ok(match cli.command {
+            Command::Publish(args) => commands::publish(*args).await?,
+            Command::Watch(args) => commands::watch(&args).await?,
+            Command::History(args) => commands::history(&args).await?,
+            Command::Retry(args) => commands::retry(&args).await?,
+            Command::Replay(args) => commands::replay(&args).await?,
+            Command::DeadLetters(command) => commands::dead_letters(&command).await?,
+            Command::Rollback(args) => commands::rollback(&args).await?,
+            Command::Why(args) => commands::why(&args).await?,
+            Command::Status(args) => commands::status(&args).await?,
+            Command::Show(args) => commands::show(&args).await?,
+            Command::Completions { shell } => commands::completions(shell)?,
+            Command::Pause(args) => commands::order(Order::Pause, &args).await?,
+            Command::Resume(args) => commands::order(Order::Resume, &args).await?,
+            Command::Cancel(args) => commands::order(Order::Cancel, &args).await?,
+            Command::Promote(args) => commands::promote(&args).await?,
+            Command::Freeze(args) => commands::freeze(&args).await?,
+            Command::Thaw(args) => commands::thaw(&args).await?,
+            Command::ForgetSequence(args) => commands::forget_sequence(&args).await?,
+            Command::Ping(args) => commands::ping(&args).await?,
+            Command::Approve(args) => commands::approve(&args).await?,
+            Command::Reject(args) => commands::order(Order::Reject, &args).await?,
+        })
     });
     // A connection that hangs must not keep the process.
     runtime.shutdown_background();

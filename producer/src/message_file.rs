@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use drawgate_schemas::limits::MESSAGE_BYTES;
 use jiff::Timestamp;
 
+use crate::ending::Ending;
+use crate::exit::Exit;
 use crate::request::{self, Message, Unfit};
 
 /// Why it is not sent.
@@ -30,9 +32,12 @@ pub(crate) enum MessageFileError {
     },
 }
 
-impl MessageFileError {
-    /// What to do.
-    pub(crate) fn hint(&self) -> Option<String> {
+impl Ending for MessageFileError {
+    fn exit(&self) -> Exit {
+        Exit::Usage
+    }
+
+    fn hint(&self) -> Option<String> {
         match self {
             Self::Unreadable { .. } => None,
             Self::Unfit {

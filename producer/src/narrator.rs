@@ -1,13 +1,12 @@
 //! Tells a release's events: to a person at a terminal, to a log, or to a program.
 
-use std::io;
-
 use drawgate_schemas::{Event, Outcome, ReleaseRequest, StatusEvent};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use jiff::Timestamp;
 
 use crate::cli::Format;
-use crate::printer::{self, Screen, StdoutClosed};
+use crate::printer::{self, Screen};
+use crate::system::SystemError;
 use crate::view::{self, Detail, Layout, Line, Mark, ViewState};
 
 /// Tells events as they come.
@@ -46,10 +45,9 @@ impl Narrator {
     }
 
     /// One event; the last one also goes to stdout.
-    pub(crate) fn event(&mut self, event: &StatusEvent) -> Result<(), StdoutClosed> {
+    pub(crate) fn event(&mut self, event: &StatusEvent) -> Result<(), SystemError> {
         if self.format == Format::Json {
-            let line =
-                serde_json::to_string(event).map_err(|error| StdoutClosed::from(io::Error::from(error)))?;
+            let line = serde_json::to_string(event).map_err(|error| SystemError::Stdout(error.into()))?;
             return printer::live(&line);
         }
         let detail = if self.bar.is_some() {
@@ -70,7 +68,7 @@ impl Narrator {
     }
 
     /// An end that the worker's ledger states, without an event to say it with.
-    pub(crate) fn bare_end(&mut self, outcome: Outcome) -> Result<(), StdoutClosed> {
+    pub(crate) fn bare_end(&mut self, outcome: Outcome) -> Result<(), SystemError> {
         self.close();
         match self.format {
             Format::Text => printer::live(&outcome.to_string()),
@@ -78,7 +76,7 @@ impl Narrator {
         }
     }
 
-    fn end(&mut self, event: &StatusEvent) -> Result<(), StdoutClosed> {
+    fn end(&mut self, event: &StatusEvent) -> Result<(), SystemError> {
         self.close();
         let (table, hint) = match &event.event {
             Event::Ended(ended) => (

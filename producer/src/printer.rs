@@ -2,45 +2,52 @@
 
 use std::io::{self, IsTerminal, Write};
 
-use crate::env_vars::EnvVars;
+use serde::Serialize;
 
-/// Nobody reads stdout any more.
-#[derive(Debug, thiserror::Error)]
-#[error("stdout cannot be written to")]
-pub(crate) struct StdoutClosed(#[from] io::Error);
+use crate::env_vars::EnvVars;
+use crate::system::SystemError;
 
 /// Writes one line of data. A reader of a pipe that has ended, as `head` does, has read what it wanted.
 ///
 /// # Errors
-/// [`StdoutClosed`], for instance when a file cannot grow.
-pub(crate) fn data(line: &str) -> Result<(), StdoutClosed> {
+/// [`SystemError::Stdout`], for instance when a file cannot grow.
+pub(crate) fn data(line: &str) -> Result<(), SystemError> {
     match live(line) {
-        Err(StdoutClosed(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        Err(SystemError::Stdout(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         written => written,
     }
+}
+
+/// Writes one object for programs, on one line.
+///
+/// # Errors
+/// [`SystemError::Stdout`], for instance when a file cannot grow.
+pub(crate) fn json(value: &impl Serialize) -> Result<(), SystemError> {
+    let line = serde_json::to_string(value).map_err(|error| SystemError::Refused(error.into()))?;
+    data(&line)
 }
 
 /// Writes one line of data of something that goes on.
 ///
 /// # Errors
-/// [`StdoutClosed`], for instance when the reader of a pipe has ended: there is nobody to go on for.
-pub(crate) fn live(line: &str) -> Result<(), StdoutClosed> {
+/// [`SystemError::Stdout`], for instance when the reader of a pipe has ended: there is nobody to go on for.
+pub(crate) fn live(line: &str) -> Result<(), SystemError> {
     let mut stdout = io::stdout().lock();
     writeln!(stdout, "{line}")
         .and_then(|()| stdout.flush())
-        .map_err(StdoutClosed)
+        .map_err(SystemError::Stdout)
 }
 
 /// Writes bytes of data as they are.
 ///
 /// # Errors
-/// [`StdoutClosed`], for instance when the reader of a pipe has ended.
-pub(crate) fn bytes(bytes: &[u8]) -> Result<(), StdoutClosed> {
+/// [`SystemError::Stdout`], for instance when the reader of a pipe has ended.
+pub(crate) fn bytes(bytes: &[u8]) -> Result<(), SystemError> {
     let mut stdout = io::stdout().lock();
     stdout
         .write_all(bytes)
         .and_then(|()| stdout.flush())
-        .map_err(StdoutClosed)
+        .map_err(SystemError::Stdout)
 }
 
 /// Writes one line of narration. Where nobody reads it, it is not missed: the exit code still tells.

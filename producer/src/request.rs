@@ -1,11 +1,17 @@
-//! From the command line to the message.
+//! From a draft to the message.
+
+mod draft;
+mod shell;
 
 use drawgate_schemas::{Build, Options, Rejection, ReleaseId, ReleaseRequest, Version1};
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
-use crate::cli::PublishArgs;
-use crate::origin::Order;
+use crate::ending::Ending;
+use crate::exit::Exit;
+
+pub(crate) use draft::{Draft, Selection};
+pub(crate) use shell::quoted;
 
 /// A request, and the bytes that are sent.
 #[derive(Debug, Clone)]
@@ -31,6 +37,12 @@ pub(crate) enum RequestError {
     /// The worker would refuse it for the same reason.
     #[error("the worker would refuse this request")]
     Refused(#[source] Rejection),
+}
+
+impl Ending for RequestError {
+    fn exit(&self) -> Exit {
+        Exit::Usage
+    }
 }
 
 /// Why a message that was written before is not sent.
@@ -63,42 +75,42 @@ pub(crate) fn new_id() -> Result<ReleaseId, drawgate_schemas::InvalidName> {
     ReleaseId::try_from(Uuid::now_v7())
 }
 
-/// The message that `args` ask for.
+/// The message that a draft asks for.
 ///
 /// The time of the request is the time in its id. So the same command with the same `--id` makes the same bytes,
 /// and publishing it again is harmless; with the time of day it would be another request under a used id.
-pub(crate) fn message(args: &PublishArgs, order: &Order, id: ReleaseId) -> Result<Message, RequestError> {
+pub(crate) fn message(draft: &Draft, selection: &Selection, id: ReleaseId) -> Result<Message, RequestError> {
     let requested_at = made_at(id).ok_or(RequestError::IdTime(id))?;
-    let expires_at = args
+    let expires_at = draft
         .expires_in
         .map(|time| SignedDuration::try_from(time).and_then(|time| requested_at.checked_add(time)))
         .transpose()
         .map_err(RequestError::Expiry)?;
     let build = Build {
-        system: args.build_system.clone(),
-        number: args.build_number.clone(),
-        url: args.build_url.clone(),
+        system: draft.build_system.clone(),
+        number: draft.build_number.clone(),
+        url: draft.build_url.clone(),
     };
     let request = ReleaseRequest {
         version: Version1,
         id,
-        environment: order.environment.clone(),
-        service: order.service.clone(),
-        image: order.image.clone(),
-        revision: args.revision.clone(),
-        branch: args.branch.clone(),
-        sequence: args.sequence,
+        environment: selection.environment.clone(),
+        service: selection.service.clone(),
+        image: selection.image.clone(),
+        revision: draft.revision.clone(),
+        branch: draft.branch.clone(),
+        sequence: draft.sequence,
         build: (build != Build::default()).then_some(build),
-        requested_by: args.requested_by.clone(),
+        requested_by: draft.requested_by.clone(),
         requested_at,
         expires_at,
-        reason: args.reason.clone(),
-        force: args.force,
-        emergency: args.emergency.clone(),
+        reason: draft.reason.clone(),
+        force: draft.force,
+        emergency: draft.emergency.clone(),
         options: Options {
-            max_unavailable: args.max_unavailable,
-            min_healthy_time_s: args.min_healthy_time,
-            min_drain_s: args.min_drain,
+            max_unavailable: draft.max_unavailable,
+            min_healthy_time_s: draft.min_healthy_time_s,
+            min_drain_s: draft.min_drain_s,
         },
     };
     let body = serde_json::to_vec(&request).map_err(RequestError::Json)?;
@@ -119,7 +131,7 @@ mod tests {
     use super::*;
     use crate::cli::{Cli, Command};
 
-    fn args(more: &[&str]) -> PublishArgs {
+    fn draft(more: &[&str]) -> Draft {
         let start = [
             "drawgate",
             "publish",
@@ -134,19 +146,19 @@ mod tests {
             .unwrap()
             .command
         {
-            Command::Publish(args) => *args,
+            Command::Publish(args) => Draft::from(*args),
             other => unreachable!("{other:?}"),
         }
     }
 
     fn made(more: &[&str], id: ReleaseId) -> Result<Message, RequestError> {
-        let args = args(more);
-        let order = Order {
-            environment: args.environment.clone().unwrap(),
-            service: args.service.clone().unwrap(),
-            image: args.image.clone().unwrap(),
+        let draft = draft(more);
+        let selection = Selection {
+            environment: draft.environment.clone().unwrap(),
+            service: draft.service.clone().unwrap(),
+            image: draft.image.clone().unwrap(),
         };
-        message(&args, &order, id)
+        message(&draft, &selection, id)
     }
 
     #[test]

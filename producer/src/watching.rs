@@ -19,15 +19,65 @@ use lapin::Consumer;
 use tokio::time::{Instant, interval};
 
 use crate::broker::{
-    Address, AskError, Asker, Backoff, Link, SubscribeError, Target, Verdict, connect_patiently, publish,
-    subscribe,
+    Address, AskError, Asker, Backoff, ConnectError, Link, SubscribeError, Target, Verdict,
+    connect_patiently, publish, subscribe,
 };
-use crate::error::CommandError;
+use crate::ending::Ending;
+use crate::exit::Exit;
 use crate::follow::{Follower, Step};
 use crate::limits;
 use crate::narrator::Narrator;
-use crate::printer::StdoutClosed;
 use crate::request::Message;
+use crate::system::SystemError;
+
+/// Why a release was not followed to its end.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum FollowError {
+    /// Asking for what went by.
+    #[error(transparent)]
+    Ask(#[from] AskError),
+    /// The connection was lost and did not come back.
+    #[error("the connection to the broker was lost, and did not come back; the release goes on")]
+    Away {
+        /// Which release.
+        release: drawgate_schemas::ReleaseId,
+        /// The last attempt.
+        #[source]
+        source: Box<ReconnectError>,
+    },
+    /// This machine.
+    #[error(transparent)]
+    System(#[from] SystemError),
+}
+
+impl Ending for FollowError {
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Ask(error) => error.exit(),
+            Self::Away { .. } => Exit::Broker,
+            Self::System(error) => error.exit(),
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Ask(error) => error.hint(),
+            Self::Away { release, .. } => Some(format!("drawgate watch {release} follows it again")),
+            Self::System(error) => error.hint(),
+        }
+    }
+}
+
+/// Why one attempt to come back failed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ReconnectError {
+    /// The connection.
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+    /// Listening on it.
+    #[error(transparent)]
+    Subscribe(#[from] SubscribeError),
+}
 
 /// One release that is followed.
 pub(crate) struct Watching<'a> {
@@ -75,7 +125,7 @@ impl Watching<'_> {
         mut link: Link,
         mut events: Consumer,
         ask: bool,
-    ) -> Result<Outcome, CommandError> {
+    ) -> Result<Outcome, FollowError> {
         let first = if self.message.is_some() {
             limits::FIRST_SILENCE
         } else {
@@ -112,7 +162,7 @@ impl Watching<'_> {
         link: &Link,
         events: &mut Consumer,
         here: &mut Here,
-    ) -> Result<Pass, CommandError> {
+    ) -> Result<Pass, FollowError> {
         let asker = match Asker::open(link).await {
             Ok(asker) => asker,
             Err(error) if error.is_loss() => return Ok(Pass::Lost),
@@ -201,21 +251,21 @@ impl Watching<'_> {
         Step::default()
     }
 
-    fn tell(&mut self, step: Step) -> Result<Option<Outcome>, StdoutClosed> {
+    fn tell(&mut self, step: Step) -> Result<Option<Outcome>, SystemError> {
         tell(self.narrator, &step)?;
         Ok(step.ended)
     }
 
     /// A new connection with a new queue. All errors are waited out, within the bound: a broker that is starting
     /// refuses credentials and virtual hosts too.
-    async fn reconnect(&mut self) -> Result<(Link, Consumer), CommandError> {
+    async fn reconnect(&mut self) -> Result<(Link, Consumer), FollowError> {
         let deadline = Instant::now() + limits::OUTAGE_LIMIT;
         let mut backoff = Backoff::new();
         let mut told = false;
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
             let (address, narrator) = (self.address, &mut *self.narrator);
-            let tell = |error: &crate::broker::ConnectError| {
+            let tell = |error: &ConnectError| {
                 if !std::mem::replace(&mut told, true) {
                     narrator.note(&format!("{error}; trying again"));
                 }
@@ -235,7 +285,7 @@ impl Watching<'_> {
         error: SubscribeError,
         deadline: Instant,
         pause: Duration,
-    ) -> Result<(), CommandError> {
+    ) -> Result<(), FollowError> {
         if Instant::now() + pause >= deadline {
             return Err(self.away(error.into()));
         }
@@ -243,8 +293,8 @@ impl Watching<'_> {
         Ok(())
     }
 
-    fn away(&self, source: CommandError) -> CommandError {
-        CommandError::Away {
+    fn away(&self, source: ReconnectError) -> FollowError {
+        FollowError::Away {
             release: self.release,
             source: Box::new(source),
         }
@@ -260,7 +310,7 @@ async fn answered(asking: &mut Option<Asking<'_>>) -> Result<Verdict, AskError> 
 }
 
 /// Tells what a step brought, up to the end.
-pub(crate) fn tell(narrator: &mut Narrator, step: &Step) -> Result<(), StdoutClosed> {
+pub(crate) fn tell(narrator: &mut Narrator, step: &Step) -> Result<(), SystemError> {
     if step.passed_over > 0 {
         let n = step.passed_over;
         narrator.note(&format!(

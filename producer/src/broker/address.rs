@@ -7,7 +7,9 @@ use std::sync::Arc;
 use lapin::uri::{AMQPScheme, AMQPUri, SASLMechanism};
 
 use crate::cli::BrokerArgs;
+use crate::ending::Ending;
 use crate::env_vars::EnvVars;
+use crate::exit::Exit;
 use crate::limits;
 
 /// A broker's address. Shown as `host:port`, whatever else it holds.
@@ -65,9 +67,12 @@ pub(crate) enum AddressError {
     NoCertificate(PathBuf),
 }
 
-impl AddressError {
-    /// What to do.
-    pub(crate) fn hint(&self) -> Option<String> {
+impl Ending for AddressError {
+    fn exit(&self) -> Exit {
+        Exit::Usage
+    }
+
+    fn hint(&self) -> Option<String> {
         let shape = || {
             Some(format!(
                 "{} is written amqp://USER:PASSWORD@HOST:PORT/VHOST (%2f is the default virtual host)",

@@ -19,6 +19,8 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::broker::{CallError, Link, Refusal, app_id, call, user_id};
+use crate::ending::Ending;
+use crate::exit::Exit;
 use crate::limits;
 
 /// What the workers said.
@@ -96,9 +98,12 @@ pub(crate) enum AskError {
     Ended,
 }
 
-impl AskError {
-    /// What to do.
-    pub(crate) fn hint(&self) -> Option<String> {
+impl Ending for AskError {
+    fn exit(&self) -> Exit {
+        Exit::Broker
+    }
+
+    fn hint(&self) -> Option<String> {
         match self {
             Self::NoExchange { .. } | Self::NobodyListens { .. } => Some(
                 "is it the right broker and virtual host? Else: systemctl status drawgate-worker on the bastion"
@@ -111,7 +116,9 @@ impl AskError {
             Self::Json(_) | Self::Lost(_) | Self::Ended => None,
         }
     }
+}
 
+impl AskError {
     /// Whether a new connection mends it.
     pub(crate) fn is_loss(&self) -> bool {
         matches!(self, Self::Lost(_) | Self::Ended)

@@ -9,6 +9,8 @@ use lapin::{Connection, ConnectionProperties};
 use tokio::time::Instant;
 
 use crate::broker::{Address, Refusal, refusal};
+use crate::ending::Ending;
+use crate::exit::Exit;
 use crate::limits;
 
 /// An open connection, and where it leads.
@@ -84,9 +86,12 @@ pub(crate) enum ConnectError {
     },
 }
 
-impl ConnectError {
-    /// What to do.
-    pub(crate) fn hint(&self) -> Option<String> {
+impl Ending for ConnectError {
+    fn exit(&self) -> Exit {
+        Exit::Broker
+    }
+
+    fn hint(&self) -> Option<String> {
         Some(match self {
             Self::NoSuchHost { .. } => "is the host's name right, and does this machine's DNS know it?".to_owned(),
             Self::Unreachable { address, .. } => {
@@ -117,7 +122,9 @@ impl ConnectError {
             Self::Broken { .. } => "does that port speak AMQP over TLS (5671, by custom)?".to_owned(),
         })
     }
+}
 
+impl ConnectError {
     /// Whether another attempt may end otherwise, without anybody changing a setting.
     fn may_pass(&self) -> bool {
         matches!(

@@ -19,6 +19,8 @@ use drawgate_schemas::topology::DEAD_QUEUE;
 
 use crate::broker::{CallError, Link, Refusal, call};
 use crate::dead_letter::DeadLetter;
+use crate::ending::Ending;
+use crate::exit::Exit;
 use crate::limits;
 
 /// Why dead letters cannot be seen, or were not put away.
@@ -53,9 +55,12 @@ pub(crate) enum DeadError {
     Unsettled(#[source] CallError),
 }
 
-impl DeadError {
-    /// What to do.
-    pub(crate) fn hint(&self) -> Option<String> {
+impl Ending for DeadError {
+    fn exit(&self) -> Exit {
+        Exit::Broker
+    }
+
+    fn hint(&self) -> Option<String> {
         match self {
             Self::NoQueue { .. } => Some(
                 "is it the right broker and virtual host? The worker makes the queue when it starts: \

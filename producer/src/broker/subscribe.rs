@@ -6,6 +6,8 @@ use lapin::options::{BasicConsumeOptions, QueueBindOptions, QueueDeclareOptions}
 use lapin::types::FieldTable;
 
 use crate::broker::{CallError, Link, Refusal, call};
+use crate::ending::Ending;
+use crate::exit::Exit;
 
 /// Whose events.
 #[derive(Debug, Clone)]
@@ -47,9 +49,12 @@ pub(crate) enum SubscribeError {
     Lost(#[source] CallError),
 }
 
-impl SubscribeError {
-    /// What to do.
-    pub(crate) fn hint(&self) -> Option<String> {
+impl Ending for SubscribeError {
+    fn exit(&self) -> Exit {
+        Exit::Broker
+    }
+
+    fn hint(&self) -> Option<String> {
         match self {
             Self::NoExchange { .. } => Some(
                 "is it the right broker and virtual host? The worker makes the exchange when it starts: \

@@ -1,4 +1,4 @@
-//! The command line of what is done once more: `dead-letters` and `replay`.
+//! The command line of what is done once more: `dead-letters`, `replay`, `retry` and `rollback`.
 
 use std::path::PathBuf;
 
@@ -6,8 +6,15 @@ use clap::{Args, Subcommand};
 use drawgate_schemas::limits::LONG_TEXT_CHARS;
 use drawgate_schemas::{ReleaseId, Text};
 
-use super::{BrokerArgs, Format};
+use super::options::{BrokerArgs, Format, LaneArgs};
 use crate::dead_letter::LetterId;
+
+pub(super) const ROLLBACK_EXAMPLES: &str = "\
+Examples:
+  drawgate rollback --environment production --service search-api --wait
+  drawgate rollback --environment production --service search-api --to ID --yes
+
+It is a release like any other, of that very digest: with approval, preflight, and a way back of its own.";
 
 pub(super) const DEAD_LETTERS_EXAMPLES: &str = "\
 Examples:
@@ -148,6 +155,55 @@ pub(crate) struct ReplayArgs {
     /// Why, for the people who watch
     #[arg(long, value_name = "TEXT")]
     pub(crate) reason: Option<Text<LONG_TEXT_CHARS>>,
+    /// Follow the release to its end; the exit code says how it ended
+    #[arg(long)]
+    pub(crate) wait: bool,
+    /// text: for people. json: one object, or with --wait one event a line
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub(crate) format: Format,
+    /// The broker.
+    #[command(flatten)]
+    pub(crate) broker: BrokerArgs,
+}
+
+/// The arguments of `retry`.
+#[derive(Debug, Args)]
+pub(crate) struct RetryArgs {
+    /// The release that did not succeed
+    #[arg(value_name = "ID")]
+    pub(crate) release: ReleaseId,
+    /// Why, for the people who watch
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) reason: Option<Text<LONG_TEXT_CHARS>>,
+    /// Follow the release to its end; the exit code says how it ended
+    #[arg(long)]
+    pub(crate) wait: bool,
+    /// text: for people. json: one object, or with --wait one event a line
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub(crate) format: Format,
+    /// The broker.
+    #[command(flatten)]
+    pub(crate) broker: BrokerArgs,
+}
+
+/// The arguments of `rollback`.
+#[derive(Debug, Args)]
+pub(crate) struct RollbackArgs {
+    /// Which lane.
+    #[command(flatten)]
+    pub(crate) lane: LaneArgs,
+    /// A release that succeeded: what it released is released again
+    #[arg(long, value_name = "ID")]
+    pub(crate) to: Option<ReleaseId>,
+    /// Why, for the people who watch
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) reason: Option<Text<LONG_TEXT_CHARS>>,
+    /// Past every freeze, window and approval, and why; for those whom [emergency] of worker.toml names
+    #[arg(long, value_name = "WHY")]
+    pub(crate) emergency: Option<Text<LONG_TEXT_CHARS>>,
+    /// Do not ask whether it is meant
+    #[arg(long)]
+    pub(crate) yes: bool,
     /// Follow the release to its end; the exit code says how it ended
     #[arg(long)]
     pub(crate) wait: bool,

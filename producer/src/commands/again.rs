@@ -2,35 +2,53 @@
 
 use drawgate_schemas::{Digest, ImageReference, ReleaseId, ReleaseRequest, ReleaseView};
 
-use super::{first_link, publish, show};
-use crate::broker::{Address, Asker};
-use crate::cli::{BrokerArgs, PublishArgs};
-use crate::error::CommandError;
+use super::asking::{AskFailed, over_a_connection};
+use super::publish::{PublishFailed, Sending, release as publish};
+use super::show;
+use crate::cli::BrokerArgs;
+use crate::ending::Ending;
 use crate::exit::Exit;
-use crate::origin::Order;
+use crate::request::{Draft, Selection};
+
+/// There is nothing that could be released once more.
+#[derive(Debug, thiserror::Error)]
+#[error("nothing was released: {why}")]
+pub(crate) struct NothingBefore {
+    /// Why not.
+    pub(super) why: String,
+}
+
+impl Ending for NothingBefore {
+    fn exit(&self) -> Exit {
+        Exit::Usage
+    }
+
+    fn hint(&self) -> Option<String> {
+        Some("drawgate history lists what there was; drawgate publish --force releases any image".to_owned())
+    }
+}
 
 /// The release that is to be done once more, as its worker knows it. `verb` names the command to the broker.
 pub(super) async fn before(
     release: ReleaseId,
     verb: &str,
     args: &BrokerArgs,
-) -> Result<ReleaseView, CommandError> {
-    let address = Address::from_args(args)?;
-    let link = first_link(&address, &format!("drawgate {verb} {release}"), args).await?;
-    let asker = Asker::open(&link).await?;
-    let view = show::whole(&asker, release, false).await?;
-    drop(asker);
-    link.close().await;
-    Ok(view)
+) -> Result<ReleaseView, AskFailed> {
+    let name = format!("drawgate {verb} {release}");
+    over_a_connection(&name, args, async |asker| {
+        show::whole(asker, release, false).await
+    })
+    .await
 }
 
 /// Publishes the same version to the same target, by its digest where that is known: a tag may have moved since. What else is said
-/// stands in `args`.
+/// stands in `draft`.
 pub(super) async fn again(
     request: &ReleaseRequest,
     digest: Option<&Digest>,
-    args: PublishArgs,
-) -> Result<Exit, CommandError> {
+    draft: Draft,
+    sending: &Sending,
+) -> Result<Exit, PublishFailed> {
     let image: ImageReference = match digest {
         Some(digest) => {
             let tag = request
@@ -41,18 +59,18 @@ pub(super) async fn again(
         }
         None => request.image.clone(),
     };
-    let order = Order {
+    let selection = Selection {
         environment: request.environment.clone(),
         service: request.service.clone(),
         image,
     };
-    let args = PublishArgs {
+    let draft = Draft {
         revision: request.revision.clone(),
         branch: request.branch.clone(),
         max_unavailable: request.options.max_unavailable,
-        min_healthy_time: request.options.min_healthy_time_s,
-        min_drain: request.options.min_drain_s,
-        ..args
+        min_healthy_time_s: request.options.min_healthy_time_s,
+        min_drain_s: request.options.min_drain_s,
+        ..draft
     };
-    publish::release(&args, &order, &[]).await
+    publish(&draft, &selection, sending).await
 }

@@ -6,24 +6,38 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{first_link, is_meant};
-use crate::broker::{Address, DeadError, HeldLetters, Link, PublishError, publish_for};
+use super::connecting::first_link;
+use super::consent::is_meant;
+use crate::broker::{
+    Address, AddressError, ConnectError, DeadError, HeldLetters, Link, PublishError, publish_for,
+};
 use crate::cli::{
     BrokerArgs, ChosenArgs, DeadLetterCommand, DropArgs, Format, ListArgs, ReplayLettersArgs, ShowLetterArgs,
 };
 use crate::dead_letter::{DeadLetter, LetterId};
-use crate::error::CommandError;
+use crate::ending::Ending;
 use crate::exit::Exit;
-use crate::request::{self, Message, Unfit};
+use crate::message_file::{self, MessageFileError};
+use crate::printer;
+use crate::request::{self, Message, Unfit, quoted};
+use crate::system::SystemError;
 use crate::view::{self, Layout};
-use crate::{message_file, printer};
 
 /// Why not all was done that was asked for.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum DeadLettersError {
+pub(crate) enum DeadLettersFailed {
+    /// The broker's address.
+    #[error(transparent)]
+    Address(#[from] AddressError),
+    /// The connection.
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
     /// The queue.
     #[error(transparent)]
     Queue(#[from] DeadError),
+    /// The repaired message.
+    #[error(transparent)]
+    MessageFile(#[from] MessageFileError),
     /// No such letters.
     #[error("no dead letter {}; nothing was changed", listed(ids))]
     Unknown {
@@ -56,21 +70,31 @@ pub(crate) enum DeadLettersError {
     /// Nobody said that it is meant.
     #[error("nothing was dropped")]
     NotMeant,
+    /// This machine.
+    #[error(transparent)]
+    System(#[from] SystemError),
 }
 
-impl DeadLettersError {
-    /// How the process ends.
-    pub(crate) fn exit(&self) -> Exit {
+impl Ending for DeadLettersFailed {
+    fn exit(&self) -> Exit {
         match self {
+            Self::Address(error) => error.exit(),
+            Self::Connect(error) => error.exit(),
+            Self::Queue(error) => error.exit(),
+            Self::MessageFile(error) => error.exit(),
             Self::Unknown { .. } | Self::Unfit { .. } | Self::OneRepaired(_) | Self::NotMeant => Exit::Usage,
-            Self::Queue(_) | Self::NotSent { .. } => Exit::Broker,
+            Self::NotSent { .. } => Exit::Broker,
+            Self::System(error) => error.exit(),
         }
     }
 
-    /// What to do.
-    pub(crate) fn hint(&self) -> Option<String> {
+    fn hint(&self) -> Option<String> {
         match self {
+            Self::Address(error) => error.hint(),
+            Self::Connect(error) => error.hint(),
             Self::Queue(error) => error.hint(),
+            Self::MessageFile(error) => error.hint(),
+            Self::System(error) => error.hint(),
             Self::Unknown { more: 0, .. } => Some(
                 "drawgate dead-letters list shows what is there; while another one looks at the queue, a part of it \
                  is not to be seen"
@@ -102,7 +126,7 @@ fn repair(id: &LetterId) -> String {
 }
 
 /// Does what is said.
-pub(crate) async fn dead_letters(command: &DeadLetterCommand) -> Result<Exit, CommandError> {
+pub(crate) async fn dead_letters(command: &DeadLetterCommand) -> Result<Exit, DeadLettersFailed> {
     match command {
         DeadLetterCommand::List(args) => list(args).await,
         DeadLetterCommand::Show(args) => show(args).await,
@@ -111,31 +135,31 @@ pub(crate) async fn dead_letters(command: &DeadLetterCommand) -> Result<Exit, Co
     }
 }
 
-async fn open(verb: &str, broker: &BrokerArgs) -> Result<Link, CommandError> {
+async fn open(verb: &str, broker: &BrokerArgs) -> Result<Link, DeadLettersFailed> {
     let address = Address::from_args(broker)?;
     Ok(first_link(&address, &format!("drawgate dead-letters {verb}"), broker).await?)
 }
 
 /// What lies there, and how many more; all of it is given back.
-async fn look(verb: &str, broker: &BrokerArgs) -> Result<(Vec<DeadLetter>, u32), CommandError> {
+async fn look(verb: &str, broker: &BrokerArgs) -> Result<(Vec<DeadLetter>, u32), DeadLettersFailed> {
     let link = open(verb, broker).await?;
     let looked = async {
         let held = HeldLetters::take(&link).await?;
         let more = held.more;
-        Ok::<_, DeadLettersError>((held.give_back().await?, more))
+        Ok((held.give_back().await?, more))
     };
     let looked = looked.await;
     link.close().await;
-    Ok(looked?)
+    looked
 }
 
-async fn list(args: &ListArgs) -> Result<Exit, CommandError> {
+async fn list(args: &ListArgs) -> Result<Exit, DeadLettersFailed> {
     let (letters, more) = look("list", &args.broker).await?;
     let now = Timestamp::now();
     match args.format {
         Format::Json => {
             for letter in &letters {
-                data(&Shown::of(letter, now))?;
+                printer::json(&Shown::of(letter, now))?;
             }
         }
         Format::Text if letters.is_empty() => {}
@@ -158,11 +182,11 @@ fn say_empty() {
     printer::narrate(&format!("no dead letters: {DEAD_QUEUE} is empty"));
 }
 
-async fn show(args: &ShowLetterArgs) -> Result<Exit, CommandError> {
+async fn show(args: &ShowLetterArgs) -> Result<Exit, DeadLettersFailed> {
     let (letters, more) = look("show", &args.broker).await?;
     let Some(letter) = letters.iter().find(|letter| letter.id == args.letter) else {
         let ids = vec![args.letter.clone()];
-        return Err(DeadLettersError::Unknown { ids, more }.into());
+        return Err(DeadLettersFailed::Unknown { ids, more });
     };
     let now = Timestamp::now();
     if args.body {
@@ -170,7 +194,7 @@ async fn show(args: &ShowLetterArgs) -> Result<Exit, CommandError> {
         return Ok(Exit::Succeeded);
     }
     match args.format {
-        Format::Json => data(&Shown {
+        Format::Json => printer::json(&Shown {
             message: serde_json::from_slice(&letter.body).ok(),
             ..Shown::of(letter, now)
         })?,
@@ -189,10 +213,10 @@ async fn show(args: &ShowLetterArgs) -> Result<Exit, CommandError> {
 }
 
 /// Publishes them, and only then takes them off the queue: a crash in between repeats, and an id is accepted once.
-async fn replay(args: &ReplayLettersArgs) -> Result<Exit, CommandError> {
+async fn replay(args: &ReplayLettersArgs) -> Result<Exit, DeadLettersFailed> {
     let repaired = match &args.with {
         Some(_) if args.chosen.letters.len() != 1 => {
-            return Err(DeadLettersError::OneRepaired(args.chosen.letters.len()).into());
+            return Err(DeadLettersFailed::OneRepaired(args.chosen.letters.len()));
         }
         Some(file) => Some(message_file::read(file, Timestamp::now())?),
         None => None,
@@ -207,9 +231,9 @@ async fn replay_over(
     link: &Link,
     args: &ReplayLettersArgs,
     repaired: Option<Message>,
-) -> Result<Exit, CommandError> {
+) -> Result<Exit, DeadLettersFailed> {
     let all = args.chosen.all;
-    let held = HeldLetters::take(link).await.map_err(DeadLettersError::from)?;
+    let held = HeldLetters::take(link).await?;
     let places = chosen(&ids(&held), &args.chosen, held.more)?;
     let now = Timestamp::now();
     let mut messages = Vec::new();
@@ -222,7 +246,7 @@ async fn replay_over(
         match message {
             Err(unfit) if !all => {
                 let id = letter.id.clone();
-                return Err(DeadLettersError::Unfit { id, unfit }.into());
+                return Err(DeadLettersFailed::Unfit { id, unfit });
             }
             message => messages.push((held_letter, message)),
         }
@@ -241,12 +265,12 @@ async fn replay_over(
         };
         match became {
             Became::Stays(_) => exit = Exit::Rejected,
-            _ => held.put_away(held_letter).await.map_err(DeadLettersError::from)?,
+            _ => held.put_away(held_letter).await?,
         }
         tell(&letter.id, &became, args.format)?;
     }
     let more = held.more;
-    held.give_back().await.map_err(DeadLettersError::from)?;
+    held.give_back().await?;
     if all && more > 0 {
         printer::narrate(&format!("{more} more lay behind these: say it again"));
     }
@@ -268,13 +292,13 @@ async fn sent(
     }
 }
 
-fn not_sent(letter: &DeadLetter, source: PublishError, args: &ReplayLettersArgs) -> DeadLettersError {
+fn not_sent(letter: &DeadLetter, source: PublishError, args: &ReplayLettersArgs) -> DeadLettersFailed {
     let with = args.with.as_ref().map_or_else(String::new, |file| {
-        format!(" --with {}", crate::cli::quoted(&file.to_string_lossy()))
+        format!(" --with {}", quoted(&file.to_string_lossy()))
     });
     let id = letter.id.clone();
     let again = format!("drawgate dead-letters replay {id}{with}");
-    DeadLettersError::NotSent {
+    DeadLettersFailed::NotSent {
         id,
         source: Box::new(source),
         again,
@@ -282,15 +306,15 @@ fn not_sent(letter: &DeadLetter, source: PublishError, args: &ReplayLettersArgs)
 }
 
 /// Takes them off the queue for good, once it is said to be meant.
-async fn drop_letters(args: &DropArgs) -> Result<Exit, CommandError> {
+async fn drop_letters(args: &DropArgs) -> Result<Exit, DeadLettersFailed> {
     let link = open("drop", &args.broker).await?;
     let ended = drop_over(&link, args).await;
     link.close().await;
     ended
 }
 
-async fn drop_over(link: &Link, args: &DropArgs) -> Result<Exit, CommandError> {
-    let mut held = HeldLetters::take(link).await.map_err(DeadLettersError::from)?;
+async fn drop_over(link: &Link, args: &DropArgs) -> Result<Exit, DeadLettersFailed> {
+    let mut held = HeldLetters::take(link).await?;
     let mut places = chosen(&ids(&held), &args.chosen, held.more)?;
     if places.is_empty() {
         say_empty();
@@ -298,26 +322,26 @@ async fn drop_over(link: &Link, args: &DropArgs) -> Result<Exit, CommandError> {
     }
     if !args.yes {
         // Nothing is held while a person thinks; and only what was seen is dropped, whatever has come meanwhile.
-        let letters = held.give_back().await.map_err(DeadLettersError::from)?;
+        let letters = held.give_back().await?;
         let seen: Vec<DeadLetter> = places
             .iter()
             .filter_map(|place| letters.get(*place).cloned())
             .collect();
         sure(&seen)?;
         let letters = seen.into_iter().map(|letter| letter.id).collect();
-        held = HeldLetters::take(link).await.map_err(DeadLettersError::from)?;
+        held = HeldLetters::take(link).await?;
         places = chosen(&ids(&held), &ChosenArgs { letters, all: false }, held.more)?;
     }
     for held_letter in places.iter().filter_map(|place| held.letters.get(*place)) {
-        held.put_away(held_letter).await.map_err(DeadLettersError::from)?;
+        held.put_away(held_letter).await?;
         tell(&held_letter.letter.id, &Became::Dropped, args.format)?;
     }
-    held.give_back().await.map_err(DeadLettersError::from)?;
+    held.give_back().await?;
     Ok(Exit::Succeeded)
 }
 
 /// It has to be meant.
-fn sure(letters: &[DeadLetter]) -> Result<(), CommandError> {
+fn sure(letters: &[DeadLetter]) -> Result<(), DeadLettersFailed> {
     for row in view::dead_letters(letters, Timestamp::now()) {
         printer::narrate(&row);
     }
@@ -325,7 +349,7 @@ fn sure(letters: &[DeadLetter]) -> Result<(), CommandError> {
     if is_meant(&format!("drop {what} for good?"), false)? {
         return Ok(());
     }
-    Err(DeadLettersError::NotMeant.into())
+    Err(DeadLettersFailed::NotMeant)
 }
 
 fn ids(held: &HeldLetters) -> Vec<LetterId> {
@@ -333,11 +357,11 @@ fn ids(held: &HeldLetters) -> Vec<LetterId> {
 }
 
 /// The places of those that are meant, in the order of the queue. Where one is not there, none is meant.
-fn chosen(there: &[LetterId], args: &ChosenArgs, more: u32) -> Result<Vec<usize>, DeadLettersError> {
+fn chosen(there: &[LetterId], args: &ChosenArgs, more: u32) -> Result<Vec<usize>, DeadLettersFailed> {
     let unknown = args.letters.iter().filter(|id| !there.contains(id)).cloned();
     let ids: Vec<LetterId> = unknown.collect();
     if !ids.is_empty() {
-        return Err(DeadLettersError::Unknown { ids, more });
+        return Err(DeadLettersFailed::Unknown { ids, more });
     }
     let meant = |id: &LetterId| args.all || args.letters.contains(id);
     let places = there.iter().enumerate().filter(|(_, id)| meant(id));
@@ -367,7 +391,7 @@ struct Told<'a> {
 }
 
 /// stdout has the release's id, as after `publish`; or an object for programs.
-fn tell(id: &LetterId, became: &Became, format: Format) -> Result<(), CommandError> {
+fn tell(id: &LetterId, became: &Became, format: Format) -> Result<(), SystemError> {
     let (word, release, detail) = match became {
         Became::Replayed(release) => ("replayed", Some(*release), None),
         Became::Dropped => ("dropped", None, None),
@@ -376,12 +400,12 @@ fn tell(id: &LetterId, became: &Became, format: Format) -> Result<(), CommandErr
     match (format, release, detail) {
         (Format::Json, ..) => {
             let id = id.to_string();
-            return data(&Told {
+            printer::json(&Told {
                 id,
                 became: word,
                 release,
                 detail,
-            });
+            })?;
         }
         (Format::Text, Some(release), _) => {
             printer::narrate(&format!("{id}  replayed; drawgate watch {release} follows it"));
@@ -391,11 +415,6 @@ fn tell(id: &LetterId, became: &Became, format: Format) -> Result<(), CommandErr
         (Format::Text, None, None) => printer::narrate(&format!("{id}  {word}")),
     }
     Ok(())
-}
-
-fn data(value: &impl Serialize) -> Result<(), CommandError> {
-    let line = serde_json::to_string(value).map_err(std::io::Error::from)?;
-    Ok(printer::data(&line)?)
 }
 
 /// A dead letter as programs read it.
@@ -483,7 +502,7 @@ mod tests {
     #[test]
     fn what_is_refused_is_told_how_to_be_repaired() {
         let unfit = request::read(b"{".to_vec(), Timestamp::UNIX_EPOCH).unwrap_err();
-        let error = DeadLettersError::Unfit { id: id(7), unfit };
+        let error = DeadLettersFailed::Unfit { id: id(7), unfit };
         let hint = error.hint().unwrap_or_default();
         for part in [
             "show 000000000007 --body > message.json",

@@ -2,22 +2,57 @@
 
 use drawgate_schemas::Ask;
 
-use super::freeze::tell;
+use super::telling::{TellFailed, Telling, tell};
 use crate::cli::ForgetSequenceArgs;
-use crate::error::CommandError;
+use crate::ending::Ending;
 use crate::exit::Exit;
-use crate::origin;
+use crate::origin::{self, FillError};
+use crate::system::{self, SystemError};
+
+/// Why nothing was forgotten.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ForgetSequenceFailed {
+    /// Nobody says of which service.
+    #[error(transparent)]
+    Service(#[from] FillError),
+    /// Telling the workers.
+    #[error(transparent)]
+    Tell(#[from] TellFailed),
+    /// This machine.
+    #[error(transparent)]
+    System(#[from] SystemError),
+}
+
+impl Ending for ForgetSequenceFailed {
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Service(error) => error.exit(),
+            Self::Tell(error) => error.exit(),
+            Self::System(error) => error.exit(),
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Service(error) => error.hint(),
+            Self::Tell(error) => error.hint(),
+            Self::System(error) => error.hint(),
+        }
+    }
+}
 
 /// A lane's counter has started again: what it counted before counts no more.
-pub(crate) async fn forget_sequence(args: &ForgetSequenceArgs) -> Result<Exit, CommandError> {
-    let service = origin::service(args.lane.service.as_ref(), &std::env::current_dir()?)?;
+pub(crate) async fn forget_sequence(args: &ForgetSequenceArgs) -> Result<Exit, ForgetSequenceFailed> {
+    let service = origin::service(args.lane.service.as_ref(), &system::folder()?)?;
     let ask = Ask::ForgetSequence {
         environment: args.lane.environment.clone(),
         service,
         reason: args.reason.clone(),
     };
-    tell(ask, FORGET_SEQUENCE, args.format, &args.broker).await
+    let telling = Telling {
+        ask,
+        what: "forget-sequence",
+        look: "drawgate history says what was released there, and what was forgotten",
+    };
+    Ok(tell(telling, args.format, &args.broker).await?)
 }
-
-/// As it is called.
-pub(crate) const FORGET_SEQUENCE: &str = "forget-sequence";

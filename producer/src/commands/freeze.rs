@@ -1,26 +1,52 @@
 //! `drawgate freeze` and `drawgate thaw`: told to every worker.
 
-use drawgate_schemas::{Ask, Reply};
+use drawgate_schemas::Ask;
 use jiff::Timestamp;
-use serde::Serialize;
 
-use super::{ask_everyone, is_meant};
-use crate::cli::{BrokerArgs, Format, FreezeArgs, ThawArgs};
-use crate::error::CommandError;
+use super::consent::is_meant;
+use super::telling::{TellFailed, Telling, tell};
+use crate::cli::{FreezeArgs, ThawArgs};
+use crate::ending::Ending;
 use crate::exit::Exit;
-use crate::{printer, view};
+use crate::system::SystemError;
 
-/// What is written for programs, of each worker.
-#[derive(Serialize)]
-struct Told<'a> {
-    worker: &'a str,
-    changed: bool,
-    /// What follows, or why nothing was changed.
-    detail: &'a str,
+/// Where a person sees what is frozen.
+const LOOK: &str = "drawgate status says what is frozen";
+
+/// Why nothing was frozen.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum FreezeFailed {
+    /// Telling the workers.
+    #[error(transparent)]
+    Tell(#[from] TellFailed),
+    /// Nobody said that a freeze of everything is meant.
+    #[error("nothing was frozen")]
+    NotMeant,
+    /// This machine.
+    #[error(transparent)]
+    System(#[from] SystemError),
+}
+
+impl Ending for FreezeFailed {
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Tell(error) => error.exit(),
+            Self::NotMeant => Exit::Usage,
+            Self::System(error) => error.exit(),
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Tell(error) => error.hint(),
+            Self::NotMeant => Some("drawgate freeze … --yes, or --environment NAME".to_owned()),
+            Self::System(error) => error.hint(),
+        }
+    }
 }
 
 /// No release begins until then.
-pub(crate) async fn freeze(args: &FreezeArgs) -> Result<Exit, CommandError> {
+pub(crate) async fn freeze(args: &FreezeArgs) -> Result<Exit, FreezeFailed> {
     let until = match (args.until, args.lasting) {
         (Some(until), _) => until,
         (None, Some(lasting)) => Timestamp::now().saturating_add(lasting).unwrap_or(Timestamp::MAX),
@@ -28,64 +54,30 @@ pub(crate) async fn freeze(args: &FreezeArgs) -> Result<Exit, CommandError> {
     };
     let question = format!("freeze every environment until {until:.0}?");
     if args.environment.is_none() && !is_meant(&question, args.yes)? {
-        return Err(CommandError::NotFrozen);
+        return Err(FreezeFailed::NotMeant);
     }
     let ask = Ask::Freeze {
         environment: args.environment.clone(),
         until,
         reason: args.reason.clone(),
     };
-    tell(ask, "freeze", args.format, &args.broker).await
+    let telling = Telling {
+        ask,
+        what: "freeze",
+        look: LOOK,
+    };
+    Ok(tell(telling, args.format, &args.broker).await?)
 }
 
 /// Ends a freeze before its time.
-pub(crate) async fn thaw(args: &ThawArgs) -> Result<Exit, CommandError> {
+pub(crate) async fn thaw(args: &ThawArgs) -> Result<Exit, TellFailed> {
     let ask = Ask::Thaw {
         environment: args.environment.clone(),
     };
-    tell(ask, "thaw", args.format, &args.broker).await
-}
-
-/// Done is what at least one worker has done: another one may roll nothing to that environment.
-pub(super) async fn tell(
-    ask: Ask,
-    what: &'static str,
-    format: Format,
-    broker: &BrokerArgs,
-) -> Result<Exit, CommandError> {
-    let answers = ask_everyone(ask, what, broker).await?;
-    let (mut changed, mut whys) = (false, Vec::new());
-    for answer in &answers {
-        let (is_changed, detail) = match &answer.reply {
-            Reply::Changed { what } => (true, what),
-            Reply::NotChanged { why } => (false, why),
-            Reply::Refused { reason } => (false, reason),
-            _ => continue,
-        };
-        changed |= is_changed;
-        let worker = answer.worker.as_str();
-        match format {
-            Format::Json => {
-                let told = Told {
-                    worker,
-                    changed: is_changed,
-                    detail,
-                };
-                printer::data(&serde_json::to_string(&told).map_err(std::io::Error::from)?)?;
-            }
-            Format::Text if is_changed => printer::narrate(&view::clean(&format!("{worker}: {detail}"))),
-            Format::Text => whys.push(format!("{worker}: {detail}")),
-        }
-    }
-    match (changed, format) {
-        (true, _) => {
-            whys.iter().for_each(|why| printer::narrate(&view::clean(why)));
-            Ok(Exit::Succeeded)
-        }
-        (false, Format::Json) => Ok(Exit::Rejected),
-        (false, Format::Text) => Err(CommandError::NotChanged {
-            what,
-            why: whys.join("; "),
-        }),
-    }
+    let telling = Telling {
+        ask,
+        what: "thaw",
+        look: LOOK,
+    };
+    tell(telling, args.format, &args.broker).await
 }

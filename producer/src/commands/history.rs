@@ -3,15 +3,49 @@
 use drawgate_schemas::{Ask, Environment, ForgottenSequence, PastView, Reply, Service};
 use jiff::Timestamp;
 
-use super::ask_everyone;
+use super::asking::{AskFailed, ask_everyone};
 use crate::cli::{BrokerArgs, Format, HistoryArgs};
-use crate::error::CommandError;
+use crate::ending::Ending;
 use crate::exit::Exit;
-use crate::{origin, printer, view};
+use crate::origin::{self, FillError};
+use crate::system::{self, SystemError};
+use crate::{printer, view};
+
+/// Why no releases are shown.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum HistoryFailed {
+    /// Nobody says of which service.
+    #[error(transparent)]
+    Service(#[from] FillError),
+    /// Asking.
+    #[error(transparent)]
+    Ask(#[from] AskFailed),
+    /// This machine.
+    #[error(transparent)]
+    System(#[from] SystemError),
+}
+
+impl Ending for HistoryFailed {
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Service(error) => error.exit(),
+            Self::Ask(error) => error.exit(),
+            Self::System(error) => error.exit(),
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Service(error) => error.hint(),
+            Self::Ask(error) => error.hint(),
+            Self::System(error) => error.hint(),
+        }
+    }
+}
 
 /// Asks for a lane's releases and shows them, the newest first.
-pub(crate) async fn history(args: &HistoryArgs) -> Result<Exit, CommandError> {
-    let service = origin::service(args.lane.service.as_ref(), &std::env::current_dir()?)?;
+pub(crate) async fn history(args: &HistoryArgs) -> Result<Exit, HistoryFailed> {
+    let service = origin::service(args.lane.service.as_ref(), &system::folder()?)?;
     let lane = of_lane(
         "history",
         &args.lane.environment,
@@ -23,7 +57,7 @@ pub(crate) async fn history(args: &HistoryArgs) -> Result<Exit, CommandError> {
     match args.format {
         Format::Json => {
             for release in &lane.releases {
-                printer::data(&serde_json::to_string(release).map_err(std::io::Error::from)?)?;
+                printer::json(release)?;
             }
         }
         Format::Text => {
@@ -51,7 +85,7 @@ pub(super) async fn of_lane(
     service: &Service,
     limit: u32,
     broker: &BrokerArgs,
-) -> Result<LaneHistory, CommandError> {
+) -> Result<LaneHistory, AskFailed> {
     let ask = Ask::History {
         environment: environment.clone(),
         service: service.clone(),
@@ -71,10 +105,10 @@ pub(super) async fn of_lane(
     match (histories.into_iter().max_by_key(newest), refused) {
         // Another worker that could not answer may have them.
         (Some(lane), Some((worker, reason))) if lane.releases.is_empty() => {
-            Err(CommandError::Refused { worker, reason })
+            Err(AskFailed::Refused { worker, reason })
         }
         (Some(lane), _) => Ok(lane),
-        (None, Some((worker, reason))) => Err(CommandError::Refused { worker, reason }),
-        (None, None) => Err(CommandError::Silence),
+        (None, Some((worker, reason))) => Err(AskFailed::Refused { worker, reason }),
+        (None, None) => Err(AskFailed::Silence),
     }
 }

@@ -3,12 +3,71 @@
 use drawgate_schemas::{Ask, Digest, GiveOrder, Order, ReleaseId};
 use serde::Serialize;
 
-use crate::broker::{Address, Asker, Verdict};
+use super::asking::{AskFailed, ask_for, known, over_a_connection};
+use super::consent::is_meant;
+use crate::broker::{Asker, Verdict};
 use crate::cli::{ApproveArgs, Format, OrderArgs};
-use crate::commands::{first_link, is_meant};
-use crate::error::CommandError;
+use crate::ending::Ending;
 use crate::exit::Exit;
-use crate::{printer, view};
+use crate::system::SystemError;
+use crate::{limits, printer, view};
+
+/// Why an order was not taken, as far as that is known.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum OrderFailed {
+    /// Asking.
+    #[error(transparent)]
+    Ask(#[from] AskFailed),
+    /// A worker says so.
+    #[error("{order} was not taken: {why}")]
+    NotTaken {
+        /// Which.
+        order: Order,
+        /// Why not.
+        why: String,
+    },
+    /// Nobody said what became of it.
+    #[error("no worker said within {} s what became of it: the order to {order} may have been taken or not", limits::ANSWER.as_secs())]
+    NoWord {
+        /// To which release.
+        release: ReleaseId,
+        /// Which.
+        order: Order,
+    },
+    /// Nobody said that it is meant.
+    #[error("nothing was {}", order.past())]
+    NotMeant {
+        /// To which release.
+        release: ReleaseId,
+        /// Which.
+        order: Order,
+    },
+    /// This machine.
+    #[error(transparent)]
+    System(#[from] SystemError),
+}
+
+impl Ending for OrderFailed {
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Ask(error) => error.exit(),
+            Self::NotTaken { .. } => Exit::Rejected,
+            Self::NoWord { .. } => Exit::Broker,
+            Self::NotMeant { .. } => Exit::Usage,
+            Self::System(error) => error.exit(),
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Ask(error) => error.hint(),
+            Self::NotTaken { .. } => Some("drawgate show ID says where it stands".to_owned()),
+            Self::NoWord { release, .. } => Some(format!("drawgate show {release} says whether it was")),
+            Self::NotMeant { release, order } => Some(format!("drawgate {order} {release} --yes")),
+            Self::System(error) => error.hint(),
+        }
+    }
+}
 
 /// What is written for programs.
 #[derive(Serialize)]
@@ -22,12 +81,12 @@ struct Told<'a> {
 }
 
 /// Approves what is shown, once it is said to be meant.
-pub(crate) async fn approve(args: &ApproveArgs) -> Result<Exit, CommandError> {
+pub(crate) async fn approve(args: &ApproveArgs) -> Result<Exit, OrderFailed> {
     give(Order::Approve, &args.order, args.digest.clone()).await
 }
 
 /// Gives an order, and says what became of it.
-pub(crate) async fn order(order: Order, args: &OrderArgs) -> Result<Exit, CommandError> {
+pub(crate) async fn order(order: Order, args: &OrderArgs) -> Result<Exit, OrderFailed> {
     if order == Order::Cancel {
         let release = args.release;
         let question = format!("cancel release {release}? What it touched goes back to what it ran before.");
@@ -36,43 +95,41 @@ pub(crate) async fn order(order: Order, args: &OrderArgs) -> Result<Exit, Comman
     give(order, args, None).await
 }
 
-async fn give(order: Order, args: &OrderArgs, digest: Option<Digest>) -> Result<Exit, CommandError> {
+async fn give(order: Order, args: &OrderArgs, digest: Option<Digest>) -> Result<Exit, OrderFailed> {
     let release = args.release;
-    let address = Address::from_args(&args.broker)?;
-    let link = first_link(&address, &format!("drawgate {order} {release}"), &args.broker).await?;
-    let asker = Asker::open(&link).await?;
-    let digest = match order {
-        Order::Approve => to_approve(&asker, args, digest).await?,
-        _ => None,
-    };
-    let given = GiveOrder {
-        release,
-        order,
-        reason: args.reason.clone(),
-        digest,
-    };
-    let verdict = asker.ask(Ask::Order(given)).await?;
-    drop(asker);
-    link.close().await;
-    let (taken, worker, detail) = match verdict {
+    let name = format!("drawgate {order} {release}");
+    let verdict = over_a_connection(&name, &args.broker, async |asker| {
+        let digest = match order {
+            Order::Approve => to_approve(asker, args, digest).await?,
+            _ => None,
+        };
+        let given = GiveOrder {
+            release,
+            order,
+            reason: args.reason.clone(),
+            digest,
+        };
+        let asked = asker.ask(Ask::Order(given)).await;
+        asked.map_err(|error| OrderFailed::Ask(error.into()))
+    });
+    let (taken, worker, detail) = match verdict.await? {
         Verdict::Taken { worker, what } => (true, worker, what),
         Verdict::NotTaken { worker, why } => (false, worker, why),
-        Verdict::Silence => return Err(CommandError::NoWord { release, order }),
+        Verdict::Silence => return Err(OrderFailed::NoWord { release, order }),
         other => {
-            super::known(other, release)?;
-            return Err(CommandError::NoWord { release, order });
+            known(other, release)?;
+            return Err(OrderFailed::NoWord { release, order });
         }
     };
     match args.format {
         Format::Json => {
-            let told = Told {
+            printer::json(&Told {
                 release,
                 order,
                 taken,
                 worker: &worker,
                 detail: &detail,
-            };
-            printer::data(&serde_json::to_string(&told).map_err(std::io::Error::from)?)?;
+            })?;
         }
         Format::Text if taken => printer::narrate(&format!("{order}: taken by {worker}; {detail}")),
         Format::Text => {}
@@ -82,7 +139,7 @@ async fn give(order: Order, args: &OrderArgs, digest: Option<Digest>) -> Result<
     }
     match args.format {
         Format::Json => Ok(Exit::Rejected),
-        Format::Text => Err(CommandError::NotTaken { order, why: detail }),
+        Format::Text => Err(OrderFailed::NotTaken { order, why: detail }),
     }
 }
 
@@ -91,13 +148,13 @@ async fn to_approve(
     asker: &Asker<'_>,
     args: &OrderArgs,
     named: Option<Digest>,
-) -> Result<Option<Digest>, CommandError> {
+) -> Result<Option<Digest>, OrderFailed> {
     let ask = Ask::Show {
         release: args.release,
         after: 0,
         logs: false,
     };
-    let view = super::known(asker.ask(ask).await?, args.release)?;
+    let view = ask_for(asker, args.release, ask).await?;
     printer::narrate(&view::header(&view.request, Some(printer::columns())));
     let digest = named.or(view.digest);
     let what = digest
@@ -108,10 +165,10 @@ async fn to_approve(
 }
 
 /// It has to be meant.
-fn sure(order: Order, args: &OrderArgs, question: &str) -> Result<(), CommandError> {
+fn sure(order: Order, args: &OrderArgs, question: &str) -> Result<(), OrderFailed> {
     let release = args.release;
     if is_meant(question, args.yes)? {
         return Ok(());
     }
-    Err(CommandError::Unsure { release, order })
+    Err(OrderFailed::NotMeant { release, order })
 }

@@ -2,14 +2,13 @@
 
 use drawgate_schemas::{Ask, Reply};
 
-use super::ask_everyone;
+use super::asking::{AskFailed, ask_everyone};
 use crate::cli::{Format, PingArgs};
-use crate::error::CommandError;
 use crate::exit::Exit;
 use crate::{printer, view};
 
 /// Every worker that answers. One that takes no releases in is a person's concern.
-pub(crate) async fn ping(args: &PingArgs) -> Result<Exit, CommandError> {
+pub(crate) async fn ping(args: &PingArgs) -> Result<Exit, AskFailed> {
     let mut answers = ask_everyone(Ask::Ping, "ping", &args.broker).await?;
     answers.sort_by(|one, other| one.worker.cmp(&other.worker));
     let mut exit = Exit::Succeeded;
@@ -23,7 +22,7 @@ pub(crate) async fn ping(args: &PingArgs) -> Result<Exit, CommandError> {
             exit = Exit::NeedsOperator;
         }
         match args.format {
-            Format::Json => printer::data(&serde_json::to_string(answer).map_err(std::io::Error::from)?)?,
+            Format::Json => printer::json(answer)?,
             Format::Text => printer::data(&view::clean(&view::pong(&answer.worker, &answer.reply)))?,
         }
     }

@@ -2,19 +2,65 @@
 
 use drawgate_schemas::{Outcome, ReleaseState};
 
-use super::again::again;
+use super::again::{NothingBefore, again};
+use super::asking::AskFailed;
 use super::history;
-use crate::cli::{PromoteArgs, PublishArgs};
-use crate::error::CommandError;
+use super::publish::{PublishFailed, Sending};
+use crate::cli::PromoteArgs;
+use crate::ending::Ending;
 use crate::exit::Exit;
-use crate::origin;
+use crate::origin::{self, FillError};
+use crate::request::Draft;
+use crate::system::{self, SystemError};
+
+/// Why nothing was promoted.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum PromoteFailed {
+    /// Nobody says of which service.
+    #[error(transparent)]
+    Service(#[from] FillError),
+    /// Asking for what was released.
+    #[error(transparent)]
+    Ask(#[from] AskFailed),
+    /// Nothing could be released once more.
+    #[error(transparent)]
+    NothingBefore(#[from] NothingBefore),
+    /// Publishing it.
+    #[error(transparent)]
+    Publish(#[from] PublishFailed),
+    /// This machine.
+    #[error(transparent)]
+    System(#[from] SystemError),
+}
+
+impl Ending for PromoteFailed {
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Service(error) => error.exit(),
+            Self::Ask(error) => error.exit(),
+            Self::NothingBefore(error) => error.exit(),
+            Self::Publish(error) => error.exit(),
+            Self::System(error) => error.exit(),
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Service(error) => error.hint(),
+            Self::Ask(error) => error.hint(),
+            Self::NothingBefore(error) => error.hint(),
+            Self::Publish(error) => error.hint(),
+            Self::System(error) => error.hint(),
+        }
+    }
+}
 
 /// As far back as is looked: each is read from its whole journal.
 const LOOKED_AT: u32 = 100;
 
 /// Publishes the digest that has succeeded last in the one environment to the other.
-pub(crate) async fn promote(args: &PromoteArgs) -> Result<Exit, CommandError> {
-    let service = origin::service(args.service.as_ref(), &std::env::current_dir()?)?;
+pub(crate) async fn promote(args: &PromoteArgs) -> Result<Exit, PromoteFailed> {
+    let service = origin::service(args.service.as_ref(), &system::folder()?)?;
     let lane = history::of_lane("promote", &args.from, &service, LOOKED_AT, &args.broker).await?;
     let releases = lane.releases;
     let succeeded = ReleaseState::Ended {
@@ -22,7 +68,7 @@ pub(crate) async fn promote(args: &PromoteArgs) -> Result<Exit, CommandError> {
     };
     let Some(past) = releases.iter().find(|past| past.state == succeeded) else {
         let why = format!("no release of {} has succeeded in {} yet", service, args.from);
-        return Err(CommandError::NothingBefore { why });
+        return Err(NothingBefore { why }.into());
     };
     let mut request = past.request.clone();
     request.environment = args.to.clone();
@@ -32,15 +78,13 @@ pub(crate) async fn promote(args: &PromoteArgs) -> Result<Exit, CommandError> {
             .parse()
             .ok(),
     };
-    let published = PublishArgs {
+    let draft = Draft {
         reason,
         sequence: request.sequence,
         force: args.force,
         emergency: args.emergency.clone(),
-        wait: args.wait,
-        format: args.format,
-        broker: args.broker.clone(),
-        ..PublishArgs::of_nothing()
+        ..Draft::default()
     };
-    again(&request, past.digest.as_ref(), published).await
+    let sending = Sending::of(args.wait, args.format, &args.broker);
+    Ok(again(&request, past.digest.as_ref(), draft, &sending).await?)
 }

@@ -1,22 +1,100 @@
 //! `drawgate publish`.
 
 use std::cell::Cell;
+use std::time::Duration;
 
-use drawgate_schemas::{Rejection, ReleaseId};
+use drawgate_schemas::{InvalidName, Rejection, ReleaseId};
 use serde::Serialize;
 
-use crate::broker::{self, Address, Target, subscribe};
-use crate::cli::{Format, PublishArgs};
-use crate::commands::{first_link, stop};
-use crate::error::{CommandError, Stage};
+use super::connecting::first_link;
+use super::stop::{Stage, Stopped, stop};
+use crate::broker::{
+    self, Address, AddressError, ConnectError, PublishError, SubscribeError, Target, subscribe,
+};
+use crate::cli::{BrokerArgs, Format, PublishArgs};
+use crate::ending::Ending;
 use crate::exit::Exit;
 use crate::follow::Follower;
+use crate::limits;
 use crate::narrator::Narrator;
-use crate::origin::{self, Order, Source};
+use crate::origin::{self, FillError, Source};
 use crate::printer;
-use crate::request::{self, Message};
+use crate::request::{self, Draft, Message, RequestError, Selection};
+use crate::system::{self, SystemError};
 use crate::view;
-use crate::watching::Watching;
+use crate::watching::{FollowError, Watching};
+
+/// Why a request was not published, or not followed to its end.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum PublishFailed {
+    /// What the request was to be made of.
+    #[error(transparent)]
+    Fill(#[from] FillError),
+    /// The request.
+    #[error(transparent)]
+    Request(#[from] RequestError),
+    /// A new id.
+    #[error("no id could be made")]
+    Id(#[from] InvalidName),
+    /// The broker's address.
+    #[error(transparent)]
+    Address(#[from] AddressError),
+    /// The connection.
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+    /// Listening.
+    #[error(transparent)]
+    Subscribe(#[from] SubscribeError),
+    /// Publishing.
+    #[error("{source}")]
+    Publish {
+        /// Why. Its own causes follow; the text stands above.
+        source: Box<PublishError>,
+        /// The command that publishes the same request.
+        again: String,
+    },
+    /// Following it.
+    #[error(transparent)]
+    Follow(#[from] FollowError),
+    /// Somebody did not want to wait any longer.
+    #[error(transparent)]
+    Stopped(#[from] Stopped),
+    /// This machine.
+    #[error(transparent)]
+    System(#[from] SystemError),
+}
+
+impl Ending for PublishFailed {
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Fill(error) => error.exit(),
+            Self::Request(error) => error.exit(),
+            Self::Id(_) => Exit::Usage,
+            Self::Address(error) => error.exit(),
+            Self::Connect(error) => error.exit(),
+            Self::Subscribe(error) => error.exit(),
+            Self::Publish { .. } => Exit::Broker,
+            Self::Follow(error) => error.exit(),
+            Self::Stopped(error) => error.exit(),
+            Self::System(error) => error.exit(),
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Fill(error) => error.hint(),
+            Self::Request(error) => error.hint(),
+            Self::Id(_) => None,
+            Self::Address(error) => error.hint(),
+            Self::Connect(error) => error.hint(),
+            Self::Subscribe(error) => error.hint(),
+            Self::Publish { source, again } => source.hint(again),
+            Self::Follow(error) => error.hint(),
+            Self::Stopped(error) => error.hint(),
+            Self::System(error) => error.hint(),
+        }
+    }
+}
 
 /// What `publish --format json` says without `--wait`.
 #[derive(Serialize)]
@@ -28,61 +106,104 @@ struct Published<'a> {
     body_sha256: String,
 }
 
+/// How a message is sent, and what is told of it.
+#[derive(Debug)]
+pub(super) struct Sending {
+    /// Followed to its end, for this long at most.
+    wait: Option<Duration>,
+    /// A release under a given id may be old: its events have gone by.
+    may_be_old: bool,
+    format: Format,
+    broker: BrokerArgs,
+}
+
+impl Sending {
+    /// Of a message that is made now.
+    pub(super) fn of(wait: bool, format: Format, broker: &BrokerArgs) -> Self {
+        Self {
+            wait: wait.then_some(limits::WAIT),
+            may_be_old: false,
+            format,
+            broker: broker.clone(),
+        }
+    }
+
+    /// The same, of a message whose id may have been released before.
+    pub(super) fn under_a_used_id(self) -> Self {
+        Self {
+            may_be_old: true,
+            ..self
+        }
+    }
+
+    /// Sends a message. `again` gives the command that publishes it once more.
+    pub(super) async fn send(
+        &self,
+        again: &dyn Fn() -> String,
+        message: &Message,
+    ) -> Result<Exit, PublishFailed> {
+        let address = Address::from_args(&self.broker)?;
+        let stage = Cell::new(Stage::Before);
+        let mut narrator = Narrator::new(self.format);
+        let work = async {
+            if self.wait.is_some() {
+                publish_and_follow(self, again, &address, message, &stage, &mut narrator).await
+            } else {
+                publish_only(self, again, &address, message, &stage).await
+            }
+        };
+        let ended = tokio::select! {
+            ended = work => ended,
+            stop = stop(self.wait) => Err(PublishFailed::Stopped(Stopped {
+                release: message.request.id,
+                stop: stop?,
+                stage: stage.get(),
+                again: Some(again()),
+            })),
+        };
+        narrator.close();
+        ended
+    }
+}
+
 /// Publishes, and follows if that is wanted.
-pub(crate) async fn publish(mut args: PublishArgs) -> Result<Exit, CommandError> {
-    let (order, sources) = origin::fill(&mut args, &std::env::current_dir()?, &origin::variable)?;
-    release(&args, &order, &sources).await
+pub(crate) async fn publish(args: PublishArgs) -> Result<Exit, PublishFailed> {
+    let dry_run = args.dry_run;
+    let sending = Sending {
+        wait: args.wait.then_some(args.timeout),
+        may_be_old: args.id.is_some(),
+        format: args.format,
+        broker: args.broker.clone(),
+    };
+    let mut draft = Draft::from(args);
+    let (selection, sources) = origin::fill(&mut draft, &system::folder()?, &origin::variable)?;
+    if dry_run {
+        return show_only(&made(&draft, &selection)?, &sources);
+    }
+    release(&draft, &selection, &sending).await
 }
 
 /// The same for what is known already, wherever it came from.
-pub(crate) async fn release(
-    args: &PublishArgs,
-    order: &Order,
-    sources: &[Source],
-) -> Result<Exit, CommandError> {
-    let id = match args.id {
+pub(super) async fn release(
+    draft: &Draft,
+    selection: &Selection,
+    sending: &Sending,
+) -> Result<Exit, PublishFailed> {
+    let message = made(draft, selection)?;
+    let again = || draft.again(selection, message.request.id, sending.wait.is_some());
+    sending.send(&again, &message).await
+}
+
+fn made(draft: &Draft, selection: &Selection) -> Result<Message, PublishFailed> {
+    let id = match draft.id {
         Some(id) => id,
         None => request::new_id()?,
     };
-    let message = request::message(args, order, id)?;
-    if args.dry_run {
-        return show_only(&message, sources);
-    }
-    sent(args, &|| args.again(order, id), &message).await
-}
-
-/// The same for a message that is made already. `again` gives the command that publishes it once more.
-pub(super) async fn sent(
-    args: &PublishArgs,
-    again: &dyn Fn() -> String,
-    message: &Message,
-) -> Result<Exit, CommandError> {
-    let id = message.request.id;
-    let address = Address::from_args(&args.broker)?;
-    let stage = Cell::new(Stage::Before);
-    let mut narrator = Narrator::new(args.format);
-    let work = async {
-        if args.wait {
-            publish_and_follow(args, again, &address, message, &stage, &mut narrator).await
-        } else {
-            publish_only(args, again, &address, message, &stage).await
-        }
-    };
-    let ended = tokio::select! {
-        ended = work => ended,
-        stop = stop(args.wait.then_some(args.timeout)) => Err(CommandError::Stopped {
-            release: id,
-            stop: stop?,
-            stage: stage.get(),
-            again: Some(again()),
-        }),
-    };
-    narrator.close();
-    ended
+    Ok(request::message(draft, selection, id)?)
 }
 
 /// The message, and where its parts came from.
-fn show_only(message: &Message, sources: &[Source]) -> Result<Exit, CommandError> {
+fn show_only(message: &Message, sources: &[Source]) -> Result<Exit, PublishFailed> {
     // Writing plain data cannot fail.
     printer::data(&serde_json::to_string_pretty(&message.request).unwrap_or_default())?;
     for Source { part, value, by } in sources {
@@ -93,17 +214,17 @@ fn show_only(message: &Message, sources: &[Source]) -> Result<Exit, CommandError
 }
 
 async fn publish_only(
-    args: &PublishArgs,
+    sending: &Sending,
     again: &dyn Fn() -> String,
     address: &Address,
     message: &Message,
     stage: &Cell<Stage>,
-) -> Result<Exit, CommandError> {
+) -> Result<Exit, PublishFailed> {
     let id = message.request.id;
-    let link = first_link(address, &connection_name(id), &args.broker).await?;
+    let link = first_link(address, &connection_name(id), &sending.broker).await?;
     send(again, &link, message, stage).await?;
     link.close().await;
-    match args.format {
+    match sending.format {
         Format::Text => {
             printer::data(&id.to_string())?;
             printer::narrate(&format!("published; drawgate watch {id} follows it"));
@@ -115,20 +236,20 @@ async fn publish_only(
 
 /// Listens before it publishes, so that no event goes by unheard.
 async fn publish_and_follow(
-    args: &PublishArgs,
+    sending: &Sending,
     again: &dyn Fn() -> String,
     address: &Address,
     message: &Message,
     stage: &Cell<Stage>,
     narrator: &mut Narrator,
-) -> Result<Exit, CommandError> {
+) -> Result<Exit, PublishFailed> {
     let request = &message.request;
     let target = Target {
         environment: request.environment.clone(),
         service: request.service.clone(),
     };
     let name = connection_name(request.id);
-    let link = first_link(address, &name, &args.broker).await?;
+    let link = first_link(address, &name, &sending.broker).await?;
     let events = subscribe(&link, &target, true).await?;
     send(again, &link, message, stage).await?;
     narrator.header(request);
@@ -141,8 +262,7 @@ async fn publish_and_follow(
         message: Some(message),
         release: request.id,
     };
-    // A release under a given id may be old: its events have gone by.
-    let outcome = watching.follow(link, events, args.id.is_some()).await?;
+    let outcome = watching.follow(link, events, sending.may_be_old).await?;
     Ok(outcome.into())
 }
 
@@ -151,10 +271,10 @@ async fn send(
     link: &broker::Link,
     message: &Message,
     stage: &Cell<Stage>,
-) -> Result<(), CommandError> {
+) -> Result<(), PublishFailed> {
     stage.set(Stage::Publishing);
     let sent = broker::publish(link, &message.request, &message.body).await;
-    sent.map_err(|source| CommandError::Publish {
+    sent.map_err(|source| PublishFailed::Publish {
         source: Box::new(source),
         again: again(),
     })?;

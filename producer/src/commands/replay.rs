@@ -5,15 +5,54 @@ use std::path::Path;
 use drawgate_schemas::{ReleaseId, ReleaseState};
 use jiff::Timestamp;
 
-use super::again::{again, before};
-use super::publish;
-use crate::cli::{PublishArgs, ReplayArgs};
-use crate::error::CommandError;
+use super::again::{NothingBefore, again, before};
+use super::asking::AskFailed;
+use super::publish::{PublishFailed, Sending};
+use crate::cli::ReplayArgs;
+use crate::ending::Ending;
 use crate::exit::Exit;
-use crate::message_file;
+use crate::message_file::{self, MessageFileError};
+use crate::request::{Draft, quoted};
+
+/// Why nothing was replayed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ReplayFailed {
+    /// Asking for what was released.
+    #[error(transparent)]
+    Ask(#[from] AskFailed),
+    /// Nothing could be released once more.
+    #[error(transparent)]
+    NothingBefore(#[from] NothingBefore),
+    /// The message in a file.
+    #[error(transparent)]
+    MessageFile(#[from] MessageFileError),
+    /// Publishing it.
+    #[error(transparent)]
+    Publish(#[from] PublishFailed),
+}
+
+impl Ending for ReplayFailed {
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Ask(error) => error.exit(),
+            Self::NothingBefore(error) => error.exit(),
+            Self::MessageFile(error) => error.exit(),
+            Self::Publish(error) => error.exit(),
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Ask(error) => error.hint(),
+            Self::NothingBefore(error) => error.hint(),
+            Self::MessageFile(error) => error.hint(),
+            Self::Publish(error) => error.hint(),
+        }
+    }
+}
 
 /// Publishes what is named.
-pub(crate) async fn replay(args: &ReplayArgs) -> Result<Exit, CommandError> {
+pub(crate) async fn replay(args: &ReplayArgs) -> Result<Exit, ReplayFailed> {
     match (&args.file, args.release) {
         (Some(file), _) => message_of(file, args).await,
         (None, Some(release)) => release_of(release, args).await,
@@ -23,44 +62,31 @@ pub(crate) async fn replay(args: &ReplayArgs) -> Result<Exit, CommandError> {
 }
 
 /// The very same version under a new id, whatever became of it.
-async fn release_of(release: ReleaseId, args: &ReplayArgs) -> Result<Exit, CommandError> {
+async fn release_of(release: ReleaseId, args: &ReplayArgs) -> Result<Exit, ReplayFailed> {
     let view = before(release, "replay", &args.broker).await?;
     if !matches!(view.state, ReleaseState::Ended { .. }) {
         let why = format!("{release} has not ended");
-        return Err(CommandError::NothingBefore { why });
+        return Err(NothingBefore { why }.into());
     }
     let reason = match &args.reason {
         Some(reason) => Some(reason.clone()),
         None => format!("replay of release {release}").parse().ok(),
     };
-    let published = PublishArgs {
+    let draft = Draft {
         reason,
         sequence: view.request.sequence,
         force: args.force,
-        wait: args.wait,
-        format: args.format,
-        broker: args.broker.clone(),
-        ..PublishArgs::of_nothing()
+        ..Draft::default()
     };
-    again(&view.request, view.digest.as_ref(), published).await
+    let sending = Sending::of(args.wait, args.format, &args.broker);
+    Ok(again(&view.request, view.digest.as_ref(), draft, &sending).await?)
 }
 
 /// The message as it stands there, under its own id: a release of that id is not made a second time.
-async fn message_of(file: &Path, args: &ReplayArgs) -> Result<Exit, CommandError> {
+async fn message_of(file: &Path, args: &ReplayArgs) -> Result<Exit, ReplayFailed> {
     let message = message_file::read(file, Timestamp::now())?;
-    let published = PublishArgs {
-        id: Some(message.request.id),
-        wait: args.wait,
-        format: args.format,
-        broker: args.broker.clone(),
-        ..PublishArgs::of_nothing()
-    };
+    let sending = Sending::of(args.wait, args.format, &args.broker).under_a_used_id();
     let wait = if args.wait { " --wait" } else { "" };
-    let again = || {
-        format!(
-            "drawgate replay --file {}{wait}",
-            crate::cli::quoted(&file.to_string_lossy())
-        )
-    };
-    publish::sent(&published, &again, &message).await
+    let again = || format!("drawgate replay --file {}{wait}", quoted(&file.to_string_lossy()));
+    Ok(sending.send(&again, &message).await?)
 }

@@ -2,13 +2,48 @@
 
 use drawgate_schemas::{Outcome, ReleaseState};
 
-use super::again::{again, before};
-use crate::cli::{PublishArgs, RetryArgs};
-use crate::error::CommandError;
+use super::again::{NothingBefore, again, before};
+use super::asking::AskFailed;
+use super::publish::{PublishFailed, Sending};
+use crate::cli::RetryArgs;
+use crate::ending::Ending;
 use crate::exit::Exit;
+use crate::request::Draft;
+
+/// Why nothing was released once more.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum RetryFailed {
+    /// Asking for what was released.
+    #[error(transparent)]
+    Ask(#[from] AskFailed),
+    /// Nothing could be released once more.
+    #[error(transparent)]
+    NothingBefore(#[from] NothingBefore),
+    /// Publishing it.
+    #[error(transparent)]
+    Publish(#[from] PublishFailed),
+}
+
+impl Ending for RetryFailed {
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Ask(error) => error.exit(),
+            Self::NothingBefore(error) => error.exit(),
+            Self::Publish(error) => error.exit(),
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Ask(error) => error.hint(),
+            Self::NothingBefore(error) => error.hint(),
+            Self::Publish(error) => error.hint(),
+        }
+    }
+}
 
 /// Publishes the very same version again, under a new id.
-pub(crate) async fn retry(args: &RetryArgs) -> Result<Exit, CommandError> {
+pub(crate) async fn retry(args: &RetryArgs) -> Result<Exit, RetryFailed> {
     let view = before(args.release, "retry", &args.broker).await?;
     let why_not = match view.state {
         ReleaseState::Ended {
@@ -19,21 +54,19 @@ pub(crate) async fn retry(args: &RetryArgs) -> Result<Exit, CommandError> {
     };
     if let Some(why) = why_not {
         let why = format!("{} {why}", args.release);
-        return Err(CommandError::NothingBefore { why });
+        return Err(NothingBefore { why }.into());
     }
     let reason = match &args.reason {
         Some(reason) => Some(reason.clone()),
         None => format!("release {} once more", args.release).parse().ok(),
     };
-    let published = PublishArgs {
+    let draft = Draft {
         reason,
         sequence: view.request.sequence,
         force: view.request.force,
         emergency: view.request.emergency.clone(),
-        wait: args.wait,
-        format: args.format,
-        broker: args.broker.clone(),
-        ..PublishArgs::of_nothing()
+        ..Draft::default()
     };
-    again(&view.request, view.digest.as_ref(), published).await
+    let sending = Sending::of(args.wait, args.format, &args.broker);
+    Ok(again(&view.request, view.digest.as_ref(), draft, &sending).await?)
 }

@@ -2,23 +2,75 @@
 
 use drawgate_schemas::{Digest, Outcome, PastView, ReleaseId, ReleaseState};
 
-use super::again::again;
-use super::{history, is_meant};
-use crate::cli::{PublishArgs, RollbackArgs};
-use crate::error::CommandError;
+use super::again::{NothingBefore, again};
+use super::asking::AskFailed;
+use super::consent::is_meant;
+use super::history;
+use super::publish::{PublishFailed, Sending};
+use crate::cli::RollbackArgs;
+use crate::ending::Ending;
 use crate::exit::Exit;
-use crate::origin;
+use crate::origin::{self, FillError};
+use crate::request::Draft;
+use crate::system::{self, SystemError};
+
+/// Why nothing was released again.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum RollbackFailed {
+    /// Nobody says of which service.
+    #[error(transparent)]
+    Service(#[from] FillError),
+    /// Asking for what was released.
+    #[error(transparent)]
+    Ask(#[from] AskFailed),
+    /// Nothing could be released once more.
+    #[error(transparent)]
+    NothingBefore(#[from] NothingBefore),
+    /// Nobody said that it is meant.
+    #[error("nothing was released")]
+    NotMeant,
+    /// Publishing it.
+    #[error(transparent)]
+    Publish(#[from] PublishFailed),
+    /// This machine.
+    #[error(transparent)]
+    System(#[from] SystemError),
+}
+
+impl Ending for RollbackFailed {
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Service(error) => error.exit(),
+            Self::Ask(error) => error.exit(),
+            Self::NothingBefore(error) => error.exit(),
+            Self::NotMeant => Exit::Usage,
+            Self::Publish(error) => error.exit(),
+            Self::System(error) => error.exit(),
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Service(error) => error.hint(),
+            Self::Ask(error) => error.hint(),
+            Self::NothingBefore(error) => error.hint(),
+            Self::NotMeant => Some("drawgate rollback … --yes".to_owned()),
+            Self::Publish(error) => error.hint(),
+            Self::System(error) => error.hint(),
+        }
+    }
+}
 
 /// As far back as is looked.
 const LOOKED_AT: u32 = 100;
 
 /// Finds what ran before, and releases it once it is said to be meant.
-pub(crate) async fn rollback(args: &RollbackArgs) -> Result<Exit, CommandError> {
+pub(crate) async fn rollback(args: &RollbackArgs) -> Result<Exit, RollbackFailed> {
     let environment = &args.lane.environment;
-    let service = origin::service(args.lane.service.as_ref(), &std::env::current_dir()?)?;
+    let service = origin::service(args.lane.service.as_ref(), &system::folder()?)?;
     let lane = history::of_lane("rollback", environment, &service, LOOKED_AT, &args.broker).await?;
     let releases = lane.releases;
-    let nothing = |why: String| CommandError::NothingBefore { why };
+    let nothing = |why: String| NothingBefore { why };
     let Chosen { past, digest, force } = chosen(&releases, args.to).map_err(nothing)?;
     let version = past.request.version_name();
     let question = format!(
@@ -26,7 +78,7 @@ pub(crate) async fn rollback(args: &RollbackArgs) -> Result<Exit, CommandError> 
         past.request.id
     );
     if !is_meant(&question, args.yes)? {
-        return Err(CommandError::NotMeant);
+        return Err(RollbackFailed::NotMeant);
     }
     let reason = match &args.reason {
         Some(reason) => Some(reason.clone()),
@@ -35,16 +87,14 @@ pub(crate) async fn rollback(args: &RollbackArgs) -> Result<Exit, CommandError> 
             .ok(),
     };
     // Without a place in the order of builds: it is older than what has succeeded, and goes back all the same.
-    let published = PublishArgs {
+    let draft = Draft {
         reason,
         force,
         emergency: args.emergency.clone(),
-        wait: args.wait,
-        format: args.format,
-        broker: args.broker.clone(),
-        ..PublishArgs::of_nothing()
+        ..Draft::default()
     };
-    again(&past.request, Some(digest), published).await
+    let sending = Sending::of(args.wait, args.format, &args.broker);
+    Ok(again(&past.request, Some(digest), draft, &sending).await?)
 }
 
 /// What to go back to.

@@ -5,27 +5,58 @@ use std::collections::{BTreeMap, BTreeSet};
 use drawgate_schemas::{Answer, Ask, Freeze, LaneView, Reply, StatusView};
 use jiff::Timestamp;
 
-use crate::broker::{Address, Asker};
+use super::asking::{AskFailed, over_a_connection};
+use crate::broker::Asker;
 use crate::cli::{Format, StatusArgs};
-use crate::commands::first_link;
-use crate::error::CommandError;
+use crate::ending::Ending;
 use crate::exit::Exit;
+use crate::system::SystemError;
 use crate::{limits, printer, view};
 
+/// Why no lanes are shown.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum StatusFailed {
+    /// Asking.
+    #[error(transparent)]
+    Ask(#[from] AskFailed),
+    /// A name that no lane has.
+    #[error("no lane is of that name: nothing was released there yet")]
+    NoLane,
+    /// This machine.
+    #[error(transparent)]
+    System(#[from] SystemError),
+}
+
+impl Ending for StatusFailed {
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Ask(error) => error.exit(),
+            Self::NoLane => Exit::Usage,
+            Self::System(error) => error.exit(),
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Ask(error) => error.hint(),
+            Self::NoLane => Some("drawgate status without a name lists every lane".to_owned()),
+            Self::System(error) => error.hint(),
+        }
+    }
+}
+
 /// Asks every worker for its lanes and shows them as one list.
-pub(crate) async fn status(args: &StatusArgs) -> Result<Exit, CommandError> {
-    let address = Address::from_args(&args.broker)?;
-    let link = first_link(&address, "drawgate status", &args.broker).await?;
-    let asker = Asker::open(&link).await?;
+pub(crate) async fn status(args: &StatusArgs) -> Result<Exit, StatusFailed> {
+    let seen = over_a_connection("drawgate status", &args.broker, async |asker| {
+        seen(asker, args).await
+    });
     let Seen {
         lanes,
         freezes,
         refused,
         ..
-    } = seen(&asker, args).await?;
+    } = seen.await?;
     let lanes: Vec<LaneView> = lanes.into_values().collect();
-    drop(asker);
-    link.close().await;
     // The list is not whole, and must not look as if it were.
     for (worker, reason) in &refused {
         printer::narrate(&format!(
@@ -33,12 +64,12 @@ pub(crate) async fn status(args: &StatusArgs) -> Result<Exit, CommandError> {
         ));
     }
     if lanes.is_empty() && (args.environment.is_some() || args.service.is_some()) {
-        return Err(CommandError::NoLane);
+        return Err(StatusFailed::NoLane);
     }
     match args.format {
         Format::Json => {
             for lane in &lanes {
-                printer::data(&serde_json::to_string(lane).map_err(std::io::Error::from)?)?;
+                printer::json(lane)?;
             }
         }
         Format::Text => {
@@ -63,7 +94,7 @@ struct Seen {
 }
 
 /// All pages of every worker.
-async fn seen(asker: &Asker<'_>, args: &StatusArgs) -> Result<Seen, CommandError> {
+async fn seen(asker: &Asker<'_>, args: &StatusArgs) -> Result<Seen, AskFailed> {
     let mut seen = Seen::default();
     let mut after: Option<String> = None;
     let mut count = 0;
@@ -76,7 +107,7 @@ async fn seen(asker: &Asker<'_>, args: &StatusArgs) -> Result<Seen, CommandError
         let answers = asker.ask_as_many(ask, count).await?;
         count = answers.len();
         if answers.is_empty() {
-            return Err(CommandError::Silence);
+            return Err(AskFailed::Silence);
         }
         after = seen.take_page(answers);
         if after.is_none() {
@@ -85,7 +116,7 @@ async fn seen(asker: &Asker<'_>, args: &StatusArgs) -> Result<Seen, CommandError
     }
     if let (true, Some((worker, reason))) = (seen.told_nothing(), seen.refused.first_key_value()) {
         let (worker, reason) = (worker.clone(), reason.clone());
-        return Err(CommandError::Refused { worker, reason });
+        return Err(AskFailed::Refused { worker, reason });
     }
     Ok(seen)
 }

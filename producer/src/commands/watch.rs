@@ -2,28 +2,83 @@
 
 use drawgate_schemas::{Ask, Outcome, ReleaseRequest};
 
-use crate::broker::{Address, Asker, Link, Target, subscribe};
+use super::asking::{AskFailed, ask_for};
+use super::connecting::first_link;
+use super::stop::{Stage, Stopped, stop};
+use crate::broker::{Address, AddressError, Asker, ConnectError, Link, SubscribeError, Target, subscribe};
 use crate::cli::WatchArgs;
-use crate::commands::{first_link, known, stop};
-use crate::error::{CommandError, Stage};
+use crate::ending::Ending;
 use crate::exit::Exit;
 use crate::follow::Follower;
 use crate::limits;
 use crate::narrator::Narrator;
-use crate::watching::{Watching, tell};
+use crate::system::SystemError;
+use crate::watching::{FollowError, Watching, tell};
+
+/// Why a release was not followed to its end.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum WatchFailed {
+    /// The broker's address.
+    #[error(transparent)]
+    Address(#[from] AddressError),
+    /// The connection.
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+    /// Asking for what has happened until now.
+    #[error(transparent)]
+    Ask(#[from] AskFailed),
+    /// Listening.
+    #[error(transparent)]
+    Subscribe(#[from] SubscribeError),
+    /// Following it.
+    #[error(transparent)]
+    Follow(#[from] FollowError),
+    /// Somebody did not want to wait any longer.
+    #[error(transparent)]
+    Stopped(#[from] Stopped),
+    /// This machine.
+    #[error(transparent)]
+    System(#[from] SystemError),
+}
+
+impl Ending for WatchFailed {
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Address(error) => error.exit(),
+            Self::Connect(error) => error.exit(),
+            Self::Ask(error) => error.exit(),
+            Self::Subscribe(error) => error.exit(),
+            Self::Follow(error) => error.exit(),
+            Self::Stopped(error) => error.exit(),
+            Self::System(error) => error.exit(),
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Address(error) => error.hint(),
+            Self::Connect(error) => error.hint(),
+            Self::Ask(error) => error.hint(),
+            Self::Subscribe(error) => error.hint(),
+            Self::Follow(error) => error.hint(),
+            Self::Stopped(error) => error.hint(),
+            Self::System(error) => error.hint(),
+        }
+    }
+}
 
 /// Follows a release that was published before.
-pub(crate) async fn watch(args: &WatchArgs) -> Result<Exit, CommandError> {
+pub(crate) async fn watch(args: &WatchArgs) -> Result<Exit, WatchFailed> {
     let address = Address::from_args(&args.broker)?;
     let mut narrator = Narrator::new(args.format);
     let ended = tokio::select! {
         ended = follow(args, &address, &mut narrator) => ended,
-        stop = stop(Some(args.timeout)) => Err(CommandError::Stopped {
+        stop = stop(Some(args.timeout)) => Err(WatchFailed::Stopped(Stopped {
             release: args.release,
             stop: stop?,
             stage: Stage::Published,
             again: None,
-        }),
+        })),
     };
     narrator.close();
     ended.map(Exit::from)
@@ -33,7 +88,7 @@ async fn follow(
     args: &WatchArgs,
     address: &Address,
     narrator: &mut Narrator,
-) -> Result<Outcome, CommandError> {
+) -> Result<Outcome, WatchFailed> {
     let name = format!("drawgate watch {}", args.release);
     let link = first_link(address, &name, &args.broker).await?;
     let mut follower = Follower::new(args.release, None);
@@ -57,7 +112,7 @@ async fn follow(
         release: args.release,
     };
     // Between the last answer and the subscription something may have happened.
-    watching.follow(link, events, true).await
+    Ok(watching.follow(link, events, true).await?)
 }
 
 /// Tells what has happened until now.
@@ -66,7 +121,7 @@ async fn past(
     args: &WatchArgs,
     follower: &mut Follower,
     narrator: &mut Narrator,
-) -> Result<(ReleaseRequest, Option<Outcome>), CommandError> {
+) -> Result<(ReleaseRequest, Option<Outcome>), AskFailed> {
     let asker = Asker::open(link).await?;
     let mut told = None;
     for _ in 0..limits::PAGES {
@@ -75,7 +130,7 @@ async fn past(
             after: follower.last(),
             logs: false,
         };
-        let view = known(asker.ask(ask).await?, args.release)?;
+        let view = ask_for(&asker, args.release, ask).await?;
         let request = told.get_or_insert_with(|| {
             narrator.header(&view.request);
             view.request.clone()
@@ -87,5 +142,5 @@ async fn past(
             return Ok((request, step.ended));
         }
     }
-    told.map(|request| (request, None)).ok_or(CommandError::Silence)
+    told.map(|request| (request, None)).ok_or(AskFailed::Silence)
 }

@@ -3,11 +3,10 @@
 use drawgate_schemas::{Ask, LaneView, ReleaseState, ReleaseView, Reply};
 use serde::Serialize;
 
+use super::asking::{AskFailed, over_a_connection};
 use super::show;
-use crate::broker::{Address, Asker};
+use crate::broker::Asker;
 use crate::cli::{Format, WhyArgs};
-use crate::commands::first_link;
-use crate::error::CommandError;
 use crate::exit::Exit;
 use crate::{printer, view};
 
@@ -20,22 +19,21 @@ struct Why<'a> {
 }
 
 /// Says what a release waits for.
-pub(crate) async fn why(args: &WhyArgs) -> Result<Exit, CommandError> {
-    let address = Address::from_args(&args.broker)?;
-    let link = first_link(&address, &format!("drawgate why {}", args.release), &args.broker).await?;
-    let asker = Asker::open(&link).await?;
-    let release = show::whole(&asker, args.release, false).await?;
-    let lane = lane_of(&asker, &release).await?;
-    drop(asker);
-    link.close().await;
+pub(crate) async fn why(args: &WhyArgs) -> Result<Exit, AskFailed> {
+    let name = format!("drawgate why {}", args.release);
+    let seen = over_a_connection(&name, &args.broker, async |asker| {
+        let release = show::whole(asker, args.release, false).await?;
+        let lane = lane_of(asker, &release).await?;
+        Ok::<_, AskFailed>((release, lane))
+    });
+    let (release, lane) = seen.await?;
     let why = view::why(&release, lane.as_ref());
     match args.format {
         Format::Json => {
-            let told = Why {
+            printer::json(&Why {
                 state: &release.state,
                 why,
-            };
-            printer::data(&serde_json::to_string(&told).map_err(std::io::Error::from)?)?;
+            })?;
         }
         Format::Text => {
             for row in why {
@@ -47,7 +45,7 @@ pub(crate) async fn why(args: &WhyArgs) -> Result<Exit, CommandError> {
 }
 
 /// Its lane, where there are others before it.
-async fn lane_of(asker: &Asker<'_>, release: &ReleaseView) -> Result<Option<LaneView>, CommandError> {
+async fn lane_of(asker: &Asker<'_>, release: &ReleaseView) -> Result<Option<LaneView>, AskFailed> {
     let ReleaseState::Waiting { ahead: 1.., .. } = release.state else {
         return Ok(None);
     };

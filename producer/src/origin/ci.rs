@@ -1,7 +1,7 @@
 //! Which CI runs us, and what it says of the build. Each from its vendor's list of variables; a table of our own because
 //! the libraries for it know neither the build's number nor the person.
 
-use super::Variables;
+use super::variables::Variables;
 
 /// What a CI says of a build.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

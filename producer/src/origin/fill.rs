@@ -6,21 +6,13 @@ use drawgate_schemas::{Environment, ImageReference, InvalidName, Service, Text};
 
 use super::ci::{self, BuildOrder, Facts};
 use super::file::{self, File, FileError, ImageProblem};
+use super::git;
 use super::routes::Way;
-use super::{Variables, git};
-use crate::cli::PublishArgs;
+use super::variables::Variables;
+use crate::ending::Ending;
 use crate::env_vars::EnvVars;
-
-/// What is released, and where to.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Order {
-    /// Where to.
-    pub(crate) environment: Environment,
-    /// What.
-    pub(crate) service: Service,
-    /// Which version.
-    pub(crate) image: ImageReference,
-}
+use crate::exit::Exit;
+use crate::request::{Draft, Selection};
 
 /// Where a part of the request came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,9 +72,12 @@ pub(crate) enum FillError {
     },
 }
 
-impl FillError {
-    /// The way out.
-    pub(crate) fn hint(&self) -> Option<String> {
+impl Ending for FillError {
+    fn exit(&self) -> Exit {
+        Exit::Usage
+    }
+
+    fn hint(&self) -> Option<String> {
         match self {
             Self::Missing { hint, .. } => Some(hint.clone()),
             Self::NoRoute { branch, routes } => Some(format!(
@@ -112,20 +107,20 @@ pub(crate) fn service(named: Option<&Service>, folder: &Path) -> Result<Service,
     }
 }
 
-/// Makes the request whole: fills in what `args` leave open, and says where it came from.
+/// Makes the request whole: fills in what `draft` leaves open, and says where it came from.
 pub(crate) fn fill(
-    args: &mut PublishArgs,
+    draft: &mut Draft,
     folder: &Path,
     variables: Variables<'_>,
-) -> Result<(Order, Vec<Source>), FillError> {
+) -> Result<(Selection, Vec<Source>), FillError> {
     let mut told = Told::default();
     // Not by the command line's own reader: a CI may set it to nothing, and means none.
-    if let (None, Some(name)) = (&args.environment, variables(EnvVars::ENVIRONMENT)) {
+    if let (None, Some(name)) = (&draft.environment, variables(EnvVars::ENVIRONMENT)) {
         let environment = Environment::try_from(name).map_err(FillError::Variable)?;
         told.note("environment", Some(environment.to_string()), EnvVars::ENVIRONMENT);
-        args.environment = Some(environment);
+        draft.environment = Some(environment);
     }
-    let file = match (&args.environment, &args.service, &args.image) {
+    let file = match (&draft.environment, &draft.service, &draft.image) {
         // Whoever says it all needs no file, whatever is in one.
         (Some(_), Some(_), Some(_)) => None,
         _ => file::find(folder)?,
@@ -133,20 +128,20 @@ pub(crate) fn fill(
     let facts = ci::facts(variables);
     // The folder tells of the service whose file is in it, and the build of the version that it built.
     let in_repository = file.is_some();
-    let built = args.image.is_none() && args.tag.is_none();
+    let built = draft.image.is_none() && draft.tag.is_none();
     let by = |found: &Option<String>| if found.is_some() { facts.system } else { "git" };
     let of_git = |look: fn(&Path) -> Option<String>| in_repository.then(|| look(folder)).flatten();
     if built {
         let revision = facts.revision.clone().or_else(|| of_git(git::revision));
-        told.fill("revision", &mut args.revision, revision, by(&facts.revision))?;
+        told.fill("revision", &mut draft.revision, revision, by(&facts.revision))?;
     }
-    if args.image.is_none() {
+    if draft.image.is_none() {
         let branch = facts.branch.clone().or_else(|| of_git(git::branch));
-        told.fill("branch", &mut args.branch, branch, by(&facts.branch))?;
+        told.fill("branch", &mut draft.branch, branch, by(&facts.branch))?;
     }
     told.fill(
         "build system",
-        &mut args.build_system,
+        &mut draft.build_system,
         Some(facts.system)
             .filter(|name| !name.is_empty())
             .map(str::to_owned),
@@ -154,19 +149,19 @@ pub(crate) fn fill(
     )?;
     told.fill(
         "build number",
-        &mut args.build_number,
+        &mut draft.build_number,
         facts.number.clone(),
         facts.system,
     )?;
-    told.fill("build url", &mut args.build_url, facts.url.clone(), facts.system)?;
+    told.fill("build url", &mut draft.build_url, facts.url.clone(), facts.system)?;
     told.fill(
         "requested by",
-        &mut args.requested_by,
+        &mut draft.requested_by,
         facts.person.clone(),
         facts.system,
     )?;
-    let image = image(args, file.as_ref().map(|(_, file)| file), &mut told)?;
-    let service = match (&args.service, &file) {
+    let image = image(draft, file.as_ref().map(|(_, file)| file), &mut told)?;
+    let service = match (&draft.service, &file) {
         (Some(service), _) => service.clone(),
         (None, Some((_, file))) => {
             told.note("service", Some(file.service.to_string()), file::NAME);
@@ -175,8 +170,8 @@ pub(crate) fn fill(
         (None, None) => return Err(missing("the service", "--service NAME")),
     };
     let file = file.as_ref().map(|(_, file)| file);
-    let (environment, way) = environment(args, file, &facts, &mut told)?;
-    if built && args.sequence.is_none() {
+    let (environment, way) = environment(draft, file, &facts, &mut told)?;
+    if built && draft.sequence.is_none() {
         let one_branch = way.is_some_and(|way| way.one_branch);
         let (number, by) = match &facts.order {
             BuildOrder::NumberOfBranch if !one_branch => (None, ""),
@@ -185,20 +180,20 @@ pub(crate) fn fill(
             }
             BuildOrder::Other(number) => (number.as_deref(), facts.system),
         };
-        args.sequence = number.and_then(|number| number.parse().ok());
-        told.note("sequence", args.sequence.map(|number| number.to_string()), by);
+        draft.sequence = number.and_then(|number| number.parse().ok());
+        told.note("sequence", draft.sequence.map(|number| number.to_string()), by);
     }
-    let order = Order {
+    let selection = Selection {
         environment,
         service,
         image,
     };
-    Ok((order, told.0))
+    Ok((selection, told.0))
 }
 
-fn image(args: &PublishArgs, file: Option<&File>, told: &mut Told) -> Result<ImageReference, FillError> {
-    let tag = args.tag.as_deref();
-    if let Some(image) = &args.image {
+fn image(draft: &Draft, file: Option<&File>, told: &mut Told) -> Result<ImageReference, FillError> {
+    let tag = draft.tag.as_deref();
+    if let Some(image) = &draft.image {
         return match tag {
             None => Ok(image.clone()),
             Some(tag) => {
@@ -211,14 +206,14 @@ fn image(args: &PublishArgs, file: Option<&File>, told: &mut Told) -> Result<Ima
     let Some(file) = file else {
         return Err(missing("the image", "--image REPOSITORY:TAG"));
     };
-    let revision = args.revision.as_ref().map(|revision| revision.to_string());
+    let revision = draft.revision.as_ref().map(|revision| revision.to_string());
     let value = |name: &str| match name {
         "revision" => revision.clone(),
         "short_revision" => revision
             .as_ref()
             .map(|revision| revision.chars().take(7).collect()),
-        "branch" => args.branch.as_ref().map(ToString::to_string),
-        "build_number" => args.build_number.as_ref().map(ToString::to_string),
+        "branch" => draft.branch.as_ref().map(ToString::to_string),
+        "build_number" => draft.build_number.as_ref().map(ToString::to_string),
         _ => None,
     };
     let image = file.image.fill(tag, &value).map_err(|problem| match problem {
@@ -232,12 +227,12 @@ fn image(args: &PublishArgs, file: Option<&File>, told: &mut Told) -> Result<Ima
 }
 
 fn environment(
-    args: &PublishArgs,
+    draft: &Draft,
     file: Option<&File>,
     facts: &Facts,
     told: &mut Told,
 ) -> Result<(Environment, Option<Way>), FillError> {
-    if let Some(environment) = &args.environment {
+    if let Some(environment) = &draft.environment {
         return Ok((environment.clone(), None));
     }
     let routes = file
@@ -252,7 +247,7 @@ fn environment(
     if let Some(request) = &facts.change_request {
         return Err(FillError::ChangeRequest(request.clone()));
     }
-    let Some(branch) = args.branch.as_ref().map(ToString::to_string) else {
+    let Some(branch) = draft.branch.as_ref().map(ToString::to_string) else {
         return Err(FillError::Missing {
             what: "the branch, which decides where to,",
             hint: "say --branch, or --environment".to_owned(),

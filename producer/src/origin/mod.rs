@@ -14,13 +14,7 @@ mod git;
 mod routes;
 #[cfg(test)]
 mod tests;
+mod variables;
 
-pub(crate) use fill::{FillError, Order, Source, fill, service};
-
-/// One variable of the environment; the empty text is none.
-pub(crate) type Variables<'v> = &'v dyn Fn(&str) -> Option<String>;
-
-/// The process's own environment.
-pub(crate) fn variable(name: &str) -> Option<String> {
-    std::env::var(name).ok().filter(|value| !value.is_empty())
-}
+pub(crate) use fill::{FillError, Source, fill, service};
+pub(crate) use variables::variable;

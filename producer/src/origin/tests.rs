@@ -9,15 +9,16 @@ use clap::Parser;
 
 use super::routes::Routes;
 use super::*;
-use crate::cli::{Cli, Command as Asked, PublishArgs};
-use crate::request::message;
+use crate::cli::{Cli, Command as Asked};
+use crate::ending::Ending as _;
+use crate::request::{Draft, message};
 
 const TWO_LINES: &str = "service = \"search-api\"\nimage = \"registry.example.com/search-api:{revision}\"\n";
 const ROUTES: &str = "[routes]\n\"develop\" = \"integration\"\n\"main\" = \"staging\"\n\
                       \"remote-run/{person}/*\" = \"personal-{person}\"\n";
 const REVISION: &str = "4f2c91e07ab2d5c6b8f1e0d9a3c7b6f5e4d2c1b0";
 
-fn args(more: &[&str]) -> PublishArgs {
+fn draft(more: &[&str]) -> Draft {
     let words = [
         "drawgate",
         "publish",
@@ -28,7 +29,7 @@ fn args(more: &[&str]) -> PublishArgs {
         .unwrap()
         .command
     {
-        Asked::Publish(args) => *args,
+        Asked::Publish(args) => Draft::from(*args),
         other => unreachable!("{other:?}"),
     }
 }
@@ -47,13 +48,13 @@ fn filled(file: &str, variables: &[(&str, &str)], more: &[&str]) -> Result<Strin
 
 fn filled_in(folder: &Path, variables: &[(&str, &str)], more: &[&str]) -> Result<String, FillError> {
     let variables: BTreeMap<&str, &str> = variables.iter().copied().collect();
-    let mut args = args(more);
+    let mut draft = draft(more);
     let look = |name: &str| {
         let value = variables.get(name).filter(|value| !value.is_empty());
         value.map(|value| (*value).to_owned())
     };
-    let (order, sources) = fill(&mut args, folder, &look)?;
-    let request = message(&args, &order, args.id.unwrap()).unwrap().request;
+    let (selection, sources) = fill(&mut draft, folder, &look)?;
+    let request = message(&draft, &selection, draft.id.unwrap()).unwrap().request;
     let mut text = serde_json::to_string_pretty(&request).unwrap();
     for Source { part, value, by } in sources {
         let _ = write!(text, "\n{part}: {value} ({by})");

@@ -1,0 +1,21 @@
+//! The first connection of a command.
+
+use crate::broker::{Address, ConnectError, Link, connect_patiently};
+use crate::cli::BrokerArgs;
+use crate::printer;
+
+/// The first connection, tried for as long as `--connect-timeout` says.
+pub(super) async fn first_link(
+    address: &Address,
+    name: &str,
+    args: &BrokerArgs,
+) -> Result<Link, ConnectError> {
+    let mut told = false;
+    let tell = |error: &ConnectError| {
+        if !std::mem::replace(&mut told, true) {
+            let limit = args.connect_timeout.as_secs();
+            printer::narrate(&format!("{error}; trying again for up to {limit} s"));
+        }
+    };
+    connect_patiently(address, name, args.connect_timeout, false, tell).await
+}

@@ -1,0 +1,100 @@
+//! Commands that go on until somebody does not want to wait any longer.
+
+use std::fmt;
+use std::time::Duration;
+
+use drawgate_schemas::ReleaseId;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::ending::Ending;
+use crate::exit::Exit;
+use crate::system::SystemError;
+
+/// How far a command was when it was stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// Nothing was sent.
+    Before,
+    /// Sent, and not confirmed.
+    Publishing,
+    /// The broker has it.
+    Published,
+}
+
+/// What stopped it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stop {
+    /// Ctrl-C, or a signal to end.
+    Interrupted,
+    /// `--timeout`.
+    TimedOut,
+}
+
+impl fmt::Display for Stop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Interrupted => "interrupted",
+            Self::TimedOut => "--timeout has passed",
+        })
+    }
+}
+
+/// Somebody did not want to wait any longer.
+#[derive(Debug, thiserror::Error)]
+#[error("{}", stopped(*stop, *stage))]
+pub(crate) struct Stopped {
+    /// Which release.
+    pub(super) release: ReleaseId,
+    /// What stopped it.
+    pub(super) stop: Stop,
+    /// How far it was.
+    pub(super) stage: Stage,
+    /// The command that publishes the same request.
+    pub(super) again: Option<String>,
+}
+
+fn stopped(stop: Stop, stage: Stage) -> String {
+    match stage {
+        Stage::Before => format!("{stop}; nothing was published"),
+        Stage::Publishing => {
+            format!("{stop} before the broker confirmed: it is unknown whether the message arrived")
+        }
+        Stage::Published => format!("{stop}: stopped waiting; the release goes on"),
+    }
+}
+
+impl Ending for Stopped {
+    fn exit(&self) -> Exit {
+        Exit::GaveUp
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self.stage {
+            Stage::Before => None,
+            Stage::Publishing => self.again.as_ref().map(|again| {
+                format!("publishing the same request again is harmless, its id is accepted once:\n  {again}")
+            }),
+            Stage::Published => Some(format!("drawgate watch {} follows it again", self.release)),
+        }
+    }
+}
+
+/// Ends when somebody wants this process to end, or when its time is over.
+pub(super) async fn stop(timeout: Option<Duration>) -> Result<Stop, SystemError> {
+    let mut terminate = signal(SignalKind::terminate()).map_err(SystemError::Refused)?;
+    let mut hangup = signal(SignalKind::hangup()).map_err(SystemError::Refused)?;
+    let time_over = async {
+        match timeout {
+            Some(timeout) => tokio::time::sleep(timeout).await,
+            None => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        interrupt = tokio::signal::ctrl_c() => {
+            interrupt.map(|()| Stop::Interrupted).map_err(SystemError::Refused)
+        }
+        _ = terminate.recv() => Ok(Stop::Interrupted),
+        _ = hangup.recv() => Ok(Stop::Interrupted),
+        () = time_over => Ok(Stop::TimedOut),
+    }
+}

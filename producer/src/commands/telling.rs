@@ -1,0 +1,109 @@
+//! Telling every worker something that it shall change.
+
+use drawgate_schemas::{Ask, Reply};
+use serde::Serialize;
+
+use super::asking::{AskFailed, ask_everyone};
+use crate::cli::{BrokerArgs, Format};
+use crate::ending::Ending;
+use crate::exit::Exit;
+use crate::system::SystemError;
+use crate::{printer, view};
+
+/// Why nothing was changed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum TellFailed {
+    /// Asking.
+    #[error(transparent)]
+    Ask(#[from] AskFailed),
+    /// No worker changed anything.
+    #[error("{what}: nothing was changed: {why}")]
+    NotChanged {
+        /// What was asked for.
+        what: &'static str,
+        /// Each worker's reason.
+        why: String,
+        /// Where a person sees how it stands.
+        look: &'static str,
+    },
+    /// This machine.
+    #[error(transparent)]
+    System(#[from] SystemError),
+}
+
+impl Ending for TellFailed {
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Ask(error) => error.exit(),
+            Self::NotChanged { .. } => Exit::Rejected,
+            Self::System(error) => error.exit(),
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Ask(error) => error.hint(),
+            Self::NotChanged { look, .. } => Some((*look).to_owned()),
+            Self::System(error) => error.hint(),
+        }
+    }
+}
+
+/// What is told.
+pub(super) struct Telling {
+    /// The words for the workers.
+    pub(super) ask: Ask,
+    /// The command's name.
+    pub(super) what: &'static str,
+    /// Where a person sees how it stands, when nothing was changed.
+    pub(super) look: &'static str,
+}
+
+/// What is written for programs, of each worker.
+#[derive(Serialize)]
+struct Told<'a> {
+    worker: &'a str,
+    changed: bool,
+    /// What follows, or why nothing was changed.
+    detail: &'a str,
+}
+
+/// Done is what at least one worker has done: another one may roll nothing to that environment.
+pub(super) async fn tell(telling: Telling, format: Format, broker: &BrokerArgs) -> Result<Exit, TellFailed> {
+    let Telling { ask, what, look } = telling;
+    let answers = ask_everyone(ask, what, broker).await?;
+    let (mut changed, mut whys) = (false, Vec::new());
+    for answer in &answers {
+        let (is_changed, detail) = match &answer.reply {
+            Reply::Changed { what } => (true, what),
+            Reply::NotChanged { why } => (false, why),
+            Reply::Refused { reason } => (false, reason),
+            _ => continue,
+        };
+        changed |= is_changed;
+        let worker = answer.worker.as_str();
+        match format {
+            Format::Json => {
+                printer::json(&Told {
+                    worker,
+                    changed: is_changed,
+                    detail,
+                })?;
+            }
+            Format::Text if is_changed => printer::narrate(&view::clean(&format!("{worker}: {detail}"))),
+            Format::Text => whys.push(format!("{worker}: {detail}")),
+        }
+    }
+    match (changed, format) {
+        (true, _) => {
+            whys.iter().for_each(|why| printer::narrate(&view::clean(why)));
+            Ok(Exit::Succeeded)
+        }
+        (false, Format::Json) => Ok(Exit::Rejected),
+        (false, Format::Text) => Err(TellFailed::NotChanged {
+            what,
+            why: whys.join("; "),
+            look,
+        }),
+    }
+}
