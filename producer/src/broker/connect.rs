@@ -8,7 +8,8 @@ use lapin::tcp::OwnedTLSConfig;
 use lapin::{Connection, ConnectionProperties};
 use tokio::time::Instant;
 
-use crate::broker::{Address, Refusal, refusal};
+use super::address::Address;
+use super::call::{Refusal, refusal};
 use crate::ending::Ending;
 use crate::exit::Exit;
 use crate::limits;

@@ -17,7 +17,8 @@ use lapin::options::{BasicAckOptions, BasicGetOptions};
 
 use drawgate_schemas::topology::DEAD_QUEUE;
 
-use crate::broker::{CallError, Link, Refusal, call};
+use super::call::{CallError, Refusal, call};
+use super::connect::Link;
 use crate::dead_letter::DeadLetter;
 use crate::ending::Ending;
 use crate::exit::Exit;

@@ -6,7 +6,8 @@ use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{BasicProperties, Confirmation};
 
-use crate::broker::{CallError, Link, Refusal, app_id, call, refusal, user_id};
+use super::call::{CallError, Refusal, app_id, call, refusal, user_id};
+use super::connect::Link;
 use crate::limits;
 
 /// AMQP 0-9-1: delivery mode 2 survives the broker's restart.

@@ -5,7 +5,8 @@ use lapin::Consumer;
 use lapin::options::{BasicConsumeOptions, QueueBindOptions, QueueDeclareOptions};
 use lapin::types::FieldTable;
 
-use crate::broker::{CallError, Link, Refusal, call};
+use super::call::{CallError, Refusal, call};
+use super::connect::Link;
 use crate::ending::Ending;
 use crate::exit::Exit;
 
