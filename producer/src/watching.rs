@@ -22,7 +22,7 @@ use crate::broker::{
     Address, AskError, Asker, Backoff, ConnectError, Link, SubscribeError, Target, Verdict,
     connect_patiently, publish, subscribe,
 };
-use crate::ending::Ending;
+use crate::ending::{Causes, Ending};
 use crate::exit::Exit;
 use crate::follow::{Follower, Step};
 use crate::limits;
@@ -245,7 +245,9 @@ impl Watching<'_> {
                 Ok(()) => self
                     .narrator
                     .note("no worker knows it: published again under the same id"),
-                Err(error) => self.narrator.note(&format!("published again, in vain: {error}")),
+                Err(error) => self
+                    .narrator
+                    .note(&format!("published again, in vain: {}", Causes(&error))),
             }
         }
         Step::default()
@@ -267,7 +269,7 @@ impl Watching<'_> {
             let (address, narrator) = (self.address, &mut *self.narrator);
             let tell = |error: &ConnectError| {
                 if !std::mem::replace(&mut told, true) {
-                    narrator.note(&format!("{error}; trying again"));
+                    narrator.note(&format!("{}; trying again", Causes(error)));
                 }
             };
             let link = connect_patiently(address, &self.name, left, true, tell)

@@ -12,6 +12,7 @@ use drawgate_schemas::{
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
+use crate::Causes;
 use crate::bus::{DeliveryLimitTrial, QuestionHandler};
 use crate::config::{Commanders, Route};
 use crate::ledger::{Forget, Ledger, LedgerError};
@@ -448,7 +449,7 @@ impl QuestionHandler for Answers {
             Ask::Ping => self.pong().await,
         };
         let reply = reply.unwrap_or_else(|error| {
-            tracing::error!(question = %question.id, %error, "a question could not be answered");
+            tracing::error!(question = %question.id, error = %Causes(&error), "a question could not be answered");
             Reply::Refused {
                 reason: format!("the ledger of {} could not be read: {error}", self.worker),
             }

@@ -9,7 +9,7 @@ use drawgate_worker::commands::plan::PlanArguments;
 use drawgate_worker::commands::rehearse::RehearseArguments;
 use drawgate_worker::commands::{self, CommandError};
 use drawgate_worker::config::{duration_ms, env_vars};
-use drawgate_worker::{error_chain, program};
+use drawgate_worker::{Causes, program};
 use tracing_subscriber::EnvFilter;
 
 /// Rolls fleets: consumes release messages and does what they ask, host by host.
@@ -224,7 +224,7 @@ pub(crate) async fn main() -> ExitCode {
     reason = "the one place where the command line says what went wrong"
 )]
 fn say(error: &CommandError) {
-    eprintln!("error: {}", error_chain(error));
+    eprintln!("error: {}", Causes(error));
     if let Some(hint) = error.hint() {
         eprintln!("hint: {hint}");
     }
@@ -234,14 +234,14 @@ fn say(error: &CommandError) {
 fn hold(words: &[String], lock: Option<&Path>) -> ExitCode {
     program::hold(words, lock).unwrap_or_else(|(error, code)| {
         let name = words.first().map_or("", String::as_str);
-        eprintln!("{name} could not be started: {error}");
+        eprintln!("{name} could not be started: {}", Causes(&error));
         code
     })
 }
 
 #[expect(clippy::print_stderr, reason = "there is no log yet")]
 pub(crate) fn no_runtime(error: &std::io::Error) -> ExitCode {
-    eprintln!("error: threads cannot be started: {error}");
+    eprintln!("error: threads cannot be started: {}", Causes(error));
     ExitCode::FAILURE
 }
 

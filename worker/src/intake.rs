@@ -9,6 +9,7 @@ use drawgate_schemas::{
 use jiff::Timestamp;
 use uuid::Uuid;
 
+use crate::Causes;
 use crate::bus::{Delivered, ReleaseHandler, Verdict};
 use crate::config::{Config, NotFound};
 use crate::ledger::{Accept, Leap, Ledger, LedgerError};
@@ -121,7 +122,7 @@ impl Intake {
         match self.ledger.put_event(&event).await {
             Ok(()) => verdict(rejection),
             Err(error) => {
-                tracing::error!(%error, "the ledger is away: nothing is consumed until it is back");
+                tracing::error!(error = %Causes(&error), "the ledger is away: nothing is consumed until it is back");
                 Verdict::Unavailable
             }
         }
@@ -140,7 +141,7 @@ impl ReleaseHandler for Intake {
             Ok(Ok(())) => Verdict::Accepted,
             Ok(Err(rejection)) => self.reject(&message, rejection, Verdict::Reject).await,
             Err(error) => {
-                tracing::error!(error = crate::error_chain(&error), "the ledger is away");
+                tracing::error!(error = %Causes(&error), "the ledger is away");
                 Verdict::Unavailable
             }
         }

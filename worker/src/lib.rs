@@ -3,6 +3,7 @@
 pub mod answers;
 pub mod aws;
 pub mod bus;
+mod causes;
 pub mod chat;
 pub mod clock;
 pub mod commands;
@@ -21,17 +22,4 @@ mod shown;
 mod status;
 pub mod wanted;
 
-/// An error with its causes, on one line.
-pub fn error_chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let cause_text = cause.to_string();
-        if !text.contains(&cause_text) {
-            text.push_str(": ");
-            text.push_str(&cause_text);
-        }
-        source = cause.source();
-    }
-    text
-}
+pub use causes::{Causes, error_chain};

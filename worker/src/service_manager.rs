@@ -7,6 +7,7 @@ use sd_notify::NotifyState;
 use tokio::sync::watch;
 use tokio::time::interval;
 
+use crate::Causes;
 use crate::roll::Lanes;
 
 /// A lane that has not come by for so long hangs: it comes by at each renewal of its lease, or each time it asks for one, with
@@ -46,6 +47,6 @@ pub(crate) async fn watchdog(lanes: &Lanes, mut stopped: watch::Receiver<bool>) 
 
 fn tell(states: &[NotifyState<'_>]) {
     if let Err(error) = sd_notify::notify(states) {
-        tracing::warn!(%error, "systemd could not be told");
+        tracing::warn!(error = %Causes(&error), "systemd could not be told");
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::broker::{Address, ConnectError, Link, connect_patiently};
 use crate::cli::BrokerArgs;
+use crate::ending::Causes;
 use crate::printer;
 
 /// The first connection, tried for as long as `--connect-timeout` says.
@@ -14,7 +15,7 @@ pub(super) async fn first_link(
     let tell = |error: &ConnectError| {
         if !std::mem::replace(&mut told, true) {
             let limit = args.connect_timeout.as_secs();
-            printer::narrate(&format!("{error}; trying again for up to {limit} s"));
+            printer::narrate(&format!("{}; trying again for up to {limit} s", Causes(error)));
         }
     };
     connect_patiently(address, name, args.connect_timeout, false, tell).await

@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use super::consume::{self, Next, OnDelivery, Queue};
 use super::stop::Stop;
 use super::{Bus, limits};
+use crate::Causes;
 
 /// What became of a post.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,7 +48,10 @@ impl<H: ChatHandler> OnDelivery for Feed<'_, H> {
         let event: StatusEvent = match serde_json::from_slice(&delivery.data) {
             Ok(event) => event,
             Err(error) => {
-                tracing::warn!("what is not an event was in the chat queue, and was dropped: {error}");
+                tracing::warn!(
+                    error = %Causes(&error),
+                    "what is not an event was in the chat queue, and was dropped"
+                );
                 return Next::Ack;
             }
         };

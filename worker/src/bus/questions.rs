@@ -15,7 +15,7 @@ use super::consume::{self, Delivered, Next, OnDelivery, Queue};
 use super::publisher::{Address, Publisher};
 use super::stop::Stop;
 use super::{Bus, limits};
-use crate::error_chain;
+use crate::Causes;
 
 /// Answers questions.
 pub trait QuestionHandler: Send + Sync {
@@ -103,7 +103,7 @@ impl<H: QuestionHandler> Desk<'_, H> {
         let body = match serde_json::to_vec(answer) {
             Ok(body) => body,
             Err(error) => {
-                tracing::error!("an answer could not be written: {error}");
+                tracing::error!(error = %Causes(&error), "an answer could not be written");
                 return;
             }
         };
@@ -123,7 +123,7 @@ impl<H: QuestionHandler> Desk<'_, H> {
             .await
             .map(|sent| sent.map(drop))
         {
-            tracing::debug!("an answer was not sent: {}", error_chain(&error));
+            tracing::debug!(error = %Causes(&error), "an answer was not sent");
         }
     }
 }

@@ -15,6 +15,7 @@ use uuid::Uuid;
 use super::holder::Holder;
 use super::reserve::Reserve;
 use super::{LedgerError, clock, file, limits};
+use crate::Causes;
 
 /// One worker process's hold on the ledger. Clones share it.
 #[derive(Debug, Clone)]
@@ -75,7 +76,7 @@ impl Ledger {
         let reserve = Reserve::of(path);
         if let Err(error) = reserve.keep() {
             // Releases that are open must be taken up all the same.
-            tracing::error!(%error, "nothing is taken in until there is room");
+            tracing::error!(error = %Causes(&error), "nothing is taken in until there is room");
         }
         let inner = Inner {
             identity: identity(&pool).await?,
