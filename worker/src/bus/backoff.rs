@@ -1,35 +1,35 @@
 //! Pauses that double, with jitter, so that workers do not come back in step.
 
-use std::collections::hash_map::RandomState;
-use std::hash::{BuildHasher as _, Hasher as _};
 use std::time::Duration;
+
+use backon::{BackoffBuilder as _, ExponentialBackoff, ExponentialBuilder};
 
 use super::limits;
 
-#[derive(Debug, Default)]
-pub(super) struct Backoff {
-    tries: u32,
+#[derive(Debug)]
+pub(super) struct Backoff(ExponentialBackoff);
+
+impl Default for Backoff {
+    fn default() -> Self {
+        // The library adds up to as much again to each pause: half of the bounds here keeps them.
+        let pauses = ExponentialBuilder::new()
+            .with_min_delay(limits::BACKOFF_FIRST / 2)
+            .with_max_delay(limits::BACKOFF_LAST / 2)
+            .without_max_times()
+            .with_jitter();
+        Self(pauses.build())
+    }
 }
 
 impl Backoff {
     /// The next pause: between half of and the whole of 0.2, 0.4, 0.8 … 10 s.
     pub(super) fn next(&mut self) -> Duration {
-        let whole = limits::BACKOFF_FIRST
-            .saturating_mul(1 << self.tries.min(16))
-            .min(limits::BACKOFF_LAST);
-        self.tries = self.tries.saturating_add(1);
-        whole / 2 + whole.mul_f64(random_fraction() / 2.0)
+        self.0.next().unwrap_or(limits::BACKOFF_LAST)
     }
 
     pub(super) fn reset(&mut self) {
-        self.tries = 0;
+        *self = Self::default();
     }
-}
-
-/// The standard library keys its hashers at random; that is random enough for a pause.
-fn random_fraction() -> f64 {
-    let bits = RandomState::new().build_hasher().finish();
-    f64::from(u32::try_from(bits >> 32).unwrap_or(0)) / f64::from(u32::MAX)
 }
 
 #[cfg(test)]
