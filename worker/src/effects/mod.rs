@@ -10,6 +10,7 @@ mod command;
 mod confirm;
 mod connections;
 mod container;
+mod floor;
 mod healthcheck;
 mod hooks;
 mod inspect;

@@ -7,22 +7,18 @@
 use std::time::Duration;
 
 use drawgate_rollout::definition::RestartPolicy;
-use drawgate_rollout::{
-    Evidence, Failure, FloorKept, HostPlan, Obstacle, Phase, Step, StepOutcome, TargetPlan,
-};
+use drawgate_rollout::{Evidence, Failure, HostPlan, Obstacle, Phase, Step, StepOutcome, TargetPlan};
 use drawgate_schemas::Direction;
 use tokio::time::{Instant, sleep_until};
 
 use super::connections::Effects;
+use super::floor::{find, kept_in};
 use super::membership::{CONSISTENCY, Membership};
 use super::names::{target_tag, target_value};
 use super::outcome::{Effect, Sorted, either, not_yet};
 use super::scaling::is_awaited;
-use super::task::Task;
+use super::task::{LAST_WORDS, Task};
 use crate::aws::{Target, TargetId, TargetState};
-
-/// An attempt of a wait ends this much before its deadline, so that what was seen last can be told.
-const LAST_WORDS: Duration = Duration::from_millis(500);
 
 /// The load balancer notices the end of a delay by a clock of its own: a look at that very moment would come a little
 /// too early, and cost a whole interval.
@@ -58,7 +54,7 @@ impl Effects {
         direction: Direction,
     ) -> Effect<StepOutcome> {
         let recent = Instant::now()
-            .checked_sub(poll(task))
+            .checked_sub(task.poll())
             .unwrap_or_else(Instant::now);
         if let Some(kept) = self.kept(task, host, direction, recent).await? {
             let failure = Failure::new(kept_in(task, &kept));
@@ -96,78 +92,6 @@ impl Effects {
                 .sorted()?;
         }
         Ok(StepOutcome::done())
-    }
-
-    /// Looks until the host whose turn it is may be taken out.
-    pub(super) async fn await_healthy(&self, task: Task<'_>) -> StepOutcome {
-        either(self.try_await_healthy(task).await)
-    }
-
-    async fn try_await_healthy(&self, task: Task<'_>) -> Effect<StepOutcome> {
-        let wait = task.release.sick_wait.as_ref();
-        let Some(host) = wait.and_then(|wait| task.release.host(&wait.instance)) else {
-            return Ok(StepOutcome::already());
-        };
-        loop {
-            let look_at = Instant::now();
-            let Some(kept) = self.kept(task, host, Direction::Forward, look_at).await? else {
-                return Ok(StepOutcome::done());
-            };
-            if look_at + LAST_WORDS + poll(task) >= task.deadline {
-                let failure = Failure::new(kept_in(task, &kept)).with_obstacle(Obstacle::Floor(kept));
-                return Err(StepOutcome::Transient { failure });
-            }
-            sleep_until(look_at + poll(task)).await;
-        }
-    }
-
-    /// What keeps a host in service, if anything does.
-    async fn kept(
-        &self,
-        task: Task<'_>,
-        host: &HostPlan,
-        direction: Direction,
-        not_before: Instant,
-    ) -> Effect<Option<FloorKept>> {
-        for target in &host.targets {
-            let all = self.targets_of(task, &target.target_group, not_before).await?;
-            if floor_kept(task, host, target, &all, direction).is_none() {
-                continue;
-            }
-            // One that was terminated is not missed: its own turn, at which it is dropped, may be to come.
-            let mut release = task.release.clone();
-            let left = Box::pin(self.left(task, host, target, &all)).await?;
-            release.gone.extend(left);
-            let release = &release;
-            if let Some(kept) = floor_kept(Task { release, ..task }, host, target, &all, direction) {
-                return Ok(Some(kept));
-            }
-        }
-        Ok(None)
-    }
-
-    /// Other hosts that are not healthy in this target group because they have left the fleet, and are not known to have.
-    async fn left(
-        &self,
-        task: Task<'_>,
-        host: &HostPlan,
-        target: &TargetPlan,
-        all: &[Target],
-    ) -> Effect<Vec<String>> {
-        let mut left = Vec::new();
-        let others = task
-            .release
-            .hosts()
-            .filter(|other| other.instance != host.instance);
-        let known = |other: &&HostPlan| task.release.gone.contains(&other.instance);
-        let missed = |other: &&HostPlan| is_missed(other, &target.target_group, all);
-        for other in others.filter(|other| missed(other) && !known(other)) {
-            let standing = self.membership(&other.instance, other.group.as_deref()).await?;
-            if matches!(standing, Membership::Gone { .. }) {
-                left.push(other.instance.clone());
-            }
-        }
-        Ok(left)
     }
 
     /// Whether every target of a host is registered.
@@ -223,7 +147,7 @@ impl Effects {
                 None => match self.still_open(task, host).await {
                     None => return Ok(StepOutcome::done()),
                     Some(open) if late => return Ok(outlasted(open)),
-                    Some(_) => sleep_until(Instant::now() + poll(task)).await,
+                    Some(_) => sleep_until(Instant::now() + task.poll()).await,
                 },
             }
         }
@@ -287,7 +211,7 @@ impl Effects {
             .filter(|target| is_awaited(&target.state_before, target.can_be_healthy(), direction))
             .collect();
         let min_healthy = Duration::from_millis(task.plan.min_healthy_ms(host));
-        let poll = poll(task);
+        let poll = task.poll();
         let mut healthy_since: Option<Instant> = None;
         let (mut restarts, mut absent_since) = (None, None);
         // Registering has just looked, and no target is healthy the moment it is registered. The checks come at whole
@@ -422,100 +346,6 @@ impl Effects {
     }
 }
 
-/// The floor of a target group: taking this host out must leave as many healthy as the plan says, or, on the way back, all but as many
-/// as may be out of those that are healthy now. A host that is not healthy costs nothing.
-///
-/// Targets of other hosts that we have out do not count, whatever AWS says of them: its answer may be older than their
-/// deregistering.
-fn floor_kept(
-    task: Task<'_>,
-    host: &HostPlan,
-    target: &TargetPlan,
-    all: &[Target],
-    direction: Direction,
-) -> Option<FloorKept> {
-    let healthy = |of: &TargetPlan| find(all, of).is_some_and(|own| own.state == TargetState::Healthy);
-    if !healthy(target) {
-        return None;
-    }
-    let (release, arn) = (task.release, &target.target_group);
-    let group = task.plan.target_groups.get(arn)?;
-    let in_group = |other: &HostPlan| other.targets.iter().any(|of| of.target_group == *arn);
-    let is_out = |other: &HostPlan| match direction {
-        Direction::Forward => release.is_out(other),
-        Direction::Back => release.comes_back(other),
-    };
-    let out: Vec<&HostPlan> = release
-        .hosts()
-        .filter(|other| other.instance != host.instance && is_out(other) && in_group(other))
-        .collect();
-    let of_any = |hosts: &[&HostPlan], seen: &Target| {
-        let mut targets = hosts.iter().flat_map(|other| &other.targets);
-        targets.any(|of| of.target_group == *arn && of.id == seen.id && of.port == seen.port)
-    };
-    let serving = || {
-        all.iter()
-            .filter(|seen| seen.state == TargetState::Healthy && !of_any(&out, seen))
-    };
-    let kept = |healthy: usize, floor: u32, zone: Option<&str>| {
-        let is_sick = |other: &&HostPlan| {
-            let there = other.instance != host.instance && !release.gone.contains(&other.instance);
-            let in_zone = zone.is_none_or(|zone| other.zone == zone);
-            there && in_zone && !release.is_out(other) && is_missed(other, arn, all)
-        };
-        (healthy <= floor as usize).then(|| FloorKept {
-            target_group: arn.clone(),
-            zone: zone.map(str::to_owned),
-            healthy: count(healthy),
-            floor,
-            sick: release
-                .everyone()
-                .filter(is_sick)
-                .map(|other| other.instance.clone())
-                .collect(),
-        })
-    };
-    let all_serving = serving().count();
-    let floor = match direction {
-        Direction::Forward => release.floor(arn),
-        Direction::Back => release.floor_on_way_back(arn, count(all_serving), count(out.len())),
-    };
-    if let Some(kept) = kept(all_serving, floor, None) {
-        return Some(kept);
-    }
-    group.zone_floors.get(&host.zone)?;
-    let in_zone: Vec<&HostPlan> = release.hosts().filter(|other| other.zone == host.zone).collect();
-    let serving_in_zone = serving().filter(|seen| of_any(&in_zone, seen)).count();
-    let out_in_zone = out.iter().filter(|other| other.zone == host.zone).count();
-    let floor = match direction {
-        Direction::Forward => release.zone_floor(arn, &host.zone),
-        Direction::Back => {
-            let (serving, out) = (count(serving_in_zone), count(out_in_zone));
-            release.zone_floor_on_way_back(arn, &host.zone, serving, out)
-        }
-    };
-    (floor > 0)
-        .then(|| kept(serving_in_zone, floor, Some(&host.zone)))
-        .flatten()
-}
-
-/// Whether a host has a target in this group that could be healthy and is not.
-fn is_missed(host: &HostPlan, arn: &str, all: &[Target]) -> bool {
-    let mut targets = host.targets.iter().filter(|of| of.target_group == *arn);
-    let healthy = |of: &TargetPlan| find(all, of).is_some_and(|seen| seen.state == TargetState::Healthy);
-    targets.any(|of| of.can_be_healthy() && !healthy(of))
-}
-
-fn kept_in(task: Task<'_>, kept: &FloorKept) -> String {
-    let name = task.release.kept_where(kept);
-    let FloorKept { healthy, floor, .. } = kept;
-    format!("{name} has {healthy} healthy targets, and {floor} must be left when this one is out")
-}
-
-fn count(number: usize) -> u32 {
-    u32::try_from(number).unwrap_or(u32::MAX)
-}
-
 /// What is told of a host that is not healthy at the end of its time.
 fn not_settled(unhealthy: Option<Unhealthy>) -> Failure {
     let Some(unhealthy) = unhealthy else {
@@ -551,15 +381,6 @@ fn outlasted((group, open): (String, u64)) -> StepOutcome {
             connections: open,
         },
     }
-}
-
-fn poll(task: Task<'_>) -> Duration {
-    Duration::from_millis(task.plan.definition.roll.poll_interval_ms)
-}
-
-fn find<'a>(all: &'a [Target], target: &TargetPlan) -> Option<&'a Target> {
-    all.iter()
-        .find(|other| other.id == target.id && other.port == target.port)
 }
 
 fn target_id(target: &TargetPlan) -> TargetId {

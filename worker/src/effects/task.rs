@@ -1,5 +1,7 @@
 //! One step that is being performed.
 
+use std::time::Duration;
+
 use drawgate_rollout::definition::ContainerDefinition;
 use drawgate_rollout::limits::between_ms;
 use drawgate_rollout::{Plan, Release};
@@ -9,6 +11,9 @@ use tokio::time::Instant;
 
 use super::outcome::{Effect, refused};
 use crate::clock::RollClock;
+
+/// An attempt of a wait ends this much before its deadline, so that what was seen last can be told.
+pub(super) const LAST_WORDS: Duration = Duration::from_millis(500);
 
 /// One performance of one step: what it is about, and until when.
 #[derive(Clone, Copy)]
@@ -23,6 +28,11 @@ impl Task<'_> {
     /// How long ago a moment of the journal is, in milliseconds.
     pub(super) fn since_ms(&self, at: Timestamp) -> u64 {
         between_ms(at, self.clock.now())
+    }
+
+    /// The time between two looks of a wait.
+    pub(super) fn poll(&self) -> Duration {
+        Duration::from_millis(self.plan.definition.roll.poll_interval_ms)
     }
 
     /// The release's id as text: what tags and labels carry.
