@@ -14,72 +14,59 @@
 //! its two shells. They append what is decided, perform it, and tell the machine what came of it. Nothing else decides, before a
 //! release begins or after.
 
-mod adopt;
-mod approval;
-pub mod arguments;
-mod decide;
-mod decision;
-pub mod definition;
-mod floor;
-mod healthcheck;
-mod hooks;
+// From the ground up: a layer imports what stands above it in this list, and nothing below (`tests/tests/layers.rs`).
 pub mod limits;
-mod locks;
-mod machine;
-mod mute;
-pub mod names;
-mod narrate;
-mod order;
-mod outlook;
-mod path;
-mod plan;
-mod preflight;
-mod properties;
-mod queue;
-mod record;
-mod report;
-mod secrets;
 mod share;
-mod sick;
-mod snapshot;
-mod stage;
-mod state;
-mod step;
-mod wanted;
-mod window;
 
-pub use adopt::{Left, LeftContainers, Marks};
-pub use approval::Approval;
-pub use decide::decide;
-pub use decision::Decision;
-pub use healthcheck::{Healthcheck, ImageHealthcheck, unfit_healthcheck};
+mod failure;
+
+pub mod definition;
+
+mod fleet;
+
+mod preflight;
+
+mod journal;
+
+mod release;
+
+mod queue;
+
+mod report;
+
+mod decide;
+
+mod estimate;
+mod events;
+mod machine;
+mod recovery;
+
+pub use decide::{Decision, decide};
+pub use definition::{
+    Approval, Gates, Opening, SecretReference, SecretStore, Supersede, Windows, names, placeholders,
+};
+pub use estimate::{Cost, HostOutlook, Outlook};
+pub use events::narrate;
+pub use failure::{Failure, FloorKept, Obstacle};
+pub use fleet::{
+    AlarmPlan, AlarmSnapshot, BESIDE_WORKER, BesideDocker, ContainerBefore, ContainerSnapshot, FleetSnapshot,
+    GroupPlan, GroupSnapshot, Healthcheck, HostPlan, HostSnapshot, HostView, ImageHealthcheck, ImageSnapshot,
+    LABEL_RELEASE, LABEL_VERSION, ListenerSnapshot, MemberSnapshot, MuteRule, Observation, ObservedGroup,
+    ObservedHost, ObservedParameter, ObservedTarget, Plan, ScheduledAction, SecretSnapshot, Stranger,
+    TargetGroupPlan, TargetGroupSnapshot, TargetPlan, TargetSnapshot, WantedPlan, WantedSnapshot, WatchPlan,
+    version_name,
+};
+pub use journal::{
+    About, Attempt, Calls, Cause, Entry, Evidence, Fleet, Moment, OnRollback, OnShutdown, Patience, Phase,
+    Properties, Reaches, Record, Sees, Step, StepOutcome, Told, Way,
+};
 pub use machine::{Action, Judged, Machine};
-pub use mute::MuteRule;
-pub use narrate::narrate;
-pub use outlook::{Cost, HostOutlook, Outlook};
-pub use plan::{
-    AlarmPlan, BESIDE_WORKER, ContainerBefore, GroupPlan, HostPlan, Plan, TargetGroupPlan, TargetPlan,
-    WatchPlan,
+pub use preflight::{Finding, Severity, host_plan, plan, unfit_healthcheck};
+pub use queue::{Other, Policies, QueueView, Queued, Rival, leaps, next};
+pub use recovery::{Left, LeftContainers, Marks};
+pub use release::{
+    Illegal, Newcomer, Release, SickWait, Stage, Standing, StepState, Unfit, attempt_ms, is_awaited,
+    newcomer, patience_ms,
 };
-pub use preflight::{Finding, Severity, host_plan, plan};
-pub use properties::{
-    About, Attempt, Calls, Fleet, Moment, OnRollback, OnShutdown, Patience, Properties, Reaches, Sees, Told,
-    Way,
-};
-pub use queue::{Gates, Other, Policies, QueueView, Queued, Rival, Supersede, leaps, next};
-pub use record::{Cause, Entry, Evidence, Failure, Record, StepOutcome};
 pub use report::conclude;
-pub use secrets::{SecretReference, SecretSnapshot, SecretStore};
 pub use share::Share;
-pub use sick::{FloorKept, Obstacle, SickWait};
-pub use snapshot::{
-    AlarmSnapshot, BesideDocker, ContainerSnapshot, FleetSnapshot, GroupSnapshot, HostSnapshot, HostView,
-    ImageSnapshot, LABEL_RELEASE, LABEL_VERSION, ListenerSnapshot, MemberSnapshot, Observation,
-    ObservedGroup, ObservedHost, ObservedParameter, ObservedTarget, ScheduledAction, Stranger,
-    TargetGroupSnapshot, TargetSnapshot, version_name,
-};
-pub use stage::Stage;
-pub use state::{Illegal, Release, Standing, StepState, Unfit};
-pub use step::{Phase, Step};
-pub use wanted::{Newcomer, WantedPlan, WantedSnapshot, is_awaited, newcomer};
-pub use window::{Opening, Windows};

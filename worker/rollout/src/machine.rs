@@ -11,13 +11,10 @@ use std::collections::{BTreeSet, VecDeque};
 use drawgate_schemas::{Ordered, Outcome, ReleaseId};
 use jiff::Timestamp;
 
-use crate::decide::decide;
-use crate::decision::Decision;
-use crate::properties::OnShutdown;
+use crate::decide::{Decision, decide};
+use crate::journal::{Entry, OnShutdown, Record, Step, StepOutcome};
 use crate::queue::{QueueView, Rival};
-use crate::record::{Entry, Record, StepOutcome};
-use crate::state::{Illegal, Release};
-use crate::step::Step;
+use crate::release::{Illegal, Release};
 
 /// One thing for the shell to do.
 #[derive(Debug, Clone, PartialEq)]

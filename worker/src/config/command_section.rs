@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use drawgate_rollout::arguments::{Piece, pieces, uses};
+use drawgate_rollout::placeholders::{Piece, pieces, uses};
 use drawgate_rollout::definition::{CommandDefinition, CommandPlace, VersionDefinition};
 use drawgate_schemas::{Environment, Service};
 

@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use drawgate_rollout::arguments::{Piece, pieces};
+use drawgate_rollout::placeholders::{Piece, pieces};
 use drawgate_schemas::{Environment, Service};
 
 /// A text whose placeholders are known to be good.

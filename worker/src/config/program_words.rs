@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use drawgate_rollout::arguments::{PLACEHOLDERS, Piece, pieces};
+use drawgate_rollout::placeholders::{PLACEHOLDERS, Piece, pieces};
 use drawgate_rollout::definition::Surroundings;
 
 use super::error::Problems;

@@ -7,7 +7,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use drawgate_rollout::arguments::Values;
+use drawgate_rollout::placeholders::Values;
 use drawgate_rollout::definition::{
     AfterDefinition, BeforeDefinition, ContainerDefinition, Place, Surroundings,
 };

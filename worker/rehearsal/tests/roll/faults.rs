@@ -324,7 +324,7 @@ fn patience_on_the_way_forward_ends_after_two_minutes() {
         );
         let state = &sim.release().steps[&step];
         let tried_ms = limits::between_ms(state.begun_at, state.last_at);
-        let patience_ms = limits::patience_ms(&step, sim.release());
+        let patience_ms = drawgate_rollout::patience_ms(&step, sim.release());
         assert!(
             tried_ms + limits::BACKOFF_LAST_MS + 1_000 >= patience_ms,
             "{step}: {tried_ms} ms"

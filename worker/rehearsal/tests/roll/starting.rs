@@ -89,6 +89,6 @@ fn trap_39_one_attempt_outlasts_starting() {
         }
     }
     assert!(longest_ms > 1_800_000, "{longest_ms}");
-    assert!(limits::patience_ms(&verify, sim.release()) >= 1_800_000);
+    assert!(drawgate_rollout::patience_ms(&verify, sim.release()) >= 1_800_000);
     assert_eq!((sim.attempts(&verify), sim.outcome()), (1, Outcome::Succeeded));
 }

@@ -9,13 +9,13 @@
 //! A watch is one step that lasts for minutes and is begun anew while nothing fires. It only reads, so that it can be
 //! stopped at any moment: then the core itself records its outcome, and the driver drops what was under way.
 
+use super::decision::Decision;
 use super::{Agenda, Part};
-use crate::decision::Decision;
-use crate::limits::{self, after};
-use crate::properties::OnRollback;
-use crate::record::{Evidence, Failure, Record, StepOutcome};
-use crate::state::Standing;
-use crate::step::Step;
+use crate::failure::Failure;
+use crate::journal::{Evidence, OnRollback, Record, Step, StepOutcome};
+use crate::limits::after;
+use crate::release::Standing;
+use crate::release::patience;
 
 impl Agenda<'_> {
     /// These decisions, and what is to go on alongside them. The watch comes first: nothing is touched before it is watched.
@@ -58,7 +58,7 @@ impl Agenda<'_> {
             Standing::Fresh | Standing::Done | Standing::Again { .. } => Some(Decision::Perform {
                 step: Step::Watch,
                 // Past max_roll it goes on: what is under way then still has to be watched.
-                deadline: after(self.now, limits::attempt_ms(&Step::Watch, self.release)),
+                deadline: after(self.now, patience::attempt_ms(&Step::Watch, self.release)),
             }),
         }
     }

@@ -3,13 +3,14 @@
 use drawgate_schemas::Direction;
 use jiff::Timestamp;
 
+use super::decision::Decision;
 use super::{Agenda, Part};
-use crate::decision::Decision;
-use crate::limits::{self, after};
-use crate::plan::HostPlan;
-use crate::record::{Cause, Failure, Record};
-use crate::state::Standing;
-use crate::step::Step;
+use crate::failure::Failure;
+use crate::fleet::HostPlan;
+use crate::journal::{Cause, Record, Step};
+use crate::limits::after;
+use crate::release::Standing;
+use crate::release::patience;
 
 /// What is still to be done of a list of steps.
 #[derive(Default)]
@@ -161,7 +162,7 @@ impl Agenda<'_> {
 
     /// The performance of a step, with the moment by which it ends.
     pub(super) fn perform(&self, step: Step) -> Decision {
-        let mut deadline = after(self.now, limits::attempt_ms(&step, self.release));
+        let mut deadline = after(self.now, patience::attempt_ms(&step, self.release));
         // Past max_roll a rollback goes on, and so does restoring, with what is asked on them.
         let forward = self.release.leads_forward() && !step.restores();
         if let Some(at) = self.time_is_up().filter(|_| forward) {
@@ -172,7 +173,7 @@ impl Agenda<'_> {
         }
         if let (true, Some(state)) = (step.is_bounded_wait(), self.release.steps.get(&step)) {
             // A second attempt gets what the first has left of the service file's bound.
-            let patience_ms = limits::patience_ms(&step, self.release);
+            let patience_ms = patience::patience_ms(&step, self.release);
             deadline = deadline.min(after(state.patient_from, patience_ms));
         }
         Decision::Perform { step, deadline }

@@ -4,11 +4,11 @@ use drawgate_schemas::limits::HOSTS;
 
 use super::{Agenda, Part};
 use crate::definition::{OnFailure, Swap};
+use crate::failure::Failure;
+use crate::fleet::Plan;
+use crate::journal::Step;
 use crate::limits;
-use crate::plan::Plan;
-use crate::record::Failure;
-use crate::state::Standing;
-use crate::step::Step;
+use crate::release::Standing;
 
 impl Agenda<'_> {
     /// The whole way. A line that fails for good rolls the release back; one that is done is passed over.

@@ -3,12 +3,11 @@
 use drawgate_schemas::Direction;
 
 use super::attempts::Todo;
+use super::decision::Decision;
 use super::{Agenda, Part};
-use crate::decision::Decision;
-use crate::path;
-use crate::plan::{HostPlan, Plan};
-use crate::record::Record;
-use crate::step::Step;
+use crate::fleet::{HostPlan, Plan};
+use crate::journal::{Record, Step};
+use crate::release::path;
 
 impl Agenda<'_> {
     /// First the canary, which is watched for a while; then the others.

@@ -13,6 +13,7 @@
 
 mod alongside;
 mod attempts;
+mod decision;
 mod forward;
 mod hosts;
 mod mute;
@@ -27,12 +28,12 @@ use std::ops::ControlFlow;
 use drawgate_schemas::Ended;
 use jiff::Timestamp;
 
-use crate::decision::Decision;
+use crate::journal::Record;
 use crate::queue::QueueView;
-use crate::record::Record;
+use crate::release::{Release, Stage};
 use crate::report;
-use crate::stage::Stage;
-use crate::state::Release;
+
+pub use decision::Decision;
 
 /// What to do next. Empty while everything that can be done is under way, and after the end. A queued release is judged by what is
 /// known of its queue; where that is not known, it is not begun.

@@ -3,10 +3,9 @@
 use jiff::Timestamp;
 
 use super::Agenda;
-use crate::decision::Decision;
+use super::decision::Decision;
+use crate::journal::{Step, StepOutcome};
 use crate::limits::{self, after};
-use crate::record::StepOutcome;
-use crate::step::Step;
 
 impl Agenda<'_> {
     /// Puts their end off where that is due.

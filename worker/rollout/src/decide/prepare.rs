@@ -1,14 +1,14 @@
 //! Before anything is touched: the plan, which is made once everything in it is locked; and what people have told a release to do.
 
+use super::decision::Decision;
 use super::{Agenda, Part, end_untouched};
-use crate::decision::Decision;
+use crate::failure::Failure;
+use crate::fleet::{HostPlan, Plan};
+use crate::journal::Step;
 use crate::limits;
-use crate::order;
-use crate::plan::{HostPlan, Plan};
-use crate::record::Failure;
+use crate::release::Release;
+use crate::release::control;
 use crate::report;
-use crate::state::Release;
-use crate::step::Step;
 
 impl Agenda<'_> {
     /// A plan is good when it was made while everything in it was ours alone. What preflight has against a fleet is
@@ -40,13 +40,13 @@ impl Agenda<'_> {
     /// A person's control commands come before whatever would be begun next.
     pub(super) fn obey_control_commands(&self) -> Part {
         if let Some(cancelled) = &self.release.cancelled {
-            return self.turn_back(Step::Order, order::cancelled(cancelled));
+            return self.turn_back(Step::Order, control::cancelled(cancelled));
         }
         let (Some((paused, _)), Some(until)) = (&self.release.paused, self.release.paused_until()) else {
             return Part::Continue(());
         };
         if until <= self.now {
-            return self.turn_back(Step::Order, order::paused_too_long(paused, until));
+            return self.turn_back(Step::Order, control::paused_too_long(paused, until));
         }
         self.bring_back_those_out()?;
         Part::Break(vec![Decision::WakeAt(until)])

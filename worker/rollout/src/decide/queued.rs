@@ -1,14 +1,13 @@
 //! Admission: what a release waits for before it begins, and how it ends without having begun.
 
+use super::decision::Decision;
 use super::{Agenda, Part, end_untouched};
-use crate::decision::Decision;
+use crate::journal::{Record, Step};
 use crate::limits::{self, after};
 use crate::queue::gates::unproven;
 use crate::queue::supersede::superseded;
 use crate::queue::{QueueView, Rival};
-use crate::record::Record;
 use crate::report;
-use crate::step::Step;
 
 impl Agenda<'_> {
     /// Nothing of the fleet is looked at before all of this is behind the release.

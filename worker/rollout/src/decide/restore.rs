@@ -2,14 +2,14 @@
 
 use drawgate_schemas::Direction;
 
+use super::decision::Decision;
 use super::{Agenda, Part};
-use crate::decision::Decision;
+use crate::fleet::{HostPlan, Plan};
+use crate::journal::{Phase, Step};
 use crate::limits::{self, after};
-use crate::path;
-use crate::plan::{HostPlan, Plan};
+use crate::release::Standing;
+use crate::release::path;
 use crate::report;
-use crate::state::Standing;
-use crate::step::{Phase, Step};
 
 impl Agenda<'_> {
     /// Everything in turn, each line whatever became of the others: the receipt names what could not be restored.

@@ -5,11 +5,11 @@ use drawgate_schemas::Direction;
 use super::attempts::Todo;
 use super::hosts::may_join;
 use super::{Agenda, Part};
+use crate::fleet::{HostPlan, Plan};
+use crate::journal::Step;
 use crate::limits;
-use crate::path;
-use crate::plan::{HostPlan, Plan};
-use crate::state::Standing;
-use crate::step::Step;
+use crate::release::Standing;
+use crate::release::path;
 
 impl Agenda<'_> {
     /// The whole way. A line that fails for good stops no other: the receipt names what was not brought back.

@@ -2,14 +2,13 @@
 
 use std::collections::BTreeSet;
 
+use super::decision::Decision;
 use super::{Agenda, Part};
-use crate::decision::Decision;
+use crate::failure::{FloorKept, Obstacle};
+use crate::fleet::{HostPlan, Plan};
+use crate::journal::{Record, Step};
 use crate::limits::{self, after};
-use crate::plan::{HostPlan, Plan};
-use crate::record::Record;
-use crate::sick::{FloorKept, Obstacle, SickWait};
-use crate::state::Standing;
-use crate::step::Step;
+use crate::release::{SickWait, Standing};
 
 impl Agenda<'_> {
     /// Hosts that turned unhealthy by themselves before their turn.

@@ -2,10 +2,9 @@
 
 use jiff::Timestamp;
 
-use super::Finding;
+use super::finding::Finding;
 use crate::definition::ServiceDefinition;
-use crate::plan::{AlarmPlan, WatchPlan};
-use crate::snapshot::{AlarmSnapshot, FleetSnapshot};
+use crate::fleet::{AlarmPlan, AlarmSnapshot, FleetSnapshot, WatchPlan};
 
 /// The state of an alarm that fires, as the API writes it.
 const ALARM: &str = "ALARM";

@@ -2,10 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Finding;
+use super::finding::Finding;
 use crate::definition::{RollPolicy, ServiceDefinition};
-use crate::plan::{HostPlan, TargetGroupPlan};
-use crate::snapshot::{FleetSnapshot, TargetGroupSnapshot};
+use crate::fleet::{FleetSnapshot, HostPlan, TargetGroupPlan, TargetGroupSnapshot};
 
 /// Every target group that a host of the fleet is in, with its floor.
 pub(super) fn target_groups(

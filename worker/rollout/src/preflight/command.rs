@@ -2,11 +2,10 @@
 
 use drawgate_schemas::{Digest, ReleaseRequest};
 
-use super::Finding;
-use crate::arguments::{Values, uses};
+use super::finding::Finding;
+use crate::definition::placeholders::{Values, uses};
 use crate::definition::{CommandDefinition, Probe, ServiceDefinition};
-use crate::plan::HostPlan;
-use crate::snapshot::HostSnapshot;
+use crate::fleet::{HostPlan, HostSnapshot};
 
 /// What a host's own program does not tell.
 pub(super) fn told(host: &HostSnapshot, untold: Option<&str>, findings: &mut Vec<Finding>) {

@@ -5,12 +5,11 @@ use std::net::IpAddr;
 
 use drawgate_schemas::ReleaseRequest;
 
-use super::Finding;
+use super::finding::Finding;
+use crate::definition::names;
 use crate::definition::{ContainerDefinition, PortMapping, ServiceDefinition};
-use crate::names;
-use crate::plan::HostPlan;
-use crate::snapshot::{
-    BesideDocker, ContainerSnapshot, FleetSnapshot, HostSnapshot, HostView, ListenerSnapshot,
+use crate::fleet::{
+    BesideDocker, ContainerSnapshot, FleetSnapshot, HostPlan, HostSnapshot, HostView, ListenerSnapshot,
 };
 
 /// Labels by which another tool says that a container is its own, and would make it again.

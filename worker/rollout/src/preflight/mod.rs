@@ -3,73 +3,24 @@
 mod alarms;
 mod balance;
 mod command;
+mod desired;
 mod docker;
+mod finding;
 mod healthcheck;
 mod registry;
 mod scaling;
+mod secrets;
 mod time;
 
 use drawgate_schemas::{Digest, Options, ReleaseRequest, limits};
-use serde::{Deserialize, Serialize};
 
+use self::desired::wanted_plan;
+use self::secrets::secret_versions;
 use crate::definition::{OnFailure, RollPolicy, ServiceDefinition};
-use crate::plan::{HostPlan, Plan};
-use crate::secrets::secret_versions;
-use crate::snapshot::{FleetSnapshot, HostSnapshot, HostView};
-use crate::wanted::wanted_plan;
+use crate::fleet::{FleetSnapshot, HostPlan, HostSnapshot, HostView, Plan};
 
-/// Something that preflight saw.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Finding {
-    /// Whether the release may go on.
-    pub severity: Severity,
-    /// What it is about: an instance, a group, a target group, an alarm.
-    pub subject: String,
-    /// What was seen.
-    pub what: String,
-    /// The way out.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub hint: Option<String>,
-}
-
-/// Whether the release may go on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Severity {
-    /// It may not.
-    Refuse,
-    /// It may; a person should know.
-    Warn,
-}
-
-impl Finding {
-    pub(crate) fn refuse(
-        subject: impl Into<String>,
-        what: impl Into<String>,
-        hint: impl Into<String>,
-    ) -> Self {
-        Self {
-            severity: Severity::Refuse,
-            subject: subject.into(),
-            what: what.into(),
-            hint: Some(hint.into()),
-        }
-    }
-
-    pub(crate) fn warn(subject: impl Into<String>, what: impl Into<String>) -> Self {
-        Self {
-            severity: Severity::Warn,
-            subject: subject.into(),
-            what: what.into(),
-            hint: None,
-        }
-    }
-
-    /// One line for a person.
-    pub fn line(&self) -> String {
-        format!("{}: {}", self.subject, self.what)
-    }
-}
+pub use finding::{Finding, Severity};
+pub use healthcheck::unfit_healthcheck;
 
 impl RollPolicy {
     /// This policy for a fleet of so many hosts, made more careful by a request's options.

@@ -3,8 +3,8 @@
 use drawgate_schemas::ReleaseRequest;
 use serde::Deserialize;
 
-use super::Finding;
-use crate::snapshot::ImageSnapshot;
+use super::finding::Finding;
+use crate::fleet::ImageSnapshot;
 
 /// A life-cycle policy as Amazon ECR has it (Amazon ECR User Guide, "Lifecycle policy properties").
 #[derive(Deserialize)]

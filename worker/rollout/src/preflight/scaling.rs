@@ -1,9 +1,8 @@
 //! Auto Scaling groups: what is suspended, and what goes on beside the roll.
 
-use super::Finding;
+use super::finding::Finding;
 use crate::definition::{Process, ServiceDefinition};
-use crate::plan::GroupPlan;
-use crate::snapshot::GroupSnapshot;
+use crate::fleet::{GroupPlan, GroupSnapshot};
 
 /// The plan for one group.
 pub(super) fn group_plan(

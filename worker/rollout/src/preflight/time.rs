@@ -1,10 +1,9 @@
 //! Time: whether the roll fits its bound, and what would fall into the suspension.
 
-use super::Finding;
+use super::finding::Finding;
 use crate::definition::Process;
+use crate::fleet::{FleetSnapshot, Plan, ScheduledAction};
 use crate::limits::after;
-use crate::plan::Plan;
-use crate::snapshot::{FleetSnapshot, ScheduledAction};
 
 /// Scheduled actions are looked for so much beyond the expected duration: a roll that needs twice its time is
 /// nothing unusual.

@@ -4,16 +4,7 @@
 use drawgate_schemas::{Digest, Ended, Environment, Freeze, Hold, Outcome, ReleaseRequest};
 use jiff::Timestamp;
 
-use crate::window::Windows;
-
-/// What the service's file asks for in an environment.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Gates {
-    /// The environment that the digest has to have succeeded in.
-    pub requires: Option<Environment>,
-    /// When releases may begin; at any time where absent.
-    pub windows: Option<Windows>,
-}
+use crate::definition::Gates;
 
 /// What holds a release now; in the order of how long.
 pub(crate) fn holds(
@@ -66,7 +57,7 @@ mod tests {
     use jiff::tz::TimeZone;
 
     use super::*;
-    use crate::window::Opening;
+    use crate::definition::{Opening, Windows};
 
     fn freeze(environment: Option<&str>, until: &str) -> Freeze {
         Freeze {

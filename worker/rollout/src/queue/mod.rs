@@ -8,7 +8,6 @@ mod order;
 pub(crate) mod supersede;
 mod view;
 
-pub use gates::Gates;
 pub use order::{Queued, next};
-pub use supersede::{Other, Supersede, leaps};
+pub use supersede::{Other, leaps};
 pub use view::{Policies, QueueView, Rival};

@@ -1,27 +1,8 @@
 //! Which release supersedes another one that has not begun.
 
 use drawgate_schemas::{Ended, Outcome, ReleaseId, ReleaseRequest, limits};
-use serde::{Deserialize, Serialize};
 
-/// Which newer releases of a target take the place of those that wait.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Supersede {
-    /// Those of a later build, where both say which they are of.
-    #[default]
-    ByBuild,
-    /// These, and where one does not say it, those that came later.
-    ByArrival,
-    /// None: every release is rolled, in the order in which they came.
-    Never,
-}
-
-impl Supersede {
-    /// Whether it is the default.
-    pub fn is_by_build(&self) -> bool {
-        *self == Self::ByBuild
-    }
-}
+use crate::definition::Supersede;
 
 /// Another release of the same target that waits, rolls, or has succeeded.
 #[derive(Debug, Clone, PartialEq, Eq)]

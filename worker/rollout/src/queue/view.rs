@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use drawgate_schemas::{Freeze, Hold, ReleaseId, ReleaseRequest};
 use jiff::Timestamp;
 
-use super::gates::{Gates, holds};
+use super::gates::holds;
 use super::order::Queued;
-use super::supersede::{Other, Supersede};
-use crate::state::Release;
+use super::supersede::Other;
+use crate::definition::{Gates, Supersede};
+use crate::release::Release;
 
 /// What the worker's files say of the releases of one target.
 #[derive(Debug, Clone, Default, PartialEq)]

@@ -1,0 +1,84 @@
+//! What went wrong, in words for a person and, where the load balancer says it, as data.
+
+use std::collections::BTreeSet;
+
+use drawgate_schemas::limits::{self, cut};
+use serde::{Deserialize, Serialize};
+
+/// What went wrong, for a person.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// What went wrong.
+    pub what: String,
+    /// The way out, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
+    /// The container's last lines, where a container failed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub logs: Vec<String>,
+    /// What the load balancer says, where that is what it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub obstacle: Option<Box<Obstacle>>,
+}
+
+impl Failure {
+    /// A failure without hint or logs; the text is cut to the bound of an event's detail.
+    pub fn new(what: impl AsRef<str>) -> Self {
+        Self {
+            what: cut(what.as_ref(), limits::DETAIL_CHARS),
+            hint: None,
+            logs: Vec::new(),
+            obstacle: None,
+        }
+    }
+
+    /// With what the load balancer says.
+    #[must_use]
+    pub fn with_obstacle(mut self, obstacle: Obstacle) -> Self {
+        self.obstacle = Some(Box::new(obstacle));
+        self
+    }
+
+    /// With the way out.
+    #[must_use]
+    pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// With the container's last lines.
+    #[must_use]
+    pub fn with_logs(mut self, logs: Vec<String>) -> Self {
+        self.logs = logs;
+        self
+    }
+}
+
+/// What a load balancer says that keeps a step from being done, as data: `decide` goes by it, and not by the words beside it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "obstacle", rename_all = "snake_case")]
+pub enum Obstacle {
+    /// Nothing was done, and the host is in service: too few would be healthy without it.
+    Floor(FloorKept),
+    /// The host is registered and runs what it shall, and did not become healthy in its time.
+    Unhealthy {
+        /// The target group's ARN.
+        target_group: String,
+    },
+}
+
+/// A floor that forbids that another host is taken out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FloorKept {
+    /// The target group's ARN.
+    pub target_group: String,
+    /// The availability zone, where its targets are counted by themselves.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub zone: Option<String>,
+    /// Healthy targets now.
+    pub healthy: u32,
+    /// Healthy targets that must be left.
+    pub floor: u32,
+    /// Hosts of this release that are not healthy there, and that we do not have out.
+    pub sick: BTreeSet<String>,
+}

@@ -1,0 +1,41 @@
+//! Mute rules: which a release makes, for which alarms, and for how long.
+//!
+//! A rule names at most 100 alarms and knows no patterns (Amazon CloudWatch API Reference, "MuteTargets"); it ends by
+//! itself, so that nothing stays silent when every worker is gone; while the roll lasts, its end is put off (`decide/mute.rs`).
+
+use drawgate_schemas::ReleaseId;
+
+use super::plan::{AlarmPlan, Plan};
+use crate::definition::SilenceBy;
+
+/// Alarms that one rule may name.
+const NAMES: usize = 100;
+
+/// A rule as a release wants it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MuteRule {
+    /// Its name: the same whenever it is asked for.
+    pub name: String,
+    /// The alarms that it mutes.
+    pub alarms: Vec<String>,
+}
+
+impl Plan {
+    /// Whether alarms are muted, and not their actions disabled.
+    pub fn mutes(&self) -> bool {
+        self.definition.alarms.by == SilenceBy::MuteRule && !self.alarms.is_empty()
+    }
+
+    /// The rules of a release; none where the actions are disabled.
+    pub fn mute_rules(&self, release: ReleaseId) -> Vec<MuteRule> {
+        if !self.mutes() {
+            return Vec::new();
+        }
+        let (environment, service) = (&self.definition.environment, &self.definition.service);
+        let rule = |(n, alarms): (usize, &[AlarmPlan])| MuteRule {
+            name: format!("drawgate-{environment}-{service}-{release}-{}", n + 1),
+            alarms: alarms.iter().map(|alarm| alarm.name.clone()).collect(),
+        };
+        self.alarms.chunks(NAMES).enumerate().map(rule).collect()
+    }
+}

@@ -1,0 +1,281 @@
+//! The plan: request, definition and the fleet as it was seen. Never changed once made.
+
+use std::collections::BTreeMap;
+
+use drawgate_schemas::{Digest, ImageReference};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::desired::WantedPlan;
+use super::healthcheck::Healthcheck;
+use super::snapshot::{ContainerBefore, HostSnapshot, ScheduledAction};
+use crate::definition::{Probe, Process, ServiceDefinition};
+
+/// What a release will do. The journal holds it, so that the way back is judged by what was in force at the start.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Plan {
+    /// The image as it was asked for.
+    pub image: ImageReference,
+    /// The bytes that every host gets. Programs of the service's own may do without: then it is not asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<Digest>,
+    /// What a person calls the wanted version.
+    pub version_name: String,
+    /// The definition in force.
+    pub definition: ServiceDefinition,
+    /// Hosts in the order of the roll.
+    pub hosts: Vec<HostPlan>,
+    /// Auto Scaling groups, sorted by name.
+    pub groups: Vec<GroupPlan>,
+    /// Target groups, by ARN.
+    pub target_groups: BTreeMap<String, TargetGroupPlan>,
+    /// Alarms whose actions are on and will be disabled.
+    pub alarms: Vec<AlarmPlan>,
+    /// What is published once every host is good, and what was before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wanted: Option<WantedPlan>,
+    /// Alarms whose state is read while the way leads forward.
+    #[serde(default)]
+    pub watched: Vec<WatchPlan>,
+    /// How the image's own HEALTHCHECK is run, where it verifies the swap and was read before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub healthcheck: Option<Healthcheck>,
+    /// The version of each secret, by environment variable. The values are in no plan.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub secrets: BTreeMap<String, String>,
+    /// What preflight saw and let pass.
+    pub warnings: Vec<String>,
+}
+
+/// What stands in the place of a host where the programs run beside the worker. No instance is called so: their ids begin with
+/// `i-` (Amazon EC2 API Reference, "Instance").
+pub const BESIDE_WORKER: &str = "worker";
+
+/// One host of the fleet.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct HostPlan {
+    /// The EC2 instance's id.
+    pub instance: String,
+    /// The address it is reached by.
+    pub address: String,
+    /// Its availability zone.
+    #[serde(default)]
+    pub zone: String,
+    /// Its Auto Scaling group, if it has one.
+    pub group: Option<String>,
+    /// Every target it is, as it is to be again.
+    pub targets: Vec<TargetPlan>,
+    /// The container that runs under the service's name now.
+    pub before: Option<ContainerBefore>,
+    /// What runs there now as the service's own program tells it, where one does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub told_before: Option<String>,
+}
+
+impl HostPlan {
+    /// A plan for a host as it was seen.
+    pub fn of(host: &HostSnapshot) -> Self {
+        Self {
+            instance: host.instance.clone(),
+            address: host.address.clone(),
+            zone: host.zone.clone(),
+            group: host.group.clone(),
+            targets: host
+                .targets
+                .iter()
+                .map(|target| TargetPlan {
+                    target_group: target.target_group.clone(),
+                    id: target.id.clone(),
+                    port: target.port,
+                    zone: target.zone.clone(),
+                    state_before: target.state.clone(),
+                })
+                .collect(),
+            before: host.before(),
+            told_before: host.told().map(str::to_owned),
+        }
+    }
+
+    /// What a person calls the version that runs there now.
+    pub fn version_before(&self) -> Option<&str> {
+        let container = self.before.as_ref().map(|before| before.version_name.as_str());
+        container.or(self.told_before.as_deref())
+    }
+
+    /// Whether it took requests when it was seen.
+    pub fn was_healthy(&self) -> bool {
+        self.targets.iter().all(|target| target.state_before == "healthy")
+    }
+}
+
+/// One registration of one host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TargetPlan {
+    /// The target group's ARN.
+    pub target_group: String,
+    /// Instance id or IP address, as it is registered.
+    pub id: String,
+    /// The port it is registered with.
+    pub port: u16,
+    /// The availability zone it is registered with, where it is given at all.
+    pub zone: Option<String>,
+    /// Its state when it was seen, as the API writes it.
+    pub state_before: String,
+}
+
+impl TargetPlan {
+    /// A target of a group that no load balancer uses never becomes healthy: nobody waits for it.
+    pub fn can_be_healthy(&self) -> bool {
+        self.state_before != "unused"
+    }
+}
+
+/// One Auto Scaling group.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GroupPlan {
+    /// Its name.
+    pub name: String,
+    /// Processes that were suspended when it was seen: not ours, left alone.
+    pub suspended_before: Vec<String>,
+    /// Processes to suspend: the configured ones less those that were suspended already. May be empty.
+    pub suspend: Vec<Process>,
+    /// Scheduled actions that may fall into the suspension.
+    #[serde(default)]
+    pub scheduled: Vec<ScheduledAction>,
+}
+
+/// One target group.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TargetGroupPlan {
+    /// Its name.
+    pub name: String,
+    /// Its deregistration delay, in seconds.
+    pub deregistration_delay_s: u64,
+    /// Seconds from registering until the load balancer can call a good target healthy.
+    pub healthy_after_s: u64,
+    /// Healthy targets that must be left when another host is taken out.
+    pub floor: u32,
+    /// The same for each availability zone, where a zone's targets serve that zone alone (cross-zone balancing is off);
+    /// empty where they serve all.
+    #[serde(default)]
+    pub zone_floors: BTreeMap<String, u32>,
+    /// Seconds over which a new target comes to its whole share, 0 for at once.
+    #[serde(default)]
+    pub slow_start_s: u64,
+    /// Whether connections outlast the deregistration delay (a Network Load Balancer without connection termination):
+    /// then what is open is waited for on the host.
+    #[serde(default)]
+    pub keeps_connections: bool,
+}
+
+/// One alarm.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AlarmPlan {
+    /// Its name.
+    pub name: String,
+    /// Its ARN.
+    pub arn: String,
+}
+
+/// One watched alarm.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WatchPlan {
+    /// Its name.
+    pub name: String,
+    /// Whether it was in ALARM when it was seen.
+    pub fired_before: bool,
+    /// Since when it was in its state then, as CloudWatch has it.
+    pub since_before: Option<Timestamp>,
+}
+
+impl Plan {
+    /// Something for each group in which processes are suspended.
+    pub(crate) fn for_each_group<S>(&self, step: impl Fn(String) -> S) -> Vec<S> {
+        let suspended = self.groups.iter().filter(|group| !group.suspend.is_empty());
+        suspended.map(|group| step(group.name.clone())).collect()
+    }
+
+    /// Whether every host serves these very bytes in a container of a release of ours, and new instances start them too.
+    pub(crate) fn is_there_already(&self) -> bool {
+        let serves = |host: &HostPlan| {
+            let runs =
+                |before: &ContainerBefore| before.running && before.ours && before.digest == self.digest;
+            host.was_healthy() && host.before.as_ref().is_some_and(runs)
+        };
+        let is_wanted = self
+            .wanted
+            .as_ref()
+            .is_none_or(|wanted| wanted.version_before.as_deref() == Some(self.version_name.as_str()));
+        self.digest.is_some() && !self.hosts.is_empty() && is_wanted && self.hosts.iter().all(serves)
+    }
+
+    /// The longest deregistration delay among a host's target groups, and at least the configured least drain.
+    pub fn drain_ms(&self, host: &HostPlan) -> u64 {
+        let delay = |target: &TargetPlan| {
+            self.target_groups
+                .get(&target.target_group)
+                .map_or(0, |group| group.deregistration_delay_s)
+        };
+        let longest_s = host.targets.iter().map(delay).max();
+        longest_s.map_or(0, |s| (s * 1000).max(self.definition.roll.min_drain_ms))
+    }
+
+    /// The soonest that a swap can be verified, in milliseconds: Docker probes for the first time after a whole interval.
+    pub fn verified_after_ms(&self) -> u64 {
+        self.healthcheck.map_or(0, |check| check.interval_ms)
+    }
+
+    /// How long a swapped container may be `starting`, in milliseconds.
+    pub fn starting_ms(&self) -> u64 {
+        let verify = &self.definition.verify;
+        let waits = verify.probe == Probe::Healthcheck;
+        if waits { verify.start_timeout_ms } else { 0 }
+    }
+
+    /// The soonest that a host's targets can all be healthy after registering, in milliseconds.
+    pub fn healthy_after_ms(&self, host: &HostPlan) -> u64 {
+        let after = |target: &TargetPlan| {
+            self.target_groups
+                .get(&target.target_group)
+                .map_or(0, |group| group.healthy_after_s)
+        };
+        host.targets.iter().map(after).max().unwrap_or(0) * 1000
+    }
+
+    /// How long a host must stay healthy before it counts: in slow start the others still bear its share.
+    pub fn min_healthy_ms(&self, host: &HostPlan) -> u64 {
+        let slow_start = |target: &TargetPlan| {
+            self.target_groups
+                .get(&target.target_group)
+                .map_or(0, |group| group.slow_start_s * 1000)
+        };
+        let slowest_ms = host.targets.iter().map(slow_start).max().unwrap_or(0);
+        slowest_ms.max(self.definition.roll.min_healthy_time_ms)
+    }
+
+    /// Hosts out of service by our doing, at most.
+    pub fn at_once(&self) -> u32 {
+        let hosts = u32::try_from(self.hosts.len()).unwrap_or(u32::MAX);
+        self.definition.roll.max_unavailable.of(hosts).max(1)
+    }
+
+    /// How long the roll will take, in milliseconds, beside pulls and hooks, which nobody can know.
+    pub fn expected_ms(&self) -> u64 {
+        self.outlook().expected_ms
+    }
+
+    /// What every host runs now, as a person calls it, where it is the same everywhere.
+    pub fn previous(&self) -> Option<&str> {
+        let mut versions = self.hosts.iter().map(HostPlan::version_before);
+        let first = versions.next()??;
+        versions.all(|version| version == Some(first)).then_some(first)
+    }
+
+    /// The image as every host is told to run it.
+    pub fn pinned(&self) -> String {
+        match &self.digest {
+            Some(digest) => format!("{}@{digest}", self.image.repository()),
+            None => self.image.to_string(),
+        }
+    }
+}

@@ -1,0 +1,461 @@
+//! The fleet as it was seen: what `Inspect` brings, and what `Confirm` brings at the end.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use drawgate_schemas::Digest;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::desired::WantedSnapshot;
+use super::healthcheck::ImageHealthcheck;
+use crate::definition::RestartPolicy;
+
+/// Everything that a plan is made from.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct FleetSnapshot {
+    /// The fleet's Auto Scaling groups.
+    pub groups: Vec<GroupSnapshot>,
+    /// Its instances.
+    pub hosts: Vec<HostSnapshot>,
+    /// Every target group that one of them is in.
+    pub target_groups: Vec<TargetGroupSnapshot>,
+    /// Every alarm that the service's patterns match.
+    pub alarms: Vec<AlarmSnapshot>,
+    /// When it was seen.
+    #[serde(default)]
+    pub at: Timestamp,
+    /// Every alarm that the watch list's patterns match.
+    #[serde(default)]
+    pub watched: Vec<AlarmSnapshot>,
+    /// What the registry says of the wanted image.
+    #[serde(default)]
+    pub image: ImageSnapshot,
+    /// The parameter of the wanted version; `None` where the service publishes none.
+    #[serde(default)]
+    pub wanted: Option<WantedSnapshot>,
+    /// The service's secrets, by environment variable.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub secrets: BTreeMap<String, SecretSnapshot>,
+    /// Why an instance that nobody has logged in to before could not be logged in to, if so.
+    #[serde(default)]
+    pub unknown_host_keys: Option<String>,
+}
+
+/// The wanted image, as its registry has it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImageSnapshot {
+    /// Platforms that it was built for, `linux/amd64`; empty where that is not known.
+    pub platforms: Vec<String>,
+    /// The registry's life-cycle policy for it, as Amazon ECR writes it, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lifecycle: Option<String>,
+    /// Why it could not be read, if so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lifecycle_unread: Option<String>,
+    /// Its HEALTHCHECK; `None` where nobody asked for it or it could not be read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub healthcheck: Option<ImageHealthcheck>,
+    /// Why it could not be read, if so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub healthcheck_unread: Option<String>,
+}
+
+/// An Auto Scaling group.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GroupSnapshot {
+    /// Its name.
+    pub name: String,
+    /// Suspended processes.
+    pub suspended: BTreeSet<String>,
+    /// The suspension tag, if a release left one.
+    pub suspension_tag: Option<String>,
+    /// The id of an instance refresh that runs.
+    pub refresh: Option<String>,
+    /// Classic load balancers and other traffic sources that this version cannot handle.
+    pub unsupported: Vec<String>,
+    /// Its members.
+    pub members: Vec<MemberSnapshot>,
+    /// Processes that AWS itself suspended, because launches kept failing.
+    #[serde(default)]
+    pub suspended_by_aws: BTreeSet<String>,
+    /// Scheduled actions with their next time.
+    #[serde(default)]
+    pub scheduled: Vec<ScheduledAction>,
+    /// Whether instances wait in a warm pool.
+    #[serde(default)]
+    pub warm_pool: bool,
+    /// Age at which instances are replaced, in seconds, where there is such a bound.
+    #[serde(default)]
+    pub max_instance_lifetime_s: Option<u64>,
+}
+
+/// A scheduled action of an Auto Scaling group.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ScheduledAction {
+    /// Its name.
+    pub name: String,
+    /// When it comes next.
+    pub at: Timestamp,
+    /// The least size it sets.
+    pub min: Option<u32>,
+    /// The greatest size it sets.
+    pub max: Option<u32>,
+    /// The size it sets.
+    pub desired: Option<u32>,
+}
+
+/// A member of an Auto Scaling group.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MemberSnapshot {
+    /// The EC2 instance's id.
+    pub instance: String,
+    /// Its lifecycle state, as the API writes it: `InService`, `Pending`, …
+    pub lifecycle: String,
+}
+
+/// An instance.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HostSnapshot {
+    /// The EC2 instance's id.
+    pub instance: String,
+    /// Its state in EC2, as the API writes it.
+    pub state: String,
+    /// The address it is reached by.
+    pub address: String,
+    /// Its availability zone.
+    pub zone: String,
+    /// Its Auto Scaling group.
+    pub group: Option<String>,
+    /// Its targets.
+    pub targets: Vec<TargetSnapshot>,
+    /// What was seen over SSH.
+    pub view: HostView,
+}
+
+/// What was seen of a host over SSH.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "view", rename_all = "snake_case")]
+pub enum HostView {
+    /// It answered.
+    Reached {
+        /// The Docker engine's version.
+        engine: String,
+        /// Free bytes where the engine keeps images; `None` where that could not be read.
+        disk_free_bytes: Option<u64>,
+        /// The container under the service's name, running or not.
+        container: Option<ContainerSnapshot>,
+        /// Other containers that hold host ports: name by port and protocol (`8080/tcp`).
+        ports_held: BTreeMap<String, String>,
+        /// What Docker does not tell of the host.
+        #[serde(default)]
+        beside: Box<BesideDocker>,
+    },
+    /// It answered, and what runs there is not for Docker to tell.
+    Answered {
+        /// What the service's own program says that runs.
+        version: Option<String>,
+        /// Why it does not say, where it is to.
+        untold: Option<String>,
+    },
+    /// It did not answer.
+    Unreachable {
+        /// Which part failed, and how.
+        why: String,
+        /// The way out.
+        hint: Option<String>,
+    },
+}
+
+/// What was seen of a host that no container's own description tells.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BesideDocker {
+    /// Operating system and architecture as images name them, `linux/arm64`; `None` where the engine does not say.
+    pub platform: Option<String>,
+    /// A systemd unit that starts a container of the service's name.
+    pub unit: Option<String>,
+    /// Sockets on the service's host ports that no container publishes.
+    pub listeners: Vec<ListenerSnapshot>,
+    /// Containers whose names look like the ones that a release gives: release by name, empty for a container that no
+    /// release of ours made.
+    pub look_alikes: BTreeMap<String, String>,
+}
+
+/// A socket that listens on a host port.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ListenerSnapshot {
+    /// Host address; `*`, `0.0.0.0` and `::` mean all.
+    pub address: String,
+    /// Host port.
+    pub port: u16,
+    /// `tcp` or `udp`.
+    pub protocol: String,
+    /// The process, where the SSH user may see it.
+    pub process: Option<String>,
+}
+
+/// A container.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ContainerSnapshot {
+    /// Its id.
+    pub id: String,
+    /// The image it was made from, as it was named then.
+    pub image: String,
+    /// Digest of that image, where the engine knows one.
+    pub digest: Option<Digest>,
+    /// Whether it runs.
+    pub running: bool,
+    /// Its restart policy.
+    pub restart: RestartPolicy,
+    /// How often the engine has restarted it by itself since it was last started.
+    #[serde(default)]
+    pub restarts: u64,
+    /// Whether the engine removes it when it stops.
+    pub auto_remove: bool,
+    /// Its labels.
+    pub labels: BTreeMap<String, String>,
+}
+
+/// A registration.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TargetSnapshot {
+    /// The target group's ARN.
+    pub target_group: String,
+    /// Instance id or IP address, as it is registered.
+    pub id: String,
+    /// The port it is registered with.
+    pub port: u16,
+    /// The availability zone it is registered with, where it is given at all.
+    pub zone: Option<String>,
+    /// Its state, as the API writes it.
+    pub state: String,
+}
+
+/// A target group.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TargetGroupSnapshot {
+    /// Its ARN.
+    pub arn: String,
+    /// Its name.
+    pub name: String,
+    /// Its deregistration delay, in seconds.
+    pub deregistration_delay_s: u64,
+    /// Seconds between two health checks.
+    pub health_check_interval_s: u64,
+    /// Successes that make a target healthy.
+    pub healthy_threshold: u64,
+    /// Healthy targets, whoever they belong to.
+    pub healthy: u32,
+    /// Whether cross-zone balancing is off: a zone's targets serve that zone alone.
+    #[serde(default)]
+    pub zonal: bool,
+    /// Seconds over which a new target comes to its whole share.
+    #[serde(default)]
+    pub slow_start_s: u64,
+    /// Whether connections outlast the deregistration delay.
+    #[serde(default)]
+    pub keeps_connections: bool,
+}
+
+/// An alarm.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AlarmSnapshot {
+    /// Its name.
+    pub name: String,
+    /// Its ARN.
+    pub arn: String,
+    /// Whether its actions are on.
+    pub actions_enabled: bool,
+    /// Whether all its actions are scaling policies: then it is left alone.
+    pub scales_only: bool,
+    /// `OK`, `ALARM` or `INSUFFICIENT_DATA`.
+    pub state: String,
+    /// Since when, where CloudWatch says so.
+    #[serde(default)]
+    pub since: Option<Timestamp>,
+}
+
+impl HostSnapshot {
+    /// What the service's own program says that runs.
+    pub fn told(&self) -> Option<&str> {
+        match &self.view {
+            HostView::Answered { version, .. } => version.as_deref(),
+            HostView::Reached { .. } | HostView::Unreachable { .. } => None,
+        }
+    }
+
+    /// The container that a release would replace.
+    pub fn before(&self) -> Option<ContainerBefore> {
+        let HostView::Reached {
+            container: Some(container),
+            ..
+        } = &self.view
+        else {
+            return None;
+        };
+        Some(ContainerBefore {
+            id: container.id.clone(),
+            image: container.image.clone(),
+            digest: container.digest.clone(),
+            version_name: version_name(&container.labels, &container.image),
+            running: container.running,
+            restart: container.restart,
+            restarts: container.restarts,
+            ours: container.labels.contains_key(LABEL_RELEASE),
+        })
+    }
+}
+
+/// Label of a container of ours: the release that made it.
+pub const LABEL_RELEASE: &str = "drawgate.release";
+/// Label of a container of ours: what a person calls its version.
+pub const LABEL_VERSION: &str = "drawgate.version";
+
+/// What a person calls a container's version: our label, or else its image's tag, or its digest's first digits.
+pub fn version_name(labels: &BTreeMap<String, String>, image: &str) -> String {
+    if let Some(version) = labels.get(LABEL_VERSION) {
+        return version.clone();
+    }
+    image.parse::<drawgate_schemas::ImageReference>().map_or_else(
+        |_| drawgate_schemas::limits::cut(image, 24),
+        |reference| reference.version().to_owned(),
+    )
+}
+
+/// Everything that was touched, as it is at the end.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Observation {
+    /// Where the tag points now, where that could be read.
+    pub tag_digest: Option<Digest>,
+    /// Groups by name.
+    pub groups: BTreeMap<String, ObservedGroup>,
+    /// Alarms of the plan: whether their actions are on.
+    pub alarms: BTreeMap<String, bool>,
+    /// Alarms of the plan that carry this release's tag still.
+    #[serde(default)]
+    pub held_alarms: BTreeSet<String>,
+    /// Mute rules of this release that are there still.
+    #[serde(default)]
+    pub mute_rules: BTreeSet<String>,
+    /// Hosts by instance id.
+    pub hosts: BTreeMap<String, ObservedHost>,
+    /// The parameter of the wanted version, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wanted: Option<ObservedParameter>,
+    /// Members of the fleet that this release neither rolled nor adopted, by instance id.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub strangers: BTreeMap<String, Stranger>,
+}
+
+/// The parameter of the wanted version at the end.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ObservedParameter {
+    /// Its value; `None` where there is none.
+    pub value: Option<String>,
+    /// What a person calls the version that it wants.
+    pub version: Option<String>,
+}
+
+/// A member that joined too late to be rolled, or could not be.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "stranger", rename_all = "snake_case")]
+pub enum Stranger {
+    /// On its way in: it may have read the wanted version, or not yet.
+    Booting {
+        /// Its state, in words.
+        state: String,
+        /// Whether it was launched after the wanted version was published, and so starts it by itself.
+        by_itself: bool,
+    },
+    /// In service.
+    Serves {
+        /// What a person calls the version that runs there; `None` where nothing does, or where that could not be seen.
+        version: Option<String>,
+        /// The release of ours that made the container, if one did.
+        release: Option<String>,
+    },
+}
+
+/// A group at the end.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ObservedGroup {
+    /// Suspended processes.
+    pub suspended: BTreeSet<String>,
+    /// Whether this release's suspension tag is still on it.
+    pub held_by_us: bool,
+    /// Whether another release's suspension tag is on it: then what is suspended is that release's.
+    pub held_by_other: bool,
+}
+
+/// A host at the end.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ObservedHost {
+    /// Whether it is still a member of the fleet.
+    pub member: bool,
+    /// For an instance that is no member and has not ended either: what it is (`Standby in …`).
+    pub still: Option<String>,
+    /// The container under the service's name: its id.
+    pub container: Option<String>,
+    /// The image it was made from.
+    pub image: Option<String>,
+    /// What a person calls its version.
+    pub version: Option<String>,
+    /// Whether it runs.
+    pub running: bool,
+    /// Whether a release of ours made it, and which.
+    pub release: Option<String>,
+    /// Its targets, in the order of the plan.
+    pub targets: Vec<ObservedTarget>,
+    /// Why it could not be seen, if it could not.
+    pub unseen: Option<String>,
+}
+
+/// A target at the end.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ObservedTarget {
+    /// The target group's ARN.
+    pub target_group: String,
+    /// The port.
+    pub port: u16,
+    /// Its state as the API writes it; `absent` where the group does not have it.
+    pub state: String,
+}
+
+/// What was seen of a secret.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "secret", rename_all = "snake_case")]
+pub enum SecretSnapshot {
+    /// It can be read.
+    Read {
+        /// The version that is current.
+        version: String,
+    },
+    /// It cannot.
+    Unreadable {
+        /// Why.
+        why: String,
+        /// The way out.
+        hint: Option<String>,
+    },
+}
+
+/// The container that a release replaces.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ContainerBefore {
+    /// The container's id: its identity on the way back.
+    pub id: String,
+    /// The image it was made from, as it was named then.
+    pub image: String,
+    /// Digest of that image, where the engine knows one.
+    pub digest: Option<Digest>,
+    /// What a person calls its version.
+    pub version_name: String,
+    /// Whether it runs.
+    pub running: bool,
+    /// Its restart policy, to be given back.
+    pub restart: RestartPolicy,
+    /// How often the engine had restarted it by itself: more of it on the way back is a failure.
+    #[serde(default)]
+    pub restarts: u64,
+    /// Whether a release of ours made it.
+    pub ours: bool,
+}

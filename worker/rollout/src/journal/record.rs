@@ -1,0 +1,285 @@
+//! The journal: what a release's history is made of.
+
+use std::collections::BTreeSet;
+
+use drawgate_schemas::{Digest, Ended, Hold, Ordered, ReleaseRequest};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::step::Step;
+use crate::definition::Approval;
+use crate::failure::{Failure, FloorKept};
+use crate::fleet::{HostPlan, Observation, Plan};
+
+/// One line of the journal.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Entry {
+    /// 1, 2, 3, … without a gap.
+    pub n: u64,
+    /// When it was written, by the worker's clock. Waits are reckoned from it; order is `n`'s alone.
+    pub at: Timestamp,
+    /// What is recorded.
+    pub record: Record,
+}
+
+/// What is recorded.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "record", rename_all = "snake_case")]
+pub enum Record {
+    /// The request is this worker's to handle.
+    Accepted {
+        /// The message.
+        request: Box<ReleaseRequest>,
+        /// Open releases of the same target that went before it at that moment.
+        ahead: u32,
+        /// Who published it: the user that the broker vouches for, where the message names one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        publisher: Option<String>,
+        /// The approval that it needs, as the worker's files said then.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        approval: Option<Box<Approval>>,
+    },
+    /// Its turn in the lane has come.
+    Started,
+    /// A person's order.
+    Ordered {
+        /// The id that it came with: the same order that is asked for again is given once.
+        id: String,
+        /// What.
+        ordered: Ordered,
+    },
+    /// What holds it from beginning; nothing any more where there are none.
+    Held {
+        /// Each of them.
+        holds: Vec<Hold>,
+    },
+    /// A worker process took it up where another one stopped: the open intents have no known outcome.
+    TakenUp,
+    /// The step is about to be performed. Written before the effect.
+    Intent {
+        /// Which step.
+        step: Step,
+    },
+    /// What came of it.
+    Outcome {
+        /// Which step.
+        step: Step,
+        /// What came of it.
+        outcome: StepOutcome,
+    },
+    /// A host failed on its way forward, and the failure budget allows it: it alone goes back into service, to be tried
+    /// once more after the others.
+    SetAside {
+        /// What failed.
+        cause: Cause,
+    },
+    /// A host that was set aside serves again as before. Its next try begins anew.
+    TryAgain {
+        /// The EC2 instance's id.
+        instance: String,
+    },
+    /// Hosts that turned unhealthy by themselves keep another one in service, and are still to be rolled: they are rolled next.
+    RolledNext {
+        /// Which of those that are sick.
+        instances: BTreeSet<String>,
+        /// What kept the other one in service.
+        kept: FloorKept,
+    },
+    /// Hosts that turned unhealthy by themselves are waited for.
+    SickWaitBegun {
+        /// The host whose turn it is.
+        instance: String,
+        /// What keeps it in service.
+        kept: FloorKept,
+        /// Past this moment the release is rolled back.
+        until: Timestamp,
+    },
+    /// They are healthy again, or gone, and everything is suspended as before the wait.
+    SickWaitOver,
+    /// From here on the way leads back.
+    TurnedBack {
+        /// Why.
+        cause: Cause,
+    },
+    /// The end. Nothing follows.
+    Ended {
+        /// Outcome and receipt.
+        ended: Box<Ended>,
+    },
+}
+
+/// What came of one performance of a step.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "outcome", rename_all = "snake_case")]
+pub enum StepOutcome {
+    /// Performed, and confirmed.
+    Done {
+        /// What was learnt.
+        evidence: Evidence,
+    },
+    /// Found done, and left alone.
+    AlreadyDone {
+        /// What was learnt.
+        evidence: Evidence,
+    },
+    /// A definite no: trying again would bring the same.
+    Refused {
+        /// What was refused.
+        failure: Failure,
+    },
+    /// Not done, for certain; a later try may succeed.
+    Transient {
+        /// What stood in the way.
+        failure: Failure,
+    },
+    /// It may have happened or not: to be looked at again before anything else.
+    Unknown {
+        /// What is not known.
+        failure: Failure,
+    },
+}
+
+impl StepOutcome {
+    /// Performed and confirmed, with nothing more to say.
+    pub fn done() -> Self {
+        Self::Done {
+            evidence: Evidence::Nothing,
+        }
+    }
+
+    /// Found done, with nothing more to say.
+    pub fn already() -> Self {
+        Self::AlreadyDone {
+            evidence: Evidence::Nothing,
+        }
+    }
+
+    /// What was learnt, if the step is done.
+    pub fn evidence(&self) -> Option<&Evidence> {
+        match self {
+            Self::Done { evidence } | Self::AlreadyDone { evidence } => Some(evidence),
+            _ => None,
+        }
+    }
+
+    /// What went wrong, if the step is not done.
+    pub fn failure(&self) -> Option<&Failure> {
+        match self {
+            Self::Refused { failure } | Self::Transient { failure } | Self::Unknown { failure } => {
+                Some(failure)
+            }
+            _ => None,
+        }
+    }
+}
+
+/// What a step that is done has learnt.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "evidence", rename_all = "snake_case")]
+pub enum Evidence {
+    /// Nothing more.
+    Nothing,
+    /// The digest behind the tag.
+    Resolved {
+        /// It.
+        digest: Digest,
+    },
+    /// The plan, as journals have it from before there were locks.
+    Planned {
+        /// It.
+        plan: Box<Plan>,
+    },
+    /// The fleet can be rolled as it was seen. That holds once everything in the plan is locked.
+    Fit {
+        /// The plan.
+        plan: Box<Plan>,
+    },
+    /// The fleet cannot be rolled as it was seen. It is judged for good once everything in it is locked: another release
+    /// may just be rolling it.
+    Unfit {
+        /// What is to be locked.
+        touches: BTreeSet<String>,
+        /// Why it cannot be rolled.
+        failure: Failure,
+    },
+    /// Everything that the release touches is locked for it.
+    Locked {
+        /// Whether what was seen of it holds: nobody else had any of it when it was looked at, or since.
+        fresh: bool,
+    },
+    /// Another worker, with another ledger, has the fleet's lease.
+    LeasedToAnother {
+        /// Who, since when, and the way out.
+        failure: Failure,
+    },
+    /// The containers were swapped.
+    Swapped {
+        /// Time between the order to stop the one and the other's having started; `None` where nothing ran before.
+        without_container_ms: Option<u64>,
+    },
+    /// Drained, and connections that the load balancer does not end are open still: the swap will cut them.
+    Outlasted {
+        /// The target group's name.
+        target_group: String,
+        /// How many are open on the host.
+        connections: u64,
+    },
+    /// A program of the service's file ran to a good end.
+    Ran {
+        /// Where: an instance, or the worker.
+        on: String,
+        /// Its last lines.
+        output: Vec<String>,
+    },
+    /// The instance is no longer a member of the fleet.
+    Gone {
+        /// How that was seen.
+        why: String,
+    },
+    /// Members that were not among the hosts.
+    Joined {
+        /// Those that are to be rolled.
+        hosts: Vec<HostPlan>,
+        /// Those that run the wanted version already, and are not touched.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        adopted: Vec<HostPlan>,
+    },
+    /// Nobody else joined who has to be waited for.
+    Swept {
+        /// Instances on their way in that start the wanted version by themselves.
+        by_themselves: Vec<String>,
+    },
+    /// The wanted version is published.
+    Published {
+        /// Since when, by AWS's clock where it tells.
+        at: Timestamp,
+    },
+    /// Mute rules hold the alarms' actions back.
+    Muted {
+        /// When they end, unless that is put off.
+        until: Timestamp,
+    },
+    /// The mute rules are gone.
+    Unmuted {
+        /// Alarms that were in ALARM still: what they were kept from, they do now.
+        firing: Vec<String>,
+    },
+    /// Nobody needs it any more: it was stopped before its own end.
+    Stopped,
+    /// What is there at the end.
+    Observed {
+        /// It.
+        observation: Box<Observation>,
+    },
+}
+
+/// Why a roll turned back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cause {
+    /// The step that failed.
+    pub step: Step,
+    /// What went wrong.
+    pub failure: Failure,
+    /// How often it was tried.
+    pub attempts: u32,
+}

@@ -1,0 +1,429 @@
+//! A release of which nothing is left but what it has put on the things it touched: its journal is written anew from that, as far
+//! as it takes for the way back.
+//!
+//! ```text
+//!   fleet as it is, less what the marks say was changed  --plan()-->  the plan that the lost release had, or one as good
+//!   marks                                                --------->  what it had begun: of each, nobody knows how far it came
+//!                                                                     then: turned back
+//! ```
+//!
+//! From there on `decide` does what it does for every release whose worker was killed on the way back.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use drawgate_schemas::{Direction, ReleaseId, ReleaseRequest};
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::definition::names::{aside, beside};
+use crate::definition::{Process, RestartPolicy, ServiceDefinition};
+use crate::failure::Failure;
+use crate::fleet::{
+    BesideDocker, ContainerSnapshot, FleetSnapshot, GroupSnapshot, HostSnapshot, HostView, Plan,
+    TargetSnapshot,
+};
+use crate::journal::{Cause, Entry, Evidence, Phase, Record, Step, StepOutcome};
+use crate::preflight::{Finding, plan};
+use crate::release::path;
+
+/// What one release has left on the things it touched.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Marks {
+    /// Which release.
+    pub release: ReleaseId,
+    /// Processes that it suspended, by Auto Scaling group.
+    pub suspended: BTreeMap<String, Vec<Process>>,
+    /// Processes that it had suspended and lets run for a while, so that sick hosts are replaced; by Auto Scaling group.
+    pub let_run: BTreeMap<String, Vec<Process>>,
+    /// Whether everything that is suspended for a roll of this fleet is so: hosts are worked on only then.
+    pub still_suspended: bool,
+    /// Alarms whose actions it disabled.
+    pub silenced: BTreeSet<String>,
+    /// Targets that it took out, by instance.
+    pub taken_out: BTreeMap<String, Vec<TargetSnapshot>>,
+    /// Hosts on which there is a container of it.
+    pub containers: BTreeMap<String, LeftContainers>,
+    /// Whether the fleet's lease is its.
+    pub has_lease: bool,
+}
+
+/// What a release has left on a host.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LeftContainers {
+    /// The image of its own container, as it was named.
+    pub image: Option<String>,
+    /// Whether that container runs, or has the service's name: then the hosts were swapped, or half so.
+    pub swapped: bool,
+    /// The container that it replaced, or was to replace.
+    pub before: Option<ContainerSnapshot>,
+    /// The restart policy that this one had, as its own container says.
+    pub restart_before: Option<RestartPolicy>,
+}
+
+/// Something that has to be put right.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Left {
+    /// What it is.
+    pub what: String,
+    /// The commands that do it, in their order.
+    pub commands: Vec<String>,
+}
+
+fn alarm_left(alarm: &str) -> Left {
+    let arn = format!(
+        "aws cloudwatch describe-alarms --alarm-names {alarm} --query MetricAlarms[0].AlarmArn --output text"
+    );
+    Left {
+        what: format!("{alarm}: its actions are off"),
+        commands: vec![
+            format!("aws cloudwatch enable-alarm-actions --alarm-names {alarm}"),
+            format!("aws cloudwatch untag-resource --tag-keys drawgate:silenced --resource-arn $({arn})"),
+        ],
+    }
+}
+
+fn target_left(instance: &str, target: &TargetSnapshot) -> Left {
+    let TargetSnapshot {
+        target_group,
+        id,
+        port,
+        ..
+    } = target;
+    let group = target_group.split('/').nth(1).unwrap_or(target_group);
+    Left {
+        what: format!("{instance}: taken out of {group}, port {port}"),
+        commands: vec![
+            format!(
+                "aws elbv2 register-targets --target-group-arn {target_group} --targets Id={id},Port={port}"
+            ),
+            format!("aws ec2 delete-tags --resources {instance} --tags Key=drawgate:target:{group}:{port}"),
+        ],
+    }
+}
+
+impl Marks {
+    /// Of a release that has left nothing so far.
+    pub fn of(release: ReleaseId) -> Self {
+        Self {
+            release,
+            suspended: BTreeMap::new(),
+            let_run: BTreeMap::new(),
+            still_suspended: true,
+            silenced: BTreeSet::new(),
+            taken_out: BTreeMap::new(),
+            containers: BTreeMap::new(),
+            has_lease: false,
+        }
+    }
+
+    /// With what the fleet tells of how far it had come.
+    #[must_use]
+    pub fn on(mut self, fleet: &FleetSnapshot, definition: &ServiceDefinition) -> Self {
+        let runs = |group: &GroupSnapshot| {
+            let wanted = self.suspended.get(&group.name).unwrap_or(&definition.suspend);
+            wanted
+                .iter()
+                .any(|process| !group.suspended.contains(process.as_str()))
+        };
+        self.still_suspended = !fleet.groups.iter().any(runs);
+        self
+    }
+
+    /// Whether something of it has to be put right on the fleet. Containers that serve are no such thing: every release that
+    /// has succeeded leaves them.
+    pub fn is_anything_left(&self) -> bool {
+        let aside = self.containers.values().any(|left| !left.swapped);
+        aside || !self.suspended.is_empty() || !self.silenced.is_empty() || !self.taken_out.is_empty()
+    }
+
+    /// What of it has to be put right, each with the commands that do it, in the order in which they are safe: hosts first, scaling
+    /// last.
+    pub fn left(&self, definition: &ServiceDefinition) -> Vec<Left> {
+        let hosts = self
+            .containers
+            .iter()
+            .filter_map(|(instance, left)| self.left_on_host(instance, left, definition));
+        let mut all: Vec<Left> = hosts.collect();
+        for (instance, targets) in &self.taken_out {
+            all.extend(targets.iter().map(|target| target_left(instance, target)));
+        }
+        all.extend(self.silenced.iter().map(|alarm| alarm_left(alarm)));
+        all.extend(
+            self.suspended
+                .iter()
+                .map(|(group, processes)| self.group_left(group, processes)),
+        );
+        all
+    }
+
+    /// Health checks first; then whoever was marked unhealthy while it was out is marked healthy, or it would be replaced; never
+    /// without a list, which would resume what a person has suspended too.
+    fn group_left(&self, group: &str, processes: &[Process]) -> Left {
+        let resume = |processes: &[&str]| {
+            let names = processes.join(" ");
+            format!(
+                "aws autoscaling resume-processes --auto-scaling-group-name {group} --scaling-processes {names}"
+            )
+        };
+        let names: Vec<&str> = processes.iter().map(|process| process.as_str()).collect();
+        let (first, rest): (Vec<&str>, Vec<&str>) = names
+            .iter()
+            .partition(|name| **name == Process::HealthCheck.as_str());
+        let mut commands = Vec::new();
+        if !first.is_empty() {
+            commands.push(resume(&first));
+        }
+        commands.extend(self.taken_out.keys().map(|instance| {
+            format!("aws autoscaling set-instance-health --instance-id {instance} --health-status Healthy")
+        }));
+        if !rest.is_empty() {
+            commands.push(resume(&rest));
+        }
+        commands.push(format!(
+            "aws autoscaling delete-tags --tags ResourceId={group},ResourceType=auto-scaling-group,Key=drawgate:suspended"
+        ));
+        Left {
+            what: format!("{group}: suspended {}", names.join(", ")),
+            commands,
+        }
+    }
+
+    fn left_on_host(
+        &self,
+        instance: &str,
+        left: &LeftContainers,
+        definition: &ServiceDefinition,
+    ) -> Option<Left> {
+        let name = &definition.container()?.name;
+        let (beside, aside) = (beside(name, self.release), aside(name, self.release));
+        let out = self.taken_out.contains_key(instance);
+        match (left.swapped, out) {
+            (false, false) => Some(Left {
+                what: format!("{instance}: the container {beside} serves nobody"),
+                commands: vec![format!("on the host: docker rm {beside}")],
+            }),
+            (_, true) => {
+                let restart = left
+                    .restart_before
+                    .map_or_else(String::new, |restart| format!(" --restart={restart}"));
+                let mut commands = Vec::new();
+                if left.swapped {
+                    commands.push(format!(
+                        "on the host: docker stop {name}; docker rename {name} {beside}"
+                    ));
+                    commands.push(format!("on the host: docker rename {aside} {name}"));
+                }
+                commands.push(format!(
+                    "on the host: docker update{restart} {name}; docker start {name}"
+                ));
+                commands.push(format!("on the host: docker rm {beside}"));
+                Some(Left {
+                    what: format!("{instance}: its containers are between two versions"),
+                    commands,
+                })
+            }
+            // It serves: whether it goes back is for a person to say.
+            (true, false) => None,
+        }
+    }
+
+    /// The plan of the way back.
+    ///
+    /// # Errors
+    /// What stands against any release of this fleet.
+    pub fn plan(
+        &self,
+        request: &ReleaseRequest,
+        definition: &ServiceDefinition,
+        fleet: FleetSnapshot,
+    ) -> Result<Plan, Vec<Finding>> {
+        let mut definition = definition.clone();
+        // What is asked of a release that is to go forward does not matter on its way back.
+        definition.alarms.watch = Vec::new();
+        definition.roll.allow_outage = true;
+        definition.roll.canary = None;
+        definition.before = None;
+        definition.after = None;
+        definition.wanted_parameter = None;
+        let fleet = self.as_before(fleet, &definition);
+        let mut plan = plan(request, request.image.digest(), &definition, &fleet)?;
+        for group in &mut plan.groups {
+            // Exactly what the mark says, whatever the service's file says today.
+            if let Some(processes) = self.suspended.get(&group.name) {
+                group.suspend.clone_from(processes);
+                group.suspend.extend(self.let_run_in(&group.name));
+            }
+        }
+        Ok(plan)
+    }
+
+    /// The fleet as it was before this release.
+    fn as_before(&self, mut fleet: FleetSnapshot, definition: &ServiceDefinition) -> FleetSnapshot {
+        for group in &mut fleet.groups {
+            group.suspension_tag = None;
+            group.scheduled = Vec::new();
+            for process in self.suspended.get(&group.name).into_iter().flatten() {
+                group.suspended.remove(process.as_str());
+            }
+        }
+        for alarm in &mut fleet.alarms {
+            alarm.actions_enabled |= self.silenced.contains(&alarm.name);
+        }
+        for host in &mut fleet.hosts {
+            self.host_before(host, definition);
+        }
+        fleet.watched = Vec::new();
+        fleet
+    }
+
+    fn host_before(&self, host: &mut HostSnapshot, definition: &ServiceDefinition) {
+        for out in self.taken_out.get(&host.instance).into_iter().flatten() {
+            let same = |target: &&mut TargetSnapshot| {
+                (target.target_group.as_str(), target.port) == (out.target_group.as_str(), out.port)
+            };
+            match host.targets.iter_mut().find(same) {
+                Some(target) => target.state.clone_from(&out.state),
+                None => host.targets.push(out.clone()),
+            }
+        }
+        let HostView::Reached {
+            container,
+            ports_held,
+            beside,
+            disk_free_bytes,
+            ..
+        } = &mut host.view
+        else {
+            return;
+        };
+        // Its own container holds the port now, and has a name that no release may find taken.
+        ports_held.clear();
+        **beside = BesideDocker::default();
+        *disk_free_bytes = None;
+        if self.was_ending() {
+            // It stays as it is.
+            return;
+        }
+        if let Some(left) = self.containers.get(&host.instance) {
+            container.clone_from(&left.before);
+        }
+        if let Some(before) = container.as_mut().filter(|_| self.touched(&host.instance)) {
+            before.running = true;
+            // It was taken off before it was stopped. Releases of the versions before have not noted which it was.
+            let noted = self
+                .containers
+                .get(&host.instance)
+                .and_then(|left| left.restart_before);
+            let usual = definition.container().map(|container| container.restart);
+            if let (RestartPolicy::No, Some(restart)) = (before.restart, noted.or(usual)) {
+                before.restart = restart;
+            }
+        }
+    }
+
+    fn let_run_in(&self, group: &str) -> impl Iterator<Item = Process> + '_ {
+        self.let_run.get(group).into_iter().flatten().copied()
+    }
+
+    /// Whether the lost release stood at its end: hosts were whole, and what it had suspended was being resumed.
+    pub fn was_ending(&self) -> bool {
+        !self.still_suspended
+    }
+
+    fn is_swapped(&self, instance: &str) -> bool {
+        self.containers.get(instance).is_some_and(|left| left.swapped)
+    }
+
+    /// Whether a host was taken out of service, or perhaps so.
+    fn touched(&self, instance: &str) -> bool {
+        self.is_swapped(instance) || self.taken_out.contains_key(instance)
+    }
+
+    /// What it had begun, as its marks prove, and whether that had come to its end.
+    fn begun(&self, plan: &Plan) -> Vec<(Step, bool)> {
+        let mut begun = Vec::new();
+        if plan.definition.lease_parameter.is_some() {
+            begun.push((Step::TakeLease, false));
+        }
+        for group in self.suspended.keys() {
+            begun.push((Step::Suspend { group: group.clone() }, false));
+            if self.let_run_in(group).next().is_some() {
+                begun.push((Step::LetReplace { group: group.clone() }, false));
+            }
+        }
+        // A mute rule leaves no mark on an alarm: whether there is one is looked at.
+        if !self.silenced.is_empty() || (plan.mutes() && !plan.alarms.is_empty()) {
+            begun.push((Step::Silence, false));
+        }
+        for host in &plan.hosts {
+            let step = |(phase, done): (Phase, bool)| {
+                (Step::on_host(&host.instance, Direction::Forward, phase), done)
+            };
+            begun.extend(self.phases(&host.instance).into_iter().map(step));
+        }
+        begun
+    }
+
+    /// How far a host had come. A swap may have begun wherever there is something to swap, and its way back does no harm where it
+    /// had not. Once scaling ran again, hosts are put back as they are.
+    fn phases(&self, instance: &str) -> Vec<(Phase, bool)> {
+        let (out, left) = (
+            self.taken_out.contains_key(instance),
+            self.containers.contains_key(instance),
+        );
+        let all = |done: bool, phases: &[Phase]| phases.iter().map(|phase| (*phase, done)).collect();
+        match (out, left) {
+            (true, true) if !self.was_ending() => all(
+                false,
+                &[Phase::Create, Phase::Deregister, Phase::Drain, Phase::Swap],
+            ),
+            (true, _) => all(false, &[Phase::Deregister]),
+            (false, true) if self.is_swapped(instance) && !self.was_ending() => all(true, &path::FORWARD),
+            (false, true) if self.is_swapped(instance) => Vec::new(),
+            (false, true) => all(false, &[Phase::Create]),
+            (false, false) => Vec::new(),
+        }
+    }
+
+    /// The journal: accepted, planned, begun, turned back.
+    pub fn journal(&self, request: &ReleaseRequest, plan: &Plan, at: Timestamp) -> Vec<Entry> {
+        let done = |step: Step, evidence| Record::Outcome {
+            step,
+            outcome: StepOutcome::Done { evidence },
+        };
+        let mut records = vec![
+            Record::Accepted {
+                request: Box::new(request.clone()),
+                ahead: 0,
+                publisher: None,
+                approval: None,
+            },
+            Record::Started,
+            Record::Intent { step: Step::Inspect },
+            done(
+                Step::Inspect,
+                Evidence::Fit {
+                    plan: Box::new(plan.clone()),
+                },
+            ),
+        ];
+        for (step, ended) in self.begun(plan) {
+            records.push(Record::Intent { step: step.clone() });
+            let failure = Failure::new("its worker is gone, and its ledger with it");
+            let outcome = match ended {
+                true => StepOutcome::done(),
+                false => StepOutcome::Unknown { failure },
+            };
+            records.push(Record::Outcome { step, outcome });
+        }
+        records.push(Record::TurnedBack {
+            cause: Cause {
+                step: Step::Order,
+                failure: Failure::new("its worker is gone, and its ledger with it: found by its marks"),
+                attempts: 0,
+            },
+        });
+        let entry = |(n, record)| Entry { n, at, record };
+        (1..).zip(records).map(entry).collect()
+    }
+}

@@ -1,0 +1,119 @@
+//! What a person orders of a release: pause, resume, cancel, approve, reject. Whether it can be taken, and what it changes.
+//!
+//! ```text
+//!   forward ---- pause: hosts that are out come back into service, then nothing ---- resume ---- forward
+//!           `--- cancel, or a pause beyond max_pause ---- back, as after a failure
+//! ```
+//! On the way back, and once every host is through, no order is taken: a fleet is not to be left half-way.
+
+use drawgate_schemas::{Order, Ordered};
+use jiff::Timestamp;
+
+use super::fold::Illegal;
+use super::fold::Release;
+use super::stage::Stage;
+use crate::failure::Failure;
+use crate::journal::{Entry, StepOutcome};
+use crate::limits::{self, after, between_ms};
+
+impl Release {
+    /// Whether an order can be taken now.
+    ///
+    /// # Errors
+    /// Why not, for the person who gave it.
+    pub fn accepts(&self, ordered: &Ordered) -> Result<(), String> {
+        if let Some(ended) = &self.ended {
+            return Err(format!("it has ended: {}", ended.outcome));
+        }
+        if self.orders.len() >= limits::ORDERS {
+            return Err(format!("it has taken {} orders already", limits::ORDERS));
+        }
+        if let Some(rejected) = &self.rejected {
+            return Err(format!("it was rejected by {} already", rejected.by));
+        }
+        if let Some(cancelled) = &self.cancelled {
+            return Err(format!("it was cancelled by {} already", cancelled.by));
+        }
+        if self.is_rolling_back() {
+            return Err("it is on its way back already, which nothing stops".to_owned());
+        }
+        if self.stage() == Stage::Restoring {
+            return Err("every host is through, and scaling and alarms are just being put back".to_owned());
+        }
+        match (ordered.order, &self.paused) {
+            (Order::Pause, Some((paused, _))) => Err(format!("it was paused by {} already", paused.by)),
+            (Order::Resume, None) => Err("it is not paused".to_owned()),
+            (Order::Approve | Order::Reject, _) => self.accepts_answer(ordered),
+            _ => Ok(()),
+        }
+    }
+
+    pub(crate) fn take_order(&mut self, id: &str, ordered: &Ordered, entry: &Entry) -> Result<(), Illegal> {
+        let illegal = |why| Illegal { n: entry.n, why };
+        self.accepts(ordered).map_err(illegal)?;
+        if !self.orders.insert(id.to_owned()) {
+            return Err(illegal(format!("order {id} was taken before")));
+        }
+        match ordered.order {
+            Order::Pause => self.paused = Some((ordered.clone(), entry.at)),
+            Order::Resume => self.go_on(entry.at),
+            Order::Cancel => self.cancelled = Some(ordered.clone()),
+            Order::Approve => self.approved.push(ordered.clone()),
+            Order::Reject => self.rejected = Some(ordered.clone()),
+        }
+        Ok(())
+    }
+
+    /// Nobody tried meanwhile what had failed before: its patience begins anew.
+    fn go_on(&mut self, at: Timestamp) {
+        let Some((_, since)) = self.paused.take() else {
+            return;
+        };
+        self.paused_ms += between_ms(since, at);
+        if let Some(wait) = &mut self.sick_wait {
+            wait.until = after(wait.until, between_ms(since, at));
+        }
+        for state in self.steps.values_mut() {
+            let waits = matches!(
+                state.last,
+                Some(StepOutcome::Transient { .. } | StepOutcome::Unknown { .. })
+            );
+            if waits {
+                state.patient_from = at;
+            }
+        }
+    }
+
+    /// When a pause becomes too long, while there is one.
+    pub fn paused_until(&self) -> Option<Timestamp> {
+        let (_, since) = self.paused.as_ref()?;
+        let most_ms = self.plan.as_ref().map_or(limits::MAX_PAUSE_DEFAULT_MS, |plan| {
+            plan.definition.roll.max_pause_ms
+        });
+        Some(after(*since, most_ms))
+    }
+
+    /// How long it has been paused in all: that is not the roll's own time.
+    pub(crate) fn paused_in_all_ms(&self, now: Timestamp) -> u64 {
+        let current = self
+            .paused
+            .as_ref()
+            .map_or(0, |(_, since)| between_ms(*since, now));
+        self.paused_ms + current
+    }
+}
+
+/// What is told of a release that was cancelled.
+pub(crate) fn cancelled(ordered: &Ordered) -> Failure {
+    Failure::new(ordered.told())
+}
+
+/// What is told of one that nobody told to go on.
+pub(crate) fn paused_too_long(ordered: &Ordered, until: Timestamp) -> Failure {
+    let what = format!(
+        "paused by {} and not told to go on until {until:.0}, when roll.max_pause was over",
+        ordered.by
+    );
+    Failure::new(what)
+        .with_hint("publish it again; roll.max_pause in the service's file is how long it may be paused")
+}

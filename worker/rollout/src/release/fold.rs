@@ -1,0 +1,463 @@
+//! A release is the fold of its journal: `apply` each entry in turn. An entry that cannot follow is refused.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use drawgate_schemas::{Digest, Ended, Hold, Ordered, ReleaseRequest};
+use jiff::Timestamp;
+
+use crate::definition::Approval;
+use crate::failure::{Failure, FloorKept, Obstacle};
+use crate::fleet::{HostPlan, Observation, Plan};
+use crate::journal::{Cause, Entry, Evidence, Record, Step, StepOutcome};
+
+/// One release, as its journal tells it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Release {
+    /// The message that asked for it.
+    pub request: ReleaseRequest,
+    /// When it was accepted.
+    pub accepted_at: Timestamp,
+    /// Who published it, where the broker vouches for somebody.
+    pub publisher: Option<String>,
+    /// The approval that it needs.
+    pub approval: Option<Box<Approval>>,
+    /// The approvals that were given.
+    pub approved: Vec<Ordered>,
+    /// Who rejected it, if somebody did.
+    pub rejected: Option<Ordered>,
+    /// What else holds it from beginning.
+    pub holds: Vec<Hold>,
+    /// When its turn in the lane came.
+    pub started_at: Option<Timestamp>,
+    /// The digest behind the tag, once it is known.
+    pub digest: Option<Digest>,
+    /// The plan, once it is made.
+    pub plan: Option<Box<Plan>>,
+    /// Why the fleet cannot be rolled as it was seen, while that is so.
+    pub unfit: Option<Unfit>,
+    /// When everything in the plan was locked first: the roll's own time begins.
+    pub locked_at: Option<Timestamp>,
+    /// How often the fleet was inspected.
+    pub looks: u32,
+    /// Members that joined after the plan was made.
+    pub joined: Vec<HostPlan>,
+    /// Members that joined and ran the wanted version already: not touched.
+    pub adopted: Vec<HostPlan>,
+    /// Since when the wanted version is published, if it is.
+    pub published_at: Option<Timestamp>,
+    /// Instances that left the fleet meanwhile.
+    pub gone: BTreeSet<String>,
+    /// Every step that was ever begun.
+    pub steps: BTreeMap<Step, StepState>,
+    /// How often the fleet was looked over for members that joined.
+    pub sweeps: u32,
+    /// Whether the fleet's lease was asked for, and so may be ours.
+    pub leased: bool,
+    /// Who else has it, if that was seen.
+    pub leased_to_another: Option<Failure>,
+    /// Hosts that failed within the failure budget and are on their way back into service, with the reason.
+    pub set_aside: BTreeMap<String, Cause>,
+    /// Hosts that were set aside and are tried once more.
+    pub retried: BTreeSet<String>,
+    /// Hosts that turned unhealthy by themselves before their turn, and are rolled before the others.
+    pub rolled_next: BTreeSet<String>,
+    /// The wait for sick hosts that goes on, or that went on when the release was rolled back.
+    pub sick_wait: Option<SickWait>,
+    /// How many such waits there were.
+    pub sick_waits: u32,
+    /// Who paused it, since when, while it is paused.
+    pub paused: Option<(Ordered, Timestamp)>,
+    /// How long it was paused before, in milliseconds.
+    pub paused_ms: u64,
+    /// Who cancelled it, if somebody did.
+    pub cancelled: Option<Ordered>,
+    /// The ids of the orders that it took.
+    pub orders: BTreeSet<String>,
+    /// Why it turned back, if it did.
+    pub turned_back: Option<Cause>,
+    /// What was there at the end.
+    pub observation: Option<Box<Observation>>,
+    /// How often that was looked at.
+    pub looks_at_end: u32,
+    /// The end.
+    pub ended: Option<Ended>,
+    /// Number of the last entry.
+    pub last_entry: u64,
+}
+
+/// A fleet that cannot be rolled as it was seen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unfit {
+    /// What is to be locked before that is judged for good.
+    pub touches: BTreeSet<String>,
+    /// Why it cannot.
+    pub failure: Failure,
+}
+
+/// One step, as far as it has come.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StepState {
+    /// Its first intent.
+    pub begun_at: Timestamp,
+    /// From here on its patience is reckoned: the first intent, or the take-up by another worker process. A step must
+    /// not count as failed because nobody was there to try it.
+    pub patient_from: Timestamp,
+    /// Its last entry.
+    pub last_at: Timestamp,
+    /// Intents so far.
+    pub attempts: u32,
+    /// Definite refusals so far.
+    pub refusals: u32,
+    /// The outcome of the last attempt; `None` while it runs.
+    pub last: Option<StepOutcome>,
+    /// What the load balancer said at the end of the last attempt that ended.
+    pub obstacle: Option<Obstacle>,
+    /// Whether every attempt so far ended because the floor forbids it: then none has changed anything.
+    pub always_kept: bool,
+    /// Since when, without a break, attempts end so.
+    pub kept_since: Option<Timestamp>,
+}
+
+/// A wait for sick hosts to become healthy, or to be replaced.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SickWait {
+    /// The host whose turn it is.
+    pub instance: String,
+    /// What kept it in service when the wait began.
+    pub kept: FloorKept,
+    /// When the wait began.
+    pub since: Timestamp,
+    /// Past this moment the release is rolled back.
+    pub until: Timestamp,
+}
+
+/// An entry that cannot follow the ones before it. A journal that holds one was not written by this code.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("entry {n} cannot follow: {why}")]
+pub struct Illegal {
+    /// The entry's number.
+    pub n: u64,
+    /// Why.
+    pub why: String,
+}
+
+impl Release {
+    /// The release that begins with this entry.
+    ///
+    /// # Errors
+    /// When the entry is not number 1 or not an acceptance.
+    pub fn begin(entry: &Entry) -> Result<Self, Illegal> {
+        let Record::Accepted {
+            request,
+            publisher,
+            approval,
+            ..
+        } = &entry.record
+        else {
+            return Err(Illegal {
+                n: entry.n,
+                why: "a journal begins with an acceptance".to_owned(),
+            });
+        };
+        if entry.n != 1 {
+            return Err(Illegal {
+                n: entry.n,
+                why: "a journal begins with entry 1".to_owned(),
+            });
+        }
+        Ok(Self {
+            request: request.as_ref().clone(),
+            accepted_at: entry.at,
+            publisher: publisher.clone(),
+            approval: approval.clone(),
+            approved: Vec::new(),
+            rejected: None,
+            holds: Vec::new(),
+            started_at: None,
+            digest: request.image.digest().cloned(),
+            plan: None,
+            unfit: None,
+            locked_at: None,
+            looks: 0,
+            joined: Vec::new(),
+            adopted: Vec::new(),
+            published_at: None,
+            gone: BTreeSet::new(),
+            steps: BTreeMap::new(),
+            sweeps: 0,
+            leased: false,
+            leased_to_another: None,
+            set_aside: BTreeMap::new(),
+            retried: BTreeSet::new(),
+            rolled_next: BTreeSet::new(),
+            sick_wait: None,
+            sick_waits: 0,
+            paused: None,
+            paused_ms: 0,
+            cancelled: None,
+            orders: BTreeSet::new(),
+            turned_back: None,
+            observation: None,
+            looks_at_end: 0,
+            ended: None,
+            last_entry: 1,
+        })
+    }
+
+    /// The release that a whole journal tells.
+    ///
+    /// # Errors
+    /// At the first entry that cannot follow.
+    pub fn fold(entries: &[Entry]) -> Result<Self, Illegal> {
+        let Some((first, rest)) = entries.split_first() else {
+            return Err(Illegal {
+                n: 0,
+                why: "the journal is empty".to_owned(),
+            });
+        };
+        let mut release = Self::begin(first)?;
+        for entry in rest {
+            release.apply(entry)?;
+        }
+        Ok(release)
+    }
+
+    /// Takes one entry in.
+    ///
+    /// # Errors
+    /// When the entry cannot follow; the release is then unchanged.
+    pub fn apply(&mut self, entry: &Entry) -> Result<(), Illegal> {
+        let illegal = |why: String| Err(Illegal { n: entry.n, why });
+        if entry.n != self.last_entry + 1 {
+            return illegal(format!("the last one was {}", self.last_entry));
+        }
+        if self.ended.is_some() {
+            return illegal("the release has ended".to_owned());
+        }
+        match &entry.record {
+            Record::Accepted { .. } => return illegal("it was accepted before".to_owned()),
+            Record::Started if self.started_at.is_some() => {
+                return illegal("it was started before".to_owned());
+            }
+            Record::Held { .. } if self.started_at.is_some() => {
+                return illegal("it has begun already".to_owned());
+            }
+            Record::Held { holds } => self.holds.clone_from(holds),
+            Record::Started if !self.holds.is_empty() => return illegal("it is held".to_owned()),
+            Record::Started => self.started_at = Some(entry.at),
+            Record::TakenUp => self.lose_open_intents(entry.at),
+            Record::Intent { step } => self.intend(step, entry)?,
+            Record::Outcome { step, outcome } => self.conclude_step(step, outcome, entry)?,
+            Record::SetAside { cause } => self.set_aside(cause, entry)?,
+            Record::TryAgain { instance } => self.try_again(instance, entry)?,
+            Record::RolledNext { instances, .. } => self.rolled_next.extend(instances.iter().cloned()),
+            Record::SickWaitBegun { .. } if self.sick_wait.is_some() => {
+                return illegal("sick hosts are waited for already".to_owned());
+            }
+            Record::SickWaitBegun {
+                instance,
+                kept,
+                until,
+            } => self.begin_sick_wait(SickWait {
+                instance: instance.clone(),
+                kept: kept.clone(),
+                since: entry.at,
+                until: *until,
+            }),
+            Record::SickWaitOver if self.sick_wait.is_none() => {
+                return illegal("no sick host is waited for".to_owned());
+            }
+            Record::SickWaitOver => self.end_sick_wait(),
+            Record::TurnedBack { .. } if self.is_rolling_back() => {
+                return illegal("it turned back before".to_owned());
+            }
+            Record::TurnedBack { cause } => {
+                self.turned_back = Some(cause.clone());
+                self.paused = None;
+            }
+            Record::Ordered { id, ordered } => self.take_order(id, ordered, entry)?,
+            Record::Ended { ended } => self.ended = Some(ended.as_ref().clone()),
+        }
+        self.last_entry = entry.n;
+        Ok(())
+    }
+
+    fn set_aside(&mut self, cause: &Cause, entry: &Entry) -> Result<(), Illegal> {
+        let instance = cause
+            .step
+            .instance()
+            .filter(|instance| self.host(instance).is_some());
+        match instance {
+            Some(instance) if !self.set_aside.contains_key(instance) && !self.retried.contains(instance) => {
+                self.set_aside.insert(instance.to_owned(), cause.clone());
+                Ok(())
+            }
+            _ => Err(Illegal {
+                n: entry.n,
+                why: format!("{} cannot be set aside", cause.step),
+            }),
+        }
+    }
+
+    /// What the first try left in the journal would pass for the second one's.
+    fn try_again(&mut self, instance: &str, entry: &Entry) -> Result<(), Illegal> {
+        if self.set_aside.remove(instance).is_none() {
+            return Err(Illegal {
+                n: entry.n,
+                why: format!("{instance} was not set aside"),
+            });
+        }
+        self.retried.insert(instance.to_owned());
+        self.steps
+            .retain(|step, _| !matches!(step, Step::Host { instance: of, .. } if of == instance));
+        Ok(())
+    }
+
+    fn intend(&mut self, step: &Step, entry: &Entry) -> Result<(), Illegal> {
+        self.leased |= *step == Step::TakeLease;
+        match self.steps.get_mut(step) {
+            None => {
+                let state = StepState {
+                    begun_at: entry.at,
+                    patient_from: entry.at,
+                    last_at: entry.at,
+                    attempts: 1,
+                    refusals: 0,
+                    last: None,
+                    obstacle: None,
+                    always_kept: false,
+                    kept_since: None,
+                };
+                self.steps.insert(step.clone(), state);
+            }
+            Some(StepState { last: None, .. }) => {
+                return Err(Illegal {
+                    n: entry.n,
+                    why: format!("{step} is under way"),
+                });
+            }
+            Some(state) => {
+                state.attempts += 1;
+                state.last_at = entry.at;
+                state.last = None;
+            }
+        }
+        Ok(())
+    }
+
+    fn conclude_step(&mut self, step: &Step, outcome: &StepOutcome, entry: &Entry) -> Result<(), Illegal> {
+        match self.steps.get_mut(step) {
+            Some(state) if state.last.is_none() => {
+                state.last_at = entry.at;
+                state.refusals += u32::from(matches!(outcome, StepOutcome::Refused { .. }));
+                state.last = Some(outcome.clone());
+                state.meet(outcome, entry.at);
+                if *step == Step::Watch && outcome.evidence().is_some() {
+                    // It could see until now: only from here on is it blind.
+                    state.patient_from = entry.at;
+                }
+            }
+            _ => {
+                return Err(Illegal {
+                    n: entry.n,
+                    why: format!("{step} has an outcome without an intent"),
+                });
+            }
+        }
+        if let Some(evidence) = outcome.evidence() {
+            self.learn(step, evidence);
+        }
+        if *step == Step::Lock && self.done(step) {
+            self.locked_at.get_or_insert(entry.at);
+        }
+        Ok(())
+    }
+
+    fn learn(&mut self, step: &Step, evidence: &Evidence) {
+        match evidence {
+            Evidence::Resolved { digest } => self.digest = Some(digest.clone()),
+            Evidence::Planned { plan } | Evidence::Fit { plan } => {
+                self.looks += 1;
+                self.plan = Some(plan.clone());
+            }
+            Evidence::Unfit { touches, failure } => {
+                self.looks += 1;
+                self.unfit = Some(Unfit {
+                    touches: touches.clone(),
+                    failure: failure.clone(),
+                });
+            }
+            Evidence::LeasedToAnother { failure } => self.leased_to_another = Some(failure.clone()),
+            Evidence::Locked { fresh: true } => {}
+            Evidence::Locked { fresh: false } => self.look_again(),
+            Evidence::Gone { .. } => {
+                self.gone.extend(step.instance().map(str::to_owned));
+            }
+            Evidence::Joined { hosts, adopted } => {
+                // Whoever is found on the wanted version costs no round of the roll.
+                self.sweeps += u32::from(!hosts.is_empty());
+                let known: BTreeSet<String> = self.everyone().map(|host| host.instance.clone()).collect();
+                let new = |host: &&HostPlan| !known.contains(&host.instance);
+                let joined: Vec<HostPlan> = hosts.iter().filter(new).cloned().collect();
+                if !joined.is_empty() {
+                    // They are to be locked too.
+                    self.steps.remove(&Step::Lock);
+                }
+                self.joined.extend(joined);
+                self.adopted.extend(adopted.iter().filter(new).cloned());
+                // The newcomers are rolled, and then the fleet is looked over again.
+                self.steps.remove(step);
+            }
+            Evidence::Observed { observation } => {
+                self.looks_at_end += 1;
+                self.observation = Some(observation.clone());
+            }
+            Evidence::Published { at } => self.published_at = Some(*at),
+            Evidence::Nothing
+            | Evidence::Stopped
+            | Evidence::Muted { .. }
+            | Evidence::Unmuted { .. }
+            | Evidence::Swapped { .. }
+            | Evidence::Outlasted { .. }
+            | Evidence::Swept { .. }
+            | Evidence::Ran { .. } => {}
+        }
+    }
+
+    /// Another release had some of it when it was looked at: what was seen is not what is. Once something was changed, that
+    /// can only be true of members that joined; they are found again.
+    fn look_again(&mut self) {
+        if self.changed_anything() {
+            let begun: BTreeSet<&str> = self.steps.keys().filter_map(Step::instance).collect();
+            self.joined.retain(|host| begun.contains(host.instance.as_str()));
+            return;
+        }
+        self.plan = None;
+        self.unfit = None;
+        self.steps.remove(&Step::Inspect);
+        self.steps.remove(&Step::Lock);
+    }
+
+    /// The process that had begun them is gone: what came of them is not known. What it saw at the end is no longer
+    /// true once a step that restores is tried again: the look is repeated. Nor is it known who has the fleet's lease now.
+    fn lose_open_intents(&mut self, at: Timestamp) {
+        if !self.begun(&Step::GiveLeaseBack) {
+            self.steps.remove(&Step::TakeLease);
+            self.leased_to_another = None;
+            if self.observation.take().is_some() {
+                self.steps.remove(&Step::Confirm);
+            }
+        }
+        self.wait_for_sick_anew(at);
+        for state in self.steps.values_mut() {
+            state.patient_from = at;
+            if state.last.is_none() {
+                let failure = Failure::new("the worker stopped while this was under way");
+                let unknown = StepOutcome::Unknown { failure };
+                state.meet(&unknown, at);
+                state.last = Some(unknown);
+                state.last_at = at;
+            }
+        }
+    }
+}

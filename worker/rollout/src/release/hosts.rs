@@ -1,0 +1,52 @@
+//! The hosts of a release, and where its hooks run.
+
+use super::fold::Release;
+use crate::definition::placeholders::Values;
+use crate::fleet::HostPlan;
+use crate::journal::Step;
+
+impl Release {
+    /// Where `[before]` runs, or ran: on the first host that takes requests, because its image and its network do
+    /// work; once begun there, nowhere else.
+    pub fn before_host(&self) -> Option<&str> {
+        let begun = self.steps.keys().find_map(|step| match step {
+            Step::CreateBefore { instance } => Some(instance.as_str()),
+            _ => None,
+        });
+        begun.or_else(|| self.any_host())
+    }
+
+    /// A member that serves, or else any: for what is to run on one of them.
+    pub fn any_host(&self) -> Option<&str> {
+        let members = || self.hosts().filter(|host| !self.gone.contains(&host.instance));
+        let serving = members().find(|host| host.was_healthy());
+        serving
+            .or_else(|| members().next())
+            .map(|host| host.instance.as_str())
+    }
+
+    /// Every host, in the order of the roll: the plan's, then those that joined.
+    pub fn hosts(&self) -> impl Iterator<Item = &HostPlan> {
+        self.plan
+            .iter()
+            .flat_map(|plan| plan.hosts.iter())
+            .chain(self.joined.iter())
+    }
+
+    /// What placeholders stand for on a host, as far as the request and the plan say.
+    pub fn values_on(&self, host: &HostPlan) -> Option<Values> {
+        let plan = self.plan.as_ref()?;
+        let values = Values::of(&self.request, self.digest.as_ref(), &plan.definition).on(host);
+        Some(values.with("previous", host.version_before()))
+    }
+
+    /// Every host that is of this release's concern: those that are rolled, then those that were adopted untouched.
+    pub fn everyone(&self) -> impl Iterator<Item = &HostPlan> {
+        self.hosts().chain(self.adopted.iter())
+    }
+
+    /// A host of that id.
+    pub fn host(&self, instance: &str) -> Option<&HostPlan> {
+        self.hosts().find(|host| host.instance == instance)
+    }
+}

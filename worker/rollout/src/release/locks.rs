@@ -1,0 +1,24 @@
+//! What a release locks (`fleet/locks.rs` says why).
+
+use std::collections::BTreeSet;
+
+use super::fold::Release;
+use crate::fleet::{BESIDE_WORKER, instance_lock, target_group_lock};
+
+impl Release {
+    /// The locks that it has to have: of the plan and of every host that joined, or of a fleet that is not fit yet.
+    pub fn touches(&self) -> BTreeSet<String> {
+        let hosts = self.hosts().flat_map(|host| {
+            let targets = host
+                .targets
+                .iter()
+                .map(|target| target_group_lock(&target.target_group));
+            // Beside the worker the lane itself is the lock.
+            let own = Some(instance_lock(&host.instance)).filter(|_| host.instance != BESIDE_WORKER);
+            targets.chain(own)
+        });
+        let planned = self.plan.iter().flat_map(|plan| plan.touches());
+        let unfit = self.unfit.iter().flat_map(|unfit| unfit.touches.iter().cloned());
+        planned.chain(hosts).chain(unfit).collect()
+    }
+}

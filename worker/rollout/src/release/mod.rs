@@ -1,0 +1,20 @@
+//! A release: the fold of its journal, and what that says of it.
+
+mod approval;
+pub(crate) mod control;
+mod floor;
+mod fold;
+mod hosts;
+mod locks;
+mod newcomer;
+pub(crate) mod path;
+pub(crate) mod patience;
+mod sick;
+mod stage;
+mod step_status;
+
+pub use fold::{Illegal, Release, SickWait, StepState, Unfit};
+pub use newcomer::{Newcomer, is_awaited, newcomer};
+pub use patience::{attempt_ms, patience_ms};
+pub use stage::Stage;
+pub use step_status::Standing;

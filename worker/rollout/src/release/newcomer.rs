@@ -1,0 +1,102 @@
+//! Members that joined in mid-roll: whether each is rolled, found to run the release already, or waited for.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::fold::Release;
+use crate::fleet::{HostPlan, HostSnapshot, HostView, LABEL_RELEASE, Plan};
+use crate::preflight::{Finding, Severity, host_plan};
+
+/// Time that a new instance is given to start its container and join its target groups by itself.
+const BOOT: SignedDuration = SignedDuration::from_mins(3);
+
+/// A read of the parameter may be older than its last write: an instance that was launched this soon after it counts as
+/// launched before.
+const STALE_READS: SignedDuration = SignedDuration::from_secs(10);
+
+/// What is to become of a member that joined in mid-roll.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Newcomer {
+    /// It runs this release already, started by its boot script: it is one of the fleet, and is not touched.
+    Adopt(Box<HostPlan>),
+    /// It is rolled like any other.
+    Roll(Box<HostPlan>),
+    /// It is not ready for either.
+    Await(String),
+}
+
+/// What is to become of a member that is in service.
+pub fn newcomer(
+    seen: &HostSnapshot,
+    age: Option<SignedDuration>,
+    release: &Release,
+    plan: &Plan,
+) -> Newcomer {
+    let id = &seen.instance;
+    // What carries this release's label was made from its definition. It is never rolled: the container that would be
+    // replaced is the one that would replace it.
+    if runs_label_of(seen, release) {
+        return match not_serving(seen) {
+            None => Newcomer::Adopt(Box::new(HostPlan::of(seen))),
+            Some(missing) => Newcomer::Await(format!("{id} started this release by itself and {missing}")),
+        };
+    }
+    if let Some(missing) = still_boots(seen, age, plan) {
+        return Newcomer::Await(format!("{id} joined and {missing}"));
+    }
+    let mut findings = Vec::new();
+    match host_plan(seen, &plan.definition, &mut findings) {
+        Some(host) => Newcomer::Roll(Box::new(host)),
+        None => {
+            let refusal = findings
+                .iter()
+                .find(|finding| finding.severity == Severity::Refuse);
+            let why = refusal.map_or_else(|| id.clone(), Finding::line);
+            Newcomer::Await(format!("joined, and cannot be rolled: {why}"))
+        }
+    }
+}
+
+/// Whether an instance that is on its way in is waited for. One that was launched after the wanted version was published
+/// starts it by itself.
+pub fn is_awaited(launched_at: Option<Timestamp>, release: &Release) -> bool {
+    match (launched_at, release.published_at) {
+        (Some(launched), Some(published)) => launched.duration_since(published) < STALE_READS,
+        _ => true,
+    }
+}
+
+fn runs_label_of(seen: &HostSnapshot, release: &Release) -> bool {
+    let HostView::Reached {
+        container: Some(container),
+        ..
+    } = &seen.view
+    else {
+        return false;
+    };
+    container.labels.get(LABEL_RELEASE) == Some(&release.request.id.to_string())
+}
+
+fn not_serving(seen: &HostSnapshot) -> Option<String> {
+    if !seen.before().is_some_and(|before| before.running) {
+        return Some("does not run it".to_owned());
+    }
+    let sick = seen
+        .targets
+        .iter()
+        .find(|target| !matches!(target.state.as_str(), "healthy" | "unused"));
+    sick.map(|target| format!("is {} in {}", target.state, target.target_group))
+}
+
+/// An instance is `InService` before its boot script has ended: what that script starts, or registers, in the middle of our
+/// swap would be taken for a failure. One that has had its time and still runs nothing is rolled like any other.
+fn still_boots(seen: &HostSnapshot, age: Option<SignedDuration>, plan: &Plan) -> Option<String> {
+    if age.is_none_or(|age| age > BOOT) {
+        return None;
+    }
+    let runs = seen.before().is_some_and(|before| before.running);
+    // Of what is no container nobody knows whether it is still to come.
+    if !runs && plan.definition.container().is_some() {
+        return Some(format!("does not run {} yet", plan.definition.runs_as()));
+    }
+    (seen.targets.is_empty() && !plan.target_groups.is_empty()).then(|| "is not registered yet".to_owned())
+}

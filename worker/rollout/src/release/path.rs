@@ -1,0 +1,171 @@
+//! The way of one host: which phases it goes through, forward and back.
+
+use drawgate_schemas::Direction;
+
+use super::fold::Release;
+use crate::fleet::HostPlan;
+use crate::journal::{Phase, Step};
+
+pub(crate) const FORWARD: [Phase; 8] = [
+    Phase::Create,
+    Phase::Deregister,
+    Phase::Drain,
+    Phase::Swap,
+    Phase::Verify,
+    Phase::Enable,
+    Phase::Register,
+    Phase::Settle,
+];
+
+/// The same list without `Create`: the old container was kept.
+const BACK: [Phase; 7] = [
+    Phase::Deregister,
+    Phase::Drain,
+    Phase::Swap,
+    Phase::Verify,
+    Phase::Enable,
+    Phase::Register,
+    Phase::Settle,
+];
+
+/// With programs of the service's own there is no container to create beside the old one, and none whose restart policy
+/// waits for its verification.
+const COMMAND: [Phase; 6] = [
+    Phase::Deregister,
+    Phase::Drain,
+    Phase::Swap,
+    Phase::Verify,
+    Phase::Register,
+    Phase::Settle,
+];
+
+/// Beside the worker no host is taken out, and none put back.
+const BESIDE_WORKER: [Phase; 2] = [Phase::Swap, Phase::Verify];
+
+/// Where the containers were never touched, putting the targets back is all. It must not need permissions or hosts
+/// that failed just now.
+const BACK_UNSWAPPED: [Phase; 2] = [Phase::Register, Phase::Settle];
+
+/// The phases of a host in one direction.
+pub(crate) fn phases(release: &Release, host: &HostPlan, direction: Direction) -> &'static [Phase] {
+    let kind = Kind::of(release);
+    match (direction, kind) {
+        (Direction::Back, _) if !release.touched(&host.instance) || release.stays(&host.instance) => &[],
+        (_, Kind::BesideWorker) => &BESIDE_WORKER,
+        (Direction::Forward, Kind::Container) => &FORWARD,
+        (Direction::Forward, Kind::Command) => &COMMAND,
+        (Direction::Back, _)
+            if !release.begun(&Step::on_host(&host.instance, Direction::Forward, Phase::Swap)) =>
+        {
+            &BACK_UNSWAPPED
+        }
+        // Nothing ran before: there is nothing to check, and no health to wait for beyond what was.
+        (Direction::Back, Kind::Container) => &BACK,
+        (Direction::Back, Kind::Command) => &COMMAND,
+    }
+}
+
+/// What a swap is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Container,
+    Command,
+    BesideWorker,
+}
+
+impl Kind {
+    fn of(release: &Release) -> Self {
+        match &release.plan {
+            Some(plan) if plan.definition.is_beside_worker() => Self::BesideWorker,
+            Some(plan) if plan.definition.command().is_some() => Self::Command,
+            _ => Self::Container,
+        }
+    }
+}
+
+/// The phase that takes a host out of service; what comes before it touches nothing that serves.
+pub(crate) fn first_touch(release: &Release) -> Phase {
+    match Kind::of(release) {
+        Kind::BesideWorker => Phase::Swap,
+        Kind::Container | Kind::Command => Phase::Deregister,
+    }
+}
+
+/// The phase with whose good end a host is in service again.
+pub(crate) fn last(release: &Release) -> Phase {
+    match Kind::of(release) {
+        Kind::BesideWorker => Phase::Verify,
+        Kind::Container | Kind::Command => Phase::Settle,
+    }
+}
+
+/// The steps of a host in one direction.
+pub(crate) fn steps(release: &Release, host: &HostPlan, direction: Direction) -> impl Iterator<Item = Step> {
+    let instance = host.instance.clone();
+    phases(release, host, direction)
+        .iter()
+        .map(move |phase| Step::on_host(&instance, direction, *phase))
+}
+
+impl Release {
+    /// Whether `[before]` ran to its end and cannot be undone: there is no way back without a person, then.
+    pub fn is_one_way(&self) -> bool {
+        let irreversible = self
+            .plan
+            .as_ref()
+            .and_then(|plan| plan.definition.before.as_ref())
+            .is_some_and(|before| !before.reversible);
+        let mut steps = self.steps.keys();
+        irreversible && steps.any(|step| matches!(step, Step::RunBefore { .. }) && self.done(step))
+    }
+
+    /// Whether a host keeps the new version on the way back: it serves with it, and there is no way back from what
+    /// `[before]` did.
+    pub fn stays(&self, instance: &str) -> bool {
+        self.is_one_way() && self.is_through(instance, Direction::Forward)
+    }
+
+    /// Whether new instances go on starting the new version on the way back: every known host serves with it, and no host
+    /// is taken back.
+    pub fn keeps_the_new(&self) -> bool {
+        self.is_one_way() && self.begun(&Step::Publish)
+    }
+
+    /// Whether a host is out of service by our doing: deregistered, or perhaps so, and not yet healthy again.
+    pub fn is_out(&self, host: &HostPlan) -> bool {
+        crate::release::path::is_out(self, host)
+    }
+
+    /// Whether a host was taken out of service on the way forward, or may have been: an intent is enough. So was one that
+    /// is tried again, although its journal begins anew.
+    pub fn touched(&self, instance: &str) -> bool {
+        self.retried.contains(instance)
+            || (self.begun(&Step::on_host(
+                instance,
+                Direction::Forward,
+                crate::release::path::first_touch(self),
+            )) && self.kept_in(instance, Direction::Forward).is_none())
+    }
+
+    /// Whether a host is through in one direction: it serves again, with the new version or with that of before.
+    pub fn is_through(&self, instance: &str, direction: Direction) -> bool {
+        self.done(&Step::on_host(instance, direction, last(self)))
+    }
+}
+
+/// Whether a host is out of service by our doing: deregistered, or perhaps so, and not yet healthy again.
+pub(crate) fn is_out(release: &Release, host: &HostPlan) -> bool {
+    if release.gone.contains(&host.instance) {
+        return false;
+    }
+    let through = |direction| release.is_through(&host.instance, direction);
+    let begun = |direction| {
+        let first = Step::on_host(&host.instance, direction, first_touch(release));
+        release.begun(&first) && release.kept_in(&host.instance, direction).is_none()
+    };
+    match (begun(Direction::Forward), through(Direction::Forward)) {
+        (false, _) => false,
+        (true, false) => !through(Direction::Back),
+        (true, true) => begun(Direction::Back) && !through(Direction::Back),
+    }
+}

@@ -1,0 +1,190 @@
+//! Hosts that turn unhealthy by themselves while the fleet is rolled, and what a roll does about them.
+//!
+//! ```text
+//!   a host's turn, and the floor forbids it
+//!     a host that is still to be rolled is sick   --> it is rolled next: taking it out costs nothing
+//!     others of ours are out                      --> their coming back is waited for
+//!     else, for roll.sick_wait:                       let sick hosts be replaced -> wait for health -> suspend again -> on
+//!     past it                                     --> the release is rolled back, and names who is sick
+//! ```
+//! On the way back the floor is what is healthy now (`floor.rs`), and one host that does not become healthy with the version of before
+//! keeps nobody else from going back.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+
+use super::fold::{Release, SickWait, StepState};
+use super::path;
+use crate::definition::Process;
+use crate::failure::{Failure, FloorKept, Obstacle};
+use crate::fleet::{GroupPlan, HostPlan};
+use crate::journal::{Phase, Step, StepOutcome};
+use crate::limits::{self, after, between_ms};
+use drawgate_schemas::Direction;
+
+impl StepState {
+    /// Takes in what the load balancer said, or that it was something else.
+    pub(crate) fn meet(&mut self, outcome: &StepOutcome, at: Timestamp) {
+        let failure = outcome.failure();
+        let obstacle = failure.and_then(|failure| failure.obstacle.as_deref().cloned());
+        let kept = matches!(obstacle, Some(Obstacle::Floor(_)));
+        self.always_kept = kept && (self.attempts == 1 || self.always_kept);
+        self.kept_since = self.kept_since.or(Some(at)).filter(|_| kept);
+        // An attempt of which nothing is known says nothing against what an earlier one saw.
+        let unhealthy = |obstacle: &Obstacle| matches!(obstacle, Obstacle::Unhealthy { .. });
+        let seen_before = self
+            .obstacle
+            .take()
+            .filter(unhealthy)
+            .filter(|_| failure.is_some());
+        self.obstacle = obstacle.or(seen_before);
+    }
+
+    /// The floor that keeps a host in service: the last attempt met it, and none before that can have taken the host out.
+    pub(crate) fn kept(&self) -> Option<&FloorKept> {
+        let Some(Obstacle::Floor(kept)) = &self.obstacle else {
+            return None;
+        };
+        let ended = self.last.is_some();
+        (ended && (self.always_kept || self.kept_for_ms() >= limits::SICK_AFTER_MS)).then_some(kept)
+    }
+
+    fn kept_for_ms(&self) -> u64 {
+        self.kept_since.map_or(0, |since| between_ms(since, self.last_at))
+    }
+}
+
+impl Release {
+    /// The floor that keeps this host in service, where its turn has come and that is all that came of it.
+    pub(crate) fn kept_in(&self, instance: &str, direction: Direction) -> Option<&FloorKept> {
+        let deregister = Step::on_host(instance, direction, Phase::Deregister);
+        self.steps.get(&deregister).and_then(StepState::kept)
+    }
+
+    /// The same, once it has been so for long enough to be believed: since the host was asked first, and since another one came a step
+    /// further.
+    pub(crate) fn kept_for_long(&self, instance: &str) -> Option<&FloorKept> {
+        let deregister = Step::on_host(instance, Direction::Forward, Phase::Deregister);
+        let state = self.steps.get(&deregister)?;
+        let of_another = |step: &Step| matches!(step, Step::Host { instance: of, .. } if of != instance);
+        let others = self.steps.iter().filter(|(step, _)| of_another(step));
+        // One that is kept in service itself came no further.
+        let moved = others.filter(|(_, other)| other.kept().is_none());
+        let since = moved
+            .map(|(_, other)| other.last_at)
+            .chain(state.kept_since)
+            .max()?;
+        let long = between_ms(since, state.last_at) >= limits::SICK_AFTER_MS;
+        state.kept().filter(|_| long)
+    }
+
+    /// Whether a host is back in service with the version of before, as far as that is ours to do, and does not become healthy.
+    pub fn is_sick_on_its_way_back(&self, host: &HostPlan) -> bool {
+        let settle = Step::on_host(&host.instance, Direction::Back, path::last(self));
+        let state = self.steps.get(&settle);
+        let met = state.and_then(|state| state.obstacle.as_ref());
+        self.is_out(host) && matches!(met, Some(Obstacle::Unhealthy { .. }))
+    }
+
+    /// Whether the processes that replace hosts may run in a group, because sick hosts are waited for.
+    pub fn may_replace(&self, group: &str) -> bool {
+        let let_replace = Step::LetReplace {
+            group: group.to_owned(),
+        };
+        let suspend_again = Step::SuspendAgain {
+            group: group.to_owned(),
+        };
+        self.begun(&let_replace) && !self.done(&suspend_again)
+    }
+
+    pub(crate) fn begin_sick_wait(&mut self, wait: SickWait) {
+        // What is left in the journal of the wait before would pass for this one's.
+        self.steps.retain(|step, _| {
+            !matches!(
+                step,
+                Step::LetReplace { .. } | Step::AwaitHealthy | Step::SuspendAgain { .. }
+            )
+        });
+        self.sick_waits += 1;
+        self.sick_wait = Some(wait);
+    }
+
+    /// The host whose turn it was is asked anew, with all its time.
+    pub(crate) fn end_sick_wait(&mut self) {
+        if let Some(wait) = self.sick_wait.take() {
+            let deregister = Step::on_host(&wait.instance, Direction::Forward, Phase::Deregister);
+            self.steps.remove(&deregister);
+        }
+    }
+
+    /// Nobody looked meanwhile.
+    pub(crate) fn wait_for_sick_anew(&mut self, at: Timestamp) {
+        let Some(most_ms) = self.plan.as_ref().map(|plan| plan.definition.roll.sick_wait_ms) else {
+            return;
+        };
+        if let Some(wait) = &mut self.sick_wait {
+            wait.until = wait.until.max(after(at, most_ms));
+        }
+    }
+
+    /// What is told of sick hosts when the release is rolled back because of them.
+    pub(crate) fn sick_for_too_long(&self, kept: &FloorKept, why: &str) -> Failure {
+        let name = self.kept_where(kept);
+        let who = match kept.sick.len() {
+            0 => "none of its unhealthy targets is a host of this release".to_owned(),
+            1 => format!("{} is not healthy", ids(&kept.sick)),
+            _ => format!("{} are not healthy", ids(&kept.sick)),
+        };
+        let FloorKept { healthy, floor, .. } = kept;
+        let what = format!(
+            "{who}: {name} has {healthy} healthy targets, and {floor} must be left when another host is taken out; {why}"
+        );
+        Failure::new(what)
+            .with_hint("see why, and publish again; roll.sick_wait in the service's file is how long sick hosts are waited for")
+            .with_obstacle(Obstacle::Floor(kept.clone()))
+    }
+
+    /// The target group's name, for a person, with the zone where its targets are counted by zone.
+    pub fn kept_where(&self, kept: &FloorKept) -> String {
+        let arn = &kept.target_group;
+        let group = self.plan.as_ref().and_then(|plan| plan.target_groups.get(arn));
+        let name = group.map_or(arn, |group| &group.name);
+        match &kept.zone {
+            Some(zone) => format!("{name} in {zone}"),
+            None => name.clone(),
+        }
+    }
+
+    /// The groups of sick hosts, in which we have suspended what replaces them.
+    pub(crate) fn groups_of(&self, sick: &BTreeSet<String>) -> Vec<String> {
+        let of_sick = |group: &&GroupPlan| {
+            let mut hosts = self.everyone();
+            hosts.any(|host| sick.contains(&host.instance) && host.group.as_deref() == Some(&group.name))
+        };
+        let groups = self.plan.iter().flat_map(|plan| &plan.groups);
+        groups
+            .filter(of_sick)
+            .filter(|group| group.replaces().next().is_some())
+            .map(|group| group.name.clone())
+            .collect()
+    }
+}
+
+impl GroupPlan {
+    /// The processes that are suspended for the roll.
+    pub fn suspends(&self) -> impl Iterator<Item = Process> + '_ {
+        self.suspend.iter().copied()
+    }
+
+    /// Of the processes that are suspended for the roll, those that replace unhealthy hosts, in the order in which they are resumed.
+    pub fn replaces(&self) -> impl Iterator<Item = Process> + '_ {
+        let both = [Process::HealthCheck, Process::ReplaceUnhealthy];
+        both.into_iter().filter(|process| self.suspend.contains(process))
+    }
+}
+
+pub(crate) fn ids(instances: &BTreeSet<String>) -> String {
+    let all: Vec<&str> = instances.iter().map(String::as_str).collect();
+    all.join(", ")
+}

@@ -1,0 +1,171 @@
+//! Where a step stands: what came of it so far, and whether it is tried again.
+
+use drawgate_schemas::Direction;
+use jiff::Timestamp;
+
+use super::fold::{Release, StepState};
+use super::patience;
+use crate::failure::Failure;
+use crate::journal::{Patience, Step, StepOutcome};
+use crate::limits::{self, after, backoff_ms};
+
+/// Where a step stands for the one who decides.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Standing<'a> {
+    /// Never begun.
+    Fresh,
+    /// An intent without an outcome.
+    Running,
+    /// Done.
+    Done,
+    /// Not done yet; not to be tried before that moment.
+    Again {
+        /// That moment.
+        at: Timestamp,
+    },
+    /// Not done, and not tried any more.
+    Failed(&'a Failure),
+}
+
+impl Release {
+    /// Where a step stands.
+    pub fn standing(&self, step: &Step, now: Timestamp) -> Standing<'_> {
+        let Some(state) = self.steps.get(step) else {
+            return Standing::Fresh;
+        };
+        let Some(last) = &state.last else {
+            return Standing::Running;
+        };
+        match last {
+            StepOutcome::Done { .. } | StepOutcome::AlreadyDone { .. } => Standing::Done,
+            StepOutcome::Refused { failure } => self.after_refusal(step, state, failure),
+            _ if *step == Step::Watch => self.after_blindness(state, last, now),
+            StepOutcome::Transient { failure } | StepOutcome::Unknown { failure } => {
+                self.after_setback(step, state, failure, now)
+            }
+        }
+    }
+
+    /// A watch is patient by itself while it cannot see: what it says then is its last word. One that was broken off is
+    /// begun anew, but not for ever.
+    fn after_blindness<'a>(&self, state: &StepState, last: &'a StepOutcome, now: Timestamp) -> Standing<'a> {
+        let given_up_at = after(state.patient_from, patience::patience_ms(&Step::Watch, self));
+        match last {
+            // Where a worker took up, at once: nothing goes on unwatched.
+            StepOutcome::Unknown { .. } if state.last_at == state.patient_from => {
+                Standing::Again { at: state.last_at }
+            }
+            StepOutcome::Unknown { .. } if now < given_up_at => Standing::Again {
+                at: after(state.last_at, limits::BACKOFF_LAST_MS),
+            },
+            outcome => outcome.failure().map_or(Standing::Done, Standing::Failed),
+        }
+    }
+
+    fn after_refusal<'a>(&self, step: &Step, state: &StepState, failure: &'a Failure) -> Standing<'a> {
+        if step.restores() && state.refusals < limits::RESTORE_REFUSALS {
+            return Standing::Again {
+                at: after(state.last_at, backoff_ms(state.attempts)),
+            };
+        }
+        Standing::Failed(failure)
+    }
+
+    fn after_setback<'a>(
+        &self,
+        step: &Step,
+        state: &StepState,
+        failure: &'a Failure,
+        now: Timestamp,
+    ) -> Standing<'a> {
+        let not_passed = matches!(state.last, Some(StepOutcome::Transient { .. }));
+        if let Some((attempts, interval_ms)) = self.counted_attempts(step).filter(|_| not_passed) {
+            if state.attempts >= attempts {
+                return Standing::Failed(failure);
+            }
+            return Standing::Again {
+                at: after(state.last_at, interval_ms),
+            };
+        }
+        // The floor alone sends nobody back: how long it is waited for is said beside it (`sick.rs`).
+        let forward = matches!(
+            step,
+            Step::Host {
+                direction: Direction::Forward,
+                ..
+            }
+        );
+        if forward && state.kept().is_some() && state.attempts < limits::ATTEMPTS {
+            return Standing::Again {
+                at: after(state.last_at, limits::kept_again_ms(state.attempts)),
+            };
+        }
+        let given_up_at = after(state.patient_from, patience::patience_ms(step, self));
+        // An attempt of a bounded wait ends a little before its time, to tell what it saw last: what is left then is no
+        // time for another one, whose words would be poorer.
+        let too_little_ms = match &self.plan {
+            Some(plan) if step.is_bounded_wait() => 1_000 + 2 * plan.definition.roll.poll_interval_ms,
+            _ => 0,
+        };
+        if after(now, too_little_ms) >= given_up_at || state.attempts >= limits::ATTEMPTS {
+            return Standing::Failed(failure);
+        }
+        // A lock is waited for in the step itself: a pause would only let somebody else have it first.
+        let pause_ms = match step {
+            Step::Lock => 0,
+            _ if state.kept().is_some() => limits::kept_again_ms(state.attempts),
+            _ => backoff_ms(state.attempts),
+        };
+        Standing::Again {
+            at: after(state.last_at, pause_ms),
+        }
+    }
+
+    /// How often, and how far apart, a step is tried that has its number of attempts in the service's file.
+    fn counted_attempts(&self, step: &Step) -> Option<(u32, u64)> {
+        let definition = &self.plan.as_ref()?.definition;
+        match step.properties().patience {
+            Patience::Verify => Some((definition.verify.attempts, definition.verify.interval_ms)),
+            Patience::After => {
+                let after = definition.after.as_ref()?;
+                Some((after.attempts, after.interval_ms))
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether a step was begun, whatever came of it.
+    pub fn begun(&self, step: &Step) -> bool {
+        self.steps.contains_key(step)
+    }
+
+    /// Whether a step has its good end.
+    pub fn done(&self, step: &Step) -> bool {
+        let last = self.steps.get(step).and_then(|state| state.last.as_ref());
+        last.is_some_and(|outcome| outcome.evidence().is_some())
+    }
+
+    /// Whether the last attempt of a step met a definite no.
+    pub fn was_refused(&self, step: &Step) -> bool {
+        let last = self.steps.get(step).and_then(|state| state.last.as_ref());
+        matches!(last, Some(StepOutcome::Refused { .. }))
+    }
+
+    /// Why nothing more may be done to the fleet, if so: while nobody drove this release, another worker took the fleet.
+    pub fn lost_to_another(&self) -> Option<&Failure> {
+        let another = self.leased_to_another.as_ref();
+        another.filter(|_| self.changed_anything())
+    }
+
+    /// Whether anything was changed, or may have been, that could be left behind.
+    pub fn changed_anything(&self) -> bool {
+        self.steps.keys().any(|step| !step.reads())
+    }
+
+    /// When the bake is over, if it has begun. A bake that no worker saw to its end begins anew with the next one.
+    pub fn bakes_until(&self) -> Option<Timestamp> {
+        let state = self.steps.get(&Step::Bake)?;
+        let plan = self.plan.as_ref()?;
+        Some(after(state.patient_from, plan.definition.alarms.bake_ms))
+    }
+}

@@ -1,0 +1,83 @@
+//! The end in a line, and the way on.
+
+use drawgate_schemas::{Outcome, Receipt};
+
+use super::receipt::is_gone;
+use super::version::version_before;
+use crate::fleet::{HostPlan, Plan};
+use crate::journal::{Cause, Step};
+use crate::release::Release;
+
+/// What turned it back, for a person.
+pub(super) fn why(cause: &Cause) -> String {
+    let what = &cause.failure.what;
+    match cause.step {
+        Step::Order => what.clone(),
+        _ => format!("{}: {what}", cause.step),
+    }
+}
+
+pub(super) fn summary(release: &Release, plan: &Plan, outcome: Outcome, receipt: &Receipt) -> String {
+    let to = &plan.version_name;
+    let seen = release.observation.as_deref();
+    let there = |host: &&HostPlan| !is_gone(release, host, seen);
+    let hosts = release.everyone().filter(there).count();
+    let why = release.turned_back.as_ref().map(why).unwrap_or_default();
+    match outcome {
+        Outcome::Succeeded => {
+            let joined = release.joined.len() + release.adopted.len();
+            let after =
+                failed_after(release).map_or_else(String::new, |what| format!("; [after] FAILED: {what}"));
+            if plan.definition.is_beside_worker() {
+                return format!("deployed {to}, alarms as before{after}");
+            }
+            format!("{hosts} of {hosts} on {to}, {joined} adopted, scaling and alarms as before{after}")
+        }
+        Outcome::Cancelled if release.hosts().all(|host| !release.touched(&host.instance)) => {
+            format!("{why}; no host was touched, scaling and alarms as before")
+        }
+        Outcome::RolledBack | Outcome::Cancelled => {
+            format!(
+                "{why}; service is on {} everywhere, scaling and alarms as before",
+                version_before(release)
+            )
+        }
+        Outcome::Failed => format!("{why}; no host was touched, scaling and alarms as before"),
+        _ if release.is_one_way() && receipt.left_over.len() == 1 => {
+            let first = receipt.left_over.first().map_or("", String::as_str);
+            format!("{why}; {first}")
+        }
+        _ if receipt.left_over.is_empty() => "no instance of the fleet is left".to_owned(),
+        _ => {
+            let n = receipt.left_over.len();
+            let first = receipt.left_over.first().map_or("", String::as_str);
+            let cause = if why.is_empty() {
+                String::new()
+            } else {
+                format!("{why}; ")
+            };
+            format!("{cause}{n} left as it should not be: {first}")
+        }
+    }
+}
+
+/// What went wrong in an `[after]` whose failure is only reported.
+fn failed_after(release: &Release) -> Option<&str> {
+    let last = release.steps.get(&Step::After)?.last.as_ref()?;
+    last.failure().map(|failure| failure.what.as_str())
+}
+
+pub(super) fn hint(release: &Release, outcome: Outcome) -> Option<String> {
+    let cause = release.turned_back.as_ref();
+    let id = release.request.id;
+    match outcome {
+        Outcome::Succeeded => None,
+        Outcome::NeedsOperator => Some(format!(
+            "drawgate show {id} lists what is left, and what to run; runbooks/needs-operator.md says what each means"
+        )),
+        _ if cause.is_some_and(|cause| !cause.failure.logs.is_empty()) => Some(format!(
+            "drawgate show {id} --logs has the container's last lines"
+        )),
+        _ => cause.and_then(|cause| cause.failure.hint.clone()),
+    }
+}

@@ -1,0 +1,83 @@
+//! The end of a release that touched nothing.
+
+use drawgate_schemas::{AwaitedApproval, Ended, Ordered, Outcome};
+
+use super::summary::why;
+use crate::fleet::Plan;
+use crate::release::Release;
+
+/// The end of a request whose time ran out before its turn came.
+pub(crate) fn expired(release: &Release) -> Ended {
+    let at = release
+        .request
+        .expires_at
+        .map(|at| at.to_string())
+        .unwrap_or_default();
+    Ended {
+        outcome: Outcome::Rejected,
+        summary: format!("expired at {at}, before its turn came: nothing was touched"),
+        hint: Some("publish again".to_owned()),
+        receipt: None,
+    }
+}
+
+/// The end of a release that every host runs already.
+pub(crate) fn there_already(plan: &Plan) -> Ended {
+    Ended {
+        outcome: Outcome::Succeeded,
+        summary: format!(
+            "{} of {} serve {} already: nothing was touched",
+            plan.hosts.len(),
+            plan.hosts.len(),
+            plan.version_name
+        ),
+        hint: Some(
+            "drawgate publish --force swaps it all the same, as after a change of the service's file"
+                .to_owned(),
+        ),
+        receipt: None,
+    }
+}
+
+/// The end of a request that somebody who was asked for an approval did not want.
+pub(crate) fn rejected(rejected: &Ordered) -> Ended {
+    Ended {
+        outcome: Outcome::Rejected,
+        summary: format!("{}; nothing was touched", rejected.told()),
+        hint: None,
+        receipt: None,
+    }
+}
+
+/// The end of a request that waited for approvals in vain.
+pub(crate) fn not_approved(awaited: &AwaitedApproval) -> Ended {
+    Ended {
+        outcome: Outcome::Rejected,
+        summary: format!(
+            "not approved by {} until {:.0} ({} of {}): nothing was touched",
+            awaited.from.join(", "),
+            awaited.until,
+            awaited.given.len(),
+            awaited.count
+        ),
+        hint: Some("publish again, and tell those who have to approve it".to_owned()),
+        receipt: None,
+    }
+}
+
+pub(super) fn without_plan(release: &Release) -> Ended {
+    let cause = release.turned_back.as_ref();
+    Ended {
+        outcome: if release.cancelled.is_some() {
+            Outcome::Cancelled
+        } else {
+            Outcome::Failed
+        },
+        summary: cause.map_or_else(
+            || "ended before it began: nothing was touched".to_owned(),
+            |cause| format!("{}; nothing was touched", why(cause)),
+        ),
+        hint: cause.and_then(|cause| cause.failure.hint.clone()),
+        receipt: None,
+    }
+}
