@@ -14,12 +14,14 @@
 )]
 
 mod bug;
+mod check;
 pub mod explore;
 pub mod lane;
 pub mod oracle;
 mod random;
 mod script;
 pub mod sim;
+pub mod time;
 pub mod world;
 
 pub use bug::Bug;

@@ -4,7 +4,7 @@
 use drawgate_rollout::{Plan, Release, Step, limits};
 use drawgate_schemas::{Direction, Outcome};
 
-use crate::sim::holds;
+use crate::check::holds;
 use crate::world::{Container, Host, Tenant, VALUE, Which, World};
 
 /// How a host was before: as it was at the start, or as every newcomer is.

@@ -3,7 +3,8 @@
 use drawgate_rollout::{Phase, Step, limits};
 use drawgate_schemas::Direction;
 
-use crate::sim::{Halt, Next, Sim, start};
+use crate::sim::{Halt, Next, Sim};
+use crate::time::start;
 use crate::world::{Extent, Fault, World};
 
 /// systemd starts a worker again after two seconds (`infra/systemd`); then it has to find its way.

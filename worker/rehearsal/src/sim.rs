@@ -12,7 +12,9 @@ use drawgate_schemas::{Ended, Event, Order, Ordered, Outcome, ReleaseId, Release
 use jiff::Timestamp;
 
 use crate::bug::Bug;
+use crate::check::holds;
 use crate::oracle;
+use crate::time::start;
 use crate::world::{Extent, World};
 
 /// Entries after which a roll goes round in circles, whatever its fleet: a calm one writes 20 and some that grow with its time.
@@ -134,12 +136,6 @@ pub fn by_ben(order: Order) -> Ordered {
         reason: None,
         digest: None,
     }
-}
-
-/// When it all begins.
-pub fn start() -> Timestamp {
-    // 2026-01-01T00:00:00Z
-    Timestamp::constant(1_767_225_600, 0)
 }
 
 impl Sim {
@@ -789,9 +785,4 @@ impl Sim {
             .filter(|entry| matches!(&entry.record, Record::Intent { step: begun } if begun == step))
             .count()
     }
-}
-
-/// Fails with what is said unless it holds.
-pub(crate) fn holds(holds: bool, otherwise: impl FnOnce() -> String) -> Result<(), String> {
-    if holds { Ok(()) } else { Err(otherwise()) }
 }

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use drawgate_rollout::placeholders::{Piece, pieces, uses};
 use drawgate_rollout::definition::{CommandDefinition, CommandPlace, VersionDefinition};
+use drawgate_rollout::placeholders::{Piece, pieces, uses};
 use drawgate_schemas::{Environment, Service};
 
 use super::error::Problems;

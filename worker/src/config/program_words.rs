@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use drawgate_rollout::placeholders::{PLACEHOLDERS, Piece, pieces};
 use drawgate_rollout::definition::Surroundings;
+use drawgate_rollout::placeholders::{PLACEHOLDERS, Piece, pieces};
 
 use super::error::Problems;
 use super::limits as at;

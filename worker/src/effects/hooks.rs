@@ -7,10 +7,10 @@
 use std::path::Path;
 use std::time::Duration;
 
-use drawgate_rollout::placeholders::Values;
 use drawgate_rollout::definition::{
     AfterDefinition, BeforeDefinition, ContainerDefinition, Place, Surroundings,
 };
+use drawgate_rollout::placeholders::Values;
 use drawgate_rollout::{Evidence, Failure, HostPlan, Step, StepOutcome, limits};
 use drawgate_schemas::ImageReference;
 use tokio::time::{Instant, sleep, sleep_until};

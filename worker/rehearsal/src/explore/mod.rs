@@ -25,7 +25,9 @@ pub(crate) use self::between::Harm;
 pub use self::ends::Ends;
 use self::fingerprint::fingerprint;
 use crate::bug::Bug;
-use crate::sim::{Halt, Next, Sim, holds, start};
+use crate::check::holds;
+use crate::sim::{Halt, Next, Sim};
+use crate::time::start;
 use crate::world::World;
 
 /// Something that must never be, and how it came to be.

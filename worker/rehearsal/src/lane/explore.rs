@@ -8,9 +8,10 @@ use jiff::Timestamp;
 
 use super::{Asked, Lane, Place, Scenario, scenarios};
 use crate::bug::Bug;
+use crate::check::holds;
 use crate::explore::{Between, Ends, Harm};
 use crate::random::Random;
-use crate::sim::{Halt, holds};
+use crate::sim::Halt;
 use crate::world::{Extent, digest};
 
 /// A freeze lasts so long: longer than a roll.

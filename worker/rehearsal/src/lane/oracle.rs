@@ -4,8 +4,8 @@
 use drawgate_rollout::{Record, Supersede};
 use drawgate_schemas::Outcome;
 
-use super::{Lane, Member};
-use crate::sim::holds;
+use super::members::{Lane, Member};
+use crate::check::holds;
 
 /// After every entry.
 ///

@@ -652,7 +652,7 @@ impl World {
         }
         self.parameter = Some(planned.value.clone());
         done(Evidence::Published {
-            at: crate::sim::start(),
+            at: crate::time::start(),
         })
     }
 

@@ -1,11 +1,14 @@
 //! A fleet that nobody has: what the tests and the search roll.
 
+use std::collections::BTreeMap;
+
+use drawgate_rollout::definition::RestartPolicy;
 use drawgate_rollout::{
-    ContainerSnapshot, FleetSnapshot, GroupSnapshot, HostSnapshot, HostView, MemberSnapshot,
+    BESIDE_WORKER, ContainerSnapshot, FleetSnapshot, GroupSnapshot, HostSnapshot, HostView, MemberSnapshot,
     TargetGroupSnapshot, TargetSnapshot, WantedPlan, WantedSnapshot,
 };
 
-use super::*;
+use super::names::{GROUP, OLD_IMAGE, SECOND_GROUP, TARGET_GROUP, VALUE, id};
 
 /// So many hosts of one group in one target group; those with an odd number are in one zone, those with an even one in the other.
 pub(super) fn fleet(n: usize) -> FleetSnapshot {
@@ -22,7 +25,7 @@ pub(super) fn fleet(n: usize) -> FleetSnapshot {
         }],
         hosts: (1..=n).map(host).collect(),
         target_groups: vec![target_group(TARGET_GROUP, "web", n)],
-        at: crate::sim::start(),
+        at: crate::time::start(),
         ..FleetSnapshot::default()
     }
 }

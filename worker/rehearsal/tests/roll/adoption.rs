@@ -4,9 +4,10 @@ use drawgate_rollout::{Phase, Step, limits};
 use drawgate_schemas::{Event, Outcome};
 
 use crate::crash::explore;
-use crate::driver::{Sim, start};
+use crate::driver::Sim;
 use crate::world::{Fault, PARAMETER, VALUE, World, id};
 use crate::{PHASES, back, forward, forward_steps, resume};
+use drawgate_rehearsal::time::start;
 
 const BEFORE: &str = "main-41";
 

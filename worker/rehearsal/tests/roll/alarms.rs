@@ -7,9 +7,10 @@ use drawgate_rollout::{
 use drawgate_schemas::{Event, Outcome};
 
 use crate::crash::explore;
-use crate::driver::{Next, Sim, start};
+use crate::driver::{Next, Sim};
 use crate::world::{ALARM, Extent, Fault, World, id};
 use crate::{PHASES, back, forward, forward_steps, resume, suspend};
+use drawgate_rehearsal::time::start;
 
 const BAKE_MS: u64 = 300_000;
 

@@ -6,8 +6,9 @@ use drawgate_rehearsal::{Script, World, rehearse};
 use drawgate_rollout::{FleetSnapshot, limits};
 use drawgate_schemas::Outcome;
 
-use super::driver::{Sim, start};
+use super::driver::Sim;
 use super::world::{definition, request};
+use drawgate_rehearsal::time::start;
 
 /// So many healthy hosts, their ids as EC2 writes them, with these digits before a number of their own.
 fn copy(hosts: usize, out: u32, digits: &str) -> World {

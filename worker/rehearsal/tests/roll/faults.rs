@@ -3,9 +3,10 @@
 use drawgate_rollout::{Phase, Step, limits};
 use drawgate_schemas::{Event, Outcome};
 
-use crate::driver::{Sim, start};
+use crate::driver::Sim;
 use crate::world::{Fault, GROUP, World, id};
 use crate::{PHASES, back, forward, forward_steps, resume, stage, suspend};
+use drawgate_rehearsal::time::start;
 
 const ALWAYS: usize = usize::MAX;
 

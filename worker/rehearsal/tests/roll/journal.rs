@@ -3,9 +3,10 @@
 use drawgate_rollout::{Entry, Failure, Phase, Record, Release, Step, StepOutcome, decide};
 use drawgate_schemas::Outcome;
 
-use crate::driver::{Sim, start};
+use crate::driver::Sim;
 use crate::world::{Fault, World, id, request};
 use crate::{back, forward, resume};
+use drawgate_rehearsal::time::start;
 
 /// Rolls that between them write every kind of record, outcome and evidence.
 fn rolls() -> Vec<Sim> {

@@ -78,7 +78,7 @@ fn trap_07_the_wait_ends_after_an_hour_and_nothing_was_touched() {
     let summary = &sim.ended().summary;
     assert!(summary.contains("locked by another release"), "{summary}");
     assert!(sim.world.hosts.values().all(|host| !host.disturbed));
-    let waited_ms = limits::between_ms(crate::driver::start(), sim.now);
+    let waited_ms = limits::between_ms(drawgate_rehearsal::time::start(), sim.now);
     assert!(
         (limits::LOCK_PATIENCE_MS..limits::LOCK_PATIENCE_MS + 60_000).contains(&waited_ms),
         "{waited_ms}"

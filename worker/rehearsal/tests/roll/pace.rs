@@ -5,9 +5,10 @@ use drawgate_rollout::{Phase, Share, Step, limits};
 use drawgate_schemas::{Event, Outcome};
 
 use crate::crash::explore;
-use crate::driver::{Sim, start};
+use crate::driver::Sim;
 use crate::world::{Fault, GROUP, World, id};
 use crate::{PHASES, back, forward};
+use drawgate_rehearsal::time::start;
 
 /// Most hosts that were out at the same time, as the journal tells it.
 fn most_out(sim: &Sim) -> usize {

@@ -4,9 +4,10 @@ use drawgate_rollout::{Phase, Record, Step};
 use drawgate_schemas::{Event, HostPhase, Outcome};
 use jiff::Timestamp;
 
-use crate::driver::{Sim, start};
+use crate::driver::Sim;
 use crate::world::{ALARM, Container, GROUP, World, id, old_container, request};
 use crate::{PHASES, forward, forward_steps};
+use drawgate_rehearsal::time::start;
 
 #[test]
 fn a_fleet_of_three_is_rolled_one_after_another() {

@@ -1,0 +1,9 @@
+//! Virtual time.
+
+use jiff::Timestamp;
+
+/// When it all begins.
+pub fn start() -> Timestamp {
+    // 2026-01-01T00:00:00Z
+    Timestamp::constant(1_767_225_600, 0)
+}
