@@ -18,6 +18,7 @@ mod hooks;
 mod journal;
 mod lease;
 mod locks;
+mod machine;
 mod orders;
 mod pace;
 mod preflight;
