@@ -41,7 +41,7 @@ class Api:
             ("POST", "/lab/refresh", self.refresh),
             ("POST", "/lab/alarm", self.alarm),
             ("GET", "/lab/alarms/fired", alarms.fired),
-            ("POST", "/lab/fault", lambda body: lab.faults.add(Fault(**body))),
+            ("POST", "/lab/fault", lambda body: lab.order(Fault(**body))),
             ("DELETE", "/lab/fault", lambda _body: lab.faults.clear()),
             ("POST", "/lab/images", self.image),
             ("POST", r"/lab/hosts/(\w+)/stop", self.stop_host),
@@ -87,6 +87,7 @@ class Api:
                 health.transitions.clear()
             self.lab.fleets.prepare()
             self.lab.record.reset()
+            self.lab.asked.reset()
 
     def fleet(self, body):
         with self.lab.fleets.lock:

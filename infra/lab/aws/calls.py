@@ -11,6 +11,11 @@ import urllib.parse
 from aws import cbor
 
 MAX_LOG = 20_000
+# Different reads that are remembered, so that they can be answered with what was before.
+MAX_ASKED = 500
+READS = ("Describe", "Get", "List")
+# Of a request's environment, what ends with its connection.
+CONNECTION = {"wsgi.input", "werkzeug.socket"}
 # Signing names whose IAM prefix, by which people know an action, is another one.
 IAM_PREFIX = {"monitoring": "cloudwatch"}
 SIGNED_FOR = re.compile(r"Credential=[^/]+/[^/]+/[^/]+/([^/]+)/aws4_request")
@@ -83,3 +88,28 @@ class Record:
     def entries(self):
         with self.lock:
             return list(self.log)
+
+
+class Asked:
+    """Every read that came, once."""
+
+    def __init__(self):
+        self.lock = threading.Lock()
+        self.reset()
+
+    def reset(self):
+        with self.lock:
+            self.requests = collections.OrderedDict()
+
+    def note(self, action, environ, body):
+        if not action.partition(":")[2].startswith(READS):
+            return
+        with self.lock:
+            self.requests[action, body] = {name: environ[name] for name in environ.keys() - CONNECTION}
+            self.requests.move_to_end((action, body))
+            if len(self.requests) > MAX_ASKED:
+                self.requests.popitem(last=False)
+
+    def of(self, wanted):
+        with self.lock:
+            return [(action, environ, body) for (action, body), environ in self.requests.items() if wanted in ("*", action)]

@@ -3,6 +3,7 @@
     throttle, error500, access_denied   the error that AWS gives, in the protocol of the call; nothing is done
     timeout                             nothing is done, and no answer comes for HOLD_S
     timeout_after_act                   the call is done, and no answer comes for HOLD_S
+    stale                               the answer is that of the moment of the order, for a request that had come by then
 """
 
 import dataclasses
@@ -12,7 +13,7 @@ import threading
 from aws import cbor
 
 HOLD_S = 30
-MODES = ("throttle", "error500", "access_denied", "timeout", "timeout_after_act")
+MODES = ("throttle", "error500", "access_denied", "timeout", "timeout_after_act", "stale")
 
 # Status and code per mode; EC2 and the JSON services have names of their own for some.
 ERRORS = {
@@ -42,6 +43,8 @@ class Fault:
     count: int
     share: float = 1.0
     due: float = 0.0
+    # What was answered before, by the request's body.
+    answers: dict = dataclasses.field(default_factory=dict)
 
     def __post_init__(self):
         if self.mode not in MODES:
@@ -49,9 +52,11 @@ class Fault:
         if not 0 < float(self.share) <= 1 or int(self.count) < 1:
             raise ValueError("share must be above 0 and at most 1, count at least 1")
 
-    def strikes(self, action):
+    def strikes(self, action, body):
         """A share of 0.5 strikes every second call: evenly, so that a test is the same each time."""
         if self.action not in ("*", action) or self.count == 0:
+            return False
+        if self.mode == "stale" and (action, body) not in self.answers:
             return False
         self.due += self.share
         if self.due < 0.999999:
@@ -77,9 +82,10 @@ class Faults:
             self.released.set()
             self.released = threading.Event()
 
-    def strike(self, action):
+    def strike(self, action, body):
+        """The fault that a call meets, if it meets one."""
         with self.lock:
-            return next((fault.mode for fault in self.active if fault.strikes(action)), None)
+            return next((fault for fault in self.active if fault.strikes(action, body)), None)
 
     def hold(self):
         with self.lock:

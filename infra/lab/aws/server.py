@@ -40,7 +40,7 @@ class Lab:
         self.balancer = Balancer(str(state / "haproxy.sock"))
         self.engines, self.images = Engines(state), Images(password, target / "app")
         self.fleets = Fleets(self.balancer, f"http://{ADDRESS}:{PORT}")
-        self.record, self.faults = calls.Record(), faults.Faults()
+        self.record, self.faults, self.asked = calls.Record(), faults.Faults(), calls.Asked()
         self.moto, self.api = DomainDispatcherApplication(create_backend_app), Api(self)
 
     def __call__(self, environ, start_response):
@@ -61,7 +61,12 @@ class Lab:
         if call is None or USER_AGENT in environ.get("HTTP_USER_AGENT", ""):
             return self.act(environ, body)
         self.record.add(call)
-        mode = self.faults.strike(call.action)
+        fault = self.faults.strike(call.action, body)
+        mode = fault and fault.mode
+        if mode == "stale":
+            return fault.answers[call.action, body]
+        if not mode:
+            self.asked.note(call.action, environ, body)
         if mode == "timeout_after_act":
             answer = self.act(environ, body)
             self.faults.hold()
@@ -69,6 +74,12 @@ class Lab:
         if mode == "timeout":
             self.faults.hold()
         return faults.error_answer(call, mode) if mode else self.act(environ, body)
+
+    def order(self, fault):
+        """Whatever was asked before is answered once more now, to be given as an old answer later."""
+        if fault.mode == "stale":
+            fault.answers = {(action, body): self.act(environ, body) for action, environ, body in self.asked.of(fault.action)}
+        self.faults.add(fault)
 
     def act(self, environ, body):
         translated = cbor.to_json_request(environ, body)
