@@ -105,6 +105,14 @@ impl World {
                 self.effect(release, step);
                 StepOutcome::Unknown { failure: failure() }
             }
+            Some(Fault::Unconfirmed) => {
+                self.effect(release, step);
+                StepOutcome::Transient { failure: failure() }
+            }
+            Some(Fault::UnconfirmedHalf) => {
+                self.half(release, step);
+                StepOutcome::Transient { failure: failure() }
+            }
             Some(Fault::Gone) => {
                 if let Some(host) = step.instance().and_then(|instance| self.hosts.get_mut(instance)) {
                     host.member = false;
@@ -182,6 +190,16 @@ impl World {
                 self.group(group).suspended.remove(Process::HealthCheck.as_str());
             }
             Step::SuspendAgain { group } => self.group(group).tag_says = ours(release, group).collect(),
+            // Tagged, and able to act still; or able to act again, and tagged still.
+            Step::Silence if !self.mutes() => {
+                let on = self.planned_alarms(release, true);
+                self.alarm_tags.extend(on);
+            }
+            Step::Unsilence if !self.mutes() => {
+                for alarm in self.alarm_tags.clone() {
+                    self.alarms.insert(alarm, true);
+                }
+            }
             Step::Host {
                 instance,
                 phase: Phase::Deregister,
@@ -268,6 +286,7 @@ impl World {
     }
 
     fn effect(&mut self, release: &Release, step: &Step) -> StepOutcome {
+        let again = self.performed.contains(step);
         self.performed.push(step.clone());
         self.check_locks(release, step);
         self.check_lease(release, step);
@@ -281,20 +300,21 @@ impl World {
             Step::Lock => self.lock(release),
             Step::TakeLease => self.take_lease(),
             Step::GiveLeaseBack => {
-                self.tenant = self.tenant.filter(|tenant| *tenant == Tenant::Another);
-                StepOutcome::done()
+                let ours = self.tenant == Some(Tenant::Us);
+                self.tenant = self.tenant.filter(|_| !ours);
+                done_or_already(ours)
             }
-            _ if self.left(step) => done(Evidence::Gone {
-                why: "terminated in EC2".to_owned(),
-            }),
+            _ if self.left(step) => without_host(step),
             Step::Reserve => self.reserve(release),
             Step::Publish => self.publish(release),
             Step::Unpublish => self.unpublish(release),
             Step::Canary => self.watch_canary(release),
-            Step::Stage { .. } | Step::After => StepOutcome::done(),
+            Step::Stage { .. } => done_or_already(!again),
+            Step::After => self.run_after(release),
             Step::CreateBefore { .. } => {
+                let created = self.one_off.is_none();
                 self.one_off.get_or_insert(OneOff::Created);
-                StepOutcome::done()
+                done_or_already(created)
             }
             Step::RunBefore { instance } => self.run_before(instance),
             Step::Suspend { group } => self.suspend(release, group),
@@ -302,7 +322,7 @@ impl World {
             Step::AwaitHealthy => self.await_healthy(release),
             Step::SuspendAgain { group } => self.suspend_again(release, group),
             Step::Silence => self.silence(release),
-            Step::Renew => self.mute(),
+            Step::Renew => self.mute(release),
             Step::Unsilence => self.unsilence(release),
             Step::Resume { group } => self.resume(release, group),
             Step::Sweep => self.sweep(release),
@@ -368,11 +388,21 @@ impl World {
                 if self.before_code != 0 {
                     return refused("[before] ended with exit code 1");
                 }
-                done(Evidence::Ran {
-                    on: instance.to_owned(),
-                    output: vec!["3 tables".to_owned()],
-                })
+                done(ran(instance, &["3 tables"]))
             }
+        }
+    }
+
+    /// On a host, where it does not run beside the worker.
+    fn run_after(&self, release: &Release) -> StepOutcome {
+        let definition = self.definition.after.as_ref();
+        let in_container = definition.is_some_and(|after| matches!(after.place, Place::Container { .. }));
+        let host = release.any_host().and_then(|instance| self.hosts.get(instance));
+        match host {
+            Some(host) if in_container && !host.member => StepOutcome::Transient {
+                failure: Failure::new("the host does not answer"),
+            },
+            _ => done(ran("a host", &[])),
         }
     }
 
@@ -404,10 +434,10 @@ impl World {
     }
 
     fn suspend(&mut self, release: &Release, name: &str) -> StepOutcome {
-        let group = self.group(name);
-        if group.is_held_by_other(release) {
-            return refused("carries another release's tag");
-        }
+        let group = match self.own_group(release, name) {
+            Ok(group) => group,
+            Err(refused) => return refused,
+        };
         group.tag = Some(release.request.id.to_string());
         group.tag_says = ours(release, name).collect();
         let before = group.suspended.len();
@@ -423,24 +453,34 @@ impl World {
         self.groups.get_mut(name).unwrap()
     }
 
+    /// The group, which has to be there and must not be another release's.
+    fn own_group(&mut self, release: &Release, name: &str) -> Result<&mut Scaling, StepOutcome> {
+        match self.groups.get_mut(name) {
+            None => Err(refused("the Auto Scaling group does not exist")),
+            Some(group) if group.is_held_by_other(release) => Err(refused("carries another release's tag")),
+            Some(group) => Ok(group),
+        }
+    }
+
     fn resume(&mut self, release: &Release, name: &str) -> StepOutcome {
         let bug = self.bug;
-        let group = self.group(name);
-        if group.is_held_by_other(release) {
+        let Ok(group) = self.own_group(release, name) else {
             return StepOutcome::already();
-        }
+        };
         let all: Vec<String> = match bug {
             Some(Bug::ResumesEverything) => group.suspended.iter().cloned().collect(),
             Some(Bug::ForgetsOneProcess) => ours(release, name).skip(1).collect(),
             _ => ours(release, name).collect(),
         };
+        let before = group.suspended.len();
         for process in all {
             group.suspended.remove(&process);
         }
+        let ran = group.suspended.len() == before;
         group.tag = None;
         group.tag_says.clear();
         self.mark_healthy();
-        StepOutcome::done()
+        done_or_already(!ran)
     }
 
     /// Whoever is healthy is no longer marked as if it were not.
@@ -453,10 +493,10 @@ impl World {
     fn let_replace(&mut self, release: &Release, name: &str) -> StepOutcome {
         let bug = self.bug;
         let processes: Vec<String> = replacing(release, name).collect();
-        let group = self.group(name);
-        if group.is_held_by_other(release) {
-            return refused("carries another release's tag");
-        }
+        let group = match self.own_group(release, name) {
+            Ok(group) => group,
+            Err(refused) => return refused,
+        };
         for process in &processes {
             group.suspended.remove(process);
             if bug != Some(Bug::LeavesTheTagInTheWait) {
@@ -491,10 +531,10 @@ impl World {
             return StepOutcome::already();
         }
         let ours: Vec<String> = ours(release, name).collect();
-        let group = self.group(name);
-        if group.is_held_by_other(release) {
-            return refused("carries another release's tag");
-        }
+        let group = match self.own_group(release, name) {
+            Ok(group) => group,
+            Err(refused) => return refused,
+        };
         group.tag_says.extend(ours.iter().cloned());
         group.suspended.extend(ours);
         self.check_tag(release, name);
@@ -574,42 +614,70 @@ impl World {
     fn silence(&mut self, release: &Release) -> StepOutcome {
         let plan = release.plan.as_ref().unwrap();
         if plan.mutes() {
-            return self.mute();
+            return self.mute(release);
         }
-        for alarm in &plan.alarms {
-            if self.alarms[&alarm.name] {
-                self.alarm_tags.insert(alarm.name.clone());
-                self.alarms.insert(alarm.name.clone(), false);
-            }
+        let on: Vec<String> = self.planned_alarms(release, true);
+        for alarm in &on {
+            self.alarm_tags.insert(alarm.clone());
+            self.alarms.insert(alarm.clone(), false);
         }
-        StepOutcome::done()
+        done_or_already(!on.is_empty())
     }
 
-    fn mute(&mut self) -> StepOutcome {
+    fn mutes(&self) -> bool {
+        self.definition.alarms.by == SilenceBy::MuteRule
+    }
+
+    /// Alarms of the plan that are there, and whose actions are on, or off.
+    fn planned_alarms(&self, release: &Release, on: bool) -> Vec<String> {
+        let planned = release.plan.iter().flat_map(|plan| &plan.alarms);
+        let is_so = |name: &&String| self.alarms.get(*name) == Some(&on);
+        planned.map(|alarm| &alarm.name).filter(is_so).cloned().collect()
+    }
+
+    fn mute(&mut self, release: &Release) -> StepOutcome {
         let until = limits::after(self.now, limits::MUTE_MS);
-        self.muted_until = Some(until);
+        // A rule for alarms that are all gone is not made.
+        let mut planned = release.plan.iter().flat_map(|plan| &plan.alarms);
+        if planned.any(|alarm| self.alarms.contains_key(&alarm.name)) {
+            self.muted_until = Some(until);
+        }
         done(Evidence::Muted { until })
     }
 
     fn unsilence(&mut self, release: &Release) -> StepOutcome {
         if release.plan.as_ref().unwrap().mutes() {
-            self.muted_until = None;
+            if self.muted_until.take().is_none() {
+                return StepOutcome::already();
+            }
             let firing = self.firing.iter().cloned().collect();
             return done(Evidence::Unmuted { firing });
         }
-        for alarm in std::mem::take(&mut self.alarm_tags) {
+        let off = self.planned_alarms(release, false);
+        let held = std::mem::take(&mut self.alarm_tags);
+        let enabled = held.iter().any(|alarm| off.contains(alarm));
+        for alarm in held {
             self.alarms.insert(alarm, self.bug != Some(Bug::ForgetsAnAlarm));
         }
         if self.bug == Some(Bug::EnablesEveryAlarm) {
             self.alarms.values_mut().for_each(|on| *on = true);
         }
-        StepOutcome::done()
+        done_or_already(enabled)
     }
 
     fn look_at_watched(&self, release: &Release) -> StepOutcome {
         let fires = |alarm: &&WatchPlan| self.firing.contains(&alarm.name) && alarm.fires("ALARM", None);
-        match release.plan.as_ref().unwrap().watched.iter().find(fires) {
-            Some(alarm) => refused(&format!("{} went into ALARM", alarm.name)),
+        let watched = &release.plan.as_ref().unwrap().watched;
+        if let Some(alarm) = watched.iter().find(fires) {
+            return refused(&format!("{} went into ALARM", alarm.name));
+        }
+        match watched
+            .iter()
+            .find(|alarm| !self.alarms.contains_key(&alarm.name))
+        {
+            Some(alarm) => StepOutcome::Transient {
+                failure: Failure::new(format!("alarm {} is not there any more", alarm.name)),
+            },
             None => StepOutcome::done(),
         }
     }
@@ -650,16 +718,21 @@ impl World {
         if self.is_foreign(&planned) {
             return refused("changed by somebody else");
         }
-        self.parameter = Some(planned.value.clone());
-        done(Evidence::Published {
+        let evidence = Evidence::Published {
             at: crate::time::start(),
-        })
+        };
+        let before = self.parameter.replace(planned.value.clone());
+        match before == self.parameter {
+            true => StepOutcome::AlreadyDone { evidence },
+            false => done(evidence),
+        }
     }
 
     /// What somebody else wants is left alone.
     fn unpublish(&mut self, release: &Release) -> StepOutcome {
         let planned = wanted(release);
-        if self.is_foreign(&planned) {
+        let is_ours = |seen: &String| planned.is_ours(seen);
+        if !self.parameter.as_ref().is_some_and(is_ours) {
             return StepOutcome::already();
         }
         if self.bug != Some(Bug::ForgetsToUnpublish) {
@@ -695,7 +768,9 @@ impl World {
             Some(why) => StepOutcome::Transient {
                 failure: Failure::new(why),
             },
-            None => StepOutcome::done(),
+            None => done(Evidence::Swept {
+                by_themselves: Vec::new(),
+            }),
         }
     }
 
@@ -830,12 +905,12 @@ impl World {
         let host = self.host(instance);
         if host.registered_somewhere() {
             // A registering that nobody heard of came after the deregistering.
-            self.deregister(release, instance, direction);
-            return StepOutcome::Transient {
-                failure: Failure::new("still registered"),
-            };
+            let again = self.deregister(release, instance, direction);
+            if again.failure().is_some() {
+                return again;
+            }
         }
-        host.set_targets(Target::Absent);
+        self.host(instance).set_targets(Target::Absent);
         StepOutcome::done()
     }
 
@@ -863,8 +938,10 @@ impl World {
                 old.restart = RestartPolicy::No;
                 old.running = self.bug == Some(Bug::LeavesTheOldRunning);
             }
-            new.running = true;
             host.named = Some(Which::New);
+            if std::mem::replace(&mut new.running, true) {
+                return StepOutcome::already();
+            }
             return done(Evidence::Swapped {
                 without_container_ms: planned.before.as_ref().map(|_| 800),
             });
@@ -887,10 +964,16 @@ impl World {
         if direction == Direction::Back && !ran_before(planned) {
             return StepOutcome::already();
         }
-        match self.host(&planned.instance).serving(direction) {
-            Some(container) if container.running => StepOutcome::done(),
-            _ => refused("the container ended"),
+        let host = self.host(&planned.instance);
+        match host.serving(direction) {
+            Some(container) if container.running => return StepOutcome::done(),
+            _ => {}
         }
+        // A host may have been rebooted after its swap: the container of before is started again, and judged by the next look.
+        if let (Direction::Back, Some(old)) = (direction, &mut host.old) {
+            old.running = true;
+        }
+        refused("the container ended")
     }
 
     fn enable(&mut self, planned: &HostPlan, direction: Direction) -> StepOutcome {
@@ -903,10 +986,14 @@ impl World {
             Direction::Forward => &mut host.new,
             Direction::Back => &mut host.old,
         };
-        if let (Some(container), Some(wanted)) = (container, wanted) {
-            container.restart = wanted;
+        match (container, wanted) {
+            (_, None) => StepOutcome::already(),
+            (None, Some(_)) => refused("the container is gone"),
+            (Some(container), Some(wanted)) => {
+                let before = std::mem::replace(&mut container.restart, wanted);
+                done_or_already(before != wanted)
+            }
         }
-        StepOutcome::done()
     }
 
     fn register(&mut self, instance: &str) -> StepOutcome {
@@ -918,7 +1005,7 @@ impl World {
             });
         }
         let drains = host.targets().any(|target| target == Target::Draining);
-        if host.registered() || (drains && bug == Some(Bug::TakesDrainingForRegistered)) {
+        if drains && bug == Some(Bug::TakesDrainingForRegistered) {
             return StepOutcome::already();
         }
         if bug == Some(Bug::RegistersWithoutThePort) {
@@ -929,20 +1016,23 @@ impl World {
     }
 
     fn settle(&mut self, planned: &HostPlan, direction: Direction) -> StepOutcome {
+        let is_container = self.definition.container().is_some();
         let host = self.host(&planned.instance);
         if !host.member {
             return done(Evidence::Gone {
                 why: "terminated in EC2".to_owned(),
             });
         }
+        let serves = host.serving(direction).is_some_and(|container| container.running);
+        if is_container && (direction == Direction::Forward || ran_before(planned)) && !serves {
+            return refused("the container ended, or is gone");
+        }
         let awaited = direction == Direction::Forward || planned.was_healthy();
         if awaited && !host.registered() {
             // A deregistering that nobody heard of came after the registering.
             self.register(&planned.instance);
-            return StepOutcome::Transient {
-                failure: Failure::new("was not registered in web"),
-            };
         }
+        let host = self.host(&planned.instance);
         if awaited && !host.healthy() {
             let target_group = planned.targets.first().map(|target| target.target_group.clone());
             let failure = Failure::new("unhealthy in web").with_obstacle(Obstacle::Unhealthy {
@@ -955,12 +1045,34 @@ impl World {
     }
 
     fn retire(&mut self, release: &Release, instance: &str) -> StepOutcome {
+        let one_off = self.one_off.take().is_some();
         let host = self.host(instance);
-        if release.is_rolling_back() && host.named != Some(Which::New) {
-            host.new = None;
-        }
-        self.one_off = None;
-        StepOutcome::done()
+        // One that runs is somebody's service, whatever went wrong before.
+        let fails = |new: &mut Container| !new.running;
+        let failed = release.is_rolling_back() && host.named != Some(Which::New);
+        let removed = failed && host.new.take_if(fails).is_some();
+        done_or_already(one_off || removed)
+    }
+}
+
+/// What comes of a step whose instance was terminated.
+fn without_host(step: &Step) -> StepOutcome {
+    match step {
+        // How far it came nobody knows, and nobody says that it is done.
+        Step::CreateBefore { .. } | Step::RunBefore { .. } => StepOutcome::Transient {
+            failure: Failure::new("the host does not answer"),
+        },
+        // The load balancer has let go of it: that it is gone is seen by a step that needs the host.
+        Step::Host {
+            phase: Phase::Deregister,
+            ..
+        } => StepOutcome::already(),
+        Step::Host {
+            phase: Phase::Drain, ..
+        } => StepOutcome::done(),
+        _ => done(Evidence::Gone {
+            why: "terminated in EC2".to_owned(),
+        }),
     }
 }
 
@@ -994,10 +1106,14 @@ fn run_program(host: &mut Host, direction: Direction) -> StepOutcome {
         old.running = comes == Which::Old;
     }
     host.named = Some(comes);
-    done(Evidence::Ran {
-        on: "a host".to_owned(),
-        output: Vec::new(),
-    })
+    done(ran("a host", &[]))
+}
+
+fn ran(on: &str, output: &[&str]) -> Evidence {
+    Evidence::Ran {
+        on: on.to_owned(),
+        output: output.iter().map(|line| (*line).to_owned()).collect(),
+    }
 }
 
 fn ran_before(planned: &HostPlan) -> bool {
@@ -1036,6 +1152,13 @@ fn kept_in(kept: FloorKept) -> StepOutcome {
 
 pub(super) fn done(evidence: Evidence) -> StepOutcome {
     StepOutcome::Done { evidence }
+}
+
+fn done_or_already(changed: bool) -> StepOutcome {
+    match changed {
+        true => StepOutcome::done(),
+        false => StepOutcome::already(),
+    }
 }
 
 pub(super) fn refused(what: &str) -> StepOutcome {

@@ -249,6 +249,10 @@ pub enum Fault {
     FailsVerification,
     /// Done, and nobody heard of it.
     UnknownDone,
+    /// Done, and AWS's answers are too old to confirm it.
+    Unconfirmed,
+    /// Half of it done, and AWS's answers are too old to go on.
+    UnconfirmedHalf,
     /// Not done, and nobody knows.
     UnknownNotDone,
     /// Half of it done, and nobody knows.

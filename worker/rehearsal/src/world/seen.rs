@@ -124,7 +124,11 @@ impl World {
         let observation = Observation {
             tag_digest: Some(digest('d')),
             groups: self.groups.iter().map(observed).collect(),
-            alarms: self.alarms.clone(),
+            alarms: plan
+                .alarms
+                .iter()
+                .map(|alarm| (alarm.name.clone(), self.actions_enabled(&alarm.name)))
+                .collect(),
             held_alarms: self.alarm_tags.clone(),
             mute_rules: self.muted_until.iter().map(|_| "rule".to_owned()).collect(),
             hosts: members
@@ -139,6 +143,11 @@ impl World {
         done(Evidence::Observed {
             observation: Box::new(observation),
         })
+    }
+
+    /// Whether the actions of an alarm are on. One that is not there any more is not missed.
+    fn actions_enabled(&self, name: &str) -> bool {
+        self.alarms.get(name).copied().unwrap_or(true)
     }
 
     fn strangers(&self, release: &Release) -> BTreeMap<String, Stranger> {
@@ -168,10 +177,11 @@ impl World {
     fn observe(&self, release: &Release, plan: &Plan, planned: &HostPlan) -> ObservedHost {
         // An answer of before does not know who joined since.
         let host = self.hosts.get(&planned.instance);
-        let named = host.and_then(Host::named);
+        // Of one that is no member any more nobody looks at the containers.
+        let named = host.filter(|host| host.member).and_then(Host::named);
         ObservedHost {
             member: host.is_some_and(|host| host.member),
-            version: self.told(release, &planned.instance),
+            version: named.and_then(|_| self.told(release, &planned.instance)),
             still: None,
             container: named.map(|(which, _)| self.container_id(&planned.instance, which)),
             image: named.and_then(|(which, _)| match which {
