@@ -35,9 +35,14 @@ impl Effects {
             // The tag comes first: from it anybody can restore the group when everything else is lost.
             None => {
                 self.aws.tag_group(name, GROUP_TAG, &tag).await.sorted()?;
-                // Two targets may share a group, and the last to write a tag has it.
-                if self.group(name).await?.tags.get(GROUP_TAG) != Some(&tag) {
-                    return refused(format!("{name} was taken by another release at the same moment"));
+                // Two targets may share a group, and the last to write a tag has it. An answer that has none at all is older
+                // than the tag, and says nothing of another release.
+                match self.group(name).await?.tags.get(GROUP_TAG) {
+                    Some(seen) if *seen == tag => {}
+                    Some(_) => {
+                        return refused(format!("{name} was taken by another release at the same moment"));
+                    }
+                    None => return not_yet(format!("{name} does not show its suspension tag yet")),
                 }
             }
         }
