@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use drawgate_rollout::{Failure, HostPlan, Release, Step, StepOutcome};
+use drawgate_rollout::{HostPlan, Release, Step, StepOutcome};
 use drawgate_schemas::Direction;
 use tokio::time::{Instant, sleep_until};
 
 use super::connections::Effects;
 use super::membership::Membership;
-use super::outcome::{Effect, either};
+use super::outcome::{Effect, either, refused};
 use super::task::Task;
 
 impl Effects {
@@ -33,8 +33,19 @@ impl Effects {
         }
     }
 
-    /// A canary that left the fleet says nothing about the version, and is not missed.
+    /// A canary that left the fleet says nothing about the version, and is not missed: neither its container nor its targets.
     async fn is_well(&self, task: Task<'_>, host: &HostPlan, look_at: Instant) -> Effect<()> {
+        let Err(why) = self.looks_well(task, host, look_at).await else {
+            return Ok(());
+        };
+        let membership = Box::pin(self.membership(&host.instance, host.group.as_deref())).await?;
+        match membership {
+            Membership::Gone { .. } => Ok(()),
+            Membership::InService | Membership::Awaited(_) => Err(why),
+        }
+    }
+
+    async fn looks_well(&self, task: Task<'_>, host: &HostPlan, look_at: Instant) -> Effect<()> {
         self.still_serves(task, host, Direction::Forward, &mut None)
             .await?;
         let awaited: Vec<_> = host
@@ -42,16 +53,10 @@ impl Effects {
             .iter()
             .filter(|target| target.can_be_healthy())
             .collect();
-        let Some(unhealthy) = self.first_unhealthy(task, host, &awaited, look_at).await? else {
-            return Ok(());
-        };
-        let membership = Box::pin(self.membership(&host.instance, host.group.as_deref())).await?;
-        if matches!(membership, Membership::Gone { .. }) {
-            return Ok(());
+        match self.first_unhealthy(task, host, &awaited, look_at).await? {
+            None => Ok(()),
+            Some(unhealthy) => refused(format!("{}: {}", host.instance, unhealthy.why)),
         }
-        Err(StepOutcome::Refused {
-            failure: Failure::new(format!("{}: {}", host.instance, unhealthy.why)),
-        })
     }
 }
 
