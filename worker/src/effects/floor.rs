@@ -5,7 +5,7 @@ use drawgate_schemas::Direction;
 use tokio::time::{Instant, sleep_until};
 
 use super::connections::Effects;
-use super::membership::Membership;
+use super::membership::{CONSISTENCY, Membership};
 use super::outcome::{Effect, either};
 use super::task::{LAST_WORDS, Task};
 use crate::aws::{Target, TargetState};
@@ -26,7 +26,9 @@ impl Effects {
             let Some(kept) = self.kept(task, host, Direction::Forward, look_at).await? else {
                 return Ok(StepOutcome::done());
             };
-            if look_at + LAST_WORDS + task.poll() >= task.deadline {
+            // A look at which somebody seems to be gone takes as long as the consistency that it waits for, and what was seen
+            // is to be told before the time is over.
+            if Instant::now() + CONSISTENCY + LAST_WORDS + task.poll() >= task.deadline {
                 let failure = Failure::new(kept_in(task, &kept)).with_obstacle(Obstacle::Floor(kept));
                 return Err(StepOutcome::Transient { failure });
             }
