@@ -6,6 +6,7 @@
 # crash-matrix  the worker killed at every kind of journal record, forward and back; writes runbooks/crash-matrix.md
 # faults  broker, hosts, engines, registry, AWS, disk and clock fail in mid-roll, one after another; about ten minutes (ONLY=…)
 # explore  every way that a roll of one to three hosts can go, with two things that come between; larger fleets by chance (SEED=…, RUNS=…)
+# contract  each step of a roll in the lab and in the model, in every situation that can be made; about twenty minutes (ONLY=…)
 # bench  one roll, measured against the floor that load balancer and Docker impose
 # bench-status  `drawgate status` with 1,000 lanes and 100,000 releases in the ledger
 # bench-peer  the same as bench, and then Ansible with the classic playbook on the same fleet (installs Ansible under target/)
@@ -14,7 +15,7 @@
 # asyncapi  schemas/asyncapi.yaml, read by the AsyncAPI project's own parser (needs Node; installs it under target/)
 # deny   licences, sources and bans of the dependencies (needs cargo-deny)
 
-.PHONY: demo test fmt lint build unit e2e fleets shared crash-matrix faults explore bench bench-peer bench-status membership orders asyncapi deny lab
+.PHONY: demo test fmt lint build unit e2e fleets shared crash-matrix faults explore contract bench bench-peer bench-status membership orders asyncapi deny lab
 .NOTPARALLEL:
 
 LAB := infra/lab/lab run --quiet --
@@ -29,7 +30,7 @@ CARGO := env RUSTC_WORKSPACE_WRAPPER=$(CURDIR)/tests/lint-rustc cargo
 CARGO_TEST := $(CARGO) test --locked --offline --workspace --no-fail-fast
 # The longest files first, so that no lab begins a long one when the others are done.
 tests = $(addprefix --test=,$(notdir $(basename $(shell ls -S $(1) | sed 's,/main.rs$$,,'))))
-SEARCHES := $(call tests,$(wildcard worker/*/tests/*/main.rs))
+SEARCHES := $(call tests,$(wildcard worker/*/tests/*/main.rs worker/tests/*/main.rs))
 ADAPTER_TESTS := $(call tests,$(wildcard schemas/tests/*.rs producer/tests/*.rs worker/tests/*.rs worker/*/tests/*.rs))
 E2E_TESTS := $(call tests,$(wildcard tests/tests/*.rs))
 
@@ -81,6 +82,10 @@ faults: lab build
 explore:
 	@cargo build --locked --release --quiet -p drawgate-rehearsal
 	@target/release/explore $(if $(SEED),--seed $(SEED)) $(if $(RUNS),--runs $(RUNS))
+
+contract: lab build
+	@DRAWGATE_CONTRACT='$(or $(ONLY),all)' $(TIMED) "every step in every situation" $(LAB) \
+		$(CARGO_TEST) --test contract -- --nocapture
 
 bench: lab
 	@$(TIMED) "build" cargo build --locked --release --workspace --bins

@@ -22,7 +22,7 @@ pub struct RollClock {
 
 impl RollClock {
     /// Set by the machine's clock, but not before the journal's last entry.
-    pub(crate) fn set(last: Timestamp) -> Self {
+    pub fn set(last: Timestamp) -> Self {
         Self {
             set_at: Timestamp::now().max(last),
             booted_for: boot_time(),
@@ -30,7 +30,7 @@ impl RollClock {
     }
 
     /// The time now.
-    pub(crate) fn now(self) -> Timestamp {
+    pub fn now(self) -> Timestamp {
         let passed = boot_time().saturating_sub(self.booted_for);
         let passed = SignedDuration::try_from(passed).unwrap_or(SignedDuration::MAX);
         self.set_at.saturating_add(passed).unwrap_or(Timestamp::MAX)

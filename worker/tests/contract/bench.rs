@@ -1,0 +1,450 @@
+//! One release on two fleets that are alike: the model's, and the lab's. Each step is performed on both, and what came of it and what
+//! is there afterwards are held against each other.
+
+use std::collections::BTreeSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Duration;
+
+use drawgate_rehearsal::World;
+use drawgate_rehearsal::world::definition as model_definition;
+use drawgate_rollout::definition::{
+    AfterDefinition, BeforeDefinition, Canary, FleetSelector, OnFailure, Place, ServiceDefinition, SilenceBy,
+    Swap,
+};
+use drawgate_rollout::{Cause, Entry, Evidence, Failure, Record, Release, Step, StepOutcome};
+use drawgate_schemas::{Digest, Environment, ReleaseRequest, Service};
+use drawgate_worker::aws::Aws;
+use drawgate_worker::clock::RollClock;
+use drawgate_worker::effects::{Credentials, Definitions, Effects, Login, Tenant};
+use drawgate_worker::host::{HostSettings, Hosts, RegistryCredentials};
+use jiff::Timestamp;
+use serde_json::json;
+use tokio::time::{Instant, sleep};
+
+use crate::lab::Fleet;
+use crate::outside::Outside;
+use crate::view::{self, View};
+
+/// The service, its container and its repository.
+pub(crate) const NAME: &str = "contract";
+/// Its Auto Scaling group.
+pub(crate) const GROUP: &str = "contract-staging";
+/// Its target groups, both on the port of its container.
+pub(crate) const TARGET_GROUPS: [&str; 2] = ["contract-8080", "contract-admin"];
+/// The alarm whose actions are on.
+pub(crate) const ALARM: &str = "contract-5xx";
+/// Where the desired version is published.
+pub(crate) const PARAMETER: &str = "/drawgate/wanted/staging/contract";
+/// What is published there before.
+pub(crate) const BEFORE: &str = "a version of before";
+/// The fleet's lease.
+pub(crate) const LEASE: &str = "/drawgate/lease/staging/contract";
+/// What the table calls the instances, in their order.
+pub(crate) const FIRST: &str = "the first";
+pub(crate) const SECOND: &str = "the second";
+/// What the addresses of the lab's hosts begin with; the rest of each is its number.
+const ADDRESSES: &str = "10.77.0.1";
+/// The hosts.
+pub(crate) const HOSTS: [&str; 2] = ["h1", "h2"];
+
+/// Longest performance of a step that is to come to its end.
+pub(crate) const LONG: Duration = Duration::from_secs(40);
+/// One whose answer never arrives is cut after this: looks and calls of the lab take a few milliseconds.
+pub(crate) const CUT: Duration = Duration::from_secs(3);
+
+/// Between two looks at the lab.
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
+
+/// What a bench begins with.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Setup {
+    /// Whether alarms are muted by rules; else their actions are disabled.
+    pub(crate) mutes: bool,
+    /// Whether the version of before ignores SIGTERM, so that a stop takes as long as it may.
+    pub(crate) is_stubborn: bool,
+}
+
+/// The same of both fleets.
+pub(crate) struct Both<T> {
+    pub(crate) model: T,
+    pub(crate) lab: T,
+}
+
+/// What came of a step, or what the model did instead.
+pub(crate) type Came = Result<StepOutcome, String>;
+
+/// One release on both fleets.
+pub(crate) struct Bench {
+    pub(crate) outside: Arc<Outside>,
+    pub(crate) fleet: Fleet,
+    pub(crate) world: World,
+    pub(crate) release: Release,
+    effects: Effects,
+    clock: RollClock,
+}
+
+struct Files {
+    definition: ServiceDefinition,
+    password: String,
+}
+
+impl Definitions for Files {
+    fn of(&self, _: &Environment, _: &Service) -> Result<ServiceDefinition, String> {
+        Ok(self.definition.clone())
+    }
+}
+
+impl Credentials for Files {
+    fn of(&self, _: &str) -> Result<Login, String> {
+        Ok(Login::With(RegistryCredentials {
+            username: "AWS".to_owned(),
+            password: self.password.clone(),
+        }))
+    }
+}
+
+impl Bench {
+    /// A lab as new, with the version of before on two hosts of one group in two target groups; and the model of it.
+    pub(crate) async fn begin(outside: &Arc<Outside>, setup: Setup) -> Self {
+        outside.clear_faults().await;
+        outside.wake().await;
+        outside.lab.post("reset", json!({})).await;
+        let fleet = fleet(outside, setup).await;
+        let repository = format!("{}/{NAME}", outside.lab.registry());
+        let (_, v2) = outside.lab.image(NAME, "v2", "ok", false).await;
+        for host in HOSTS {
+            // Images outlive a reset; where there is none, that is as it shall be.
+            outside
+                .try_docker(host, &["rmi", &format!("{repository}@{v2}")])
+                .await;
+        }
+        let definition = definition(&repository, setup);
+        let files = Arc::new(Files {
+            definition: definition.clone(),
+            password: outside.lab.registry_password(),
+        });
+        let settings = HostSettings {
+            config_file: Some(outside.lab.ssh_config()),
+            ..HostSettings::default()
+        };
+        let hosts = Hosts::new(settings).unwrap();
+        let effects = Effects::new(Aws::connect().await, hosts, files.clone(), files);
+        let request = request(&repository);
+        let now = Timestamp::now();
+        let accepted = Entry {
+            n: 1,
+            at: now,
+            record: Record::Accepted {
+                request: Box::new(request.clone()),
+                ahead: 0,
+                publisher: None,
+                approval: None,
+            },
+        };
+        let release = Release::begin(&accepted).unwrap();
+        let digest: Digest = effects.digest_of(&request).await.unwrap().unwrap();
+        let (snapshot, _) = effects.plan(&request, Some(&digest)).await.unwrap();
+        Self {
+            world: World::of(request, definition, snapshot),
+            outside: Arc::clone(outside),
+            fleet,
+            release,
+            effects,
+            clock: RollClock::set(now),
+        }
+    }
+
+    /// Ends the connections.
+    pub(crate) async fn end(self) {
+        self.effects.close().await;
+    }
+
+    /// The n-th instance, in the order in which a roll takes them.
+    pub(crate) fn instance(&self, n: usize) -> String {
+        self.fleet.instances[n].0.clone()
+    }
+
+    /// The host of the n-th instance, as the lab calls it.
+    pub(crate) fn host(&self, n: usize) -> String {
+        let (_, address) = &self.fleet.instances[n];
+        let place = address.strip_prefix(ADDRESSES).expect("an address of the lab");
+        format!("h{place}")
+    }
+
+    /// The instance that the table calls so.
+    pub(crate) fn named(&self, name: &str) -> String {
+        self.instance(usize::from(name == SECOND))
+    }
+
+    /// The ARNs of the target groups, in the order of a host's targets.
+    pub(crate) fn target_groups(&self) -> Vec<String> {
+        let targets = &self.world.fleet.hosts[0].targets;
+        targets.iter().map(|target| target.target_group.clone()).collect()
+    }
+
+    /// The release's id.
+    pub(crate) fn id(&self) -> String {
+        self.release.request.id.to_string()
+    }
+
+    /// Notes something in the release's journal.
+    pub(crate) fn note(&mut self, record: Record) {
+        let entry = Entry {
+            n: self.release.last_entry + 1,
+            at: self.clock.now(),
+            record,
+        };
+        self.release.apply(&entry).unwrap();
+    }
+
+    /// The step on this fleet, whose instances the table does not know.
+    pub(crate) fn here(&self, step: &Step) -> Step {
+        let mut text = serde_json::to_string(step).unwrap();
+        for (n, name) in [FIRST, SECOND].iter().enumerate() {
+            text = text.replace(&format!("\"{name}\""), &format!("\"{}\"", self.instance(n)));
+        }
+        serde_json::from_str(&text).unwrap()
+    }
+
+    /// Performs a step in the lab and then in the model, as whoever drives the release does: its intent is noted first, and what
+    /// came of it in the lab afterwards.
+    pub(crate) async fn perform(&mut self, step: &Step, limit: Duration) -> Both<Came> {
+        self.note(Record::Intent { step: step.clone() });
+        let deadline = Instant::now() + limit;
+        let lab = match step {
+            Step::TakeLease | Step::GiveLeaseBack => {
+                let tenant = Tenant {
+                    ledger: "the ledger of this worker".to_owned(),
+                    worker: "bastion".to_owned(),
+                    epoch: 1,
+                };
+                self.effects.lease(&self.release, step, &tenant, deadline).await
+            }
+            // On the heap, as the futures of all cells are: the SDK's are large.
+            _ => {
+                let performed = self.effects.perform(&self.release, step, deadline, self.clock);
+                Box::pin(performed).await
+            }
+        };
+        self.world.now = self.clock.now();
+        let (world, release) = (&mut self.world, &self.release);
+        // What the model cannot be asked is a difference like any other.
+        let model = catch_unwind(AssertUnwindSafe(|| world.perform(release, step)));
+        self.note(Record::Outcome {
+            step: step.clone(),
+            outcome: lab.clone(),
+        });
+        Both {
+            model: model.map_err(|_| "panics".to_owned()),
+            lab: Ok(lab),
+        }
+    }
+
+    /// What is there on both fleets.
+    pub(crate) async fn look(&self) -> Both<View> {
+        Both {
+            model: view::of_model(&self.world, &self.release),
+            lab: Box::pin(view::of_lab(self)).await,
+        }
+    }
+
+    /// What is there in the one and not in the other.
+    pub(crate) async fn differences(&self) -> Vec<String> {
+        let Both { model, lab } = self.look().await;
+        let said = |view: &View, key: &String| view.get(key).cloned().unwrap_or_else(|| "nothing".to_owned());
+        let keys: BTreeSet<String> = model.keys().chain(lab.keys()).cloned().collect();
+        keys.iter()
+            .filter(|key| model.get(*key) != lab.get(*key))
+            .map(|key| format!("{key}: model {}, lab {}", said(&model, key), said(&lab, key)))
+            .collect()
+    }
+
+    /// Performs a step that comes before the one that is looked at, and that has to succeed on both fleets.
+    pub(crate) async fn bring(&mut self, step: &Step) {
+        if matches!(step, Step::Lock) {
+            return self.lock();
+        }
+        let both = self.perform(step, LONG).await;
+        for (who, outcome) in [("the lab", both.lab), ("the model", both.model)] {
+            let done = outcome.as_ref().is_ok_and(|outcome| outcome.evidence().is_some());
+            assert!(done, "{step} in {who}: {outcome:?}");
+        }
+    }
+
+    /// Locks are the ledger's: the model has its own, and in the lab nobody asks for them.
+    fn lock(&mut self) {
+        let step = Step::Lock;
+        self.note(Record::Intent { step: step.clone() });
+        self.world.perform(&self.release, &step);
+        self.note(Record::Outcome {
+            step,
+            outcome: StepOutcome::Done {
+                evidence: Evidence::Locked { fresh: true },
+            },
+        });
+    }
+
+    /// From here on the release is rolled back.
+    pub(crate) fn roll_back(&mut self) {
+        let cause = Cause {
+            step: Step::Canary,
+            failure: Failure::new("as the contract suite has it"),
+            attempts: 1,
+        };
+        self.note(Record::TurnedBack { cause });
+    }
+
+    /// Holds what drains, or lets it go.
+    pub(crate) async fn hold_draining(&self, hold: bool) {
+        for group in TARGET_GROUPS {
+            let order = json!({"target_group": group, "hold": hold});
+            self.outside.lab.post("drain", order).await;
+        }
+    }
+
+    /// Waits until the targets of an instance are in these states.
+    pub(crate) async fn until_targets(&self, instance: &str, wanted: &[&str]) {
+        let began = Instant::now();
+        loop {
+            let state = self.outside.lab.get("state").await;
+            let groups = self.target_groups();
+            let seen: Vec<String> = groups
+                .iter()
+                .map(|arn| view::state_in(&state, arn, instance))
+                .collect();
+            if seen == wanted {
+                return;
+            }
+            assert!(
+                began.elapsed() < LONG,
+                "{instance} is {seen:?}, and not {wanted:?}"
+            );
+            sleep(LOOK_AGAIN).await;
+        }
+    }
+
+    /// Waits until the load balancer has every target of these instances in this state.
+    pub(crate) async fn until_health(&self, instances: &[String], wanted: &str) {
+        until_health(&self.outside, instances, wanted).await;
+    }
+}
+
+async fn until_health(outside: &Outside, instances: &[String], wanted: &str) {
+    let began = Instant::now();
+    loop {
+        let state = outside.lab.get("state").await;
+        let groups = state["target_groups"].as_array().cloned().unwrap_or_default();
+        let targets = groups
+            .iter()
+            .flat_map(|group| group["targets"].as_array().cloned().unwrap_or_default());
+        let seen = targets.filter(|target| target["state"] == wanted);
+        let seen: Vec<String> = seen
+            .map(|target| target["id"].as_str().unwrap_or_default().to_owned())
+            .collect();
+        let is_so = |instance: &String| seen.iter().filter(|id| *id == instance).count() == groups.len();
+        if instances.iter().all(is_so) {
+            return;
+        }
+        assert!(began.elapsed() < LONG, "not {wanted}: {groups:?}");
+        sleep(LOOK_AGAIN).await;
+    }
+}
+
+async fn fleet(outside: &Outside, setup: Setup) -> Fleet {
+    // By another tag: a host that has the one image of a tag does not ask for the other.
+    let (tag, mode) = match setup.is_stubborn {
+        true => ("stubborn", "ignore-term"),
+        false => ("v1", "ok"),
+    };
+    outside.lab.image(NAME, tag, mode, false).await;
+    let image = format!("{}/{NAME}:{tag}", outside.lab.registry());
+    for host in HOSTS {
+        let order = json!({"image": image, "name": NAME, "args": ["-p", "8080:8080", "--restart", "always"]});
+        outside.lab.post(&format!("hosts/{host}/run"), order).await;
+    }
+    let health = json!({"path": "/health", "interval_s": 0.3, "timeout_s": 1, "healthy_threshold": 2,
+                        "unhealthy_threshold": 2});
+    let groups: Vec<_> = TARGET_GROUPS
+        .iter()
+        .zip([8100, 8101])
+        .map(|(name, listen)| {
+            json!({"name": name, "port": 8080, "deregistration_delay_s": 1, "listen": listen, "health": health})
+        })
+        .collect();
+    // Launch is a person's: an instance that the lab launched by itself would have an address where nobody lives.
+    let spec = json!({
+        "name": GROUP, "hosts": HOSTS, "target_groups": groups, "suspended": ["ScheduledActions", "Launch"],
+        "health_check_type": "EC2",
+        "alarms": [{"name": ALARM, "actions_enabled": true},
+                   {"name": format!("{NAME}-latency"), "actions_enabled": false}],
+    });
+    let mut fleet = outside.lab.fleet(spec).await;
+    fleet.instances.sort();
+    outside.set_parameter(PARAMETER, Some(BEFORE)).await;
+    let instances: Vec<String> = fleet.instances.iter().map(|(id, _)| id.clone()).collect();
+    until_health(outside, &instances, "healthy").await;
+    fleet
+}
+
+fn request(repository: &str) -> ReleaseRequest {
+    let request = json!({
+        "version": 1,
+        "id": "0190f6f0-0000-7000-8000-0000000000c0",
+        "environment": "staging",
+        "service": NAME,
+        "image": format!("{repository}:v2"),
+        "requested_at": "2026-01-01T00:00:00Z",
+    });
+    serde_json::from_value(request).unwrap()
+}
+
+/// The model's own service, on the lab's fleet and as quick as the lab is, with everything that a service can have.
+fn definition(repository: &str, setup: Setup) -> ServiceDefinition {
+    let mut definition = model_definition();
+    definition.service = NAME.parse().unwrap();
+    definition.fleet = FleetSelector::AutoScalingGroup(GROUP.to_owned());
+    let roll = &mut definition.roll;
+    roll.canary = Some(Canary {
+        instances: 1,
+        bake_ms: 500,
+    });
+    roll.min_healthy_time_ms = 200;
+    roll.min_drain_ms = 500;
+    roll.drain_timeout_ms = 20_000;
+    roll.healthy_timeout_ms = 30_000;
+    roll.poll_interval_ms = 200;
+    roll.min_disk_free_bytes = 1 << 20;
+    if let Swap::Container(container) = &mut definition.swap {
+        container.name = NAME.to_owned();
+        container.ports[0].container = 8080;
+        container.stop_timeout_s = 3;
+    }
+    let alarms = &mut definition.alarms;
+    alarms.silence = vec![format!("{NAME}-*")];
+    alarms.watch = vec![ALARM.to_owned()];
+    alarms.watch_interval_ms = 1_000;
+    alarms.bake_ms = 500;
+    if setup.mutes {
+        alarms.by = SilenceBy::MuteRule;
+    }
+    definition.wanted_parameter = Some(PARAMETER.to_owned());
+    definition.lease_parameter = Some(LEASE.to_owned());
+    definition.images = vec![repository.to_owned()];
+    definition.before = Some(BeforeDefinition {
+        run: ["/bin/sh", "-c", "echo migrated"].map(str::to_owned).into(),
+        env: [].into(),
+        reversible: true,
+        timeout_ms: 20_000,
+    });
+    definition.after = Some(AfterDefinition {
+        run: ["/bin/sh", "-c", "echo browsed"].map(str::to_owned).into(),
+        place: Place::Container { image: None },
+        env: [].into(),
+        attempts: 1,
+        interval_ms: 1_000,
+        timeout_ms: 20_000,
+        on_failure: OnFailure::RollBack,
+    });
+    definition
+}

@@ -1,0 +1,244 @@
+//! What is done to the lab's fleet, and seen of it, by neither the worker nor its adapters: AWS's API spoken by hand, `docker` on
+//! a host's own socket, signals, and the lab's orders.
+//!
+//! The lab takes calls with its own user agent neither for the worker's, nor do its faults strike them; it checks no
+//! signature, and goes by the credential's scope alone.
+
+use std::path::PathBuf;
+
+use serde_json::{Value, json};
+use tokio::process::Command;
+
+use crate::bench::HOSTS;
+use crate::lab::Lab;
+
+/// By this the lab knows calls that are no worker's.
+const USER_AGENT: &str = "drawgate-lab";
+
+/// A call of AWS's query protocol.
+pub(crate) struct Query {
+    service: &'static str,
+    version: &'static str,
+    form: Vec<(String, String)>,
+}
+
+impl Query {
+    /// A call of Auto Scaling.
+    pub(crate) fn autoscaling(action: &str) -> Self {
+        Self::of("autoscaling", "2011-01-01", action)
+    }
+
+    /// A call of Elastic Load Balancing.
+    pub(crate) fn balancer(action: &str) -> Self {
+        Self::of("elasticloadbalancing", "2015-12-01", action)
+    }
+
+    /// A call of CloudWatch.
+    pub(crate) fn cloudwatch(action: &str) -> Self {
+        Self::of("monitoring", "2010-08-01", action)
+    }
+
+    /// A call of EC2.
+    pub(crate) fn ec2(action: &str) -> Self {
+        Self::of("ec2", "2016-11-15", action)
+    }
+
+    fn of(service: &'static str, version: &'static str, action: &str) -> Self {
+        let form = vec![("Action".to_owned(), action.to_owned())];
+        Self {
+            service,
+            version,
+            form,
+        }
+    }
+
+    /// With a parameter.
+    pub(crate) fn with(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.form.push((name.into(), value.into()));
+        self
+    }
+}
+
+/// The lab, reached past the worker.
+pub(crate) struct Outside {
+    pub(crate) lab: Lab,
+    endpoint: String,
+    region: String,
+    http: reqwest::Client,
+}
+
+impl Outside {
+    pub(crate) fn of(lab: Lab) -> Self {
+        let variable = |name: &str| std::env::var(name).unwrap_or_else(|_| panic!("the lab sets {name}"));
+        Self {
+            lab,
+            endpoint: variable("AWS_ENDPOINT_URL"),
+            region: variable("AWS_REGION"),
+            http: reqwest::Client::builder()
+                .no_proxy()
+                .user_agent(USER_AGENT)
+                .build()
+                .unwrap(),
+        }
+    }
+
+    fn request(&self, service: &str) -> reqwest::RequestBuilder {
+        let scope = format!("test/20260101/{}/{service}/aws4_request", self.region);
+        let signature = format!("AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=0");
+        self.http
+            .post(format!("{}/", self.endpoint.trim_end_matches('/')))
+            .header("Authorization", signature)
+    }
+
+    async fn text(what: &str, request: reqwest::RequestBuilder) -> String {
+        let answer = request.send().await.unwrap();
+        let (status, text) = (answer.status(), answer.text().await.unwrap());
+        assert!(status.is_success(), "{what}: {status} {text}");
+        text
+    }
+
+    /// Makes such a call, which has to succeed.
+    pub(crate) async fn call(&self, query: Query) {
+        let mut body: Vec<String> = vec![format!("Version={}", query.version)];
+        body.extend(
+            query
+                .form
+                .iter()
+                .map(|(name, value)| format!("{name}={}", encoded(value))),
+        );
+        let request = self
+            .request(query.service)
+            .header("Content-Type", "application/x-www-form-urlencoded")
+            .body(body.join("&"));
+        Self::text(&query.form[0].1, request).await;
+    }
+
+    async fn parameter_store(&self, action: &str, body: &Value) -> reqwest::Response {
+        let request = self
+            .request("ssm")
+            .header("Content-Type", "application/x-amz-json-1.1")
+            .header("X-Amz-Target", format!("AmazonSSM.{action}"))
+            .body(body.to_string());
+        request.send().await.unwrap()
+    }
+
+    /// A parameter's value, where it is there.
+    pub(crate) async fn parameter(&self, name: &str) -> Option<String> {
+        let answer = self.parameter_store("GetParameter", &json!({"Name": name})).await;
+        let seen: Value = serde_json::from_str(&answer.text().await.unwrap()).unwrap();
+        seen.pointer("/Parameter/Value")
+            .and_then(Value::as_str)
+            .map(str::to_owned)
+    }
+
+    /// Gives a parameter a value, or deletes it.
+    pub(crate) async fn set_parameter(&self, name: &str, value: Option<&str>) {
+        let answer = match value {
+            Some(value) => {
+                let body = json!({"Name": name, "Value": value, "Type": "String", "Overwrite": true});
+                self.parameter_store("PutParameter", &body).await
+            }
+            None => {
+                self.parameter_store("DeleteParameter", &json!({"Name": name}))
+                    .await
+            }
+        };
+        assert!(answer.status().is_success(), "{name}: {}", answer.status());
+    }
+
+    /// The next calls of this action meet that.
+    pub(crate) async fn fault(&self, action: &str, mode: &str, count: u32) {
+        self.lab.fault(action, mode, count).await;
+    }
+
+    /// No call meets anything any more, and those that are held are answered.
+    pub(crate) async fn clear_faults(&self) {
+        self.lab.delete("fault").await;
+    }
+
+    /// `docker` on a host, which has to succeed; gives what it says.
+    pub(crate) async fn docker(&self, host: &str, arguments: &[&str]) -> String {
+        let (said, error) = self.try_docker(host, arguments).await;
+        assert!(error.is_none(), "docker {arguments:?} on {host}: {error:?}");
+        said
+    }
+
+    /// The same, whatever becomes of it.
+    pub(crate) async fn try_docker(&self, host: &str, arguments: &[&str]) -> (String, Option<String>) {
+        let socket = self.lab.state().join("hosts").join(host).join("docker.sock");
+        let done = Command::new("docker")
+            .env("HOME", self.lab.state())
+            .arg("-H")
+            .arg(format!("unix://{}", socket.display()))
+            .args(arguments)
+            .output()
+            .await
+            .unwrap();
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
+        let error = (!done.status.success()).then(|| text(&done.stderr));
+        (text(&done.stdout), error)
+    }
+
+    /// Sends a signal to a host's engine, which has to be there.
+    pub(crate) async fn signal_engine(&self, host: &str, signal: &str) {
+        let found = self.try_signal_engine(host, signal).await;
+        assert!(found, "no engine runs on {host}");
+    }
+
+    /// The same; says whether it is there.
+    async fn try_signal_engine(&self, host: &str, signal: &str) -> bool {
+        let Some(of_host) = network(&self.pid(host)) else {
+            return false;
+        };
+        let mut found = false;
+        for process in std::fs::read_dir("/proc").unwrap().flatten() {
+            let pid = process.file_name().to_string_lossy().into_owned();
+            let called = std::fs::read_to_string(process.path().join("comm")).unwrap_or_default();
+            if called.trim() == "dockerd" && network(&pid).as_ref() == Some(&of_host) {
+                kill(signal, &pid).await;
+                found = true;
+            }
+        }
+        found
+    }
+
+    /// Sends a signal to the registry.
+    pub(crate) async fn signal_registry(&self, signal: &str) {
+        kill(signal, &self.pid("registry")).await;
+    }
+
+    /// Lets everything go on that a signal may have stopped.
+    pub(crate) async fn wake(&self) {
+        self.signal_registry("CONT").await;
+        for host in HOSTS {
+            self.try_signal_engine(host, "CONT").await;
+        }
+    }
+
+    fn pid(&self, name: &str) -> String {
+        let file = self.lab.state().join("pids").join(name);
+        std::fs::read_to_string(file).unwrap().trim().to_owned()
+    }
+}
+
+fn network(pid: &str) -> Option<PathBuf> {
+    std::fs::read_link(format!("/proc/{pid}/ns/net")).ok()
+}
+
+async fn kill(signal: &str, pid: &str) {
+    let done = Command::new("kill")
+        .args([&format!("-{signal}"), pid])
+        .status()
+        .await
+        .unwrap();
+    assert!(done.success(), "kill -{signal} {pid}: {done}");
+}
+
+/// As a form has it: everything but letters and digits by its number.
+fn encoded(text: &str) -> String {
+    let byte = |byte: u8| match byte {
+        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' => char::from(byte).to_string(),
+        other => format!("%{other:02X}"),
+    };
+    text.bytes().map(byte).collect()
+}

@@ -1,0 +1,234 @@
+//! The table: every step, and how each situation is made for it. The compiler asks for a line when a step is added.
+
+use drawgate_rollout::{Phase, Step};
+use drawgate_schemas::Direction;
+
+use crate::bench::{FIRST, GROUP};
+use crate::cell::Row;
+use crate::{alarms, desired, fleet, hooks, hosts, lease, scaling, targets};
+
+pub(crate) const READS_ONLY: &str = "it reads only: there is no half of it";
+pub(crate) const ONE_CALL: &str = "it is one call: there is no half of it";
+pub(crate) const NO_AWS: &str = "it reads nothing of AWS";
+const DRIVERS: &str = "the driver takes locks, in the ledger: worker/tests/ledger/locks.rs";
+const NO_STEP: &str = "a person's order: it is never performed";
+
+/// A step in one of the ways that it can be done.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Line {
+    pub(crate) step: Step,
+    /// Whether alarms are muted by rules, and not by disabling their actions.
+    pub(crate) mutes: bool,
+}
+
+impl Line {
+    /// Its name, as the journal has it.
+    pub(crate) fn name(&self) -> String {
+        let seen = serde_json::to_value(&self.step).unwrap();
+        let words = ["step", "phase", "direction"].map(|key| seen[key].as_str().unwrap_or_default());
+        let words = words.map(|word| word.replace('_', " "));
+        let by = if self.mutes { " by rule" } else { "" };
+        format!("{}{by}", words.join(" ").trim_end())
+    }
+}
+
+/// How a step's situations are made.
+pub(crate) fn row(line: &Line) -> Row {
+    match &line.step {
+        Step::Order => Row::never(NO_STEP),
+        Step::Lock => Row::never(DRIVERS),
+        Step::Resolve => fleet::resolve(),
+        Step::Inspect => fleet::inspect(),
+        Step::Sweep => fleet::sweep(),
+        Step::Confirm => fleet::confirm(),
+        Step::TakeLease => lease::take(),
+        Step::GiveLeaseBack => lease::give_back(),
+        Step::Stage { .. } => hosts::stage(),
+        Step::Retire { .. } => hosts::retire(),
+        Step::CreateBefore { .. } => hooks::create_before(),
+        Step::RunBefore { .. } => hooks::run_before(),
+        Step::After => hooks::after(),
+        Step::Suspend { .. } => scaling::suspend(),
+        Step::Resume { .. } => scaling::resume(),
+        Step::LetReplace { .. } => scaling::let_replace(),
+        Step::SuspendAgain { .. } => scaling::suspend_again(),
+        Step::AwaitHealthy => targets::await_healthy(),
+        Step::Canary => targets::canary(),
+        Step::Silence => alarms::silence(line.mutes),
+        Step::Unsilence => alarms::unsilence(line.mutes),
+        Step::Renew => alarms::renew(),
+        Step::Watch => alarms::watch(),
+        Step::Bake => alarms::bake(),
+        Step::Reserve => desired::reserve(),
+        Step::Publish => desired::publish(),
+        Step::Unpublish => desired::unpublish(),
+        Step::Host { phase, direction, .. } => phase_row(*phase, *direction),
+    }
+}
+
+fn phase_row(phase: Phase, direction: Direction) -> Row {
+    match phase {
+        Phase::Create => hosts::create(direction),
+        Phase::Deregister => targets::deregister(direction),
+        Phase::Drain => targets::drain(direction),
+        Phase::Swap => hosts::swap(direction),
+        Phase::Verify => hosts::verify(direction),
+        Phase::Enable => hosts::enable(direction),
+        Phase::Register => targets::register(direction),
+        Phase::Settle => targets::settle(direction),
+    }
+}
+
+const PHASES: [Phase; 8] = [
+    Phase::Create,
+    Phase::Deregister,
+    Phase::Drain,
+    Phase::Swap,
+    Phase::Verify,
+    Phase::Enable,
+    Phase::Register,
+    Phase::Settle,
+];
+
+fn first() -> String {
+    FIRST.to_owned()
+}
+
+fn group() -> String {
+    GROUP.to_owned()
+}
+
+fn host(phase: Phase, direction: Direction) -> Step {
+    Step::Host {
+        instance: first(),
+        direction,
+        phase,
+    }
+}
+
+/// A whole release that succeeds, in its order; with sick hosts that are waited for in its middle.
+pub(crate) fn way_forward() -> Vec<Step> {
+    let mut steps = vec![
+        Step::Resolve,
+        Step::Inspect,
+        Step::Lock,
+        Step::TakeLease,
+        hosts::stage_first(),
+        Step::CreateBefore { instance: first() },
+        Step::RunBefore { instance: first() },
+        Step::Suspend { group: group() },
+        Step::Silence,
+        Step::Reserve,
+    ];
+    steps.extend(PHASES.map(|phase| host(phase, Direction::Forward)));
+    steps.extend([
+        Step::Canary,
+        Step::LetReplace { group: group() },
+        Step::AwaitHealthy,
+        Step::SuspendAgain { group: group() },
+        Step::Watch,
+        Step::Publish,
+        Step::Sweep,
+        Step::Bake,
+        Step::After,
+        Step::Resume { group: group() },
+        Step::Unsilence,
+        Step::Retire { instance: first() },
+        Step::GiveLeaseBack,
+        Step::Confirm,
+    ]);
+    steps
+}
+
+/// The same up to where the desired version is published, as short as it can be.
+pub(crate) fn way_to_publish() -> Vec<Step> {
+    let left_out = |step: &Step| {
+        matches!(
+            step,
+            Step::CreateBefore { .. }
+                | Step::RunBefore { .. }
+                | Step::Canary
+                | Step::LetReplace { .. }
+                | Step::AwaitHealthy
+                | Step::SuspendAgain { .. }
+                | Step::Watch
+        )
+    };
+    let way = way_forward().into_iter().filter(|step| !left_out(step));
+    let mut steps: Vec<Step> = way.take_while(|step| *step != Step::Publish).collect();
+    steps.push(Step::Publish);
+    steps
+}
+
+/// What follows where a release is rolled back once its first host was rolled and the desired version published.
+pub(crate) fn way_back() -> Vec<Step> {
+    let mut steps = vec![Step::Unpublish];
+    steps.extend(PHASES[1..].iter().map(|phase| host(*phase, Direction::Back)));
+    steps.extend([
+        Step::Resume { group: group() },
+        Step::Unsilence,
+        Step::Retire { instance: first() },
+        Step::Confirm,
+    ]);
+    steps
+}
+
+/// Every line of the table, in the order of a release.
+pub(crate) fn lines() -> Vec<Line> {
+    let plain = |step: Step| Line { step, mutes: false };
+    let mut lines = vec![plain(Step::Order)];
+    lines.extend(way_forward().into_iter().map(plain));
+    let back = host(Phase::Create, Direction::Back);
+    for line in std::iter::once(back).chain(way_back()).map(plain) {
+        if !lines.contains(&line) {
+            lines.push(line);
+        }
+    }
+    let muted = [Step::Silence, Step::Renew, Step::Unsilence];
+    lines.extend(muted.map(|step| Line { step, mutes: true }));
+    lines
+}
+
+/// Up to the digest behind the tag.
+pub(crate) fn resolved() -> Vec<Step> {
+    vec![Step::Resolve]
+}
+
+/// Up to the plan.
+pub(crate) fn planned() -> Vec<Step> {
+    vec![Step::Resolve, Step::Inspect, Step::Lock]
+}
+
+/// The plan, and then these.
+pub(crate) fn with(steps: &[Step]) -> Vec<Step> {
+    [planned(), steps.to_vec()].concat()
+}
+
+/// Up to right before this phase of the first host, on the way forward.
+pub(crate) fn up_to(phase: Phase) -> Vec<Step> {
+    let before = PHASES.iter().take_while(|other| **other != phase);
+    let mut steps = with(&[hosts::stage_first(), Step::Suspend { group: group() }]);
+    steps.extend(before.map(|phase| host(*phase, Direction::Forward)));
+    steps
+}
+
+/// Up to where the first host serves with the new version.
+pub(crate) fn rolled() -> Vec<Step> {
+    let mut steps = up_to(Phase::Settle);
+    steps.push(host(Phase::Settle, Direction::Forward));
+    steps
+}
+
+/// Right before this phase of the first host, on its way back.
+pub(crate) fn back_up_to(phase: Phase) -> Vec<Step> {
+    let before = PHASES[1..].iter().take_while(|other| **other != phase);
+    before.map(|phase| host(*phase, Direction::Back)).collect()
+}
+
+/// The whole way back of the first host.
+pub(crate) fn back_up_to_the_end() -> Vec<Step> {
+    PHASES[1..]
+        .iter()
+        .map(|phase| host(*phase, Direction::Back))
+        .collect()
+}
