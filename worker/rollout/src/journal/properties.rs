@@ -291,7 +291,7 @@ impl Step {
             Self::Suspend { group } => row(Group(group), "suspend processes", Told::Suspended,
                    Changes, Aws,      Several, Nobody,   Forward,  A::Calls,   P::Usual,   Finish, goes_on,   Passes),
             Self::Silence => row(Release, "silence alarms", Told::Silenced,
-                   Changes, Aws,      One,     Nobody,   Forward,  A::Calls,   P::Usual,   Finish, goes_on,   Counts),
+                   Changes, Aws,      Several, Nobody,   Forward,  A::Calls,   P::Usual,   Finish, goes_on,   Counts),
             Self::Reserve => row(Release, "reserve the wanted version's parameter", Told::Setbacks,
                    Changes, Aws,      One,     Nobody,   Forward,  A::Calls,   P::Usual,   Finish, goes_on,   Passes),
             Self::Host { instance, direction, phase } => phase.properties(instance, *direction),
