@@ -28,6 +28,11 @@ const WHILE_IT_STOPS: Duration = Duration::from_millis(1_500);
 
 /// Every step once, and again where that is asked for, on the way of whole releases.
 pub(crate) async fn walks(outside: &Arc<Outside>, table: &mut Table, again: bool) {
+    for line in table::lines() {
+        if let Some(why) = table::row(&line).never {
+            table.never(&line, Situation::Once, why);
+        }
+    }
     let plain = Setup::default();
     Box::pin(walk(outside, table, again, plain, &[table::way_forward()])).await;
     let ways = [table::way_to_publish(), table::way_back()];
