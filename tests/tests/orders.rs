@@ -41,11 +41,12 @@ async fn taken(scene: &Scene, verb: &str, id: ReleaseId) {
     assert!(said.contains("taken by bastion-lab"), "{said}");
 }
 
+/// The order is refused for this reason, or for one of these, with ` | ` between them.
 async fn not_taken(scene: &Scene, verb: &str, id: ReleaseId, why: &str) {
     let output = order(scene, verb, id).await;
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(3), "{verb}: {said}");
-    assert!(said.contains(why), "{said}");
+    assert!(why.split(" | ").any(|why| said.contains(why)), "{said}");
 }
 
 /// Waits until the n-th host (from 1) begins a phase of its way forward.
@@ -248,7 +249,7 @@ impl Course {
             approve,
         );
         assert_eq!(code, 3, "{said}");
-        assert!(said.contains(why), "{said}");
+        assert!(why.split(" | ").any(|why| said.contains(why)), "{said}");
     }
 
     /// Paused at each of these, with every host in service; then it goes on, and succeeds.
@@ -425,7 +426,8 @@ async fn on_the_way_back_every_order_is_refused() {
     course.scene.lab.image("search", "bad", "bad", "exit").await;
     let (id, _) = course.publish("bad", Kind("started")).await;
     course.events.kind(id, "turned_back").await;
-    let why = "it is on its way back already, which nothing stops";
+    // Four programs take a while to start on a busy machine, and the way back of one host is short: it may have ended by then.
+    let why = "it is on its way back already, which nothing stops | it has ended: rolled back";
     course.refused_at_end(id, why).await;
     for phase in [
         Deregistering,

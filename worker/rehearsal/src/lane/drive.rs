@@ -159,7 +159,8 @@ impl Lane {
     }
 
     pub(super) fn recorded(&mut self, n: usize) -> Result<(), Halt> {
-        oracle::always(self)?;
+        oracle::one_at_a_time(self)?;
+        oracle::after_entry(self, n)?;
         if self.members[n].sim.journal.last().is_some_and(changes_queue) {
             self.queue_changed_but_for(n);
         }

@@ -7,33 +7,36 @@ use drawgate_schemas::Outcome;
 use super::members::{Lane, Member};
 use crate::check::holds;
 
-/// After every entry.
+/// Of a lane's releases one rolls at a time.
+///
+/// # Errors
+/// When two do.
+pub(super) fn one_at_a_time(lane: &Lane) -> Result<(), String> {
+    let rolling = |member: &&Member| member.is_open() && member.release().started_at.is_some();
+    holds(lane.members.iter().filter(rolling).count() <= 1, || {
+        "two releases of one target roll at once".to_owned()
+    })
+}
+
+/// After an entry of this release, as things are at that moment.
 ///
 /// # Errors
 /// What does not hold.
-pub(super) fn always(lane: &Lane) -> Result<(), String> {
-    let rolling = |member: &&Member| member.is_open() && member.release().started_at.is_some();
-    let rolling: Vec<&Member> = lane.members.iter().filter(rolling).collect();
-    holds(rolling.len() <= 1, || {
-        "two releases of one target roll at once".to_owned()
-    })?;
-    for (n, member) in lane.members.iter().enumerate() {
-        let Some(last) = member.sim.journal.last().filter(|entry| entry.at == lane.now) else {
-            continue;
-        };
-        match &last.record {
-            Record::Started => began(lane, n).map_err(|what| format!("release {} begins {what}", n + 1))?,
-            Record::Ended { ended } if ended.outcome == Outcome::Superseded => {
-                let newer = lane.members.iter().enumerate();
-                let mut newer = newer.filter(|(other, _)| *other != n && is_newer(lane, *other, n));
-                holds(newer.any(|(_, newer)| takes_its_place(lane, newer)), || {
-                    format!("release {} is superseded by one that may never begin", n + 1)
-                })?;
-            }
-            _ => {}
+pub(super) fn after_entry(lane: &Lane, n: usize) -> Result<(), String> {
+    let Some(last) = lane.members[n].sim.journal.last() else {
+        return Ok(());
+    };
+    match &last.record {
+        Record::Started => began(lane, n).map_err(|what| format!("release {} begins {what}", n + 1)),
+        Record::Ended { ended } if ended.outcome == Outcome::Superseded => {
+            let newer = lane.members.iter().enumerate();
+            let mut newer = newer.filter(|(other, _)| *other != n && is_newer(lane, *other, n));
+            holds(newer.any(|(_, newer)| takes_its_place(lane, newer)), || {
+                format!("release {} is superseded by one that may never begin", n + 1)
+            })
         }
+        _ => Ok(()),
     }
-    Ok(())
 }
 
 fn began(lane: &Lane, n: usize) -> Result<(), String> {

@@ -272,7 +272,7 @@ fn trap_10_killed_at_every_moment_of_a_roll_that_publishes() {
         &publishing(2, 1).with_arrival(forward(1, Phase::Drain), &id(7)),
         Outcome::Succeeded,
     );
-    assert_eq!((forward_way, first, joined), ([69, 107, 170], 107, 148));
+    assert_eq!((forward_way, first, joined), ([70, 108, 171], 108, 149));
 }
 
 #[test]
@@ -288,6 +288,6 @@ fn trap_10_killed_at_every_moment_of_a_way_back_that_unpublishes() {
             let world = World::new(2, 1).publishing(before);
             explore(&world.with(step, Fault::Refused, usize::MAX), outcome)
         });
-        assert_eq!(executions, [30, 139, 154, 157]);
+        assert_eq!(executions, [30, 140, 155, 158]);
     }
 }

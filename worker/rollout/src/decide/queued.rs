@@ -57,8 +57,9 @@ impl Agenda<'_> {
         let Some(release) = &rival.release else {
             return false;
         };
-        if !release.is_queued() {
-            return release.ended.is_none();
+        // One that was cancelled, or whose tag nobody has, is on its way to its end without having begun.
+        if release.started_at.is_some() || !release.is_queued() {
+            return release.started_at.is_some() && release.ended.is_none();
         }
         let view = queue.of_rival(rival);
         let mut release = release.clone();
