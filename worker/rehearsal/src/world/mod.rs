@@ -3,8 +3,10 @@
 
 mod effects;
 mod fiction;
+mod host;
 mod names;
 mod seen;
+mod service;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -23,209 +25,13 @@ use drawgate_rollout::{
 use drawgate_schemas::{Direction, ReleaseRequest};
 use jiff::Timestamp;
 
+pub use host::{Container, Host, Target, Which, fresh_host, old_container};
 pub use names::{
     ALARM, GROUP, NAME, PARAMETER, REPOSITORY, SECOND_GROUP, TARGET_GROUP, VALUE, digest, id, request,
 };
+pub use service::definition;
 
-/// What the worker's files say of the service.
-pub fn definition() -> ServiceDefinition {
-    ServiceDefinition {
-        service: "api".parse().unwrap(),
-        environment: "staging".parse().unwrap(),
-        fleet: FleetSelector::AutoScalingGroup(GROUP.to_owned()),
-        roll: RollPolicy {
-            max_unavailable: 1.into(),
-            canary: None,
-            zone_by_zone: false,
-            max_pause_ms: 3_600_000,
-            failure_budget: 0,
-            max_roll_ms: 3_600_000,
-            sick_wait_ms: 300_000,
-            allow_missed_actions: false,
-            allow_outage: false,
-            min_healthy_time_ms: 2_000,
-            min_drain_ms: 5_000,
-            drain_timeout_ms: 60_000,
-            healthy_timeout_ms: 120_000,
-            poll_interval_ms: 1_000,
-            pull_concurrency: 2,
-            pull_timeout_ms: 300_000,
-            min_disk_free_bytes: 1 << 30,
-        },
-        swap: Swap::Container(container_definition()),
-        verify: VerifyDefinition {
-            probe: Probe::Running,
-            attempts: 3,
-            interval_ms: 7_000,
-            timeout_ms: 5_000,
-            start_timeout_ms: START_TIMEOUT_DEFAULT_MS,
-        },
-        alarms: AlarmDefinition {
-            silence: vec!["web-*".to_owned()],
-            ..AlarmDefinition::default()
-        },
-        suspend: Process::DEFAULT.to_vec(),
-        wanted_parameter: None,
-        lease_parameter: None,
-        approval: None,
-        supersede: Supersede::default(),
-        images: vec![REPOSITORY.to_owned()],
-        before: None,
-        after: None,
-    }
-}
-
-fn container_definition() -> ContainerDefinition {
-    ContainerDefinition {
-        name: NAME.to_owned(),
-        ports: vec![PortMapping {
-            address: None,
-            host: 8080,
-            container: 80,
-            protocol: Protocol::Tcp,
-        }],
-        env: BTreeMap::new(),
-        secrets: BTreeMap::new(),
-        volumes: Vec::new(),
-        network: None,
-        restart: RestartPolicy::UnlessStopped,
-        memory_bytes: None,
-        nano_cpus: None,
-        log_driver: None,
-        log_options: BTreeMap::new(),
-        labels: BTreeMap::new(),
-        command: None,
-        stop_timeout_s: 10,
-        keep_images: 1,
-    }
-}
-
-/// One container.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Container {
-    /// Whether it runs.
-    pub running: bool,
-    /// What Docker does when it ends.
-    pub restart: RestartPolicy,
-    /// Its labels.
-    pub labels: BTreeMap<String, String>,
-}
-
-/// The state of a host's one target.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Target {
-    /// Not in the target group.
-    Absent,
-    /// On its way out.
-    Draining,
-    /// In the target group.
-    Registered,
-}
-
-/// Which container has the service's name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Which {
-    /// That of before.
-    Old,
-    /// The release's.
-    New,
-}
-
-/// One instance.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Host {
-    /// Whether the group has it.
-    pub member: bool,
-    /// Its target.
-    pub target: Target,
-    /// Its target in the second target group, where there is one.
-    pub second: Option<Target>,
-    /// Whether it is in no target group at all, as the hosts of some services are.
-    pub targetless: bool,
-    /// What fate does to its health, whatever runs.
-    pub sick: bool,
-    /// Its sickness was the old version's.
-    pub healed_by_new: bool,
-    /// The container of before.
-    pub old: Option<Container>,
-    /// The container of the release.
-    pub new: Option<Container>,
-    /// Which of them has the service's name.
-    pub named: Option<Which>,
-    /// Whether it carries the release's tag.
-    pub tagged: bool,
-    /// Whether it joined after somebody had looked for such.
-    pub joined_late: bool,
-    /// Whether it joined after the last look at all.
-    pub joined_unseen: bool,
-    /// Whether a step that changes what it serves was performed on it.
-    pub disturbed: bool,
-    /// Whether its group has it marked unhealthy, which happens to whoever is out: whatever replaces such hosts would terminate it.
-    pub marked: bool,
-    /// Whether it was sick when it was taken out first.
-    pub taken_sick: bool,
-    /// Whether it got well when everything was being put back in order: no host is worked on any more then.
-    pub well_late: bool,
-}
-
-impl Host {
-    /// How many containers of the service run.
-    pub fn running(&self) -> usize {
-        [&self.old, &self.new]
-            .into_iter()
-            .flatten()
-            .filter(|container| container.running)
-            .count()
-    }
-
-    /// Its targets, one in each target group.
-    pub fn targets(&self) -> impl Iterator<Item = Target> {
-        let all = std::iter::once(self.target).chain(self.second);
-        all.filter(|_| !self.targetless)
-    }
-
-    /// Whether it is registered wherever it can be.
-    pub fn registered(&self) -> bool {
-        self.targets().all(|target| target == Target::Registered)
-    }
-
-    /// Whether it is registered anywhere.
-    pub fn registered_somewhere(&self) -> bool {
-        self.targets().any(|target| target == Target::Registered)
-    }
-
-    fn set_targets(&mut self, target: Target) {
-        if self.targetless {
-            return;
-        }
-        self.target = target;
-        self.second = self.second.map(|_| target);
-    }
-
-    /// Whether the load balancer sends it requests.
-    pub fn healthy(&self) -> bool {
-        self.is_well() && self.registered()
-    }
-
-    fn is_well(&self) -> bool {
-        let sick = self.sick && !(self.healed_by_new && self.new.as_ref().is_some_and(|new| new.running));
-        self.member && self.running() == 1 && !sick
-    }
-
-    fn named(&self) -> Option<(Which, &Container)> {
-        match self.named? {
-            Which::Old => self.old.as_ref().map(|container| (Which::Old, container)),
-            Which::New => self.new.as_ref().map(|container| (Which::New, container)),
-        }
-    }
-
-    fn serving(&self, direction: Direction) -> Option<&Container> {
-        match direction {
-            Direction::Forward => self.new.as_ref(),
-            Direction::Back => self.old.as_ref(),
-        }
-    }
-}
+use self::host::{copy_of, is_rolled};
 
 /// How far the container of `[before]` is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -359,37 +165,6 @@ pub struct World {
     pub performed: Vec<Step>,
 }
 
-/// A container as another tool makes it.
-pub fn old_container() -> Container {
-    Container {
-        running: true,
-        restart: RestartPolicy::Always,
-        labels: BTreeMap::new(),
-    }
-}
-
-/// An instance that serves with the version of before.
-pub fn fresh_host() -> Host {
-    Host {
-        member: true,
-        target: Target::Registered,
-        second: None,
-        targetless: false,
-        sick: false,
-        healed_by_new: false,
-        old: Some(old_container()),
-        new: None,
-        named: Some(Which::Old),
-        tagged: false,
-        joined_late: false,
-        joined_unseen: false,
-        disturbed: false,
-        marked: false,
-        taken_sick: false,
-        well_late: false,
-    }
-}
-
 /// An Auto Scaling group.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Scaling {
@@ -405,41 +180,6 @@ impl Scaling {
     fn is_held_by_other(&self, release: &Release) -> bool {
         let tag = self.tag.as_ref();
         tag.is_some_and(|tag| *tag != release.request.id.to_string())
-    }
-}
-
-/// Whether an instance is rolled: it runs, and is in service where its group knows it.
-fn is_rolled(fleet: &FleetSnapshot, host: &HostSnapshot) -> bool {
-    let mut members = fleet.groups.iter().flat_map(|group| &group.members);
-    let member = members.find(|member| member.instance == host.instance);
-    host.state == "running" && member.is_none_or(|member| member.lifecycle == "InService")
-}
-
-/// An instance as it was seen.
-fn copy_of(host: &HostSnapshot) -> Host {
-    let old = match &host.view {
-        HostView::Reached { container, .. } => container.as_ref().map(|container| Container {
-            running: container.running,
-            restart: container.restart,
-            labels: container.labels.clone(),
-        }),
-        _ => Some(old_container()),
-    };
-    let state = |state: &str| match state {
-        "draining" => Target::Draining,
-        _ => Target::Registered,
-    };
-    let mut targets = host.targets.iter().map(|target| state(&target.state));
-    Host {
-        target: targets.next().unwrap_or(Target::Absent),
-        second: targets.next(),
-        targetless: host.targets.is_empty() && host.instance != BESIDE_WORKER,
-        sick: host.targets.iter().any(|target| target.state == "unhealthy"),
-        // Else every rehearsal of a release that is to mend it would fail.
-        healed_by_new: true,
-        named: old.as_ref().map(|_| Which::Old),
-        old,
-        ..fresh_host()
     }
 }
 

@@ -1,12 +1,16 @@
 //! The machine around `decide` in virtual time: what `worker/src/roll/driver.rs` does with it, without a clock, a ledger or a
 //! network. It may be killed after any entry, with the steps under way half done.
 
+mod checks;
+mod crash;
+mod pace;
+
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
 
 use drawgate_rollout::{
-    Action, Entry, Judged, Machine, Phase, QueueView, Queued, Record, Release, Step, StepOutcome, decide,
-    limits, narrate,
+    Action, Entry, Judged, Machine, QueueView, Queued, Record, Release, Step, StepOutcome, decide, limits,
+    narrate,
 };
 use drawgate_schemas::{Ended, Event, Order, Ordered, Outcome, ReleaseId, ReleaseRequest};
 use jiff::Timestamp;
@@ -16,14 +20,6 @@ use crate::check::holds;
 use crate::oracle;
 use crate::time::start;
 use crate::world::{Extent, World};
-
-/// Entries after which a roll goes round in circles, whatever its fleet: a calm one writes 20 and some that grow with its time.
-const ENTRIES: u64 = 3_000;
-/// More of them for each host: 20 of its way forward, 18 of its way back, and as many again for what is tried twice.
-const ENTRIES_PER_HOST: u64 = 100;
-
-/// A pull takes so long here; how long it takes anywhere else nobody knows before.
-const PULL_MS: u64 = 20_000;
 
 /// The worker was killed.
 #[derive(Debug, Clone)]
@@ -395,15 +391,6 @@ impl Sim {
         limits::after(start(), self.queue_ms)
     }
 
-    fn check_circles(&self) -> Result<(), String> {
-        let hosts = self.world.hosts.len();
-        let most = ENTRIES + ENTRIES_PER_HOST * hosts as u64;
-        holds(self.release().last_entry < most, || {
-            let last = self.journal.last();
-            format!("goes round in circles: {most} entries for a fleet of {hosts}, the last of them {last:?}")
-        })
-    }
-
     fn give_orders(&mut self) -> Result<(), Halt> {
         while let Some((at, _)) = self.orders.first() {
             if self.journal.len() < *at {
@@ -432,17 +419,6 @@ impl Sim {
         let mut hasher = DefaultHasher::new();
         format!("{outcome:?}").hash(&mut hasher);
         self.plan_mark = hasher.finish();
-    }
-
-    /// While it is paused nothing is begun but what brings hosts back into service that are out.
-    fn check_paused(&self, step: &Step) -> Result<(), String> {
-        if self.release().paused.is_none() || matches!(step, Step::Watch | Step::Renew | Step::TakeLease) {
-            return Ok(());
-        }
-        let host = step.instance().and_then(|instance| self.release().host(instance));
-        let out = host.is_some_and(|host| self.release().is_out(host));
-        let comes_back = out && matches!(step, Step::Host { .. });
-        holds(comes_back, || format!("{step} begins while it is paused"))
     }
 
     /// Performs a step before its intent is written: a mistake that is made on purpose. Says whether it was made.
@@ -479,70 +455,6 @@ impl Sim {
         };
         self.flights
             .push((limits::after(self.now, takes_ms), step.clone()));
-        Ok(())
-    }
-
-    /// Steps of hosts with a later number take a little longer, so that no two of them end at the same moment.
-    fn takes_ms(&self, step: &Step) -> u64 {
-        let n = step.instance().map_or(0, |instance| self.world.number(instance));
-        let host = || {
-            let plan = self.release().plan.as_deref()?;
-            Some((plan, self.release().host(step.instance()?)?))
-        };
-        let base = match step {
-            Step::Stage { .. } => PULL_MS,
-            Step::Canary => {
-                let canary = self.world.definition.roll.canary;
-                canary.map_or(0, |canary| canary.bake_ms)
-            }
-            Step::Lock => 200,
-            Step::Host {
-                phase: Phase::Drain, ..
-            } => host().map_or(0, |(plan, host)| plan.drain_ms(host)),
-            // It waits for a sick one as long as it may.
-            Step::Host {
-                instance,
-                phase: Phase::Settle,
-                ..
-            } if self.world.hosts.get(instance).is_some_and(|host| host.sick) => {
-                self.world.definition.roll.healthy_timeout_ms
-            }
-            Step::Host {
-                phase: Phase::Verify, ..
-            } => 1_000 + host().map_or(0, |(plan, _)| plan.verified_after_ms()),
-            Step::Host {
-                phase: Phase::Settle, ..
-            } => host().map_or(0, |(plan, host)| {
-                plan.healthy_after_ms(host) + plan.min_healthy_ms(host)
-            }),
-            _ => 1_000,
-        };
-        base.max(100) + 137 * n
-    }
-
-    /// Nothing is touched on the way forward while nobody watches.
-    fn check_watched(&self, step: &Step) -> Result<(), String> {
-        let watched = self
-            .release()
-            .plan
-            .as_ref()
-            .is_some_and(|plan| !plan.watched.is_empty());
-        if watched && self.release().leads_forward() && !step.reads() && !step.restores() {
-            let watches = self.flights.iter().any(|(_, other)| *other == Step::Watch);
-            holds(watches, || format!("{step} begins unwatched"))?;
-        }
-        Ok(())
-    }
-
-    /// No host is worked on while alarms may act that were to be muted.
-    fn check_muted(&self, step: &Step) -> Result<(), String> {
-        let mutes = self.release().plan.as_ref().is_some_and(|plan| plan.mutes());
-        if let (Step::Host { phase, .. }, true) = (step, mutes && self.world.faults.is_empty()) {
-            let muted = self.world.muted_until.is_some_and(|until| until > self.now);
-            holds(muted || *phase == Phase::Create, || {
-                format!("{step} begins with alarms unmuted")
-            })?;
-        }
         Ok(())
     }
 
@@ -704,78 +616,6 @@ impl Sim {
             self.journal.push(entry);
         }
         Ok(())
-    }
-
-    /// The worker dies, each step under way having come as far as is said; another one comes later.
-    ///
-    /// # Panics
-    /// When something is broken by it.
-    pub fn die(&mut self, extents: &[Extent], away_ms: u64) {
-        assert_eq!(extents.len(), self.flights.len());
-        self.crash(extents, away_ms).unwrap();
-        let folded = Release::fold(&self.journal).unwrap();
-        assert_eq!(&folded, self.release(), "the fold is another release");
-    }
-
-    /// The same.
-    ///
-    /// # Errors
-    /// When something is broken by it.
-    pub fn crash(&mut self, extents: &[Extent], away_ms: u64) -> Result<(), Halt> {
-        self.world.now = self.now;
-        for ((_, step), extent) in std::mem::take(&mut self.flights).iter().zip(extents) {
-            self.world.perform_unheard(self.machine.release(), step, *extent);
-            oracle::always(&self.before, &self.world, self.machine.release())?;
-        }
-        if let Some(late) = self.late.take() {
-            // What AWS had received is done by then.
-            self.world.perform_unheard(&late.0, &late.1, Extent::Whole);
-            oracle::always(&self.before, &self.world, self.machine.release())?;
-        }
-        self.now = limits::after(self.now, away_ms);
-        self.kill_at = None;
-        self.world.noted = None;
-        (self.waits, self.acted) = (None, None);
-        self.take_up()?;
-        if self.bug == Some(Bug::TakesOpenForDone) {
-            let open = self.machine.release_mut().steps.values_mut();
-            for state in open.filter(|state| matches!(state.last, Some(StepOutcome::Unknown { .. }))) {
-                state.last = Some(StepOutcome::done());
-            }
-        }
-        Ok(())
-    }
-
-    fn take_up(&mut self) -> Result<(), Halt> {
-        self.machine = Machine::new(self.machine.release().clone());
-        self.write_what_is_known()
-    }
-
-    /// What must hold at the end.
-    ///
-    /// # Errors
-    /// What does not.
-    pub fn check_end(&self) -> Result<(), String> {
-        oracle::at_end(&self.before, &self.world, self.machine.release())?;
-        let mut steps = self.release().steps.iter();
-        let open = steps.find(|(_, state)| state.last.is_none());
-        holds(open.is_none(), || format!("ended while {open:?} was under way"))?;
-        holds(self.told == self.numbered, || {
-            "events are numbered with a gap, or told twice".to_owned()
-        })?;
-        holds(self.told_the_end == 1, || {
-            format!("said {} times that it ended", self.told_the_end)
-        })?;
-        if !self.keeps {
-            return Ok(());
-        }
-        let numbered = self.journal.iter().zip(1..).all(|(entry, n)| entry.n == n);
-        holds(numbered, || "entries are numbered with a gap".to_owned())?;
-        let is_end = |entry: &&Entry| matches!(entry.record, Record::Ended { .. });
-        let ends = self.journal.iter().filter(is_end).count();
-        holds(ends == 1, || format!("ended {ends} times"))?;
-        let last = matches!(self.events.last(), Some(Event::Ended(_)));
-        holds(last, || "says more after the end".to_owned())
     }
 
     /// How often a step was begun.

@@ -1,0 +1,48 @@
+//! How long a step takes in virtual time.
+
+use drawgate_rollout::{Phase, Step};
+
+use super::Sim;
+
+/// A pull takes so long here; how long it takes anywhere else nobody knows before.
+const PULL_MS: u64 = 20_000;
+
+impl Sim {
+    /// Steps of hosts with a later number take a little longer, so that no two of them end at the same moment.
+    pub(super) fn takes_ms(&self, step: &Step) -> u64 {
+        let n = step.instance().map_or(0, |instance| self.world.number(instance));
+        let host = || {
+            let plan = self.release().plan.as_deref()?;
+            Some((plan, self.release().host(step.instance()?)?))
+        };
+        let base = match step {
+            Step::Stage { .. } => PULL_MS,
+            Step::Canary => {
+                let canary = self.world.definition.roll.canary;
+                canary.map_or(0, |canary| canary.bake_ms)
+            }
+            Step::Lock => 200,
+            Step::Host {
+                phase: Phase::Drain, ..
+            } => host().map_or(0, |(plan, host)| plan.drain_ms(host)),
+            // It waits for a sick one as long as it may.
+            Step::Host {
+                instance,
+                phase: Phase::Settle,
+                ..
+            } if self.world.hosts.get(instance).is_some_and(|host| host.sick) => {
+                self.world.definition.roll.healthy_timeout_ms
+            }
+            Step::Host {
+                phase: Phase::Verify, ..
+            } => 1_000 + host().map_or(0, |(plan, _)| plan.verified_after_ms()),
+            Step::Host {
+                phase: Phase::Settle, ..
+            } => host().map_or(0, |(plan, host)| {
+                plan.healthy_after_ms(host) + plan.min_healthy_ms(host)
+            }),
+            _ => 1_000,
+        };
+        base.max(100) + 137 * n
+    }
+}

@@ -1,0 +1,79 @@
+//! Alarms: silencing them, and watching them.
+
+use drawgate_rollout::{Evidence, Failure, Release, StepOutcome, WatchPlan, limits};
+
+use super::words::{done, done_or_already, refused};
+use crate::world::*;
+
+impl World {
+    pub(super) fn silence(&mut self, release: &Release) -> StepOutcome {
+        let plan = release.plan.as_ref().unwrap();
+        if plan.mutes() {
+            return self.mute(release);
+        }
+        let on: Vec<String> = self.planned_alarms(release, true);
+        for alarm in &on {
+            self.alarm_tags.insert(alarm.clone());
+            self.alarms.insert(alarm.clone(), false);
+        }
+        done_or_already(!on.is_empty())
+    }
+
+    pub(super) fn mutes(&self) -> bool {
+        self.definition.alarms.by == SilenceBy::MuteRule
+    }
+
+    /// Alarms of the plan that are there, and whose actions are on, or off.
+    pub(super) fn planned_alarms(&self, release: &Release, on: bool) -> Vec<String> {
+        let planned = release.plan.iter().flat_map(|plan| &plan.alarms);
+        let is_so = |name: &&String| self.alarms.get(*name) == Some(&on);
+        planned.map(|alarm| &alarm.name).filter(is_so).cloned().collect()
+    }
+
+    pub(super) fn mute(&mut self, release: &Release) -> StepOutcome {
+        let until = limits::after(self.now, limits::MUTE_MS);
+        // A rule for alarms that are all gone is not made.
+        let mut planned = release.plan.iter().flat_map(|plan| &plan.alarms);
+        if planned.any(|alarm| self.alarms.contains_key(&alarm.name)) {
+            self.muted_until = Some(until);
+        }
+        done(Evidence::Muted { until })
+    }
+
+    pub(super) fn unsilence(&mut self, release: &Release) -> StepOutcome {
+        if release.plan.as_ref().unwrap().mutes() {
+            if self.muted_until.take().is_none() {
+                return StepOutcome::already();
+            }
+            let firing = self.firing.iter().cloned().collect();
+            return done(Evidence::Unmuted { firing });
+        }
+        let off = self.planned_alarms(release, false);
+        let held = std::mem::take(&mut self.alarm_tags);
+        let enabled = held.iter().any(|alarm| off.contains(alarm));
+        for alarm in held {
+            self.alarms.insert(alarm, self.bug != Some(Bug::ForgetsAnAlarm));
+        }
+        if self.bug == Some(Bug::EnablesEveryAlarm) {
+            self.alarms.values_mut().for_each(|on| *on = true);
+        }
+        done_or_already(enabled)
+    }
+
+    pub(super) fn look_at_watched(&self, release: &Release) -> StepOutcome {
+        let fires = |alarm: &&WatchPlan| self.firing.contains(&alarm.name) && alarm.fires("ALARM", None);
+        let watched = &release.plan.as_ref().unwrap().watched;
+        if let Some(alarm) = watched.iter().find(fires) {
+            return refused(&format!("{} went into ALARM", alarm.name));
+        }
+        match watched
+            .iter()
+            .find(|alarm| !self.alarms.contains_key(&alarm.name))
+        {
+            Some(alarm) => StepOutcome::Transient {
+                failure: Failure::new(format!("alarm {} is not there any more", alarm.name)),
+            },
+            None => StepOutcome::done(),
+        }
+    }
+}

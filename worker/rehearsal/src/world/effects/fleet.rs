@@ -1,0 +1,80 @@
+//! What is seen of the fleet as a whole.
+
+use drawgate_rollout::{Evidence, Failure, Finding, Newcomer, Release, StepOutcome, newcomer, plan};
+use drawgate_schemas::Direction;
+
+use super::words::{done, kept_in, refused};
+use crate::world::*;
+
+impl World {
+    pub(super) fn inspect(&mut self, release: &Release) -> StepOutcome {
+        let snapshot = self.snapshot();
+        let digest = release.digest.as_ref().unwrap();
+        let planned = plan(&release.request, Some(digest), &self.definition, &snapshot);
+        if self.other.as_ref().is_some_and(|other| other.is_about_to_end) {
+            self.other_ends();
+        }
+        match planned {
+            Ok(plan) => done(Evidence::Fit { plan: Box::new(plan) }),
+            Err(findings) => done(Evidence::Unfit {
+                touches: snapshot.touches(),
+                failure: Failure::new(findings.iter().map(Finding::line).collect::<Vec<_>>().join("; ")),
+            }),
+        }
+    }
+
+    /// Whoever is on the new version must be well.
+    pub(super) fn watch_canary(&self, release: &Release) -> StepOutcome {
+        let through = |instance: &str| release.is_through(instance, Direction::Forward);
+        let mut canaries = self.hosts.iter().filter(|(instance, _)| through(instance));
+        if canaries.all(|(_, host)| !host.member || host.healthy()) {
+            StepOutcome::done()
+        } else {
+            refused("the canary is not healthy")
+        }
+    }
+
+    /// Whether the host whose turn it is may be taken out by now.
+    pub(super) fn await_healthy(&self, release: &Release) -> StepOutcome {
+        let wait = release.sick_wait.as_ref().unwrap();
+        let there = self.hosts.get(&wait.instance).is_some_and(|host| host.member);
+        let kept = self.kept(release, &wait.instance, Direction::Forward);
+        match kept.filter(|_| there) {
+            Some(kept) => kept_in(kept),
+            None => StepOutcome::done(),
+        }
+    }
+
+    pub(super) fn sweep(&mut self, release: &Release) -> StepOutcome {
+        let plan = release.plan.as_ref().unwrap();
+        let (mut hosts, mut adopted, mut awaited) = (Vec::new(), Vec::new(), None);
+        for seen in self.snapshot().hosts {
+            let known = release.everyone().any(|host| host.instance == seen.instance);
+            let is_member = self.hosts.get(&seen.instance).is_some_and(|host| host.member);
+            if known || !is_member {
+                continue;
+            }
+            if self.is_pending(&seen.instance) {
+                awaited = Some(format!("{} joined and is Pending", seen.instance));
+                continue;
+            }
+            match newcomer(&seen, None, release, plan) {
+                Newcomer::Roll(host) => hosts.push(*host),
+                Newcomer::Adopt(host) => adopted.push(*host),
+                Newcomer::Await(why) => awaited = Some(why),
+            }
+        }
+        if self.bug == Some(Bug::MissesANewcomer) {
+            return StepOutcome::done();
+        }
+        match awaited {
+            _ if !hosts.is_empty() || !adopted.is_empty() => done(Evidence::Joined { hosts, adopted }),
+            Some(why) => StepOutcome::Transient {
+                failure: Failure::new(why),
+            },
+            None => done(Evidence::Swept {
+                by_themselves: Vec::new(),
+            }),
+        }
+    }
+}

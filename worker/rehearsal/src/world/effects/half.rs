@@ -1,0 +1,85 @@
+//! What is there when a step is broken off between its calls.
+
+use std::collections::BTreeSet;
+
+use drawgate_rollout::definition::RestartPolicy;
+use drawgate_rollout::{Phase, Release, Step};
+use drawgate_schemas::Direction;
+
+use super::words::ours;
+use crate::world::*;
+
+impl World {
+    /// A step of several calls, stopped between them.
+    pub(super) fn half(&mut self, release: &Release, step: &Step) {
+        let commanded = self.definition.command().is_some();
+        match step {
+            Step::Suspend { group } => {
+                let scaling = self.group(group);
+                scaling.tag = Some(release.request.id.to_string());
+                scaling.tag_says = ours(release, group).collect();
+            }
+            Step::RunBefore { .. } => self.start_before(),
+            // All processes run again, the tag is still there.
+            Step::Resume { group } => {
+                let ours: BTreeSet<String> = ours(release, group).collect();
+                self.mark_healthy();
+                self.group(group)
+                    .suspended
+                    .retain(|process| !ours.contains(process));
+            }
+            // Health is checked again, and nobody is replaced yet.
+            Step::LetReplace { group } => {
+                self.group(group).suspended.remove(Process::HealthCheck.as_str());
+            }
+            Step::SuspendAgain { group } => self.group(group).tag_says = ours(release, group).collect(),
+            // Tagged, and able to act still; or able to act again, and tagged still.
+            Step::Silence if !self.mutes() => {
+                let on = self.planned_alarms(release, true);
+                self.alarm_tags.extend(on);
+            }
+            Step::Unsilence if !self.mutes() => {
+                for alarm in self.alarm_tags.clone() {
+                    self.alarms.insert(alarm, true);
+                }
+            }
+            Step::Host {
+                instance,
+                phase: Phase::Deregister,
+                ..
+            } => {
+                let host = self.host(instance);
+                host.tagged = true;
+                if host.second.is_some() && host.target == Target::Registered {
+                    host.disturbed = true;
+                    host.target = Target::Draining;
+                }
+            }
+            Step::Host {
+                instance,
+                phase: Phase::Register,
+                ..
+            } if self.in_two(instance) => self.host(instance).target = Target::Registered,
+            Step::Host {
+                instance,
+                phase: Phase::Swap,
+                direction,
+            } => {
+                let host = self.host(instance);
+                host.disturbed = true;
+                let (leaves, comes) = match direction {
+                    Direction::Forward => (&mut host.old, Which::New),
+                    Direction::Back => (&mut host.new, Which::Old),
+                };
+                if let Some(leaves) = leaves {
+                    if !commanded {
+                        leaves.restart = RestartPolicy::No;
+                    }
+                    leaves.running = false;
+                }
+                host.named = Some(comes);
+            }
+            _ => {}
+        }
+    }
+}

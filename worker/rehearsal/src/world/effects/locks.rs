@@ -1,0 +1,88 @@
+//! Locks and the fleet's lease, and whether a step has what it needs of them.
+
+use drawgate_rollout::{BESIDE_WORKER, Evidence, Failure, Release, Stage, Step, StepOutcome};
+
+use super::words::done;
+use crate::world::*;
+
+impl World {
+    /// The other release ends and leaves everything as it was before it.
+    pub(in crate::world) fn other_ends(&mut self) {
+        if self.other.take().is_some() {
+            for group in self.groups.values_mut() {
+                group.tag = None;
+                group.suspended.clear();
+            }
+            self.frees += 1;
+        }
+    }
+
+    pub(super) fn lock(&mut self, release: &Release) -> StepOutcome {
+        if let Some(other) = &mut self.other {
+            if other.outlasts > 0 {
+                other.outlasts -= 1;
+                return StepOutcome::Transient {
+                    failure: Failure::new("group web-asg is locked by another release"),
+                };
+            }
+            self.other_ends();
+        }
+        let wanted = release.touches();
+        let fresh = self
+            .noted
+            .as_ref()
+            .is_some_and(|(locked, frees)| wanted.is_subset(locked) || *frees == self.frees);
+        self.locked.extend(wanted);
+        done(Evidence::Locked { fresh })
+    }
+
+    /// What changes anything is locked first, and nobody else has it.
+    pub(super) fn check_locks(&mut self, release: &Release, step: &Step) {
+        if step.reads() {
+            return;
+        }
+        let instance = step.instance().filter(|id| *id != BESIDE_WORKER);
+        let instance = instance.map(|id| format!("instance {id}"));
+        // Whoever joined is locked before anything is done to it; until then the others may go their way.
+        let untouched = |name: &String| {
+            let mut joined = release.joined.iter();
+            joined.any(|host| {
+                format!("instance {}", host.instance) == *name && !release.touched(&host.instance)
+            })
+        };
+        let missing = |name: &String| !self.locked.contains(name) && !untouched(name);
+        if self.other.is_some()
+            || release.touches().iter().any(missing)
+            || instance.iter().any(|name| !self.locked.contains(name))
+        {
+            self.broken.push(format!("{step} without its locks"));
+        }
+    }
+
+    pub(super) fn take_lease(&mut self) -> StepOutcome {
+        match self.tenant.replace(Tenant::Us) {
+            None => StepOutcome::done(),
+            Some(Tenant::Us) => StepOutcome::already(),
+            Some(Tenant::Another) => {
+                self.tenant = Some(Tenant::Another);
+                done(Evidence::LeasedToAnother {
+                    failure: Failure::new("the fleet's lease is held by worker bastion-b"),
+                })
+            }
+        }
+    }
+
+    /// Whoever has a lease, has the fleet for himself.
+    pub(super) fn check_lease(&mut self, release: &Release, step: &Step) {
+        // While everything is put back, no answer about the lease stops anything: the lane is ours.
+        let puts_back = release.is_rolling_back() || release.stage() == Stage::Restoring;
+        if puts_back && !release.done(&Step::TakeLease) {
+            return;
+        }
+        let has_it = self.definition.lease_parameter.is_none() || self.tenant == Some(Tenant::Us);
+        if !has_it && !step.reads() {
+            self.broken
+                .push(format!("{step}, and the fleet's lease is {:?}", self.tenant));
+        }
+    }
+}

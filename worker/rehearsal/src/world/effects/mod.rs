@@ -1,0 +1,234 @@
+//! What each step does to the fleet, as far as it comes.
+
+mod alarms;
+mod desired;
+mod fleet;
+mod half;
+mod hooks;
+mod hosts;
+mod locks;
+mod scaling;
+mod targets;
+mod words;
+
+use drawgate_rollout::{Calls, Evidence, Failure, Phase, Release, Step, StepOutcome};
+
+use self::words::{booted_host, done_or_already, without_host};
+use crate::world::*;
+
+pub(super) use self::words::done;
+
+impl World {
+    fn fault(&mut self, step: &Step) -> Option<Fault> {
+        let (_, fault, times) = self
+            .faults
+            .iter_mut()
+            .find(|(faulty, _, times)| faulty == step && *times > 0)?;
+        *times = times.saturating_sub(1);
+        Some(*fault)
+    }
+
+    /// What a step brings, faults included.
+    pub fn perform(&mut self, release: &Release, step: &Step) -> StepOutcome {
+        self.arrive(release, step);
+        let off = self.switched_off.iter().filter(|(at, _)| at == step);
+        for (_, alarm) in off {
+            self.alarms.insert(alarm.clone(), false);
+            self.alarm_tags.remove(alarm);
+        }
+        let fires = self.fires.iter().filter(|(at, _)| at == step);
+        self.firing.extend(fires.map(|(_, alarm)| alarm.clone()));
+        let failure = || Failure::new("fault");
+        match self.fault(step) {
+            None => self.effect(release, step),
+            Some(Fault::Refused) => StepOutcome::Refused { failure: failure() },
+            Some(Fault::FailsVerification) => StepOutcome::Transient {
+                failure: Failure::new("does not pass, as it was told to here"),
+            },
+            Some(Fault::Transient) => StepOutcome::Transient { failure: failure() },
+            Some(Fault::UnknownNotDone) => StepOutcome::Unknown { failure: failure() },
+            Some(Fault::UnknownHalf) => {
+                self.half(release, step);
+                StepOutcome::Unknown { failure: failure() }
+            }
+            Some(Fault::RefusedHalf) => {
+                self.half(release, step);
+                StepOutcome::Refused { failure: failure() }
+            }
+            Some(Fault::UnknownDone) => {
+                self.effect(release, step);
+                StepOutcome::Unknown { failure: failure() }
+            }
+            Some(Fault::Unconfirmed) => {
+                self.effect(release, step);
+                StepOutcome::Transient { failure: failure() }
+            }
+            Some(Fault::UnconfirmedHalf) => {
+                self.half(release, step);
+                StepOutcome::Transient { failure: failure() }
+            }
+            Some(Fault::Gone) => {
+                if let Some(host) = step.instance().and_then(|instance| self.hosts.get_mut(instance)) {
+                    host.member = false;
+                }
+                StepOutcome::Done {
+                    evidence: Evidence::Gone {
+                        why: "terminated in EC2".to_owned(),
+                    },
+                }
+            }
+        }
+    }
+
+    /// The effect only, as far as it came before its worker died.
+    pub fn perform_unheard(&mut self, release: &Release, step: &Step, extent: Extent) {
+        match extent {
+            Extent::None => {}
+            Extent::Half => self.half(release, step),
+            Extent::Whole => {
+                self.perform(release, step);
+            }
+        }
+    }
+
+    fn arrive(&mut self, release: &Release, step: &Step) {
+        for (at, instance) in &self.departures {
+            if let (true, Some(host)) = (at == step, self.hosts.get_mut(instance)) {
+                host.member = false;
+            }
+        }
+        let arrived: Vec<String> = self
+            .arrivals
+            .iter()
+            .filter(|(at, _)| at == step)
+            .map(|(_, instance)| instance.clone())
+            .collect();
+        let like = self.newcomer();
+        let late = self.performed.contains(&Step::Sweep);
+        let unseen = self.performed.contains(&Step::Confirm);
+        for instance in arrived {
+            let wanted = self.boots && self.parameter.as_deref() == Some(VALUE);
+            let booted = || {
+                if wanted {
+                    booted_host(release, self.definition.container().unwrap().restart, &like)
+                } else {
+                    like.clone()
+                }
+            };
+            let host = self.hosts.entry(instance).or_insert_with(booted);
+            host.joined_late = late && !host.disturbed;
+            host.joined_unseen = unseen && !host.disturbed;
+        }
+    }
+
+    /// How far this step may come before it is broken off.
+    pub fn extents(&self, step: &Step) -> &'static [Extent] {
+        let registers_twice = match step {
+            Step::Host {
+                instance,
+                phase: Phase::Register,
+                ..
+            } => self.in_two(instance),
+            _ => false,
+        };
+        if Self::has_half(step) || registers_twice {
+            &[Extent::None, Extent::Half, Extent::Whole]
+        } else {
+            &[Extent::None, Extent::Whole]
+        }
+    }
+
+    fn in_two(&self, instance: &str) -> bool {
+        let host = self.hosts.get(instance);
+        host.is_some_and(|host| host.second.is_some())
+    }
+
+    /// Every combination of how far these steps may come.
+    pub fn combinations<'s>(&self, steps: impl IntoIterator<Item = &'s Step>) -> Vec<Vec<Extent>> {
+        let mut all = vec![Vec::new()];
+        for step in steps {
+            let longer = |shorter: &Vec<Extent>| {
+                let shorter = shorter.clone();
+                let extents = self.extents(step).iter();
+                extents.map(move |extent| [shorter.as_slice(), &[*extent]].concat())
+            };
+            all = all.iter().flat_map(longer).collect();
+        }
+        all
+    }
+
+    /// Whether the step is made of several calls, and can stop between them.
+    pub fn has_half(step: &Step) -> bool {
+        step.properties().calls == Calls::Several
+    }
+
+    pub(super) fn host(&mut self, instance: &str) -> &mut Host {
+        self.hosts.get_mut(instance).unwrap()
+    }
+
+    fn effect(&mut self, release: &Release, step: &Step) -> StepOutcome {
+        let again = self.performed.contains(step);
+        self.performed.push(step.clone());
+        self.check_locks(release, step);
+        self.check_lease(release, step);
+        if matches!(step, Step::Inspect | Step::Sweep) {
+            self.noted = Some((self.locked.clone(), self.frees));
+        }
+        match step {
+            Step::Resolve => done(Evidence::Resolved { digest: digest('d') }),
+            Step::Order => unreachable!("an order is never performed"),
+            Step::Inspect => self.inspect(release),
+            Step::Lock => self.lock(release),
+            Step::TakeLease => self.take_lease(),
+            Step::GiveLeaseBack => {
+                let ours = self.tenant == Some(Tenant::Us);
+                self.tenant = self.tenant.filter(|_| !ours);
+                done_or_already(ours)
+            }
+            _ if self.left(step) => without_host(step),
+            Step::Reserve => self.reserve(release),
+            Step::Publish => self.publish(release),
+            Step::Unpublish => self.unpublish(release),
+            Step::Canary => self.watch_canary(release),
+            Step::Stage { .. } => done_or_already(!again),
+            Step::After => self.run_after(release),
+            Step::CreateBefore { .. } => {
+                let created = self.one_off.is_none();
+                self.one_off.get_or_insert(OneOff::Created);
+                done_or_already(created)
+            }
+            Step::RunBefore { instance } => self.run_before(instance),
+            Step::Suspend { group } => self.suspend(release, group),
+            Step::LetReplace { group } => self.let_replace(release, group),
+            Step::AwaitHealthy => self.await_healthy(release),
+            Step::SuspendAgain { group } => self.suspend_again(release, group),
+            Step::Silence => self.silence(release),
+            Step::Renew => self.mute(release),
+            Step::Unsilence => self.unsilence(release),
+            Step::Resume { group } => self.resume(release, group),
+            Step::Sweep => self.sweep(release),
+            Step::Watch | Step::Bake => self.look_at_watched(release),
+            Step::Confirm => self.confirm(release),
+            Step::Retire { instance } => self.retire(release, instance),
+            Step::Host {
+                instance,
+                direction,
+                phase,
+            } => self.on_host(release, instance, *direction, *phase),
+        }
+    }
+
+    /// Whether a step is about an instance that is no member any more.
+    fn left(&self, step: &Step) -> bool {
+        let host = step.instance().and_then(|instance| self.hosts.get(instance));
+        host.is_some_and(|host| !host.member)
+    }
+
+    pub(super) fn is_pending(&mut self, instance: &str) -> bool {
+        let Some(looks) = self.pending.get_mut(instance) else {
+            return false;
+        };
+        *looks = looks.saturating_sub(1);
+        *looks > 0
+    }
+}

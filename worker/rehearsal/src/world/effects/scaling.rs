@@ -1,0 +1,146 @@
+//! Auto Scaling groups.
+
+use std::collections::BTreeSet;
+
+use drawgate_rollout::{Release, Step, StepOutcome};
+
+use super::words::{done_or_already, ours, refused, replacing};
+use crate::world::*;
+
+impl World {
+    pub(super) fn suspend(&mut self, release: &Release, name: &str) -> StepOutcome {
+        let group = match self.own_group(release, name) {
+            Ok(group) => group,
+            Err(refused) => return refused,
+        };
+        group.tag = Some(release.request.id.to_string());
+        group.tag_says = ours(release, name).collect();
+        let before = group.suspended.len();
+        group.suspended.extend(ours(release, name));
+        if group.suspended.len() == before {
+            StepOutcome::already()
+        } else {
+            StepOutcome::done()
+        }
+    }
+
+    pub(super) fn group(&mut self, name: &str) -> &mut Scaling {
+        self.groups.get_mut(name).unwrap()
+    }
+
+    /// The group, which has to be there and must not be another release's.
+    pub(super) fn own_group(&mut self, release: &Release, name: &str) -> Result<&mut Scaling, StepOutcome> {
+        match self.groups.get_mut(name) {
+            None => Err(refused("the Auto Scaling group does not exist")),
+            Some(group) if group.is_held_by_other(release) => Err(refused("carries another release's tag")),
+            Some(group) => Ok(group),
+        }
+    }
+
+    pub(super) fn resume(&mut self, release: &Release, name: &str) -> StepOutcome {
+        let bug = self.bug;
+        let Ok(group) = self.own_group(release, name) else {
+            return StepOutcome::already();
+        };
+        let all: Vec<String> = match bug {
+            Some(Bug::ResumesEverything) => group.suspended.iter().cloned().collect(),
+            Some(Bug::ForgetsOneProcess) => ours(release, name).skip(1).collect(),
+            _ => ours(release, name).collect(),
+        };
+        let before = group.suspended.len();
+        for process in all {
+            group.suspended.remove(&process);
+        }
+        let ran = group.suspended.len() == before;
+        group.tag = None;
+        group.tag_says.clear();
+        self.mark_healthy();
+        done_or_already(!ran)
+    }
+
+    /// Whoever is healthy is no longer marked as if it were not.
+    pub(super) fn mark_healthy(&mut self) {
+        for host in self.hosts.values_mut() {
+            host.marked &= !host.healthy();
+        }
+    }
+
+    pub(super) fn let_replace(&mut self, release: &Release, name: &str) -> StepOutcome {
+        let bug = self.bug;
+        let processes: Vec<String> = replacing(release, name).collect();
+        let group = match self.own_group(release, name) {
+            Ok(group) => group,
+            Err(refused) => return refused,
+        };
+        for process in &processes {
+            group.suspended.remove(process);
+            if bug != Some(Bug::LeavesTheTagInTheWait) {
+                group.tag_says.remove(process);
+            }
+        }
+        if bug != Some(Bug::ReplacesBeforeMarking) {
+            self.mark_healthy();
+        }
+        if processes
+            .iter()
+            .any(|process| process == Process::ReplaceUnhealthy.as_str())
+        {
+            let healthy = self
+                .hosts
+                .iter()
+                .filter(|(_, host)| host.marked && host.healthy());
+            let terminated: Vec<&String> = healthy.map(|(instance, _)| instance).collect();
+            if !terminated.is_empty() {
+                let what = format!(
+                    "{terminated:?} are healthy, and terminated because they were marked while they were out"
+                );
+                self.broken.push(what);
+            }
+        }
+        self.check_tag(release, name);
+        StepOutcome::done()
+    }
+
+    pub(super) fn suspend_again(&mut self, release: &Release, name: &str) -> StepOutcome {
+        if self.bug == Some(Bug::ForgetsToSuspendAgain) {
+            return StepOutcome::already();
+        }
+        let ours: Vec<String> = ours(release, name).collect();
+        let group = match self.own_group(release, name) {
+            Ok(group) => group,
+            Err(refused) => return refused,
+        };
+        group.tag_says.extend(ours.iter().cloned());
+        group.suspended.extend(ours);
+        self.check_tag(release, name);
+        StepOutcome::done()
+    }
+
+    /// The tag of a group says what of ours is suspended, also while hosts may be replaced.
+    pub(super) fn check_tag(&mut self, release: &Release, name: &str) {
+        let group = &self.groups[name];
+        let suspended: BTreeSet<String> = ours(release, name)
+            .filter(|process| group.suspended.contains(process))
+            .collect();
+        if group.tag_says != suspended {
+            let what = format!(
+                "the tag of {name} says {:?}, and suspended are {suspended:?}",
+                group.tag_says
+            );
+            self.broken.push(what);
+        }
+    }
+
+    /// What we suspended is suspended when a host is taken out. Where it could not be suspended again, the way back goes on.
+    pub(super) fn check_suspended(&mut self, release: &Release, instance: &str) {
+        let runs = |(name, group): (&String, &Scaling)| {
+            let again = Step::SuspendAgain { group: name.clone() };
+            let given_up = release.is_rolling_back() && release.was_refused(&again);
+            !given_up && ours(release, name).any(|process| !group.suspended.contains(&process))
+        };
+        if self.groups.iter().any(runs) {
+            self.broken
+                .push(format!("{instance} deregistered while processes run"));
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! Targets: out of service, and back into it.
+
+use std::collections::BTreeSet;
+
+use drawgate_rollout::{Evidence, Failure, FloorKept, HostPlan, Obstacle, Release, StepOutcome};
+use drawgate_schemas::Direction;
+
+use super::words::{done, kept_in, number, ran_before, refused};
+use crate::world::*;
+
+impl World {
+    /// The floor that keeps a host in service, if one does.
+    pub(super) fn kept(&self, release: &Release, instance: &str, direction: Direction) -> Option<FloorKept> {
+        let mut seen = release.clone();
+        let left = release.hosts().filter(|host| !self.hosts[&host.instance].member);
+        seen.gone.extend(left.map(|host| host.instance.clone()));
+        let seen = &seen;
+        let groups = seen.plan.iter().flat_map(|plan| plan.target_groups.keys());
+        groups
+            .filter(|group| self.state_in(instance, group) == "healthy")
+            .find_map(|group| {
+                let others = || seen.hosts().filter(|host| host.instance != instance);
+                let is_healthy = |host: &HostPlan| self.state_in(&host.instance, group) == "healthy";
+                let settling = others()
+                    .filter(|host| seen.comes_back(host) && is_healthy(host))
+                    .count();
+                let all_healthy = self.healthy_in(group);
+                let (healthy, floor) = match direction {
+                    Direction::Back if self.bug != Some(Bug::KeepsTheFloorOfTheStart) => {
+                        let healthy = all_healthy.saturating_sub(number(settling));
+                        let out = others().filter(|host| seen.comes_back(host)).count();
+                        (healthy, seen.floor_on_way_back(group, healthy, number(out)))
+                    }
+                    _ => (all_healthy, seen.floor(group)),
+                };
+                let floor = match self.bug {
+                    Some(Bug::TakesTheLastHealthy) if direction == Direction::Back => 0,
+                    _ => floor,
+                };
+                let is_sick = |host: &&HostPlan| {
+                    let there = !seen.gone.contains(&host.instance) && host.instance != instance;
+                    let in_it = host.targets.iter().any(|target| target.target_group == *group);
+                    there && in_it && !seen.is_out(host) && !is_healthy(host)
+                };
+                let sick = seen.everyone().filter(is_sick);
+                (healthy <= floor).then(|| FloorKept {
+                    target_group: group.clone(),
+                    zone: None,
+                    healthy,
+                    floor,
+                    sick: sick.map(|host| host.instance.clone()).collect(),
+                })
+            })
+    }
+
+    pub(super) fn deregister(
+        &mut self,
+        release: &Release,
+        instance: &str,
+        direction: Direction,
+    ) -> StepOutcome {
+        let bug = self.bug;
+        let kept = self.kept(release, instance, direction);
+        if let Some(kept) = kept.filter(|_| bug != Some(Bug::IgnoresTheFloor)) {
+            // One that an attempt before has taken out in part was not left alone.
+            return match self.host(instance).registered() {
+                true => kept_in(kept),
+                false => StepOutcome::Transient {
+                    failure: Failure::new("the floor must be kept"),
+                },
+            };
+        }
+        self.check_suspended(release, instance);
+        let serving = self.serving(release);
+        let host = self.host(instance);
+        host.disturbed = true;
+        if !host.registered_somewhere() {
+            return StepOutcome::already();
+        }
+        host.tagged = true;
+        host.marked = true;
+        host.taken_sick |= host.sick;
+        host.set_targets(Target::Draining);
+        let last = !serving.is_subset(&self.serving(release));
+        if last && !self.may_serve_nobody(release) {
+            self.broken.push(format!(
+                "{instance} was the last healthy one, and was deregistered"
+            ));
+        }
+        StepOutcome::done()
+    }
+
+    /// Nobody served at the start, or the service's file says that it may be so.
+    pub(super) fn may_serve_nobody(&self, release: &Release) -> bool {
+        let mut hosts = release.plan.iter().flat_map(|plan| &plan.hosts);
+        self.definition.roll.allow_outage || !hosts.any(|host| !host.targets.is_empty() && host.was_healthy())
+    }
+
+    /// Target groups that have a healthy target.
+    pub(super) fn serving(&self, release: &Release) -> BTreeSet<String> {
+        let groups = release.plan.iter().flat_map(|plan| plan.target_groups.keys());
+        groups
+            .filter(|group| self.healthy_in(group) > 0)
+            .cloned()
+            .collect()
+    }
+
+    pub(super) fn drain(&mut self, release: &Release, instance: &str, direction: Direction) -> StepOutcome {
+        if self.bug == Some(Bug::SkipsTheDrain) {
+            return StepOutcome::done();
+        }
+        let host = self.host(instance);
+        if host.registered_somewhere() {
+            // A registering that nobody heard of came after the deregistering.
+            let again = self.deregister(release, instance, direction);
+            if again.failure().is_some() {
+                return again;
+            }
+        }
+        self.host(instance).set_targets(Target::Absent);
+        StepOutcome::done()
+    }
+
+    pub(super) fn register(&mut self, instance: &str) -> StepOutcome {
+        let bug = self.bug;
+        let host = self.host(instance);
+        if !host.member {
+            return done(Evidence::Gone {
+                why: "terminated in EC2".to_owned(),
+            });
+        }
+        let drains = host.targets().any(|target| target == Target::Draining);
+        if drains && bug == Some(Bug::TakesDrainingForRegistered) {
+            return StepOutcome::already();
+        }
+        if bug == Some(Bug::RegistersWithoutThePort) {
+            return StepOutcome::done();
+        }
+        host.set_targets(Target::Registered);
+        StepOutcome::done()
+    }
+
+    pub(super) fn settle(&mut self, planned: &HostPlan, direction: Direction) -> StepOutcome {
+        let is_container = self.definition.container().is_some();
+        let host = self.host(&planned.instance);
+        if !host.member {
+            return done(Evidence::Gone {
+                why: "terminated in EC2".to_owned(),
+            });
+        }
+        let serves = host.serving(direction).is_some_and(|container| container.running);
+        if is_container && (direction == Direction::Forward || ran_before(planned)) && !serves {
+            return refused("the container ended, or is gone");
+        }
+        let awaited = direction == Direction::Forward || planned.was_healthy();
+        if awaited && !host.registered() {
+            // A deregistering that nobody heard of came after the registering.
+            self.register(&planned.instance);
+        }
+        let host = self.host(&planned.instance);
+        if awaited && !host.healthy() {
+            let target_group = planned.targets.first().map(|target| target.target_group.clone());
+            let failure = Failure::new("unhealthy in web").with_obstacle(Obstacle::Unhealthy {
+                target_group: target_group.unwrap_or_default(),
+            });
+            return StepOutcome::Transient { failure };
+        }
+        host.tagged = false;
+        StepOutcome::done()
+    }
+}

@@ -1,0 +1,125 @@
+//! Outcomes, and what a release says of a group.
+
+use std::collections::BTreeMap;
+
+use drawgate_rollout::definition::RestartPolicy;
+use drawgate_rollout::{
+    Evidence, Failure, FloorKept, HostPlan, LABEL_RELEASE, Obstacle, Phase, Release, Step, StepOutcome,
+    WantedPlan,
+};
+use drawgate_schemas::Direction;
+
+use crate::world::*;
+
+/// What comes of a step whose instance was terminated.
+pub(super) fn without_host(step: &Step) -> StepOutcome {
+    match step {
+        // How far it came nobody knows, and nobody says that it is done.
+        Step::CreateBefore { .. } | Step::RunBefore { .. } => StepOutcome::Transient {
+            failure: Failure::new("the host does not answer"),
+        },
+        // The load balancer has let go of it: that it is gone is seen by a step that needs the host.
+        Step::Host {
+            phase: Phase::Deregister,
+            ..
+        } => StepOutcome::already(),
+        Step::Host {
+            phase: Phase::Drain, ..
+        } => StepOutcome::done(),
+        _ => done(Evidence::Gone {
+            why: "terminated in EC2".to_owned(),
+        }),
+    }
+}
+
+/// An instance whose boot script started this release.
+pub(super) fn booted_host(release: &Release, restart: RestartPolicy, like: &Host) -> Host {
+    let container = Container {
+        running: true,
+        restart,
+        labels: BTreeMap::from([(LABEL_RELEASE.to_owned(), release.request.id.to_string())]),
+    };
+    Host {
+        old: None,
+        new: Some(container),
+        named: Some(Which::New),
+        ..like.clone()
+    }
+}
+
+pub(super) fn wanted(release: &Release) -> WantedPlan {
+    release.plan.as_ref().unwrap().wanted.clone().unwrap()
+}
+
+/// What a script does that exchanges one program for another.
+pub(super) fn run_program(host: &mut Host, direction: Direction) -> StepOutcome {
+    let comes = match direction {
+        Direction::Forward => Which::New,
+        Direction::Back => Which::Old,
+    };
+    let new = host.new.get_or_insert_with(old_container);
+    new.running = comes == Which::New;
+    if let Some(old) = &mut host.old {
+        old.running = comes == Which::Old;
+    }
+    host.named = Some(comes);
+    done(ran("a host", &[]))
+}
+
+pub(super) fn ran(on: &str, output: &[&str]) -> Evidence {
+    Evidence::Ran {
+        on: on.to_owned(),
+        output: output.iter().map(|line| (*line).to_owned()).collect(),
+    }
+}
+
+pub(super) fn ran_before(planned: &HostPlan) -> bool {
+    planned.told_before.is_some() || planned.before.as_ref().is_some_and(|before| before.running)
+}
+
+/// The processes of a group that this release suspends.
+pub(super) fn ours<'r>(release: &'r Release, name: &str) -> impl Iterator<Item = String> + use<'r> {
+    let groups = &release.plan.as_ref().unwrap().groups;
+    let group = groups.iter().find(|group| group.name == name);
+    group
+        .into_iter()
+        .flat_map(|group| &group.suspend)
+        .map(|process| process.as_str().to_owned())
+}
+
+/// Those of them that replace unhealthy hosts.
+pub(super) fn replacing<'r>(release: &'r Release, name: &str) -> impl Iterator<Item = String> + use<'r> {
+    let groups = &release.plan.as_ref().unwrap().groups;
+    let group = groups.iter().find(|group| group.name == name);
+    group
+        .into_iter()
+        .flat_map(|group| group.replaces())
+        .map(|process| process.as_str().to_owned())
+}
+
+pub(super) fn number(count: usize) -> u32 {
+    u32::try_from(count).unwrap_or(u32::MAX)
+}
+
+pub(super) fn kept_in(kept: FloorKept) -> StepOutcome {
+    StepOutcome::Transient {
+        failure: Failure::new("the floor must be kept").with_obstacle(Obstacle::Floor(kept)),
+    }
+}
+
+pub(in crate::world) fn done(evidence: Evidence) -> StepOutcome {
+    StepOutcome::Done { evidence }
+}
+
+pub(super) fn done_or_already(changed: bool) -> StepOutcome {
+    match changed {
+        true => StepOutcome::done(),
+        false => StepOutcome::already(),
+    }
+}
+
+pub(in crate::world) fn refused(what: &str) -> StepOutcome {
+    StepOutcome::Refused {
+        failure: Failure::new(what),
+    }
+}
