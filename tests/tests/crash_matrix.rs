@@ -38,7 +38,7 @@ struct Cell {
 /// What a line of the log says of a record of this release, without what is different each time.
 fn record(line: &str, id: ReleaseId) -> Option<String> {
     let (_, told) = line
-        .split_once("roll::driver: ")
+        .split_once("roll::journal_log: ")
         .or_else(|| line.split_once("intake: "))?;
     let (what, rest) = told.split_once(&format!(" release={id}"))?;
     let step = rest.split_once("step=").map_or("", |(_, step)| step);
