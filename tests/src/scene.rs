@@ -152,6 +152,11 @@ impl Scene {
         topology::releases_queue(&SITE.parse().unwrap())
     }
 
+    /// The queue of this site's copies of dead letters.
+    pub fn copies_queue(&self) -> String {
+        topology::dead_copies_queue(&SITE.parse().unwrap())
+    }
+
     /// Listens to every status event from now on. A worker must have been up once: it makes the exchange.
     pub async fn events(&self) -> Events {
         Events::listen(self.broker.event_consumer().await)
