@@ -5,8 +5,8 @@
 # shared two services on one group, released at about the same moment, a hundred times (ROUNDS=…, SEED=…)
 # crash-matrix  the worker killed at every kind of journal record, forward and back; writes runbooks/crash-matrix.md
 # faults  broker, hosts, engines, registry, AWS, disk and clock fail in mid-roll, one after another; about ten minutes (ONLY=…)
-# explore  every way that a roll of one to three hosts can go, with two things that come between; larger fleets by chance (SEED=…, RUNS=…)
-# contract  each step of a roll in the lab and in the model, in every situation that can be made; about twenty minutes (ONLY=…)
+# explore  every way that a roll of one to three hosts can go, with two things that come between; larger fleets, and two releases in one queue, by chance (SEED=…, RUNS=…)
+# contract  each step of a roll in the lab and in the model, in every situation that can be made; about half an hour (ONLY=…)
 # bench  one roll, measured against the floor that load balancer and Docker impose
 # bench-status  `drawgate status` with 1,000 lanes and 100,000 releases in the ledger
 # bench-peer  the same as bench, and then Ansible with the classic playbook on the same fleet (installs Ansible under target/)
