@@ -60,7 +60,7 @@ pub use journal::{
     About, Attempt, Calls, Cause, Entry, Evidence, Fleet, Moment, OnRollback, OnShutdown, Patience, Phase,
     Properties, Reaches, Record, Sees, Step, StepOutcome, Told, Way,
 };
-pub use machine::{Action, Judged, Machine};
+pub use machine::{Action, Judged, Machine, Waits};
 pub use preflight::{Finding, Severity, host_plan, plan, unfit_healthcheck};
 pub use queue::{Other, Policies, QueueView, Queued, Rival, leaps, next};
 pub use recovery::{Left, LeftContainers, Marks};

@@ -34,16 +34,9 @@ pub enum Action {
     LookAtQueue,
     /// Fetch what is known of another release of the target, and say [`Machine::rival_is`].
     LookAt(ReleaseId),
-    /// Wait until a step ends, a control command comes, the time is there, or, where that is awaited, the queue changes; then say
-    /// what it was.
-    Wait {
-        /// The time, if there is one.
-        until: Option<Timestamp>,
-        /// Whether a change of the queue is awaited.
-        queue: bool,
-        /// Whether its place in the queue is all that stands before the release.
-        ready: bool,
-    },
+    /// Wait until a step ends, a control command comes, the time is there, or, while the release is queued, the queue changes; then
+    /// say what it was.
+    Wait(Waits),
     /// The release has ended.
     Ended(Outcome),
     /// The worker stops, and nothing is under way that has to come to its end.
@@ -86,11 +79,13 @@ pub struct Machine {
     stopping: bool,
 }
 
-#[derive(Debug, Clone, Copy, Default)]
-struct Waits {
-    until: Option<Timestamp>,
-    queue: bool,
-    ready: bool,
+/// What a release waits for, apart from its steps under way.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Waits {
+    /// The time, if there is one.
+    pub until: Option<Timestamp>,
+    /// Whether its place in the queue is all that stands before it.
+    pub ready: bool,
 }
 
 impl Machine {
@@ -197,9 +192,8 @@ impl Machine {
                 self.rests = false;
                 Some(Action::LookAt(release))
             }
-            Decision::AwaitQueue { ready } => {
-                self.waits.queue = true;
-                self.waits.ready = ready;
+            Decision::AwaitTurn => {
+                self.waits.ready = true;
                 None
             }
             Decision::WakeAt(at) => {
@@ -210,22 +204,18 @@ impl Machine {
     }
 
     fn wait(&self) -> Action {
-        let Waits { until, queue, ready } = self.waits;
-        if self.under_way.is_empty() && until.is_none() && !queue {
-            return Action::Stuck;
+        let Waits { until, ready } = self.waits;
+        match self.under_way.is_empty() && until.is_none() && !ready {
+            true => Action::Stuck,
+            false => Action::Wait(self.waits),
         }
-        Action::Wait { until, queue, ready }
     }
 
     /// What changes something is given a moment to come to its end; waits are dropped, and begun anew by the next process.
     fn last_steps(&self) -> Action {
         let finishes = |step: &Step| step.properties().on_shutdown == OnShutdown::Finish;
         match self.under_way.iter().any(finishes) {
-            true => Action::Wait {
-                until: None,
-                queue: false,
-                ready: false,
-            },
+            true => Action::Wait(Waits::default()),
             false => Action::Stopped,
         }
     }

@@ -63,13 +63,6 @@ impl From<DriveError> for Halt {
     }
 }
 
-/// What the machine waits for, apart from the steps under way.
-#[derive(Debug, Clone, Copy)]
-struct Waits {
-    until: Option<Timestamp>,
-    queue: bool,
-}
-
 pub(super) struct Driver {
     context: Arc<Context>,
     lane: LaneLease,
@@ -154,9 +147,9 @@ impl Driver {
                 Action::Drop(step) => self.drop_step(&step),
                 Action::LookAtQueue => self.look_at_queue().await,
                 Action::LookAt(other) => self.look_at(other).await,
-                Action::Wait { until, queue, ready } => {
-                    self.tell_others(ready);
-                    self.wait(Waits { until, queue }).await?;
+                Action::Wait(waits) => {
+                    self.tell_others(waits.ready);
+                    self.wait(waits.until).await?;
                 }
                 Action::Ended(outcome) => return Ok(outcome),
                 Action::Stopped => return Err(Halt::Stopped),
@@ -211,14 +204,14 @@ impl Driver {
     }
 
     /// Waits for a step's end, for a control command, for the moment to look again, or for the order to stop.
-    async fn wait(&mut self, waits: Waits) -> Result<(), Halt> {
+    async fn wait(&mut self, until: Option<Timestamp>) -> Result<(), Halt> {
         let now = self.clock.now();
         let stops_at = self.stops_at;
         tokio::select! {
             Some(given) = self.orders.recv(), if stops_at.is_none() => self.take_order(given).await,
             Some(ended) = self.running.join_next() => self.finished(ended),
-            () = sleep_until(instant_of(waits.until, now)), if waits.until.is_some() => Ok(()),
-            () = self.place.changed(), if waits.queue => Ok(()),
+            () = sleep_until(instant_of(until, now)), if until.is_some() => Ok(()),
+            () = self.place.changed(), if self.machine.release().is_queued() => Ok(()),
             () = self.lane.lost() => Err(Halt::LostLane),
             _ = self.stop.changed(), if stops_at.is_none() => Ok(()),
             () = sleep_until(stops_at.unwrap_or_else(Instant::now)), if stops_at.is_some() => Err(Halt::Stopped),

@@ -1,14 +1,14 @@
 //! What the worker's lane and its drivers do, in virtual time.
 
 use drawgate_rollout::limits::after;
-use drawgate_rollout::{Entry, Record};
+use drawgate_rollout::{Entry, Record, Waits};
 use jiff::Timestamp;
 
 use super::members::{Lane, Member};
 use super::oracle;
 use super::scenario::{Asked, Scenario};
 use crate::bug::Bug;
-use crate::sim::{Halt, Polled, Sim, Waits};
+use crate::sim::{Halt, Polled, Sim};
 use crate::time::start;
 use crate::world::Extent;
 

@@ -9,8 +9,8 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
 
 use drawgate_rollout::{
-    Action, Entry, Judged, Machine, QueueView, Queued, Record, Release, Step, StepOutcome, decide, limits,
-    narrate,
+    Action, Entry, Judged, Machine, QueueView, Queued, Record, Release, Step, StepOutcome, Waits, decide,
+    limits, narrate,
 };
 use drawgate_schemas::{Ended, Event, Order, Ordered, Outcome, ReleaseId, ReleaseRequest};
 use jiff::Timestamp;
@@ -100,14 +100,6 @@ pub struct Sim {
     bug: Option<Bug>,
     /// The intent of a step that was begun before it.
     acted: Option<Record>,
-}
-
-/// What a machine waits for, apart from the steps under way.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Waits {
-    pub(crate) until: Option<Timestamp>,
-    pub(crate) queue: bool,
-    pub(crate) ready: bool,
 }
 
 /// What a machine has come to.
@@ -355,11 +347,10 @@ impl Sim {
                 Action::Drop(_) => {}
                 Action::LookAtQueue => return Ok(Polled::Looks),
                 Action::LookAt(other) => return Ok(Polled::LooksAt(other)),
-                Action::Wait { until, queue, ready } => {
+                Action::Wait(waits) => {
                     self.check_circles()?;
-                    let past = until.is_some_and(|at| at <= self.now);
+                    let past = waits.until.is_some_and(|at| at <= self.now);
                     holds(!past, || "is woken in the past".to_owned())?;
-                    let waits = Waits { until, queue, ready };
                     self.waits = Some(waits);
                     return Ok(Polled::Waits(waits));
                 }
@@ -493,7 +484,7 @@ impl Sim {
 
     /// When it wakes by itself.
     pub(crate) fn wakes_at(&self, waits: Waits) -> Option<Timestamp> {
-        let turn = Some(self.turn_at()).filter(|at| waits.queue && *at > self.now);
+        let turn = Some(self.turn_at()).filter(|at| self.release().is_queued() && *at > self.now);
         let all = [waits.until, self.goes_on_at(waits.until), turn];
         all.into_iter().flatten().min()
     }

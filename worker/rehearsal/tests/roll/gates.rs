@@ -82,7 +82,7 @@ fn held() -> Record {
 }
 
 fn is_ready(decided: &[Decision]) -> bool {
-    decided.contains(&Decision::AwaitQueue { ready: true })
+    decided.contains(&Decision::AwaitTurn)
 }
 
 #[test]
@@ -275,4 +275,28 @@ fn trap_44_one_that_cannot_begin_now_takes_nobodys_place() {
             "{kind}"
         );
     }
+}
+
+/// A pause keeps nobody in the queue whose place a newer release takes.
+#[test]
+fn a_paused_release_that_waits_is_superseded_too() {
+    let paused = release(vec![Record::Ordered {
+        id: "o".to_owned(),
+        ordered: Ordered {
+            order: Order::Pause,
+            by: "ben".to_owned(),
+            reason: None,
+            digest: None,
+        },
+    }]);
+    let mut queue = first(&paused, Vec::new(), at(1));
+    queue.policies.supersede = drawgate_rollout::Supersede::ByArrival;
+    queue.others = vec![Other {
+        id: "0190f6f0-0000-7000-8000-00000000000b".parse().unwrap(),
+        sequence: None,
+        came_later: true,
+        has_succeeded: true,
+    }];
+    let decided = decide(&paused, Some(&queue), at(1));
+    assert_eq!(ended(&decided), Some(Outcome::Superseded), "{decided:?}");
 }

@@ -1,6 +1,6 @@
 //! The machine as its shells see it: what the driver meets and the simulator does not, a lease that lapses and an order to stop.
 
-use drawgate_rollout::{Action, Entry, Judged, Phase, Record, Step, StepOutcome};
+use drawgate_rollout::{Action, Entry, Judged, Phase, Record, Step, StepOutcome, Waits};
 use drawgate_schemas::Order;
 
 use crate::driver::{Sim, by_ben};
@@ -47,18 +47,7 @@ fn a_stop_waits_for_what_changes_something() {
     let swap = forward(1, Phase::Swap);
     let mut sim = under_way(&swap);
     sim.machine.stop();
-    let waits = sim.machine.next(sim.now);
-    assert!(
-        matches!(
-            waits,
-            Action::Wait {
-                until: None,
-                queue: false,
-                ..
-            }
-        ),
-        "{waits:?}"
-    );
+    assert_eq!(sim.machine.next(sim.now), Action::Wait(Waits::default()));
     sim.machine.finished(swap.clone(), StepOutcome::done());
     let outcome = Record::Outcome {
         step: swap,

@@ -19,11 +19,8 @@ pub enum Decision {
     Append(Record),
     /// Look at another release of the target, and ask again with what is known of it.
     LookAt(ReleaseId),
-    /// Nothing before something in the queue changes.
-    AwaitQueue {
-        /// Whether its place in the queue is all that stands before it: from then on it supersedes others.
-        ready: bool,
-    },
+    /// Nothing before the queue changes: the release's place in it is all that stands before it, and it supersedes others.
+    AwaitTurn,
     /// Nothing before that moment, unless something happens.
     WakeAt(Timestamp),
 }

@@ -12,8 +12,8 @@ use crate::report;
 impl Agenda<'_> {
     /// Nothing of the fleet is looked at before all of this is behind the release.
     pub(super) fn wait_in_queue(&self) -> Part {
-        self.obey_control_commands()?;
         self.unless_superseded()?;
+        self.obey_control_commands()?;
         self.may_begin()?;
         self.await_turn()
     }
@@ -31,7 +31,8 @@ impl Agenda<'_> {
 
     /// A newer release of the target takes its place, unless that one may never begin: then the next newest is looked at.
     fn unless_superseded(&self) -> Part {
-        let Some(queue) = self.queue else {
+        // A tag that is being resolved is resolved first: nothing ends while a step is under way.
+        let Some(queue) = self.queue.filter(|_| !self.any_running(|_| true)) else {
             return Part::Continue(());
         };
         let mut others = queue.others.clone();
@@ -57,9 +58,12 @@ impl Agenda<'_> {
         let Some(release) = &rival.release else {
             return false;
         };
-        // One that was cancelled, or whose tag nobody has, is on its way to its end without having begun.
-        if release.started_at.is_some() || !release.is_queued() {
-            return release.started_at.is_some() && release.ended.is_none();
+        if release.started_at.is_some() {
+            return release.ended.is_none();
+        }
+        if !release.is_queued() {
+            // It was cancelled, or nobody has its tag: it ends without having begun.
+            return false;
         }
         let view = queue.of_rival(rival);
         let mut release = release.clone();
@@ -93,10 +97,7 @@ impl Agenda<'_> {
         }
         let expires = self.release.request.expires_at;
         let until = expires.map_or(awaited.until, |expires| expires.min(awaited.until));
-        Part::Break(vec![
-            Decision::AwaitQueue { ready: false },
-            Decision::WakeAt(until),
-        ])
+        Part::Break(vec![Decision::WakeAt(until)])
     }
 
     /// An environment may take only what has succeeded in another one first.
@@ -123,27 +124,24 @@ impl Agenda<'_> {
         if self.release.holds.is_empty() {
             return Part::Continue(());
         }
-        let look_again = Decision::WakeAt(after(self.now, limits::HELD_LOOK_MS));
-        Part::Break(vec![Decision::AwaitQueue { ready: false }, look_again])
+        Part::Break(vec![Decision::WakeAt(after(self.now, limits::HELD_LOOK_MS))])
     }
 
     /// It begins when it goes first, nothing of its target has begun, and the ledger has room for a whole roll.
     fn await_turn(&self) -> Part {
-        let id = self.release.request.id;
-        let goes_first = |queue: &QueueView| queue.next.is_some_and(|next| next.id == id && !next.begun);
-        let (ready, until) = match self.queue {
-            Some(queue) if goes_first(queue) && queue.has_room => {
-                return Part::Break(vec![Decision::Append(Record::Started)]);
-            }
-            Some(queue) if !goes_first(queue) => (true, self.release.request.expires_at),
-            // The ledger could not be asked, or has no room for a whole roll.
-            queue => (queue.is_some(), Some(after(self.now, limits::QUEUE_LOOK_MS))),
+        let look_again = Decision::WakeAt(after(self.now, limits::QUEUE_LOOK_MS));
+        let Some(queue) = self.queue else {
+            return Part::Break(vec![look_again]);
         };
-        let wake = until.map(Decision::WakeAt);
-        Part::Break(
-            std::iter::once(Decision::AwaitQueue { ready })
-                .chain(wake)
-                .collect(),
-        )
+        let id = self.release.request.id;
+        let goes_first = queue.next.is_some_and(|next| next.id == id && !next.begun);
+        Part::Break(match (goes_first, queue.has_room) {
+            (true, true) => vec![Decision::Append(Record::Started)],
+            (true, false) => vec![Decision::AwaitTurn, look_again],
+            (false, _) => {
+                let expires = self.release.request.expires_at.map(Decision::WakeAt);
+                std::iter::once(Decision::AwaitTurn).chain(expires).collect()
+            }
+        })
     }
 }
