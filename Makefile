@@ -105,8 +105,8 @@ membership: lab build
 		$(CARGO_TEST) --test membership -- --test-threads=1 --nocapture
 
 orders: lab build
-	@DRAWGATE_ORDERS=all $(TIMED) "orders at every moment" $(LAB) \
-		$(CARGO_TEST) --test orders -- --test-threads=1 --nocapture
+	@DRAWGATE_CONTROL=all $(TIMED) "control commands at every moment" $(LAB) \
+		$(CARGO_TEST) --test control -- --test-threads=1 --nocapture
 
 asyncapi:
 	@npm install --silent --no-save --prefix target/asyncapi @asyncapi/parser@3.6.6

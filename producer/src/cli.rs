@@ -9,7 +9,7 @@ mod replaying;
 
 use clap::{Parser, Subcommand};
 
-pub(crate) use control::{ApproveArgs, OrderArgs};
+pub(crate) use control::{ApproveArgs, ControlArgs};
 pub(crate) use gates::{ForgetSequenceArgs, FreezeArgs, PingArgs, PromoteArgs, ThawArgs};
 pub(crate) use options::{BrokerArgs, Format};
 pub(crate) use publish::PublishArgs;
@@ -73,17 +73,17 @@ pub(crate) enum Command {
     Show(ShowArgs),
     /// Pause a release: hosts that are out come back into service, then nothing is done until it is resumed.
     #[command(after_help = control::PAUSE_EXAMPLES)]
-    Pause(OrderArgs),
+    Pause(ControlArgs),
     /// Tell a paused release to go on.
-    Resume(OrderArgs),
+    Resume(ControlArgs),
     /// Cancel a release: what it touched goes back to what it ran before.
     #[command(after_help = control::CANCEL_EXAMPLES)]
-    Cancel(OrderArgs),
+    Cancel(ControlArgs),
     /// Approve a release: you agree that this very image is released.
     #[command(after_help = control::APPROVE_EXAMPLES)]
     Approve(ApproveArgs),
     /// Reject a release that waits for approval: it ends before anything is touched.
-    Reject(OrderArgs),
+    Reject(ControlArgs),
     /// Release in another environment what has succeeded in one.
     #[command(after_help = gates::PROMOTE_EXAMPLES)]
     Promote(PromoteArgs),

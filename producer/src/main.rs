@@ -22,12 +22,11 @@ mod system;
 #[cfg(test)]
 mod testing;
 mod view;
-mod watching;
 
 use std::process::ExitCode;
 
 use clap::Parser;
-use drawgate_schemas::Order;
+use drawgate_schemas::Control;
 
 use crate::cli::{Cli, Command};
 use crate::ending::Ending;
@@ -62,16 +61,16 @@ fn run(cli: Cli) -> Result<Exit, Box<dyn Ending>> {
             Command::Status(args) => commands::status(&args).await?,
             Command::Show(args) => commands::show(&args).await?,
             Command::Completions { shell } => commands::completions(shell)?,
-            Command::Pause(args) => commands::order(Order::Pause, &args).await?,
-            Command::Resume(args) => commands::order(Order::Resume, &args).await?,
-            Command::Cancel(args) => commands::order(Order::Cancel, &args).await?,
+            Command::Pause(args) => commands::control(Control::Pause, &args).await?,
+            Command::Resume(args) => commands::control(Control::Resume, &args).await?,
+            Command::Cancel(args) => commands::control(Control::Cancel, &args).await?,
             Command::Promote(args) => commands::promote(&args).await?,
             Command::Freeze(args) => commands::freeze(&args).await?,
             Command::Thaw(args) => commands::thaw(&args).await?,
             Command::ForgetSequence(args) => commands::forget_sequence(&args).await?,
             Command::Ping(args) => commands::ping(&args).await?,
             Command::Approve(args) => commands::approve(&args).await?,
-            Command::Reject(args) => commands::order(Order::Reject, &args).await?,
+            Command::Reject(args) => commands::control(Control::Reject, &args).await?,
         })
     });
     // A connection that hangs must not keep the process.

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use crate::ending::Ending;
 use crate::exit::Exit;
-use crate::request::{self, Message, Unfit};
+use crate::request::{self, Message, Unsendable};
 
 /// Why it is not sent.
 #[derive(Debug, thiserror::Error)]
@@ -23,12 +23,12 @@ pub(crate) enum MessageFileError {
         source: std::io::Error,
     },
     /// What it holds.
-    #[error("{} cannot be sent: {unfit}", name(file))]
-    Unfit {
+    #[error("{} cannot be sent: {unsendable}", name(file))]
+    Unsendable {
         /// Which.
         file: PathBuf,
         /// Why not.
-        unfit: Unfit,
+        unsendable: Unsendable,
     },
 }
 
@@ -40,12 +40,12 @@ impl Ending for MessageFileError {
     fn hint(&self) -> Option<String> {
         match self {
             Self::Unreadable { .. } => None,
-            Self::Unfit {
-                unfit: Unfit::Refused(_),
+            Self::Unsendable {
+                unsendable: Unsendable::Refused(_),
                 ..
             } => Some("drawgate publish --dry-run … > message.json writes one that is right".to_owned()),
-            Self::Unfit {
-                unfit: Unfit::Expired { .. },
+            Self::Unsendable {
+                unsendable: Unsendable::Expired { .. },
                 ..
             } => Some(
                 "where it is still wanted: put expires_at later, or take it out, and send it again"
@@ -73,9 +73,9 @@ pub(crate) fn read(file: &Path, now: Timestamp) -> Result<Message, MessageFileEr
         file: file.to_owned(),
         source,
     })?;
-    request::read(body, now).map_err(|unfit| MessageFileError::Unfit {
+    request::read(body, now).map_err(|unsendable| MessageFileError::Unsendable {
         file: file.to_owned(),
-        unfit,
+        unsendable,
     })
 }
 

@@ -47,7 +47,7 @@ impl Ending for RequestError {
 
 /// Why a message that was written before is not sent.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum Unfit {
+pub(crate) enum Unsendable {
     /// It is none, or a worker would refuse it.
     #[error("a worker would refuse it: {0}")]
     Refused(Rejection),
@@ -62,10 +62,10 @@ pub(crate) enum Unfit {
 }
 
 /// The message in bytes that somebody wrote before, checked as far as this can be done without a worker's files.
-pub(crate) fn read(body: Vec<u8>, now: Timestamp) -> Result<Message, Unfit> {
-    let request = ReleaseRequest::decode(&body).map_err(Unfit::Refused)?;
+pub(crate) fn read(body: Vec<u8>, now: Timestamp) -> Result<Message, Unsendable> {
+    let request = ReleaseRequest::decode(&body).map_err(Unsendable::Refused)?;
     match request.expires_at {
-        Some(at) if at <= now => Err(Unfit::Expired { at, now }),
+        Some(at) if at <= now => Err(Unsendable::Expired { at, now }),
         _ => Ok(Message { request, body }),
     }
 }
@@ -183,7 +183,7 @@ mod tests {
         );
 
         let late = written.request.expires_at.unwrap();
-        assert!(matches!(read(shown, late), Err(Unfit::Expired { at, .. }) if at == late));
+        assert!(matches!(read(shown, late), Err(Unsendable::Expired { at, .. }) if at == late));
         let said = read(b"{\"version\": 2}".to_vec(), early).unwrap_err().to_string();
         assert!(said.contains("wrong_version"), "{said}");
     }

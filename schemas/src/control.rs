@@ -1,4 +1,4 @@
-//! What a person orders of a release, or of its target.
+//! Control commands: what a person may have done to a release, or to its target.
 
 use std::fmt;
 
@@ -10,41 +10,41 @@ use crate::image::Digest;
 use crate::limits::LONG_TEXT_CHARS;
 use crate::name::Text;
 
-/// What a person may order of a release.
+/// What a control command does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum Order {
-    /// Hosts that are out come back into service; then nothing is done until it is told to go on, for `max_pause` at most.
+pub enum Control {
+    /// Bring hosts that are out back into service, then do nothing until the release is resumed, for `max_pause` at most.
     Pause,
-    /// Go on.
+    /// End a pause.
     Resume,
-    /// End it: what was touched goes back, as after a failure.
+    /// End the release: what was touched is rolled back, as after a failure.
     Cancel,
     /// Agree that this very image is released.
     Approve,
-    /// Disagree: it ends before anything is touched.
+    /// Disagree: the release ends before anything is touched.
     Reject,
 }
 
-impl Order {
-    /// What was done to a release by it, for a line that goes on with who did it.
+impl Control {
+    /// What the command did to a release, for a line that goes on with who gave it.
     pub fn past(self) -> &'static str {
         match self {
             Self::Pause => "paused",
-            Self::Resume => "told to go on",
+            Self::Resume => "resumed",
             Self::Cancel => "cancelled",
             Self::Approve => "approved",
             Self::Reject => "rejected",
         }
     }
 
-    /// Whether it is an answer to the question for an approval, and not a commander's word.
+    /// Whether it answers the request for an approval: then the approvers may give it, and not the operators.
     pub fn answers_approval(self) -> bool {
         matches!(self, Self::Approve | Self::Reject)
     }
 }
 
-impl fmt::Display for Order {
+impl fmt::Display for Control {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Pause => "pause",
@@ -56,27 +56,28 @@ impl fmt::Display for Order {
     }
 }
 
-/// An order that was taken.
+/// A control command that was taken.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Ordered {
-    /// Which.
-    pub order: Order,
+pub struct ControlCommand {
+    /// What it does.
+    #[serde(alias = "order")]
+    pub control: Control,
     /// Who gave it: the name that the broker vouches for.
     pub by: String,
     /// Why, in that person's words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<Text<LONG_TEXT_CHARS>>,
-    /// What it is meant for, in an approval.
+    /// The digest that is approved; approvals only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digest: Option<Digest>,
 }
 
-impl Ordered {
+impl ControlCommand {
     /// What was done, by whom, and why: "cancelled by ben: wrong branch".
     pub fn told(&self) -> String {
         let reason = self.reason.as_ref();
         let reason = reason.map_or(String::new(), |reason| format!(": {reason}"));
-        format!("{} by {}{reason}", self.order.past(), self.by)
+        format!("{} by {}{reason}", self.control.past(), self.by)
     }
 }
 

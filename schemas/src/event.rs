@@ -8,8 +8,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::control::{ForgottenSequence, Order, Ordered};
-use crate::gate::{AwaitedApproval, Hold};
+use crate::control::{Control, ControlCommand, ForgottenSequence};
+use crate::gate::{AwaitedApproval, Blocker};
 use crate::hook::HookProgress;
 use crate::host::{HostProgress, HostRef, HostSick};
 use crate::image::Digest;
@@ -81,7 +81,7 @@ pub enum Event {
         /// The digest that every host gets.
         digest: Digest,
     },
-    /// The release's turn has come, its fleet was inspected and is fit to be rolled.
+    /// The release begins: it is the first of its queue, and preflight passed.
     Started(Box<Started>),
     /// Every host has the image.
     Staged {
@@ -91,25 +91,27 @@ pub enum Event {
         slowest_ms: u64,
     },
     /// Processes of an Auto Scaling group were suspended.
-    Suspended(Suspension),
+    #[serde(alias = "suspended")]
+    ScalingSuspended(Suspension),
     /// Alarms were kept from acting.
-    Silenced {
+    #[serde(alias = "silenced")]
+    AlarmsSilenced {
         /// The alarms whose actions were on, and are off or muted now.
         alarms: Vec<String>,
         /// When they act again by themselves, unless that is put off; absent where they do not.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         until: Option<Timestamp>,
     },
-    /// What runs once before the first host, or after the last, came a step further.
+    /// `[before]` or `[after]` came a step further.
     Hook(HookProgress),
     /// A host came a step further.
     Host(HostProgress),
-    /// Every host is on the wanted version; before that is called good, the watched alarms are read for a while longer.
+    /// Every host runs the desired version; the watched alarms are read for a while longer before the release succeeds.
     Baking {
         /// The end of that while.
         until: Timestamp,
     },
-    /// Nothing is done before so many people have agreed.
+    /// The release waits for the approval of so many people.
     AwaitsApproval(AwaitedApproval),
     /// An emergency: it passes every gate.
     Emergency {
@@ -118,53 +120,62 @@ pub enum Event {
         /// Why.
         reason: Text<LONG_TEXT_CHARS>,
     },
-    /// Nothing is begun while these hold it; nothing holds it any more where there are none.
-    Held {
-        /// Each of them.
-        holds: Vec<Hold>,
+    /// Freezes or shut windows block the release from beginning; none does any more where there are none.
+    #[serde(alias = "held")]
+    Blocked {
+        /// What blocks it.
+        #[serde(alias = "holds")]
+        blockers: Vec<Blocker>,
     },
-    /// A person gave an order, and it was taken.
-    Ordered(Ordered),
+    /// A person gave a control command, and it was taken.
+    #[serde(alias = "ordered")]
+    Control(ControlCommand),
     /// Hosts turned unhealthy by themselves, and too few would be healthy if another one were taken out.
     HostSick(HostSick),
     /// Hosts that were sick are healthy again, or gone: the roll goes on.
     SickWaitOver,
-    /// Something failed, or was cancelled: from here on the way leads back.
-    TurnedBack {
+    /// Something failed, or a person cancelled the release: it is rolled back.
+    #[serde(alias = "turned_back")]
+    RollingBack {
         /// What failed.
         reason: String,
         /// The host it failed on, if it was one.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         instance: Option<String>,
     },
-    /// Members joined the fleet while it was rolled.
+    /// Instances joined the fleet while it was rolled.
     Joined {
         /// Instances that are rolled too.
         rolled: Vec<String>,
         /// Instances that run the version already, and are not touched.
-        adopted: Vec<String>,
-        /// Instances on their way in that start the published version by themselves.
+        #[serde(alias = "adopted")]
+        up_to_date: Vec<String>,
+        /// Instances that still boot, and start the desired version by themselves.
         by_themselves: Vec<String>,
     },
-    /// The version is what instances start from now on that boot by themselves.
-    Published {
-        /// The name of the parameter that says so.
+    /// The desired version was published: instances that boot from now on start it.
+    #[serde(alias = "published")]
+    DesiredPublished {
+        /// The name of the parameter that holds it.
         parameter: String,
         /// What a person calls the version.
         version_name: String,
     },
-    /// What instances start that boot by themselves is the version of before again.
-    Unpublished {
-        /// The name of the parameter that says so.
+    /// The desired version is the one of before again.
+    #[serde(alias = "unpublished")]
+    DesiredRestored {
+        /// The name of the parameter that holds it.
         parameter: String,
         /// What a person calls the version; `None` where none was published before.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         version_name: Option<String>,
     },
     /// Processes of an Auto Scaling group were resumed.
-    Resumed(Suspension),
+    #[serde(alias = "resumed")]
+    ScalingResumed(Suspension),
     /// Alarm actions were enabled again.
-    Unsilenced {
+    #[serde(alias = "unsilenced")]
+    AlarmsUnsilenced {
         /// The alarms whose actions are on again.
         alarms: Vec<String>,
     },
@@ -173,8 +184,9 @@ pub enum Event {
         /// What was seen.
         text: String,
     },
-    /// Another worker process took the release up where one had stopped.
-    TakenUp {
+    /// A worker process took the release over from one that had stopped.
+    #[serde(alias = "taken_up")]
+    TakenOver {
         /// Steps that were under way then, and are looked at again.
         open_steps: u32,
     },
@@ -196,32 +208,32 @@ impl Event {
             Self::Resolved { .. } => "resolved",
             Self::Started(_) => "started",
             Self::Staged { .. } => "staged",
-            Self::Suspended(_) => "suspended",
-            Self::Silenced { .. } => "silenced",
+            Self::ScalingSuspended(_) => "scaling_suspended",
+            Self::AlarmsSilenced { .. } => "alarms_silenced",
             Self::Hook(_) => "hook",
             Self::Host(_) => "host",
             Self::Baking { .. } => "baking",
             Self::AwaitsApproval(_) => "awaits_approval",
             Self::Emergency { .. } => "emergency",
-            Self::Held { holds } if holds.is_empty() => "let_go",
-            Self::Held { .. } => "held",
-            Self::Ordered(ordered) => match ordered.order {
-                Order::Pause => "paused",
-                Order::Resume => "continued",
-                Order::Cancel => "cancelling",
-                Order::Approve => "approved",
-                Order::Reject => "rejecting",
+            Self::Blocked { blockers } if blockers.is_empty() => "unblocked",
+            Self::Blocked { .. } => "blocked",
+            Self::Control(command) => match command.control {
+                Control::Pause => "paused",
+                Control::Resume => "resumed",
+                Control::Cancel => "cancel_requested",
+                Control::Approve => "approved",
+                Control::Reject => "reject_requested",
             },
             Self::HostSick(_) => "host_sick",
             Self::SickWaitOver => "sick_wait_over",
-            Self::TurnedBack { .. } => "turned_back",
+            Self::RollingBack { .. } => "rolling_back",
             Self::Joined { .. } => "joined",
-            Self::Published { .. } => "published",
-            Self::Unpublished { .. } => "unpublished",
-            Self::Resumed(_) => "resumed",
-            Self::Unsilenced { .. } => "unsilenced",
+            Self::DesiredPublished { .. } => "desired_published",
+            Self::DesiredRestored { .. } => "desired_restored",
+            Self::ScalingResumed(_) => "scaling_resumed",
+            Self::AlarmsUnsilenced { .. } => "alarms_unsilenced",
             Self::Warning { .. } => "warning",
-            Self::TakenUp { .. } => "taken_up",
+            Self::TakenOver { .. } => "taken_over",
             Self::Ended(ended) => ended.outcome.as_str(),
             Self::SequenceForgotten(_) => "sequence_forgotten",
             Self::Unknown => "unknown",
@@ -237,7 +249,7 @@ pub struct Started {
     /// What runs there now, as a person calls it; `None` where nothing does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<String>,
-    /// What a person calls the wanted version.
+    /// What a person calls the desired version.
     pub to: String,
     /// The digest that every host gets; absent where the service's own programs do without.
     #[serde(default, skip_serializing_if = "Option::is_none")]

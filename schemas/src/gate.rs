@@ -1,4 +1,4 @@
-//! What keeps a release from beginning: a freeze, a window that is shut, an approval that is waited for.
+//! What blocks a release from beginning: a freeze, a window that is shut, an approval that nobody has given yet.
 
 use std::fmt;
 
@@ -24,10 +24,10 @@ pub struct AwaitedApproval {
     pub until: Timestamp,
 }
 
-/// What keeps a release from beginning, until a moment that is known.
+/// What blocks a release from beginning, until a moment that is known.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
-pub enum Hold {
+pub enum Blocker {
     /// Its environment is frozen.
     Frozen(Freeze),
     /// It is not a time at which the service's file lets releases begin.
@@ -39,7 +39,7 @@ pub enum Hold {
     },
 }
 
-impl Hold {
+impl Blocker {
     /// When it ends by itself.
     pub fn until(&self) -> Timestamp {
         match self {
@@ -49,7 +49,7 @@ impl Hold {
     }
 }
 
-impl fmt::Display for Hold {
+impl fmt::Display for Blocker {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Frozen(freeze) => freeze.fmt(f),

@@ -20,7 +20,7 @@ pub struct HostRef {
 pub struct HostProgress {
     /// The EC2 instance's id.
     pub instance: String,
-    /// Toward the wanted version, or back.
+    /// Toward the desired version, or back.
     pub direction: Direction,
     /// What has begun, or has been reached.
     pub phase: HostPhase,
@@ -40,7 +40,7 @@ pub struct HostProgress {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Direction {
-    /// Toward the wanted version.
+    /// Toward the desired version.
     Forward,
     /// To what ran before.
     Back,
@@ -61,7 +61,8 @@ pub enum HostPhase {
     /// Going back into its target groups.
     Registering,
     /// Waiting until it is healthy, and stays so.
-    Settling,
+    #[serde(alias = "settling")]
+    AwaitingHealthy,
     /// Healthy in every target group, on the version it was to have.
     Done,
     /// A step failed.

@@ -21,20 +21,20 @@ pub mod schema;
 mod sha256;
 pub mod topology;
 
-pub use control::{ForgottenSequence, Order, Ordered};
+pub use control::{Control, ControlCommand, ForgottenSequence};
 pub use event::{Event, Started, StatusEvent, Suspension};
-pub use gate::{AwaitedApproval, Freeze, Hold};
+pub use gate::{AwaitedApproval, Blocker, Freeze};
 pub use hook::{Hook, HookProgress, HookState};
 pub use host::{Direction, HostPhase, HostProgress, HostRef, HostSick, SickAnswer};
 pub use image::{Digest, ImageReference};
 pub use name::{Environment, InvalidName, ReleaseId, Service, Site, Text};
 pub use outcome::{Ended, Outcome};
 pub use question::{
-    Answer, Ask, EndedView, GiveOrder, HostLogs, LaneView, PastView, Pong, Question, ReleaseState,
+    Answer, Ask, ControlRequest, EndedView, HostLogs, LaneView, PastView, Pong, Question, ReleaseState,
     ReleaseView, Reply, RunningView, StatusView, WaitingView,
 };
 pub use receipt::{
-    AlarmReceipt, GroupReceipt, HookReceipt, HostReceipt, PhaseTime, Receipt, TargetReceipt, WantedReceipt,
+    AlarmReceipt, DesiredReceipt, GroupReceipt, HookReceipt, HostReceipt, PhaseTime, Receipt, TargetReceipt,
 };
 pub use rejection::{Rejection, RejectionCode};
 pub use request::{Build, Options, ReleaseRequest, Version1};

@@ -26,7 +26,7 @@ pub struct Ended {
 #[derive(Debug, Clone, Copy, PartialEq, PartialOrd, Ord, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
-    /// Every host runs the wanted version; scaling, alarms and targets are as before.
+    /// Every host runs the desired version; scaling, alarms and targets are as before.
     Succeeded,
     /// Something failed; every touched host runs what it ran before; scaling, alarms and targets are as before.
     RolledBack,

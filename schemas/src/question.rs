@@ -6,9 +6,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::control::{ForgottenSequence, Order};
+use crate::control::{Control, ForgottenSequence};
 use crate::event::StatusEvent;
-use crate::gate::{AwaitedApproval, Freeze, Hold};
+use crate::gate::{AwaitedApproval, Blocker, Freeze};
 use crate::image::Digest;
 use crate::limits::{self, LONG_TEXT_CHARS};
 use crate::name::{Environment, ReleaseId, Service, Site, Text};
@@ -66,8 +66,8 @@ pub enum Ask {
         /// So many of them; 100 at most.
         limit: u32,
     },
-    /// An order to one release. Asked again with the same id, it is given once.
-    Order(GiveOrder),
+    /// A control command for one release. Asked again with the same id, it is given once.
+    Control(ControlRequest),
     /// No release of an environment begins until then; those that roll go on to their end.
     Freeze {
         /// Which; every one where absent.
@@ -94,7 +94,7 @@ pub enum Ask {
         /// Why, for the people who release it.
         reason: Text<LONG_TEXT_CHARS>,
     },
-    /// Who is there, and whether it is fit.
+    /// Which workers are there, and whether each is ready.
     Ping,
 }
 
@@ -102,7 +102,7 @@ impl Ask {
     /// Whether every worker answers it for itself: it says [`Reply::Heard`] first.
     pub fn is_for_all(&self) -> bool {
         match self {
-            Self::Show { .. } | Self::Order(_) => false,
+            Self::Show { .. } | Self::Control(_) => false,
             Self::Status { .. }
             | Self::History { .. }
             | Self::Freeze { .. }
@@ -113,14 +113,14 @@ impl Ask {
     }
 }
 
-/// An order of a person to one release.
+/// A control command for one release.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct GiveOrder {
-    /// To which release.
+pub struct ControlRequest {
+    /// The release.
     pub release: ReleaseId,
-    /// What it is to do.
-    pub order: Order,
+    /// What is to be done to it.
+    pub control: Control,
     /// Why.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<Text<LONG_TEXT_CHARS>>,
@@ -158,14 +158,14 @@ pub enum Reply {
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         forgotten: Vec<ForgottenSequence>,
     },
-    /// The order was taken, now or when it was asked before.
+    /// The control command was taken, now or when it was asked before.
     Taken {
         /// To which release.
         release: ReleaseId,
         /// What follows, for a person.
         what: String,
     },
-    /// The order was not taken, and nothing was changed.
+    /// The control command was not taken, and nothing was changed.
     NotTaken {
         /// To which release.
         release: ReleaseId,
@@ -211,7 +211,8 @@ pub struct Pong {
     pub open: u32,
     /// What keeps it from taking releases in: a full disk, say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub unfit: Option<String>,
+    #[serde(alias = "unfit")]
+    pub not_ready: Option<String>,
     /// What its operator is to know although it takes releases in, each with what to do: a policy that the broker lacks, say.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub concerns: Vec<String>,
@@ -252,7 +253,7 @@ pub struct StatusView {
     pub freezes: Vec<Freeze>,
 }
 
-/// One lane: the line of releases of one service on one environment.
+/// One lane: the queue of one service's releases on one environment.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct LaneView {
     /// Where to.
@@ -287,11 +288,11 @@ pub struct RunningView {
     pub good: u32,
     /// All its hosts; 0 until the fleet was inspected.
     pub hosts: u32,
-    /// Whether it is on its way back.
-    pub back: bool,
+    /// Whether it is rolling back.
+    pub rolling_back: bool,
 }
 
-/// A release whose turn has not come.
+/// A release that waits in its queue.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct WaitingView {
     /// Which.
@@ -305,7 +306,7 @@ pub struct WaitingView {
     pub approval: Option<AwaitedApproval>,
     /// What else it waits for before it may begin.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub holds: Vec<Hold>,
+    pub blockers: Vec<Blocker>,
 }
 
 /// A release that has ended.
@@ -344,7 +345,7 @@ pub struct ReleaseView {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum ReleaseState {
-    /// Its turn has not come.
+    /// It waits in its queue.
     Waiting {
         /// Releases of the same target before it.
         ahead: u32,
@@ -353,7 +354,7 @@ pub enum ReleaseState {
         approval: Option<AwaitedApproval>,
         /// What else it waits for before it may begin.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
-        holds: Vec<Hold>,
+        blockers: Vec<Blocker>,
     },
     /// It rolls.
     Running,

@@ -10,13 +10,13 @@ use crate::image::Digest;
 /// Before and after of everything a release may touch.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Receipt {
-    /// The digest that was wanted; absent where the service's own programs do without.
+    /// The digest that was released; absent where the service's own programs do without.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digest: Option<Digest>,
     /// Where the tag points now, if it moved while the release ran. Every host got `digest` all the same.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tag_moved_to: Option<Digest>,
-    /// From the release's turn to its end.
+    /// From the release's beginning to its end.
     pub duration_ms: u64,
     /// The part of it that was spent waiting for the load balancer on the longest chain of hosts.
     pub balancer_wait_ms: u64,
@@ -32,9 +32,9 @@ pub struct Receipt {
     /// What else a person should know: what was left alone, what was missed and how to make up for it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
-    /// The wanted version, where the service publishes one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub wanted: Option<WantedReceipt>,
+    /// The desired version, where the service publishes one.
+    #[serde(default, skip_serializing_if = "Option::is_none", alias = "wanted")]
+    pub desired: Option<DesiredReceipt>,
     /// `[before]` and `[after]`, where they were run.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub hooks: Vec<HookReceipt>,
@@ -95,13 +95,13 @@ pub struct HostReceipt {
 
 /// What instances start that boot by themselves, before and after.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct WantedReceipt {
+pub struct DesiredReceipt {
     /// The name of the parameter that holds it.
     pub parameter: String,
-    /// What a person calls the version that was wanted before.
+    /// What a person calls the desired version of before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub before: Option<String>,
-    /// What a person calls the version that was seen to be wanted at the end.
+    /// What a person calls the desired version that was seen at the end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<String>,
 }

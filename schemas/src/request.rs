@@ -90,7 +90,7 @@ pub struct ReleaseRequest {
     /// Released although a later build waits or was released, and although every host runs this image already. A rollback is forced.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub force: bool,
-    /// Why nothing may hold it: no freeze, no shut window, no approval and no promotion that is missing. Taken only from those
+    /// Why nothing may block it: no freeze, no shut window, no approval and no promotion that is missing. Taken only from those
     /// whom the worker's file names, and told to everybody.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub emergency: Option<Text<LONG_TEXT_CHARS>>,

@@ -53,11 +53,14 @@ fn every_kind() -> Vec<(&'static str, Value)> {
             "staged",
             json!({ "type": "staged", "hosts": 3, "slowest_ms": 1000 }),
         ),
-        ("suspended", suspension("suspended")),
-        ("silenced", json!({ "type": "silenced", "alarms": ["a"] })),
+        ("scaling_suspended", suspension("scaling_suspended")),
+        (
+            "alarms_silenced",
+            json!({ "type": "alarms_silenced", "alarms": ["a"] }),
+        ),
         (
             "host",
-            json!({ "type": "host", "instance": "i-1", "direction": "back", "phase": "settling", "done": 1,
+            json!({ "type": "host", "instance": "i-1", "direction": "back", "phase": "awaiting_healthy", "done": 1,
                 "total": 3 }),
         ),
         (
@@ -65,22 +68,28 @@ fn every_kind() -> Vec<(&'static str, Value)> {
             json!({ "type": "baking", "until": "2026-01-01T00:05:00Z" }),
         ),
         (
-            "turned_back",
-            json!({ "type": "turned_back", "reason": "x", "instance": "i-1" }),
+            "rolling_back",
+            json!({ "type": "rolling_back", "reason": "x", "instance": "i-1" }),
         ),
-        ("resumed", suspension("resumed")),
-        ("unsilenced", json!({ "type": "unsilenced", "alarms": ["a"] })),
+        ("scaling_resumed", suspension("scaling_resumed")),
+        (
+            "alarms_unsilenced",
+            json!({ "type": "alarms_unsilenced", "alarms": ["a"] }),
+        ),
         (
             "joined",
-            json!({ "type": "joined", "rolled": ["i-2"], "adopted": [], "by_themselves": ["i-3"] }),
+            json!({ "type": "joined", "rolled": ["i-2"], "up_to_date": [], "by_themselves": ["i-3"] }),
         ),
         (
-            "published",
-            json!({ "type": "published", "parameter": "/p", "version_name": "2" }),
+            "desired_published",
+            json!({ "type": "desired_published", "parameter": "/p", "version_name": "2" }),
         ),
-        ("unpublished", json!({ "type": "unpublished", "parameter": "/p" })),
+        (
+            "desired_restored",
+            json!({ "type": "desired_restored", "parameter": "/p" }),
+        ),
         ("warning", json!({ "type": "warning", "text": "x" })),
-        ("taken_up", json!({ "type": "taken_up", "open_steps": 1 })),
+        ("taken_over", json!({ "type": "taken_over", "open_steps": 1 })),
         (
             "needs_operator",
             json!({ "type": "ended", "outcome": "needs_operator", "summary": "x", "hint": "y" }),
@@ -129,7 +138,7 @@ fn unknown_kinds_of_event_are_passed_over_with_whatever_they_carry() {
 
 #[test]
 fn an_event_of_another_version_or_without_its_type_is_not_guessed_at() {
-    let mut body = event(json!({ "type": "taken_up", "open_steps": 0 }));
+    let mut body = event(json!({ "type": "taken_over", "open_steps": 0 }));
     body["version"] = json!(2);
     assert!(serde_json::from_value::<StatusEvent>(body).is_err());
     assert!(serde_json::from_value::<StatusEvent>(event(json!({ "open_steps": 0 }))).is_err());
@@ -224,13 +233,13 @@ fn answers_are_read_leniently() {
 fn an_order_says_what_and_why_and_nothing_else() {
     let mut given = question();
     let release = given["ask"]["release"].clone();
-    given["ask"] = json!({"type": "order", "release": release, "order": "pause", "reason": "looking"});
-    let Ask::Order(order) = Question::decode(given.to_string().as_bytes()).unwrap().ask else {
-        panic!("is no order");
+    given["ask"] = json!({"type": "control", "release": release, "control": "pause", "reason": "looking"});
+    let Ask::Control(command) = Question::decode(given.to_string().as_bytes()).unwrap().ask else {
+        panic!("is no control command");
     };
-    assert_eq!(order.order, drawgate_schemas::Order::Pause);
+    assert_eq!(command.control, drawgate_schemas::Control::Pause);
     for (key, wrong) in [
-        ("order", json!("stop")),
+        ("control", json!("stop")),
         ("reason", json!("x".repeat(1_001))),
         ("by", json!("ben")),
     ] {

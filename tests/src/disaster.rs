@@ -44,8 +44,8 @@ impl PortRule {
         Self::insert(port, &["-j", "REJECT", "--reject-with", "tcp-reset"]).await
     }
 
-    /// The same for programs beside the worker, and not for the hosts.
-    pub async fn reset_beside_worker(port: u16) -> Self {
+    /// The same for programs on the bastion, and not for the hosts.
+    pub async fn reset_on_bastion(port: u16) -> Self {
         Self::insert(port, &["-i", "lo", "-j", "REJECT", "--reject-with", "tcp-reset"]).await
     }
 

@@ -8,7 +8,7 @@ use tokio::sync::{Mutex, MutexGuard};
 use crate::wait::until;
 
 /// There is one lab for all, so tests take turns, also when somebody forgets `--test-threads=1`.
-static TURN: Mutex<()> = Mutex::const_new(());
+static SERIAL: Mutex<()> = Mutex::const_new(());
 
 /// The three hosts that every lab has.
 pub const HOSTS: [&str; 3] = ["h1", "h2", "h3"];
@@ -25,7 +25,7 @@ pub struct Lab {
     state: PathBuf,
     api: String,
     http: reqwest::Client,
-    _turn: MutexGuard<'static, ()>,
+    _guard: MutexGuard<'static, ()>,
 }
 
 /// A fleet that the lab made.
@@ -84,13 +84,13 @@ impl Lab {
         let (Some(state), Ok(api)) = (std::env::var_os("DRAWGATE_LAB"), std::env::var("LAB_API")) else {
             panic!("end-to-end tests run inside the lab: run with `make test`");
         };
-        let turn = TURN.lock().await;
+        let turn = SERIAL.lock().await;
         let http = reqwest::Client::builder().no_proxy().build().unwrap();
         let lab = Self {
             state: state.into(),
             api,
             http,
-            _turn: turn,
+            _guard: turn,
         };
         lab.post("reset", json!({})).await;
         lab

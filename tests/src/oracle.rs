@@ -197,7 +197,7 @@ pub fn assert_journal(entries: &[Value]) {
         let step = &entry["record"]["step"];
         match record(entry).as_str() {
             "intent" => open.push(step),
-            "taken_up" => open.clear(),
+            "taken_over" => open.clear(),
             "outcome" => {
                 let place = open.iter().position(|other| *other == step);
                 open.remove(place.unwrap_or_else(|| panic!("an outcome without an intent: {step}")));

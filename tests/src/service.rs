@@ -59,7 +59,7 @@ impl Service {
         }
     }
 
-    /// The same, with its wanted version published.
+    /// The same, with its desired version published.
     #[must_use]
     pub fn publishing(mut self) -> Self {
         self.fleet += "\nwanted_parameter = \"/drawgate/wanted/{environment}/{service}\"";

@@ -1,4 +1,4 @@
-//! Alarms that fire: before a release, in its middle, on its way back, and while it bakes.
+//! Alarms that fire: before a release, in its middle, while it rolls back, and while it bakes.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 use drawgate_schemas::{Direction, Event, HostPhase, Outcome};
@@ -35,13 +35,13 @@ async fn trap_16_an_alarm_fires_in_mid_roll() {
         .nth_phase(id, Direction::Forward, HostPhase::Draining, 2)
         .await;
     set(&scene, "ALARM").await;
-    let turned = events.kind(id, "turned_back").await;
-    // It fires still, and the way back goes on all the same.
+    let turned = events.kind(id, "rolling_back").await;
+    // It fires still, and the rollback goes on all the same.
     let ended = scene.judge_telling(&events, id, Outcome::RolledBack).await;
     set(&scene, "OK").await;
     Look::at(&scene.lab).await.assert_aws_as(&before);
 
-    let Event::TurnedBack { reason, .. } = &turned.event else {
+    let Event::RollingBack { reason, .. } = &turned.event else {
         panic!("{turned:?}");
     };
     assert_eq!(
@@ -123,8 +123,8 @@ async fn trap_15_alarms_are_muted_and_a_killed_worker_leaves_a_rule_with_an_end(
     let before = Look::at(&scene.lab).await;
 
     let id = scene.publish("search", "v2", &[]).await;
-    let silenced = events.kind(id, "silenced").await;
-    let Event::Silenced { alarms, until } = &silenced.event else {
+    let silenced = events.kind(id, "alarms_silenced").await;
+    let Event::AlarmsSilenced { alarms, until } = &silenced.event else {
         panic!("{silenced:?}");
     };
     assert_eq!(alarms, &["search-5xx"]);
@@ -139,7 +139,7 @@ async fn trap_15_alarms_are_muted_and_a_killed_worker_leaves_a_rule_with_an_end(
     set(&scene, "ALARM").await;
 
     let worker = scene.worker().await;
-    events.kind(id, "resumed").await;
+    events.kind(id, "scaling_resumed").await;
     set(&scene, "OK").await;
     let ended = scene.judge(&events, id, Outcome::Succeeded, &before).await;
     assert!(

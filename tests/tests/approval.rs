@@ -76,7 +76,7 @@ async fn trap_29_somebody_else_approves_this_very_image() {
     let (code, said) = answers(&scene, "anna", "approve", id, &["--digest", &v2]).await;
     assert_eq!(code, 0, "{said}");
     assert!(
-        said.contains("it begins when its turn in the lane comes"),
+        said.contains("it begins once it is the first of its queue"),
         "{said}"
     );
     scene.judge(&events, id, Outcome::Succeeded, &before).await;
@@ -110,7 +110,7 @@ async fn approved_and_rejected_at_the_same_moment() {
         for ((code, said), order) in [(yes, "approve"), (no, "reject")] {
             let taken = journal
                 .iter()
-                .any(|entry| entry["record"]["ordered"]["order"] == order);
+                .any(|entry| entry["record"]["command"]["control"] == order);
             // 5: nobody said in time, and that is what its giver is told.
             assert!(
                 code == 5 || (code == 0) == taken,

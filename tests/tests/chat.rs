@@ -31,7 +31,7 @@ async fn chat_away_for_a_whole_roll() {
         ("v2", "started"),
         ("v2", "succeeded"),
         ("v3", "started"),
-        ("v3", "turned back"),
+        ("v3", "rolled back"),
         ("v3", "service is on v2 everywhere"),
     ];
     for (post, (version, words)) in posts.iter().zip(expected) {

@@ -1,4 +1,4 @@
-//! The worker under `kill -9` at every kind of record that it writes, on the way forward and on the way back, and started again.
+//! The worker under `kill -9` at every kind of record that it writes, on the way forward and during rollback, and started again.
 //! `make crash-matrix` takes every kind and writes `runbooks/crash-matrix.md`; `make test` takes eight, by seed.
 #![allow(
     clippy::unwrap_used,
@@ -50,7 +50,7 @@ fn record(line: &str, id: ReleaseId) -> Option<String> {
     } else {
         format!("{what}: {step}")
     };
-    (!what.starts_with("taken up")).then_some(what)
+    (!what.starts_with("taken over")).then_some(what)
 }
 
 /// Everything the tests of a matrix have in common.

@@ -130,7 +130,7 @@ async fn lost_while_the_third_host_is_registered() {
 }
 
 #[tokio::test]
-async fn lost_on_the_way_back() {
+async fn lost_on_the_rollback() {
     Lost::in_mid_roll("unhealthy", Back, Verifying, 1)
         .await
         .assert_led_back()

@@ -20,7 +20,7 @@ use serde_json::json;
 use tokio::time::{Instant, sleep};
 
 use Direction::Forward;
-use HostPhase::{Draining, Settling, Swapping};
+use HostPhase::{AwaitingHealthy, Draining, Swapping};
 
 const AMQP: u16 = 5672;
 const REGISTRY: u16 = 5000;
@@ -172,7 +172,7 @@ impl Bench {
                     AN_HOUR_BACK
                 };
                 self.set_clock(there);
-                self.host_in(id, Settling, 3).await;
+                self.host_in(id, AwaitingHealthy, 3).await;
                 self.set_clock("+0");
             }
             EngineKilledWhileSwapping => {

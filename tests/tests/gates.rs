@@ -1,7 +1,7 @@
 //! What stands before a release beside approvals: freezes, windows, and another environment that comes first.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
-use drawgate_schemas::{Event, Hold, Outcome, ReleaseId};
+use drawgate_schemas::{Blocker, Event, Outcome, ReleaseId};
 use drawgate_tests::lab::HOSTS;
 use drawgate_tests::oracle::Look;
 use drawgate_tests::scene::fleet_spec;
@@ -60,13 +60,13 @@ async fn a_freeze_holds_a_release_and_lets_it_go_at_its_end() {
         "{said}"
     );
     let id = scene.publish("search", "v2", &[]).await;
-    let held = events.kind(id, "held").await;
-    let Event::Held { holds } = &held.event else {
-        panic!("{held:?}")
+    let blocked = events.kind(id, "blocked").await;
+    let Event::Blocked { blockers } = &blocked.event else {
+        panic!("{blocked:?}")
     };
     assert!(
-        matches!(&holds[..], [Hold::Frozen(freeze)] if freeze.until == until),
-        "{holds:?}"
+        matches!(&blockers[..], [Blocker::Frozen(freeze)] if freeze.until == until),
+        "{blockers:?}"
     );
     worker.kill().await;
     let worker = scene.worker().await;
@@ -77,7 +77,7 @@ async fn a_freeze_holds_a_release_and_lets_it_go_at_its_end() {
     );
     let (_, status) = run(&scene, &["status"]).await;
     assert!(
-        status.contains("v2 held") && status.contains("db upgrade"),
+        status.contains("v2 blocked") && status.contains("db upgrade"),
         "{status}"
     );
     let (_, lane) = run(&scene, &["status", "--format", "json"]).await;
@@ -99,7 +99,7 @@ async fn a_freeze_holds_a_release_and_lets_it_go_at_its_end() {
 
     scene.lab.image("search", "v3", "v3", "ok").await;
     let id = scene.publish("search", "v3", &[]).await;
-    events.kind(id, "held").await;
+    events.kind(id, "blocked").await;
     refused(
         &scene,
         &["thaw", "--environment", "staging"],
@@ -109,7 +109,7 @@ async fn a_freeze_holds_a_release_and_lets_it_go_at_its_end() {
     .await;
     let (code, said) = run(&scene, &["thaw"]).await;
     assert_eq!(code, 0, "{said}");
-    events.kind(id, "let_go").await;
+    events.kind(id, "unblocked").await;
     scene.judge(&events, id, Outcome::Succeeded, &before).await;
     scene.end_after_kill(worker).await;
 }
@@ -264,13 +264,13 @@ async fn a_window_that_is_shut_holds_a_release() {
     let before = Look::at(&scene.lab).await;
 
     let id = scene.publish("search", "v2", &[]).await;
-    let held = events.kind(id, "held").await;
-    let Event::Held { holds } = &held.event else {
-        panic!("{held:?}")
+    let blocked = events.kind(id, "blocked").await;
+    let Event::Blocked { blockers } = &blocked.event else {
+        panic!("{blocked:?}")
     };
     assert!(
-        matches!(&holds[..], [Hold::Closed { opens_at, .. }] if *opens_at > held.at),
-        "{holds:?}"
+        matches!(&blockers[..], [Blocker::Closed { opens_at, .. }] if *opens_at > blocked.at),
+        "{blockers:?}"
     );
     let (_, why) = run(&scene, &["why", &id.to_string()]).await;
     assert!(
@@ -363,7 +363,7 @@ async fn an_emergency_passes_every_gate_and_is_told() {
     scene.end(worker).await;
 }
 
-/// What is held, holds only itself; also over a worker that was killed in between.
+/// What is blocked blocks nobody else; also over a worker that was killed in between.
 #[tokio::test]
 async fn an_emergency_goes_before_what_is_held() {
     let scene = Scene::begin().await;
@@ -380,8 +380,8 @@ async fn an_emergency_goes_before_what_is_held() {
     let freeze = ["freeze", "--for", "1h", "--reason", "holidays", "--yes"];
     let (code, said) = run(&scene, &freeze).await;
     assert_eq!(code, 0, "{said}");
-    let held = scene.publish("search", "v3", &["--sequence", "9"]).await;
-    events.kind(held, "held").await;
+    let blocked = scene.publish("search", "v3", &["--sequence", "9"]).await;
+    events.kind(blocked, "blocked").await;
 
     let image = scene.image("search", "v2");
     let publish = [
@@ -405,11 +405,11 @@ async fn an_emergency_goes_before_what_is_held() {
     scene.judge(&events, id, Outcome::Succeeded, &before).await;
     let after = Look::at(&scene.lab).await;
     after.assert_runs(&fleet, "search", &scene.pinned("search", &v2));
-    assert_eq!(scene.show(held).await["state"]["type"], "waiting");
+    assert_eq!(scene.show(blocked).await["state"]["type"], "waiting");
 
     let (code, said) = run(&scene, &["thaw"]).await;
     assert_eq!(code, 0, "{said}");
-    scene.judge(&events, held, Outcome::Succeeded, &before).await;
+    scene.judge(&events, blocked, Outcome::Succeeded, &before).await;
     let after = Look::at(&scene.lab).await;
     after.assert_runs(&fleet, "search", &scene.pinned("search", &v3));
     scene.end_after_kill(worker).await;

@@ -1,4 +1,4 @@
-//! `[before]` and `[after]` on the lab's hosts and beside the worker.
+//! `[before]` and `[after]` on the lab's hosts and on the bastion.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 use std::os::unix::fs::PermissionsExt as _;
@@ -47,7 +47,7 @@ async fn traces(scene: &Scene, file: &str) -> Vec<String> {
     lines
 }
 
-/// A program beside the worker that fails until it was run `times` times.
+/// A program on the bastion that fails until it was run `times` times.
 fn program(scene: &Scene, name: &str, script: &str) -> String {
     let path = scene.folder().join(name);
     std::fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
@@ -155,7 +155,7 @@ async fn before_that_fails_leaves_everything_untouched() {
 /// The second host fails after a `[before]` that cannot be undone: the first keeps the new version, the others are on
 /// the old one, all serve, scaling and alarms are as before, and a person is told.
 #[tokio::test]
-async fn without_a_way_back_a_failed_host_leaves_nobody_out_of_service() {
+async fn without_a_rollback_a_failed_host_leaves_nobody_out_of_service() {
     let scene = Scene::begin().await;
     let mut service = with_folder();
     service.more = before("true", "reversible = false");
@@ -185,7 +185,7 @@ async fn without_a_way_back_a_failed_host_leaves_nobody_out_of_service() {
         .collect::<Vec<_>>()
         .join(" ");
     assert!(
-        plan.contains("note: [before]: reversible = false: once it has run there is no automatic way back"),
+        plan.contains("note: [before]: reversible = false: once it has run there is no automatic rollback"),
         "{plan}"
     );
     let worker = scene.worker().await;
@@ -216,7 +216,7 @@ async fn without_a_way_back_a_failed_host_leaves_nobody_out_of_service() {
     scene.end(worker).await;
 }
 
-/// A test that passes at its second attempt passes; one that never does takes all back; both beside the worker.
+/// A test that passes at its second attempt passes; one that never does takes all back; both on the bastion.
 #[tokio::test]
 async fn after_passes_at_its_second_attempt_and_takes_all_back_where_it_never_does() {
     let scene = Scene::begin().await;

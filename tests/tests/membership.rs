@@ -1,4 +1,4 @@
-//! An instance launched at each phase of a roll ends on the wanted version; one terminated at each phase is not missed.
+//! An instance launched at each phase of a roll ends on the desired version; one terminated at each phase is not missed.
 //!
 //! Releases follow one another on one fleet: while the first of each pair is rolled on two hosts, a third one is launched,
 //! which boots what is wanted at that moment; while the second is rolled on three, the third is terminated and its host dies.
@@ -20,7 +20,7 @@ use drawgate_tests::wait::until;
 use drawgate_tests::{Events, Scene, Service};
 use serde_json::{Value, json};
 
-const WANTED: &str = "/drawgate/wanted/staging/search";
+const DESIRED: &str = "/drawgate/wanted/staging/search";
 const GROUP: &str = "search-staging";
 
 /// Pairs of releases that `make test` takes.
@@ -40,17 +40,17 @@ fn moments(hosts: usize) -> Vec<Moment> {
         HostPhase::Swapping,
         HostPhase::Verifying,
         HostPhase::Registering,
-        HostPhase::Settling,
+        HostPhase::AwaitingHealthy,
         HostPhase::Done,
     ];
     let kinds = [
         "started",
         "staged",
-        "suspended",
-        "silenced",
-        "published",
-        "resumed",
-        "unsilenced",
+        "scaling_suspended",
+        "alarms_silenced",
+        "desired_published",
+        "scaling_resumed",
+        "alarms_unsilenced",
     ];
     let phases = (1..=hosts).flat_map(|n| PHASES.map(|phase| Moment::Phase(phase, n)));
     kinds.map(Moment::Kind).into_iter().chain(phases).collect()
@@ -107,7 +107,7 @@ impl Course {
         self.reached(id, moment).await;
         let order = json!({"group": GROUP, "host": "h3", "pending_s": 1});
         let launched = self.scene.lab.post("group/launch", order).await;
-        let boot = self.scene.lab.boot("h3", WANTED, &[]).await;
+        let boot = self.scene.lab.boot("h3", DESIRED, &[]).await;
         assert_eq!(boot.code, Some(0), "{moment:?}: {}", boot.said);
         self.scene
             .judge_telling(&self.events, id, Outcome::Succeeded)

@@ -18,7 +18,7 @@ use uuid::Uuid;
 const KEY: &[u8] = b"staging.search";
 const HOSTS: [&str; 3] = ["h1", "h2", "h3"];
 
-/// How long an order may take to be heard, whatever else is in the queues.
+/// How long a control command may take to be heard, whatever else is in the queues.
 const HEARD_WITHIN: Duration = Duration::from_secs(5);
 
 struct Poison {

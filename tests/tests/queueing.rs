@@ -58,7 +58,7 @@ async fn two_releases_of_one_target_queue_up() {
     scene.judge(&events, second, Outcome::Succeeded, &before).await;
     assert!(
         place(&events, first, "succeeded") < place(&events, second, "started"),
-        "the second waited for its turn"
+        "the second waited in the queue"
     );
     Look::at(&scene.lab)
         .await

@@ -8,7 +8,7 @@ use drawgate_tests::{Events, Load, Scene, Service, Worker};
 use serde_json::json;
 
 use Direction::{Back, Forward};
-use HostPhase::{Deregistering, Draining, Registering, Settling, Swapping, Verifying};
+use HostPhase::{AwaitingHealthy, Deregistering, Draining, Registering, Swapping, Verifying};
 
 /// How a worker is taken away.
 #[derive(Clone, Copy)]
@@ -58,7 +58,7 @@ async fn interrupted_roll(blow: Blow) {
     let load = Load::start(scene.folder(), &fleet.target_groups[0].url, 40).await;
 
     let id = scene.publish("search", "v2", &[]).await;
-    for kind in ["started", "suspended"] {
+    for kind in ["started", "scaling_suspended"] {
         events.kind(id, kind).await;
         blow.strike(worker).await;
         worker = scene.worker().await;
@@ -69,10 +69,10 @@ async fn interrupted_roll(blow: Blow) {
         (Forward, Swapping, 1),
         (Forward, Verifying, 2),
         (Forward, Registering, 2),
-        (Forward, Settling, 3),
+        (Forward, AwaitingHealthy, 3),
     ];
     worker = strike_at(&scene, &events, id, worker, blow, &moments).await;
-    events.kind(id, "resumed").await;
+    events.kind(id, "scaling_resumed").await;
     blow.strike(worker).await;
     let worker = scene.worker().await;
     scene.judge(&events, id, Outcome::Succeeded, &before).await;
@@ -89,7 +89,7 @@ async fn interrupted_roll(blow: Blow) {
     let told = events
         .of(id)
         .iter()
-        .filter(|event| matches!(event.event, Event::TakenUp { .. }))
+        .filter(|event| matches!(event.event, Event::TakenOver { .. }))
         .count();
     assert!(told > 0, "nobody was told that another process took over");
     match blow {
@@ -108,9 +108,9 @@ async fn worker_killed_and_started_in_mid_roll() {
     interrupted_roll(Blow::Kill).await;
 }
 
-/// The way back survives it too.
+/// The rollback survives it too.
 #[tokio::test]
-async fn worker_killed_and_started_on_the_way_back() {
+async fn worker_killed_and_started_on_the_rollback() {
     let scene = Scene::begin().await;
     scene.serve(&Service::of("search"));
     let fleet = scene.fleet_on_v1("search", &HOSTS).await;
@@ -121,10 +121,14 @@ async fn worker_killed_and_started_on_the_way_back() {
     let load = Load::start(scene.folder(), &fleet.target_groups[0].url, 40).await;
 
     let id = scene.publish("search", "v2", &[]).await;
-    events.kind(id, "turned_back").await;
+    events.kind(id, "rolling_back").await;
     worker.kill().await;
     let worker = scene.worker().await;
-    let moments = [(Back, Swapping, 1), (Back, Registering, 1), (Back, Settling, 1)];
+    let moments = [
+        (Back, Swapping, 1),
+        (Back, Registering, 1),
+        (Back, AwaitingHealthy, 1),
+    ];
     let worker = strike_at(&scene, &events, id, worker, Blow::Kill, &moments).await;
     scene.judge(&events, id, Outcome::RolledBack, &before).await;
 

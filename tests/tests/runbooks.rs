@@ -381,7 +381,7 @@ async fn stuck_release() {
         ("SSH_CONFIG", ssh_config.as_str()),
     ];
     let revive = async {
-        events.kind(id, "turned_back").await;
+        events.kind(id, "rolling_back").await;
         scene.lab.signal_on(&host, "sshd", "CONT").await;
     };
     let (printed, ()) = tokio::join!(follow(&scene, "stuck-release.md", &variables), revive);
@@ -421,7 +421,7 @@ async fn lost_worker() {
         ("START", start.as_str()),
     ];
     let printed = follow(&scene, "lost-worker.md", &variables).await;
-    assert_in_order(&printed, &["succeeded", "taken up by bastion-lab at ", "v2 ok"]);
+    assert_in_order(&printed, &["succeeded", "taken over by bastion-lab at ", "v2 ok"]);
     scene.judge(&events, id, Outcome::Succeeded, &before).await;
     Look::at(&scene.lab)
         .await

@@ -238,9 +238,9 @@ async fn trap_44_a_blocked_release_supersedes_nobody() {
     let (code, said) = run(&scene, "anna", &freeze).await;
     assert_eq!(code, 0, "{said}");
     let pinning = scene.publish("search", "v2", &["--sequence", "900000"]).await;
-    events.kind(pinning, "held").await;
+    events.kind(pinning, "blocked").await;
     let good = scene.publish("search", "v3", &["--sequence", "812"]).await;
-    events.kind(good, "held").await;
+    events.kind(good, "blocked").await;
     let (code, said) = run(&scene, "anna", &["cancel", &pinning.to_string(), "--yes"]).await;
     assert_eq!(code, 0, "{said}");
     assert_eq!(events.end(pinning).await.outcome, Outcome::Cancelled);
@@ -253,9 +253,9 @@ async fn trap_44_a_blocked_release_supersedes_nobody() {
     let (code, said) = run(&scene, "anna", &freeze).await;
     assert_eq!(code, 0, "{said}");
     let older = scene.publish("search", "v2", &["--sequence", "813"]).await;
-    events.kind(older, "held").await;
+    events.kind(older, "blocked").await;
     let newer = scene.publish("search", "v4", &["--sequence", "814"]).await;
-    events.kind(newer, "held").await;
+    events.kind(newer, "blocked").await;
     let (code, said) = run(&scene, "anna", &thaw).await;
     assert_eq!(code, 0, "{said}");
     assert_eq!(events.end(older).await.outcome, Outcome::Superseded);

@@ -68,7 +68,7 @@ fn assert_one_after_the_other(events: &Events, ids: [ReleaseId; 2]) {
     for id in ids {
         let all = events.of(id);
         let suspended = all.iter().find_map(|event| match &event.event {
-            Event::Suspended(suspension) => Some(suspension.clone()),
+            Event::ScalingSuspended(suspension) => Some(suspension.clone()),
             _ => None,
         });
         let suspended = suspended.unwrap_or_else(|| panic!("{id} suspended nothing"));
@@ -142,7 +142,7 @@ async fn trap_07_two_services_on_one_group_released_at_once_and_the_worker_kille
         "{told}"
     );
     assert!(told.contains(&first.to_string()), "{told}");
-    events.kind(first, "suspended").await;
+    events.kind(first, "scaling_suspended").await;
     worker.kill().await;
     let worker = scene.worker().await;
 

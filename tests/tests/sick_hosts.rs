@@ -125,7 +125,7 @@ fn not_replaced(spec: &mut Value) {
     spec["health_check_type"] = json!("EC2");
 }
 
-/// (a) It hangs before its turn: it is rolled next, which takes nobody out who serves, and that mends it.
+/// (a) It hangs before it is rolled: it is rolled next, which takes nobody out who serves, and that mends it.
 #[tokio::test]
 async fn trap_34_one_that_hangs_before_its_turn_is_rolled_next() {
     let rolled = Rolled::begin(service("1m"), |_| {}).await;
@@ -143,7 +143,7 @@ async fn trap_34_one_that_hangs_before_its_turn_is_rolled_next() {
     rolled.scene.end(rolled.worker).await;
 }
 
-/// (b) It hangs after its turn, while another is out, and gets well: until then nothing is taken out, and what replaces sick hosts runs.
+/// (b) It hangs after it was rolled, while another is out, and gets well: until then nothing is taken out, and what replaces sick hosts runs.
 /// The one that was out is marked unhealthy meanwhile; it is not terminated.
 #[tokio::test]
 async fn trap_34_one_that_hangs_after_its_turn_is_waited_for() {
@@ -162,8 +162,8 @@ async fn trap_34_one_that_hangs_after_its_turn_is_waited_for() {
     let sick = rolled.told().await;
     rolled.told_of(&sick, 1);
     assert!(matches!(sick.answer, SickAnswer::Waits { .. }), "{sick:?}");
-    let resumed = rolled.events.kind(rolled.id, "resumed").await;
-    let Event::Resumed(suspension) = resumed.event else {
+    let resumed = rolled.events.kind(rolled.id, "scaling_resumed").await;
+    let Event::ScalingResumed(suspension) = resumed.event else {
         panic!("{resumed:?}")
     };
     assert_eq!(suspension.processes, ["HealthCheck", "ReplaceUnhealthy"]);
@@ -197,7 +197,7 @@ fn assert_suspended_when_taken_out(log: &Value) {
     assert_eq!(resumed, 2, "in the wait, and at the end");
 }
 
-/// (c) It hangs after its turn, while another is out, and Auto Scaling ends it: the roll goes on without it. Its replacement is held
+/// (c) It hangs after it was rolled, while another is out, and Auto Scaling ends it: the roll goes on without it. Its replacement is held
 /// back here by a person.
 #[tokio::test]
 async fn trap_34_one_that_hangs_is_replaced_while_it_is_waited_for() {
@@ -234,7 +234,7 @@ async fn trap_34_one_that_hangs_is_replaced_while_it_is_waited_for() {
     scene.end(worker).await;
 }
 
-/// It hangs after its turn, and nobody mends it: the release is rolled back, and says who is sick. The way back mends it here.
+/// It hangs after it was rolled, and nobody mends it: the release is rolled back, and says who is sick. The rollback mends it here.
 #[tokio::test]
 async fn trap_34_past_sick_wait_the_release_is_rolled_back() {
     let rolled = Rolled::begin(service("2s"), not_replaced).await;
@@ -248,9 +248,9 @@ async fn trap_34_past_sick_wait_the_release_is_rolled_back() {
     ] {
         assert!(ended.summary.contains(words), "{}", ended.summary);
     }
-    let turned = rolled.events.kind(rolled.id, "turned_back").await;
+    let turned = rolled.events.kind(rolled.id, "rolling_back").await;
     assert!(
-        matches!(turned.event, Event::TurnedBack { instance: None, .. }),
+        matches!(turned.event, Event::RollingBack { instance: None, .. }),
         "{turned:?}"
     );
     let told: Vec<SickAnswer> = rolled

@@ -7,7 +7,7 @@ use drawgate_tests::oracle::Look;
 use drawgate_tests::{Scene, Service};
 use serde_json::json;
 
-const WANTED: &str = "/drawgate/wanted/staging/search";
+const DESIRED: &str = "/drawgate/wanted/staging/search";
 const REGISTRY: u16 = 5000;
 
 /// One host, which may be out.
@@ -56,8 +56,8 @@ async fn trap_39_starting_is_no_attempt_and_unhealthy_no_wait() {
     let id = scene.publish("search", "v2", &[]).await;
     scene.judge(&events, id, Outcome::Succeeded, &before).await;
 
-    let wanted = scene.lab.parameter(WANTED).await.unwrap();
-    let boot = scene.lab.boot("h2", WANTED, &[]).await;
+    let wanted = scene.lab.parameter(DESIRED).await.unwrap();
+    let boot = scene.lab.boot("h2", DESIRED, &[]).await;
     assert_eq!(boot.code, Some(0), "{}", boot.said);
     let on_v2 = Look::at(&scene.lab).await;
 
@@ -76,8 +76,8 @@ async fn trap_39_starting_is_no_attempt_and_unhealthy_no_wait() {
     assert_eq!(verifies.count(), 1, "a definite no is asked for once");
     Look::at(&scene.lab).await.assert_containers_as(&on_v2);
 
-    scene.lab.put_parameter(WANTED, &wanted.replace(&v2, &bad)).await;
-    let boot = scene.lab.boot("h3", WANTED, &[]).await;
+    scene.lab.put_parameter(DESIRED, &wanted.replace(&v2, &bad)).await;
+    let boot = scene.lab.boot("h3", DESIRED, &[]).await;
     assert_eq!(boot.code, Some(1), "{}", boot.said);
     assert!(boot.said.contains("HEALTHCHECK says unhealthy"), "{}", boot.said);
     scene.end(worker).await;
@@ -121,7 +121,7 @@ async fn trap_39_a_start_timeout_shorter_than_the_images_is_refused() {
     assert_eq!(code, Some(3), "{said}");
     assert!(said.contains("the image has no HEALTHCHECK"), "{said}");
 
-    let away = PortRule::reset_beside_worker(REGISTRY).await;
+    let away = PortRule::reset_on_bastion(REGISTRY).await;
     let (code, said) = plan("v2").await;
     assert_eq!(code, Some(0), "{said}");
     assert!(said.contains("its HEALTHCHECK could not be read"), "{said}");

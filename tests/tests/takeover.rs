@@ -175,7 +175,7 @@ async fn trap_26_a_worker_that_hangs_is_taken_over_from_and_does_nothing_when_it
     freeze_between_writes(&scene, &first).await;
     let second = scene.second_worker("bastion-second", "ledger.sqlite");
     second.says("another worker holds this lane").await;
-    events.kind(id, "taken_up").await;
+    events.kind(id, "taken_over").await;
     scene.judge(&events, id, Outcome::Succeeded, &before).await;
     load.stop_unharmed().await;
     let (written, after) = (scene.lab.writes().await, Look::at(&scene.lab).await);

@@ -228,7 +228,7 @@ async fn trap_14_a_call_that_takes_effect_late_leaves_no_host_out_of_service() {
     let id = scene.publish("search", "v2", &[]).await;
     let late = [
         (HostPhase::Draining, "register-targets"),
-        (HostPhase::Settling, "deregister-targets"),
+        (HostPhase::AwaitingHealthy, "deregister-targets"),
     ];
     for (phase, call) in late {
         let instance = events.phase(id, Direction::Forward, phase).await;

@@ -1,20 +1,20 @@
-//! Answers to questions: what the ledger has of a release, and what becomes of an order to it.
+//! Answers to questions: what the ledger has of a release, and what becomes of a control command to it.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use drawgate_rollout::{Entry, Record, Release};
 use drawgate_schemas::{
-    Answer, Ask, Environment, Event, ForgottenSequence, Freeze, GiveOrder, HostLogs, Order, Ordered,
-    PastView, Pong, Question, ReleaseId, ReleaseState, ReleaseView, Reply, Service, Site, StatusEvent, Text,
-    Version1, limits,
+    Answer, Ask, Control, ControlCommand, ControlRequest, Environment, Event, ForgottenSequence, Freeze,
+    HostLogs, PastView, Pong, Question, ReleaseId, ReleaseState, ReleaseView, Reply, Service, Site,
+    StatusEvent, Text, Version1, limits,
 };
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
 use crate::Causes;
 use crate::bus::{DeliveryLimitTrial, QuestionHandler};
-use crate::config::{Commanders, Route};
+use crate::config::{Operators, Route};
 use crate::ledger::{Forget, Ledger, LedgerError};
 use crate::roll::{Lanes, Taken};
 
@@ -27,7 +27,7 @@ pub struct Answers {
     ledger: Ledger,
     worker: String,
     lanes: Arc<Lanes>,
-    commanders: Commanders,
+    operators: Operators,
     site: AtSite,
     delivery_limit: Arc<DeliveryLimitTrial>,
 }
@@ -42,17 +42,17 @@ pub struct AtSite {
 }
 
 /// Who asks, or why it is not done for them.
-fn commander_of(commanders: &Commanders, from: Option<String>) -> Result<String, String> {
+fn operator_of(operators: &Operators, from: Option<String>) -> Result<String, String> {
     let by = vouched_for(from)?;
-    match commanders {
-        Commanders::Nobody => Err(format!(
+    match operators {
+        Operators::Nobody => Err(format!(
             "{by} may not: there is no [orders] in the worker's file, so that nobody may; write [orders] with from = [\"ops\"], \
              and [groups] with ops = [\"{by}\"]"
         )),
-        Commanders::These(users) if !users.contains(&by) => Err(format!(
+        Operators::These(users) if !users.contains(&by) => Err(format!(
             "{by} may not: [orders] in the worker's file says who may"
         )),
-        Commanders::These(_) => Ok(by),
+        Operators::These(_) => Ok(by),
     }
 }
 
@@ -64,12 +64,12 @@ fn vouched_for(from: Option<String>) -> Result<String, String> {
 }
 
 impl Answers {
-    /// Answers from this ledger, in this worker's name; orders go to these lanes.
+    /// Answers from this ledger, in this worker's name; control commands go to these lanes.
     pub fn new(
         ledger: Ledger,
         worker: String,
         lanes: Arc<Lanes>,
-        commanders: Commanders,
+        operators: Operators,
         site: AtSite,
         delivery_limit: Arc<DeliveryLimitTrial>,
     ) -> Self {
@@ -77,61 +77,61 @@ impl Answers {
             ledger,
             worker,
             lanes,
-            commanders,
+            operators,
             site,
             delivery_limit,
         }
     }
 
     /// Who gives a control command, or why it is not taken from them.
-    fn commander(&self, from: Option<String>, command: &str) -> Result<String, String> {
-        let asked = commander_of(&self.commanders, from);
+    fn operator(&self, from: Option<String>, command: &str) -> Result<String, String> {
+        let asked = operator_of(&self.operators, from);
         if let Err(why) = &asked {
             log_refused(command, why);
         }
         asked
     }
 
-    /// An order is taken by the driver of its release, or it is said why not.
-    async fn order(
+    /// The driver of the release takes the control command, or says why not.
+    async fn control(
         &self,
         id: Uuid,
         expires_at: Timestamp,
-        order: GiveOrder,
+        asked: ControlRequest,
         from: Option<String>,
     ) -> Result<Reply, LedgerError> {
-        let release = order.release;
-        let command = format!("{} {release}", order.order);
+        let release = asked.release;
+        let words = format!("{} {release}", asked.control);
         let not_taken = |why: String| Reply::NotTaken { release, why };
         if self.ledger.release_head(release).await?.is_none() {
             return Ok(Reply::UnknownRelease { release });
         }
         // Who may approve is the release's own matter.
-        let asker = match order.order.answers_approval() {
+        let asker = match asked.control.answers_approval() {
             true => vouched_for(from),
-            false => self.commander(from, &command),
+            false => self.operator(from, &words),
         };
         let by = match asker {
             Ok(by) => by,
             Err(why) => return Ok(not_taken(why)),
         };
-        let ordered = Ordered {
-            order: order.order,
+        let command = ControlCommand {
+            control: asked.control,
             by: by.clone(),
-            reason: order.reason,
-            digest: order.digest,
+            reason: asked.reason,
+            digest: asked.digest,
         };
         let id = id.to_string();
         Ok(
-            match self.lanes.order(release, id.clone(), ordered, expires_at).await {
-                Taken::Yes => self.taken(release, order.order).await?,
+            match self.lanes.control(release, id.clone(), command, expires_at).await {
+                Taken::Yes => self.taken(release, asked.control).await?,
                 Taken::No(why) => {
-                    log_refused(&command, &format!("{by}: {why}"));
+                    log_refused(&words, &format!("{by}: {why}"));
                     not_taken(why)
                 }
                 Taken::NotDriven => match self.folded(release).await? {
                     // Asked again, because the first answer was lost.
-                    Some(ended) if ended.orders.contains(&id) => self.taken(release, order.order).await?,
+                    Some(ended) if ended.commands.contains(&id) => self.taken(release, asked.control).await?,
                     Some(Release {
                         ended: Some(ended), ..
                     }) => not_taken(format!("it has ended: {}", ended.outcome)),
@@ -276,40 +276,40 @@ impl Answers {
 
     async fn pong(&self) -> Result<Reply, LedgerError> {
         let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
-        let unfit = self.ledger.ready().await.err();
+        let not_ready = self.ledger.ready().await.err();
         Ok(Reply::Pong(Pong {
             site: self.site.site.clone(),
             program: env!("CARGO_PKG_VERSION").to_owned(),
             services: count(self.site.routes.len()),
             open: count(self.ledger.open_releases().await?.len()),
-            unfit: unfit.map(|error| crate::error_chain(&error)),
+            not_ready: not_ready.map(|error| crate::error_chain(&error)),
             concerns: self.delivery_limit.find().await.concern().into_iter().collect(),
         }))
     }
 
-    async fn taken(&self, release: ReleaseId, order: Order) -> Result<Reply, LedgerError> {
-        let what = self.what_follows(release, order).await?;
+    async fn taken(&self, release: ReleaseId, control: Control) -> Result<Reply, LedgerError> {
+        let what = self.what_follows(release, control).await?;
         Ok(Reply::Taken { release, what })
     }
 
-    async fn what_follows(&self, id: ReleaseId, order: Order) -> Result<String, LedgerError> {
+    async fn what_follows(&self, id: ReleaseId, control: Control) -> Result<String, LedgerError> {
         let release = self.folded(id).await?;
         if let Some(ended) = release.as_ref().and_then(|release| release.ended.as_ref()) {
             return Ok(format!("by now it has ended: {}", ended.outcome));
         }
         let until = release.as_ref().and_then(Release::paused_until);
         let awaited = release.as_ref().and_then(Release::awaited_approval);
-        Ok(match (order, until) {
-            (Order::Pause, Some(until)) => format!(
-                "hosts that are out come back into service, then nothing is done; told to go on by nobody, it goes back at {until:.0}"
+        Ok(match (control, until) {
+            (Control::Pause, Some(until)) => format!(
+                "hosts that are out come back into service, then the roll waits; unless it is resumed, it is rolled back at {until:.0}"
             ),
-            (Order::Pause | Order::Resume, _) => "it goes on".to_owned(),
-            (Order::Approve, _) => match awaited {
+            (Control::Pause | Control::Resume, _) => "the roll goes on".to_owned(),
+            (Control::Approve, _) => match awaited {
                 Some(awaited) => format!("{} of {} have approved it", awaited.given.len(), awaited.count),
-                None => "it begins when its turn in the lane comes".to_owned(),
+                None => "it begins once it is the first of its queue".to_owned(),
             },
-            (Order::Reject, _) => "it ends, and nothing was touched".to_owned(),
-            (Order::Cancel, _) => "what was touched goes back to what it ran before".to_owned(),
+            (Control::Reject, _) => "it ends, and nothing was touched".to_owned(),
+            (Control::Cancel, _) => "what was touched is rolled back".to_owned(),
         })
     }
 
@@ -382,7 +382,7 @@ impl Answers {
             (None, None) => ReleaseState::Waiting {
                 ahead: self.ledger.ahead_of(release.request.id).await?,
                 approval: release.awaited_approval(),
-                holds: release.holds.clone(),
+                blockers: release.blockers.clone(),
             },
         })
     }
@@ -407,12 +407,12 @@ impl QuestionHandler for Answers {
                 service,
                 limit,
             } => self.history(&environment, &service, limit).await,
-            Ask::Order(order) => self.order(question.id, question.expires_at, order, from).await,
+            Ask::Control(asked) => self.control(question.id, question.expires_at, asked, from).await,
             Ask::Freeze {
                 environment,
                 until,
                 reason,
-            } => match self.commander(from, "freeze") {
+            } => match self.operator(from, "freeze") {
                 Err(why) => Ok(Reply::NotChanged { why }),
                 Ok(by) => {
                     let since = Timestamp::now();
@@ -426,7 +426,7 @@ impl QuestionHandler for Answers {
                     .await
                 }
             },
-            Ask::Thaw { environment } => match self.commander(from, "thaw") {
+            Ask::Thaw { environment } => match self.operator(from, "thaw") {
                 Err(why) => Ok(Reply::NotChanged { why }),
                 Ok(by) => self.thaw(environment.as_ref(), &by).await,
             },
@@ -434,7 +434,7 @@ impl QuestionHandler for Answers {
                 environment,
                 service,
                 reason,
-            } => match self.commander(from, "forget-sequence") {
+            } => match self.operator(from, "forget-sequence") {
                 Err(why) => Ok(Reply::NotChanged { why }),
                 Ok(by) => {
                     let forget = Forget {

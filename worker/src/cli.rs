@@ -129,7 +129,7 @@ enum Command {
     },
     /// Run a program until it or standard input ends. The worker holds its own programs by it.
     #[command(hide = true)]
-    Hold {
+    Blocker {
         /// A file to be locked while it runs.
         #[arg(long)]
         lock: Option<PathBuf>,
@@ -207,7 +207,7 @@ pub(crate) async fn main() -> ExitCode {
             };
             commands::doctor::doctor(&cli.config, arguments).await
         }
-        Command::Hold { lock, words } => Ok(hold(&words, lock.as_deref())),
+        Command::Blocker { lock, words } => Ok(hold(&words, lock.as_deref())),
         Command::Check { format } => commands::check::check(&cli.config, format == Format::Json),
     };
     match done {

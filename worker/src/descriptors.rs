@@ -9,7 +9,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 const RAISED_TO: u64 = 65_536;
 
 /// Beside the hosts: 20 for the ledger and its locks, 10 for the broker, 70 for connections to AWS, which are kept for a while, 28 for
-/// the runtime, logs and programs beside the worker; and 64 for the eight hosts that are looked at side by side, with eight containers
+/// the runtime, logs and programs on the bastion; and 64 for the eight hosts that are looked at side by side, with eight containers
 /// each. A worker that rolled nothing was seen with 28.
 const BASE: u64 = 192;
 

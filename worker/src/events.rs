@@ -1,13 +1,13 @@
 //! Status events on their way into the outbox.
 
-use drawgate_rollout::{Entry, Release, narrate};
+use drawgate_rollout::{Entry, Release, events_of};
 use drawgate_schemas::{StatusEvent, Version1};
 use uuid::Uuid;
 
 /// The status events of an entry, numbered on from the last one. `release` is as the entry has left it.
 pub(crate) fn of_entry(release: &Release, entry: &Entry, last: u64, worker: &str) -> Vec<StatusEvent> {
     let request = &release.request;
-    narrate(release, entry)
+    events_of(release, entry)
         .into_iter()
         .zip(last + 1..)
         .map(|(event, sequence)| StatusEvent {

@@ -91,9 +91,9 @@ impl Intake {
 
     /// A number that leaps is meant where the request insists, and who published it may give control commands.
     fn leap(&self, request: &ReleaseRequest, delivery: &Delivered) -> Leap {
-        let commanders = self.config.settings().commanders();
+        let operators = self.config.settings().operators();
         match delivery.user().filter(|_| request.force) {
-            Some(user) if commanders.includes(user) => Leap::Meant,
+            Some(user) if operators.includes(user) => Leap::Meant,
             _ => Leap::Refused,
         }
     }

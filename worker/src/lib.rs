@@ -9,6 +9,7 @@ pub mod clock;
 pub mod commands;
 pub mod config;
 pub mod descriptors;
+pub mod desired;
 pub mod effects;
 mod events;
 pub mod host;
@@ -17,9 +18,8 @@ pub mod ledger;
 pub mod program;
 mod registry;
 pub mod roll;
+mod sanitize;
 mod service_manager;
-mod shown;
 mod status;
-pub mod wanted;
 
 pub use causes::{Causes, error_chain};

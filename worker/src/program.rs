@@ -1,4 +1,4 @@
-//! Programs beside the worker: an argument list, never a shell; of the worker's own environment only what is named.
+//! Programs on the bastion: an argument list, never a shell; of the worker's own environment only what is named.
 //!
 //! ```text
 //! worker --- pipe (lifeline) ---> drawgate-worker hold ---> the program, in a process group of its own
@@ -24,7 +24,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::process::Command;
 use tokio::time::{Instant, timeout, timeout_at};
 
-use crate::shown::{LOG_LINES, shown_lines};
+use crate::sanitize::{LOG_LINES, sanitized_lines};
 
 /// The running binary, also when its file was replaced meanwhile.
 pub const SELF: &str = "/proc/self/exe";
@@ -159,7 +159,7 @@ pub(crate) async fn tailed<T>(
     if !read {
         let _ = timeout(OUTPUT_AFTER_END, &mut reading).await;
     }
-    let lines = async |tail: &Tail| shown_lines(&String::from_utf8_lossy(&tail.lock().await), LOG_LINES);
+    let lines = async |tail: &Tail| sanitized_lines(&String::from_utf8_lossy(&tail.lock().await), LOG_LINES);
     let printed = Printed {
         all: lines(&all).await,
         stdout: lines(&out).await,

@@ -25,7 +25,7 @@ pub(crate) fn stopping() {
 }
 
 /// Says twice in each interval of the watchdog that the worker is alive, while it is. Nothing is said of a lane that hangs:
-/// then systemd kills the worker, and its successor takes the releases up.
+/// then systemd kills the worker, and its successor takes the releases over.
 pub(crate) async fn watchdog(lanes: &Lanes, mut stopped: watch::Receiver<bool>) {
     let Some(every) = sd_notify::watchdog_enabled() else {
         return;

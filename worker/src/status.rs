@@ -91,7 +91,7 @@ fn running(id: ReleaseId, release: &Release) -> Option<RunningView> {
         since,
         good: count(release.hosts().filter(through).count()),
         hosts: count(release.hosts().count()),
-        back: release.is_rolling_back(),
+        rolling_back: release.is_rolling_back(),
     })
 }
 
@@ -101,7 +101,7 @@ fn waiting(id: ReleaseId, release: &Release) -> WaitingView {
         version: release.request.version_name(),
         since: release.accepted_at,
         approval: release.awaited_approval(),
-        holds: release.holds.clone(),
+        blockers: release.blockers.clone(),
     }
 }
 
@@ -124,11 +124,11 @@ mod tests {
     /// What runs on the worker's machine (`kubectl`, `helm`) has no load balancer to become healthy in.
     #[test]
     fn hosts_that_are_through_count_as_good() {
-        for world in [World::beside_worker(), World::new(3, 1)] {
+        for world in [World::on_bastion(), World::new(3, 1)] {
             let sim = Sim::new(world).finish();
             let release = sim.release();
             let view = running(release.request.id, release).unwrap();
-            assert_eq!((view.good, view.back), (view.hosts, false));
+            assert_eq!((view.good, view.rolling_back), (view.hosts, false));
         }
     }
 }

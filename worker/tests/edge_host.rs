@@ -710,7 +710,7 @@ async fn trap_20_a_container_that_restarts_slowly_has_a_count_that_rises() {
     };
     timeout(PATIENCE, rises).await.unwrap();
     assert!(running > 0, "it looks running at most moments");
-    // Stopped and started by hand, it begins at nothing: what the way back reckons with.
+    // Stopped and started by hand, it begins at nothing: what the rollback reckons with.
     host.stop(&id, 1).await.unwrap();
     host.set_restart_policy(&id, RestartPolicy::No).await.unwrap();
     host.start(&id).await.unwrap();

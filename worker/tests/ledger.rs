@@ -253,12 +253,12 @@ async fn an_end_frees_the_lane_and_closes_the_journal() {
     assert_eq!(ledger.ahead_of(second.id).await.unwrap(), 0);
     assert_eq!(ledger.open_releases().await.unwrap().len(), 1);
     let error = ledger
-        .append(&lease, first.id, &entry(3, Record::TakenUp), &[], None)
+        .append(&lease, first.id, &entry(3, Record::TakenOver), &[], None)
         .await
         .unwrap_err();
     assert!(matches!(error, LedgerError::HasEnded { .. }), "{error}");
     let error = ledger
-        .append(&lease, request().id, &entry(1, Record::TakenUp), &[], None)
+        .append(&lease, request().id, &entry(1, Record::TakenOver), &[], None)
         .await
         .unwrap_err();
     assert!(matches!(error, LedgerError::UnknownRelease { .. }), "{error}");
@@ -300,7 +300,7 @@ async fn a_failed_append_leaves_nothing() {
             .append(
                 &lease,
                 request.id,
-                &entry(n, Record::TakenUp),
+                &entry(n, Record::TakenOver),
                 &[event(&request, n)],
                 None,
             )
@@ -321,7 +321,7 @@ async fn of_two_writers_of_one_entry_one_wins() {
             let (ledger, lease, id) = (ledger.clone(), Arc::clone(&lease), request.id);
             tokio::spawn(async move {
                 ledger
-                    .append(&lease, id, &entry(n, Record::TakenUp), &[], None)
+                    .append(&lease, id, &entry(n, Record::TakenOver), &[], None)
                     .await
             })
         };
@@ -369,7 +369,7 @@ async fn a_holder_that_is_gone_loses_its_lane_at_once() {
     ] {
         assert!(outcome.unwrap_err().is_lost_lease());
     }
-    b.append(&new, request.id, &entry(2, Record::TakenUp), &[], None)
+    b.append(&new, request.id, &entry(2, Record::TakenOver), &[], None)
         .await
         .unwrap();
 }
@@ -512,7 +512,7 @@ async fn the_outbox_keeps_its_order_and_survives() {
             .append(
                 &lease,
                 one.id,
-                &entry(n, Record::TakenUp),
+                &entry(n, Record::TakenOver),
                 &[event(&one, n)],
                 None,
             )
@@ -699,7 +699,7 @@ async fn append_until_full(
 ) -> (u64, LedgerError) {
     for n in from..100_000 {
         let events = [event(request, n)];
-        let entry = entry(n, Record::TakenUp);
+        let entry = entry(n, Record::TakenOver);
         if let Err(error) = ledger.append(lease, request.id, &entry, &events, None).await {
             return (n, error);
         }
@@ -744,13 +744,13 @@ async fn trap_27_with_a_full_disk_an_open_release_comes_to_its_end() {
     ledger.ready().await.unwrap();
     let events = [event(&first, last)];
     ledger
-        .append(&lease, first.id, &entry(last, Record::TakenUp), &events, None)
+        .append(&lease, first.id, &entry(last, Record::TakenOver), &events, None)
         .await
         .unwrap();
     accept(&ledger, &another).await;
 }
 
-/// Releases that are open have to be taken up, whatever else.
+/// Releases that are open have to be taken over, whatever else.
 #[tokio::test]
 async fn trap_27_a_ledger_on_a_full_disk_is_opened_and_takes_nothing_in() {
     let disk = SmallDisk::new();
@@ -786,7 +786,7 @@ async fn child_that_appends() {
     for n in 2.. {
         let events = [event(&request, n)];
         ledger
-            .append(&lease, request.id, &entry(n, Record::TakenUp), &events, None)
+            .append(&lease, request.id, &entry(n, Record::TakenOver), &events, None)
             .await
             .unwrap();
     }

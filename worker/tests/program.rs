@@ -1,4 +1,4 @@
-//! Programs beside the worker: what they get, what is kept of them, and that none outlives its attempt.
+//! Programs on the bastion: what they get, what is kept of them, and that none outlives its attempt.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 use std::collections::BTreeMap;

@@ -26,11 +26,11 @@ Examples:
   drawgate cancel 0193a5b1-7c2e-7d10-8a44-5c1f2e9b0d7c
   drawgate cancel ID --yes --reason 'wrong branch'; drawgate watch ID
 
-Exit code 0 says that the order was taken; `drawgate watch ID` ends with 7 when all is as before.";
+Exit code 0 says that the command was taken; `drawgate watch ID` ends with 7 when all is as before.";
 
 /// The arguments of `pause`, `resume`, `cancel` and `reject`.
 #[derive(Debug, Args)]
-pub(crate) struct OrderArgs {
+pub(crate) struct ControlArgs {
     /// The release's id
     #[arg(value_name = "ID")]
     pub(crate) release: ReleaseId,
@@ -51,9 +51,9 @@ pub(crate) struct OrderArgs {
 /// The arguments of `approve`.
 #[derive(Debug, Args)]
 pub(crate) struct ApproveArgs {
-    /// What every order takes.
+    /// What every control command takes.
     #[command(flatten)]
-    pub(crate) order: OrderArgs,
+    pub(crate) control: ControlArgs,
     /// Only this digest; else the one that is shown
     #[arg(long, value_name = "sha256:…")]
     pub(crate) digest: Option<Digest>,

@@ -14,7 +14,7 @@ Examples:
   drawgate rollback --environment production --service search-api --wait
   drawgate rollback --environment production --service search-api --to ID --yes
 
-It is a release like any other, of that very digest: with approval, preflight, and a way back of its own.";
+It is a release like any other, of that very digest: with approval, preflight, and a rollback of its own.";
 
 pub(super) const DEAD_LETTERS_EXAMPLES: &str = "\
 Examples:

@@ -19,7 +19,7 @@ use crate::ending::Ending;
 use crate::exit::Exit;
 use crate::message_file::{self, MessageFileError};
 use crate::printer;
-use crate::request::{self, Message, Unfit, quoted};
+use crate::request::{self, Message, Unsendable, quoted};
 use crate::system::SystemError;
 use crate::view::{self, Layout};
 
@@ -47,12 +47,12 @@ pub(crate) enum DeadLettersFailed {
         more: u32,
     },
     /// It would be refused again.
-    #[error("{id} cannot be replayed as it is; nothing was sent: {unfit}")]
-    Unfit {
+    #[error("{id} cannot be replayed as it is; nothing was sent: {unsendable}")]
+    Unsendable {
         /// Which.
         id: LetterId,
         /// Why.
-        unfit: Unfit,
+        unsendable: Unsendable,
     },
     /// One message cannot take the place of several.
     #[error("--with goes with exactly one ID, and here are {0}; nothing was sent")]
@@ -82,7 +82,9 @@ impl Ending for DeadLettersFailed {
             Self::Connect(error) => error.exit(),
             Self::Queue(error) => error.exit(),
             Self::MessageFile(error) => error.exit(),
-            Self::Unknown { .. } | Self::Unfit { .. } | Self::OneRepaired(_) | Self::NotMeant => Exit::Usage,
+            Self::Unknown { .. } | Self::Unsendable { .. } | Self::OneRepaired(_) | Self::NotMeant => {
+                Exit::Usage
+            }
             Self::NotSent { .. } => Exit::Broker,
             Self::System(error) => error.exit(),
         }
@@ -103,7 +105,7 @@ impl Ending for DeadLettersFailed {
             Self::Unknown { more, .. } => Some(format!(
                 "{more} more lie behind those that are looked at: they come to the front as these are replayed or dropped"
             )),
-            Self::Unfit { id, .. } => Some(repair(id)),
+            Self::Unsendable { id, .. } => Some(repair(id)),
             Self::NotSent { id, source, .. } if source.is_of_this_message() => Some(repair(id)),
             Self::NotSent { source, again, .. } => source.hint(again),
             Self::OneRepaired(_) => Some("replay one after the other, each with its own message".to_owned()),
@@ -244,9 +246,9 @@ async fn replay_over(
             None => request::read(letter.body.clone(), now),
         };
         match message {
-            Err(unfit) if !all => {
+            Err(unsendable) if !all => {
                 let id = letter.id.clone();
-                return Err(DeadLettersFailed::Unfit { id, unfit });
+                return Err(DeadLettersFailed::Unsendable { id, unsendable });
             }
             message => messages.push((held_letter, message)),
         }
@@ -261,7 +263,7 @@ async fn replay_over(
             Ok(message) => sent(link, letter, &message, all)
                 .await
                 .map_err(|source| not_sent(letter, source, args))?,
-            Err(unfit) => Became::Stays(unfit.to_string()),
+            Err(unsendable) => Became::Stays(unsendable.to_string()),
         };
         match became {
             Became::Stays(_) => exit = Exit::Rejected,
@@ -501,8 +503,11 @@ mod tests {
 
     #[test]
     fn what_is_refused_is_told_how_to_be_repaired() {
-        let unfit = request::read(b"{".to_vec(), Timestamp::UNIX_EPOCH).unwrap_err();
-        let error = DeadLettersFailed::Unfit { id: id(7), unfit };
+        let unsendable = request::read(b"{".to_vec(), Timestamp::UNIX_EPOCH).unwrap_err();
+        let error = DeadLettersFailed::Unsendable {
+            id: id(7),
+            unsendable,
+        };
         let hint = error.hint().unwrap_or_default();
         for part in [
             "show 000000000007 --body > message.json",

@@ -1,19 +1,19 @@
 //! What each command does, from its arguments to its exit code.
 
-mod again;
 mod asking;
 mod completions;
 mod connecting;
 mod consent;
+mod control;
 mod dead_letters;
 mod forget_sequence;
 mod freeze;
 mod history;
-mod order;
 mod ping;
 mod promote;
 mod publish;
 mod replay;
+mod rerelease;
 mod retry;
 mod rollback;
 mod show;
@@ -24,11 +24,11 @@ mod watch;
 mod why;
 
 pub(crate) use completions::completions;
+pub(crate) use control::{approve, control};
 pub(crate) use dead_letters::dead_letters;
 pub(crate) use forget_sequence::forget_sequence;
 pub(crate) use freeze::{freeze, thaw};
 pub(crate) use history::history;
-pub(crate) use order::{approve, order};
 pub(crate) use ping::ping;
 pub(crate) use promote::promote;
 pub(crate) use publish::publish;

@@ -13,12 +13,12 @@ pub(crate) async fn ping(args: &PingArgs) -> Result<Exit, AskFailed> {
     answers.sort_by(|one, other| one.worker.cmp(&other.worker));
     let mut exit = Exit::Succeeded;
     for answer in &answers {
-        let unfit = match &answer.reply {
-            Reply::Pong(pong) => pong.unfit.as_deref(),
+        let unsendable = match &answer.reply {
+            Reply::Pong(pong) => pong.not_ready.as_deref(),
             Reply::Refused { reason } => Some(reason.as_str()),
             _ => continue,
         };
-        if unfit.is_some() {
+        if unsendable.is_some() {
             exit = Exit::NeedsOperator;
         }
         match args.format {

@@ -2,10 +2,10 @@
 
 use drawgate_schemas::{Outcome, ReleaseState};
 
-use super::again::{NothingBefore, again};
 use super::asking::AskFailed;
 use super::history;
 use super::publish::{PublishFailed, Sending};
+use super::rerelease::{NothingBefore, again};
 use crate::cli::PromoteArgs;
 use crate::ending::Ending;
 use crate::exit::Exit;

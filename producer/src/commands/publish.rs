@@ -15,6 +15,7 @@ use crate::cli::{BrokerArgs, Format, PublishArgs};
 use crate::ending::Ending;
 use crate::exit::Exit;
 use crate::follow::Follower;
+use crate::follow::{FollowError, Watching};
 use crate::limits;
 use crate::narrator::Narrator;
 use crate::origin::{self, FillError, Source};
@@ -22,7 +23,6 @@ use crate::printer;
 use crate::request::{self, Draft, Message, RequestError, Selection};
 use crate::system::{self, SystemError};
 use crate::view;
-use crate::watching::{FollowError, Watching};
 
 /// Why a request was not published, or not followed to its end.
 #[derive(Debug, thiserror::Error)]

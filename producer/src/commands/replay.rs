@@ -5,9 +5,9 @@ use std::path::Path;
 use drawgate_schemas::{ReleaseId, ReleaseState};
 use jiff::Timestamp;
 
-use super::again::{NothingBefore, again, before};
 use super::asking::AskFailed;
 use super::publish::{PublishFailed, Sending};
+use super::rerelease::{NothingBefore, again, before};
 use crate::cli::ReplayArgs;
 use crate::ending::Ending;
 use crate::exit::Exit;

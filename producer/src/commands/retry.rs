@@ -2,9 +2,9 @@
 
 use drawgate_schemas::{Outcome, ReleaseState};
 
-use super::again::{NothingBefore, again, before};
 use super::asking::AskFailed;
 use super::publish::{PublishFailed, Sending};
+use super::rerelease::{NothingBefore, again, before};
 use crate::cli::RetryArgs;
 use crate::ending::Ending;
 use crate::exit::Exit;

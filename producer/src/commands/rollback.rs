@@ -2,11 +2,11 @@
 
 use drawgate_schemas::{Digest, Outcome, PastView, ReleaseId, ReleaseState};
 
-use super::again::{NothingBefore, again};
 use super::asking::AskFailed;
 use super::consent::is_meant;
 use super::history;
 use super::publish::{PublishFailed, Sending};
+use super::rerelease::{NothingBefore, again};
 use crate::cli::RollbackArgs;
 use crate::ending::Ending;
 use crate::exit::Exit;

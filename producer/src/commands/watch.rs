@@ -10,10 +10,10 @@ use crate::cli::WatchArgs;
 use crate::ending::Ending;
 use crate::exit::Exit;
 use crate::follow::Follower;
+use crate::follow::{FollowError, Watching, tell};
 use crate::limits;
 use crate::narrator::Narrator;
 use crate::system::SystemError;
-use crate::watching::{FollowError, Watching, tell};
 
 /// Why a release was not followed to its end.
 #[derive(Debug, thiserror::Error)]

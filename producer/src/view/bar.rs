@@ -19,7 +19,7 @@ pub(crate) fn bar(state: &ViewState, now: Timestamp, width: usize) -> Vec<String
     let Some((done, total)) = progress(state) else {
         return Vec::new();
     };
-    let counted = match (state.turned_back, &state.from) {
+    let counted = match (state.rolling_back, &state.from) {
         (false, _) => format!("{done} of {total} healthy"),
         (true, Some(from)) => format!("{done} of {total} back on {from}"),
         (true, None) => format!("{done} of {total} as before"),
@@ -52,7 +52,7 @@ pub(crate) fn bar(state: &ViewState, now: Timestamp, width: usize) -> Vec<String
 
 fn progress(state: &ViewState) -> Option<(u32, u32)> {
     let planned = u32::try_from(state.planned).unwrap_or(u32::MAX);
-    let begun = state.started.is_some() && !state.turned_back && planned > 0;
+    let begun = state.started.is_some() && !state.rolling_back && planned > 0;
     state
         .done
         .or(begun.then_some((0, planned)))
@@ -84,7 +84,7 @@ fn hosts(state: &ViewState, now: Timestamp) -> String {
 fn one_host(instance: &str, host: &HostNow, now: Timestamp) -> String {
     let since = seconds_between(host.since, now);
     let what = match host.phase {
-        HostPhase::Settling => "settling",
+        HostPhase::AwaitingHealthy => "getting healthy",
         phase => words::phase(phase, host.direction),
     };
     let of = host
@@ -104,7 +104,7 @@ fn left_s(state: &ViewState, now: Timestamp) -> Option<u64> {
             let expected = seconds_between(first, last) * rest / u64::from(done);
             expected.checked_sub(seconds_between(last, now))?
         }
-        _ if state.turned_back => return None,
+        _ if state.rolling_back => return None,
         _ => {
             let (started, expected) = state.started?;
             expected.checked_sub(seconds_between(started, now))?

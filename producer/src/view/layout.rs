@@ -15,7 +15,7 @@ pub(crate) enum Mark {
     Warn,
     /// Something failed.
     Bad,
-    /// The way back.
+    /// The rollback.
     Back,
     /// About the watching, not about the release.
     Note,

@@ -1,7 +1,7 @@
 //! What each event is worth in words.
 
 use drawgate_schemas::{
-    AwaitedApproval, Direction, Ended, Event, HookProgress, HookState, HostPhase, HostProgress, Order,
+    AwaitedApproval, Control, Direction, Ended, Event, HookProgress, HookState, HostPhase, HostProgress,
     Outcome, RejectionCode, ReleaseRequest, StatusEvent, Suspension,
 };
 
@@ -60,7 +60,7 @@ pub(crate) fn lines(state: &ViewState, event: &StatusEvent, detail: Detail) -> V
         Event::Resolved { digest } if every => line(Mark::Ok, format!("image is {}", short_digest(digest))),
         Event::Started(started) => {
             let going = format!(
-                "its turn: {}{} on {}, {} out at once, about {}",
+                "begins: {}{} on {}, {} out at once, about {}",
                 started
                     .from
                     .as_ref()
@@ -76,8 +76,8 @@ pub(crate) fn lines(state: &ViewState, event: &StatusEvent, detail: Detail) -> V
                 .collect()
         }
         Event::Staged { hosts, slowest_ms } => line(Mark::Ok, staged(state, *hosts, *slowest_ms)),
-        Event::Suspended(suspension) => line(Mark::Ok, suspended(suspension)),
-        Event::Silenced { alarms, .. } => line(Mark::Ok, named("silenced", alarms)),
+        Event::ScalingSuspended(suspension) => line(Mark::Ok, suspended(suspension)),
+        Event::AlarmsSilenced { alarms, .. } => line(Mark::Ok, named("silenced", alarms)),
         Event::Baking { until } => line(Mark::Ok, format!("on all hosts; bakes until {until:.0}")),
         Event::Hook(progress) => vec![hook(progress)],
         Event::Host(progress) => host(state, progress, detail).into_iter().collect(),
@@ -86,37 +86,39 @@ pub(crate) fn lines(state: &ViewState, event: &StatusEvent, detail: Detail) -> V
             Mark::Warn,
             format!("EMERGENCY by {by}, past every gate: {reason}"),
         ),
-        Event::Held { holds } if holds.is_empty() => line(Mark::Ok, "nothing holds it any more".to_owned()),
-        Event::Held { holds } => holds
+        Event::Blocked { blockers } if blockers.is_empty() => {
+            line(Mark::Ok, "nothing blocks it any more".to_owned())
+        }
+        Event::Blocked { blockers } => blockers
             .iter()
-            .map(|hold| Line::new(Mark::Warn, hold.to_string()))
+            .map(|blocker| Line::new(Mark::Warn, blocker.to_string()))
             .collect(),
-        Event::Ordered(given) if given.order == Order::Approve => line(Mark::Ok, given.told()),
-        Event::Ordered(given) => line(Mark::Warn, given.told()),
+        Event::Control(given) if given.control == Control::Approve => line(Mark::Ok, given.told()),
+        Event::Control(given) => line(Mark::Warn, given.told()),
         Event::HostSick(sick) => line(Mark::Warn, sick.to_string()),
         Event::SickWaitOver => line(
             Mark::Ok,
             "no sick host is waited for any more: goes on".to_owned(),
         ),
-        Event::TurnedBack { reason, instance } => turned_back(reason, instance.as_deref()),
-        Event::Resumed(suspension) => {
+        Event::RollingBack { reason, instance } => rolling_back(reason, instance.as_deref()),
+        Event::ScalingResumed(suspension) => {
             let processes = count(suspension.processes.len(), "process", "processes");
             line(Mark::Ok, format!("resumed {processes} of {}", suspension.group))
         }
-        Event::Unsilenced { alarms } => line(Mark::Ok, named("on again:", alarms)),
+        Event::AlarmsUnsilenced { alarms } => line(Mark::Ok, named("on again:", alarms)),
         Event::Joined {
             rolled,
-            adopted,
+            up_to_date,
             by_themselves,
-        } => joined(rolled, adopted, by_themselves),
-        Event::Published {
+        } => joined(rolled, up_to_date, by_themselves),
+        Event::DesiredPublished {
             parameter,
             version_name,
         } => line(
             Mark::Ok,
             format!("{version_name} is what new instances start ({parameter})"),
         ),
-        Event::Unpublished {
+        Event::DesiredRestored {
             parameter,
             version_name,
         } => {
@@ -127,7 +129,7 @@ pub(crate) fn lines(state: &ViewState, event: &StatusEvent, detail: Detail) -> V
             )
         }
         Event::Warning { text } => line(Mark::Warn, text.clone()),
-        Event::TakenUp { open_steps } => line(Mark::Warn, taken_up(&event.worker, *open_steps)),
+        Event::TakenOver { open_steps } => line(Mark::Warn, taken_over(&event.worker, *open_steps)),
         Event::Ended(ended) => self::ended(ended, every),
         Event::SequenceForgotten(forgotten) => line(Mark::Note, forgotten.to_string()),
         Event::Unknown if every => line(
@@ -161,10 +163,10 @@ pub(super) fn awaits_approval(awaited: &AwaitedApproval) -> String {
     )
 }
 
-fn joined(rolled: &[String], adopted: &[String], by_themselves: &[String]) -> Vec<Line> {
+fn joined(rolled: &[String], up_to_date: &[String], by_themselves: &[String]) -> Vec<Line> {
     let told = [
         ("joined meanwhile, rolled too:", rolled),
-        ("joined meanwhile, on it already:", adopted),
+        ("joined meanwhile, on it already:", up_to_date),
         ("joining, and will start it by themselves:", by_themselves),
     ];
     let some = told.into_iter().filter(|(_, ids)| !ids.is_empty());
@@ -305,7 +307,7 @@ fn host(state: &ViewState, progress: &HostProgress, detail: Detail) -> Option<Li
     Some(line)
 }
 
-fn turned_back(reason: &str, instance: Option<&str>) -> Vec<Line> {
+fn rolling_back(reason: &str, instance: Option<&str>) -> Vec<Line> {
     let named = instance.is_none_or(|instance| reason.contains(instance));
     let reason = match instance.filter(|_| !named) {
         Some(instance) => format!("{instance}: {reason}"),
@@ -313,17 +315,17 @@ fn turned_back(reason: &str, instance: Option<&str>) -> Vec<Line> {
     };
     vec![
         Line::new(Mark::Bad, reason),
-        Line::new(Mark::Back, "from here on the way leads back"),
+        Line::new(Mark::Back, "rolling back"),
     ]
 }
 
-fn taken_up(worker: &str, open_steps: u32) -> String {
+fn taken_over(worker: &str, open_steps: u32) -> String {
     let open = match open_steps {
         0 => "no step was under way".to_owned(),
         1 => "1 step was under way, it is looked at again".to_owned(),
         n => format!("{n} steps were under way, they are looked at again"),
     };
-    format!("taken up again by {worker}: {open}")
+    format!("taken over by {worker}: {open}")
 }
 
 /// A success is told here and closed by the final line; any other end is told by the final line alone.

@@ -13,7 +13,7 @@ pub(crate) fn pong(worker: &str, reply: &Reply) -> String {
                 0 => "nothing open".to_owned(),
                 open => format!("{} open", count(open as usize, "release", "releases")),
             };
-            let fit = match &pong.unfit {
+            let fit = match &pong.not_ready {
                 None => String::new(),
                 Some(why) => format!("; !! takes no release in: {why}"),
             };
@@ -43,7 +43,7 @@ mod tests {
             program: "0.1.0".to_owned(),
             services: 3,
             open: 0,
-            unfit: None,
+            not_ready: None,
             concerns: Vec::new(),
         };
         let well = pong("bastion-a", &Reply::Pong(pong_of.clone()));
@@ -52,7 +52,7 @@ mod tests {
             "bastion-a at us-west: 3 services, nothing open, drawgate-worker 0.1.0"
         );
         pong_of.open = 1;
-        pong_of.unfit = Some("disk full".to_owned());
+        pong_of.not_ready = Some("disk full".to_owned());
         let ill = pong("bastion-a", &Reply::Pong(pong_of.clone()));
         assert!(
             ill.ends_with("1 release open, drawgate-worker 0.1.0; !! takes no release in: disk full"),

@@ -35,7 +35,7 @@ pub(crate) fn receipt(receipt: &Receipt) -> Vec<String> {
         let still_off = receipt.alarms.iter().filter(|alarm| alarm.before && !alarm.after);
         rows.extend(still_off.map(|alarm| format!("    still off: {}", alarm.alarm)));
     }
-    if let Some(wanted) = &receipt.wanted {
+    if let Some(wanted) = &receipt.desired {
         let name = |version: &Option<String>| version.clone().unwrap_or_else(|| "nothing".to_owned());
         rows.push(format!(
             "  new instances started {} before, {} after ({})",

@@ -87,9 +87,9 @@ fn state(state: &ReleaseState) -> String {
             approval: Some(awaited),
             ..
         } => awaits_approval(awaited),
-        ReleaseState::Waiting { holds, .. } if !holds.is_empty() => {
-            let holds: Vec<String> = holds.iter().map(ToString::to_string).collect();
-            holds.join("; ")
+        ReleaseState::Waiting { blockers, .. } if !blockers.is_empty() => {
+            let blockers: Vec<String> = blockers.iter().map(ToString::to_string).collect();
+            blockers.join("; ")
         }
         ReleaseState::Waiting { ahead: 0, .. } => "waiting, next in its lane".to_owned(),
         ReleaseState::Waiting { ahead: 1, .. } => "waiting, 1 release before it".to_owned(),

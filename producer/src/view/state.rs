@@ -37,8 +37,8 @@ pub(crate) struct ViewState {
     pub(crate) done: Option<(u32, u32)>,
     /// When the first host began, and when the last one was done, in the present direction.
     pub(crate) pace: Option<(Timestamp, Timestamp)>,
-    /// The way leads back.
-    pub(crate) turned_back: bool,
+    /// The release is rolling back.
+    pub(crate) rolling_back: bool,
     /// Hosts are through; what was suspended is given back.
     pub(crate) resuming: bool,
     /// How it ended.
@@ -59,31 +59,31 @@ impl ViewState {
                 self.started = Some((event.at, started.expected_s));
             }
             Event::Host(progress) => self.host(progress, event.at),
-            Event::TurnedBack { .. } => {
-                self.turned_back = true;
+            Event::RollingBack { .. } => {
+                self.rolling_back = true;
                 self.done = None;
                 self.pace = None;
             }
-            Event::Resumed(_) | Event::Unsilenced { .. } => self.resuming = true,
+            Event::ScalingResumed(_) | Event::AlarmsUnsilenced { .. } => self.resuming = true,
             Event::Ended(ended) => self.ended = Some(ended.outcome),
             Event::Rejected { .. } => self.ended = Some(Outcome::Rejected),
             // What was resumed for sick hosts is suspended again.
-            Event::Suspended(_) => self.resuming = false,
+            Event::ScalingSuspended(_) => self.resuming = false,
             Event::Staged { .. }
             | Event::HostSick(_)
             | Event::SickWaitOver
-            | Event::Silenced { .. }
+            | Event::AlarmsSilenced { .. }
             | Event::Joined { .. }
-            | Event::Published { .. }
-            | Event::Unpublished { .. }
+            | Event::DesiredPublished { .. }
+            | Event::DesiredRestored { .. }
             | Event::Baking { .. }
             | Event::Warning { .. }
             | Event::AwaitsApproval(_)
-            | Event::Held { .. }
+            | Event::Blocked { .. }
             | Event::Emergency { .. }
-            | Event::Ordered(_)
+            | Event::Control(_)
             | Event::Hook(_)
-            | Event::TakenUp { .. }
+            | Event::TakenOver { .. }
             | Event::SequenceForgotten(_)
             | Event::Unknown => {}
         }

@@ -8,8 +8,8 @@ use super::words::{ago, count};
 
 /// Widths of the columns: 80 with the blanks between them.
 const LANE: usize = 22;
-const RUNNING: usize = 18;
-const WAITING: usize = 13;
+const RUNNING: usize = 20;
+const WAITING: usize = 11;
 const LAST: usize = 24;
 /// A version's first characters: as many as a short git revision has.
 const VERSION: usize = 7;
@@ -58,8 +58,8 @@ fn cell(text: &str, width: usize) -> String {
 
 fn running(running: &RunningView, now: Timestamp) -> String {
     let version = limits::cut(&running.version, VERSION);
-    let way = if running.back {
-        "goes back".to_owned()
+    let way = if running.rolling_back {
+        "rolls back".to_owned()
     } else {
         format!("{}/{}", running.good, running.hosts)
     };
@@ -72,10 +72,20 @@ fn waiting(lane: &LaneView) -> String {
     };
     let version = limits::cut(&first.version, VERSION);
     match (&first.approval, lane.waiting_count) {
-        (None, 1) if !first.holds.is_empty() => format!("{version} held"),
-        (Some(approval), 1) => format!("{version} needs {}", approval.from.join(", ")),
+        (None, 1) if !first.blockers.is_empty() => whole(&version, "blocked"),
+        (Some(_), 1) => whole(&version, "approval"),
         (None, 1) => version,
         (_, n) => count(n as usize, "release", "releases"),
+    }
+}
+
+/// What a release waits for, after its version where the column has room for both.
+fn whole(version: &str, what: &str) -> String {
+    let both = format!("{version} {what}");
+    if both.chars().count() > WAITING {
+        what.to_owned()
+    } else {
+        both
     }
 }
 
@@ -95,7 +105,7 @@ fn ended(ended: &EndedView, now: Timestamp) -> String {
 
 #[cfg(test)]
 mod tests {
-    use drawgate_schemas::{AwaitedApproval, Hold, WaitingView};
+    use drawgate_schemas::{AwaitedApproval, Blocker, WaitingView};
     use jiff::SignedDuration;
 
     use super::*;
@@ -120,7 +130,7 @@ mod tests {
             since: now - SignedDuration::from_mins(2),
             good: 4,
             hosts: 6,
-            back: false,
+            rolling_back: false,
         });
         rolls.last = last("9d11ab0", Outcome::Succeeded, 3);
         let mut waits = lane("production", "search-api");
@@ -135,14 +145,14 @@ mod tests {
                 publisher: "ci".to_owned(),
                 until: now,
             }),
-            holds: Vec::new(),
+            blockers: Vec::new(),
         };
         waits.waiting = vec![waiting.clone()];
         waits.waiting_count = 1;
         let mut frozen = lane("production", "ingest");
         frozen.waiting = vec![WaitingView {
             approval: None,
-            holds: vec![Hold::Frozen(testing::freeze())],
+            blockers: vec![Blocker::Frozen(testing::freeze())],
             ..waiting.clone()
         }];
         frozen.waiting_count = 1;
@@ -154,7 +164,7 @@ mod tests {
             since: now - SignedDuration::from_secs(9),
             good: 0,
             hosts: 6,
-            back: true,
+            rolling_back: true,
         });
         back.waiting = vec![waiting.clone(), waiting];
         back.waiting_count = 7;

@@ -88,8 +88,8 @@ fn opening() -> Vec<Event> {
             hosts: 6,
             slowest_ms: 8_240,
         },
-        Event::Suspended(suspension()),
-        Event::Silenced {
+        Event::ScalingSuspended(suspension()),
+        Event::AlarmsSilenced {
             alarms: alarms(),
             until: None,
         },
@@ -97,14 +97,14 @@ fn opening() -> Vec<Event> {
 }
 
 fn roll(instance: &str, done_before: u32) -> Vec<Event> {
-    use HostPhase::{Deregistering, Done, Draining, Registering, Settling, Swapping, Verifying};
+    use HostPhase::{AwaitingHealthy, Deregistering, Done, Draining, Registering, Swapping, Verifying};
     let phases = [
         Deregistering,
         Draining,
         Swapping,
         Verifying,
         Registering,
-        Settling,
+        AwaitingHealthy,
     ];
     let mut events: Vec<Event> = phases
         .map(|phase| Event::Host(host(instance, Direction::Forward, phase, done_before)))
@@ -149,7 +149,7 @@ fn receipt_of(hosts: Vec<HostReceipt>, duration_ms: u64) -> Receipt {
     Receipt {
         digest: Some(digest()),
         tag_moved_to: None,
-        wanted: None,
+        desired: None,
         duration_ms,
         balancer_wait_ms: 0,
         costs_most: None,
@@ -180,8 +180,8 @@ fn success() -> Vec<Event> {
     let mut events = opening();
     events.extend(roll(A, 0));
     events.extend(roll(B, 1));
-    events.push(Event::Resumed(suspension()));
-    events.push(Event::Unsilenced { alarms: alarms() });
+    events.push(Event::ScalingResumed(suspension()));
+    events.push(Event::AlarmsUnsilenced { alarms: alarms() });
     let receipt = Receipt {
         balancer_wait_ms: 262_000,
         costs_most: Some("the deregistration delay of 30 s".to_owned()),
@@ -190,12 +190,12 @@ fn success() -> Vec<Event> {
             271_000,
         )
     };
-    let summary = "6 of 6 on 4f2c91e, 0 adopted, scaling and alarms as before";
+    let summary = "6 of 6 on 4f2c91e, 0 joined, scaling and alarms as before";
     events.push(the_end(Outcome::Succeeded, summary, receipt));
     events
 }
 
-fn way_back() -> Vec<Event> {
+fn rollback() -> Vec<Event> {
     let mut events = opening();
     events.extend(roll(A, 0));
     events.push(Event::Host(host(B, Direction::Forward, HostPhase::Draining, 1)));
@@ -204,7 +204,7 @@ fn way_back() -> Vec<Event> {
         "attempt 3 of 3 failed: GET /health 500 \"db: no such table: users\"\nat line 7\x1b[2J".to_owned(),
     );
     events.push(Event::Host(setback));
-    events.push(Event::TurnedBack {
+    events.push(Event::RollingBack {
         reason: format!("verify {B}: GET /health 500 \"db: no such table: users\""),
         instance: Some(B.to_owned()),
     });
@@ -213,7 +213,7 @@ fn way_back() -> Vec<Event> {
         back.total = 2;
         events.push(Event::Host(back));
     }
-    events.push(Event::Resumed(suspension()));
+    events.push(Event::ScalingResumed(suspension()));
     let untouched = host_receipt("i-0c", "9d11ab0", false);
     let hosts = vec![host_receipt(A, "9d11ab0", true), untouched];
     let summary = format!(
@@ -233,7 +233,7 @@ fn way_back() -> Vec<Event> {
 
 fn needs_operator() -> Vec<Event> {
     let mut events = opening();
-    events.push(Event::TakenUp { open_steps: 1 });
+    events.push(Event::TakenOver { open_steps: 1 });
     let mut receipt = receipt_of(vec![host_receipt(A, "4f2c91e", true)], 3_725_000);
     receipt.hosts[0].image_after = None;
     receipt.hosts[0].version_after = None;
@@ -303,8 +303,8 @@ fn a_success() {
 }
 
 #[test]
-fn a_failure_with_the_way_back() {
-    insta::assert_snapshot!(both(numbered(way_back())));
+fn a_failure_with_the_rollback() {
+    insta::assert_snapshot!(both(numbered(rollback())));
 }
 
 #[test]
@@ -356,7 +356,7 @@ fn the_other_ends() {
 #[test]
 fn shown_for_people() {
     let outcome = Outcome::RolledBack;
-    let mut view = view_with(numbered(way_back()), ReleaseState::Ended { outcome }, false);
+    let mut view = view_with(numbered(rollback()), ReleaseState::Ended { outcome }, false);
     view.logs = vec![HostLogs {
         instance: B.to_owned(),
         lines: vec![
@@ -391,7 +391,7 @@ fn the_bar() {
 }
 
 #[test]
-fn many_hosts_at_once_and_the_way_back_in_the_bar() {
+fn many_hosts_at_once_and_the_rollback_in_the_bar() {
     let mut state = ViewState::default();
     for (number, instance) in (1..).zip(["i-01", "i-02", "i-03", "i-04", "i-05"]) {
         state.apply(&event(
@@ -403,7 +403,7 @@ fn many_hosts_at_once_and_the_way_back_in_the_bar() {
     let forward = bar(&state, at, 80).join("\n");
     state.apply(&event(
         6,
-        Event::TurnedBack {
+        Event::RollingBack {
             reason: "x".to_owned(),
             instance: None,
         },
@@ -418,7 +418,7 @@ fn many_hosts_at_once_and_the_way_back_in_the_bar() {
 /// No row but one with a word that must stay whole is wider than the terminal.
 #[test]
 fn eighty_columns_are_enough() {
-    for story in [success(), way_back(), needs_operator()] {
+    for story in [success(), rollback(), needs_operator()] {
         let text = told(&numbered(story), &TERMINAL, Detail::Brief);
         let told_here = |row: &&str| !row.starts_with("stdout:") && !row.contains("  left: ");
         for row in text.lines().filter(told_here) {

@@ -1,7 +1,7 @@
 //! `drawgate why`: what a release waits for, for people.
 
 use drawgate_schemas::{
-    Event, Hold, HostSick, LaneView, Order, Ordered, ReleaseState, ReleaseView, SickAnswer,
+    Blocker, Control, ControlCommand, Event, HostSick, LaneView, ReleaseState, ReleaseView, SickAnswer,
 };
 
 use super::lines::{Detail, awaits_approval, final_line, lines};
@@ -14,7 +14,7 @@ pub(crate) fn why(view: &ReleaseView, lane: Option<&LaneView>) -> Vec<String> {
     let open = !matches!(view.state, ReleaseState::Ended { .. });
     if let Some(paused) = pause(view).filter(|_| open) {
         return vec![
-            format!("{}; it waits to be told to go on", paused.told()),
+            format!("{}; it waits to be resumed", paused.told()),
             format!("hint: drawgate resume {id}"),
         ];
     }
@@ -23,18 +23,18 @@ pub(crate) fn why(view: &ReleaseView, lane: Option<&LaneView>) -> Vec<String> {
             approval: Some(awaited),
             ..
         } => vec![awaits_approval(awaited), format!("hint: drawgate approve {id}")],
-        ReleaseState::Waiting { holds, .. } if !holds.is_empty() => {
-            let hints = holds.iter().filter_map(|hold| match hold {
-                Hold::Frozen(freeze) => Some(match &freeze.environment {
+        ReleaseState::Waiting { blockers, .. } if !blockers.is_empty() => {
+            let hints = blockers.iter().filter_map(|blocker| match blocker {
+                Blocker::Frozen(freeze) => Some(match &freeze.environment {
                     Some(environment) => format!("hint: drawgate thaw --environment {environment}"),
                     None => "hint: drawgate thaw".to_owned(),
                 }),
-                Hold::Closed { .. } => None,
+                Blocker::Closed { .. } => None,
             });
-            holds.iter().map(ToString::to_string).chain(hints).collect()
+            blockers.iter().map(ToString::to_string).chain(hints).collect()
         }
         ReleaseState::Waiting { ahead: 0, .. } => {
-            vec!["it is the next of its lane and begins when the worker takes it up".to_owned()]
+            vec!["it is the next of its lane and begins when the worker takes it over".to_owned()]
         }
         ReleaseState::Waiting { ahead, .. } => {
             let before = count(*ahead as usize, "release", "releases");
@@ -66,7 +66,11 @@ fn way_out(view: &ReleaseView) -> Option<&str> {
 
 fn first_of(lane: &LaneView) -> Option<String> {
     if let Some(running) = &lane.running {
-        let way = if running.back { "goes back" } else { "rolls" };
+        let way = if running.rolling_back {
+            "rolls back"
+        } else {
+            "rolls"
+        };
         let (version, release) = (&running.version, running.release);
         return Some(format!(
             "{version} {way}, {}/{} hosts, release {release}",
@@ -77,30 +81,30 @@ fn first_of(lane: &LaneView) -> Option<String> {
     let wait = match &first.approval {
         Some(approval) => awaits_approval(approval),
         None => first
-            .holds
+            .blockers
             .first()
             .map_or_else(|| "waits too".to_owned(), ToString::to_string),
     };
     Some(format!("{} {wait}, release {}", first.version, first.release))
 }
 
-/// The pause that it is in: a release that has turned back is in none.
-fn pause(view: &ReleaseView) -> Option<&Ordered> {
+/// The pause that it is in: a release that has rolled back is in none.
+fn pause(view: &ReleaseView) -> Option<&ControlCommand> {
     let last = view.events.iter().rev().find_map(|event| match &event.event {
-        Event::Ordered(ordered) if matches!(ordered.order, Order::Pause | Order::Resume) => {
-            Some(Some(ordered))
+        Event::Control(command) if matches!(command.control, Control::Pause | Control::Resume) => {
+            Some(Some(command))
         }
-        Event::TurnedBack { .. } => Some(None),
+        Event::RollingBack { .. } => Some(None),
         _ => None,
     })?;
-    last.filter(|ordered| ordered.order == Order::Pause)
+    last.filter(|command| command.control == Control::Pause)
 }
 
 /// The sick hosts that it waits for.
 fn sick(view: &ReleaseView) -> Option<&HostSick> {
     let last = view.events.iter().rev().find_map(|event| match &event.event {
         Event::HostSick(sick) => Some(Some(sick)),
-        Event::SickWaitOver | Event::TurnedBack { .. } => Some(None),
+        Event::SickWaitOver | Event::RollingBack { .. } => Some(None),
         _ => None,
     })?;
     last.filter(|sick| matches!(sick.answer, SickAnswer::Waits { .. }))
@@ -165,12 +169,12 @@ mod tests {
         assert!(over.starts_with("it rolls"), "{over}");
     }
 
-    /// A pause holds also one whose turn has not come; one that has turned back is in no pause any more.
+    /// A release that waits can be paused too; one that has rolled back is in no pause any more.
     #[test]
     fn a_pause_is_told_until_it_is_over() {
-        let order = |order| {
-            Event::Ordered(Ordered {
-                order,
+        let command = |control| {
+            Event::Control(ControlCommand {
+                control,
                 by: "anna".to_owned(),
                 reason: None,
                 digest: None,
@@ -179,27 +183,27 @@ mod tests {
         let waiting = || ReleaseState::Waiting {
             ahead: 0,
             approval: None,
-            holds: Vec::new(),
+            blockers: Vec::new(),
         };
-        let back = || Event::TurnedBack {
+        let back = || Event::RollingBack {
             reason: "max_pause".to_owned(),
             instance: None,
         };
         let is_paused = |state, events| told(state, events, None).contains("drawgate resume");
-        assert!(is_paused(waiting(), vec![order(Order::Pause)]));
-        assert!(is_paused(ReleaseState::Running, vec![order(Order::Pause)]));
+        assert!(is_paused(waiting(), vec![command(Control::Pause)]));
+        assert!(is_paused(ReleaseState::Running, vec![command(Control::Pause)]));
         assert!(!is_paused(
             waiting(),
-            vec![order(Order::Pause), order(Order::Resume)]
+            vec![command(Control::Pause), command(Control::Resume)]
         ));
         assert!(!is_paused(
             ReleaseState::Running,
-            vec![order(Order::Pause), back()]
+            vec![command(Control::Pause), back()]
         ));
         let ended = ReleaseState::Ended {
             outcome: Outcome::RolledBack,
         };
-        assert!(!is_paused(ended, vec![order(Order::Pause)]));
+        assert!(!is_paused(ended, vec![command(Control::Pause)]));
     }
 
     #[test]
@@ -220,7 +224,7 @@ mod tests {
                 since: testing::begin(),
                 good: 4,
                 hosts: 6,
-                back: false,
+                rolling_back: false,
             }),
             waiting: Vec::new(),
             waiting_count: 2,
@@ -230,22 +234,22 @@ mod tests {
         let waiting = |ahead, approval| ReleaseState::Waiting {
             ahead,
             approval,
-            holds: Vec::new(),
+            blockers: Vec::new(),
         };
         let held = ReleaseState::Waiting {
             ahead: 0,
             approval: None,
-            holds: vec![
-                Hold::Frozen(testing::freeze()),
-                Hold::Closed {
+            blockers: vec![
+                Blocker::Frozen(testing::freeze()),
+                Blocker::Closed {
                     opens_at: testing::begin(),
                     windows: "Mon-Thu 08:00-16:00 (UTC)".to_owned(),
                 },
             ],
         };
         let draining = testing::host("i-0a", Direction::Forward, HostPhase::Draining, 1);
-        let paused = Ordered {
-            order: Order::Pause,
+        let paused = ControlCommand {
+            control: Control::Pause,
             by: "anna".to_owned(),
             reason: None,
             digest: None,
@@ -257,7 +261,7 @@ mod tests {
             told(waiting(0, None), Vec::new(), None),
             told(held, Vec::new(), None),
             told(ReleaseState::Running, vec![Event::Host(draining)], None),
-            told(ReleaseState::Running, vec![Event::Ordered(paused)], None),
+            told(ReleaseState::Running, vec![Event::Control(paused)], None),
             told(
                 ReleaseState::Ended { outcome },
                 vec![testing::ended(outcome)],

@@ -86,7 +86,7 @@ pub(crate) fn phase(phase: HostPhase, direction: Direction) -> &'static str {
         HostPhase::Swapping => "swapping the container",
         HostPhase::Verifying => "verifying",
         HostPhase::Registering => "back into the load balancer",
-        HostPhase::Settling => "waiting until healthy",
+        HostPhase::AwaitingHealthy => "waiting until healthy",
         HostPhase::Done if direction == Direction::Back => "as before",
         HostPhase::Done => "done",
         HostPhase::Failed => "failed",

@@ -1,6 +1,6 @@
 //! What must hold.
 
-/// Fails with what is said unless it holds.
-pub(crate) fn holds(holds: bool, otherwise: impl FnOnce() -> String) -> Result<(), String> {
-    if holds { Ok(()) } else { Err(otherwise()) }
+/// Fails with what is said unless the condition holds.
+pub(crate) fn ensure(condition: bool, otherwise: impl FnOnce() -> String) -> Result<(), String> {
+    if condition { Ok(()) } else { Err(otherwise()) }
 }

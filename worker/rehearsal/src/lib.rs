@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   World    a fleet: instances, targets, scaling, hosts with containers, alarms; what each step does to it, and what fate does
-//!   Sim      the worker's loop around `decide`, on such a fleet: it may be killed, ordered about, and left waiting
+//!   Sim      the worker's loop around `decide`, on such a fleet: it may be killed, given commands, and left waiting
 //!   oracle   what must hold in whatever way it goes; it looks at the fleet and not at the journal
 //!   explore  every way that a roll can go within bounds; larger fleets by chance
 //!   Script   what is to go wrong in one rehearsal
@@ -13,10 +13,10 @@
     reason = "a model of what cannot fail: where it does, the model is wrong, and says so at once"
 )]
 
-mod bug;
 mod check;
 pub mod explore;
 pub mod lane;
+mod mutant;
 pub mod oracle;
 mod random;
 mod script;
@@ -24,7 +24,7 @@ pub mod sim;
 pub mod time;
 pub mod world;
 
-pub use bug::Bug;
+pub use mutant::Mutant;
 pub use random::Random;
 pub use script::{Script, rehearse};
 pub use world::World;

@@ -4,8 +4,8 @@
 use drawgate_rollout::{Plan, Release, Step, limits};
 use drawgate_schemas::{Direction, Outcome};
 
-use crate::check::holds;
-use crate::world::{Container, Host, Tenant, VALUE, Which, World};
+use crate::check::ensure;
+use crate::world::{Container, Host, LeaseOwner, VALUE, Which, World};
 
 /// How a host was before: as it was at the start, or as every newcomer is.
 fn was(before: &World, instance: &str) -> Host {
@@ -23,20 +23,20 @@ fn ran(host: &Host) -> bool {
 /// What does not hold.
 pub fn always(before: &World, world: &World, release: &Release) -> Result<(), String> {
     let context = || format!("{:#?}\nafter {:?}", world.hosts, world.performed.last());
-    holds(world.broken.is_empty(), || world.broken.join("; "))?;
-    holds(world.before_runs <= 1, || {
+    ensure(world.broken.is_empty(), || world.broken.join("; "))?;
+    ensure(world.before_runs <= 1, || {
         format!("[before] ran {} times", world.before_runs)
     })?;
     let Some(plan) = &release.plan else {
         let untouched = world.hosts.values().all(|host| !host.disturbed);
-        return holds(untouched, || format!("touched without a plan: {}", context()));
+        return ensure(untouched, || format!("touched without a plan: {}", context()));
     };
     canary_first(before, world, release, plan)?;
     let mut out = Vec::new();
     let mut lost_by_fate = 0;
     for (instance, host) in &world.hosts {
         let was = was(before, instance);
-        holds(host.running() <= 1, || {
+        ensure(host.running() <= 1, || {
             format!("two containers run on {instance}: {}", context())
         })?;
         let serves = host.registered() && (host.running() == 1 || !ran(&was));
@@ -48,16 +48,16 @@ pub fn always(before: &World, world: &World, release: &Release) -> Result<(), St
             out.push(world.zone(instance));
         }
         if host.member && host.registered_somewhere() && ran(&was) {
-            holds(host.running() == 1, || {
+            ensure(host.running() == 1, || {
                 format!("{instance} is registered and runs nothing: {}", context())
             })?;
         }
     }
-    holds(out.len() <= plan.at_once() as usize, || {
+    ensure(out.len() <= plan.at_once() as usize, || {
         format!("{out:?} are out: {}", context())
     })?;
     let one_zone = out.iter().all(|zone| Some(zone) == out.first());
-    holds(one_zone || !plan.definition.roll.zone_by_zone, || {
+    ensure(one_zone || !plan.definition.roll.zone_by_zone, || {
         format!("out in two zones: {}", context())
     })?;
     for (arn, target_group) in &plan.target_groups {
@@ -68,12 +68,12 @@ pub fn always(before: &World, world: &World, release: &Release) -> Result<(), St
                 .filter(|instance| world.zone(instance) == *zone_name);
             let healthy = of_zone.filter(|instance| world.state_in(instance, arn) == "healthy");
             let healthy = healthy.count();
-            holds(healthy + lost_by_fate >= *floor as usize, || {
+            ensure(healthy + lost_by_fate >= *floor as usize, || {
                 format!("{healthy} healthy in {zone_name}, floor {floor}: {}", context())
             })?;
         }
         let (healthy, floor) = (world.healthy_in(arn) as usize, target_group.floor as usize);
-        holds(healthy + lost_by_fate >= floor, || {
+        ensure(healthy + lost_by_fate >= floor, || {
             format!("{healthy} healthy, floor {floor}: {}", context())
         })?;
     }
@@ -94,7 +94,7 @@ fn canary_first(before: &World, world: &World, release: &Release, plan: &Plan) -
         .filter(|(_, host)| host.named == Some(Which::New));
     let well =
         new.filter(|(instance, _)| was(before, instance).healthy() || !before.hosts.contains_key(*instance));
-    // Whoever served nobody when it was planned, or when its turn came, is no canary.
+    // Whoever served nobody when it was planned, or when it was taken out, is no canary.
     let seen_sick = |instance: &String| {
         let mut planned = plan.hosts.iter();
         let known = planned.find(|host| host.instance == *instance);
@@ -103,7 +103,7 @@ fn canary_first(before: &World, world: &World, release: &Release, plan: &Plan) -
     let well = well.filter(|(instance, _)| !seen_sick(instance));
     let well = well.filter(|(_, host)| host.member && host.disturbed && !host.taken_sick);
     let well = well.count();
-    holds(well <= canary.instances as usize, || {
+    ensure(well <= canary.instances as usize, || {
         format!("{well} hosts have the new version before the canary was watched")
     })
 }
@@ -120,7 +120,10 @@ pub fn differences(before: &World, world: &World, on_new: bool) -> Vec<String> {
         format!("scaling {:?}", world.groups),
         world.groups != before.groups,
     );
-    differs("the fleet's lease".to_owned(), world.tenant == Some(Tenant::Us));
+    differs(
+        "the fleet's lease".to_owned(),
+        world.lease_owner == Some(LeaseOwner::Us),
+    );
     let by_others = |name: &String| world.switched_off.iter().any(|(_, other)| other == name);
     let changed = |(name, on): (&String, &bool)| before.alarms[name] != *on && !by_others(name);
     differs(
@@ -212,17 +215,17 @@ pub fn at_end(before: &World, world: &World, release: &Release) -> Result<(), St
         .into_iter()
         .any(|note| note.contains("lease could not be given back"))
     {
-        judged.tenant = None;
+        judged.lease_owner = None;
     }
     judged.hosts.retain(|instance, _| !named.contains(instance));
     let really = differences(before, &judged, ended.outcome == Outcome::Succeeded);
-    holds(really.is_empty(), || {
+    ensure(really.is_empty(), || {
         format!("left behind: {really:?} {}", text())
     })?;
-    holds(left_over.is_empty(), text)?;
+    ensure(left_over.is_empty(), text)?;
     let touched = world.hosts.values().any(|host| host.disturbed);
     let untouched = matches!(ended.outcome, Outcome::Failed | Outcome::Rejected);
-    holds(!(touched && untouched), || {
+    ensure(!(touched && untouched), || {
         format!("says that nothing was touched: {}", text())
     })
 }
@@ -230,7 +233,7 @@ pub fn at_end(before: &World, world: &World, release: &Release) -> Result<(), St
 /// Among the healthy hosts one version runs, whoever fell ill meanwhile. What counts is who is a member, healthy now, and was
 /// rolled by this release or known to it; one that was ill until nobody worked on hosts any more counts as ill. Not judged is a fleet that
 /// - is left where it is on purpose, because `[before]` cannot be undone, or because another worker has it;
-/// - has a host on which a step of the way back met a definite no until nobody asked any more: it is named, and keeps its place
+/// - has a host on which a step of the rollback met a definite no until nobody asked any more: it is named, and keeps its place
 ///   among those that may be out;
 /// - has two hosts or more that are back on the version of before and ill on it, or were until they left, and were not sick before:
 ///   it looks as if that version did not work any more, and
@@ -276,7 +279,7 @@ fn one_version(world: &World, release: &Release) -> Result<(), String> {
         judged.map(|host| host.instance.as_str()).collect::<Vec<_>>()
     };
     let (old, new) = (on(Which::Old), on(Which::New));
-    holds(old.is_empty() || new.is_empty(), || {
+    ensure(old.is_empty() || new.is_empty(), || {
         format!("two versions serve: {new:?} the new one, {old:?} that of before")
     })
 }
@@ -305,12 +308,12 @@ fn needs_operator(
     let says = |words: &str| left_over.iter().any(|line| line.contains(words));
     if release.is_one_way() {
         let half = half_way(before, world);
-        holds(half.is_empty(), || format!("left half-way: {half:?} {}", text()))?;
-        return holds(says("not reversible"), text);
+        ensure(half.is_empty(), || format!("left half-way: {half:?} {}", text()))?;
+        return ensure(says("not reversible"), text);
     }
     if release.lost_to_another().is_some() {
-        let another = world.tenant == Some(Tenant::Another);
-        return holds(another && says("did nothing more to the fleet"), text);
+        let another = world.lease_owner == Some(LeaseOwner::Another);
+        return ensure(another && says("did nothing more to the fleet"), text);
     }
     let really = differences(before, world, !release.is_rolling_back());
     let blind = !release.done(&Step::Confirm);
@@ -322,10 +325,10 @@ fn needs_operator(
     let just_left = world.hosts.iter().any(left);
     // One that is ill, or was when it was seen last.
     let ill = world.ever_sick.iter().any(|instance| says(instance));
-    holds(!really.is_empty() || blind || nobody || just_left || ill, || {
+    ensure(!really.is_empty() || blind || nobody || just_left || ill, || {
         format!("nothing is left: {}", text())
     })?;
-    holds(!left_over.is_empty() || nobody, || {
+    ensure(!left_over.is_empty() || nobody, || {
         format!("does not say what is left: {really:?} {}", text())
     })
 }

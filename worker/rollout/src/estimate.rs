@@ -17,9 +17,9 @@ use crate::limits::HOST_MS;
 
 /// What a plan's time will go into.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Outlook {
+pub struct Estimate {
     /// Hosts in the order in which they go out.
-    pub hosts: Vec<HostOutlook>,
+    pub hosts: Vec<HostEstimate>,
     /// When the canary has been watched for long enough, in milliseconds from the first host's start.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub canary_until_ms: Option<u64>,
@@ -31,7 +31,7 @@ pub struct Outlook {
 
 /// One host's time.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct HostOutlook {
+pub struct HostEstimate {
     /// The EC2 instance's id.
     pub instance: String,
     /// When it goes out, in milliseconds from the first host's start.
@@ -42,7 +42,7 @@ pub struct HostOutlook {
     pub parts: Vec<Cost>,
 }
 
-impl HostOutlook {
+impl HostEstimate {
     fn until_ms(&self) -> u64 {
         self.from_ms.saturating_add(self.takes_ms)
     }
@@ -66,7 +66,7 @@ impl Cost {
 
 impl Plan {
     /// What the plan's time will go into.
-    pub fn outlook(&self) -> Outlook {
+    pub fn estimate(&self) -> Estimate {
         let (mut hosts, mut waits) = (Vec::new(), Vec::new());
         let mut from_ms = 0;
         let mut canary_until_ms = None;
@@ -86,7 +86,7 @@ impl Plan {
         waits.extend(critical(hosts.get(before..).unwrap_or_default()));
         let bake_ms = self.definition.alarms.bake_ms;
         waits.extend(Cost::of("alarms.bake", bake_ms));
-        Outlook {
+        Estimate {
             hosts,
             canary_until_ms,
             expected_ms: hosts_until_ms.saturating_add(bake_ms),
@@ -95,7 +95,7 @@ impl Plan {
     }
 
     /// Lets these hosts begin from then on; gives the end of the last one.
-    fn wave(&self, wave: &[HostPlan], from_ms: u64, begun: &mut Vec<HostOutlook>) -> u64 {
+    fn wave(&self, wave: &[HostPlan], from_ms: u64, begun: &mut Vec<HostEstimate>) -> u64 {
         let mut now_ms = from_ms;
         let mut out: Vec<(u64, &str)> = Vec::new();
         for host in wave {
@@ -110,16 +110,16 @@ impl Plan {
                     None => break,
                 }
             }
-            let outlook = self.host_outlook(host, now_ms);
-            // One that takes no time at all still has its turn.
-            out.push((outlook.until_ms().max(now_ms + 1), &host.zone));
-            begun.push(outlook);
+            let estimate = self.host_estimate(host, now_ms);
+            // One that takes no time at all still has its place.
+            out.push((estimate.until_ms().max(now_ms + 1), &host.zone));
+            begun.push(estimate);
         }
-        let last = begun.iter().map(HostOutlook::until_ms).max();
+        let last = begun.iter().map(HostEstimate::until_ms).max();
         last.unwrap_or(from_ms).max(from_ms)
     }
 
-    fn host_outlook(&self, host: &HostPlan, from_ms: u64) -> HostOutlook {
+    fn host_estimate(&self, host: &HostPlan, from_ms: u64) -> HostEstimate {
         let drain_ms = self.drain_ms(host);
         let healthy_after_ms = self.healthy_after_ms(host);
         let min_healthy_ms = self.min_healthy_ms(host);
@@ -143,7 +143,7 @@ impl Plan {
         .into_iter()
         .flatten()
         .collect();
-        HostOutlook {
+        HostEstimate {
             instance: host.instance.clone(),
             from_ms,
             takes_ms: parts.iter().map(|part| part.ms).sum(),
@@ -169,7 +169,7 @@ impl Plan {
 }
 
 /// The parts of the hosts that the last one had to wait for, and its own.
-fn critical(hosts: &[HostOutlook]) -> Vec<Cost> {
+fn critical(hosts: &[HostEstimate]) -> Vec<Cost> {
     let mut parts = Vec::new();
     let mut next = hosts.iter().max_by_key(|host| host.until_ms());
     while let Some(host) = next {

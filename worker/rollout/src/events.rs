@@ -3,38 +3,40 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use drawgate_schemas::{
-    Direction, Event, Hook, HookProgress, HookState, HostPhase, HostProgress, HostRef, HostSick, Order,
+    Control, Direction, Event, Hook, HookProgress, HookState, HostPhase, HostProgress, HostRef, HostSick,
     SickAnswer, Started, Suspension,
 };
 
 use crate::definition::{OnFailure, Process};
 use crate::failure::{Failure, FloorKept, Obstacle};
-use crate::fleet::{GroupPlan, HostPlan, Plan, WantedPlan};
-use crate::journal::{Cause, Entry, Evidence, Phase, Record, Step, StepOutcome, Told};
+use crate::fleet::{DesiredPlan, GroupPlan, HostPlan, Plan};
+use crate::journal::{Cause, Entry, Evidence, Phase, Record, Step, StepEvents, StepOutcome};
 use crate::limits::between_ms;
-use crate::release::{Release, Standing};
+use crate::release::{Release, StepStatus};
 
 /// The status events that an entry brings, in order. Often none, at most a few.
-pub fn narrate(release: &Release, entry: &Entry) -> Vec<Event> {
+pub fn events_of(release: &Release, entry: &Entry) -> Vec<Event> {
     match &entry.record {
         Record::Accepted { ahead, .. } => std::iter::once(accepted(release, *ahead))
             .chain(emergency(release))
             .chain(awaited(release))
             .collect(),
-        Record::Held { holds } => vec![Event::Held { holds: holds.clone() }],
+        Record::Blocked { blockers } => vec![Event::Blocked {
+            blockers: blockers.clone(),
+        }],
         Record::Started => Vec::new(),
-        Record::TakenUp => {
+        Record::TakenOver => {
             let unknown = |state: &&crate::release::StepState| {
                 state.last_at == entry.at && matches!(state.last, Some(StepOutcome::Unknown { .. }))
             };
             let open = release.steps.values().filter(unknown).count();
-            vec![Event::TakenUp {
+            vec![Event::TakenOver {
                 open_steps: u32::try_from(open).unwrap_or(u32::MAX),
             }]
         }
-        Record::Ordered { ordered, .. } => {
-            let still = awaited(release).filter(|_| ordered.order == Order::Approve);
-            std::iter::once(Event::Ordered(ordered.clone()))
+        Record::Control { command, .. } => {
+            let still = awaited(release).filter(|_| command.control == Control::Approve);
+            std::iter::once(Event::Control(command.clone()))
                 .chain(still)
                 .collect()
         }
@@ -46,7 +48,7 @@ pub fn narrate(release: &Release, entry: &Entry) -> Vec<Event> {
                 .chain(asked)
                 .collect()
         }
-        Record::SetAside { cause } => vec![warning(set_aside(release, cause))],
+        Record::RetryLater { cause } => vec![warning(set_aside(release, cause))],
         Record::TryAgain { instance } => vec![warning(format!(
             "{instance} serves as before, and is tried once more after the others"
         ))],
@@ -58,9 +60,9 @@ pub fn narrate(release: &Release, entry: &Entry) -> Vec<Event> {
             vec![host_sick(release, &kept.sick, kept, answer)]
         }
         Record::SickWaitOver => vec![Event::SickWaitOver],
-        Record::TurnedBack { cause } => sick_for_too_long(release, cause)
+        Record::RollingBack { cause } => sick_for_too_long(release, cause)
             .into_iter()
-            .chain(std::iter::once(Event::TurnedBack {
+            .chain(std::iter::once(Event::RollingBack {
                 reason: reason(cause),
                 instance: cause.step.instance().map(str::to_owned),
             }))
@@ -89,12 +91,12 @@ fn host_sick(release: &Release, sick: &BTreeSet<String>, kept: &FloorKept, answe
     })
 }
 
-/// Who is sick is said beside the turn, as data.
+/// Who is sick is told apart from the rollback, as data.
 fn sick_for_too_long(release: &Release, cause: &Cause) -> Option<Event> {
     let Some(Obstacle::Floor(kept)) = cause.failure.obstacle.as_deref() else {
         return None;
     };
-    (cause.step == Step::AwaitHealthy).then(|| host_sick(release, &kept.sick, kept, SickAnswer::RolledBack))
+    (cause.step == Step::AwaitFloor).then(|| host_sick(release, &kept.sick, kept, SickAnswer::RolledBack))
 }
 
 /// What failed, without the instance, which the event names beside it.
@@ -106,7 +108,7 @@ fn reason(cause: &Cause) -> String {
         } if cause.attempts > 1 => {
             format!("verify failed, {} attempts: {what}", cause.attempts)
         }
-        Step::Order => what.clone(),
+        Step::Control => what.clone(),
         Step::Host { phase, .. } => format!("{phase} failed: {what}"),
         Step::Stage { .. } => format!("pull the image failed: {what}"),
         step => format!("{step}: {what}"),
@@ -149,30 +151,30 @@ fn accepted(release: &Release, ahead: u32) -> Event {
 
 /// The first attempt of a host's phase is news; the second is not.
 fn begun(release: &Release, step: &Step) -> Option<Event> {
-    match step.properties().told {
-        Told::Bake => baking(release),
-        Told::Hook(hook) => {
+    match step.properties().events {
+        StepEvents::Bake => baking(release),
+        StepEvents::Hook(hook) => {
             let progress = hook_progress(release, step, hook, HookState::Begun)?;
             (progress.attempt == 1).then_some(Event::Hook(progress))
         }
-        Told::Host(shown) => host_begins(release, step, shown?),
-        Told::Setbacks
-        | Told::Nothing
-        | Told::Digest
-        | Told::Plan
-        | Told::Pulled
-        | Told::Suspended
-        | Told::Resumed
-        | Told::SuspendedAgain
-        | Told::Replaces
-        | Told::Silenced
-        | Told::Unsilenced
-        | Told::Refusals
-        | Told::Canary
-        | Told::Published
-        | Told::Unpublished
-        | Told::Joined
-        | Told::TagMoved => None,
+        StepEvents::Host(shown) => host_begins(release, step, shown?),
+        StepEvents::Setbacks
+        | StepEvents::Nothing
+        | StepEvents::Digest
+        | StepEvents::Plan
+        | StepEvents::Pulled
+        | StepEvents::Suspended
+        | StepEvents::Resumed
+        | StepEvents::SuspendedAgain
+        | StepEvents::Replaces
+        | StepEvents::Silenced
+        | StepEvents::Unsilenced
+        | StepEvents::Refusals
+        | StepEvents::Canary
+        | StepEvents::Published
+        | StepEvents::Restored
+        | StepEvents::Joined
+        | StepEvents::TagMoved => None,
     }
 }
 
@@ -191,7 +193,7 @@ fn host_begins(release: &Release, step: &Step, shown: HostPhase) -> Option<Event
     let (host, plan) = (release.host(instance)?, release.plan.as_ref()?);
     let expected_ms = match phase {
         Phase::Drain => Some(plan.drain_ms(host)),
-        Phase::Settle => Some(plan.healthy_after_ms(host) + plan.min_healthy_ms(host)),
+        Phase::AwaitHealthy => Some(plan.healthy_after_ms(host) + plan.min_healthy_ms(host)),
         _ => None,
     };
     let mut progress = progress(release, instance, *direction, shown);
@@ -239,31 +241,33 @@ fn ended_step(release: &Release, step: &Step, outcome: &StepOutcome) -> Vec<Even
     if let (Evidence::Gone { why }, Some(instance)) = (evidence, step.instance()) {
         return vec![gone(release, step, instance, why)];
     }
-    let event = match step.properties().told {
-        Told::Setbacks | Told::Nothing | Told::Refusals | Told::Bake => None,
-        Told::Digest => digest(evidence),
-        Told::Plan => planned(release, evidence),
-        Told::Pulled => staged(release),
-        Told::Hook(hook) => hook_progress(release, step, hook, HookState::Passed).map(Event::Hook),
-        Told::Suspended => suspension(release, step, GroupPlan::suspends).map(Event::Suspended),
-        Told::SuspendedAgain => suspension(release, step, GroupPlan::replaces).map(Event::Suspended),
-        Told::Replaces => suspension(release, step, GroupPlan::replaces).map(Event::Resumed),
-        Told::Resumed | Told::Unsilenced if restored_once_more => None,
-        Told::Resumed => suspension(release, step, GroupPlan::suspends).map(Event::Resumed),
-        Told::Silenced => silenced(release, evidence),
-        Told::Unsilenced => return unsilenced(release, evidence),
-        Told::Host(_) => host_ended(release, step, evidence),
-        Told::Canary => Some(warning("the canary is well: the others follow".to_owned())),
-        Told::Published => wanted(release).map(|wanted| Event::Published {
+    let event = match step.properties().events {
+        StepEvents::Setbacks | StepEvents::Nothing | StepEvents::Refusals | StepEvents::Bake => None,
+        StepEvents::Digest => digest(evidence),
+        StepEvents::Plan => planned(release, evidence),
+        StepEvents::Pulled => staged(release),
+        StepEvents::Hook(hook) => hook_progress(release, step, hook, HookState::Passed).map(Event::Hook),
+        StepEvents::Suspended => suspension(release, step, GroupPlan::suspends).map(Event::ScalingSuspended),
+        StepEvents::SuspendedAgain => {
+            suspension(release, step, GroupPlan::replaces).map(Event::ScalingSuspended)
+        }
+        StepEvents::Replaces => suspension(release, step, GroupPlan::replaces).map(Event::ScalingResumed),
+        StepEvents::Resumed | StepEvents::Unsilenced if restored_once_more => None,
+        StepEvents::Resumed => suspension(release, step, GroupPlan::suspends).map(Event::ScalingResumed),
+        StepEvents::Silenced => silenced(release, evidence),
+        StepEvents::Unsilenced => return unsilenced(release, evidence),
+        StepEvents::Host(_) => host_ended(release, step, evidence),
+        StepEvents::Canary => Some(warning("the canary is well: the others follow".to_owned())),
+        StepEvents::Published => wanted(release).map(|wanted| Event::DesiredPublished {
             parameter: wanted.parameter.clone(),
             version_name: release.request.version_name(),
         }),
-        Told::Unpublished => wanted(release).map(|wanted| Event::Unpublished {
+        StepEvents::Restored => wanted(release).map(|wanted| Event::DesiredRestored {
             parameter: wanted.parameter.clone(),
             version_name: wanted.version_before.clone(),
         }),
-        Told::Joined => joined(evidence),
-        Told::TagMoved => tag_moved(release, evidence),
+        StepEvents::Joined => joined(evidence),
+        StepEvents::TagMoved => tag_moved(release, evidence),
     };
     event.into_iter().collect()
 }
@@ -287,7 +291,7 @@ fn digest(evidence: &Evidence) -> Option<Event> {
     }
 }
 
-/// Said once, of the plan that holds: a look before everything was locked may be followed by another.
+/// Said once, of the plan that blockers: a look before everything was locked may be followed by another.
 fn planned(release: &Release, evidence: &Evidence) -> Option<Event> {
     let plan = match evidence {
         Evidence::Planned { plan } => plan,
@@ -302,7 +306,7 @@ fn silenced(release: &Release, evidence: &Evidence) -> Option<Event> {
         Evidence::Muted { until } => Some(*until),
         _ => None,
     };
-    alarms(release).map(|alarms| Event::Silenced { alarms, until })
+    alarms(release).map(|alarms| Event::AlarmsSilenced { alarms, until })
 }
 
 fn host_ended(release: &Release, step: &Step, evidence: &Evidence) -> Option<Event> {
@@ -333,14 +337,14 @@ fn host_ended(release: &Release, step: &Step, evidence: &Evidence) -> Option<Eve
 
 fn joined(evidence: &Evidence) -> Option<Event> {
     match evidence {
-        Evidence::Joined { hosts, adopted } => Some(Event::Joined {
+        Evidence::Joined { hosts, up_to_date } => Some(Event::Joined {
             rolled: ids(hosts),
-            adopted: ids(adopted),
+            up_to_date: ids(up_to_date),
             by_themselves: Vec::new(),
         }),
-        Evidence::Swept { by_themselves } if !by_themselves.is_empty() => Some(Event::Joined {
+        Evidence::NoneJoined { by_themselves } if !by_themselves.is_empty() => Some(Event::Joined {
             rolled: Vec::new(),
-            adopted: Vec::new(),
+            up_to_date: Vec::new(),
             by_themselves: by_themselves.clone(),
         }),
         _ => None,
@@ -349,38 +353,38 @@ fn joined(evidence: &Evidence) -> Option<Event> {
 
 /// An attempt that failed and will be made again, where people wonder why it takes so long.
 fn setback(release: &Release, step: &Step, failure: &Failure) -> Option<Event> {
-    match step.properties().told {
+    match step.properties().events {
         // Told by what is done about it.
-        Told::Nothing => None,
-        Told::Hook(hook) => {
+        StepEvents::Nothing => None,
+        StepEvents::Hook(hook) => {
             let mut progress = hook_progress(release, step, hook, HookState::Failed)?;
             progress.detail = Some(failure.what.clone());
             Some(Event::Hook(progress))
         }
         // A pause in it is nothing new; a definite no is, and each of them is minutes apart.
-        Told::Refusals => release.was_refused(step).then(|| Event::Warning {
+        StepEvents::Refusals => release.was_refused(step).then(|| Event::Warning {
             text: format!(
                 "mute rules end by themselves, and {step} was refused: {}",
                 failure.what
             ),
         }),
-        Told::Host(_) => host_setback(release, step, failure),
-        Told::Setbacks
-        | Told::Digest
-        | Told::Plan
-        | Told::Pulled
-        | Told::Suspended
-        | Told::Resumed
-        | Told::SuspendedAgain
-        | Told::Replaces
-        | Told::Silenced
-        | Told::Unsilenced
-        | Told::Canary
-        | Told::Published
-        | Told::Unpublished
-        | Told::Joined
-        | Told::Bake
-        | Told::TagMoved => first_setback(release, step, failure),
+        StepEvents::Host(_) => host_setback(release, step, failure),
+        StepEvents::Setbacks
+        | StepEvents::Digest
+        | StepEvents::Plan
+        | StepEvents::Pulled
+        | StepEvents::Suspended
+        | StepEvents::Resumed
+        | StepEvents::SuspendedAgain
+        | StepEvents::Replaces
+        | StepEvents::Silenced
+        | StepEvents::Unsilenced
+        | StepEvents::Canary
+        | StepEvents::Published
+        | StepEvents::Restored
+        | StepEvents::Joined
+        | StepEvents::Bake
+        | StepEvents::TagMoved => first_setback(release, step, failure),
     }
 }
 
@@ -409,7 +413,7 @@ fn host_setback(release: &Release, step: &Step, failure: &Failure) -> Option<Eve
     match (phase, direction) {
         (Phase::Deregister, Direction::Forward) if floor_forbids => None,
         // What the rollback itself stopped is no news beside it.
-        (Phase::Drain | Phase::Settle, Direction::Forward) if release.is_rolling_back() => None,
+        (Phase::Drain | Phase::AwaitHealthy, Direction::Forward) if release.is_rolling_back() => None,
         (Phase::Verify, _) => {
             let plan = release.plan.as_ref();
             let of = plan.map_or(0, |plan| plan.definition.verify.attempts);
@@ -452,8 +456,8 @@ fn hook_progress(release: &Release, step: &Step, hook: Hook, state: HookState) -
 fn reported_only(release: &Release, step: &Step, failure: &Failure) -> Option<Event> {
     let after = release.plan.as_ref()?.definition.after.as_ref()?;
     let last_at = release.steps.get(step)?.last_at;
-    let failed = matches!(release.standing(step, last_at), Standing::Failed(_));
-    if *step != Step::After || after.on_failure != OnFailure::Report || !failed {
+    let failed = matches!(release.step_status(step, last_at), StepStatus::Failed(_));
+    if *step != Step::RunAfter || after.on_failure != OnFailure::Report || !failed {
         return None;
     }
     let text = format!(
@@ -465,7 +469,7 @@ fn reported_only(release: &Release, step: &Step, failure: &Failure) -> Option<Ev
 
 /// An alarm that is in ALARM still acts at the moment of unmuting: said beside it, or nobody would know why just now.
 fn unsilenced(release: &Release, evidence: &Evidence) -> Vec<Event> {
-    let on_again = alarms(release).map(|alarms| Event::Unsilenced { alarms });
+    let on_again = alarms(release).map(|alarms| Event::AlarmsUnsilenced { alarms });
     let still = match evidence {
         Evidence::Unmuted { firing } if !firing.is_empty() => Some(warning(format!(
             "in ALARM still, and acting on it now: {}",
@@ -532,8 +536,8 @@ fn ids(hosts: &[HostPlan]) -> Vec<String> {
     hosts.iter().map(|host| host.instance.clone()).collect()
 }
 
-fn wanted(release: &Release) -> Option<&WantedPlan> {
-    release.plan.as_ref()?.wanted.as_ref()
+fn wanted(release: &Release) -> Option<&DesiredPlan> {
+    release.plan.as_ref()?.desired.as_ref()
 }
 
 /// What was suspended or resumed in the step's group, and what was left alone.

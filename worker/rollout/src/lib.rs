@@ -45,28 +45,28 @@ pub use decide::{Decision, decide};
 pub use definition::{
     Approval, Gates, Opening, SecretReference, SecretStore, Supersede, Windows, names, placeholders,
 };
-pub use estimate::{Cost, HostOutlook, Outlook};
-pub use events::narrate;
+pub use estimate::{Cost, Estimate, HostEstimate};
+pub use events::events_of;
 pub use failure::{Failure, FloorKept, Obstacle};
 pub use fleet::{
-    AlarmPlan, AlarmSnapshot, BESIDE_WORKER, BesideDocker, ContainerBefore, ContainerSnapshot, FleetSnapshot,
-    GroupPlan, GroupSnapshot, Healthcheck, HostPlan, HostSnapshot, HostView, ImageHealthcheck, ImageSnapshot,
-    LABEL_RELEASE, LABEL_VERSION, ListenerSnapshot, MemberSnapshot, MuteRule, Observation, ObservedGroup,
-    ObservedHost, ObservedParameter, ObservedTarget, Plan, ScheduledAction, SecretSnapshot, Stranger,
-    TargetGroupPlan, TargetGroupSnapshot, TargetPlan, TargetSnapshot, WantedPlan, WantedSnapshot, WatchPlan,
-    version_name,
+    AlarmPlan, AlarmSnapshot, ContainerBefore, ContainerSnapshot, DesiredPlan, DesiredSnapshot,
+    FleetSnapshot, GroupPlan, GroupSnapshot, Healthcheck, HostPlan, HostSnapshot, HostView, ImageHealthcheck,
+    ImageSnapshot, LABEL_RELEASE, LABEL_VERSION, ListenerSnapshot, MemberSnapshot, MuteRule, ON_BASTION,
+    Observation, ObservedGroup, ObservedHost, ObservedParameter, ObservedTarget, OutsideDocker, Plan,
+    ScheduledAction, SecretSnapshot, Stranger, TargetGroupPlan, TargetGroupSnapshot, TargetPlan,
+    TargetSnapshot, WatchPlan, version_name,
 };
 pub use journal::{
     About, Attempt, Calls, Cause, Entry, Evidence, Fleet, Moment, OnRollback, OnShutdown, Patience, Phase,
-    Properties, Reaches, Record, Sees, Step, StepOutcome, Told, Way,
+    Properties, Reaches, Record, Sees, Step, StepEvents, StepOutcome, Way,
 };
 pub use machine::{Action, Judged, Machine, Waits};
 pub use preflight::{Finding, Severity, host_plan, plan, unfit_healthcheck};
 pub use queue::{Other, Policies, QueueView, Queued, Rival, leaps, next};
 pub use recovery::{Left, LeftContainers, Marks};
 pub use release::{
-    Illegal, Newcomer, Release, SickWait, Stage, Standing, StepState, Unfit, attempt_ms, is_awaited,
-    newcomer, patience_ms,
+    Illegal, Newcomer, PreflightRefused, Release, SickWait, Stage, StepState, StepStatus, attempt_ms,
+    is_awaited, newcomer, patience_ms,
 };
 pub use report::conclude;
 pub use share::Share;

@@ -19,14 +19,14 @@ pub const PATIENCE_MS: u64 = 120_000;
 /// anything behind; after a quarter of an hour a person has to know.
 pub const RESTORE_PATIENCE_MS: u64 = 15 * 60_000;
 
-/// How long a member that joined in mid-roll is awaited, and how long the wanted version is tried to be published:
+/// How long a member that joined in mid-roll is awaited, and how long the desired version is tried to be published:
 /// instances boot within minutes, and turning a finished fleet back because one is slow would help nobody.
 pub const BOOT_PATIENCE_MS: u64 = 10 * 60_000;
 
 /// How long another release is waited for that has what this one needs: a whole roll of it, whose own bound is an hour.
 pub const LOCK_PATIENCE_MS: u64 = 60 * 60_000;
 
-/// One attempt at the locks waits this long. Longer would keep a way back waiting that begins meanwhile; shorter would
+/// One attempt at the locks waits this long. Longer would keep a rollback waiting that begins meanwhile; shorter would
 /// fill the journal.
 pub const LOCK_ATTEMPT_MS: u64 = 30_000;
 
@@ -34,7 +34,7 @@ pub const LOCK_ATTEMPT_MS: u64 = 30_000;
 /// only where the fleet has grown since.
 pub const LOOKS: u32 = 10;
 
-/// A definite no on the way back is asked again this often: what was refused once (a host that boots, a name that
+/// A definite no during rollback is asked again this often: what was refused once (a host that boots, a name that
 /// is being removed) may pass, and there is nothing else left to try.
 pub const RESTORE_REFUSALS: u32 = 5;
 
@@ -80,8 +80,8 @@ pub const SICK_ON_WAY_BACK: usize = 1;
 /// One look out for sick hosts becoming healthy lasts so long: as with the watch, one that hangs is noticed.
 pub const AWAIT_HEALTHY_MS: u64 = 5 * 60_000;
 
-/// Orders that one release takes: beyond it somebody's script goes round in circles.
-pub const ORDERS: usize = 100;
+/// Control commands that one release takes: beyond it somebody's script goes round in circles.
+pub const CONTROL_COMMANDS: usize = 100;
 
 /// Looks at the end before an operator is called for what they show: AWS may answer with what was so a moment ago (Amazon EC2
 /// API Reference, "Eventual consistency").
@@ -90,7 +90,7 @@ pub const LOOKS_AT_END: u32 = 3;
 /// Between two of them, in milliseconds: answers agree within seconds, and nothing is out of service meanwhile.
 pub const LOOK_AT_END_AGAIN_MS: u64 = 5_000;
 
-/// How often what holds a release is looked at again: so much later than it could it begins, and a thousand of them that are held cost the
+/// How often what blocks a release is looked at again: so much later than it could it begins, and a thousand blocked ones cost the
 /// ledger two hundred small reads a second.
 pub const HELD_LOOK_MS: u64 = 5_000;
 
@@ -99,7 +99,7 @@ pub const QUEUE_LOOK_MS: u64 = 1_000;
 
 /// Rounds in which members that joined are rolled too. Each round is a whole roll of the newcomers; a fleet that
 /// grows faster than it can be rolled is a person's concern.
-pub const SWEEPS: u32 = 10;
+pub const DETECTIONS: u32 = 10;
 
 /// Attempts of one step whatever else: a bound on the journal's length.
 pub const ATTEMPTS: u32 = 200;

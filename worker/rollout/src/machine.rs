@@ -8,7 +8,7 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
-use drawgate_schemas::{Ordered, Outcome, ReleaseId};
+use drawgate_schemas::{ControlCommand, Outcome, ReleaseId};
 use jiff::Timestamp;
 
 use crate::decide::{Decision, decide};
@@ -90,14 +90,14 @@ pub struct Waits {
 
 impl Machine {
     /// A release that was just accepted, or one that no process has driven since its last entry. One that was under way is
-    /// taken up first.
+    /// taken over first.
     pub fn new(release: Release) -> Self {
         let open = release.steps.values().any(|state| state.last.is_none());
         let was_under_way = release.ended.is_none() && (open || release.started_at.is_some());
         Self {
             release,
             under_way: BTreeSet::new(),
-            to_write: was_under_way.then_some(Record::TakenUp).into_iter().collect(),
+            to_write: was_under_way.then_some(Record::TakenOver).into_iter().collect(),
             to_drop: VecDeque::new(),
             decided: VecDeque::new(),
             intended: None,
@@ -192,7 +192,7 @@ impl Machine {
                 self.rests = false;
                 Some(Action::LookAt(release))
             }
-            Decision::AwaitTurn => {
+            Decision::AwaitSlot => {
                 self.waits.ready = true;
                 None
             }
@@ -269,15 +269,15 @@ impl Machine {
     }
 
     /// Whether a control command can be taken, and what is to be written then.
-    pub fn judge(&self, id: &str, ordered: Ordered) -> Judged {
-        if self.release.orders.contains(id) {
+    pub fn judge(&self, id: &str, command: ControlCommand) -> Judged {
+        if self.release.commands.contains(id) {
             return Judged::Known;
         }
-        match self.release.accepts(&ordered) {
+        match self.release.accepts(&command) {
             Err(why) => Judged::Refused(why),
-            Ok(()) => Judged::Take(Record::Ordered {
+            Ok(()) => Judged::Take(Record::Control {
                 id: id.to_owned(),
-                ordered,
+                command,
             }),
         }
     }
@@ -293,7 +293,7 @@ impl Machine {
         self.intended = None;
         self.decided.clear();
         self.rests = false;
-        self.to_write.push_back(Record::TakenUp);
+        self.to_write.push_back(Record::TakenOver);
     }
 
     /// The worker is told to stop: nothing more is begun.

@@ -1,13 +1,13 @@
 //! A release of which nothing is left but what it has put on the things it touched: its journal is written anew from that, as far
-//! as it takes for the way back.
+//! as it takes for the rollback.
 //!
 //! ```text
 //!   fleet as it is, less what the marks say was changed  --plan()-->  the plan that the lost release had, or one as good
 //!   marks                                                --------->  what it had begun: of each, nobody knows how far it came
-//!                                                                     then: turned back
+//!                                                                     then: rolled back
 //! ```
 //!
-//! From there on `decide` does what it does for every release whose worker was killed on the way back.
+//! From there on `decide` does what it does for every release whose worker was killed during rollback.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,11 +15,11 @@ use drawgate_schemas::{Direction, ReleaseId, ReleaseRequest};
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::definition::names::{aside, beside};
+use crate::definition::names::{new_container, old_container};
 use crate::definition::{Process, RestartPolicy, ServiceDefinition};
 use crate::failure::Failure;
 use crate::fleet::{
-    BesideDocker, ContainerSnapshot, FleetSnapshot, GroupSnapshot, HostSnapshot, HostView, Plan,
+    ContainerSnapshot, FleetSnapshot, GroupSnapshot, HostSnapshot, HostView, OutsideDocker, Plan,
     TargetSnapshot,
 };
 use crate::journal::{Cause, Entry, Evidence, Phase, Record, Step, StepOutcome};
@@ -195,12 +195,15 @@ impl Marks {
         definition: &ServiceDefinition,
     ) -> Option<Left> {
         let name = &definition.container()?.name;
-        let (beside, aside) = (beside(name, self.release), aside(name, self.release));
+        let (new, old) = (
+            new_container(name, self.release),
+            old_container(name, self.release),
+        );
         let out = self.taken_out.contains_key(instance);
         match (left.swapped, out) {
             (false, false) => Some(Left {
-                what: format!("{instance}: the container {beside} serves nobody"),
-                commands: vec![format!("on the host: docker rm {beside}")],
+                what: format!("{instance}: the container {new} serves nobody"),
+                commands: vec![format!("on the host: docker rm {new}")],
             }),
             (_, true) => {
                 let restart = left
@@ -209,14 +212,14 @@ impl Marks {
                 let mut commands = Vec::new();
                 if left.swapped {
                     commands.push(format!(
-                        "on the host: docker stop {name}; docker rename {name} {beside}"
+                        "on the host: docker stop {name}; docker rename {name} {new}"
                     ));
-                    commands.push(format!("on the host: docker rename {aside} {name}"));
+                    commands.push(format!("on the host: docker rename {old} {name}"));
                 }
                 commands.push(format!(
                     "on the host: docker update{restart} {name}; docker start {name}"
                 ));
-                commands.push(format!("on the host: docker rm {beside}"));
+                commands.push(format!("on the host: docker rm {new}"));
                 Some(Left {
                     what: format!("{instance}: its containers are between two versions"),
                     commands,
@@ -227,7 +230,7 @@ impl Marks {
         }
     }
 
-    /// The plan of the way back.
+    /// The plan of the rollback.
     ///
     /// # Errors
     /// What stands against any release of this fleet.
@@ -238,7 +241,7 @@ impl Marks {
         fleet: FleetSnapshot,
     ) -> Result<Plan, Vec<Finding>> {
         let mut definition = definition.clone();
-        // What is asked of a release that is to go forward does not matter on its way back.
+        // What is asked of a release that is to go forward does not matter while it rolls back.
         definition.alarms.watch = Vec::new();
         definition.roll.allow_outage = true;
         definition.roll.canary = None;
@@ -289,7 +292,7 @@ impl Marks {
         let HostView::Reached {
             container,
             ports_held,
-            beside,
+            outside,
             disk_free_bytes,
             ..
         } = &mut host.view
@@ -298,7 +301,7 @@ impl Marks {
         };
         // Its own container holds the port now, and has a name that no release may find taken.
         ports_held.clear();
-        **beside = BesideDocker::default();
+        **outside = OutsideDocker::default();
         *disk_free_bytes = None;
         if self.was_ending() {
             // It stays as it is.
@@ -364,7 +367,7 @@ impl Marks {
         begun
     }
 
-    /// How far a host had come. A swap may have begun wherever there is something to swap, and its way back does no harm where it
+    /// How far a host had come. A swap may have begun wherever there is something to swap, and its rollback does no harm where it
     /// had not. Once scaling ran again, hosts are put back as they are.
     fn phases(&self, instance: &str) -> Vec<(Phase, bool)> {
         let (out, left) = (
@@ -385,7 +388,7 @@ impl Marks {
         }
     }
 
-    /// The journal: accepted, planned, begun, turned back.
+    /// The journal: accepted, planned, begun, rolled back.
     pub fn journal(&self, request: &ReleaseRequest, plan: &Plan, at: Timestamp) -> Vec<Entry> {
         let done = |step: Step, evidence| Record::Outcome {
             step,
@@ -402,7 +405,7 @@ impl Marks {
             Record::Intent { step: Step::Inspect },
             done(
                 Step::Inspect,
-                Evidence::Fit {
+                Evidence::PreflightPassed {
                     plan: Box::new(plan.clone()),
                 },
             ),
@@ -416,9 +419,9 @@ impl Marks {
             };
             records.push(Record::Outcome { step, outcome });
         }
-        records.push(Record::TurnedBack {
+        records.push(Record::RollingBack {
             cause: Cause {
-                step: Step::Order,
+                step: Step::Control,
                 failure: Failure::new("its worker is gone, and its ledger with it: found by its marks"),
                 attempts: 0,
             },

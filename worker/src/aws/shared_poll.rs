@@ -86,7 +86,7 @@ impl<F, T> SharedPoll<F, T> {
                 .map(|begun| begun + self.poll_interval)
                 .filter(|due| *due > now)
             {
-                // Sleep without the turn, so that nobody with an older question waits for this one.
+                // Sleep without the lock, so that nobody with an older question waits for this one.
                 drop(last_begun);
                 sleep_until(due).await;
                 continue;
@@ -145,7 +145,7 @@ mod tests {
             let failing = self.failing.load(Ordering::Relaxed);
             if failing > 0 {
                 self.failing.store(failing - 1, Ordering::Relaxed);
-                return Err("as ordered");
+                return Err("as command");
             }
             Ok(begun)
         }

@@ -80,8 +80,8 @@ pub const OUTBOX_POLL: Duration = Duration::from_secs(1);
 /// How long the relay goes on publishing after the order to stop: what is left goes out at the next start.
 pub const LAST_WORDS: Duration = Duration::from_secs(5);
 
-/// How often a worker that may not relay (another one on the same ledger does) asks for the turn.
-pub const RELAY_TURN_POLL: Duration = Duration::from_secs(5);
+/// How often a worker that may not relay (another one on the same ledger does) asks for the relay lease.
+pub const RELAY_LEASE_POLL: Duration = Duration::from_secs(5);
 
 /// Questions live this long in the queue. Each names its own, shorter, time; this is for those whose site has no
 /// worker.

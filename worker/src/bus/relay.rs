@@ -36,7 +36,7 @@ impl Bus {
             match ledger.acquire_relay().await {
                 Ok(Acquired::Lease(lease)) => relay.with_lease(lease, &mut stop).await,
                 Ok(Acquired::Held { .. }) => {
-                    stop.sleep(limits::RELAY_TURN_POLL).await;
+                    stop.sleep(limits::RELAY_LEASE_POLL).await;
                 }
                 Err(error) => relay.trouble(error_chain(&error), None, &mut stop).await,
             }

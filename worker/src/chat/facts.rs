@@ -9,7 +9,7 @@ use super::limits;
 /// The names of a release.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Facts {
-    /// What a person calls the wanted version.
+    /// What a person calls the desired version.
     pub to: Option<String>,
     /// What ran before.
     pub from: Option<String>,

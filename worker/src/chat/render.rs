@@ -71,23 +71,23 @@ pub fn render(event: &StatusEvent, facts: &Facts) -> Option<Post> {
         ),
         Event::Emergency { by, reason } => (
             Tone::NeedsPerson,
-            format!("EMERGENCY by {by}: no freeze, window, approval or promotion holds it"),
+            format!("EMERGENCY by {by}: no freeze, window, approval or promotion blocks it"),
             vec![reason.to_string()],
         ),
-        Event::Held { holds } if !holds.is_empty() => (
+        Event::Blocked { blockers } if !blockers.is_empty() => (
             Tone::Progress,
-            "is held".to_owned(),
-            holds.iter().map(ToString::to_string).collect(),
+            "is blocked".to_owned(),
+            blockers.iter().map(ToString::to_string).collect(),
         ),
-        Event::Ordered(given) => {
+        Event::Control(given) => {
             let reason = given.reason.iter().map(ToString::to_string).collect();
             (
                 Tone::Progress,
-                format!("{} by {}", given.order.past(), given.by),
+                format!("{} by {}", given.control.past(), given.by),
                 reason,
             )
         }
-        // Where it is rolled back, the turn says so; where the sick are rolled next, the roll goes on.
+        // Where it is rolled back, the rollback event says so; where the sick are rolled next, the roll goes on.
         Event::HostSick(sick) if matches!(sick.answer, SickAnswer::Waits { .. }) => {
             (Tone::NeedsPerson, sick.to_string(), Vec::new())
         }
@@ -96,12 +96,12 @@ pub fn render(event: &StatusEvent, facts: &Facts) -> Option<Post> {
             "no sick host is waited for any more: goes on".to_owned(),
             Vec::new(),
         ),
-        Event::TurnedBack { reason, instance } => {
+        Event::RollingBack { reason, instance } => {
             let at = instance
                 .as_ref()
                 .map(|instance| format!(" at {instance}"))
                 .unwrap_or_default();
-            (Tone::Bad, format!("turned back{at}: {reason}"), Vec::new())
+            (Tone::Bad, format!("rolled back{at}: {reason}"), Vec::new())
         }
         Event::Rejected { rejection, .. } => (
             Tone::Bad,
@@ -121,20 +121,20 @@ pub fn render(event: &StatusEvent, facts: &Facts) -> Option<Post> {
         Event::Accepted { .. }
         | Event::Resolved { .. }
         | Event::Staged { .. }
-        | Event::Suspended(_)
-        | Event::Silenced { .. }
+        | Event::ScalingSuspended(_)
+        | Event::AlarmsSilenced { .. }
         | Event::Hook(_)
         | Event::Host(_)
         | Event::Baking { .. }
-        | Event::Held { .. }
+        | Event::Blocked { .. }
         | Event::HostSick(_)
         | Event::Joined { .. }
-        | Event::Published { .. }
-        | Event::Unpublished { .. }
-        | Event::Resumed(_)
-        | Event::Unsilenced { .. }
+        | Event::DesiredPublished { .. }
+        | Event::DesiredRestored { .. }
+        | Event::ScalingResumed(_)
+        | Event::AlarmsUnsilenced { .. }
         | Event::Warning { .. }
-        | Event::TakenUp { .. }
+        | Event::TakenOver { .. }
         | Event::Unknown => return None,
     };
     let notes = notes.into_iter().take(limits::NOTES).collect();

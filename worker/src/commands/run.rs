@@ -39,11 +39,11 @@ pub async fn run(path: &Path, chat: bool) -> Result<ExitCode, CommandError> {
         worker.clone(),
         stop.clone(),
     ));
-    let taken_up = lanes
-        .take_up()
+    let taken_over = lanes
+        .take_over()
         .await
         .map_err(|source| setup::ledger_error(&config, source))?;
-    tracing::info!(worker, site = %config.settings().site, taken_up, "started");
+    tracing::info!(worker, site = %config.settings().site, taken_over, "started");
     service_manager::ready();
     let (ended, until_ended) = watch::channel(false);
     let work = async {
@@ -72,7 +72,7 @@ async fn serve(
         ledger.clone(),
         config.worker().to_owned(),
         Arc::clone(lanes),
-        config.settings().commanders(),
+        config.settings().operators(),
         AtSite {
             site: config.settings().site.clone(),
             routes: config.routes(),

@@ -112,7 +112,7 @@ pub(super) fn ledger_error(config: &Config, source: LedgerError) -> CommandError
 }
 
 /// Becomes true at SIGTERM or SIGINT. A second signal ends the process at once: what was under way is looked at again
-/// when the release is taken up.
+/// when the release is taken over.
 pub(super) fn stop_signal() -> Result<(watch::Sender<bool>, watch::Receiver<bool>), CommandError> {
     let mut terminate = signal(SignalKind::terminate()).map_err(CommandError::Signals)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(CommandError::Signals)?;

@@ -74,7 +74,7 @@ pub(super) fn read(
         .map(|field| names(&field, "silence = [\"search-api-*\"]", "silence", problems));
     let watch = table
         .take("watch")
-        .map(|field| names(&field, "watch = [\"search-api-5xx\"]", "turn back on", problems));
+        .map(|field| names(&field, "watch = [\"search-api-5xx\"]", "roll back on", problems));
     let by = table.take("by").and_then(|field| way(&field, problems));
     let settle = table.take("settle");
     if let Some(field) = settle.as_ref().filter(|_| by != Some(SilenceBy::MuteRule)) {

@@ -1,4 +1,4 @@
-//! `[command]`: a swap that is done by programs of the service's own, on each host or beside the worker.
+//! `[command]`: a swap that is done by programs of the service's own, on each host or on the bastion.
 
 use std::collections::BTreeMap;
 
@@ -24,7 +24,7 @@ pub(super) struct Command {
     env: Templates,
     secrets: BTreeMap<String, SecretTemplate>,
     version: Option<Version>,
-    /// Where it is said that it runs beside the worker, or on the hosts.
+    /// Where it is said that it runs on the bastion, or on the hosts.
     pub(super) place_span: std::ops::Range<usize>,
 }
 
@@ -52,20 +52,20 @@ impl Command {
         }
     }
 
-    /// Whether its programs run beside the worker.
-    pub(super) fn is_beside_worker(&self) -> bool {
+    /// Whether its programs run on the bastion.
+    pub(super) fn runs_on_bastion(&self) -> bool {
         matches!(self.fixed.place, CommandPlace::Worker(_))
     }
 
     /// Placeholders that stand for nothing where its programs run.
     pub(super) fn without(&self) -> Vec<&'static str> {
-        without(self.is_beside_worker())
+        without(self.runs_on_bastion())
     }
 }
 
-fn without(beside_worker: bool) -> Vec<&'static str> {
-    if beside_worker {
-        program_words::BESIDE_WORKER.to_vec()
+fn without(on_bastion: bool) -> Vec<&'static str> {
+    if on_bastion {
+        program_words::ON_BASTION.to_vec()
     } else {
         Vec::new()
     }
@@ -79,16 +79,16 @@ pub(super) fn read(
 ) -> Option<Command> {
     const DEPLOY: &str = "deploy = [\"./deploy.sh\", \"--tag={tag}\"]";
     const ROLLBACK: &str =
-        "rollback = [\"./deploy.sh\", \"--tag={previous}\"], the way back to what ran before";
+        "rollback = [\"./deploy.sh\", \"--tag={previous}\"], the rollback to what ran before";
     let place_field = table.require("run_on", PLACE, problems);
     let around = program_words::surroundings(&mut table, problems);
     let place = place_field
         .as_ref()
         .and_then(|field| place(field, around, problems));
-    let beside_worker = matches!(place, Some(CommandPlace::Worker(_)));
+    let on_bastion = matches!(place, Some(CommandPlace::Worker(_)));
     let only_in_checks = ["expected"];
-    let deploy_without = [&without(beside_worker)[..], &only_in_checks, &["previous"]].concat();
-    let rollback_without = [&without(beside_worker)[..], &only_in_checks].concat();
+    let deploy_without = [&without(on_bastion)[..], &only_in_checks, &["previous"]].concat();
+    let rollback_without = [&without(on_bastion)[..], &only_in_checks].concat();
     let deploy_field = table.require("deploy", DEPLOY, problems);
     let deploy = deploy_field
         .as_ref()
@@ -113,7 +113,7 @@ pub(super) fn read(
         .unwrap_or_default();
     let secrets = table
         .take("secrets")
-        .map(|field| secrets(&field, &env, beside_worker, problems))
+        .map(|field| secrets(&field, &env, on_bastion, problems))
         .unwrap_or_default();
     let timeout_ms = table
         .take("timeout")
@@ -219,10 +219,10 @@ fn read_version(field: &Field<'_, '_>, without: &[&str], problems: &mut Problems
 fn secrets(
     field: &Field<'_, '_>,
     env: &Templates,
-    beside_worker: bool,
+    on_bastion: bool,
     problems: &mut Problems<'_>,
 ) -> BTreeMap<String, SecretTemplate> {
-    if !beside_worker {
+    if !on_bastion {
         let hint = "let the program read them on the host, by the host's own role";
         field.invalid_hint(
             "secrets are for run_on = \"worker\": on a host they would stand in the list of processes",

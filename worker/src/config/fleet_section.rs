@@ -14,7 +14,7 @@ use super::reader::Table;
 /// How the fleet is found, before an environment is filled in.
 #[derive(Debug, Clone)]
 pub(super) enum Fleet {
-    BesideWorker,
+    Bastion,
     Group(Template),
     Tags(BTreeMap<String, Template>),
 }
@@ -24,7 +24,7 @@ impl Fleet {
     pub(super) fn fill(&self, environment: &Environment, service: &Service) -> FleetSelector {
         match self {
             Self::Group(name) => FleetSelector::AutoScalingGroup(name.fill(environment, service)),
-            Self::BesideWorker => FleetSelector::BesideWorker,
+            Self::Bastion => FleetSelector::Bastion,
             Self::Tags(tags) => FleetSelector::Tags(
                 tags.iter()
                     .map(|(key, value)| (key.clone(), value.fill(environment, service)))
@@ -39,12 +39,12 @@ impl Fleet {
             Self::Group(name) => name.names_environment(),
             Self::Tags(tags) => tags.values().any(Template::names_environment),
             // Its programs are told the environment.
-            Self::BesideWorker => true,
+            Self::Bastion => true,
         }
     }
 }
 
-/// Where programs run beside the worker there are no hosts to be found.
+/// Where programs run on the bastion there are no hosts to be found.
 pub(super) fn none(root: &mut Table<'_, '_>, problems: &mut Problems<'_>) -> Option<Fleet> {
     let mut found = false;
     for key in ["auto_scaling_group", "fleet"] {
@@ -56,7 +56,7 @@ pub(super) fn none(root: &mut Table<'_, '_>, problems: &mut Problems<'_>) -> Opt
             found = true;
         }
     }
-    (!found).then_some(Fleet::BesideWorker)
+    (!found).then_some(Fleet::Bastion)
 }
 
 /// Where the fleet is, as `auto_scaling_group` or [fleet] says.

@@ -95,7 +95,7 @@ pub(super) const SICK_WAIT: Bounds = Bounds {
     reason: "most of scaling is suspended meanwhile; a host that is sick for an hour is for a person to see to",
 };
 
-/// Longest pause that a person may order.
+/// Longest pause.
 pub(super) const MAX_PAUSE: Bounds = Bounds {
     min: 60_000,
     max: 24 * 3_600_000,

@@ -13,7 +13,7 @@
 mod address;
 mod alarms_section;
 mod aws_names;
-mod beside_command;
+mod command_checks;
 mod command_section;
 mod configuration;
 mod container_section;
@@ -52,7 +52,7 @@ mod worker_file;
 pub use self::configuration::{Config, NotFound, Route};
 pub use self::error::{ConfigError, ConfigErrors, explain};
 pub use self::pattern::EnvironmentPattern;
-pub use self::people::{Commanders, People};
+pub use self::people::{Operators, People};
 pub use self::secrets::{Secret, SecretError, SecretSource};
 pub use self::ssh_section::{KnownHosts, SshSettings};
 pub use self::worker_file::{AmqpSettings, AwsSettings, RegistrySettings, WorkerSettings};

@@ -47,14 +47,14 @@ impl People {
 
 /// Who may give control commands.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Commanders {
+pub enum Operators {
     /// Nobody: the worker's file does not say who. A login at the broker is no right to stop a release; every build has one.
     Nobody,
     /// These users of the broker.
     These(BTreeSet<String>),
 }
 
-impl Commanders {
+impl Operators {
     /// Whether this user of the broker is one of them.
     pub fn includes(&self, user: &str) -> bool {
         match self {

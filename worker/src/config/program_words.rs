@@ -14,8 +14,8 @@ use super::reader::{Field, Located, Table};
 /// Placeholders that stand for nothing where a program does not run on each host.
 pub(super) const HOOK: [&str; 3] = ["instance", "address", "expected"];
 
-/// The same for one that checks beside the worker.
-pub(super) const BESIDE_WORKER: [&str; 2] = ["instance", "address"];
+/// The same for one that checks on the bastion.
+pub(super) const ON_BASTION: [&str; 2] = ["instance", "address"];
 
 /// Programs that read an argument as commands.
 const SHELLS: [&str; 6] = ["sh", "bash", "dash", "ash", "ksh", "zsh"];
@@ -122,7 +122,7 @@ fn variable(name: &str) -> Result<(), (String, &'static str)> {
     Ok(())
 }
 
-/// `directory` and `pass_env` of a program beside the worker.
+/// `directory` and `pass_env` of a program on the bastion.
 pub(super) fn surroundings(table: &mut Table<'_, '_>, problems: &mut Problems<'_>) -> Surroundings {
     let directory = table
         .take("directory")

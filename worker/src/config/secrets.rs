@@ -1,4 +1,4 @@
-//! Secrets: never printed, and read from their files when they are used, so that a rotated one is taken up.
+//! Secrets: never printed, and read from their files when they are used, so that a rotated one is used at once.
 
 use std::fmt;
 use std::fs::File;

@@ -5,7 +5,7 @@ use drawgate_rollout::definition::{ServiceDefinition, Swap};
 use drawgate_schemas::{Environment, Service};
 
 use super::alarms_section::{self, Alarms};
-use super::beside_command::Beside;
+use super::command_checks::Beside;
 use super::command_section::{self, Command};
 use super::container_section::{self, Container};
 use super::environment_section::{self, EnvironmentSection};
@@ -130,7 +130,7 @@ pub(super) fn read(mut root: Table<'_, '_>, problems: &mut Problems<'_>) -> Opti
     let swap = read_swap(&mut root, name, problems);
     let command = swap.as_ref().and_then(SwapSection::command);
     let fleet = match command {
-        Some(command) if command.is_beside_worker() => fleet_section::none(&mut root, problems),
+        Some(command) if command.runs_on_bastion() => fleet_section::none(&mut root, problems),
         // Whether there is to be one is not known.
         None if commanded => {
             for key in ["auto_scaling_group", "fleet"] {

@@ -11,7 +11,7 @@ use super::error::Problems;
 use super::limits;
 use super::parameter;
 use super::paths::Paths;
-use super::people::{self, Commanders, People};
+use super::people::{self, Operators, People};
 use super::placeholders::Template;
 use super::reader::{Field, Table};
 use super::secrets::{Secret, SecretSource};
@@ -60,11 +60,11 @@ impl WorkerSettings {
     }
 
     /// Who may give control commands.
-    pub fn commanders(&self) -> Commanders {
+    pub fn operators(&self) -> Operators {
         let Some(groups) = &self.orders_from else {
-            return Commanders::Nobody;
+            return Operators::Nobody;
         };
-        Commanders::These(self.people.members(groups.iter()))
+        Operators::These(self.people.members(groups.iter()))
     }
 }
 

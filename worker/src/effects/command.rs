@@ -1,4 +1,4 @@
-//! Programs of the service's own in place of a container: on the host over SSH, or beside the worker.
+//! Programs of the service's own in place of a container: on the host over SSH, or on the bastion.
 //!
 //! ```text
 //!   deploy -> what runs now? -> [verify]        back: rollback -> what runs now? -> [verify]
@@ -14,7 +14,7 @@ use drawgate_rollout::definition::{
     CommandDefinition, CommandPlace, Probe, ServiceDefinition, Surroundings, VersionDefinition,
 };
 use drawgate_rollout::{
-    BESIDE_WORKER, Evidence, Failure, HostPlan, HostSnapshot, HostView, ObservedHost, StepOutcome,
+    Evidence, Failure, HostPlan, HostSnapshot, HostView, ON_BASTION, ObservedHost, StepOutcome,
 };
 use drawgate_schemas::Direction;
 use drawgate_schemas::limits::{TEXT_CHARS, cut};
@@ -152,7 +152,7 @@ impl Effects {
                 };
                 ended(self.host(host).run_program(program).await.sorted()?)?
             }
-            CommandPlace::Worker(around) => tell_beside(&version.run, around).await?,
+            CommandPlace::Worker(around) => tell_on_bastion(&version.run, around).await?,
         };
         told(&version.run, &ran).or_else(not_yet)
     }
@@ -196,7 +196,7 @@ impl Effects {
             CommandPlace::Worker(around) => {
                 env.extend(self.secret_values(task).await?);
                 let lock = bounds.alone.map(|_| self.hosts.lock_file(&lane(definition)));
-                run_beside(&words, &env, around, lock, bounds).await
+                run_on_bastion(&words, &env, around, lock, bounds).await
             }
         }
     }
@@ -241,27 +241,27 @@ impl Effects {
         })
     }
 
-    /// What stands in the place of a host where programs run beside the worker.
-    pub(super) async fn beside_worker(&self, definition: &ServiceDefinition) -> HostSnapshot {
+    /// What stands in the place of a host where programs run on the bastion.
+    pub(super) async fn on_bastion(&self, definition: &ServiceDefinition) -> HostSnapshot {
         HostSnapshot {
-            instance: BESIDE_WORKER.to_owned(),
+            instance: ON_BASTION.to_owned(),
             state: "running".to_owned(),
             address: String::new(),
             zone: String::new(),
             group: None,
             targets: Vec::new(),
-            view: self.told_beside(definition).await,
+            view: self.told_on_bastion(definition).await,
         }
     }
 
-    async fn told_beside(&self, definition: &ServiceDefinition) -> HostView {
+    async fn told_on_bastion(&self, definition: &ServiceDefinition) -> HostView {
         let Some(command) = definition.command() else {
             return answered(Ok(None));
         };
         let (Some(version), CommandPlace::Worker(around)) = (&command.version, &command.place) else {
             return answered(Ok(None));
         };
-        answered(match tell_beside(&version.run, around).await {
+        answered(match tell_on_bastion(&version.run, around).await {
             Ok(ran) => told(&version.run, &ran).map(Some),
             Err(outcome) => Err(outcome
                 .failure()
@@ -304,15 +304,15 @@ fn answered(told: Result<Option<String>, String>) -> HostView {
     }
 }
 
-async fn tell_beside(words: &[String], around: &Surroundings) -> Effect<Ran> {
+async fn tell_on_bastion(words: &[String], around: &Surroundings) -> Effect<Ran> {
     let bounds = Bounds {
         limit: TELL,
         alone: None,
     };
-    run_beside(words, &BTreeMap::new(), around, None, bounds).await
+    run_on_bastion(words, &BTreeMap::new(), around, None, bounds).await
 }
 
-async fn run_beside(
+async fn run_on_bastion(
     words: &[String],
     env: &BTreeMap<String, String>,
     around: &Surroundings,
@@ -397,7 +397,7 @@ fn is_to_be<'a>(
     Some((version, wanted))
 }
 
-/// The wanted version as `version` prints it, or else as a person calls it.
+/// The desired version as `version` prints it, or else as a person calls it.
 fn wanted(task: Task<'_>, host: &HostPlan, command: &CommandDefinition) -> String {
     let is = command.version.as_ref().and_then(|version| version.is.as_ref());
     let values = task.release.values_on(host);

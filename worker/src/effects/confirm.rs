@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use drawgate_rollout::{
-    BESIDE_WORKER, Evidence, HostPlan, LABEL_RELEASE, Observation, ObservedGroup, ObservedHost,
-    ObservedTarget, StepOutcome, version_name,
+    Evidence, HostPlan, LABEL_RELEASE, ON_BASTION, Observation, ObservedGroup, ObservedHost, ObservedTarget,
+    StepOutcome, version_name,
 };
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use tokio::time::{Instant, timeout};
@@ -27,7 +27,7 @@ impl Effects {
 
     async fn try_confirm(&self, task: Task<'_>) -> Effect<StepOutcome> {
         // Each on the heap: the SDK's futures are large.
-        let (groups, alarms, hosts, wanted, strangers, tag_digest) = tokio::try_join!(
+        let (groups, alarms, hosts, desired, strangers, tag_digest) = tokio::try_join!(
             Box::pin(self.observe_groups(task)),
             Box::pin(self.observe_alarms(task)),
             Box::pin(self.observe_hosts(task)),
@@ -39,7 +39,7 @@ impl Effects {
             tag_digest,
             groups,
             hosts,
-            wanted,
+            desired,
             strangers: strangers.into_iter().collect(),
             ..alarms
         };
@@ -117,7 +117,7 @@ impl Effects {
     async fn observe(&self, task: Task<'_>, host: &HostPlan, recent: Instant) -> Effect<ObservedHost> {
         let mut seen = ObservedHost::default();
         let membership = match host.instance.as_str() {
-            BESIDE_WORKER => Membership::InService,
+            ON_BASTION => Membership::InService,
             id => self.membership(id, host.group.as_deref()).await?,
         };
         match membership {

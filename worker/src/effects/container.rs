@@ -1,10 +1,10 @@
-//! The containers of one host: create beside, swap, swap back, keep, remove.
+//! The containers of one host: create, swap, swap back, keep, remove.
 //!
 //! Identity is never a name: the old container is the id that the plan recorded, the new one is the one that carries
 //! the release's label. So a swap finds its place again from any half-way point.
 
 use drawgate_rollout::definition::{ContainerDefinition, RestartPolicy};
-use drawgate_rollout::names::{aside, aside_prefix, beside};
+use drawgate_rollout::names::{self, old_container, old_prefix};
 use drawgate_rollout::{Evidence, HostPlan, LABEL_RELEASE, StepOutcome};
 use drawgate_schemas::Direction;
 use tokio::time::Instant;
@@ -31,7 +31,7 @@ impl Effects {
             env: self.environment(task, service).await?,
             ..service.clone()
         };
-        let name = beside(&definition.name, task.release.request.id);
+        let name = names::new_container(&definition.name, task.release.request.id);
         let plan = task.plan;
         let mut labels = labels(&task.id(), &plan.version_name, task.digest()?, &plan.definition);
         if let Some(before) = &host.before {
@@ -66,7 +66,7 @@ impl Effects {
         if let Some(old) = &old {
             // A stopped container with `always` starts again when the engine starts, and takes the port.
             set_policy(&engine, old, RestartPolicy::No).await?;
-            rename(&engine, old, &aside(name, task.release.request.id)).await?;
+            rename(&engine, old, &old_container(name, task.release.request.id)).await?;
         }
         rename(&engine, &new, name).await?;
         if let Some(old) = old.as_ref().filter(|old| old.running) {
@@ -98,7 +98,12 @@ impl Effects {
         let old = self.old_container(&engine, host).await?;
         if let Some(new) = new_container(&engine, task).await? {
             set_policy(&engine, &new, RestartPolicy::No).await?;
-            rename(&engine, &new, &beside(name, task.release.request.id)).await?;
+            rename(
+                &engine,
+                &new,
+                &names::new_container(name, task.release.request.id),
+            )
+            .await?;
             if new.running {
                 engine
                     .stop(&new.id, task.container()?.stop_timeout_s)
@@ -135,11 +140,21 @@ impl Effects {
         }
     }
 
-    pub(super) async fn enable(&self, task: Task<'_>, host: &HostPlan, direction: Direction) -> StepOutcome {
-        either(self.try_enable(task, host, direction).await)
+    pub(super) async fn set_restart_policy(
+        &self,
+        task: Task<'_>,
+        host: &HostPlan,
+        direction: Direction,
+    ) -> StepOutcome {
+        either(self.try_set_restart_policy(task, host, direction).await)
     }
 
-    async fn try_enable(&self, task: Task<'_>, host: &HostPlan, direction: Direction) -> Effect<StepOutcome> {
+    async fn try_set_restart_policy(
+        &self,
+        task: Task<'_>,
+        host: &HostPlan,
+        direction: Direction,
+    ) -> Effect<StepOutcome> {
         let (Some(policy), Some(container)) = (
             policy(task, host, direction),
             self.serving_container(task, host, direction).await?,
@@ -171,26 +186,26 @@ impl Effects {
         }
     }
 
-    pub(super) async fn retire(&self, task: Task<'_>, host: &HostPlan) -> StepOutcome {
-        either(self.try_retire(task, host).await)
+    pub(super) async fn clean_up(&self, task: Task<'_>, host: &HostPlan) -> StepOutcome {
+        either(self.try_clean_up(task, host).await)
     }
 
     /// After a success the replaced container stays, stopped, and those that earlier releases replaced go, with the
     /// images that nobody needs any more. After a failure the failed container goes; its last lines are in the journal.
     /// Its image stays for whoever wants to look at it, until the next success.
-    async fn try_retire(&self, task: Task<'_>, host: &HostPlan) -> Effect<StepOutcome> {
+    async fn try_clean_up(&self, task: Task<'_>, host: &HostPlan) -> Effect<StepOutcome> {
         let engine = self.host(host);
         let name = &task.container()?.name;
-        let prefix = aside_prefix(name);
+        let prefix = old_prefix(name);
         let keep = host.before.as_ref().map(|before| before.id.as_str());
-        let succeeded = task.release.turned_back.is_none();
+        let succeeded = task.release.rolling_back.is_none();
         let mut removed = false;
         for container in engine.containers(true).await.sorted()? {
             let failed = !succeeded && is_of(&container, task) && container.name != *name;
-            // Every swap takes the policy off the container that it sets aside: one that has a policy is a stranger's.
-            let set_aside = container.name.strip_prefix(&prefix).is_some_and(is_short_id)
+            // Every swap takes the policy off the container that it replaces: one that has a policy is a stranger's.
+            let replaced = container.name.strip_prefix(&prefix).is_some_and(is_short_id)
                 && container.restart_policy == RestartPolicy::No;
-            let superseded = succeeded && set_aside;
+            let superseded = succeeded && replaced;
             if is_own_hook(&container, task) {
                 removed |= engine.remove(&container.id, true).await.sorted()?;
                 continue;
@@ -201,7 +216,7 @@ impl Effects {
             }
         }
         if succeeded {
-            removed |= self.retire_images(task, &engine).await?;
+            removed |= self.clean_up_images(task, &engine).await?;
         }
         Ok(if removed {
             StepOutcome::done()
@@ -213,7 +228,7 @@ impl Effects {
 
 impl Effects {
     /// The images of this repository that nobody needs any more. The one that ran before is used by its container.
-    async fn retire_images(&self, task: Task<'_>, engine: &Host) -> Effect<bool> {
+    async fn clean_up_images(&self, task: Task<'_>, engine: &Host) -> Effect<bool> {
         let Some(running) = new_container(engine, task).await? else {
             return Ok(false);
         };

@@ -11,12 +11,12 @@ use super::task::{LAST_WORDS, Task};
 use crate::aws::{Target, TargetState};
 
 impl Effects {
-    /// Looks until the host whose turn it is may be taken out.
-    pub(super) async fn await_healthy(&self, task: Task<'_>) -> StepOutcome {
-        either(self.try_await_healthy(task).await)
+    /// Looks until the next host may be taken out.
+    pub(super) async fn await_floor(&self, task: Task<'_>) -> StepOutcome {
+        either(self.try_await_floor(task).await)
     }
 
-    async fn try_await_healthy(&self, task: Task<'_>) -> Effect<StepOutcome> {
+    async fn try_await_floor(&self, task: Task<'_>) -> Effect<StepOutcome> {
         let wait = task.release.sick_wait.as_ref();
         let Some(host) = wait.and_then(|wait| task.release.host(&wait.instance)) else {
             return Ok(StepOutcome::already());
@@ -49,7 +49,7 @@ impl Effects {
             if floor_kept(task, host, target, &all, direction).is_none() {
                 continue;
             }
-            // One that was terminated is not missed: its own turn, at which it is dropped, may be to come.
+            // One that was terminated is not missed: its own step, at which it is dropped, may be to come.
             let mut release = task.release.clone();
             let left = Box::pin(self.left(task, host, target, &all)).await?;
             release.gone.extend(left);
@@ -77,8 +77,8 @@ impl Effects {
         let known = |other: &&HostPlan| task.release.gone.contains(&other.instance);
         let missed = |other: &&HostPlan| is_missed(other, &target.target_group, all);
         for other in others.filter(|other| missed(other) && !known(other)) {
-            let standing = self.membership(&other.instance, other.group.as_deref()).await?;
-            if matches!(standing, Membership::Gone { .. }) {
+            let step_status = self.membership(&other.instance, other.group.as_deref()).await?;
+            if matches!(step_status, Membership::Gone { .. }) {
                 left.push(other.instance.clone());
             }
         }
@@ -86,7 +86,7 @@ impl Effects {
     }
 }
 
-/// The floor of a target group: taking this host out must leave as many healthy as the plan says, or, on the way back, all but as many
+/// The floor of a target group: taking this host out must leave as many healthy as the plan says, or, during rollback, all but as many
 /// as may be out of those that are healthy now. A host that is not healthy costs nothing.
 ///
 /// Targets of other hosts that we have out do not count, whatever AWS says of them: its answer may be older than their
@@ -142,7 +142,7 @@ fn floor_kept(
     let all_serving = serving().count();
     let floor = match direction {
         Direction::Forward => release.floor(arn),
-        Direction::Back => release.floor_on_way_back(arn, count(all_serving), count(out.len())),
+        Direction::Back => release.floor_on_rollback(arn, count(all_serving), count(out.len())),
     };
     if let Some(kept) = kept(all_serving, floor, None) {
         return Some(kept);
@@ -155,7 +155,7 @@ fn floor_kept(
         Direction::Forward => release.zone_floor(arn, &host.zone),
         Direction::Back => {
             let (serving, out) = (count(serving_in_zone), count(out_in_zone));
-            release.zone_floor_on_way_back(arn, &host.zone, serving, out)
+            release.zone_floor_on_rollback(arn, &host.zone, serving, out)
         }
     };
     (floor > 0)

@@ -54,7 +54,7 @@ impl Effects {
             failure.unwrap_or_else(|| "there is no login".to_owned())
         })?;
         let platform = match view {
-            HostView::Reached { beside, .. } => beside.platform.as_deref(),
+            HostView::Reached { outside, .. } => outside.platform.as_deref(),
             _ => None,
         };
         let plain = host.speaks_plainly_with(repository).await;

@@ -1,4 +1,4 @@
-//! `[before]` and `[after]`: one-off containers on a host, and a program beside the worker.
+//! `[before]` and `[after]`: one-off containers on a host, and a program on the bastion.
 //!
 //! A `[before]` is never begun twice. Its container is created in a step of its own; from then on the container itself
 //! says how far it came: never started, running, or ended with a code. One that vanished says nothing, and is not made
@@ -21,7 +21,7 @@ use super::outcome::{Effect, Sorted, either, refused};
 use super::task::Task;
 use crate::host::{ContainerInfo, Host};
 use crate::program::{self, Program};
-use crate::shown::LOG_LINES;
+use crate::sanitize::LOG_LINES;
 
 /// Between two looks at a one-off container: the first, and the last of a long one.
 const LOOK_FIRST: Duration = Duration::from_millis(100);
@@ -34,7 +34,7 @@ const ON_ITS_WAY: Duration = Duration::from_secs(3);
 /// Between SIGTERM and SIGKILL for a one-off container whose time is over. Well below [`limits::HOOK_MARGIN_MS`].
 const STOP_TIMEOUT_S: u32 = 10;
 
-/// Where a program beside the worker runs when its file names no directory.
+/// Where a program on the bastion runs when its file names no directory.
 pub(super) const ROOT: &str = "/";
 
 impl Effects {
@@ -122,7 +122,7 @@ impl Effects {
             return StepOutcome::already();
         };
         either(match &after.place {
-            Place::Worker(around) => beside_the_worker(task, after, around).await,
+            Place::Worker(around) => on_the_bastion(task, after, around).await,
             Place::Container { image } => self.after_in_container(task, after, image.as_deref()).await,
         })
     }
@@ -204,7 +204,7 @@ impl Task<'_> {
     }
 }
 
-async fn beside_the_worker(
+async fn on_the_bastion(
     task: Task<'_>,
     after: &AfterDefinition,
     around: &Surroundings,

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use drawgate_rollout::definition::{CommandDefinition, FleetSelector, ServiceDefinition};
 use drawgate_rollout::{
-    AlarmSnapshot, BesideDocker, ContainerSnapshot, Evidence, Failure, Finding, FleetSnapshot, GroupSnapshot,
-    HostSnapshot, HostView, ImageSnapshot, MemberSnapshot, Plan, Release, ScheduledAction, Severity,
+    AlarmSnapshot, ContainerSnapshot, Evidence, Failure, Finding, FleetSnapshot, GroupSnapshot, HostSnapshot,
+    HostView, ImageSnapshot, MemberSnapshot, OutsideDocker, Plan, Release, ScheduledAction, Severity,
     StepOutcome, TargetGroupSnapshot, TargetSnapshot, plan,
 };
 use drawgate_schemas::{Digest, ReleaseRequest};
@@ -34,8 +34,8 @@ impl Effects {
     async fn try_inspect(&self, release: &Release) -> Effect<StepOutcome> {
         let (seen, inspection) = self.look(&release.request, release.digest.as_ref()).await?;
         let evidence = match inspection {
-            Ok(plan) => Evidence::Fit { plan: Box::new(plan) },
-            Err(findings) => Evidence::Unfit {
+            Ok(plan) => Evidence::PreflightPassed { plan: Box::new(plan) },
+            Err(findings) => Evidence::PreflightRefused {
                 touches: seen.touches(),
                 failure: findings_failure(&findings),
             },
@@ -64,14 +64,14 @@ impl Effects {
             .definitions
             .of(&request.environment, &request.service)
             .or_else(refused)?;
-        let (mut snapshot, wanted, secrets, lifecycle, unknown_host_keys) = tokio::try_join!(
+        let (mut snapshot, desired, secrets, lifecycle, unknown_host_keys) = tokio::try_join!(
             Box::pin(snapshot(self, &definition)),
-            Box::pin(self.wanted_snapshot(request, digest, &definition)),
+            Box::pin(self.desired_snapshot(request, digest, &definition)),
             Box::pin(self.secret_snapshots(&definition)),
             Box::pin(async { Ok(self.lifecycle(&request.image).await) }),
             Box::pin(async { Ok(self.hosts.unknown_host_keys().await) }),
         )?;
-        snapshot.wanted = wanted;
+        snapshot.desired = desired;
         snapshot.secrets = secrets;
         snapshot.unknown_host_keys = unknown_host_keys;
         let reached = snapshot.hosts.iter();
@@ -131,7 +131,7 @@ impl Effects {
                 self.aws.instances_by_ids(&ids).await.sorted()
             }
             FleetSelector::Tags(tags) => self.aws.instances_by_tags(tags).await.sorted(),
-            FleetSelector::BesideWorker => Ok(Vec::new()),
+            FleetSelector::Bastion => Ok(Vec::new()),
         }
     }
 }
@@ -177,8 +177,8 @@ pub async fn snapshot(
         host_snapshot(instance, group_of(&instance.id), targets, view)
     });
     let mut hosts: Vec<HostSnapshot> = hosts.collect();
-    if definition.is_beside_worker() {
-        hosts.push(effects.beside_worker(definition).await);
+    if definition.runs_on_bastion() {
+        hosts.push(effects.on_bastion(definition).await);
     }
     let mut snapshots = Vec::new();
     for group in &groups {
@@ -196,7 +196,7 @@ pub async fn snapshot(
         alarms,
         watched,
         at: jiff::Timestamp::now(),
-        wanted: None,
+        desired: None,
         secrets: BTreeMap::new(),
         unknown_host_keys: None,
     })
@@ -418,9 +418,9 @@ impl Effects {
         let host = self.hosts.host(instance, address);
         let facts = host.probe().await?;
         let containers = host.containers(true).await?;
-        let beside = match definition.container() {
-            Some(wanted) => super::beside::look(&host, &facts, wanted, &containers).await?,
-            None => BesideDocker::default(),
+        let outside = match definition.container() {
+            Some(wanted) => super::outside_docker::look(&host, &facts, wanted, &containers).await?,
+            None => OutsideDocker::default(),
         };
         let (own, others): (Vec<_>, Vec<_>) = containers.into_iter().partition(|container| {
             definition
@@ -438,7 +438,7 @@ impl Effects {
             disk_free_bytes: facts.disk_free_bytes,
             container: own.into_iter().next().map(container_snapshot),
             ports_held,
-            beside: Box::new(beside),
+            outside: Box::new(outside),
         })
     }
 }

@@ -19,7 +19,7 @@ use super::outcome::{Effect, Sorted, either, not_yet, refused, within};
 
 /// Who takes a lease.
 #[derive(Debug, Clone)]
-pub struct Tenant {
+pub struct LeaseOwner {
     /// Which ledger.
     pub ledger: String,
     /// The worker's name.
@@ -30,7 +30,7 @@ pub struct Tenant {
 
 /// What the parameter holds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct LeaseNote {
+pub(super) struct LeaseRecord {
     version: u32,
     pub(super) ledger: String,
     pub(super) worker: String,
@@ -48,26 +48,26 @@ impl Effects {
         &self,
         release: &Release,
         step: &Step,
-        tenant: &Tenant,
+        lease_owner: &LeaseOwner,
         deadline: Instant,
     ) -> StepOutcome {
         let effect = async {
             match step {
-                Step::TakeLease => Box::pin(self.take_lease(release, tenant)).await,
-                _ => Box::pin(self.give_lease_back(release, tenant)).await,
+                Step::TakeLease => Box::pin(self.take_lease(release, lease_owner)).await,
+                _ => Box::pin(self.give_lease_back(release, lease_owner)).await,
             }
         };
         within(deadline, async { either(effect.await) }).await
     }
 
-    async fn take_lease(&self, release: &Release, tenant: &Tenant) -> Effect<StepOutcome> {
+    async fn take_lease(&self, release: &Release, lease_owner: &LeaseOwner) -> Effect<StepOutcome> {
         let name = parameter(release)?;
-        let note = LeaseNote {
+        let note = LeaseRecord {
             version: VERSION,
-            ledger: tenant.ledger.clone(),
-            worker: tenant.worker.clone(),
+            ledger: lease_owner.ledger.clone(),
+            worker: lease_owner.worker.clone(),
             release: release.request.id.to_string(),
-            epoch: tenant.epoch,
+            epoch: lease_owner.epoch,
             since: Timestamp::now(),
         };
         let text = serde_json::to_string(&note).or_else(|error| refused(error.to_string()))?;
@@ -77,7 +77,7 @@ impl Effects {
         let Some(there) = Box::pin(self.aws.parameter(name)).await.sorted()? else {
             return not_yet(format!("the lease {name} was given back just now"));
         };
-        match serde_json::from_str::<LeaseNote>(&there.value) {
+        match serde_json::from_str::<LeaseRecord>(&there.value) {
             Ok(other) if other.ledger != note.ledger => Ok(held(name, &other)),
             Ok(other) if other.release == note.release => Ok(StepOutcome::already()),
             Ok(other) => {
@@ -98,12 +98,12 @@ impl Effects {
         }
     }
 
-    async fn give_lease_back(&self, release: &Release, tenant: &Tenant) -> Effect<StepOutcome> {
+    async fn give_lease_back(&self, release: &Release, lease_owner: &LeaseOwner) -> Effect<StepOutcome> {
         let name = parameter(release)?;
         let id = release.request.id.to_string();
         let there = Box::pin(self.aws.parameter(name)).await.sorted()?;
-        let note = there.and_then(|there| serde_json::from_str::<LeaseNote>(&there.value).ok());
-        let is_ours = |note: &LeaseNote| note.ledger == tenant.ledger && note.release == id;
+        let note = there.and_then(|there| serde_json::from_str::<LeaseRecord>(&there.value).ok());
+        let is_ours = |note: &LeaseRecord| note.ledger == lease_owner.ledger && note.release == id;
         if !note.as_ref().is_some_and(is_ours) {
             return Ok(StepOutcome::already());
         }
@@ -118,8 +118,8 @@ fn parameter(release: &Release) -> Effect<&str> {
     name.map_or_else(|| refused("this fleet has no lease"), Ok)
 }
 
-fn held(name: &str, other: &LeaseNote) -> StepOutcome {
-    let LeaseNote {
+fn held(name: &str, other: &LeaseRecord) -> StepOutcome {
+    let LeaseRecord {
         worker,
         release,
         since,

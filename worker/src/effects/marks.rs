@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use drawgate_rollout::definition::ServiceDefinition;
-use drawgate_rollout::names::{aside, aside_prefix};
+use drawgate_rollout::names::{old_container, old_prefix};
 use drawgate_rollout::{
     ContainerSnapshot, FleetSnapshot, HostSnapshot, LABEL_RELEASE, LeftContainers, Marks, StepOutcome,
     TargetSnapshot,
@@ -13,7 +13,7 @@ use futures_util::stream::{self, StreamExt};
 
 use super::connections::Effects;
 use super::inspect::snapshot;
-use super::lease::LeaseNote;
+use super::lease::LeaseRecord;
 use super::names::{
     ALARM_TAG, LABEL_ENVIRONMENT, LABEL_RESTART_BEFORE, LABEL_SERVICE, TARGET_TAG_PREFIX, suspended_by,
 };
@@ -169,7 +169,7 @@ impl Effects {
             return Ok(None);
         };
         let there = Box::pin(self.aws.parameter(parameter)).await.sorted()?;
-        let note = there.and_then(|there| serde_json::from_str::<LeaseNote>(&there.value).ok());
+        let note = there.and_then(|there| serde_json::from_str::<LeaseRecord>(&there.value).ok());
         Ok(note.and_then(|note| {
             Some(LeaseHolder {
                 parameter: parameter.to_owned(),
@@ -223,17 +223,17 @@ fn left_on(
             && has(container, LABEL_ENVIRONMENT, definition.environment.as_str())
     });
     for own in of_service {
-        // One that a later release has set aside is that one's to go back to.
-        if own.name.starts_with(&aside_prefix(name)) {
+        // One that a later release replaced is that one's to go back to.
+        if own.name.starts_with(&old_prefix(name)) {
             continue;
         }
         let release = own.labels.get(LABEL_RELEASE);
         let Some(marks) = release.and_then(|release| found.of(release)) else {
             continue;
         };
-        let set_aside = aside(name, marks.release);
+        let replaced = old_container(name, marks.release);
         let named = |wanted: &str| containers.iter().find(|container| container.name == wanted);
-        let before = named(&set_aside).or_else(|| named(name).filter(|named| named.id != own.id));
+        let before = named(&replaced).or_else(|| named(name).filter(|named| named.id != own.id));
         let restart = own.labels.get(LABEL_RESTART_BEFORE);
         let left = LeftContainers {
             image: Some(own.image_reference.clone()),

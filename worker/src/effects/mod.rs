@@ -4,16 +4,17 @@
 //! Nothing here decides what comes next: that is `drawgate_rollout::decide`.
 
 mod alarms;
-mod beside;
 mod canary;
 mod command;
 mod confirm;
 mod connections;
 mod container;
+mod desired;
 mod floor;
 mod healthcheck;
 mod hooks;
 mod inspect;
+mod joined;
 mod lease;
 mod login_cache;
 mod logins;
@@ -22,21 +23,20 @@ mod membership;
 mod mute;
 mod names;
 mod outcome;
+mod outside_docker;
 mod perform;
 mod scaling;
 mod secrets;
 mod sources;
 mod stage;
-mod sweep;
 mod targets;
 mod task;
 mod verify;
-mod wanted;
 mod watch;
 
 pub use connections::Effects;
 pub use inspect::{Inspection, snapshot};
-pub use lease::Tenant;
+pub use lease::LeaseOwner;
 pub use marks::{LeaseHolder, Leftovers};
 pub(crate) use names::labels;
 pub use sources::{Credentials, Definitions, Login};

@@ -22,9 +22,9 @@ pub(super) const LABEL_DIGEST: &str = "drawgate.digest";
 pub(super) const LABEL_SERVICE: &str = "drawgate.service";
 /// Label: the environment.
 pub(super) const LABEL_ENVIRONMENT: &str = "drawgate.environment";
-/// Label: the restart policy of the container that this one replaces, as JSON. It is taken off while that one is set aside.
+/// Label: the restart policy of the container that this one replaces, as JSON. It is taken off while that one is kept.
 pub(super) const LABEL_RESTART_BEFORE: &str = "drawgate.restart_before";
-/// Label: how a release verified this container, as JSON. On a later way back it is judged by this again.
+/// Label: how a release verified this container, as JSON. On a later rollback it is judged by this again.
 pub(super) const LABEL_VERIFY: &str = "drawgate.verify";
 
 /// Value of [`GROUP_TAG`]: what is suspended, and behind it what is not for a while, so that sick hosts are replaced. Tag values take

@@ -1,6 +1,6 @@
 //! From a step to the effect that performs it.
 
-use drawgate_rollout::{BESIDE_WORKER, Evidence, Failure, HostPlan, Phase, Release, Step, StepOutcome};
+use drawgate_rollout::{Evidence, Failure, HostPlan, ON_BASTION, Phase, Release, Step, StepOutcome};
 use drawgate_schemas::Direction;
 use tokio::time::Instant;
 
@@ -50,7 +50,7 @@ impl Effects {
         match step {
             // Locks and lease are the ledger's: whoever drives the release takes them.
             Step::Resolve
-            | Step::Order
+            | Step::Control
             | Step::Inspect
             | Step::Lock
             | Step::TakeLease
@@ -58,19 +58,19 @@ impl Effects {
             Step::Suspend { group } => Box::pin(self.suspend(task, group)).await,
             Step::Resume { group } => Box::pin(self.resume(task, group)).await,
             Step::LetReplace { group } => Box::pin(self.let_replace(task, group)).await,
-            Step::AwaitHealthy => Box::pin(self.await_healthy(task)).await,
+            Step::AwaitFloor => Box::pin(self.await_floor(task)).await,
             Step::SuspendAgain { group } => Box::pin(self.suspend_again(task, group)).await,
             Step::Silence => Box::pin(self.silence(task)).await,
             Step::Unsilence => Box::pin(self.unsilence(task)).await,
             Step::Canary => Box::pin(self.canary(task)).await,
-            Step::Reserve => Box::pin(self.reserve(task)).await,
-            Step::Publish => Box::pin(self.publish(task)).await,
-            Step::Unpublish => Box::pin(self.unpublish(task)).await,
-            Step::Sweep => Box::pin(self.sweep(task)).await,
+            Step::ReserveDesired => Box::pin(self.reserve(task)).await,
+            Step::PublishDesired => Box::pin(self.publish(task)).await,
+            Step::RestoreDesired => Box::pin(self.unpublish(task)).await,
+            Step::DetectJoined => Box::pin(self.detect_joined(task)).await,
             Step::Renew => Box::pin(self.renew(task)).await,
             Step::Watch => Box::pin(self.watch_alarms(task)).await,
             Step::Bake => Box::pin(self.bake(task)).await,
-            Step::After => Box::pin(self.after(task)).await,
+            Step::RunAfter => Box::pin(self.after(task)).await,
             Step::Confirm => Box::pin(self.confirm(task)).await,
             Step::CreateBefore { instance } | Step::RunBefore { instance } => {
                 match release.host(instance) {
@@ -81,7 +81,7 @@ impl Effects {
                     },
                 }
             }
-            Step::Stage { instance } | Step::Retire { instance } | Step::Host { instance, .. } => {
+            Step::Stage { instance } | Step::CleanUp { instance } | Step::Host { instance, .. } => {
                 match release.host(instance) {
                     Some(host) => self.on_member(task, step, host).await,
                     None => StepOutcome::Refused {
@@ -95,7 +95,7 @@ impl Effects {
     /// A host that does not answer may be gone: then nothing of it is missed, and nobody waits for it.
     async fn on_member(&self, task: Task<'_>, step: &Step, host: &HostPlan) -> StepOutcome {
         let outcome = Box::pin(self.on_host(task, step, host)).await;
-        if outcome.failure().is_none() || host.instance == BESIDE_WORKER {
+        if outcome.failure().is_none() || host.instance == ON_BASTION {
             return outcome;
         }
         match Box::pin(self.membership(&host.instance, host.group.as_deref())).await {
@@ -113,7 +113,7 @@ impl Effects {
         let Step::Host { direction, phase, .. } = step else {
             return match step {
                 Step::Stage { .. } => Box::pin(self.stage(task, host)).await,
-                _ => Box::pin(self.retire(task, host)).await,
+                _ => Box::pin(self.clean_up(task, host)).await,
             };
         };
         if let (Phase::Swap, Some(command)) = (phase, task.plan.definition.command()) {
@@ -126,9 +126,11 @@ impl Effects {
             (Phase::Swap, Direction::Forward) => Box::pin(self.swap_forward(task, host)).await,
             (Phase::Swap, Direction::Back) => Box::pin(self.swap_back(task, host)).await,
             (Phase::Verify, direction) => Box::pin(self.verify(task, host, *direction)).await,
-            (Phase::Enable, direction) => Box::pin(self.enable(task, host, *direction)).await,
+            (Phase::SetRestartPolicy, direction) => {
+                Box::pin(self.set_restart_policy(task, host, *direction)).await
+            }
             (Phase::Register, _) => Box::pin(self.register(host)).await,
-            (Phase::Settle, direction) => Box::pin(self.settle(task, host, *direction)).await,
+            (Phase::AwaitHealthy, direction) => Box::pin(self.await_healthy(task, host, *direction)).await,
         }
     }
 }

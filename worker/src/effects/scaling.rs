@@ -255,7 +255,7 @@ fn without(processes: &[Process], drop: impl Fn(Process) -> bool) -> Vec<Process
         .collect()
 }
 
-/// What a host's health is judged by in one direction: on the way back, only what was healthy before.
+/// What a host's health is judged by in one direction: during rollback, only what was healthy before.
 pub(super) fn is_awaited(state_before: &str, can_be_healthy: bool, direction: Direction) -> bool {
     match direction {
         Direction::Forward => can_be_healthy,

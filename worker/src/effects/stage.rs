@@ -34,7 +34,7 @@ impl Effects {
             if !command.names_digest(&definition.verify) {
                 return Ok(StepOutcome::done());
             }
-            if definition.is_beside_worker() {
+            if definition.runs_on_bastion() {
                 let failure =
                     Failure::new("which digest the tag stands for is known to a host's engine only")
                         .with_hint(

@@ -200,11 +200,21 @@ impl Effects {
         Ok(StepOutcome::done())
     }
 
-    pub(super) async fn settle(&self, task: Task<'_>, host: &HostPlan, direction: Direction) -> StepOutcome {
-        either(self.try_settle(task, host, direction).await)
+    pub(super) async fn await_healthy(
+        &self,
+        task: Task<'_>,
+        host: &HostPlan,
+        direction: Direction,
+    ) -> StepOutcome {
+        either(self.try_await_healthy(task, host, direction).await)
     }
 
-    async fn try_settle(&self, task: Task<'_>, host: &HostPlan, direction: Direction) -> Effect<StepOutcome> {
+    async fn try_await_healthy(
+        &self,
+        task: Task<'_>,
+        host: &HostPlan,
+        direction: Direction,
+    ) -> Effect<StepOutcome> {
         let awaited: Vec<&TargetPlan> = host
             .targets
             .iter()

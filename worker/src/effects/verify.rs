@@ -38,7 +38,7 @@ impl Effects {
         self.runs_steadily(task, host, &container, before).await?;
         let verify = match direction {
             Direction::Forward => Some(task.plan.definition.verify.clone()),
-            // The way back is judged by what was in force when the container was made. Of one that another tool made
+            // The rollback is judged by what was in force when the container was made. Of one that another tool made
             // nothing more is known than that it has to run; its load balancer says the rest.
             Direction::Back => verify_of(&container.labels),
         };
@@ -62,7 +62,7 @@ impl Effects {
 
     /// Waits while the engine has no verdict yet: `starting` is neither a failure nor an attempt. The engine itself ends it after
     /// what the image says, and the service's file after `until`. On the way forward both the bound and `unhealthy` are definite; on
-    /// the way back there is nothing else left to try.
+    /// the rollback there is nothing else left to try.
     async fn await_verdict(
         &self,
         task: Task<'_>,
@@ -151,7 +151,7 @@ impl Effects {
         })
     }
 
-    /// On the way back a host may have been rebooted after the swap: its container has no restart policy before it is
+    /// During rollback a host may have been rebooted after the swap: its container has no restart policy before it is
     /// verified, so that it is started here again, as often as a refusal is asked again. The next look judges it.
     async fn start_again(&self, task: Task<'_>, host: &HostPlan, container: &ContainerInfo) -> Effect<()> {
         self.host(host).start(&container.id).await.sorted()?;
@@ -216,7 +216,7 @@ fn restarts_before(host: &HostPlan, direction: Direction) -> u64 {
     }
 }
 
-/// On the way back a host that ran nothing before is to run nothing.
+/// During rollback a host that ran nothing before is to run nothing.
 fn is_to_run(host: &HostPlan, direction: Direction) -> bool {
     direction == Direction::Forward || host.before.as_ref().is_some_and(|before| before.running)
 }

@@ -14,7 +14,7 @@ use tokio::time::timeout;
 use super::error::{Effect, HostError, TookTooLong};
 use super::limits;
 use super::pool::Host;
-use crate::shown::{shown, shown_lines};
+use crate::sanitize::{sanitized, sanitized_lines};
 
 /// What became of a command in a container.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,7 +48,7 @@ impl Host {
             })
             .await?;
         let text: Vec<u8> = printed.concat();
-        Ok(shown_lines(&String::from_utf8_lossy(&text), tail))
+        Ok(sanitized_lines(&String::from_utf8_lossy(&text), tail))
     }
 
     /// Runs a command in a container, without a shell.
@@ -81,7 +81,7 @@ impl Host {
             Some(output) => timeout(limit, keep_tail(output, &mut tail)).await.is_ok(),
             None => true,
         };
-        let output_tail = shown(&String::from_utf8_lossy(&tail));
+        let output_tail = sanitized(&String::from_utf8_lossy(&tail));
         if !ended {
             return Ok(ExecResult {
                 exit_code: None,

@@ -90,14 +90,14 @@ impl Ledger {
     ///
     /// # Errors
     /// When the ledger is not available, or what is to be written cannot be.
-    pub async fn adopt(
+    pub async fn recover(
         &self,
         request: &ReleaseRequest,
         entries: &[Entry],
         events: &[StatusEvent],
     ) -> Result<Accept, LedgerError> {
         self.inner.reserve.keep()?;
-        let mut write = self.write("adopt a release").await?;
+        let mut write = self.write("recover a release").await?;
         let refused = if fingerprint_of(write.connection()?, request.id).await?.is_some() {
             Some(Accept::Reused)
         } else if open_in_lane(write.connection()?, &request.environment, &request.service).await? > 0 {

@@ -43,7 +43,7 @@ pub enum LedgerError {
         source: io::Error,
     },
     /// The disk has not the space that open releases may need: nothing new is taken in.
-    #[error("{path} cannot be set aside: {bytes} bytes for the releases that are open; make room on the ledger's disk", path = path.display())]
+    #[error("{path} cannot be reserved: {bytes} bytes for the releases that are open; make room on the ledger's disk", path = path.display())]
     NoRoom {
         /// How much is wanted.
         bytes: u64,

@@ -27,7 +27,7 @@ pub const CONNECTION_WAIT: Duration = Duration::from_secs(10);
 /// Connections per process: one writes at a time, the others read (WAL: readers never wait for the writer).
 pub const CONNECTIONS: u32 = 4;
 
-/// Space that is set aside for open releases: some fifty of them with their events, a whole multiple of 64 KiB.
+/// Space that is reserved for open releases: some fifty of them with their events, a whole multiple of 64 KiB.
 pub const RESERVE_BYTES: u64 = 8 * 1024 * 1024;
 
 /// Size to which the write-ahead log is cut back after a checkpoint.

@@ -1,4 +1,4 @@
-//! Disk space that is set aside while there is some, and given up when there is none.
+//! Disk space that is reserved while there is some, and given up when there is none.
 //!
 //! ```text
 //!   room     reserve kept       everything is taken in
@@ -24,14 +24,14 @@ pub(super) struct Reserve {
 }
 
 impl Reserve {
-    /// The reserve of the ledger at this path; nothing is set aside yet.
+    /// The reserve of the ledger at this path; nothing is reserved yet.
     pub(super) fn of(ledger: &Path) -> Self {
         Self {
             path: file::beside(ledger, ".reserve"),
         }
     }
 
-    /// Sees to it that the space is set aside.
+    /// Sees to it that the space is reserved.
     ///
     /// # Errors
     /// [`LedgerError::NoRoom`] when the disk does not have it.

@@ -65,7 +65,7 @@ impl Ledger {
         file::prepare(path)?;
         let holder = Holder::new(path)?;
         // Two workers that start at once must not both make the tables.
-        let _turn = opening_turn(path).await?;
+        let _guard = opening_lock(path).await?;
         let pool = connect(path).await?;
         sqlx::migrate!("./migrations")
             .run(&pool)
@@ -75,7 +75,7 @@ impl Ledger {
         holder.remove_stale(&holders_of_lanes(&pool).await?);
         let reserve = Reserve::of(path);
         if let Err(error) = reserve.keep() {
-            // Releases that are open must be taken up all the same.
+            // Releases that are open must be taken over all the same.
             tracing::error!(error = %Causes(&error), "nothing is taken in until there is room");
         }
         let inner = Inner {
@@ -127,7 +127,7 @@ impl Ledger {
         &self.inner.worker
     }
 
-    /// Whether a release may be taken in or begun: there is room for it, and for the way back of those that are open.
+    /// Whether a release may be taken in or begun: there is room for it, and for the rollback of those that are open.
     ///
     /// # Errors
     /// What stands in the way.
@@ -152,7 +152,7 @@ impl Ledger {
 
     /// Waits for what is under way and closes the file. Nothing works after it.
     pub async fn close(&self) {
-        let _turn = self.inner.turn.lock().await;
+        let _guard = self.inner.turn.lock().await;
         self.inner.pool.close().await;
     }
 
@@ -168,7 +168,7 @@ impl Ledger {
         let mut write = Write {
             connection: Some(connection),
             operation,
-            _turn: turn,
+            _guard: turn,
         };
         // IMMEDIATE: the lock is taken before anything is read, so that a transaction cannot find at its end that
         // what it read has changed.
@@ -184,7 +184,7 @@ pub(super) struct Write<'a> {
     // Always there until `commit` has succeeded.
     connection: Option<PoolConnection<Sqlite>>,
     operation: &'static str,
-    _turn: MutexGuard<'a, ()>,
+    _guard: MutexGuard<'a, ()>,
 }
 
 impl Write<'_> {
@@ -256,7 +256,7 @@ async fn connect(path: &Path) -> Result<SqlitePool, LedgerError> {
 }
 
 /// A lock that is held while a process opens the ledger.
-async fn opening_turn(path: &Path) -> Result<File, LedgerError> {
+async fn opening_lock(path: &Path) -> Result<File, LedgerError> {
     let directory = file::beside(path, ".holders");
     let handle = File::open(&directory).map_err(LedgerError::file("cannot open", &directory))?;
     let until = Instant::now() + limits::CONNECTION_WAIT;

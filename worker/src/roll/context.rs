@@ -6,7 +6,7 @@ use drawgate_rollout::Policies;
 use drawgate_schemas::{Environment, Service};
 use tokio::sync::watch;
 
-use super::orders::Orders;
+use super::control::ControlCommands;
 use crate::effects::Effects;
 use crate::ledger::Ledger;
 
@@ -23,5 +23,5 @@ pub(super) struct Context {
     pub(super) policies: Arc<dyn PolicySource>,
     pub(super) worker: String,
     pub(super) stop: watch::Receiver<bool>,
-    pub(super) orders: Orders,
+    pub(super) commands: ControlCommands,
 }

@@ -12,9 +12,9 @@ use tokio::task::{AbortHandle, JoinError, JoinSet};
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::context::Context;
+use super::control::{Given, Taken};
 use super::lane_lease::LaneLease;
 use super::limits::{LAST_STEPS, LEASE_LEFT, LEDGER_RETRY};
-use super::orders::{Given, Taken};
 use super::perform::{Performance, perform};
 use super::queue::Place;
 use super::{admission, journal_log};
@@ -83,12 +83,12 @@ pub(super) struct Driver {
     stop: watch::Receiver<bool>,
     /// From when on nothing is waited for any more, once the worker stops.
     stops_at: Option<Instant>,
-    orders: mpsc::Receiver<Given>,
+    commands: mpsc::Receiver<Given>,
 }
 
 impl Driver {
-    /// Reads the journal; a release that was under way is taken up.
-    pub(super) async fn take_up(
+    /// Reads the journal; a release that was under way is taken over.
+    pub(super) async fn take_over(
         context: Arc<Context>,
         lane: LaneLease,
         place: Place,
@@ -109,7 +109,7 @@ impl Driver {
         Ok(Self {
             lapses: lane.lease().map_or(0, |lease| lease.lapses()),
             stop: context.stop.clone(),
-            orders: context.orders.listen(id),
+            commands: context.commands.listen(id),
             machine: Machine::new(release),
             running: JoinSet::new(),
             under_way: BTreeMap::new(),
@@ -208,7 +208,7 @@ impl Driver {
         let now = self.clock.now();
         let stops_at = self.stops_at;
         tokio::select! {
-            Some(given) = self.orders.recv(), if stops_at.is_none() => self.take_order(given).await,
+            Some(given) = self.commands.recv(), if stops_at.is_none() => self.take_command(given).await,
             Some(ended) = self.running.join_next() => self.finished(ended),
             () = sleep_until(instant_of(until, now)), if until.is_some() => Ok(()),
             () = self.place.changed(), if self.machine.release().is_queued() => Ok(()),
@@ -219,16 +219,16 @@ impl Driver {
     }
 
     /// Takes a control command that can be taken, and tells its giver.
-    async fn take_order(&mut self, given: Given) -> Result<(), Halt> {
+    async fn take_command(&mut self, given: Given) -> Result<(), Halt> {
         let Given {
             id,
-            ordered,
+            command,
             expires_at,
             taken,
         } = given;
         // The ledger was away: whoever gave it may have decided otherwise by now.
         let too_late = || Taken::No("it came too late: nobody took it in time".to_owned());
-        let answer = match self.machine.judge(&id, ordered) {
+        let answer = match self.machine.judge(&id, command) {
             Judged::Known => Taken::Yes,
             _ if expires_at <= Timestamp::now() => too_late(),
             Judged::Refused(why) => Taken::No(why),
@@ -294,7 +294,7 @@ impl Driver {
             }
             Record::Intent { step } => {
                 self.safe_lease().await?;
-                if matches!(step, Step::Inspect | Step::Sweep) {
+                if matches!(step, Step::Inspect | Step::DetectJoined) {
                     self.note = self.context.ledger.lock_note(self.id()).await.ok();
                 }
             }

@@ -12,14 +12,14 @@ pub(super) fn log(id: ReleaseId, entry: &Entry) {
                 tracing::warn!(release = %id, n = entry.n, %step, %what, "not done")
             }
         },
-        Record::TurnedBack { cause } => {
-            tracing::warn!(release = %id, n = entry.n, step = %cause.step, what = %cause.failure.what, "turns back");
+        Record::RollingBack { cause } => {
+            tracing::warn!(release = %id, n = entry.n, step = %cause.step, what = %cause.failure.what, "rolls back");
         }
         Record::Ended { ended } => {
             tracing::info!(release = %id, n = entry.n, outcome = %ended.outcome, summary = %ended.summary, "ended");
         }
-        Record::SetAside { cause } => {
-            tracing::warn!(release = %id, n = entry.n, step = %cause.step, what = %cause.failure.what, "set aside");
+        Record::RetryLater { cause } => {
+            tracing::warn!(release = %id, n = entry.n, step = %cause.step, what = %cause.failure.what, "retried later");
         }
         Record::TryAgain { instance } => {
             tracing::info!(release = %id, n = entry.n, instance, "is tried once more");
@@ -30,14 +30,14 @@ pub(super) fn log(id: ReleaseId, entry: &Entry) {
         Record::SickWaitBegun { kept, until, .. } => {
             tracing::warn!(release = %id, n = entry.n, sick = ?kept.sick, group = kept.target_group, %until, "sick, waited for");
         }
-        Record::Ordered { ordered, .. } => {
-            tracing::warn!(release = %id, n = entry.n, order = %ordered.order, by = ordered.by, "ordered");
+        Record::Control { command, .. } => {
+            tracing::warn!(release = %id, n = entry.n, command = %command.control, by = command.by, "control command");
         }
-        Record::Held { holds } => {
-            let holds: Vec<String> = holds.iter().map(ToString::to_string).collect();
-            tracing::info!(release = %id, n = entry.n, ?holds, "what holds it");
+        Record::Blocked { blockers } => {
+            let blockers: Vec<String> = blockers.iter().map(ToString::to_string).collect();
+            tracing::info!(release = %id, n = entry.n, ?blockers, "what blockers it");
         }
-        Record::Accepted { .. } | Record::Started | Record::SickWaitOver | Record::TakenUp => {
+        Record::Accepted { .. } | Record::Started | Record::SickWaitOver | Record::TakenOver => {
             tracing::info!(release = %id, n = entry.n, "{}", kind(&entry.record));
         }
     }
@@ -46,9 +46,9 @@ pub(super) fn log(id: ReleaseId, entry: &Entry) {
 fn kind(record: &Record) -> &'static str {
     match record {
         Record::Accepted { .. } => "accepted",
-        Record::Started => "its turn has come",
+        Record::Started => "it begins",
         Record::SickWaitOver => "nobody is sick any more",
-        Record::TakenUp => "taken up",
+        Record::TakenOver => "taken over",
         _ => "",
     }
 }

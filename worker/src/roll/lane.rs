@@ -184,7 +184,7 @@ impl Lane {
 
 /// Drives one release; gives its id when its place in the queue is free.
 async fn drive(context: Arc<Context>, lane: LaneLease, place: Place, id: ReleaseId) -> Option<ReleaseId> {
-    let driven = match Driver::take_up(context, lane, place, id).await {
+    let driven = match Driver::take_over(context, lane, place, id).await {
         Ok(driver) => driver.drive().await,
         Err(error) => Err(error),
     };

@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use drawgate_schemas::{Environment, Ordered, ReleaseId, Service};
+use drawgate_schemas::{ControlCommand, Environment, ReleaseId, Service};
 use jiff::Timestamp;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 use super::context::{Context, PolicySource};
+use super::control::{ControlCommands, Taken};
 use super::lane::Lane;
-use super::orders::{Orders, Taken};
 use super::pulse::Pulse;
 use crate::effects::Effects;
 use crate::ledger::{Ledger, LedgerError};
@@ -45,7 +45,7 @@ impl Lanes {
             policies,
             worker,
             stop,
-            orders: Orders::default(),
+            commands: ControlCommands::default(),
         });
         Self {
             context,
@@ -57,7 +57,7 @@ impl Lanes {
     ///
     /// # Errors
     /// When the ledger cannot be read.
-    pub async fn take_up(&self) -> Result<usize, LedgerError> {
+    pub async fn take_over(&self) -> Result<usize, LedgerError> {
         let open = self.context.ledger.open_releases().await?;
         for release in &open {
             self.accepted(&release.environment, &release.service, release.id);
@@ -90,15 +90,15 @@ impl Lanes {
         }
     }
 
-    /// Gives an order to an open release, and waits for what becomes of it.
-    pub async fn order(
+    /// Gives a control command to an open release, and waits for what becomes of it.
+    pub async fn control(
         &self,
         release: ReleaseId,
         id: String,
-        ordered: Ordered,
+        command: ControlCommand,
         expires_at: Timestamp,
     ) -> Taken {
-        self.context.orders.give(release, id, ordered, expires_at).await
+        self.context.commands.give(release, id, command, expires_at).await
     }
 
     /// The lane that has not come by for longest, and for how long.

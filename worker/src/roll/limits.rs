@@ -21,5 +21,5 @@ pub(super) const LOCK_POLL: Duration = Duration::from_millis(250);
 pub(super) const LEDGER_RETRY: Duration = Duration::from_secs(1);
 
 /// At a shutdown, steps that change something are given this long to come to their end: one AWS or engine call with
-/// its look. What has not ended by then is looked at again by whoever takes the release up.
+/// its look. What has not ended by then is looked at again by whoever takes the release over.
 pub(super) const LAST_STEPS: Duration = Duration::from_secs(30);

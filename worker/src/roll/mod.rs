@@ -9,6 +9,7 @@
 
 mod admission;
 mod context;
+mod control;
 mod driver;
 mod journal_log;
 mod lane;
@@ -16,12 +17,11 @@ mod lane_lease;
 mod lanes;
 mod limits;
 mod locks;
-mod orders;
 mod perform;
 mod pulse;
 mod queue;
 
 pub use context::PolicySource;
+pub use control::Taken;
 pub use driver::Driven;
 pub use lanes::Lanes;
-pub use orders::Taken;

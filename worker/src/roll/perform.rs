@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use super::context::Context;
 use super::locks;
 use crate::clock::RollClock;
-use crate::effects::Tenant;
+use crate::effects::LeaseOwner;
 use crate::ledger::{Lease, Ledger, LockNote};
 
 /// What a performance goes by.
@@ -39,8 +39,11 @@ pub(super) async fn perform(performance: Performance, step: &Step) -> StepOutcom
         match step {
             Step::Lock => locks::lock(&context.ledger, &lease, &release, note.as_ref(), deadline).await,
             Step::TakeLease | Step::GiveLeaseBack => {
-                let tenant = tenant(&context.ledger, &lease);
-                context.effects.lease(&release, step, &tenant, deadline).await
+                let lease_owner = lease_owner(&context.ledger, &lease);
+                context
+                    .effects
+                    .lease(&release, step, &lease_owner, deadline)
+                    .await
             }
             _ => context.effects.perform(&release, step, deadline, clock).await,
         }
@@ -48,8 +51,8 @@ pub(super) async fn perform(performance: Performance, step: &Step) -> StepOutcom
     guarded(&lease, effect).await
 }
 
-fn tenant(ledger: &Ledger, lease: &Lease) -> Tenant {
-    Tenant {
+fn lease_owner(ledger: &Ledger, lease: &Lease) -> LeaseOwner {
+    LeaseOwner {
         ledger: ledger.identity().to_owned(),
         worker: ledger.worker().to_owned(),
         epoch: lease.epoch(),

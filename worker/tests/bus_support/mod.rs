@@ -548,7 +548,7 @@ pub async fn append(
     let entry = Entry {
         n,
         at: Timestamp::now(),
-        record: Record::TakenUp,
+        record: Record::TakenOver,
     };
     ledger
         .append(lease, request.id, &entry, events, None)

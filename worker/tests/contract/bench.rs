@@ -16,7 +16,7 @@ use drawgate_rollout::{Cause, Entry, Evidence, Failure, Record, Release, Step, S
 use drawgate_schemas::{Digest, Environment, ReleaseRequest, Service};
 use drawgate_worker::aws::Aws;
 use drawgate_worker::clock::RollClock;
-use drawgate_worker::effects::{Credentials, Definitions, Effects, Login, Tenant};
+use drawgate_worker::effects::{Credentials, Definitions, Effects, LeaseOwner, Login};
 use drawgate_worker::host::{HostSettings, Hosts, RegistryCredentials};
 use jiff::Timestamp;
 use serde_json::json;
@@ -219,12 +219,14 @@ impl Bench {
         let deadline = Instant::now() + limit;
         let lab = match step {
             Step::TakeLease | Step::GiveLeaseBack => {
-                let tenant = Tenant {
+                let lease_owner = LeaseOwner {
                     ledger: "the ledger of this worker".to_owned(),
                     worker: "bastion".to_owned(),
                     epoch: 1,
                 };
-                self.effects.lease(&self.release, step, &tenant, deadline).await
+                self.effects
+                    .lease(&self.release, step, &lease_owner, deadline)
+                    .await
             }
             // On the heap, as the futures of all cells are: the SDK's are large.
             _ => {
@@ -297,7 +299,7 @@ impl Bench {
             failure: Failure::new("as the contract suite has it"),
             attempts: 1,
         };
-        self.note(Record::TurnedBack { cause });
+        self.note(Record::RollingBack { cause });
     }
 
     /// Holds what drains, or lets it go.

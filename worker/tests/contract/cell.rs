@@ -95,7 +95,7 @@ pub(crate) struct Row {
     pub(crate) brought: Vec<Step>,
     /// The steps after these, where the release is rolled back.
     pub(crate) rolled_back: Option<Vec<Step>>,
-    /// Whether the host whose turn it is waits for sick ones.
+    /// Whether the next host waits for sick ones.
     pub(crate) waits_for_sick: bool,
     /// Why it can be performed on neither fleet, where that is so.
     pub(crate) never: Option<&'static str>,

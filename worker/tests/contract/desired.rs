@@ -71,7 +71,7 @@ pub(crate) fn reserve() -> Row {
 }
 
 pub(crate) fn publish() -> Row {
-    Row::after(table::with(&[Step::Reserve]))
+    Row::after(table::with(&[Step::ReserveDesired]))
         .half([Never(ONE_CALL)])
         .gone(gone())
         .unknown(unknown())
@@ -79,7 +79,7 @@ pub(crate) fn publish() -> Row {
 }
 
 pub(crate) fn unpublish() -> Row {
-    Row::after(table::with(&[Step::Reserve, Step::Publish]))
+    Row::after(table::with(&[Step::ReserveDesired, Step::PublishDesired]))
         .rolled_back(Vec::new())
         .half([Never(ONE_CALL)])
         .gone(gone())

@@ -44,7 +44,7 @@ pub(crate) fn inspect() -> Row {
         )])
 }
 
-pub(crate) fn sweep() -> Row {
+pub(crate) fn detect_joined() -> Row {
     Row::after(table::rolled())
         .half([Never(READS_ONLY)])
         .gone([After(vec![Terminated(SECOND).into()])])

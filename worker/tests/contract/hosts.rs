@@ -192,7 +192,7 @@ pub(crate) fn stage() -> Row {
 
 pub(crate) fn create(direction: Direction) -> Row {
     if direction == Direction::Back {
-        return Row::never("no host creates a container on its way back: the one of before was kept");
+        return Row::never("no host creates a container rolling back: the one of before was kept");
     }
     brought(direction, Phase::Create)
         .half([Never(ONE_CALL)])
@@ -240,7 +240,7 @@ pub(crate) fn verify(direction: Direction) -> Row {
 }
 
 pub(crate) fn enable(direction: Direction) -> Row {
-    brought(direction, Phase::Enable)
+    brought(direction, Phase::SetRestartPolicy)
         .half([Never(ONE_CALL)])
         .gone([
             After(vec![Change::Terminated(FIRST).into()]),
@@ -250,7 +250,7 @@ pub(crate) fn enable(direction: Direction) -> Row {
         .stale([Never(NO_AWS)])
 }
 
-pub(crate) fn retire() -> Row {
+pub(crate) fn clean_up() -> Row {
     Row::after(table::rolled())
         .rolled_back(table::back_up_to_the_end())
         .half([Never(ONE_CALL)])

@@ -2,7 +2,7 @@
 //! itself (`roll/locks.rs`), and `worker/tests/ledger/locks.rs` has them.
 
 use drawgate_rehearsal::world::Fault::{UnknownDone, UnknownNotDone};
-use drawgate_rehearsal::world::Tenant;
+use drawgate_rehearsal::world::LeaseOwner;
 use drawgate_rollout::Step;
 use serde_json::json;
 
@@ -48,8 +48,8 @@ impl Change {
     }
 
     pub(crate) fn in_model(&self, bench: &mut Bench) {
-        bench.world.tenant = match self {
-            Self::TakenByAnother => Some(Tenant::Another),
+        bench.world.lease_owner = match self {
+            Self::TakenByAnother => Some(LeaseOwner::Another),
             Self::Deleted => None,
         };
     }

@@ -29,9 +29,9 @@ mod hosts;
 mod lab;
 mod lease;
 mod outside;
+mod printed;
 mod run;
 mod scaling;
-mod shown;
 mod table;
 mod targets;
 mod view;
@@ -43,7 +43,7 @@ use drawgate_rollout::Step;
 
 use lab::Lab;
 use outside::Outside;
-use shown::Table;
+use printed::Table;
 use table::Line;
 
 /// `all`, or parts of the names of lines, with commas between them: their cells alone. Without it, each step is performed once.

@@ -15,7 +15,7 @@ use crate::bench::{Bench, Both, CUT, Came, LONG, Setup};
 use crate::cell::{Cell, Row, Seen, Silence, Situation};
 use crate::change::Change;
 use crate::outside::Outside;
-use crate::shown::Table;
+use crate::printed::Table;
 use crate::table::{self, Line};
 use crate::view;
 
@@ -35,7 +35,7 @@ pub(crate) async fn walks(outside: &Arc<Outside>, table: &mut Table, again: bool
     }
     let plain = Setup::default();
     Box::pin(walk(outside, table, again, plain, &[table::way_forward()])).await;
-    let ways = [table::way_to_publish(), table::way_back()];
+    let ways = [table::way_to_publish(), table::rollback()];
     Box::pin(walk(outside, table, again, plain, &ways)).await;
     let muted = [Step::TakeLease, Step::Silence, Step::Renew, Step::Unsilence];
     let by_rule = Setup { mutes: true, ..plain };
@@ -59,7 +59,7 @@ async fn walk(outside: &Arc<Outside>, table: &mut Table, again: bool, setup: Set
                 continue;
             }
             let step = bench.here(step);
-            if step == Step::AwaitHealthy {
+            if step == Step::AwaitFloor {
                 wait_for_sick(&mut bench);
             }
             let differs = compare(&mut bench, &step, limit(&step)).await;
@@ -139,7 +139,7 @@ async fn one(outside: &Arc<Outside>, row: &Row, line: &Line, cell: &Cell) -> Vec
 fn limit(step: &Step) -> Duration {
     match step {
         // That an instance is gone is believed at a second look, 3 s later, in each of its target groups.
-        Step::AwaitHealthy => Duration::from_secs(12),
+        Step::AwaitFloor => Duration::from_secs(12),
         // Near its deadline nothing is begun that cannot be begun twice.
         Step::RunBefore { .. } => LONG + Duration::from_millis(HOOK_MARGIN_MS),
         _ => LONG,
@@ -252,7 +252,7 @@ async fn once_more(bench: &mut Bench, step: &Step) -> Vec<String> {
         .collect()
 }
 
-/// The host whose turn it is waits for sick ones.
+/// The next host waits for sick ones.
 fn wait_for_sick(bench: &mut Bench) {
     let target_group = bench.target_groups()[0].clone();
     let kept = FloorKept {

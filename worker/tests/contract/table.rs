@@ -11,7 +11,7 @@ pub(crate) const READS_ONLY: &str = "it reads only: there is no half of it";
 pub(crate) const ONE_CALL: &str = "it is one call: there is no half of it";
 pub(crate) const NO_AWS: &str = "it reads nothing of AWS";
 const DRIVERS: &str = "the driver takes locks, in the ledger: worker/tests/ledger/locks.rs";
-const NO_STEP: &str = "a person's order: it is never performed";
+const NO_STEP: &str = "a control command: it is never performed";
 
 /// A step in one of the ways that it can be done.
 #[derive(Debug, Clone, PartialEq)]
@@ -35,33 +35,33 @@ impl Line {
 /// How a step's situations are made.
 pub(crate) fn row(line: &Line) -> Row {
     match &line.step {
-        Step::Order => Row::never(NO_STEP),
+        Step::Control => Row::never(NO_STEP),
         Step::Lock => Row::never(DRIVERS),
         Step::Resolve => fleet::resolve(),
         Step::Inspect => fleet::inspect(),
-        Step::Sweep => fleet::sweep(),
+        Step::DetectJoined => fleet::detect_joined(),
         Step::Confirm => fleet::confirm(),
         Step::TakeLease => lease::take(),
         Step::GiveLeaseBack => lease::give_back(),
         Step::Stage { .. } => hosts::stage(),
-        Step::Retire { .. } => hosts::retire(),
+        Step::CleanUp { .. } => hosts::clean_up(),
         Step::CreateBefore { .. } => hooks::create_before(),
         Step::RunBefore { .. } => hooks::run_before(),
-        Step::After => hooks::after(),
+        Step::RunAfter => hooks::after(),
         Step::Suspend { .. } => scaling::suspend(),
         Step::Resume { .. } => scaling::resume(),
         Step::LetReplace { .. } => scaling::let_replace(),
         Step::SuspendAgain { .. } => scaling::suspend_again(),
-        Step::AwaitHealthy => targets::await_healthy(),
+        Step::AwaitFloor => targets::await_healthy(),
         Step::Canary => targets::canary(),
         Step::Silence => alarms::silence(line.mutes),
         Step::Unsilence => alarms::unsilence(line.mutes),
         Step::Renew => alarms::renew(),
         Step::Watch => alarms::watch(),
         Step::Bake => alarms::bake(),
-        Step::Reserve => desired::reserve(),
-        Step::Publish => desired::publish(),
-        Step::Unpublish => desired::unpublish(),
+        Step::ReserveDesired => desired::reserve(),
+        Step::PublishDesired => desired::publish(),
+        Step::RestoreDesired => desired::unpublish(),
         Step::Host { phase, direction, .. } => phase_row(*phase, *direction),
     }
 }
@@ -73,9 +73,9 @@ fn phase_row(phase: Phase, direction: Direction) -> Row {
         Phase::Drain => targets::drain(direction),
         Phase::Swap => hosts::swap(direction),
         Phase::Verify => hosts::verify(direction),
-        Phase::Enable => hosts::enable(direction),
+        Phase::SetRestartPolicy => hosts::enable(direction),
         Phase::Register => targets::register(direction),
-        Phase::Settle => targets::settle(direction),
+        Phase::AwaitHealthy => targets::settle(direction),
     }
 }
 
@@ -85,9 +85,9 @@ const PHASES: [Phase; 8] = [
     Phase::Drain,
     Phase::Swap,
     Phase::Verify,
-    Phase::Enable,
+    Phase::SetRestartPolicy,
     Phase::Register,
-    Phase::Settle,
+    Phase::AwaitHealthy,
 ];
 
 fn first() -> String {
@@ -118,22 +118,22 @@ pub(crate) fn way_forward() -> Vec<Step> {
         Step::RunBefore { instance: first() },
         Step::Suspend { group: group() },
         Step::Silence,
-        Step::Reserve,
+        Step::ReserveDesired,
     ];
     steps.extend(PHASES.map(|phase| host(phase, Direction::Forward)));
     steps.extend([
         Step::Canary,
         Step::LetReplace { group: group() },
-        Step::AwaitHealthy,
+        Step::AwaitFloor,
         Step::SuspendAgain { group: group() },
         Step::Watch,
-        Step::Publish,
-        Step::Sweep,
+        Step::PublishDesired,
+        Step::DetectJoined,
         Step::Bake,
-        Step::After,
+        Step::RunAfter,
         Step::Resume { group: group() },
         Step::Unsilence,
-        Step::Retire { instance: first() },
+        Step::CleanUp { instance: first() },
         Step::GiveLeaseBack,
         Step::Confirm,
     ]);
@@ -149,25 +149,25 @@ pub(crate) fn way_to_publish() -> Vec<Step> {
                 | Step::RunBefore { .. }
                 | Step::Canary
                 | Step::LetReplace { .. }
-                | Step::AwaitHealthy
+                | Step::AwaitFloor
                 | Step::SuspendAgain { .. }
                 | Step::Watch
         )
     };
     let way = way_forward().into_iter().filter(|step| !left_out(step));
-    let mut steps: Vec<Step> = way.take_while(|step| *step != Step::Publish).collect();
-    steps.push(Step::Publish);
+    let mut steps: Vec<Step> = way.take_while(|step| *step != Step::PublishDesired).collect();
+    steps.push(Step::PublishDesired);
     steps
 }
 
 /// What follows where a release is rolled back once its first host was rolled and the desired version published.
-pub(crate) fn way_back() -> Vec<Step> {
-    let mut steps = vec![Step::Unpublish];
+pub(crate) fn rollback() -> Vec<Step> {
+    let mut steps = vec![Step::RestoreDesired];
     steps.extend(PHASES[1..].iter().map(|phase| host(*phase, Direction::Back)));
     steps.extend([
         Step::Resume { group: group() },
         Step::Unsilence,
-        Step::Retire { instance: first() },
+        Step::CleanUp { instance: first() },
         Step::Confirm,
     ]);
     steps
@@ -176,10 +176,10 @@ pub(crate) fn way_back() -> Vec<Step> {
 /// Every line of the table, in the order of a release.
 pub(crate) fn lines() -> Vec<Line> {
     let plain = |step: Step| Line { step, mutes: false };
-    let mut lines = vec![plain(Step::Order)];
+    let mut lines = vec![plain(Step::Control)];
     lines.extend(way_forward().into_iter().map(plain));
     let back = host(Phase::Create, Direction::Back);
-    for line in std::iter::once(back).chain(way_back()).map(plain) {
+    for line in std::iter::once(back).chain(rollback()).map(plain) {
         if !lines.contains(&line) {
             lines.push(line);
         }
@@ -214,18 +214,18 @@ pub(crate) fn up_to(phase: Phase) -> Vec<Step> {
 
 /// Up to where the first host serves with the new version.
 pub(crate) fn rolled() -> Vec<Step> {
-    let mut steps = up_to(Phase::Settle);
-    steps.push(host(Phase::Settle, Direction::Forward));
+    let mut steps = up_to(Phase::AwaitHealthy);
+    steps.push(host(Phase::AwaitHealthy, Direction::Forward));
     steps
 }
 
-/// Right before this phase of the first host, on its way back.
+/// Right before this phase of the first host, while it rolls back.
 pub(crate) fn back_up_to(phase: Phase) -> Vec<Step> {
     let before = PHASES[1..].iter().take_while(|other| **other != phase);
     before.map(|phase| host(*phase, Direction::Back)).collect()
 }
 
-/// The whole way back of the first host.
+/// The whole rollback of the first host.
 pub(crate) fn back_up_to_the_end() -> Vec<Step> {
     PHASES[1..]
         .iter()

@@ -120,7 +120,7 @@ async fn move_to(action: &str, bench: &Bench, groups: &[String]) {
     }
 }
 
-/// On the way forward, or on the way back, up to a phase.
+/// On the way forward, or during rollback, up to a phase.
 fn brought(direction: Direction, phase: Phase) -> Row {
     match direction {
         Direction::Forward => Row::after(table::up_to(phase)),
@@ -186,7 +186,7 @@ pub(crate) fn register(direction: Direction) -> Row {
 
 pub(crate) fn settle(direction: Direction) -> Row {
     let ill = hosts::Change::Stopped(direction);
-    brought(direction, Phase::Settle)
+    brought(direction, Phase::AwaitHealthy)
         .half([
             After(vec![Change::Untagged.into()]),
             After(vec![Change::Deregistered(1).into()]),

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use drawgate_rehearsal::World;
-use drawgate_rehearsal::world::{Container, Host, OneOff, Target, Tenant, Which};
+use drawgate_rehearsal::world::{Container, Host, LeaseOwner, OneOff, Target, Which};
 use drawgate_rollout::{LABEL_RELEASE, Release, StepOutcome};
 use serde_json::{Value, json};
 
@@ -49,12 +49,12 @@ pub(crate) fn of_model(world: &World, release: &Release) -> View {
         "parameter".to_owned(),
         parameter(world.parameter.as_deref(), release),
     );
-    let tenant = match world.tenant {
+    let lease_owner = match world.lease_owner {
         None => "nobody",
-        Some(Tenant::Us) => "us",
-        Some(Tenant::Another) => "another",
+        Some(LeaseOwner::Us) => "us",
+        Some(LeaseOwner::Another) => "another",
     };
-    view.insert("lease".to_owned(), tenant.to_owned());
+    view.insert("lease".to_owned(), lease_owner.to_owned());
     // What was on a host that is gone is gone with it.
     let hosts_it = |instance: &str| world.hosts.get(instance).is_some_and(|host| host.member);
     let one_off = world
@@ -214,10 +214,10 @@ fn learnt(evidence: &str, seen: &Value) -> String {
         ids.join(" ")
     };
     match evidence {
-        "joined" => format!("to roll: {}; adopted: {}", ids("hosts"), ids("adopted")),
-        "swept" => format!("by themselves: {}", list(&seen["by_themselves"]).len()),
+        "joined" => format!("to roll: {}; up to date: {}", ids("hosts"), ids("up_to_date")),
+        "none_joined" => format!("by themselves: {}", list(&seen["by_themselves"]).len()),
         "unmuted" => format!("firing: {}", list(&seen["firing"]).len()),
-        "fit" => planned(&seen["plan"]),
+        "preflight_passed" => planned(&seen["plan"]),
         "observed" => observed(&seen["observation"]),
         _ => String::new(),
     }
@@ -267,7 +267,7 @@ fn observed(seen: &Value) -> String {
             target["state"] = json!(state);
         }
     }
-    for key in ["tag_digest", "mute_rules", "wanted"] {
+    for key in ["tag_digest", "mute_rules", "desired"] {
         seen.as_object_mut().map(|seen| seen.remove(key));
     }
     seen.to_string()
@@ -341,7 +341,7 @@ fn target(target: Target) -> &'static str {
 }
 
 fn parameter(value: Option<&str>, release: &Release) -> String {
-    let planned = release.plan.as_ref().and_then(|plan| plan.wanted.as_ref());
+    let planned = release.plan.as_ref().and_then(|plan| plan.desired.as_ref());
     let said = match (value, planned) {
         (None, _) => "none",
         (Some(value), Some(planned)) if value == planned.value => "the new version",

@@ -12,14 +12,14 @@ use serde_json::{Value, json};
 use tokio::sync::{Mutex, MutexGuard};
 
 /// Faults are ordered for everyone in the lab, so the tests of one file take turns.
-static TURN: Mutex<()> = Mutex::const_new(());
+static SERIAL: Mutex<()> = Mutex::const_new(());
 
 /// A turn in the lab.
 pub(crate) struct Lab {
     state: PathBuf,
     api: String,
     http: reqwest::Client,
-    _turn: MutexGuard<'static, ()>,
+    _guard: MutexGuard<'static, ()>,
 }
 
 /// A fleet that the lab made.
@@ -36,12 +36,12 @@ impl Lab {
             eprintln!("skipped: {test} needs the lab: infra/lab/lab run -- cargo test");
             return None;
         };
-        let turn = TURN.lock().await;
+        let turn = SERIAL.lock().await;
         let lab = Self {
             state: state.into(),
             api,
             http: reqwest::Client::new(),
-            _turn: turn,
+            _guard: turn,
         };
         lab.delete("fault").await;
         Some(lab)

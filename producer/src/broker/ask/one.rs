@@ -11,14 +11,14 @@ use crate::limits;
 pub(crate) enum Verdict {
     /// This one has the release.
     Known(Box<ReleaseView>),
-    /// The order was taken.
+    /// The control command was taken.
     Taken {
         /// Who took it.
         worker: String,
         /// What follows.
         what: String,
     },
-    /// The order was not taken, and nothing was changed.
+    /// The control command was not taken, and nothing was changed.
     NotTaken {
         /// Who says so.
         worker: String,

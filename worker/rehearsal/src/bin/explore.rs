@@ -17,7 +17,7 @@ use std::time::{Instant, UNIX_EPOCH};
 
 use drawgate_rehearsal::explore::{Found, Violation, explore, fleets, replay, swarm};
 use drawgate_rehearsal::lane::{self, Scenario};
-use drawgate_rehearsal::{Bug, World};
+use drawgate_rehearsal::{Mutant, World};
 use serde_json::json;
 
 /// Runs by chance: about half a minute.
@@ -96,34 +96,34 @@ fn run() -> io::Result<bool> {
 fn planted_mistakes(fleets: &[(String, World)], scenarios: &[Scenario]) -> (usize, usize) {
     // What a mistake breaks may break the model too, which is no news here.
     std::panic::set_hook(Box::new(|_| {}));
-    let in_a_roll = |bug: &Bug| {
+    let in_a_roll = |mutant: &Mutant| {
         let caught = fleets.iter().find_map(|(name, world)| {
             // The model itself may not be able to go on with what the mistake has made of it.
-            let found = std::panic::catch_unwind(|| explore(world, 1, Some(*bug)));
+            let found = std::panic::catch_unwind(|| explore(world, 1, Some(*mutant)));
             let what = match found {
                 Ok(found) => found.violation?.what,
                 Err(_) => "the model cannot go on".to_owned(),
             };
             Some((name.clone(), what))
         });
-        tell_caught(*bug, caught.as_ref())
+        tell_caught(*mutant, caught.as_ref())
     };
-    let in_a_queue = |bug: &Bug| {
+    let in_a_queue = |mutant: &Mutant| {
         let caught = scenarios.iter().find_map(|scenario| {
-            let violation = lane::explore::explore(scenario, Some(*bug)).violation?;
+            let violation = lane::explore::explore(scenario, Some(*mutant)).violation?;
             Some((scenario.name.to_owned(), violation.what))
         });
-        tell_caught(*bug, caught.as_ref())
+        tell_caught(*mutant, caught.as_ref())
     };
-    let mut caught = side_by_side(&Bug::OF_A_ROLL, in_a_roll);
-    caught.extend(side_by_side(&Bug::OF_A_QUEUE, in_a_queue));
+    let mut caught = side_by_side(&Mutant::OF_A_ROLL, in_a_roll);
+    caught.extend(side_by_side(&Mutant::OF_A_QUEUE, in_a_queue));
     (caught.len(), caught.iter().filter(|caught| **caught).count())
 }
 
-fn tell_caught(bug: Bug, caught: Option<&(String, String)>) -> bool {
+fn tell_caught(mutant: Mutant, caught: Option<&(String, String)>) -> bool {
     let line = match caught {
-        Some((name, what)) => format!("caught: {bug} ({name}): {}", first_line(what)),
-        None => format!("NOT CAUGHT: {bug}"),
+        Some((name, what)) => format!("caught: {mutant} ({name}): {}", first_line(what)),
+        None => format!("NOT CAUGHT: {mutant}"),
     };
     let _closed = writeln!(io::stdout(), "{line}");
     caught.is_some()

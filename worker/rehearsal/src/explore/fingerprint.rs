@@ -10,7 +10,7 @@ use std::hash::{DefaultHasher, Hasher as _};
 use drawgate_rollout::{Evidence, Moment, Release, Step, StepOutcome, StepState, limits};
 use jiff::Timestamp;
 
-use super::between::Harm;
+use super::interleaving::Harm;
 use crate::sim::Sim;
 use crate::world::World;
 
@@ -60,11 +60,11 @@ fn release(hash: &mut Hash, release: &Release, now: Timestamp) -> fmt::Result {
         release.started_at.is_some(),
         release.digest.is_some(),
         release.plan.is_some(),
-        release.unfit,
+        release.not_ready,
         release.joined,
-        release.adopted,
+        release.up_to_date,
         release.gone,
-        release.sweeps,
+        release.detections,
         release.leased,
         release.leased_to_another.is_some(),
         release.set_aside.keys(),
@@ -80,11 +80,11 @@ fn release(hash: &mut Hash, release: &Release, now: Timestamp) -> fmt::Result {
             since(now, wait.until)
         )?;
     }
-    if let Some((ordered, at)) = &release.paused {
-        write!(hash, "paused{:?}{}", ordered.order, since(now, *at))?;
+    if let Some((command, at)) = &release.paused {
+        write!(hash, "paused{:?}{}", command.control, since(now, *at))?;
     }
     write!(hash, "{}", release.cancelled.is_some())?;
-    if let Some(cause) = &release.turned_back {
+    if let Some(cause) = &release.rolling_back {
         write!(hash, "back{:?}", cause.step)?;
     }
     for (step, state) in &release.steps {
@@ -158,7 +158,7 @@ fn world(hash: &mut Hash, world: &World, now: Timestamp) -> fmt::Result {
         hash,
         "{:?}{:?}{:?}{:?}{:?}{:?}{}{}{}{}{}",
         world.faults,
-        world.tenant,
+        world.lease_owner,
         world.parameter,
         world.one_off,
         world.arrivals,
@@ -166,7 +166,7 @@ fn world(hash: &mut Hash, world: &World, now: Timestamp) -> fmt::Result {
         world.before_runs,
         world.has_resumed(),
         world.performed.contains(&Step::Canary),
-        world.performed.contains(&Step::Sweep),
+        world.performed.contains(&Step::DetectJoined),
         world.performed.contains(&Step::Confirm),
     )
 }

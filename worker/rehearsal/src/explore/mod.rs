@@ -10,9 +10,9 @@
 //! States that go on alike are gone on from once; how many executions that stands for is counted all the same. The same bounds
 //! bring the same search, on any machine.
 
-mod between;
-mod ends;
 mod fingerprint;
+mod interleaving;
+mod outcomes;
 pub mod swarm;
 
 use std::collections::{BTreeMap, HashMap};
@@ -20,12 +20,12 @@ use std::collections::{BTreeMap, HashMap};
 use drawgate_rollout::limits;
 use drawgate_schemas::Outcome;
 
-pub use self::between::Between;
-pub(crate) use self::between::Harm;
-pub use self::ends::Ends;
 use self::fingerprint::fingerprint;
-use crate::bug::Bug;
-use crate::check::holds;
+pub(crate) use self::interleaving::Harm;
+pub use self::interleaving::Interleaving;
+pub use self::outcomes::Outcomes;
+use crate::check::ensure;
+use crate::mutant::Mutant;
 use crate::sim::{Halt, Next, Sim};
 use crate::time::start;
 use crate::world::World;
@@ -36,24 +36,24 @@ pub struct Violation {
     /// What is wrong.
     pub what: String,
     /// What came between, each with the number of entries that there were then.
-    pub between: Vec<(u64, Between)>,
+    pub between: Vec<(u64, Interleaving)>,
 }
 
 /// The search from one fleet on.
 struct Explorer {
-    known: HashMap<u64, Ends>,
+    known: HashMap<u64, Outcomes>,
     /// How it ended after the first thing that came between, by what that was.
-    after: BTreeMap<&'static str, Ends>,
-    between: Vec<(u64, Between)>,
+    after: BTreeMap<&'static str, Outcomes>,
+    between: Vec<(u64, Interleaving)>,
 }
 
 /// What a search came to.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Found {
     /// Different ways from the acceptance to an end, by what the end was.
-    pub ends: Ends,
+    pub ends: Outcomes,
     /// The same after the first thing that came between, by what that was.
-    pub after: BTreeMap<&'static str, Ends>,
+    pub after: BTreeMap<&'static str, Outcomes>,
     /// Different states on them, where a step has just ended.
     pub states: u64,
     /// The first thing that must never be, if there is one: it ends the search.
@@ -61,14 +61,14 @@ pub struct Found {
 }
 
 /// Everything that may become of a roll of this fleet, with at most so many things that come between.
-pub fn explore(world: &World, most: u8, bug: Option<Bug>) -> Found {
+pub fn explore(world: &World, most: u8, mutant: Option<Mutant>) -> Found {
     let mut explorer = Explorer {
         known: HashMap::new(),
         after: BTreeMap::new(),
         between: Vec::new(),
     };
     let mut sim = Sim::new(world.clone());
-    sim.forgets(bug);
+    sim.forgets(mutant);
     let result = explorer.visit(sim, Harm::default(), most);
     Found {
         ends: result.clone().unwrap_or_default(),
@@ -82,21 +82,25 @@ pub fn explore(world: &World, most: u8, bug: Option<Bug>) -> Found {
 }
 
 /// The same roll once more, with these things between and everything kept, for people to read.
-pub fn replay(world: &World, between: &[(u64, Between)], bug: Option<Bug>) -> (Sim, Result<(), String>) {
+pub fn replay(
+    world: &World,
+    between: &[(u64, Interleaving)],
+    mutant: Option<Mutant>,
+) -> (Sim, Result<(), String>) {
     let mut sim = Sim::new(world.clone());
-    sim.plant(bug);
+    sim.plant(mutant);
     let result = again(&mut sim, between).and_then(|harm| judge(&sim, harm));
     (sim, result)
 }
 
-fn again(sim: &mut Sim, between: &[(u64, Between)]) -> Result<Harm, String> {
+fn again(sim: &mut Sim, between: &[(u64, Interleaving)]) -> Result<Harm, String> {
     let mut harm = Harm::default();
     let mut rest = between.iter().peekable();
     loop {
         let next = broken(sim.go())?;
         let (now, ends) = (sim.release().last_entry, matches!(next, Next::Lands(_)));
         // Where something before it was left out, it may come a little later than it did.
-        let due = |(at, what): &&(u64, Between)| *at <= now && what.can_come(sim, ends);
+        let due = |(at, what): &&(u64, Interleaving)| *at <= now && what.can_come(sim, ends);
         match next {
             Next::Ended => return Ok(harm),
             Next::Slept => {}
@@ -124,15 +128,15 @@ fn broken<T>(result: Result<T, Halt>) -> Result<T, String> {
 
 impl Explorer {
     /// The executions from here on, or what must never be.
-    fn visit(&mut self, mut sim: Sim, harm: Harm, left: u8) -> Result<Ends, String> {
+    fn visit(&mut self, mut sim: Sim, harm: Harm, left: u8) -> Result<Outcomes, String> {
         let mut marks = Vec::new();
-        let mut branches = Ends::default();
+        let mut branches = Outcomes::default();
         let rest = loop {
             match broken(sim.go())? {
                 Next::Slept => {}
                 Next::Ended => {
                     judge(&sim, harm)?;
-                    break Ends::one(sim.outcome());
+                    break Outcomes::one(sim.outcome());
                 }
                 Next::Recorded => {
                     if left > 0 {
@@ -160,9 +164,9 @@ impl Explorer {
         Ok(executions)
     }
 
-    fn branch_after_an_entry(&mut self, sim: &Sim, harm: Harm, left: u8) -> Result<Ends, String> {
-        let mut executions = Ends::default();
-        for between in Between::after_an_entry(sim) {
+    fn branch_after_an_entry(&mut self, sim: &Sim, harm: Harm, left: u8) -> Result<Outcomes, String> {
+        let mut executions = Outcomes::default();
+        for between in Interleaving::after_an_entry(sim) {
             let (mut branch, mut harm) = (sim.clone(), harm);
             self.between.push((sim.release().last_entry, between.clone()));
             if broken(between.comes(&mut branch, &mut harm))? {
@@ -173,12 +177,18 @@ impl Explorer {
         Ok(executions)
     }
 
-    fn branch_at_an_end(&mut self, sim: &Sim, index: usize, harm: Harm, left: u8) -> Result<Ends, String> {
-        let mut executions = Ends::default();
+    fn branch_at_an_end(
+        &mut self,
+        sim: &Sim,
+        index: usize,
+        harm: Harm,
+        left: u8,
+    ) -> Result<Outcomes, String> {
+        let mut executions = Outcomes::default();
         let Some((_, step)) = sim.flights.get(index) else {
             return Ok(executions);
         };
-        for between in Between::at_the_end_of(sim, step) {
+        for between in Interleaving::at_the_end_of(sim, step) {
             let (mut branch, mut harm) = (sim.clone(), harm);
             self.between.push((sim.release().last_entry, between.clone()));
             if broken(between.comes_at(&mut branch, index, &mut harm))? {
@@ -189,7 +199,7 @@ impl Explorer {
         Ok(executions)
     }
 
-    fn branch(&mut self, between: &Between, sim: Sim, harm: Harm, left: u8) -> Result<Ends, String> {
+    fn branch(&mut self, between: &Interleaving, sim: Sim, harm: Harm, left: u8) -> Result<Outcomes, String> {
         let ends = self.known_or_visit(sim, harm, left - 1)?;
         if self.between.len() == 1 {
             *self.after.entry(between.family()).or_default() += ends;
@@ -197,7 +207,7 @@ impl Explorer {
         Ok(ends)
     }
 
-    fn known_or_visit(&mut self, sim: Sim, harm: Harm, left: u8) -> Result<Ends, String> {
+    fn known_or_visit(&mut self, sim: Sim, harm: Harm, left: u8) -> Result<Outcomes, String> {
         let mark = fingerprint(&sim, harm, left);
         if let Some(executions) = self.known.get(&mark) {
             return Ok(*executions);
@@ -226,9 +236,9 @@ fn judge(sim: &Sim, harm: Harm) -> Result<(), String> {
     }
     let roll = &sim.world.definition.roll;
     let took_ms = limits::between_ms(start(), sim.now);
-    let cause = sim.release().turned_back.as_ref();
+    let cause = sim.release().rolling_back.as_ref();
     let overdue = cause.is_some_and(|cause| cause.failure.what.contains("roll.max_roll was over"));
-    holds(
+    ensure(
         !overdue && took_ms <= roll.max_roll_ms + roll.max_pause_ms,
         || format!("took {took_ms} ms, which fingerprints leave out"),
     )
@@ -241,7 +251,7 @@ pub fn fleets() -> Vec<(String, World)> {
     let two = || World::new(2, 1).by_people();
     fleets.push(("watched alarm".to_owned(), two().watched(30_000)));
     fleets.push(("lease".to_owned(), two().with_lease()));
-    fleets.push(("wanted version".to_owned(), two().publishing(Some("main-41"))));
+    fleets.push(("desired version".to_owned(), two().publishing(Some("main-41"))));
     fleets.push(("migration".to_owned(), two().with_before(true)));
     fleets.push(("command".to_owned(), two().commanded()));
     for hosts in 1..=3_usize {

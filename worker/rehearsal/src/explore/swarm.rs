@@ -3,9 +3,9 @@
 
 use drawgate_schemas::Outcome;
 
-use super::between::{Between, Harm};
+use super::interleaving::{Harm, Interleaving};
 use super::{Violation, again, broken};
-use crate::bug::Bug;
+use crate::mutant::Mutant;
 use crate::random::Random;
 use crate::sim::{Next, Sim};
 use crate::world::{Extent, World};
@@ -60,10 +60,10 @@ pub struct Ran {
 ///
 /// # Errors
 /// What must never be.
-pub fn run(world: &World, seed: u64, bug: Option<Bug>) -> Result<Ran, Box<Violation>> {
+pub fn run(world: &World, seed: u64, mutant: Option<Mutant>) -> Result<Ran, Box<Violation>> {
     let mut between = Vec::new();
     let mut sim = Sim::new(world.clone());
-    sim.forgets(bug);
+    sim.forgets(mutant);
     // Another seed than the fleet's, or both would go by the same numbers.
     let result = drive(&mut sim, &mut Random::new(!seed), &mut between);
     // Of many things together nobody says before which end they may bring: it has to be a proper one.
@@ -72,11 +72,11 @@ pub fn run(world: &World, seed: u64, bug: Option<Bug>) -> Result<Ran, Box<Violat
             entries: sim.release().last_entry,
             outcome: sim.outcome(),
         }),
-        Err(what) => Err(Box::new(shrunk(world, Violation { what, between }, bug))),
+        Err(what) => Err(Box::new(shrunk(world, Violation { what, between }, mutant))),
     }
 }
 
-fn drive(sim: &mut Sim, random: &mut Random, between: &mut Vec<(u64, Between)>) -> Result<(), String> {
+fn drive(sim: &mut Sim, random: &mut Random, between: &mut Vec<(u64, Interleaving)>) -> Result<(), String> {
     let mut harm = Harm::default();
     loop {
         let next = broken(sim.go())?;
@@ -90,14 +90,14 @@ fn drive(sim: &mut Sim, random: &mut Random, between: &mut Vec<(u64, Between)>) 
                 let extents: Vec<Extent> = extents
                     .filter_map(|extents| random.pick(extents).copied())
                     .collect();
-                let killed = Between::Killed(extents);
+                let killed = Interleaving::Killed(extents);
                 between.push((at, killed.clone()));
                 broken(killed.comes(sim, &mut harm))?;
             }
             Next::Recorded => {}
             Next::Lands(index) => {
                 let step = sim.flights.get(index).map(|(_, step)| step.clone());
-                let all = step.map_or_else(Vec::new, |step| Between::at_the_end_of(sim, &step));
+                let all = step.map_or_else(Vec::new, |step| Interleaving::at_the_end_of(sim, &step));
                 match random.pick(&all).filter(|_| strikes) {
                     Some(what) => {
                         between.push((at, what.clone()));
@@ -111,13 +111,13 @@ fn drive(sim: &mut Sim, random: &mut Random, between: &mut Vec<(u64, Between)>) 
 }
 
 /// Leaves out whatever is not needed for something to be wrong still.
-fn shrunk(world: &World, mut violation: Violation, bug: Option<Bug>) -> Violation {
+fn shrunk(world: &World, mut violation: Violation, mutant: Option<Mutant>) -> Violation {
     let mut place = 0;
     while place < violation.between.len() {
         let mut fewer = violation.between.clone();
         fewer.remove(place);
         let mut sim = Sim::new(world.clone());
-        sim.plant(bug);
+        sim.plant(mutant);
         match again(&mut sim, &fewer).and_then(|_| sim.check_end()) {
             Err(what) => violation = Violation { what, between: fewer },
             Ok(()) => place += 1,

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::members::{Lane, Member};
 use super::oracle;
 use super::scenario::{Asked, Scenario};
-use crate::bug::Bug;
+use crate::mutant::Mutant;
 use crate::sim::{Halt, Polled, Sim};
 use crate::time::start;
 use crate::world::Extent;
@@ -33,14 +33,14 @@ enum Waited {
 
 impl Lane {
     /// The lane of a scenario, when its first releases are accepted.
-    pub fn new(scenario: &Scenario, bug: Option<Bug>) -> Self {
+    pub fn new(scenario: &Scenario, mutant: Option<Mutant>) -> Self {
         let mut lane = Self {
             members: Vec::new(),
             to_come: None,
             freezes: Vec::new(),
             now: start(),
             supersede: scenario.supersede,
-            bug,
+            mutant,
         };
         lane.accept(scenario.first);
         match scenario.comes_late {
@@ -54,7 +54,7 @@ impl Lane {
     pub(super) fn accept(&mut self, asked: Asked) {
         let (world, record) = asked.accepted(self.members.len());
         let mut sim = Sim::accepted_at(self.now, world, record);
-        sim.plant(self.bug);
+        sim.plant(self.mutant);
         self.members.push(Member {
             sim,
             asked,
@@ -138,7 +138,7 @@ impl Lane {
         self.recorded(n)
     }
 
-    /// The worker is killed; another process takes up what is open.
+    /// The worker is killed; another process takes over what is open.
     pub(super) fn crash(&mut self, away_ms: u64, extent: Extent) -> Result<(), Halt> {
         for member in &mut self.members {
             if member.is_open() {

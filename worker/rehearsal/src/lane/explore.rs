@@ -3,13 +3,13 @@
 use std::fmt;
 
 use drawgate_rollout::limits::after;
-use drawgate_schemas::{Freeze, Order, Ordered, Outcome};
+use drawgate_schemas::{Control, ControlCommand, Freeze, Outcome};
 use jiff::Timestamp;
 
 use super::{Asked, Lane, Place, Scenario, scenarios};
-use crate::bug::Bug;
-use crate::check::holds;
-use crate::explore::{Between, Ends, Harm};
+use crate::check::ensure;
+use crate::explore::{Harm, Interleaving, Outcomes};
+use crate::mutant::Mutant;
 use crate::random::Random;
 use crate::sim::Halt;
 use crate::world::{Extent, digest};
@@ -29,8 +29,8 @@ const PLACES: usize = 20_000;
 #[derive(Debug, Clone, PartialEq)]
 pub enum Comes {
     /// It happens to the roll of this release.
-    ToRoll(usize, Between),
-    /// The worker is killed, the steps under way having come so far; another process takes up.
+    ToRoll(usize, Interleaving),
+    /// The worker is killed, the steps under way having come so far; another process takes over.
     Killed(Extent),
     /// The release that is yet to come is accepted.
     Accepted,
@@ -39,7 +39,7 @@ pub enum Comes {
     /// Somebody ends the freeze before its time.
     Thawed,
     /// Somebody tells a release that waits something.
-    Told(usize, Order),
+    Told(usize, Control),
 }
 
 impl fmt::Display for Comes {
@@ -61,18 +61,18 @@ pub struct Violation {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Found {
     /// Executions, by how the first release ended.
-    pub ends: Ends,
+    pub ends: Outcomes,
     /// The first thing that must never be, if there is one: it ends the search.
     pub violation: Option<Box<Violation>>,
 }
 
 /// Every execution of a scenario with at most one thing between.
-pub fn explore(scenario: &Scenario, bug: Option<Bug>) -> Found {
+pub fn explore(scenario: &Scenario, mutant: Option<Mutant>) -> Found {
     let mut search = Search {
-        ends: Ends::default(),
+        ends: Outcomes::default(),
         at: None,
     };
-    let mut lane = Lane::new(scenario, bug);
+    let mut lane = Lane::new(scenario, mutant);
     let result = search.visit(&mut lane);
     let violation = result.err().map(|what| {
         Box::new(Violation {
@@ -87,7 +87,7 @@ pub fn explore(scenario: &Scenario, bug: Option<Bug>) -> Found {
 }
 
 struct Search {
-    ends: Ends,
+    ends: Outcomes,
     at: Option<(usize, Comes)>,
 }
 
@@ -102,13 +102,13 @@ impl Search {
                 if broken(comes.comes(&mut branch, place, &mut harm))? {
                     broken(to_the_end(&mut branch))?;
                     judge(&branch, harm)?;
-                    self.ends += Ends::one(branch.members[0].sim.outcome());
+                    self.ends += Outcomes::one(branch.members[0].sim.outcome());
                 }
             }
             self.at = None;
             if place == Place::Ended {
                 judge(lane, Harm::default())?;
-                self.ends += Ends::one(lane.members[0].sim.outcome());
+                self.ends += Outcomes::one(lane.members[0].sim.outcome());
                 return Ok(());
             }
             broken(goes_on(lane, place))?;
@@ -121,9 +121,9 @@ impl Search {
 ///
 /// # Errors
 /// What must never be.
-pub fn run(seed: u64, bug: Option<Bug>) -> Result<Outcome, Box<Violation>> {
+pub fn run(seed: u64, mutant: Option<Mutant>) -> Result<Outcome, Box<Violation>> {
     let mut random = Random::new(!seed);
-    let mut lane = Lane::new(&scenario(seed), bug);
+    let mut lane = Lane::new(&scenario(seed), mutant);
     let mut between = Vec::new();
     match by_chance(&mut lane, &mut random, &mut between) {
         Ok(()) => Ok(lane.members[0].sim.outcome()),
@@ -202,7 +202,7 @@ fn at(lane: &Lane, place: Place) -> Vec<Comes> {
         Place::Lands(n, index) => {
             let sim = &lane.members[n].sim;
             let steps = sim.flights.get(index);
-            let to_roll = steps.map(|(_, step)| Between::at_the_end_of(sim, step));
+            let to_roll = steps.map(|(_, step)| Interleaving::at_the_end_of(sim, step));
             all.extend(
                 to_roll
                     .into_iter()
@@ -224,27 +224,27 @@ fn at(lane: &Lane, place: Place) -> Vec<Comes> {
         if !member.is_open() || !member.release().is_queued() {
             continue;
         }
-        let orders = [
-            Order::Pause,
-            Order::Resume,
-            Order::Cancel,
-            Order::Approve,
-            Order::Reject,
+        let commands = [
+            Control::Pause,
+            Control::Resume,
+            Control::Cancel,
+            Control::Approve,
+            Control::Reject,
         ];
-        let taken = orders
+        let taken = commands
             .into_iter()
-            .filter(|order| member.release().accepts(&by_anna(*order)).is_ok());
-        all.extend(taken.map(|order| Comes::Told(n, order)));
+            .filter(|control| member.release().accepts(&by_anna(*control)).is_ok());
+        all.extend(taken.map(|control| Comes::Told(n, control)));
     }
     all
 }
 
-fn by_anna(order: Order) -> Ordered {
-    Ordered {
-        order,
+fn by_anna(control: Control) -> ControlCommand {
+    ControlCommand {
+        control,
         by: "anna".to_owned(),
         reason: None,
-        digest: (order == Order::Approve).then(|| digest('d')),
+        digest: (control == Control::Approve).then(|| digest('d')),
     }
 }
 
@@ -269,11 +269,11 @@ impl Comes {
             }
             Self::Frozen => lane.freezes.push(freeze(lane.now)),
             Self::Thawed => lane.freezes.clear(),
-            Self::Told(n, order) => {
-                harm.told |= matches!(order, Order::Cancel | Order::Reject);
-                harm.failed |= *order == Order::Pause;
+            Self::Told(n, control) => {
+                harm.told |= matches!(control, Control::Cancel | Control::Reject);
+                harm.failed |= *control == Control::Pause;
                 lane.members[*n].sim.now = lane.now;
-                lane.members[*n].sim.give(by_anna(*order))?;
+                lane.members[*n].sim.give(by_anna(*control))?;
                 lane.recorded(*n)?;
             }
         }
@@ -309,7 +309,7 @@ fn judge(lane: &Lane, harm: Harm) -> Result<(), String> {
             Outcome::RolledBack | Outcome::Failed => harm.failed,
             Outcome::NeedsOperator => harm.stuck,
         };
-        holds(may_be, || {
+        ensure(may_be, || {
             format!("release {} ends as {}: {}", n + 1, ended.outcome, ended.summary)
         })?;
     }

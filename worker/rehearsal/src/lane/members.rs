@@ -5,7 +5,7 @@ use drawgate_schemas::{Freeze, Outcome, ReleaseId};
 use jiff::Timestamp;
 
 use super::scenario::Asked;
-use crate::bug::Bug;
+use crate::mutant::Mutant;
 use crate::sim::Sim;
 
 /// The releases of a target, and the worker that drives them.
@@ -20,7 +20,7 @@ pub struct Lane {
     /// Virtual time.
     pub now: Timestamp,
     pub(super) supersede: Supersede,
-    pub(super) bug: Option<Bug>,
+    pub(super) mutant: Option<Mutant>,
 }
 
 /// A release of the lane.

@@ -5,7 +5,7 @@ use drawgate_rollout::{Record, Supersede};
 use drawgate_schemas::Outcome;
 
 use super::members::{Lane, Member};
-use crate::check::holds;
+use crate::check::ensure;
 
 /// Of a lane's releases one rolls at a time.
 ///
@@ -13,7 +13,7 @@ use crate::check::holds;
 /// When two do.
 pub(super) fn one_at_a_time(lane: &Lane) -> Result<(), String> {
     let rolling = |member: &&Member| member.is_open() && member.release().started_at.is_some();
-    holds(lane.members.iter().filter(rolling).count() <= 1, || {
+    ensure(lane.members.iter().filter(rolling).count() <= 1, || {
         "two releases of one target roll at once".to_owned()
     })
 }
@@ -31,7 +31,7 @@ pub(super) fn after_entry(lane: &Lane, n: usize) -> Result<(), String> {
         Record::Ended { ended } if ended.outcome == Outcome::Superseded => {
             let newer = lane.members.iter().enumerate();
             let mut newer = newer.filter(|(other, _)| *other != n && is_newer(lane, *other, n));
-            holds(newer.any(|(_, newer)| takes_its_place(lane, newer)), || {
+            ensure(newer.any(|(_, newer)| takes_its_place(lane, newer)), || {
                 format!("release {} is superseded by one that may never begin", n + 1)
             })
         }
@@ -42,8 +42,8 @@ pub(super) fn after_entry(lane: &Lane, n: usize) -> Result<(), String> {
 fn began(lane: &Lane, n: usize) -> Result<(), String> {
     let member = &lane.members[n];
     let emergency = member.asked.emergency;
-    holds(emergency || lane.frozen().is_empty(), || "in a freeze".to_owned())?;
-    holds(emergency || is_approved(member), || {
+    ensure(emergency || lane.frozen().is_empty(), || "in a freeze".to_owned())?;
+    ensure(emergency || is_approved(member), || {
         "without its approval".to_owned()
     })?;
     for (other, waiting) in lane.members.iter().enumerate() {
@@ -56,9 +56,9 @@ fn began(lane: &Lane, n: usize) -> Result<(), String> {
             (false, true) => false,
             _ => other < n,
         };
-        holds(!(waits && goes_first), || format!("before release {}", other + 1))?;
+        ensure(!(waits && goes_first), || format!("before release {}", other + 1))?;
         let older = waiting.has_succeeded() && is_newer(lane, other, n);
-        holds(!older || emergency, || {
+        ensure(!older || emergency, || {
             format!("after release {}, which is newer", other + 1)
         })?;
     }

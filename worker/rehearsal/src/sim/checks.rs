@@ -4,19 +4,19 @@ use drawgate_rollout::{Entry, Phase, Record, Step};
 use drawgate_schemas::Event;
 
 use super::Sim;
-use crate::check::holds;
+use crate::check::ensure;
 use crate::oracle;
 
 /// Entries after which a roll goes round in circles, whatever its fleet: a calm one writes 20 and some that grow with its time.
 const ENTRIES: u64 = 3_000;
-/// More of them for each host: 20 of its way forward, 18 of its way back, and as many again for what is tried twice.
+/// More of them for each host: 20 of its way forward, 18 of its rollback, and as many again for what is tried twice.
 const ENTRIES_PER_HOST: u64 = 100;
 
 impl Sim {
     pub(super) fn check_circles(&self) -> Result<(), String> {
         let hosts = self.world.hosts.len();
         let most = ENTRIES + ENTRIES_PER_HOST * hosts as u64;
-        holds(self.release().last_entry < most, || {
+        ensure(self.release().last_entry < most, || {
             let last = self.journal.last();
             format!("goes round in circles: {most} entries for a fleet of {hosts}, the last of them {last:?}")
         })
@@ -30,7 +30,7 @@ impl Sim {
         let host = step.instance().and_then(|instance| self.release().host(instance));
         let out = host.is_some_and(|host| self.release().is_out(host));
         let comes_back = out && matches!(step, Step::Host { .. });
-        holds(comes_back, || format!("{step} begins while it is paused"))
+        ensure(comes_back, || format!("{step} begins while it is paused"))
     }
 
     /// Nothing is touched on the way forward while nobody watches.
@@ -42,7 +42,7 @@ impl Sim {
             .is_some_and(|plan| !plan.watched.is_empty());
         if watched && self.release().leads_forward() && !step.reads() && !step.restores() {
             let watches = self.flights.iter().any(|(_, other)| *other == Step::Watch);
-            holds(watches, || format!("{step} begins unwatched"))?;
+            ensure(watches, || format!("{step} begins unwatched"))?;
         }
         Ok(())
     }
@@ -52,7 +52,7 @@ impl Sim {
         let mutes = self.release().plan.as_ref().is_some_and(|plan| plan.mutes());
         if let (Step::Host { phase, .. }, true) = (step, mutes && self.world.faults.is_empty()) {
             let muted = self.world.muted_until.is_some_and(|until| until > self.now);
-            holds(muted || *phase == Phase::Create, || {
+            ensure(muted || *phase == Phase::Create, || {
                 format!("{step} begins with alarms unmuted")
             })?;
         }
@@ -67,22 +67,22 @@ impl Sim {
         oracle::at_end(&self.before, &self.world, self.machine.release())?;
         let mut steps = self.release().steps.iter();
         let open = steps.find(|(_, state)| state.last.is_none());
-        holds(open.is_none(), || format!("ended while {open:?} was under way"))?;
-        holds(self.told == self.numbered, || {
+        ensure(open.is_none(), || format!("ended while {open:?} was under way"))?;
+        ensure(self.told == self.numbered, || {
             "events are numbered with a gap, or told twice".to_owned()
         })?;
-        holds(self.told_the_end == 1, || {
+        ensure(self.told_the_end == 1, || {
             format!("said {} times that it ended", self.told_the_end)
         })?;
         if !self.keeps {
             return Ok(());
         }
         let numbered = self.journal.iter().zip(1..).all(|(entry, n)| entry.n == n);
-        holds(numbered, || "entries are numbered with a gap".to_owned())?;
+        ensure(numbered, || "entries are numbered with a gap".to_owned())?;
         let is_end = |entry: &&Entry| matches!(entry.record, Record::Ended { .. });
         let ends = self.journal.iter().filter(is_end).count();
-        holds(ends == 1, || format!("ended {ends} times"))?;
+        ensure(ends == 1, || format!("ended {ends} times"))?;
         let last = matches!(self.events.last(), Some(Event::Ended(_)));
-        holds(last, || "says more after the end".to_owned())
+        ensure(last, || "says more after the end".to_owned())
     }
 }

@@ -1,9 +1,9 @@
-//! The death of the worker, and the next one that takes the release up.
+//! The death of the worker, and the next one that takes the release over.
 
 use drawgate_rollout::{Machine, Release, StepOutcome, limits};
 
 use super::{Halt, Sim};
-use crate::bug::Bug;
+use crate::mutant::Mutant;
 use crate::oracle;
 use crate::world::Extent;
 
@@ -38,8 +38,8 @@ impl Sim {
         self.kill_at = None;
         self.world.noted = None;
         (self.waits, self.acted) = (None, None);
-        self.take_up()?;
-        if self.bug == Some(Bug::TakesOpenForDone) {
+        self.take_over()?;
+        if self.mutant == Some(Mutant::TakesOpenForDone) {
             let open = self.machine.release_mut().steps.values_mut();
             for state in open.filter(|state| matches!(state.last, Some(StepOutcome::Unknown { .. }))) {
                 state.last = Some(StepOutcome::done());
@@ -48,7 +48,7 @@ impl Sim {
         Ok(())
     }
 
-    pub(super) fn take_up(&mut self) -> Result<(), Halt> {
+    pub(super) fn take_over(&mut self) -> Result<(), Halt> {
         self.machine = Machine::new(self.machine.release().clone());
         self.write_what_is_known()
     }

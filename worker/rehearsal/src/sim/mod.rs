@@ -10,13 +10,13 @@ use std::sync::Arc;
 
 use drawgate_rollout::{
     Action, Entry, Judged, Machine, QueueView, Queued, Record, Release, Step, StepOutcome, Waits, decide,
-    limits, narrate,
+    events_of, limits,
 };
-use drawgate_schemas::{Ended, Event, Order, Ordered, Outcome, ReleaseId, ReleaseRequest};
+use drawgate_schemas::{Control, ControlCommand, Ended, Event, Outcome, ReleaseId, ReleaseRequest};
 use jiff::Timestamp;
 
-use crate::bug::Bug;
-use crate::check::holds;
+use crate::check::ensure;
+use crate::mutant::Mutant;
 use crate::oracle;
 use crate::time::start;
 use crate::world::{Extent, World};
@@ -76,11 +76,11 @@ pub struct Sim {
     pub queue_ms: u64,
     /// What else is known of its queue.
     pub queue: QueueView,
-    /// Orders that are given once the journal has so many entries.
-    pub orders: Vec<(usize, Ordered)>,
+    /// Control commands that are given once the journal has so many entries.
+    pub commands: Vec<(usize, ControlCommand)>,
     /// Those that were not taken, and why not.
     pub not_taken: Vec<String>,
-    /// How long after a paused roll has come to rest it is told to go on.
+    /// How long after a paused roll has come to rest it is resumed.
     pub rests_ms: Option<u64>,
     /// What the machine waits for, while it does.
     waits: Option<Waits>,
@@ -97,7 +97,7 @@ pub struct Sim {
     numbered: u64,
     told_the_end: u32,
     /// A mistake that is made on purpose.
-    bug: Option<Bug>,
+    mutant: Option<Mutant>,
     /// The intent of a step that was begun before it.
     acted: Option<Record>,
 }
@@ -117,9 +117,9 @@ pub(crate) enum Polled {
 }
 
 /// An order of ben's.
-pub fn by_ben(order: Order) -> Ordered {
-    Ordered {
-        order,
+pub fn by_ben(control: Control) -> ControlCommand {
+    ControlCommand {
+        control,
         by: "ben".to_owned(),
         reason: None,
         digest: None,
@@ -153,7 +153,7 @@ impl Sim {
     pub(crate) fn accepted_at(at: Timestamp, world: World, record: Record) -> Self {
         let entry = Entry { n: 1, at, record };
         let release = Release::begin(&entry).unwrap();
-        let events = narrate(&release, &entry);
+        let events = events_of(&release, &entry);
         let told = events.len() as u64;
         Self {
             before: Arc::new(world.clone()),
@@ -170,7 +170,7 @@ impl Sim {
                 has_room: true,
                 ..QueueView::default()
             },
-            orders: Vec::new(),
+            commands: Vec::new(),
             not_taken: Vec::new(),
             rests_ms: None,
             waits: None,
@@ -181,16 +181,16 @@ impl Sim {
             told,
             numbered: told,
             told_the_end: 0,
-            bug: None,
+            mutant: None,
             acted: None,
         }
     }
 
-    /// A release that another ledger's worker had begun, taken up from such a journal. `before` is the fleet as it was.
+    /// A release that another ledger's worker had begun, taken over from such a journal. `before` is the fleet as it was.
     ///
     /// # Errors
     /// When the journal cannot be followed.
-    pub fn taken_up(
+    pub fn taken_over(
         before: Arc<World>,
         mut world: World,
         journal: Vec<Entry>,
@@ -209,29 +209,29 @@ impl Sim {
         for entry in journal.into_iter().skip(1) {
             sim.write(entry.record)?;
         }
-        sim.take_up()?;
+        sim.take_over()?;
         Ok(sim)
     }
 
     /// Keeps neither journal nor events, and remembers what the fleet was before its last change: for a search.
-    pub(crate) fn forgets(&mut self, bug: Option<Bug>) {
+    pub(crate) fn forgets(&mut self, mutant: Option<Mutant>) {
         self.keeps = false;
-        self.plant(bug);
+        self.plant(mutant);
     }
 
     /// Makes a mistake from now on, and remembers what the fleet was before its last change.
-    pub(crate) fn plant(&mut self, bug: Option<Bug>) {
-        self.bug = bug;
-        self.world.bug = bug;
+    pub(crate) fn plant(&mut self, mutant: Option<Mutant>) {
+        self.mutant = mutant;
+        self.world.mutant = mutant;
         self.previous = Some(Arc::new(self.world.clone()));
     }
 
-    /// Gives an order. Says whether it was taken.
-    pub(crate) fn give(&mut self, ordered: Ordered) -> Result<bool, Halt> {
-        let before = self.release().orders.len();
-        self.order(ordered)?;
+    /// Gives a control command. Says whether it was taken.
+    pub(crate) fn give(&mut self, command: ControlCommand) -> Result<bool, Halt> {
+        let before = self.release().commands.len();
+        self.command(command)?;
         self.not_taken.clear();
-        Ok(self.release().orders.len() > before)
+        Ok(self.release().commands.len() > before)
     }
 
     /// The release as it stands.
@@ -240,11 +240,11 @@ impl Sim {
     }
 
     fn next_action(&mut self) -> Action {
-        match self.bug {
+        match self.mutant {
             None => self.machine.next(self.now),
-            Some(bug) => self
+            Some(mutant) => self
                 .machine
-                .next_by(self.now, |release, queue, now| bug.decide(release, queue, now)),
+                .next_by(self.now, |release, queue, now| mutant.decide(release, queue, now)),
         }
     }
 
@@ -320,7 +320,7 @@ impl Sim {
         }
         loop {
             if self.acted.is_none() && self.machine.listens() {
-                self.give_orders()?;
+                self.give_commands()?;
             }
             let (action, acted) = match self.acted.take() {
                 Some(intent) => (Action::Append(intent), true),
@@ -350,13 +350,13 @@ impl Sim {
                 Action::Wait(waits) => {
                     self.check_circles()?;
                     let past = waits.until.is_some_and(|at| at <= self.now);
-                    holds(!past, || "is woken in the past".to_owned())?;
+                    ensure(!past, || "is woken in the past".to_owned())?;
                     self.waits = Some(waits);
                     return Ok(Polled::Waits(waits));
                 }
                 Action::Ended(_) => {
                     let more = decide(self.release(), None, self.now);
-                    holds(more.is_empty(), || "goes on after the end".to_owned())?;
+                    ensure(more.is_empty(), || "goes on after the end".to_owned())?;
                     return Ok(Polled::Ended);
                 }
                 Action::Stopped | Action::Stuck => return Err(Halt::Broken("waits for nothing".to_owned())),
@@ -367,7 +367,7 @@ impl Sim {
     fn look_at_queue(&mut self) {
         let mut queue = self.queue.clone();
         queue.at = self.now;
-        if self.turn_at() <= self.now {
+        if self.slot_at() <= self.now {
             let id = self.release().request.id;
             queue.next = Some(Queued {
                 id,
@@ -378,25 +378,25 @@ impl Sim {
         self.machine.queue_is(Some(queue));
     }
 
-    fn turn_at(&self) -> Timestamp {
+    fn slot_at(&self) -> Timestamp {
         limits::after(start(), self.queue_ms)
     }
 
-    fn give_orders(&mut self) -> Result<(), Halt> {
-        while let Some((at, _)) = self.orders.first() {
+    fn give_commands(&mut self) -> Result<(), Halt> {
+        while let Some((at, _)) = self.commands.first() {
             if self.journal.len() < *at {
                 break;
             }
-            let (_, ordered) = self.orders.remove(0);
-            self.order(ordered)?;
+            let (_, command) = self.commands.remove(0);
+            self.command(command)?;
         }
         Ok(())
     }
 
-    fn order(&mut self, ordered: Ordered) -> Result<(), Halt> {
+    fn command(&mut self, command: ControlCommand) -> Result<(), Halt> {
         self.waits = None;
-        let id = format!("order {}", self.release().last_entry);
-        match self.machine.judge(&id, ordered) {
+        let id = format!("command {}", self.release().last_entry);
+        match self.machine.judge(&id, command) {
             Judged::Take(record) => self.append(record),
             Judged::Refused(why) => {
                 self.not_taken.push(why);
@@ -414,7 +414,7 @@ impl Sim {
 
     /// Performs a step before its intent is written: a mistake that is made on purpose. Says whether it was made.
     fn acts_early(&mut self, step: &Step) -> bool {
-        let early = self.bug == Some(Bug::ActsBeforeTheIntent) && !step.reads();
+        let early = self.mutant == Some(Mutant::ActsBeforeTheIntent) && !step.reads();
         if early {
             self.world
                 .perform_unheard(self.machine.release(), step, Extent::Whole);
@@ -425,10 +425,10 @@ impl Sim {
     /// A step is about to begin.
     fn begin(&mut self, step: &Step) -> Result<(), Halt> {
         let deadline = self.machine.intended().map_or(self.now, |(_, deadline)| deadline);
-        holds(deadline > self.now, || format!("{step} has no time at all"))?;
+        ensure(deadline > self.now, || format!("{step} has no time at all"))?;
         let of_same_host = |other: &Step| step.instance().is_some() && other.instance() == step.instance();
         let beside = self.flights.iter().find(|(_, other)| of_same_host(other));
-        holds(beside.is_none(), || {
+        ensure(beside.is_none(), || {
             format!("{step} beside {beside:?} on one host")
         })?;
         self.check_watched(step)?;
@@ -439,7 +439,7 @@ impl Sim {
             Step::Watch if self.world.firing.is_empty() => limits::WATCH_MS,
             Step::Bake => self.world.definition.alarms.bake_ms.max(1_000),
             // It looks until something changes, or its time is over.
-            Step::AwaitHealthy => limits::between_ms(self.now, deadline).saturating_sub(1_000),
+            Step::AwaitFloor => limits::between_ms(self.now, deadline).saturating_sub(1_000),
             // The second attempt waits as long as it may.
             Step::Lock if outlasted && self.release().begun(step) => limits::LOCK_ATTEMPT_MS,
             _ => self.takes_ms(step),
@@ -459,7 +459,7 @@ impl Sim {
         }
     }
 
-    /// When a paused roll that has come to rest is told to go on.
+    /// When a paused roll that has come to rest is resumed.
     fn goes_on_at(&self, wake: Option<Timestamp>) -> Option<Timestamp> {
         let (_, since) = self.release().paused.as_ref()?;
         let rests = self
@@ -484,7 +484,7 @@ impl Sim {
 
     /// When it wakes by itself.
     pub(crate) fn wakes_at(&self, waits: Waits) -> Option<Timestamp> {
-        let turn = Some(self.turn_at()).filter(|at| self.release().is_queued() && *at > self.now);
+        let turn = Some(self.slot_at()).filter(|at| self.release().is_queued() && *at > self.now);
         let all = [waits.until, self.goes_on_at(waits.until), turn];
         all.into_iter().flatten().min()
     }
@@ -531,7 +531,9 @@ impl Sim {
         if let Some(late) = late {
             self.world.perform_unheard(&late.0, &late.1, Extent::Whole);
         }
-        if let (Some(Bug::TakesUnknownForFailed), StepOutcome::Unknown { failure }) = (self.bug, &outcome) {
+        if let (Some(Mutant::TakesUnknownForFailed), StepOutcome::Unknown { failure }) =
+            (self.mutant, &outcome)
+        {
             outcome = StepOutcome::Refused {
                 failure: failure.clone(),
             };
@@ -559,8 +561,8 @@ impl Sim {
         if goes_on.is_some_and(|at| at <= self.now) {
             let out = self.release().hosts().find(|host| self.release().is_out(host));
             let out = out.map(|host| &host.instance);
-            holds(out.is_none(), || format!("{out:?} is out while it is paused"))?;
-            return self.order(by_ben(Order::Resume));
+            ensure(out.is_none(), || format!("{out:?} is out while it is paused"))?;
+            return self.command(by_ben(Control::Resume));
         }
         Ok(())
     }
@@ -591,10 +593,12 @@ impl Sim {
         self.machine
             .written(&entry)
             .map_err(|illegal| illegal.to_string())?;
-        let events = narrate(self.machine.release(), &entry);
+        let events = events_of(self.machine.release(), &entry);
         self.numbered += events.len() as u64;
         self.told += events.len() as u64;
-        if self.bug == Some(Bug::SendsAnEventTwice) && matches!(entry.record, Record::TurnedBack { .. }) {
+        if self.mutant == Some(Mutant::SendsAnEventTwice)
+            && matches!(entry.record, Record::RollingBack { .. })
+        {
             self.told += 1;
         }
         let ends = events

@@ -28,7 +28,7 @@ impl Sim {
             // It waits for a sick one as long as it may.
             Step::Host {
                 instance,
-                phase: Phase::Settle,
+                phase: Phase::AwaitHealthy,
                 ..
             } if self.world.hosts.get(instance).is_some_and(|host| host.sick) => {
                 self.world.definition.roll.healthy_timeout_ms
@@ -37,7 +37,8 @@ impl Sim {
                 phase: Phase::Verify, ..
             } => 1_000 + host().map_or(0, |(plan, _)| plan.verified_after_ms()),
             Step::Host {
-                phase: Phase::Settle, ..
+                phase: Phase::AwaitHealthy,
+                ..
             } => host().map_or(0, |(plan, host)| {
                 plan.healthy_after_ms(host) + plan.min_healthy_ms(host)
             }),

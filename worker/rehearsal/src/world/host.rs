@@ -185,7 +185,7 @@ pub(super) fn copy_of(host: &HostSnapshot) -> Host {
     Host {
         target: targets.next().unwrap_or(Target::Absent),
         second: targets.next(),
-        targetless: host.targets.is_empty() && host.instance != BESIDE_WORKER,
+        targetless: host.targets.is_empty() && host.instance != ON_BASTION,
         sick: host.targets.iter().any(|target| target.state == "unhealthy"),
         // Else every rehearsal of a release that is to mend it would fail.
         healed_by_new: true,

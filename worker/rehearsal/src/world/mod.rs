@@ -2,16 +2,16 @@
 //! confirms, and may be repeated. Faults stand in for AWS, Docker and SSH on a bad day.
 
 mod effects;
-mod fiction;
+mod fixtures;
 mod host;
 mod names;
-mod seen;
 mod service;
+mod snapshot;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::bug::Bug;
+use crate::mutant::Mutant;
 use drawgate_rollout::definition::{
     AfterDefinition, AlarmDefinition, BeforeDefinition, Canary, CommandDefinition, CommandPlace,
     ContainerDefinition, FleetSelector, OnFailure, Place, PortMapping, Probe, Process, Protocol,
@@ -19,8 +19,8 @@ use drawgate_rollout::definition::{
     VerifyDefinition, VersionDefinition,
 };
 use drawgate_rollout::{
-    BESIDE_WORKER, FleetSnapshot, GroupSnapshot, HostSnapshot, HostView, Release, Step, Supersede,
-    WantedSnapshot,
+    DesiredSnapshot, FleetSnapshot, GroupSnapshot, HostSnapshot, HostView, ON_BASTION, Release, Step,
+    Supersede,
 };
 use drawgate_schemas::{Direction, ReleaseRequest};
 use jiff::Timestamp;
@@ -82,7 +82,7 @@ pub enum Extent {
 
 /// Who has the fleet's lease.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Tenant {
+pub enum LeaseOwner {
     /// This worker.
     Us,
     /// A worker with another ledger.
@@ -144,8 +144,8 @@ pub struct World {
     /// Members that are terminated when that step is performed.
     pub departures: Vec<(Step, String)>,
     /// Who has the fleet's lease.
-    pub tenant: Option<Tenant>,
-    /// The parameter of the wanted version.
+    pub lease_owner: Option<LeaseOwner>,
+    /// The parameter of the desired version.
     pub parameter: Option<String>,
     /// Whether instances start at boot what the parameter wants.
     pub boots: bool,
@@ -158,7 +158,7 @@ pub struct World {
     /// With which exit code it ends.
     pub before_code: i64,
     /// A mistake that is made on purpose.
-    pub bug: Option<Bug>,
+    pub mutant: Option<Mutant>,
     /// Rules that a performance broke.
     pub broken: Vec<String>,
     /// What was performed, in its order.
@@ -189,7 +189,7 @@ impl World {
         let mut definition = definition();
         definition.roll.max_unavailable = max_unavailable.into();
         definition.roll.allow_outage = n <= max_unavailable as usize;
-        let mut world = Self::of(request(), definition, fiction::fleet(n));
+        let mut world = Self::of(request(), definition, fixtures::fleet(n));
         world.alarms = BTreeMap::from([(ALARM.to_owned(), true)]);
         world.made_up = true;
         world
@@ -214,8 +214,8 @@ impl World {
         };
         let alarms = fleet.alarms.iter().chain(&fleet.watched);
         let firing = alarms.clone().filter(|alarm| alarm.state == "ALARM");
-        let parameter = match &fleet.wanted {
-            Some(WantedSnapshot::Read(wanted)) => wanted.before.clone(),
+        let parameter = match &fleet.desired {
+            Some(DesiredSnapshot::Read(wanted)) => wanted.before.clone(),
             _ => None,
         };
         Self {
@@ -245,13 +245,13 @@ impl World {
             arrivals: Vec::new(),
             departures: Vec::new(),
             ever_sick: BTreeSet::new(),
-            tenant: None,
+            lease_owner: None,
             boots: false,
             pending: BTreeMap::new(),
             one_off: None,
             before_runs: 0,
             before_code: 0,
-            bug: None,
+            mutant: None,
             broken: Vec::new(),
             performed: Vec::new(),
         }
@@ -272,20 +272,20 @@ impl World {
             timeout_ms: 60_000,
         });
         for host in &mut self.fleet_mut().hosts {
-            host.view = fiction::answered();
+            host.view = fixtures::answered();
         }
         self
     }
 
-    /// The same beside the worker: one swap, and no hosts.
-    pub fn beside_worker() -> Self {
+    /// The same on the bastion: one swap, and no hosts.
+    pub fn on_bastion() -> Self {
         let mut world = Self::new(1, 1).commanded();
-        world.definition.fleet = FleetSelector::BesideWorker;
+        world.definition.fleet = FleetSelector::Bastion;
         world.definition.roll.allow_outage = false;
         if let Swap::Command(command) = &mut world.definition.swap {
             command.place = CommandPlace::Worker(Surroundings::default());
         }
-        Self::of(world.request, world.definition, fiction::beside_worker())
+        Self::of(world.request, world.definition, fixtures::on_bastion())
     }
 
     /// People have suspended a process of the group, and switched an alarm off.
@@ -366,7 +366,7 @@ impl World {
     /// Every instance is in a second target group too.
     #[must_use]
     pub fn in_two_groups(mut self) -> Self {
-        fiction::in_two_groups(self.fleet_mut());
+        fixtures::in_two_groups(self.fleet_mut());
         for host in self.hosts.values_mut() {
             host.second = Some(host.target);
         }
@@ -416,7 +416,7 @@ impl World {
         self
     }
 
-    /// A service that publishes its wanted version, on hosts whose boot script starts it.
+    /// A service that publishes its desired version, on hosts whose boot script starts it.
     pub fn publishing(mut self, before: Option<&str>) -> Self {
         self.definition.wanted_parameter = Some(PARAMETER.to_owned());
         self.parameter = before.map(str::to_owned);

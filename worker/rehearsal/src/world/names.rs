@@ -11,7 +11,7 @@ pub const TARGET_GROUP: &str = "arn:aws:elasticloadbalancing:eu-west-1:1:targetg
 pub const SECOND_GROUP: &str = "arn:aws:elasticloadbalancing:eu-west-1:1:targetgroup/admin/2";
 /// The alarm.
 pub const ALARM: &str = "web-5xx";
-/// The wanted version's parameter, and what this release puts there.
+/// The desired version's parameter, and what this release puts there.
 pub const PARAMETER: &str = "/drawgate/wanted/staging/api";
 /// What its parameter says then.
 pub const VALUE: &str = "main-42";

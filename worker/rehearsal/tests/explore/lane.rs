@@ -1,6 +1,6 @@
 //! Two releases of one target and their queue, with one thing that comes between.
 
-use drawgate_rehearsal::Bug;
+use drawgate_rehearsal::Mutant;
 use drawgate_rehearsal::lane::explore::{explore, run};
 use drawgate_rehearsal::lane::scenarios;
 
@@ -24,11 +24,14 @@ fn by_chance_a_queue_comes_to_its_end_too() {
 
 #[test]
 fn every_mistake_about_the_queue_is_found() {
-    let finds = |bug| {
+    let finds = |mutant| {
         scenarios()
             .iter()
-            .any(|scenario| explore(scenario, Some(bug)).violation.is_some())
+            .any(|scenario| explore(scenario, Some(mutant)).violation.is_some())
     };
-    let missed: Vec<Bug> = Bug::OF_A_QUEUE.into_iter().filter(|bug| !finds(*bug)).collect();
+    let missed: Vec<Mutant> = Mutant::OF_A_QUEUE
+        .into_iter()
+        .filter(|mutant| !finds(*mutant))
+        .collect();
     assert_eq!(missed, []);
 }

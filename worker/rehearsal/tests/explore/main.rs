@@ -3,8 +3,8 @@
 
 mod lane;
 
-use drawgate_rehearsal::explore::{Between, Violation, explore, fleets, replay, swarm};
-use drawgate_rehearsal::{Bug, World};
+use drawgate_rehearsal::explore::{Interleaving, Violation, explore, fleets, replay, swarm};
+use drawgate_rehearsal::{Mutant, World};
 
 /// One thing between, anywhere in the roll of any of the fleets: the numbers change when what can happen changes.
 #[test]
@@ -26,14 +26,14 @@ fn whatever_comes_between_nothing_is_left_half_way() {
 fn every_mistake_made_on_purpose_is_found() {
     let fleets = fleets();
     let mut missed = Vec::new();
-    for bug in Bug::OF_A_ROLL {
+    for mutant in Mutant::OF_A_ROLL {
         let finds = |(_, world): &(String, World)| {
             // The model itself may not be able to go on with what the mistake has made of it.
-            let found = std::panic::catch_unwind(|| explore(world, 1, Some(bug)));
+            let found = std::panic::catch_unwind(|| explore(world, 1, Some(mutant)));
             found.is_err() || found.is_ok_and(|found| found.violation.is_some())
         };
         if !fleets.iter().any(finds) {
-            missed.push(bug);
+            missed.push(mutant);
         }
     }
     assert_eq!(missed, []);
@@ -43,10 +43,10 @@ fn every_mistake_made_on_purpose_is_found() {
 #[test]
 fn a_violation_is_replayed_as_it_was_found() {
     let world = World::new(2, 1).by_people();
-    let found = explore(&world, 1, Some(Bug::ResumesEverything))
+    let found = explore(&world, 1, Some(Mutant::ResumesEverything))
         .violation
         .unwrap();
-    let (sim, result) = replay(&world, &found.between, Some(Bug::ResumesEverything));
+    let (sim, result) = replay(&world, &found.between, Some(Mutant::ResumesEverything));
     assert_eq!(result, Err(found.what));
     assert!(sim.journal.len() > 20 && sim.release().ended.is_some());
     let (_, sound) = replay(&world, &found.between, None);
@@ -71,13 +71,16 @@ fn by_chance_nothing_is_left_half_way_either() {
 /// A mistake that shows by itself needs nothing between; one that shows in a pause needs that one.
 #[test]
 fn what_does_not_matter_is_left_out_of_what_chance_finds() {
-    let found = |bug| {
+    let found = |mutant| {
         (1..200)
-            .find_map(|seed| swarm::run(&swarm::fleet(seed), seed, Some(bug)).err())
+            .find_map(|seed| swarm::run(&swarm::fleet(seed), seed, Some(mutant)).err())
             .unwrap()
     };
-    assert_eq!(found(Bug::ResumesEverything).between, []);
-    let paused = found(Bug::WorksWhilePaused).between;
-    let pause = matches!(paused.as_slice(), [(_, Between::Paused | Between::PausedForEver)]);
+    assert_eq!(found(Mutant::ResumesEverything).between, []);
+    let paused = found(Mutant::WorksWhilePaused).between;
+    let pause = matches!(
+        paused.as_slice(),
+        [(_, Interleaving::Paused | Interleaving::PausedForEver)]
+    );
     assert!(pause, "{paused:?}");
 }

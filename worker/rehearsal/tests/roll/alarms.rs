@@ -1,4 +1,4 @@
-//! Alarms: what fires at the start, on the way, in the bake, and on the way back.
+//! Alarms: what fires at the start, on the way, in the bake, and during rollback.
 
 use drawgate_rollout::definition::AlarmDefinition;
 use drawgate_rollout::{
@@ -37,37 +37,37 @@ fn trap_16_an_alarm_that_fires_at_any_step_of_the_way_forward_takes_all_back() {
                 Outcome::Failed
             };
             assert_eq!(sim.outcome(), expected, "{step}");
-            let cause = sim.release().turned_back.clone().unwrap();
+            let cause = sim.release().rolling_back.clone().unwrap();
             assert!(
                 matches!(cause.step, Step::Watch | Step::Bake),
                 "{step}: {cause:?}"
             );
             assert_eq!(cause.failure.what, format!("{ALARM} went into ALARM"), "{step}");
             let said =
-                |event: &Event| matches!(event, Event::TurnedBack { reason, .. } if reason.contains(ALARM));
+                |event: &Event| matches!(event, Event::RollingBack { reason, .. } if reason.contains(ALARM));
             assert_eq!(sim.events.iter().filter(|event| said(event)).count(), 1, "{step}");
         }
     }
 }
 
 #[test]
-fn trap_16_an_alarm_that_fires_at_any_step_of_the_way_back_stops_nothing() {
+fn trap_16_an_alarm_that_fires_at_any_step_of_the_rollback_stops_nothing() {
     let hosts = (1..=3).flat_map(|n| PHASES[1..].iter().map(move |phase| back(n, *phase)));
     for step in hosts.chain([
         resume(),
         Step::Unsilence,
-        Step::Retire { instance: id(1) },
+        Step::CleanUp { instance: id(1) },
         Step::Confirm,
     ]) {
         let world = World::new(3, 1)
             .watched(0)
-            .with(Step::Sweep, Fault::Refused, usize::MAX)
+            .with(Step::DetectJoined, Fault::Refused, usize::MAX)
             .with_alarm_at(step.clone());
         let sim = Sim::new(world).finish();
         assert_eq!(sim.outcome(), Outcome::RolledBack, "{step}");
         assert_eq!(
-            sim.release().turned_back.as_ref().unwrap().step,
-            Step::Sweep,
+            sim.release().rolling_back.as_ref().unwrap().step,
+            Step::DetectJoined,
             "{step}"
         );
         assert_eq!(sim.attempts(&step), 1, "{step}");
@@ -79,7 +79,7 @@ fn trap_16_an_alarm_that_fires_while_a_good_roll_is_put_back_in_order_changes_no
     for step in [
         resume(),
         Step::Unsilence,
-        Step::Retire { instance: id(2) },
+        Step::CleanUp { instance: id(2) },
         Step::Confirm,
     ] {
         let sim = Sim::new(World::new(2, 1).watched(0).with_alarm_at(step.clone())).finish();
@@ -103,7 +103,12 @@ fn trap_16_an_alarm_waits_for_no_drain_and_no_bake() {
         "{fired_at} {back_at}"
     );
 
-    let sim = Sim::new(World::new(2, 1).watched(BAKE_MS).with_alarm_at(Step::Sweep)).finish();
+    let sim = Sim::new(
+        World::new(2, 1)
+            .watched(BAKE_MS)
+            .with_alarm_at(Step::DetectJoined),
+    )
+    .finish();
     let lasted_ms = |state: drawgate_rollout::StepState| limits::between_ms(state.begun_at, state.last_at);
     assert!(lasted_ms(sim.release().steps[&Step::Bake].clone()) <= 10_000);
 }
@@ -172,11 +177,11 @@ fn a_bake_that_no_worker_saw_to_its_end_begins_anew() {
     }
     let extents = vec![Extent::None; sim.flights.len()];
     sim.die(&extents, 1_200_000);
-    let taken_up_at = sim.now;
+    let taken_over_at = sim.now;
     let sim = sim.finish();
     assert_eq!(sim.outcome(), Outcome::Succeeded);
     let bake = &sim.release().steps[&Step::Bake];
-    assert!(limits::between_ms(taken_up_at, bake.last_at) >= BAKE_MS);
+    assert!(limits::between_ms(taken_over_at, bake.last_at) >= BAKE_MS);
     assert_eq!(
         sim.events.iter().filter(|event| event.key() == "baking").count(),
         2
@@ -216,7 +221,7 @@ fn a_watch_that_is_broken_off_again_and_again_is_given_up() {
         .with(Step::Watch, Fault::UnknownNotDone, usize::MAX);
     let ever = Sim::new(ever).finish();
     assert_eq!(ever.outcome(), Outcome::RolledBack);
-    assert_eq!(ever.release().turned_back.as_ref().unwrap().step, Step::Watch);
+    assert_eq!(ever.release().rolling_back.as_ref().unwrap().step, Step::Watch);
 }
 
 #[test]
@@ -312,9 +317,10 @@ fn a_plan_of_the_version_before_is_read_and_watches_nothing() {
     let sim = Sim::new(World::new(1, 1)).finish();
     let plan = sim.journal.iter().find_map(|entry| match &entry.record {
         Record::Outcome {
-            outcome: StepOutcome::Done {
-                evidence: Evidence::Fit { plan },
-            },
+            outcome:
+                StepOutcome::Done {
+                    evidence: Evidence::PreflightPassed { plan },
+                },
             ..
         } => Some(plan.as_ref().clone()),
         _ => None,
@@ -329,7 +335,7 @@ fn a_plan_of_the_version_before_is_read_and_watches_nothing() {
 #[test]
 fn a_roll_of_two_bakes_with_its_hosts_in_service() {
     let sim = Sim::new(World::new(2, 1).watched(BAKE_MS)).finish();
-    let last_touch = sim.release().steps[&forward(2, Phase::Settle)].last_at;
+    let last_touch = sim.release().steps[&forward(2, Phase::AwaitHealthy)].last_at;
     assert!(last_touch <= sim.release().steps[&Step::Bake].begun_at);
     assert_eq!(&Release::fold(&sim.journal).unwrap(), sim.release());
 }
@@ -359,10 +365,10 @@ fn trap_15_rules_have_names_that_stay_the_same_and_at_most_a_hundred_alarms() {
 
 #[test]
 fn trap_15_the_end_of_a_mute_rule_is_put_off_until_it_is_deleted_both_ways() {
-    for sweep in [None, Some(Fault::Refused)] {
+    for detect_joined in [None, Some(Fault::Refused)] {
         let mut world = World::new(8, 1).watched(600_000).muted();
-        if let Some(fault) = sweep {
-            world = world.with(Step::Sweep, fault, usize::MAX);
+        if let Some(fault) = detect_joined {
+            world = world.with(Step::DetectJoined, fault, usize::MAX);
         }
         let sim = Sim::new(world).finish();
         let begun = |step: &Step| sim.release().steps[step].begun_at;
@@ -375,7 +381,7 @@ fn trap_15_the_end_of_a_mute_rule_is_put_off_until_it_is_deleted_both_ways() {
         assert_eq!(sim.world.muted_until, None);
         assert!(sim.world.alarms.values().all(|on| *on), "actions are left alone");
         let told = sim.events.iter().find_map(|event| match event {
-            Event::Silenced { until, .. } => Some(*until),
+            Event::AlarmsSilenced { until, .. } => Some(*until),
             _ => None,
         });
         assert!(told.unwrap().is_some());
@@ -435,7 +441,7 @@ fn trap_30_an_alarm_that_somebody_switches_off_in_mid_roll_stays_off() {
     for step in [
         suspend(),
         forward(1, Phase::Drain),
-        forward(2, Phase::Settle),
+        forward(2, Phase::AwaitHealthy),
         resume(),
     ] {
         let mut world = World::new(2, 1);

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use drawgate_rollout::{Approval, Record};
-use drawgate_schemas::{Digest, Event, Order, Ordered, Outcome, ReleaseRequest};
+use drawgate_schemas::{Control, ControlCommand, Digest, Event, Outcome, ReleaseRequest};
 
 use crate::driver::Sim;
 use crate::world::{World, digest, request};
@@ -28,25 +28,25 @@ fn accepted(request: ReleaseRequest, publisher: &str, approval: Option<Approval>
     }
 }
 
-fn answer(order: Order, by: &str, digest: Option<Digest>) -> Ordered {
-    Ordered {
-        order,
+fn answer(control: Control, by: &str, digest: Option<Digest>) -> ControlCommand {
+    ControlCommand {
+        control,
         by: by.to_owned(),
         reason: None,
         digest,
     }
 }
 
-fn approves(by: &str) -> Ordered {
-    answer(Order::Approve, by, Some(digest('d')))
+fn approves(by: &str) -> ControlCommand {
+    answer(Control::Approve, by, Some(digest('d')))
 }
 
 /// A release that ben published, with these answers once its digest is known.
-fn sim(count: u32, answers: &[Ordered]) -> Sim {
+fn sim(count: u32, answers: &[ControlCommand]) -> Sim {
     let mut world = World::new(2, 1);
     world.definition.approval = Some(approval(count));
     let mut sim = Sim::accepted(world, accepted(request(), "ben", Some(approval(count))));
-    sim.orders = answers.iter().map(|answer| (3, answer.clone())).collect();
+    sim.commands = answers.iter().map(|answer| (3, answer.clone())).collect();
     sim
 }
 
@@ -81,7 +81,7 @@ fn trap_29_what_the_message_says_of_its_author_counts_for_nothing() {
     let asked = sim(1, &[approves("anna")]);
     let record = accepted(request, "ben", Some(approval(1)));
     let mut sim = Sim::accepted(asked.world, record);
-    sim.orders = asked.orders;
+    sim.commands = asked.commands;
     assert_eq!(sim.finish().outcome(), Outcome::Succeeded);
 }
 
@@ -99,7 +99,7 @@ fn trap_29_two_are_two_people() {
 #[test]
 fn trap_28_an_approval_is_for_one_digest() {
     let other: Digest = format!("sha256:{}", "b".repeat(64)).parse().unwrap();
-    let wrong = [Some(other), None].map(|digest| answer(Order::Approve, "anna", digest));
+    let wrong = [Some(other), None].map(|digest| answer(Control::Approve, "anna", digest));
     let sim = sim(1, &wrong).finish();
     assert!(
         sim.not_taken
@@ -114,7 +114,7 @@ fn trap_28_an_approval_is_for_one_digest() {
 #[test]
 fn before_the_digest_is_known_there_is_nothing_to_approve() {
     let mut sim = sim(1, &[]);
-    sim.orders = vec![(1, approves("anna")), (3, approves("anna"))];
+    sim.commands = vec![(1, approves("anna")), (3, approves("anna"))];
     let sim = sim.finish();
     assert_eq!(
         sim.not_taken,
@@ -125,7 +125,7 @@ fn before_the_digest_is_known_there_is_nothing_to_approve() {
 
 #[test]
 fn strangers_are_told_whose_word_it_is() {
-    let answers = [approves("mallory"), answer(Order::Reject, "mallory", None)];
+    let answers = [approves("mallory"), answer(Control::Reject, "mallory", None)];
     let sim = sim(1, &answers).finish();
     assert_eq!(sim.not_taken, ["mallory may not: that is for ops"; 2]);
     assert_eq!(sim.outcome(), Outcome::Rejected);
@@ -134,7 +134,7 @@ fn strangers_are_told_whose_word_it_is() {
 /// Whoever comes first wins, and the other one is told.
 #[test]
 fn rejected_it_ends_untouched_and_nobody_approves_it_any_more() {
-    let answers = [answer(Order::Reject, "eve", None), approves("anna")];
+    let answers = [answer(Control::Reject, "eve", None), approves("anna")];
     let sim = sim(1, &answers).finish();
     assert_eq!(sim.ended().summary, "rejected by eve; nothing was touched");
     assert_eq!(sim.outcome(), Outcome::Rejected);
@@ -144,15 +144,15 @@ fn rejected_it_ends_untouched_and_nobody_approves_it_any_more() {
 
 #[test]
 fn one_that_has_begun_is_neither_approved_nor_rejected() {
-    for order in [Order::Approve, Order::Reject] {
+    for control in [Control::Approve, Control::Reject] {
         let mut sim = sim(1, &[approves("anna")]);
-        sim.orders.push((12, answer(order, "eve", Some(digest('d')))));
+        sim.commands.push((12, answer(control, "eve", Some(digest('d')))));
         let sim = sim.finish();
         assert_eq!(sim.not_taken, ["it has begun already"]);
         assert_eq!(sim.outcome(), Outcome::Succeeded);
     }
     let mut sim = Sim::new(World::new(1, 1));
-    sim.orders = vec![(3, approves("anna"))];
+    sim.commands = vec![(3, approves("anna"))];
     assert_eq!(sim.finish().not_taken, ["it needs no approval"]);
 }
 
@@ -180,7 +180,7 @@ fn killed_while_it_waits_it_waits_on() {
         // Given again, because one that comes while the tag is looked up anew is not taken.
         let twice = [(3, "anna"), (4, "eve"), (5, "anna"), (6, "eve")];
         let mut sim = sim(2, &[]);
-        sim.orders = twice.map(|(at, by)| (at, approves(by))).to_vec();
+        sim.commands = twice.map(|(at, by)| (at, approves(by))).to_vec();
         sim.kill_at = Some(at);
         if sim.run().is_ok() {
             continue;

@@ -1,6 +1,6 @@
-//! Services whose swap is a program of their own, on each host or beside the worker.
+//! Services whose swap is a program of their own, on each host or on the bastion.
 
-use drawgate_rollout::{BESIDE_WORKER, Phase, Step};
+use drawgate_rollout::{ON_BASTION, Phase, Step};
 use drawgate_schemas::{Direction, Event, HostPhase, Outcome};
 
 use crate::crash::explore;
@@ -10,7 +10,7 @@ use crate::world::{Fault, World};
 
 fn beside(direction: Direction, phase: Phase) -> Step {
     Step::Host {
-        instance: BESIDE_WORKER.to_owned(),
+        instance: ON_BASTION.to_owned(),
         direction,
         phase,
     }
@@ -24,9 +24,9 @@ fn a_script_needs_no_image_and_no_container() {
         matches!(
             step,
             Step::Stage { .. }
-                | Step::Retire { .. }
+                | Step::CleanUp { .. }
                 | Step::Host {
-                    phase: Phase::Create | Phase::Enable,
+                    phase: Phase::Create | Phase::SetRestartPolicy,
                     ..
                 }
         )
@@ -34,7 +34,7 @@ fn a_script_needs_no_image_and_no_container() {
     assert_eq!(sim.world.performed.iter().find(containers), None);
     assert_eq!(
         sim.ended().summary,
-        "3 of 3 on main-42, 0 adopted, scaling and alarms as before"
+        "3 of 3 on main-42, 0 joined, scaling and alarms as before"
     );
 }
 
@@ -46,8 +46,8 @@ fn a_script_killed_at_every_moment() {
 }
 
 #[test]
-fn a_script_killed_at_every_moment_of_the_way_back() {
-    let executions = [Phase::Drain, Phase::Swap, Phase::Verify, Phase::Settle].map(|phase| {
+fn a_script_killed_at_every_moment_of_the_rollback() {
+    let executions = [Phase::Drain, Phase::Swap, Phase::Verify, Phase::AwaitHealthy].map(|phase| {
         let world = World::new(2, 1)
             .commanded()
             .with(forward(2, phase), Fault::Refused, usize::MAX);
@@ -81,8 +81,8 @@ fn a_script_that_fails_half_way_goes_back() {
 }
 
 #[test]
-fn beside_the_worker_there_is_a_swap_and_its_check() {
-    let sim = Sim::new(World::beside_worker()).finish();
+fn on_the_bastion_there_is_a_swap_and_its_check() {
+    let sim = Sim::new(World::on_bastion()).finish();
     assert_eq!(sim.outcome(), Outcome::Succeeded);
     assert_eq!(sim.ended().summary, "deployed main-42, alarms as before");
     let of_hosts = sim
@@ -101,11 +101,11 @@ fn beside_the_worker_there_is_a_swap_and_its_check() {
 }
 
 #[test]
-fn beside_the_worker_killed_at_every_moment() {
+fn on_the_bastion_killed_at_every_moment() {
     let fails =
-        |phase| World::beside_worker().with(beside(Direction::Forward, phase), Fault::Refused, usize::MAX);
+        |phase| World::on_bastion().with(beside(Direction::Forward, phase), Fault::Refused, usize::MAX);
     let executions = [
-        explore(&World::beside_worker(), Outcome::Succeeded),
+        explore(&World::on_bastion(), Outcome::Succeeded),
         explore(&fails(Phase::Swap), Outcome::RolledBack),
         explore(&fails(Phase::Verify), Outcome::RolledBack),
     ];

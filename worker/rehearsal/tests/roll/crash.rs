@@ -20,7 +20,7 @@ pub(crate) fn under_way(journal: &[Entry]) -> Vec<Step> {
         match &entry.record {
             Record::Intent { step } => open.push(step.clone()),
             Record::Outcome { step, .. } => open.retain(|other| other != step),
-            Record::TakenUp => open.clear(),
+            Record::TakenOver => open.clear(),
             _ => {}
         }
     }
@@ -52,7 +52,7 @@ pub(crate) fn explore(world: &World, outcome: Outcome) -> usize {
     explore_to(world, outcome, &[outcome])
 }
 
-/// The same where it depends on the moment of the kill whether a host is touched before the roll turns back.
+/// The same where it depends on the moment of the kill whether a host is touched before the roll rolls back.
 pub(crate) fn explore_either(world: &World, outcome: Outcome) -> usize {
     explore_to(world, outcome, &[Outcome::Failed, Outcome::RolledBack])
 }
@@ -125,15 +125,15 @@ fn explore_twice(world: &World, outcome: Outcome) -> usize {
     executions
 }
 
-/// The places where a way back begins that differ from one another: nothing swapped, all of the last host swapped, all
+/// The places where a rollback begins that differ from one another: nothing swapped, all of the last host swapped, all
 /// of the fleet.
 fn turning_points(hosts: usize) -> [(Step, Outcome); 5] {
     [
         (forward(1, Phase::Create), Outcome::Failed),
         (forward(hosts, Phase::Drain), Outcome::RolledBack),
         (forward(hosts, Phase::Swap), Outcome::RolledBack),
-        (forward(hosts, Phase::Settle), Outcome::RolledBack),
-        (Step::Sweep, Outcome::RolledBack),
+        (forward(hosts, Phase::AwaitHealthy), Outcome::RolledBack),
+        (Step::DetectJoined, Outcome::RolledBack),
     ]
 }
 
@@ -148,7 +148,7 @@ fn killed_at_every_moment_of_the_way_forward() {
 }
 
 #[test]
-fn killed_at_every_moment_of_the_way_back() {
+fn killed_at_every_moment_of_the_rollback() {
     let executions = fleets().map(|(hosts, out)| {
         let ways = turning_points(hosts);
         ways.map(|(step, outcome)| {
@@ -164,7 +164,7 @@ fn killed_at_every_moment_of_the_way_back() {
 }
 
 #[test]
-fn killed_at_every_moment_of_a_way_back_from_each_step_of_a_fleet_of_two() {
+fn killed_at_every_moment_of_a_rollback_from_each_step_of_a_fleet_of_two() {
     let mut executions = 0;
     for step in crate::forward_steps(2) {
         let world = World::new(2, 1).with(step, Fault::Refused, usize::MAX);
@@ -208,7 +208,7 @@ fn killed_at_every_moment_with_hooks_before_runs_once() {
         explore(&hooks(false), Outcome::Succeeded),
         explore(&failing, Outcome::Failed),
         explore(
-            &hooks(true).with(Step::After, Fault::Refused, usize::MAX),
+            &hooks(true).with(Step::RunAfter, Fault::Refused, usize::MAX),
             Outcome::RolledBack,
         ),
     ];
@@ -216,7 +216,7 @@ fn killed_at_every_moment_with_hooks_before_runs_once() {
 }
 
 #[test]
-fn killed_at_every_moment_where_no_way_back_is() {
+fn killed_at_every_moment_where_no_rollback_is() {
     let ways = turning_points(2).map(|(step, _)| {
         let world = World::new(2, 1)
             .with_before(false)

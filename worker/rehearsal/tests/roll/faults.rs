@@ -19,7 +19,7 @@ fn check_untouched(sim: &Sim, step: &Step) {
             ..
         } => instance.trim_start_matches("i-").parse::<usize>().unwrap() - 1,
         Step::Host { instance, .. } => instance.trim_start_matches("i-").parse().unwrap(),
-        Step::Sweep => return,
+        Step::DetectJoined => return,
         _ => 0,
     };
     for n in last + 1..=sim.world.hosts.len() {
@@ -100,8 +100,8 @@ fn a_step_refused_in_its_middle_is_undone() {
 }
 
 #[test]
-fn the_way_back_waits_for_every_step_that_is_under_way_forward() {
-    // Three are out at once: after the turn two forward steps are under way still, and end one after the other.
+fn the_rollback_waits_for_every_step_that_is_under_way_forward() {
+    // Three are out at once: after the rollback begins two forward steps are under way still, and end one after the other.
     let mut executions = 0;
     for step in forward_steps(4) {
         let sim = Sim::new(World::new(4, 3).with(step.clone(), Fault::Refused, ALWAYS)).finish();
@@ -131,12 +131,12 @@ fn resolve_or_inspect_refused_touches_nothing() {
 
 /// Every step there is on a good roll, those that restore included.
 fn all_steps(hosts: usize) -> Vec<Step> {
-    let retire = (1..=hosts).map(|n| Step::Retire { instance: id(n) });
+    let clean_up = (1..=hosts).map(|n| Step::CleanUp { instance: id(n) });
     [Step::Resolve, Step::Inspect, Step::Lock]
         .into_iter()
         .chain(forward_steps(hosts))
         .chain([resume(), Step::Unsilence])
-        .chain(retire)
+        .chain(clean_up)
         .chain([Step::Confirm])
         .collect()
 }
@@ -162,7 +162,7 @@ fn each_step_that_fails_for_a_moment_or_is_not_known_is_done_in_the_end() {
     assert_eq!(executions, 4 * (19 + 29 + 39 + 39));
 }
 
-/// The steps of the way back of a fleet of 3 whose sweep failed: all of it.
+/// The steps of the rollback of a fleet of 3 whose look for joined members failed: all of it.
 fn back_steps() -> Vec<Step> {
     let hosts = (1..=3).flat_map(|n| PHASES[1..].iter().map(move |phase| back(n, *phase)));
     hosts.chain([resume(), Step::Unsilence, Step::Confirm]).collect()
@@ -179,10 +179,9 @@ fn each_step_back_that_fails_for_a_moment_or_is_not_known_or_refused_is_done_in_
             Fault::UnknownNotDone,
             Fault::UnknownHalf,
         ] {
-            let world =
-                World::new(3, 1)
-                    .with(Step::Sweep, Fault::Refused, ALWAYS)
-                    .with(step.clone(), fault, 2);
+            let world = World::new(3, 1)
+                .with(Step::DetectJoined, Fault::Refused, ALWAYS)
+                .with(step.clone(), fault, 2);
             let sim = Sim::new(world).finish();
             assert_eq!(sim.outcome(), Outcome::RolledBack, "{step} {fault:?}");
             assert_eq!(sim.attempts(&step), 3, "{step} {fault:?}");
@@ -195,14 +194,12 @@ fn each_step_back_that_fails_for_a_moment_or_is_not_known_or_refused_is_done_in_
 #[test]
 fn each_step_back_that_never_succeeds_is_told_and_all_else_is_restored() {
     for step in back_steps() {
-        let world = World::new(3, 1).with(Step::Sweep, Fault::Refused, ALWAYS).with(
-            step.clone(),
-            Fault::Refused,
-            ALWAYS,
-        );
+        let world = World::new(3, 1)
+            .with(Step::DetectJoined, Fault::Refused, ALWAYS)
+            .with(step.clone(), Fault::Refused, ALWAYS);
         let sim = Sim::new(world).finish();
         // The last host's last look: everything is seen to be restored at the end all the same.
-        let only_a_look = step == back(3, Phase::Settle);
+        let only_a_look = step == back(3, Phase::AwaitHealthy);
         let expected = if only_a_look {
             Outcome::RolledBack
         } else {
@@ -315,7 +312,7 @@ fn patience_on_the_way_forward_ends_after_two_minutes() {
         suspend(),
         Step::Silence,
         forward(1, Phase::Create),
-        forward(1, Phase::Enable),
+        forward(1, Phase::SetRestartPolicy),
     ] {
         let sim = Sim::new(World::new(2, 1).with(step.clone(), Fault::Transient, ALWAYS)).finish();
         assert!(
@@ -334,7 +331,7 @@ fn patience_on_the_way_forward_ends_after_two_minutes() {
 }
 
 #[test]
-fn patience_on_the_way_back_outlasts_an_outage_of_ten_minutes() {
+fn patience_on_the_rollback_outlasts_an_outage_of_ten_minutes() {
     // 70 tries 10 s apart: more than ten minutes.
     let world = World::new(2, 1)
         .with(forward(2, Phase::Verify), Fault::Refused, ALWAYS)
@@ -408,8 +405,8 @@ fn an_alarm_that_stays_silent_needs_an_operator() {
 
 #[test]
 fn what_cannot_be_retired_stops_nothing() {
-    let retire = Step::Retire { instance: id(1) };
-    let sim = Sim::new(World::new(2, 1).with(retire, Fault::Refused, ALWAYS)).finish();
+    let clean_up = Step::CleanUp { instance: id(1) };
+    let sim = Sim::new(World::new(2, 1).with(clean_up, Fault::Refused, ALWAYS)).finish();
     assert_eq!(sim.outcome(), Outcome::Succeeded);
 }
 

@@ -1,13 +1,13 @@
 //! The fleet changes while it is rolled: instances leave, others join, and the worker itself is away.
 
 use drawgate_rollout::{Phase, Step, limits};
-use drawgate_schemas::{Event, HostPhase, Order, Outcome, SickAnswer};
+use drawgate_schemas::{Control, Event, HostPhase, Outcome, SickAnswer};
 
 use crate::driver::{Sim, by_ben};
 use crate::world::{self, Extent, Fault, Which, World, id};
 use crate::{PHASES, back, forward, resume, stage};
 
-/// Less than `max_roll`, past which there is only the way back.
+/// Less than `max_roll`, past which there is only the rollback.
 const LONG_MS: u64 = 50 * 60_000;
 
 #[test]
@@ -42,12 +42,12 @@ fn a_host_that_is_gone_is_left_out_at_each_step() {
 }
 
 #[test]
-fn a_host_that_is_gone_on_the_way_back_is_left_out_at_each_step() {
+fn a_host_that_is_gone_on_the_rollback_is_left_out_at_each_step() {
     let mut executions = 0;
     for n in 1..=4 {
         for phase in &PHASES[1..] {
             let world = World::new(4, 2)
-                .with(Step::Sweep, Fault::Refused, usize::MAX)
+                .with(Step::DetectJoined, Fault::Refused, usize::MAX)
                 .with(back(n, *phase), Fault::Gone, 1);
             let sim = Sim::new(world).finish();
             assert_eq!(sim.outcome(), Outcome::RolledBack, "{n} {phase}");
@@ -68,7 +68,7 @@ fn a_host_that_is_gone_is_not_missed_by_the_floor() {
 #[test]
 fn what_is_said_of_a_host_that_is_gone_names_its_direction() {
     let world = World::new(2, 1)
-        .with(Step::Sweep, Fault::Refused, usize::MAX)
+        .with(Step::DetectJoined, Fault::Refused, usize::MAX)
         .with(back(1, Phase::Register), Fault::Gone, 1);
     let sim = Sim::new(world).finish();
     let gone = sim.events.iter().find_map(|event| match event {
@@ -97,16 +97,19 @@ fn a_member_that_joins_is_rolled_too() {
     let arrivals = [
         stage(1),
         forward(1, Phase::Drain),
-        forward(2, Phase::Settle),
-        Step::Sweep,
+        forward(2, Phase::AwaitHealthy),
+        Step::DetectJoined,
     ];
     for at in arrivals {
         let sim = Sim::new(World::new(2, 1).with_arrival(at.clone(), &id(7))).finish();
         assert_eq!(sim.outcome(), Outcome::Succeeded, "{at}");
-        assert_eq!((sim.release().sweeps, sim.attempts(&Step::Sweep)), (1, 2));
+        assert_eq!(
+            (sim.release().detections, sim.attempts(&Step::DetectJoined)),
+            (1, 2)
+        );
         assert_eq!(
             sim.ended().summary,
-            "3 of 3 on main-42, 1 adopted, scaling and alarms as before"
+            "3 of 3 on main-42, 1 joined, scaling and alarms as before"
         );
         let told = |event: &Event| matches!(event, Event::Joined { rolled, .. } if *rolled == [id(7)]);
         assert!(sim.events.iter().any(told));
@@ -127,13 +130,13 @@ fn a_member_that_joins_and_fails_takes_all_back() {
 #[test]
 fn one_member_after_another_that_joins_is_rolled_until_the_bound() {
     // A new one appears whenever the last newcomer settles; the bound ends it.
-    let mut world = World::new(2, 1).with_arrival(Step::Sweep, &id(10));
+    let mut world = World::new(2, 1).with_arrival(Step::DetectJoined, &id(10));
     for n in 10..40 {
-        world = world.with_arrival(forward(n, Phase::Settle), &id(n + 1));
+        world = world.with_arrival(forward(n, Phase::AwaitHealthy), &id(n + 1));
     }
     let sim = Sim::new(world).finish();
-    assert_eq!(sim.release().sweeps, limits::SWEEPS);
-    assert_eq!(sim.attempts(&Step::Sweep), limits::SWEEPS as usize);
+    assert_eq!(sim.release().detections, limits::DETECTIONS);
+    assert_eq!(sim.attempts(&Step::DetectJoined), limits::DETECTIONS as usize);
     assert_eq!(sim.outcome(), Outcome::RolledBack);
     assert!(
         sim.ended().summary.contains("members keep joining"),
@@ -144,14 +147,14 @@ fn one_member_after_another_that_joins_is_rolled_until_the_bound() {
 
 #[test]
 fn just_as_many_newcomers_as_the_bound_allows_are_rolled() {
-    let mut world = World::new(2, 1).with_arrival(Step::Sweep, &id(10));
-    for n in 10..10 + limits::SWEEPS as usize - 2 {
-        world = world.with_arrival(forward(n, Phase::Settle), &id(n + 1));
+    let mut world = World::new(2, 1).with_arrival(Step::DetectJoined, &id(10));
+    for n in 10..10 + limits::DETECTIONS as usize - 2 {
+        world = world.with_arrival(forward(n, Phase::AwaitHealthy), &id(n + 1));
     }
     let sim = Sim::new(world).finish();
     assert_eq!(
-        (sim.outcome(), sim.release().sweeps),
-        (Outcome::Succeeded, limits::SWEEPS - 1)
+        (sim.outcome(), sim.release().detections),
+        (Outcome::Succeeded, limits::DETECTIONS - 1)
     );
 }
 
@@ -171,8 +174,8 @@ fn trap_34_a_sick_host_is_rolled_before_those_that_serve() {
         _ => None,
     });
     assert_eq!(told, Some((vec![id(3)], SickAnswer::RolledNext)));
-    let cause = sim.release().turned_back.as_ref().unwrap();
-    assert_eq!(cause.step, forward(3, Phase::Settle));
+    let cause = sim.release().rolling_back.as_ref().unwrap();
+    assert_eq!(cause.step, forward(3, Phase::AwaitHealthy));
     assert!(!sim.world.performed.contains(&forward(2, Phase::Drain)));
     assert_eq!(sim.world.hosts["i-1"].named, Some(Which::Old));
 }
@@ -192,7 +195,7 @@ fn ill_after_its_turn() -> Sim {
 /// On to the wait for it.
 fn waiting() -> Sim {
     let mut sim = ill_after_its_turn();
-    while sim.attempts(&Step::AwaitHealthy) == 0 {
+    while sim.attempts(&Step::AwaitFloor) == 0 {
         sim.kill_at = Some(sim.journal.len() + 1);
         assert!(sim.run().is_err());
     }
@@ -221,8 +224,8 @@ fn trap_34_a_sick_host_that_is_through_is_waited_for() {
 #[test]
 fn trap_34_past_sick_wait_all_is_rolled_back_and_says_who_is_sick() {
     let sim = waiting().finish();
-    let cause = sim.release().turned_back.as_ref().unwrap();
-    assert_eq!(cause.step, Step::AwaitHealthy);
+    let cause = sim.release().rolling_back.as_ref().unwrap();
+    assert_eq!(cause.step, Step::AwaitFloor);
     assert!(
         cause.failure.what.starts_with("i-1 is not healthy: web has 3"),
         "{cause:?}"
@@ -230,7 +233,7 @@ fn trap_34_past_sick_wait_all_is_rolled_back_and_says_who_is_sick() {
     let named = |event: &Event| {
         matches!(
             event,
-            Event::TurnedBack {
+            Event::RollingBack {
                 instance: Some(_),
                 ..
             }
@@ -256,10 +259,10 @@ fn trap_34_without_a_wait_it_is_rolled_back_at_once() {
     }
     sim.run().unwrap();
     sim.check_end().unwrap();
-    assert_eq!(sim.attempts(&Step::AwaitHealthy), 0);
+    assert_eq!(sim.attempts(&Step::AwaitFloor), 0);
     assert_eq!(
-        sim.release().turned_back.as_ref().unwrap().step,
-        Step::AwaitHealthy
+        sim.release().rolling_back.as_ref().unwrap().step,
+        Step::AwaitFloor
     );
 }
 
@@ -268,7 +271,7 @@ fn trap_34_a_worker_killed_in_the_wait_waits_anew() {
     let mut sim = waiting();
     let extents = vec![Extent::None; sim.flights.len()];
     sim.die(&extents, LONG_MS);
-    while sim.release().steps[&Step::AwaitHealthy].attempts < 2 {
+    while sim.release().steps[&Step::AwaitFloor].attempts < 2 {
         sim.kill_at = Some(sim.journal.len() + 1);
         assert!(sim.run().is_err());
     }
@@ -281,11 +284,11 @@ fn trap_34_a_worker_killed_in_the_wait_waits_anew() {
 fn trap_34_a_pause_and_a_cancel_are_taken_in_the_wait() {
     let mut sim = waiting();
     sim.rests_ms = Some(60_000);
-    sim.orders = vec![(sim.journal.len(), by_ben(Order::Pause))];
+    sim.commands = vec![(sim.journal.len(), by_ben(Control::Pause))];
     sim.world.gets_well("i-1", false);
     assert_eq!(sim.finish().outcome(), Outcome::Succeeded);
     let mut sim = waiting();
-    sim.orders = vec![(sim.journal.len(), by_ben(Order::Cancel))];
+    sim.commands = vec![(sim.journal.len(), by_ben(Control::Cancel))];
     sim.run().unwrap();
     sim.check_end().unwrap();
     assert!(sim.release().cancelled.is_some());
@@ -301,8 +304,8 @@ fn trap_34_a_wait_lost_with_its_ledger_is_led_back() {
     assert_eq!(let_run.len(), 2, "{marks:?}");
     let plan = sim.release().plan.clone().unwrap();
     let journal = marks.journal(&sim.release().request, &plan, sim.now);
-    let taken_up = Sim::taken_up(sim.before.clone(), sim.world.clone(), journal, sim.now).unwrap();
-    let sim = taken_up.finish();
+    let taken_over = Sim::taken_over(sim.before.clone(), sim.world.clone(), journal, sim.now).unwrap();
+    let sim = taken_over.finish();
     assert_eq!(sim.world.groups, sim.before.groups);
     assert_eq!(sim.world.hosts["i-2"].named, Some(Which::Old));
 }
@@ -329,7 +332,7 @@ fn a_worker_that_was_away_for_long_goes_on_wherever_it_was() {
 #[test]
 fn patience_begins_anew_with_the_worker_that_takes_over() {
     // Four more failures after most of an hour away: without a new beginning the first of them would be the last.
-    let step = forward(1, Phase::Enable);
+    let step = forward(1, Phase::SetRestartPolicy);
     let mut sim = Sim::new(World::new(2, 1).with(step.clone(), Fault::Transient, 8));
     while sim.attempts(&step) < 4 {
         sim.kill_at = Some(sim.journal.len() + 1);

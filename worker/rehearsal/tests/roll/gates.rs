@@ -3,7 +3,7 @@
 use drawgate_rollout::{
     Approval, Decision, Entry, Gates, Other, Policies, QueueView, Queued, Record, Release, Rival, decide,
 };
-use drawgate_schemas::{Freeze, Order, Ordered, Outcome, ReleaseId};
+use drawgate_schemas::{Control, ControlCommand, Freeze, Outcome, ReleaseId};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::world::{digest, request};
@@ -75,22 +75,25 @@ fn at(seconds: i64) -> Timestamp {
     Timestamp::UNIX_EPOCH + SignedDuration::from_hours(24 * 365 * 60) + SignedDuration::from_secs(seconds)
 }
 
-fn held() -> Record {
-    Record::Held {
-        holds: frozen().into_iter().map(drawgate_schemas::Hold::Frozen).collect(),
+fn blocked() -> Record {
+    Record::Blocked {
+        blockers: frozen()
+            .into_iter()
+            .map(drawgate_schemas::Blocker::Frozen)
+            .collect(),
     }
 }
 
 fn is_ready(decided: &[Decision]) -> bool {
-    decided.contains(&Decision::AwaitTurn)
+    decided.contains(&Decision::AwaitSlot)
 }
 
 #[test]
 fn a_freeze_blocks_until_its_end_and_is_recorded() {
     let release = release(Vec::new());
     let blocked = decide(&release, Some(&first(&release, frozen(), at(0))), at(0));
-    assert_eq!(blocked, [Decision::Append(held())]);
-    let release = self::release(vec![held()]);
+    assert_eq!(blocked, [Decision::Append(self::blocked())]);
+    let release = self::release(vec![self::blocked()]);
     for seconds in [0, 299] {
         let decided = decide(
             &release,
@@ -105,8 +108,8 @@ fn a_freeze_blocks_until_its_end_and_is_recorded() {
         );
     }
     let over = decide(&release, Some(&first(&release, frozen(), at(300))), at(300));
-    assert_eq!(over, [Decision::Append(Record::Held { holds: Vec::new() })]);
-    let release = self::release(vec![held(), Record::Held { holds: Vec::new() }]);
+    assert_eq!(over, [Decision::Append(Record::Blocked { blockers: Vec::new() })]);
+    let release = self::release(vec![self::blocked(), Record::Blocked { blockers: Vec::new() }]);
     assert!(begins(&decide(
         &release,
         Some(&first(&release, frozen(), at(300))),
@@ -173,31 +176,31 @@ fn ended(decided: &[Decision]) -> Option<Outcome> {
 
 #[test]
 fn a_journal_that_begins_a_held_release_is_refused() {
-    let mut release = release(vec![held()]);
+    let mut release = release(vec![self::blocked()]);
     let begun = Entry {
         n: 3,
         at: at(1),
         record: Record::Started,
     };
     let illegal = release.apply(&begun).unwrap_err();
-    assert_eq!(illegal.why, "it is held");
+    assert_eq!(illegal.why, "it is blocked");
 }
 
 #[test]
 fn held_it_expires_and_is_cancelled_as_any_that_waits() {
-    let expired = release(vec![held()]);
+    let expired = release(vec![self::blocked()]);
     let decided = decide(&expired, Some(&first(&expired, frozen(), at(600))), at(600));
     assert_eq!(ended(&decided), Some(Outcome::Rejected));
-    let cancel = Record::Ordered {
+    let cancel = Record::Control {
         id: "o".to_owned(),
-        ordered: Ordered {
-            order: Order::Cancel,
+        command: ControlCommand {
+            control: Control::Cancel,
             by: "ben".to_owned(),
             reason: None,
             digest: None,
         },
     };
-    let mut cancelled = release(vec![held(), cancel]);
+    let mut cancelled = release(vec![self::blocked(), cancel]);
     let now = at(1);
     while let [Decision::Append(record), ..] = &decide(&cancelled, None, now)[..] {
         let entry = Entry {
@@ -210,13 +213,13 @@ fn held_it_expires_and_is_cancelled_as_any_that_waits() {
     assert_eq!(cancelled.ended.unwrap().outcome, Outcome::Cancelled);
 }
 
-/// Neither one that waits for its approval or is blocked, nor one that is paused, cancelled or too late: it may never begin. What counts is what holds it now.
+/// Neither one that waits for its approval or is blocked, nor one that is paused, cancelled or too late: it may never begin. What counts is what blockers it now.
 #[test]
 fn trap_44_one_that_cannot_begin_now_takes_nobodys_place() {
-    let order = |order| Record::Ordered {
+    let command = |control| Record::Control {
         id: "o".to_owned(),
-        ordered: Ordered {
-            order,
+        command: ControlCommand {
+            control,
             by: "ben".to_owned(),
             reason: None,
             digest: None,
@@ -228,10 +231,10 @@ fn trap_44_one_that_cannot_begin_now_takes_nobodys_place() {
         count: 1,
         within_ms: 3_600_000,
     };
-    let approved = Record::Ordered {
+    let approved = Record::Control {
         id: "o".to_owned(),
-        ordered: Ordered {
-            order: Order::Approve,
+        command: ControlCommand {
+            control: Control::Approve,
             by: "ben".to_owned(),
             reason: None,
             digest: Some(digest('d')),
@@ -268,10 +271,10 @@ fn trap_44_one_that_cannot_begin_now_takes_nobodys_place() {
     assert!(!supersedes(free(), frozen(), at(1)), "frozen by now");
     assert!(!supersedes(free(), Vec::new(), at(600)), "it has expired");
     // Its driver has not recorded yet that the freeze is over.
-    assert!(supersedes(release(vec![held()]), Vec::new(), at(301)));
-    for kind in [Order::Pause, Order::Cancel] {
+    assert!(supersedes(release(vec![self::blocked()]), Vec::new(), at(301)));
+    for kind in [Control::Pause, Control::Cancel] {
         assert!(
-            !supersedes(release(vec![order(kind)]), Vec::new(), at(1)),
+            !supersedes(release(vec![command(kind)]), Vec::new(), at(1)),
             "{kind}"
         );
     }
@@ -280,10 +283,10 @@ fn trap_44_one_that_cannot_begin_now_takes_nobodys_place() {
 /// A pause keeps nobody in the queue whose place a newer release takes.
 #[test]
 fn a_paused_release_that_waits_is_superseded_too() {
-    let paused = release(vec![Record::Ordered {
+    let paused = release(vec![Record::Control {
         id: "o".to_owned(),
-        ordered: Ordered {
-            order: Order::Pause,
+        command: ControlCommand {
+            control: Control::Pause,
             by: "ben".to_owned(),
             reason: None,
             digest: None,

@@ -85,7 +85,7 @@ fn before_whose_container_vanished_is_not_run_again() {
 }
 
 #[test]
-fn without_a_way_back_every_step_that_fails_leaves_every_host_in_service() {
+fn without_a_rollback_every_step_that_fails_leaves_every_host_in_service() {
     let mut executions = 0;
     for step in crate::forward_steps(3) {
         let world = World::new(3, 1)
@@ -105,7 +105,7 @@ fn without_a_way_back_every_step_that_fails_leaves_every_host_in_service() {
 }
 
 #[test]
-fn a_roll_without_a_way_back_stops_where_it_is_and_says_so() {
+fn a_roll_without_a_rollback_stops_where_it_is_and_says_so() {
     let world = World::new(3, 1)
         .with_before(false)
         .with(forward(2, Phase::Verify), Fault::Refused, ALWAYS);
@@ -125,7 +125,7 @@ fn a_roll_without_a_way_back_stops_where_it_is_and_says_so() {
     assert!(sim.world.suspended().is_empty() && sim.world.alarms.values().all(|on| *on));
     let plan = sim.release().plan.as_ref().unwrap();
     assert!(
-        plan.warnings[0].contains("no automatic way back"),
+        plan.warnings[0].contains("no automatic rollback"),
         "{:?}",
         plan.warnings
     );
@@ -143,10 +143,10 @@ fn what_before_did_can_be_undone_where_the_file_says_so() {
 fn after_passes_at_its_second_attempt() {
     let world = World::new(2, 1)
         .with_after(OnFailure::RollBack)
-        .with(Step::After, Fault::Transient, 1);
+        .with(Step::RunAfter, Fault::Transient, 1);
     let sim = Sim::new(world).finish();
     assert_eq!(
-        (sim.outcome(), sim.attempts(&Step::After)),
+        (sim.outcome(), sim.attempts(&Step::RunAfter)),
         (Outcome::Succeeded, 2)
     );
     let told = [
@@ -160,17 +160,18 @@ fn after_passes_at_its_second_attempt() {
     );
     let performed = &sim.world.performed;
     let at = |step: &Step| performed.iter().position(|other| other == step).unwrap();
-    assert!(at(&Step::Sweep) < at(&Step::After) && at(&Step::After) < at(&crate::resume()));
+    assert!(at(&Step::DetectJoined) < at(&Step::RunAfter) && at(&Step::RunAfter) < at(&crate::resume()));
 }
 
 #[test]
 fn after_that_fails_takes_all_back() {
-    let world = World::new(2, 1)
-        .with_after(OnFailure::RollBack)
-        .with(Step::After, Fault::Transient, ALWAYS);
+    let world =
+        World::new(2, 1)
+            .with_after(OnFailure::RollBack)
+            .with(Step::RunAfter, Fault::Transient, ALWAYS);
     let sim = Sim::new(world).finish();
     assert_eq!(
-        (sim.outcome(), sim.attempts(&Step::After)),
+        (sim.outcome(), sim.attempts(&Step::RunAfter)),
         (Outcome::RolledBack, 3)
     );
 }
@@ -180,7 +181,7 @@ fn after_that_fails_takes_nothing_back_after_a_before_that_cannot_be_undone() {
     let world = World::new(2, 1)
         .with_before(false)
         .with_after(OnFailure::RollBack)
-        .with(Step::After, Fault::Transient, ALWAYS);
+        .with(Step::RunAfter, Fault::Transient, ALWAYS);
     let sim = Sim::new(world).finish();
     assert_eq!(sim.outcome(), Outcome::NeedsOperator);
     assert!(
@@ -196,10 +197,10 @@ fn after_that_fails_takes_nothing_back_after_a_before_that_cannot_be_undone() {
 fn after_whose_failure_is_only_reported_is_reported_loudly() {
     let world = World::new(2, 1)
         .with_after(OnFailure::Report)
-        .with(Step::After, Fault::Transient, ALWAYS);
+        .with(Step::RunAfter, Fault::Transient, ALWAYS);
     let sim = Sim::new(world).finish();
     assert_eq!(
-        (sim.outcome(), sim.attempts(&Step::After)),
+        (sim.outcome(), sim.attempts(&Step::RunAfter)),
         (Outcome::Succeeded, 3)
     );
     assert!(
@@ -213,11 +214,11 @@ fn after_whose_failure_is_only_reported_is_reported_loudly() {
 }
 
 #[test]
-fn without_a_way_back_new_instances_start_what_all_run_and_else_what_ran_before() {
+fn without_a_rollback_new_instances_start_what_all_run_and_else_what_ran_before() {
     let world = || World::new(2, 1).with_before(false).publishing(Some("before"));
     let after = world()
         .with_after(OnFailure::RollBack)
-        .with(Step::After, Fault::Transient, ALWAYS);
+        .with(Step::RunAfter, Fault::Transient, ALWAYS);
     let sim = Sim::new(after).finish();
     assert_eq!(sim.outcome(), Outcome::NeedsOperator);
     assert_ne!(

@@ -5,7 +5,7 @@ use drawgate_schemas::Outcome;
 
 use crate::crash::{AWAY_MS, explore, killed_at, under_way};
 use crate::driver::{Next, Sim};
-use crate::world::{Extent, Fault, Tenant, World};
+use crate::world::{Extent, Fault, LeaseOwner, World};
 use crate::{back, forward, resume};
 
 const ALWAYS: usize = usize::MAX;
@@ -17,7 +17,7 @@ fn world() -> World {
 #[test]
 fn trap_08_a_fleet_that_another_worker_has_is_not_touched() {
     let mut world = world();
-    world.tenant = Some(Tenant::Another);
+    world.lease_owner = Some(LeaseOwner::Another);
     let sim = Sim::new(world).finish();
     assert_eq!(sim.outcome(), Outcome::Failed);
     let expected = "take the fleet's lease: the fleet's lease is held by worker bastion-b; no host was touched, scaling and \
@@ -29,8 +29,8 @@ fn trap_08_a_fleet_that_another_worker_has_is_not_touched() {
         sim.world.performed
     );
     assert_eq!(
-        sim.world.tenant,
-        Some(Tenant::Another),
+        sim.world.lease_owner,
+        Some(LeaseOwner::Another),
         "another's lease was given back"
     );
 }
@@ -41,7 +41,7 @@ fn trap_08_the_lease_is_taken_before_anything_is_touched_and_given_back_at_the_e
         Sim::new(world()).finish(),
         Sim::new(world().with(forward(2, Phase::Verify), Fault::Refused, ALWAYS)).finish(),
     ] {
-        assert_eq!(sim.world.tenant, None);
+        assert_eq!(sim.world.lease_owner, None);
         let performed = &sim.world.performed;
         let place = |step: &Step| performed.iter().position(|other| other == step);
         let first_touch = performed.iter().position(|step| !step.reads());
@@ -72,10 +72,10 @@ fn trap_08_a_fleet_that_was_lost_meanwhile_is_left_alone() {
             for extents in world.combinations(&under_way(&calm.journal[..k])) {
                 let mut sim = killed_at(&world, k);
                 sim.die(&extents, AWAY_MS);
-                if sim.world.tenant.is_none() || sim.release().begun(&Step::GiveLeaseBack) {
+                if sim.world.lease_owner.is_none() || sim.release().begun(&Step::GiveLeaseBack) {
                     continue;
                 }
-                sim.world.tenant = Some(Tenant::Another);
+                sim.world.lease_owner = Some(LeaseOwner::Another);
                 let touched = sim.release().changed_anything();
                 let performed = sim.world.performed.len();
                 let sim = sim.finish();
@@ -120,7 +120,7 @@ fn trap_08_a_lease_that_may_not_be_asked_for_leads_back_unless_all_is_done() {
 }
 
 #[test]
-fn trap_08_on_the_way_back_no_answer_about_the_lease_stops_nothing() {
+fn trap_08_on_the_rollback_no_answer_about_the_lease_stops_nothing() {
     let world = world().with(forward(2, Phase::Verify), Fault::Refused, ALWAYS);
     let calm = Sim::new(world.clone()).finish();
     let at = calm.journal.iter().position(|entry| {

@@ -1,7 +1,7 @@
 //! The machine as its shells see it: what the driver meets and the simulator does not, a lease that lapses and an order to stop.
 
 use drawgate_rollout::{Action, Entry, Judged, Phase, Record, Step, StepOutcome, Waits};
-use drawgate_schemas::Order;
+use drawgate_schemas::Control;
 
 use crate::driver::{Sim, by_ben};
 use crate::forward;
@@ -35,8 +35,8 @@ fn a_lapsed_lease_drops_what_is_under_way_and_takes_up() {
     let mut sim = under_way(&swap);
     sim.machine.lapsed();
     assert_eq!(sim.machine.next(sim.now), Action::Drop(swap.clone()));
-    assert_eq!(sim.machine.next(sim.now), Action::Append(Record::TakenUp));
-    write(&mut sim, Record::TakenUp);
+    assert_eq!(sim.machine.next(sim.now), Action::Append(Record::TakenOver));
+    write(&mut sim, Record::TakenOver);
     // It had ended all the same: nobody asks.
     sim.machine.finished(swap, StepOutcome::done());
     assert_eq!(sim.machine.unwritten(), None);
@@ -68,11 +68,11 @@ fn a_stop_drops_what_only_waits() {
 #[test]
 fn a_control_command_that_comes_twice_is_taken_once() {
     let mut sim = under_way(&forward(1, Phase::Drain));
-    let Judged::Take(record) = sim.machine.judge("a", by_ben(Order::Pause)) else {
+    let Judged::Take(record) = sim.machine.judge("a", by_ben(Control::Pause)) else {
         panic!("it is not taken");
     };
     write(&mut sim, record);
-    assert_eq!(sim.machine.judge("a", by_ben(Order::Pause)), Judged::Known);
-    let again = sim.machine.judge("b", by_ben(Order::Pause));
+    assert_eq!(sim.machine.judge("a", by_ben(Control::Pause)), Judged::Known);
+    let again = sim.machine.judge("b", by_ben(Control::Pause));
     assert_eq!(again, Judged::Refused("it was paused by ben already".to_owned()));
 }

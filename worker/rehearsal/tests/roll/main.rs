@@ -4,24 +4,24 @@
 //! scenarios; `crash` goes through every one of a family.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
-mod adopted;
-mod adoption;
 mod alarms;
 mod approval;
 mod commands;
+mod concurrency;
+mod control;
 mod copies;
 mod crash;
 mod faults;
 mod fleet;
 mod gates;
 mod hooks;
+mod joined;
 mod journal;
 mod lease;
 mod locks;
 mod machine;
-mod orders;
-mod pace;
 mod preflight;
+mod recovery;
 mod roll;
 mod starting;
 
@@ -69,9 +69,9 @@ const PHASES: [Phase; 8] = [
     Phase::Drain,
     Phase::Swap,
     Phase::Verify,
-    Phase::Enable,
+    Phase::SetRestartPolicy,
     Phase::Register,
-    Phase::Settle,
+    Phase::AwaitHealthy,
 ];
 
 /// Every step of the forward way of a fleet of `n`, after the plan is made and before scaling is resumed.
@@ -81,6 +81,6 @@ fn forward_steps(n: usize) -> Vec<Step> {
     stages
         .chain([suspend(), Step::Silence])
         .chain(hosts)
-        .chain([Step::Sweep])
+        .chain([Step::DetectJoined])
         .collect()
 }

@@ -2,7 +2,7 @@
 
 use drawgate_rollout::definition::{Process, RollPolicy, Swap};
 use drawgate_rollout::{
-    AlarmSnapshot, BesideDocker, Finding, FleetSnapshot, HostView, ListenerSnapshot, Plan, Severity,
+    AlarmSnapshot, Finding, FleetSnapshot, HostView, ListenerSnapshot, OutsideDocker, Plan, Severity,
     TargetSnapshot, host_plan, names, plan,
 };
 use drawgate_schemas::{Options, limits};
@@ -57,9 +57,9 @@ fn view(snapshot: &mut FleetSnapshot) -> (&mut Option<u64>, &mut drawgate_rollou
     }
 }
 
-fn beside(snapshot: &mut FleetSnapshot, host: usize) -> &mut BesideDocker {
+fn beside(snapshot: &mut FleetSnapshot, host: usize) -> &mut OutsideDocker {
     match &mut snapshot.hosts[host].view {
-        HostView::Reached { beside, .. } => beside,
+        HostView::Reached { outside, .. } => outside,
         other => panic!("{other:?}"),
     }
 }
@@ -189,7 +189,7 @@ fn trap_18_a_host_port_that_a_process_holds_refuses() {
 #[test]
 fn trap_18_a_strangers_container_with_a_name_of_ours_refuses() {
     let id = request().id;
-    for name in [names::beside("api", id), names::aside("api", id)] {
+    for name in [names::new_container("api", id), names::old_container("api", id)] {
         let taken = |snapshot: &mut FleetSnapshot| {
             beside(snapshot, 1)
                 .look_alikes

@@ -86,7 +86,7 @@ fn processes_that_others_suspended_stay_suspended() {
         sim.world.suspended().contains("Terminate") && sim.world.suspended().contains("ReplaceUnhealthy")
     );
     let suspended = sim.events.iter().find_map(|event| match event {
-        Event::Suspended(suspension) => Some(suspension.clone()),
+        Event::ScalingSuspended(suspension) => Some(suspension.clone()),
         _ => None,
     });
     let suspended = suspended.unwrap();
@@ -261,14 +261,14 @@ fn a_good_roll_is_told_in_order() {
         })
         .collect();
     let host = |n: usize| {
-        use HostPhase::{Deregistering, Done, Draining, Registering, Settling, Swapping, Verifying};
+        use HostPhase::{AwaitingHealthy, Deregistering, Done, Draining, Registering, Swapping, Verifying};
         [
             Deregistering,
             Draining,
             Swapping,
             Verifying,
             Registering,
-            Settling,
+            AwaitingHealthy,
         ]
         .map(|phase| format!("i-{n} {phase:?} {}/2", n - 1))
         .into_iter()
@@ -279,14 +279,14 @@ fn a_good_roll_is_told_in_order() {
         "resolved",
         "started",
         "staged",
-        "suspended",
-        "silenced",
+        "scaling_suspended",
+        "alarms_silenced",
     ]
     .map(str::to_owned)
     .into_iter()
     .chain(host(1))
     .chain(host(2))
-    .chain(["resumed", "unsilenced", "succeeded"].map(str::to_owned))
+    .chain(["scaling_resumed", "alarms_unsilenced", "succeeded"].map(str::to_owned))
     .collect();
     assert_eq!(told, expected);
 }

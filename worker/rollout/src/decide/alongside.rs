@@ -14,7 +14,7 @@ use super::{Agenda, Part};
 use crate::failure::Failure;
 use crate::journal::{Evidence, OnRollback, Record, Step, StepOutcome};
 use crate::limits::after;
-use crate::release::Standing;
+use crate::release::StepStatus;
 use crate::release::patience;
 
 impl Agenda<'_> {
@@ -47,15 +47,15 @@ impl Agenda<'_> {
 
     /// Whether the watch was broken off and is not begun again yet: until then nothing new is touched on the way forward.
     fn is_blind(&self) -> bool {
-        let broken_off = matches!(self.standing(&Step::Watch), Standing::Again { at } if at > self.now);
+        let broken_off = matches!(self.step_status(&Step::Watch), StepStatus::Again { at } if at > self.now);
         broken_off && self.release.leads_forward()
     }
 
     fn watch(&self) -> Option<Decision> {
-        match self.standing(&Step::Watch) {
-            Standing::Running | Standing::Failed(_) => None,
-            Standing::Again { at } if at > self.now => Some(Decision::WakeAt(at)),
-            Standing::Fresh | Standing::Done | Standing::Again { .. } => Some(Decision::Perform {
+        match self.step_status(&Step::Watch) {
+            StepStatus::Running | StepStatus::Failed(_) => None,
+            StepStatus::Again { at } if at > self.now => Some(Decision::WakeAt(at)),
+            StepStatus::Fresh | StepStatus::Done | StepStatus::Again { .. } => Some(Decision::Perform {
                 step: Step::Watch,
                 // Past max_roll it goes on: what is under way then still has to be watched.
                 deadline: after(self.now, patience::attempt_ms(&Step::Watch, self.release)),
@@ -84,9 +84,9 @@ impl Agenda<'_> {
         };
         // Its last call may be on its way: as when the worker had stopped.
         let unknown = || StepOutcome::Unknown {
-            failure: Failure::new("stopped: the roll turns back"),
+            failure: Failure::new("stopped: the roll rolls back"),
         };
-        let cause = self.release.turned_back.as_ref();
+        let cause = self.release.rolling_back.as_ref();
         match step.properties().on_rollback {
             OnRollback::Finish => None,
             OnRollback::StopAlways => Some(read()),

@@ -9,7 +9,7 @@ use crate::failure::Failure;
 use crate::fleet::HostPlan;
 use crate::journal::{Cause, Record, Step};
 use crate::limits::after;
-use crate::release::Standing;
+use crate::release::StepStatus;
 use crate::release::patience;
 
 /// What is still to be done of a list of steps.
@@ -24,17 +24,17 @@ pub(super) struct Todo {
 
 impl Todo {
     pub(super) fn add(&mut self, agenda: &Agenda<'_>, step: Step) {
-        let standing = agenda.standing(&step);
-        if matches!(standing, Standing::Fresh | Standing::Again { .. }) {
+        let step_status = agenda.step_status(&step);
+        if matches!(step_status, StepStatus::Fresh | StepStatus::Again { .. }) {
             self.next.get_or_insert_with(|| step.clone());
         }
-        match standing {
-            Standing::Done => {}
-            Standing::Running => self.waiting = true,
-            Standing::Fresh => self.decisions.push(agenda.perform(step)),
-            Standing::Again { at } if at <= agenda.now => self.decisions.push(agenda.perform(step)),
-            Standing::Again { at } => self.decisions.push(Decision::WakeAt(at)),
-            Standing::Failed(failure) => {
+        match step_status {
+            StepStatus::Done => {}
+            StepStatus::Running => self.waiting = true,
+            StepStatus::Fresh => self.decisions.push(agenda.perform(step)),
+            StepStatus::Again { at } if at <= agenda.now => self.decisions.push(agenda.perform(step)),
+            StepStatus::Again { at } => self.decisions.push(Decision::WakeAt(at)),
+            StepStatus::Failed(failure) => {
                 let failure = failure.clone();
                 self.failed.get_or_insert((step, failure));
             }
@@ -53,7 +53,7 @@ impl Todo {
 impl Agenda<'_> {
     /// These steps, at most `limit` at once; when one fails for good, the release is rolled back.
     pub(super) fn must(&self, steps: &[Step], limit: usize) -> Part {
-        self.or_turn_back(self.todo(steps, limit))
+        self.or_begin_rollback(self.todo(steps, limit))
     }
 
     /// These steps, at most `limit` at once; one that fails for good is passed over, and the receipt names it.
@@ -65,11 +65,14 @@ impl Agenda<'_> {
         let mut todo = Todo::default();
         let running = steps
             .iter()
-            .filter(|step| self.standing(step) == Standing::Running)
+            .filter(|step| self.step_status(step) == StepStatus::Running)
             .count();
         let mut room = limit.max(1).saturating_sub(running);
         for step in steps.iter().filter(|step| !self.release.done(step)) {
-            let begins = !matches!(self.standing(step), Standing::Running | Standing::Failed(_));
+            let begins = !matches!(
+                self.step_status(step),
+                StepStatus::Running | StepStatus::Failed(_)
+            );
             if begins && room == 0 {
                 todo.waiting = true;
                 continue;
@@ -80,8 +83,8 @@ impl Agenda<'_> {
         todo
     }
 
-    pub(super) fn standing(&self, step: &Step) -> Standing<'_> {
-        self.release.standing(step, self.now)
+    pub(super) fn step_status(&self, step: &Step) -> StepStatus<'_> {
+        self.release.step_status(step, self.now)
     }
 
     pub(super) fn any_running(&self, which: impl Fn(&Step) -> bool) -> bool {
@@ -95,21 +98,21 @@ impl Agenda<'_> {
         self.release.hosts().filter(move |host| !gone(host))
     }
 
-    pub(super) fn or_turn_back(&self, todo: Todo) -> Part {
+    pub(super) fn or_begin_rollback(&self, todo: Todo) -> Part {
         let failed = todo.failed.clone().or_else(|| self.overdue(&todo));
         let Some((step, failure)) = failed else {
             return todo.or_go_on();
         };
         if self.may_try_again(&step) {
             let cause = self.cause(step, failure);
-            return Part::Break(vec![Decision::Append(Record::SetAside { cause })]);
+            return Part::Break(vec![Decision::Append(Record::RetryLater { cause })]);
         }
-        self.turn_back(step, failure)
+        self.begin_rollback(step, failure)
     }
 
-    pub(super) fn turn_back(&self, step: Step, failure: Failure) -> Part {
+    pub(super) fn begin_rollback(&self, step: Step, failure: Failure) -> Part {
         let cause = self.cause(step, failure);
-        Part::Break(vec![Decision::Append(Record::TurnedBack { cause })])
+        Part::Break(vec![Decision::Append(Record::RollingBack { cause })])
     }
 
     fn cause(&self, step: Step, failure: Failure) -> Cause {
@@ -168,7 +171,7 @@ impl Agenda<'_> {
         if let Some(at) = self.time_is_up().filter(|_| forward) {
             deadline = deadline.min(at);
         }
-        if let (Step::AwaitHealthy, Some(wait)) = (&step, &self.release.sick_wait) {
+        if let (Step::AwaitFloor, Some(wait)) = (&step, &self.release.sick_wait) {
             deadline = deadline.min(wait.until);
         }
         if let (true, Some(state)) = (step.is_bounded_wait(), self.release.steps.get(&step)) {

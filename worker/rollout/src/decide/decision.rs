@@ -20,7 +20,7 @@ pub enum Decision {
     /// Look at another release of the target, and ask again with what is known of it.
     LookAt(ReleaseId),
     /// Nothing before the queue changes: the release's place in it is all that stands before it, and it supersedes others.
-    AwaitTurn,
+    AwaitSlot,
     /// Nothing before that moment, unless something happens.
     WakeAt(Timestamp),
 }

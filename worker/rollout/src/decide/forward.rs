@@ -8,7 +8,7 @@ use crate::failure::Failure;
 use crate::fleet::Plan;
 use crate::journal::Step;
 use crate::limits;
-use crate::release::Standing;
+use crate::release::StepStatus;
 
 impl Agenda<'_> {
     /// The whole way. A line that fails for good rolls the release back; one that is done is passed over.
@@ -34,8 +34,8 @@ impl Agenda<'_> {
 
     /// An alarm that goes on alongside the way forward ends it as any step does.
     fn unless_an_alarm_fires(&self) -> Part {
-        match self.standing(&Step::Watch) {
-            Standing::Failed(_) => self.must(&[Step::Watch], 1),
+        match self.step_status(&Step::Watch) {
+            StepStatus::Failed(_) => self.must(&[Step::Watch], 1),
             _ => Part::Continue(()),
         }
     }
@@ -59,20 +59,26 @@ impl Agenda<'_> {
         if plan.definition.lease_parameter.is_some() {
             todo.add(self, Step::TakeLease);
         }
-        self.or_turn_back(todo)?;
+        self.or_begin_rollback(todo)?;
         self.unless_leased_to_another()
     }
 
     pub(super) fn unless_leased_to_another(&self) -> Part {
         match &self.release.leased_to_another {
-            Some(another) => self.turn_back(Step::TakeLease, another.clone()),
+            Some(another) => self.begin_rollback(Step::TakeLease, another.clone()),
             None => Part::Continue(()),
         }
     }
 
     /// Whether the parameter may be written at all is known before a host is touched.
     fn reserve_desired_version(&self, plan: &Plan) -> Part {
-        self.must(&plan.wanted.as_ref().map_or(vec![], |_| vec![Step::Reserve]), 1)
+        self.must(
+            &plan
+                .desired
+                .as_ref()
+                .map_or(vec![], |_| vec![Step::ReserveDesired]),
+            1,
+        )
     }
 
     /// Once per release, on one host, before anything is touched.
@@ -101,23 +107,29 @@ impl Agenda<'_> {
 
     /// From here on instances that boot start the new version by themselves.
     fn publish_desired_version(&self, plan: &Plan) -> Part {
-        self.must(&plan.wanted.as_ref().map_or(vec![], |_| vec![Step::Publish]), 1)
+        self.must(
+            &plan
+                .desired
+                .as_ref()
+                .map_or(vec![], |_| vec![Step::PublishDesired]),
+            1,
+        )
     }
 
     /// A member that joined is waited for as long as an instance boots, and no longer. A fleet that is good stays as it is when one
     /// that joined does not come up, or could not be looked for: the receipt names it.
     fn look_for_joined(&self, plan: &Plan) -> Part {
-        if self.release.sweeps >= limits::SWEEPS {
+        if self.release.detections >= limits::DETECTIONS {
             let failure = Failure::new("members keep joining faster than they can be rolled");
-            return self.turn_back(Step::Sweep, failure);
+            return self.begin_rollback(Step::DetectJoined, failure);
         }
-        let given_up = matches!(self.standing(&Step::Sweep), Standing::Failed(_));
-        let enough = self.release.adopted.len() >= HOSTS;
-        let passed_over = enough || (given_up && !self.release.was_refused(&Step::Sweep));
-        if plan.definition.is_beside_worker() || passed_over {
+        let given_up = matches!(self.step_status(&Step::DetectJoined), StepStatus::Failed(_));
+        let enough = self.release.up_to_date.len() >= HOSTS;
+        let passed_over = enough || (given_up && !self.release.was_refused(&Step::DetectJoined));
+        if plan.definition.runs_on_bastion() || passed_over {
             return Part::Continue(());
         }
-        self.must(&[Step::Sweep], 1)
+        self.must(&[Step::DetectJoined], 1)
     }
 
     fn bake(&self, plan: &Plan) -> Part {
@@ -131,8 +143,8 @@ impl Agenda<'_> {
     fn run_after_hook(&self, plan: &Plan) -> Part {
         match plan.definition.after.as_ref().map(|after| after.on_failure) {
             None => Part::Continue(()),
-            Some(OnFailure::RollBack) => self.must(&[Step::After], 1),
-            Some(OnFailure::Report) => self.try_all(&[Step::After], 1),
+            Some(OnFailure::RollBack) => self.must(&[Step::RunAfter], 1),
+            Some(OnFailure::Report) => self.try_all(&[Step::RunAfter], 1),
         }
     }
 }

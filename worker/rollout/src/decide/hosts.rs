@@ -60,7 +60,7 @@ impl Agenda<'_> {
             }
             todo.add(self, step);
         }
-        self.or_turn_back(todo)
+        self.or_begin_rollback(todo)
     }
 
     /// The next step of each of these hosts, wherever it is on its way to.
@@ -71,7 +71,7 @@ impl Agenda<'_> {
                 todo.add(self, step);
             }
         }
-        self.or_turn_back(todo)
+        self.or_begin_rollback(todo)
     }
 
     /// Where a host is on its way to while the roll leads forward.
@@ -83,7 +83,7 @@ impl Agenda<'_> {
         }
     }
 
-    /// The first step of a host that has no good end yet; `None` when all have, or when it failed on the way back.
+    /// The first step of a host that has no good end yet; `None` when all have, or when it failed during rollback.
     pub(super) fn next_step(&self, host: &HostPlan, direction: Direction) -> Option<Step> {
         path::steps(self.release, host, direction).find(|step| !self.release.done(step))
     }

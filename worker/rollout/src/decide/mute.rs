@@ -27,16 +27,16 @@ impl Agenda<'_> {
     fn renewal_due_at(&self) -> Option<Timestamp> {
         let silenced = self.release.steps.get(&Step::Silence)?;
         let Some(renewed) = self.release.steps.get(&Step::Renew) else {
-            // A worker that took up does not know for how long nobody was there.
-            let taken_up = silenced.patient_from > silenced.last_at;
-            return Some(match taken_up {
+            // A worker that took over does not know for how long nobody was there.
+            let taken_over = silenced.patient_from > silenced.last_at;
+            return Some(match taken_over {
                 true => silenced.patient_from,
                 false => after(silenced.last_at, limits::RENEW_MS),
             });
         };
-        let taken_up = renewed.patient_from > renewed.last_at;
+        let taken_over = renewed.patient_from > renewed.last_at;
         match renewed.last.as_ref()? {
-            _ if taken_up => Some(renewed.patient_from),
+            _ if taken_over => Some(renewed.patient_from),
             StepOutcome::Transient { .. } | StepOutcome::Unknown { .. } => {
                 Some(after(renewed.last_at, limits::RENEW_AGAIN_MS))
             }

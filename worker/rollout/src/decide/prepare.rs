@@ -18,19 +18,23 @@ impl Agenda<'_> {
         if self.release.digest.is_none() {
             self.must(&[Step::Resolve], 1)?;
         }
-        let is_seen = self.release.plan.is_some() || self.release.unfit.is_some();
+        let is_seen = self.release.plan.is_some() || self.release.not_ready.is_some();
         if !is_seen && self.release.looks >= limits::LOOKS {
             let failure = Failure::new("the fleet changes faster than it can be locked");
-            return self.turn_back(Step::Inspect, failure);
+            return self.begin_rollback(Step::Inspect, failure);
         }
         self.must(&[Step::Inspect], 1)?;
         self.must(&[Step::Lock], 1)?;
-        let unfit = self.release.unfit.as_ref().map(|unfit| unfit.failure.clone());
+        let not_ready = self
+            .release
+            .not_ready
+            .as_ref()
+            .map(|not_ready| not_ready.failure.clone());
         match (
-            unfit.or_else(|| self.release.lacks_approval()),
+            not_ready.or_else(|| self.release.lacks_approval()),
             &self.release.plan,
         ) {
-            (Some(failure), _) => self.turn_back(Step::Inspect, failure),
+            (Some(failure), _) => self.begin_rollback(Step::Inspect, failure),
             // What is in the way of the plan is one of these two (`Release::is_prepared`).
             (None, Some(plan)) => end_untouched(report::there_already(plan)),
             (None, None) => Part::Break(Vec::new()),
@@ -40,13 +44,13 @@ impl Agenda<'_> {
     /// A person's control commands come before whatever would be begun next.
     pub(super) fn obey_control_commands(&self) -> Part {
         if let Some(cancelled) = &self.release.cancelled {
-            return self.turn_back(Step::Order, control::cancelled(cancelled));
+            return self.begin_rollback(Step::Control, control::cancelled(cancelled));
         }
         let (Some((paused, _)), Some(until)) = (&self.release.paused, self.release.paused_until()) else {
             return Part::Continue(());
         };
         if until <= self.now {
-            return self.turn_back(Step::Order, control::paused_too_long(paused, until));
+            return self.begin_rollback(Step::Control, control::paused_too_long(paused, until));
         }
         self.bring_back_those_out()?;
         Part::Break(vec![Decision::WakeAt(until)])
@@ -56,7 +60,7 @@ impl Agenda<'_> {
     fn bring_back_those_out(&self) -> Part {
         let out: Vec<&HostPlan> = self.members().filter(|host| self.release.is_out(host)).collect();
         if self.release.leased && !out.is_empty() {
-            // A worker that took the release up does not know yet whose the fleet is.
+            // A worker that took the release over does not know yet whose the fleet is.
             self.must(&[Step::TakeLease], 1)?;
             self.unless_leased_to_another()?;
         }

@@ -15,7 +15,7 @@ impl Agenda<'_> {
         self.unless_superseded()?;
         self.obey_control_commands()?;
         self.may_begin()?;
-        self.await_turn()
+        self.await_slot()
     }
 
     /// What stands before the beginning, apart from other releases of the target.
@@ -68,7 +68,7 @@ impl Agenda<'_> {
         let view = queue.of_rival(rival);
         let mut release = release.clone();
         // Its own driver may not have recorded yet what blocks it now.
-        release.holds = view.holds(&release.request);
+        release.blockers = view.blockers(&release.request);
         let agenda = Agenda {
             release: &release,
             queue: Some(&view),
@@ -116,19 +116,19 @@ impl Agenda<'_> {
     /// by the machine's clock, which may be set.
     fn while_blocked(&self) -> Part {
         if let Some(queue) = self.queue {
-            let holds = queue.holds(&self.release.request);
-            if holds != self.release.holds {
-                return Part::Break(vec![Decision::Append(Record::Held { holds })]);
+            let blockers = queue.blockers(&self.release.request);
+            if blockers != self.release.blockers {
+                return Part::Break(vec![Decision::Append(Record::Blocked { blockers })]);
             }
         }
-        if self.release.holds.is_empty() {
+        if self.release.blockers.is_empty() {
             return Part::Continue(());
         }
         Part::Break(vec![Decision::WakeAt(after(self.now, limits::HELD_LOOK_MS))])
     }
 
     /// It begins when it goes first, nothing of its target has begun, and the ledger has room for a whole roll.
-    fn await_turn(&self) -> Part {
+    fn await_slot(&self) -> Part {
         let look_again = Decision::WakeAt(after(self.now, limits::QUEUE_LOOK_MS));
         let Some(queue) = self.queue else {
             return Part::Break(vec![look_again]);
@@ -137,10 +137,10 @@ impl Agenda<'_> {
         let goes_first = queue.next.is_some_and(|next| next.id == id && !next.begun);
         Part::Break(match (goes_first, queue.has_room) {
             (true, true) => vec![Decision::Append(Record::Started)],
-            (true, false) => vec![Decision::AwaitTurn, look_again],
+            (true, false) => vec![Decision::AwaitSlot, look_again],
             (false, _) => {
                 let expires = self.release.request.expires_at.map(Decision::WakeAt);
-                std::iter::once(Decision::AwaitTurn).chain(expires).collect()
+                std::iter::once(Decision::AwaitSlot).chain(expires).collect()
             }
         })
     }

@@ -7,7 +7,7 @@ use super::{Agenda, Part};
 use crate::fleet::{HostPlan, Plan};
 use crate::journal::{Phase, Step};
 use crate::limits::{self, after};
-use crate::release::Standing;
+use crate::release::StepStatus;
 use crate::release::path;
 use crate::report;
 
@@ -40,15 +40,15 @@ impl Agenda<'_> {
         }
     }
 
-    /// A worker that takes up a rollback, or a roll that is being restored, asks once whose the fleet is now. No answer stops
+    /// A worker that takes over a rollback, or a roll that is being restored, asks once whose the fleet is now. No answer stops
     /// nothing: the lane is ours.
     pub(super) fn ask_for_lease_again(&self) -> Part {
         if !self.release.leased {
             return Part::Continue(());
         }
-        match self.standing(&Step::TakeLease) {
-            Standing::Fresh | Standing::Running => self.try_all(&[Step::TakeLease], 1),
-            Standing::Done | Standing::Again { .. } | Standing::Failed(_) => Part::Continue(()),
+        match self.step_status(&Step::TakeLease) {
+            StepStatus::Fresh | StepStatus::Running => self.try_all(&[Step::TakeLease], 1),
+            StepStatus::Done | StepStatus::Again { .. } | StepStatus::Failed(_) => Part::Continue(()),
         }
     }
 
@@ -65,15 +65,15 @@ impl Agenda<'_> {
 
     fn tidy_hosts(&self, plan: &Plan) -> Part {
         let needs_it = |host: &&HostPlan| self.was_created(host) || self.had_before_hook(host);
-        let retire = self.members().filter(needs_it).map(|host| Step::Retire {
+        let clean_up = self.members().filter(needs_it).map(|host| Step::CleanUp {
             instance: host.instance.clone(),
         });
-        self.try_all(&retire.collect::<Vec<_>>(), limit(plan))
+        self.try_all(&clean_up.collect::<Vec<_>>(), limit(plan))
     }
 
     fn confirm(&self, plan: &Plan) -> Part {
         self.try_all(&[Step::Confirm], 1)?;
-        let unpublish = Some(Step::Unpublish).filter(|step| self.release.begun(step));
+        let unpublish = Some(Step::RestoreDesired).filter(|step| self.release.begun(step));
         let undone = unpublish
             .into_iter()
             .chain(self.resumes(plan))

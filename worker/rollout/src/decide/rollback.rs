@@ -1,4 +1,4 @@
-//! The way back to the version of before.
+//! The rollback to the version of before.
 
 use drawgate_schemas::Direction;
 
@@ -8,7 +8,7 @@ use super::{Agenda, Part};
 use crate::fleet::{HostPlan, Plan};
 use crate::journal::Step;
 use crate::limits;
-use crate::release::Standing;
+use crate::release::StepStatus;
 use crate::release::path;
 
 impl Agenda<'_> {
@@ -30,16 +30,16 @@ impl Agenda<'_> {
     /// What boots meanwhile must not start what is being taken back. Hosts wait for the first attempt and no longer: they
     /// run what failed, and Parameter Store may be away.
     fn unpublish_desired_version(&self) -> Part {
-        let state = self.release.steps.get(&Step::Unpublish);
+        let state = self.release.steps.get(&Step::RestoreDesired);
         let is_first = state.is_none_or(|state| state.attempts <= 1 && state.last.is_none());
         match self.is_to_be_unpublished() && is_first {
-            true => self.try_all(&[Step::Unpublish], 1),
+            true => self.try_all(&[Step::RestoreDesired], 1),
             false => Part::Continue(()),
         }
     }
 
     fn is_to_be_unpublished(&self) -> bool {
-        self.release.begun(&Step::Reserve) && !self.release.keeps_the_new()
+        self.release.begun(&Step::ReserveDesired) && !self.release.stays_on_new_version()
     }
 
     /// No host is taken out while sick ones may be replaced. Where that cannot be suspended again, going back is worth more
@@ -60,7 +60,7 @@ impl Agenda<'_> {
     fn roll_hosts_back(&self, plan: &Plan) -> Part {
         let mut todo = Todo::default();
         if self.is_to_be_unpublished() {
-            todo.add(self, Step::Unpublish);
+            todo.add(self, Step::RestoreDesired);
         }
         let mut out = self.out_with_a_place();
         let mut hosts: Vec<&HostPlan> = self.touched().collect();
@@ -71,9 +71,9 @@ impl Agenda<'_> {
             };
             if !path::is_out(self.release, host) {
                 // One that the floor keeps in service takes nobody's place while it waits, or when it has waited in vain.
-                let waits = match self.standing(&step) {
-                    Standing::Again { at } => at > self.now,
-                    Standing::Failed(_) => true,
+                let waits = match self.step_status(&step) {
+                    StepStatus::Again { at } => at > self.now,
+                    StepStatus::Failed(_) => true,
                     _ => false,
                 };
                 if !waits && !may_join(plan, &out, host) {
@@ -91,13 +91,13 @@ impl Agenda<'_> {
     }
 
     /// Hosts that are out and take a place among those that may be. One that is sick with the version of before takes none,
-    /// where it was sick before its turn, or is the only one: that says nothing against the version.
+    /// where it was sick before it was rolled, or is the only one: that says nothing against the version.
     fn out_with_a_place(&self) -> Vec<&HostPlan> {
         let mut passed_over = limits::SICK_ON_WAY_BACK;
         let mut out: Vec<&HostPlan> = self.touched().collect();
         out.retain(|host| {
             let was_sick = self.release.rolled_next.contains(&host.instance) || self.is_known_sick(host);
-            let passes = self.release.is_sick_on_its_way_back(host) && (was_sick || passed_over > 0);
+            let passes = self.release.is_sick_on_its_rollback(host) && (was_sick || passed_over > 0);
             passed_over -= usize::from(passes && !was_sick);
             path::is_out(self.release, host) && !passes
         });

@@ -8,10 +8,10 @@ use crate::failure::{FloorKept, Obstacle};
 use crate::fleet::{HostPlan, Plan};
 use crate::journal::{Record, Step};
 use crate::limits::{self, after};
-use crate::release::{SickWait, Standing};
+use crate::release::{SickWait, StepStatus};
 
 impl Agenda<'_> {
-    /// Hosts that turned unhealthy by themselves before their turn.
+    /// Hosts that turned unhealthy by themselves before they were rolled.
     fn rolled_next(&self) -> impl Iterator<Item = &HostPlan> {
         self.members()
             .filter(|host| self.release.rolled_next.contains(&host.instance))
@@ -49,7 +49,7 @@ impl Agenda<'_> {
             let (instances, kept) = (next, kept);
             return Part::Break(vec![Decision::Append(Record::RolledNext { instances, kept })]);
         }
-        // Where they have their turn now, or somebody else comes back, the floor is asked again afterwards.
+        // Where they are rolled now, or somebody else comes back, the floor is asked again afterwards.
         if !next.is_empty() || self.members().any(|host| self.release.is_out(host)) {
             return Part::Continue(());
         }
@@ -67,16 +67,16 @@ impl Agenda<'_> {
                 return Part::Break(vec![Decision::Append(begun)]);
             }
         };
-        self.turn_back(Step::AwaitHealthy, self.release.sick_for_too_long(&kept, why))
+        self.begin_rollback(Step::AwaitFloor, self.release.sick_for_too_long(&kept, why))
     }
 
     /// Nothing is out: sick hosts may be replaced meanwhile, and nothing is taken out before that is suspended again.
     fn wait_for_sick(&self, wait: &SickWait) -> Part {
         let each = |step: fn(String) -> Step| self.release.groups_of(&wait.kept.sick).into_iter().map(step);
-        if !self.release.done(&Step::AwaitHealthy) {
+        if !self.release.done(&Step::AwaitFloor) {
             let time_is_up = self.time_is_up().filter(|at| *at < wait.until);
             let until = time_is_up.unwrap_or(wait.until);
-            if until <= self.now && self.standing(&Step::AwaitHealthy) != Standing::Running {
+            if until <= self.now && self.step_status(&Step::AwaitFloor) != StepStatus::Running {
                 let why = match time_is_up {
                     None => format!(
                         "waited {} s for it",
@@ -85,12 +85,12 @@ impl Agenda<'_> {
                     Some(at) => format!("waited for until {at:.0}, when roll.max_roll was over"),
                 };
                 let kept = self.last_kept(wait);
-                return self.turn_back(Step::AwaitHealthy, self.release.sick_for_too_long(kept, &why));
+                return self.begin_rollback(Step::AwaitFloor, self.release.sick_for_too_long(kept, &why));
             }
             // Whether they can be replaced or not, they may get well by themselves.
             let replace: Vec<Step> = each(|group| Step::LetReplace { group }).collect();
             self.try_all(&replace, 1)?;
-            self.must(&[Step::AwaitHealthy], 1)?;
+            self.must(&[Step::AwaitFloor], 1)?;
         }
         let again: Vec<Step> = each(|group| Step::SuspendAgain { group })
             .filter(|step| self.was_let(step))
@@ -101,7 +101,7 @@ impl Agenda<'_> {
 
     /// What kept the host in service at the last look.
     fn last_kept<'w>(&'w self, wait: &'w SickWait) -> &'w FloorKept {
-        let state = self.release.steps.get(&Step::AwaitHealthy);
+        let state = self.release.steps.get(&Step::AwaitFloor);
         match state.and_then(|state| state.obstacle.as_ref()) {
             Some(Obstacle::Floor(kept)) => kept,
             _ => &wait.kept,

@@ -51,7 +51,7 @@ pub enum Place {
     },
 }
 
-/// What a program beside the worker finds around it, besides its arguments and `DRAWGATE_*`.
+/// What a program on the bastion finds around it, besides its arguments and `DRAWGATE_*`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Surroundings {
     /// Its working directory; `/` where absent.
@@ -64,7 +64,7 @@ pub struct Surroundings {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OnFailure {
-    /// The release has failed: the way back.
+    /// The release has failed: the rollback.
     RollBack,
     /// The release has succeeded, and it is said loudly that this failed.
     Report,

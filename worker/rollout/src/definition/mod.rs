@@ -2,7 +2,7 @@
 //!
 //! A release message says which version; everything in here comes from the bastion's configuration, so that
 //! whoever can publish cannot change mounts, ports or hosts. The definition is copied into the plan, because the
-//! way back is judged by the definition that was in force when the release began.
+//! rollback is judged by the definition that was in force when the release began.
 
 mod approval;
 mod gates;
@@ -48,7 +48,7 @@ pub struct ServiceDefinition {
     pub alarms: AlarmDefinition,
     /// The Auto Scaling processes that are suspended while the roll lasts.
     pub suspend: Vec<Process>,
-    /// The Parameter Store parameter in which the wanted version is published; nothing is published where absent.
+    /// The Parameter Store parameter in which the desired version is published; nothing is published where absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wanted_parameter: Option<String>,
     /// The Parameter Store parameter that is the fleet's lease: whoever rolls this fleet holds it, whatever ledger it has.
@@ -71,7 +71,7 @@ pub struct ServiceDefinition {
     pub after: Option<AfterDefinition>,
 }
 
-/// What is exchanged on a host when it is its turn.
+/// What is exchanged on a host when it is rolled.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Swap {
@@ -98,9 +98,9 @@ impl ServiceDefinition {
         }
     }
 
-    /// Whether the swap is a program beside the worker: then no host of ours is touched at all.
-    pub fn is_beside_worker(&self) -> bool {
-        self.fleet == FleetSelector::BesideWorker
+    /// Whether the swap is a program on the bastion: then no host is touched.
+    pub fn runs_on_bastion(&self) -> bool {
+        self.fleet == FleetSelector::Bastion
     }
 
     /// What runs on a host, as a person calls it: the container's name, or else the service's.
@@ -136,18 +136,18 @@ pub enum FleetSelector {
     AutoScalingGroup(String),
     /// By tags that every instance carries; the Auto Scaling group is the one the instances are members of.
     Tags(BTreeMap<String, String>),
-    /// It has no hosts of ours: the programs run beside the worker, and something else keeps the service up meanwhile
-    /// (Kubernetes, as a rule).
-    BesideWorker,
+    /// It has no hosts: the programs run on the bastion, and something else (Kubernetes, as a rule) keeps the service up.
+    #[serde(alias = "beside_worker")]
+    Bastion,
 }
 
-/// A swap that is done by programs of the service's own: a script on each host, or `kubectl` or `helm` beside the worker.
+/// A swap that is done by programs of the service's own: a script on each host, or `kubectl` or `helm` on the bastion.
 /// Each has to be one that can be run again after it was broken off.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CommandDefinition {
     /// Where they run.
     pub place: CommandPlace,
-    /// Brings the wanted version: program and arguments, with placeholders.
+    /// Brings the desired version: program and arguments, with placeholders.
     pub deploy: Vec<String>,
     /// Brings the version of before; `{previous}` is what [`Self::version`] printed at the start.
     pub rollback: Vec<String>,
@@ -183,7 +183,7 @@ pub struct VersionDefinition {
     /// Program and arguments, with nothing left to fill in: it is asked before anything is known of a release. The one line
     /// that it prints is the version.
     pub run: Vec<String>,
-    /// What it prints where the wanted version runs, with placeholders. Where absent, what it prints is good for going back
+    /// What it prints where the desired version runs, with placeholders. Where absent, what it prints is good for going back
     /// and for nothing else: the number of a Helm revision does not say what runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub is: Option<String>,
@@ -222,11 +222,11 @@ pub struct RollPolicy {
     /// Hosts that may fail: each is brought back into service, and tried once more after the others.
     #[serde(default)]
     pub failure_budget: u32,
-    /// Longest way forward, reckoned from the release's start: past it the way leads back. Paused or slow for ever
+    /// Longest way forward, reckoned from the release's start: past it the release is rolled back. Paused or slow for ever
     /// would mean suspended for ever.
     #[serde(default = "max_roll_default_ms")]
     pub max_roll_ms: u64,
-    /// Longest pause that a person may order: past it the way leads back.
+    /// Longest pause: past it the release is rolled back.
     #[serde(default = "max_pause_default_ms")]
     pub max_pause_ms: u64,
     /// Longest wait for a host that turned unhealthy by itself, while the floor keeps the others in service: past it the

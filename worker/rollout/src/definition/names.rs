@@ -3,21 +3,21 @@
 use drawgate_schemas::ReleaseId;
 
 /// Name of a release's container while the old one has the service's name.
-pub fn beside(name: &str, release: ReleaseId) -> String {
-    format!("{}{}", beside_prefix(name), release.short())
+pub fn new_container(name: &str, release: ReleaseId) -> String {
+    format!("{}{}", new_prefix(name), release.short())
 }
 
 /// How every such name begins.
-pub fn beside_prefix(name: &str) -> String {
+pub fn new_prefix(name: &str) -> String {
     format!("{name}.drawgate-")
 }
 
 /// Name of the container that a release replaced.
-pub fn aside(name: &str, release: ReleaseId) -> String {
-    format!("{}{}", aside_prefix(name), release.short())
+pub fn old_container(name: &str, release: ReleaseId) -> String {
+    format!("{}{}", old_prefix(name), release.short())
 }
 
 /// How every such name begins.
-pub fn aside_prefix(name: &str) -> String {
+pub fn old_prefix(name: &str) -> String {
     format!("{name}.before-")
 }

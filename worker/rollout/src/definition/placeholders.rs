@@ -24,7 +24,7 @@ pub const PLACEHOLDERS: [(&str, &str); 14] = [
     ("previous", "the version that ran before"),
     (
         "expected",
-        "in a check: the version that is to run, on the way back the one of before",
+        "in a check: the version that is to run, during rollback the one of before",
     ),
     ("instance", "the EC2 instance's id, on a host"),
     ("address", "the host's address, on a host"),

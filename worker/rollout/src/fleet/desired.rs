@@ -1,7 +1,7 @@
-//! The wanted version: what an instance starts that boots when no release is there to roll it.
+//! The desired version: what an instance starts that boots when no release is there to roll it.
 //!
 //! ```text
-//!   all known hosts good -> publish -> sweep: members launched before that are rolled, or found to run it already
+//!   all known hosts good -> publish -> detect joined: members launched before that are rolled, or found to run it already
 //!                              |
 //!                              `-- from here on an instance that boots reads the parameter and starts it by itself
 //! ```
@@ -14,9 +14,9 @@ use serde::{Deserialize, Serialize};
 /// The parameter as it was seen, and as the release will write it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "seen", rename_all = "snake_case")]
-pub enum WantedSnapshot {
+pub enum DesiredSnapshot {
     /// It was read.
-    Read(Box<WantedPlan>),
+    Read(Box<DesiredPlan>),
     /// It could not be read.
     Unreadable {
         /// Why.
@@ -28,7 +28,7 @@ pub enum WantedSnapshot {
 
 /// What is published, and what was before. The journal has it before anything is overwritten.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct WantedPlan {
+pub struct DesiredPlan {
     /// The parameter's name.
     pub parameter: String,
     /// Its value of before; `None` where there was none.
@@ -41,7 +41,7 @@ pub struct WantedPlan {
     pub value: String,
 }
 
-impl WantedPlan {
+impl DesiredPlan {
     /// What the parameter holds while the hosts are rolled: the value of before, or one that wants nothing.
     pub fn reserved(&self) -> &str {
         self.before.as_deref().unwrap_or(&self.placeholder)

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use super::plan::{BESIDE_WORKER, Plan};
+use super::plan::{ON_BASTION, Plan};
 use super::snapshot::FleetSnapshot;
 
 fn group(name: &str) -> String {
@@ -26,7 +26,7 @@ impl FleetSnapshot {
     pub fn touches(&self) -> BTreeSet<String> {
         let groups = self.groups.iter().map(|seen| group(&seen.name));
         let hosts = self.hosts.iter().map(|host| host.instance.as_str());
-        let instances = hosts.filter(|id| *id != BESIDE_WORKER).map(instance_lock);
+        let instances = hosts.filter(|id| *id != ON_BASTION).map(instance_lock);
         let target_groups = self.target_groups.iter().map(|seen| target_group_lock(&seen.arn));
         groups.chain(instances).chain(target_groups).collect()
     }

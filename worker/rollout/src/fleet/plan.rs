@@ -6,12 +6,12 @@ use drawgate_schemas::{Digest, ImageReference};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::desired::WantedPlan;
+use super::desired::DesiredPlan;
 use super::healthcheck::Healthcheck;
 use super::snapshot::{ContainerBefore, HostSnapshot, ScheduledAction};
 use crate::definition::{Probe, Process, ServiceDefinition};
 
-/// What a release will do. The journal holds it, so that the way back is judged by what was in force at the start.
+/// What a release will do. The journal holds it, so that the rollback is judged by what was in force at the start.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Plan {
     /// The image as it was asked for.
@@ -19,7 +19,7 @@ pub struct Plan {
     /// The bytes that every host gets. Programs of the service's own may do without: then it is not asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digest: Option<Digest>,
-    /// What a person calls the wanted version.
+    /// What a person calls the desired version.
     pub version_name: String,
     /// The definition in force.
     pub definition: ServiceDefinition,
@@ -32,9 +32,9 @@ pub struct Plan {
     /// Alarms whose actions are on and will be disabled.
     pub alarms: Vec<AlarmPlan>,
     /// What is published once every host is good, and what was before.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub wanted: Option<WantedPlan>,
-    /// Alarms whose state is read while the way leads forward.
+    #[serde(default, skip_serializing_if = "Option::is_none", alias = "wanted")]
+    pub desired: Option<DesiredPlan>,
+    /// Alarms whose state is read while the release rolls forward.
     #[serde(default)]
     pub watched: Vec<WatchPlan>,
     /// How the image's own HEALTHCHECK is run, where it verifies the swap and was read before.
@@ -47,9 +47,9 @@ pub struct Plan {
     pub warnings: Vec<String>,
 }
 
-/// What stands in the place of a host where the programs run beside the worker. No instance is called so: their ids begin with
+/// What stands in the place of a host where the programs run on the bastion. No instance is called so: their ids begin with
 /// `i-` (Amazon EC2 API Reference, "Instance").
-pub const BESIDE_WORKER: &str = "worker";
+pub const ON_BASTION: &str = "worker";
 
 /// One host of the fleet.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -202,11 +202,11 @@ impl Plan {
                 |before: &ContainerBefore| before.running && before.ours && before.digest == self.digest;
             host.was_healthy() && host.before.as_ref().is_some_and(runs)
         };
-        let is_wanted = self
-            .wanted
+        let is_published = self
+            .desired
             .as_ref()
-            .is_none_or(|wanted| wanted.version_before.as_deref() == Some(self.version_name.as_str()));
-        self.digest.is_some() && !self.hosts.is_empty() && is_wanted && self.hosts.iter().all(serves)
+            .is_none_or(|desired| desired.version_before.as_deref() == Some(self.version_name.as_str()));
+        self.digest.is_some() && !self.hosts.is_empty() && is_published && self.hosts.iter().all(serves)
     }
 
     /// The longest deregistration delay among a host's target groups, and at least the configured least drain.
@@ -261,7 +261,7 @@ impl Plan {
 
     /// How long the roll will take, in milliseconds, beside pulls and hooks, which nobody can know.
     pub fn expected_ms(&self) -> u64 {
-        self.outlook().expected_ms
+        self.estimate().expected_ms
     }
 
     /// What every host runs now, as a person calls it, where it is the same everywhere.

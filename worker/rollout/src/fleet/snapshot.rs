@@ -6,7 +6,7 @@ use drawgate_schemas::Digest;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::desired::WantedSnapshot;
+use super::desired::DesiredSnapshot;
 use super::healthcheck::ImageHealthcheck;
 use crate::definition::RestartPolicy;
 
@@ -27,12 +27,12 @@ pub struct FleetSnapshot {
     /// Every alarm that the watch list's patterns match.
     #[serde(default)]
     pub watched: Vec<AlarmSnapshot>,
-    /// What the registry says of the wanted image.
+    /// What the registry says of the image that is released.
     #[serde(default)]
     pub image: ImageSnapshot,
-    /// The parameter of the wanted version; `None` where the service publishes none.
-    #[serde(default)]
-    pub wanted: Option<WantedSnapshot>,
+    /// The parameter of the desired version; `None` where the service publishes none. Snapshots that people keep have it as `wanted`.
+    #[serde(default, rename = "wanted")]
+    pub desired: Option<DesiredSnapshot>,
     /// The service's secrets, by environment variable.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub secrets: BTreeMap<String, SecretSnapshot>,
@@ -148,7 +148,8 @@ pub enum HostView {
         ports_held: BTreeMap<String, String>,
         /// What Docker does not tell of the host.
         #[serde(default)]
-        beside: Box<BesideDocker>,
+        #[serde(rename = "beside")]
+        outside: Box<OutsideDocker>,
     },
     /// It answered, and what runs there is not for Docker to tell.
     Answered {
@@ -168,7 +169,7 @@ pub enum HostView {
 
 /// What was seen of a host that no container's own description tells.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct BesideDocker {
+pub struct OutsideDocker {
     /// Operating system and architecture as images name them, `linux/arm64`; `None` where the engine does not say.
     pub platform: Option<String>,
     /// A systemd unit that starts a container of the service's name.
@@ -338,15 +339,15 @@ pub struct Observation {
     pub mute_rules: BTreeSet<String>,
     /// Hosts by instance id.
     pub hosts: BTreeMap<String, ObservedHost>,
-    /// The parameter of the wanted version, where there is one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub wanted: Option<ObservedParameter>,
-    /// Members of the fleet that this release neither rolled nor adopted, by instance id.
+    /// The parameter of the desired version, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none", alias = "wanted")]
+    pub desired: Option<ObservedParameter>,
+    /// Members of the fleet that this release neither rolled nor found up to date, by instance id.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub strangers: BTreeMap<String, Stranger>,
 }
 
-/// The parameter of the wanted version at the end.
+/// The parameter of the desired version at the end.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ObservedParameter {
     /// Its value; `None` where there is none.
@@ -359,11 +360,11 @@ pub struct ObservedParameter {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "stranger", rename_all = "snake_case")]
 pub enum Stranger {
-    /// On its way in: it may have read the wanted version, or not yet.
+    /// On its way in: it may have read the desired version, or not yet.
     Booting {
         /// Its state, in words.
         state: String,
-        /// Whether it was launched after the wanted version was published, and so starts it by itself.
+        /// Whether it was launched after the desired version was published, and so starts it by itself.
         by_itself: bool,
     },
     /// In service.
@@ -441,7 +442,7 @@ pub enum SecretSnapshot {
 /// The container that a release replaces.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ContainerBefore {
-    /// The container's id: its identity on the way back.
+    /// The container's id: its identity during rollback.
     pub id: String,
     /// The image it was made from, as it was named then.
     pub image: String,
@@ -453,7 +454,7 @@ pub struct ContainerBefore {
     pub running: bool,
     /// Its restart policy, to be given back.
     pub restart: RestartPolicy,
-    /// How often the engine had restarted it by itself: more of it on the way back is a failure.
+    /// How often the engine had restarted it by itself: more of it during rollback is a failure.
     #[serde(default)]
     pub restarts: u64,
     /// Whether a release of ours made it.

@@ -5,8 +5,8 @@ pub(crate) mod record;
 pub(crate) mod step;
 
 pub use properties::{
-    About, Attempt, Calls, Fleet, Moment, OnRollback, OnShutdown, Patience, Properties, Reaches, Sees, Told,
-    Way,
+    About, Attempt, Calls, Fleet, Moment, OnRollback, OnShutdown, Patience, Properties, Reaches, Sees,
+    StepEvents, Way,
 };
 pub use record::{Cause, Entry, Evidence, Record, StepOutcome};
 pub use step::{Phase, Step};

@@ -37,7 +37,7 @@ pub struct Properties<'a> {
     /// Whether something later depends on when it was done.
     pub moment: Moment,
     /// The status events that it brings.
-    pub told: Told,
+    pub events: StepEvents,
 }
 
 /// What a step is about.
@@ -104,7 +104,7 @@ pub enum Sees {
 /// Where in a roll a step belongs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Way {
-    /// On the way to the new version. A definite failure rolls the release back.
+    /// In the roll forward. A definite failure rolls the release back.
     Forward,
     /// It puts something back. It is given more patience, and its failure stops nothing else.
     Restores,
@@ -132,7 +132,7 @@ pub enum Attempt {
     /// `[alarms] bake`.
     Bake,
     /// One look out for sick hosts.
-    Healthy,
+    Floor,
     /// `[before] timeout`.
     Before,
     /// `[after] timeout`, with a pull.
@@ -209,9 +209,9 @@ pub enum Moment {
     Counts,
 }
 
-/// The status events that a step brings (`narrate.rs`).
+/// The status events that a step brings (`events.rs`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Told {
+pub enum StepEvents {
     /// None but that an attempt failed.
     Setbacks,
     /// None at all: something else tells of it.
@@ -242,10 +242,10 @@ pub enum Told {
     Host(Option<HostPhase>),
     /// That the canary is well.
     Canary,
-    /// The desired version.
+    /// The desired version that was published.
     Published,
-    /// The desired version of before.
-    Unpublished,
+    /// The desired version that was restored.
+    Restored,
     /// Who joined.
     Joined,
     /// Until when it bakes.
@@ -270,62 +270,62 @@ impl Step {
         use Sees::{Everyone, Nobody};
         use Way::{Closes, Forward, Restores};
         match self {
-            // about, name, told
+            // about, name, events
             //     fleet    reaches   calls    sees      way       attempt     patience    shutdownrollback   moment
-            Self::Resolve => row(Release, "resolve the tag", Told::Digest,
+            Self::Resolve => row(Release, "resolve the tag", StepEvents::Digest,
                    Reads,   Registry, One,     Nobody,   Forward,  A::Calls,   P::Usual,   Drop,   goes_on,   Passes),
-            Self::Order => row(Release, "an order", Told::Nothing,
+            Self::Control => row(Release, "a control command", StepEvents::Nothing,
                    Reads,   Nothing,  One,     Nobody,   Forward,  A::Calls,   P::Usual,   Drop,   goes_on,   Passes),
-            Self::Inspect => row(Release, "inspect the fleet", Told::Plan,
+            Self::Inspect => row(Release, "inspect the fleet", StepEvents::Plan,
                    Reads,   State,    One,     Everyone, Forward,  A::Calls,   P::Usual,   Drop,   goes_on,   Passes),
-            Self::Lock => row(Release, "lock what is shared", Told::Plan,
+            Self::Lock => row(Release, "lock what is shared", StepEvents::Plan,
                    Reads,   Ledger,   One,     Nobody,   Forward,  A::Lock,    P::Lock,    Drop,   dropped,   Passes),
-            Self::TakeLease => row(Release, "take the fleet's lease", Told::Setbacks,
+            Self::TakeLease => row(Release, "take the fleet's lease", StepEvents::Setbacks,
                    Reads,   Ledger,   One,     Nobody,   Forward,  A::Calls,   P::Usual,   Drop,   goes_on,   Passes),
-            Self::Stage { instance } => row(Instance(instance), "pull the image", Told::Pulled,
+            Self::Stage { instance } => row(Instance(instance), "pull the image", StepEvents::Pulled,
                    Reads,   Host,     One,     Nobody,   Forward,  A::Pull,    P::Attempt, Drop,   goes_on,   Passes),
-            Self::CreateBefore { instance } => row(Instance(instance), "create the container of [before]", Told::Setbacks,
+            Self::CreateBefore { instance } => row(Instance(instance), "create the container of [before]", StepEvents::Setbacks,
                    Changes, Host,     One,     Nobody,   Forward,  A::Calls,   P::Usual,   Finish, goes_on,   Passes),
-            Self::RunBefore { instance } => row(HookOn(instance), "[before]", Told::Hook(Hook::Before),
+            Self::RunBefore { instance } => row(HookOn(instance), "[before]", StepEvents::Hook(Hook::Before),
                    Changes, Host,     Several, Nobody,   Forward,  A::Before,  P::InFile,  Drop,   goes_on,   Passes),
-            Self::Suspend { group } => row(Group(group), "suspend processes", Told::Suspended,
+            Self::Suspend { group } => row(Group(group), "suspend processes", StepEvents::Suspended,
                    Changes, Aws,      Several, Nobody,   Forward,  A::Calls,   P::Usual,   Finish, goes_on,   Passes),
-            Self::Silence => row(Release, "silence alarms", Told::Silenced,
+            Self::Silence => row(Release, "silence alarms", StepEvents::Silenced,
                    Changes, Aws,      Several, Nobody,   Forward,  A::Calls,   P::Usual,   Finish, goes_on,   Counts),
-            Self::Reserve => row(Release, "reserve the wanted version's parameter", Told::Setbacks,
+            Self::ReserveDesired => row(Release, "reserve the desired version's parameter", StepEvents::Setbacks,
                    Changes, Aws,      One,     Nobody,   Forward,  A::Calls,   P::Usual,   Finish, goes_on,   Passes),
             Self::Host { instance, direction, phase } => phase.properties(instance, *direction),
-            Self::LetReplace { group } => row(Group(group), "let sick hosts be replaced", Told::Replaces,
+            Self::LetReplace { group } => row(Group(group), "let sick hosts be replaced", StepEvents::Replaces,
                    Changes, Aws,      Several, Everyone, Forward,  A::Calls,   P::Usual,   Finish, goes_on,   Passes),
-            Self::AwaitHealthy => row(Release, "wait for sick hosts", Told::Nothing,
-                   Reads,   State,    One,     Everyone, Forward,  A::Healthy, P::Ever,    Drop,   Stop,      Passes),
-            Self::SuspendAgain { group } => row(Group(group), "suspend processes again", Told::SuspendedAgain,
+            Self::AwaitFloor => row(Release, "wait for sick hosts", StepEvents::Nothing,
+                   Reads,   State,    One,     Everyone, Forward,  A::Floor,   P::Ever,    Drop,   Stop,      Passes),
+            Self::SuspendAgain { group } => row(Group(group), "suspend processes again", StepEvents::SuspendedAgain,
                    Changes, Aws,      Several, Nobody,   Restores, A::Calls,   P::Restore, Finish, goes_on,   Passes),
-            Self::Canary => row(Release, "watch the canary", Told::Canary,
+            Self::Canary => row(Release, "watch the canary", StepEvents::Canary,
                    Reads,   State,    One,     Everyone, Forward,  A::Canary,  P::Attempt, Drop,   Stop,      Passes),
-            Self::Publish => row(Release, "publish the wanted version", Told::Published,
+            Self::PublishDesired => row(Release, "publish the desired version", StepEvents::Published,
                    Changes, Aws,      One,     Everyone, Forward,  A::Calls,   P::Boot,    Finish, goes_on,   Passes),
-            Self::Sweep => row(Release, "look for members that joined", Told::Joined,
+            Self::DetectJoined => row(Release, "look for members that joined", StepEvents::Joined,
                    Reads,   State,    One,     Nobody,   Forward,  A::Calls,   P::Boot,    Drop,   goes_on,   Passes),
-            Self::After => row(Release, "[after]", Told::Hook(Hook::After),
+            Self::RunAfter => row(Release, "[after]", StepEvents::Hook(Hook::After),
                    Changes, Host,     One,     Nobody,   Forward,  A::After,   P::After,   Drop,   goes_on,   Passes),
-            Self::Unpublish => row(Release, "restore the wanted version of before", Told::Unpublished,
+            Self::RestoreDesired => row(Release, "restore the desired version of before", StepEvents::Restored,
                    Changes, Aws,      One,     Nobody,   Restores, A::Calls,   P::Restore, Finish, goes_on,   Counts),
-            Self::Renew => row(Release, "keep alarms muted", Told::Refusals,
+            Self::Renew => row(Release, "keep alarms muted", StepEvents::Refusals,
                    Changes, Aws,      One,     Nobody,   Restores, A::Calls,   P::Restore, Finish, goes_on,   Counts),
-            Self::Watch => row(Release, "watched alarms", Told::Setbacks,
+            Self::Watch => row(Release, "watched alarms", StepEvents::Setbacks,
                    Reads,   Alarms,   One,     Nobody,   Forward,  A::Watch,   P::Attempt, Drop,   Always,    Counts),
-            Self::Bake => row(Release, "bake", Told::Bake,
+            Self::Bake => row(Release, "bake", StepEvents::Bake,
                    Reads,   Alarms,   One,     Nobody,   Forward,  A::Bake,    P::Bake,    Drop,   Stop,      Counts),
-            Self::Resume { group } => row(Group(group), "resume processes", Told::Resumed,
+            Self::Resume { group } => row(Group(group), "resume processes", StepEvents::Resumed,
                    Changes, Aws,      Several, Everyone, Closes,   A::Calls,   P::Restore, Finish, goes_on,   Counts),
-            Self::Unsilence => row(Release, "enable alarm actions", Told::Unsilenced,
+            Self::Unsilence => row(Release, "enable alarm actions", StepEvents::Unsilenced,
                    Changes, Aws,      One,     Nobody,   Closes,   A::Unmute,  P::Unmute,  Finish, goes_on,   Counts),
-            Self::Retire { instance } => row(Instance(instance), "remove what is not needed", Told::Setbacks,
+            Self::CleanUp { instance } => row(Instance(instance), "remove what is not needed", StepEvents::Setbacks,
                    Changes, Host,     One,     Nobody,   Closes,   A::Calls,   P::Usual,   Finish, goes_on,   Passes),
-            Self::GiveLeaseBack => row(Release, "give the fleet's lease back", Told::Setbacks,
+            Self::GiveLeaseBack => row(Release, "give the fleet's lease back", StepEvents::Setbacks,
                    Reads,   Ledger,   One,     Nobody,   Closes,   A::Calls,   P::Usual,   Drop,   goes_on,   Passes),
-            Self::Confirm => row(Release, "look at the result", Told::TagMoved,
+            Self::Confirm => row(Release, "look at the result", StepEvents::TagMoved,
                    Reads,   State,    One,     Everyone, Closes,   A::Calls,   P::Usual,   Drop,   goes_on,   Counts),
         }
     }
@@ -361,7 +361,7 @@ impl Step {
         }
     }
 
-    /// Whether its bound stands in the service's file: drain and health on the way forward, and `[before]`.
+    /// Whether its bound stands in the service's file: drain and health in the roll forward, and `[before]`.
     pub fn is_bounded_wait(&self) -> bool {
         self.properties().patience == Patience::InFile
     }
@@ -387,38 +387,38 @@ impl Phase {
         let about = About::Instance(instance);
         let way = Way::Forward;
         let forward = match self {
-            // name, told
+            // name, events
             //     fleet    reaches   calls    sees      way       attempt     patience    shutdownrollback   moment
-            Self::Create => row(about, "create the container", Told::Host(None),
+            Self::Create => row(about, "create the container", StepEvents::Host(None),
                    Changes, Host,     One,     Nobody,   way,      A::Call,    P::Usual,   Finish, goes_on,   Passes),
-            Self::Deregister => row(about, "deregister", Told::Host(Some(HostPhase::Deregistering)),
+            Self::Deregister => row(about, "deregister", StepEvents::Host(Some(HostPhase::Deregistering)),
                    Changes, Aws,      Several, Everyone, way,      A::Call,    P::Spare,   Finish, goes_on,   Passes),
-            Self::Drain => row(about, "drain", Told::Host(Some(HostPhase::Draining)),
+            Self::Drain => row(about, "drain", StepEvents::Host(Some(HostPhase::Draining)),
                    Changes, State,    One,     Nobody,   way,      A::Drain,   P::InFile,  Drop,   for_alarm, Passes),
-            Self::Swap => row(about, "swap", Told::Host(Some(HostPhase::Swapping)),
+            Self::Swap => row(about, "swap", StepEvents::Host(Some(HostPhase::Swapping)),
                    Changes, Host,     Several, Nobody,   way,      A::Swap,    P::Attempt, Finish, goes_on,   Passes),
-            Self::Verify => row(about, "verify", Told::Host(Some(HostPhase::Verifying)),
+            Self::Verify => row(about, "verify", StepEvents::Host(Some(HostPhase::Verifying)),
                    Changes, Host,     One,     Nobody,   way,      A::Verify,  P::Verify,  Drop,   goes_on,   Passes),
-            Self::Enable => row(about, "set the restart policy", Told::Host(None),
+            Self::SetRestartPolicy => row(about, "set the restart policy", StepEvents::Host(None),
                    Changes, Host,     One,     Nobody,   way,      A::Call,    P::Usual,   Finish, goes_on,   Passes),
-            Self::Register => row(about, "register", Told::Host(Some(HostPhase::Registering)),
+            Self::Register => row(about, "register", StepEvents::Host(Some(HostPhase::Registering)),
                    Changes, Aws,      One,     Nobody,   way,      A::Call,    P::Usual,   Finish, goes_on,   Passes),
-            Self::Settle => row(about, "become healthy", Told::Host(Some(HostPhase::Settling)),
+            Self::AwaitHealthy => row(about, "become healthy", StepEvents::Host(Some(HostPhase::AwaitingHealthy)),
                    Changes, State,    One,     Own,      way,      A::Health,  P::InFile,  Drop,   for_alarm, Passes),
         };
         match direction {
             Direction::Forward => forward,
-            // The service file's bounds are of the way forward; a host is brought back with all patience.
+            // The service file's bounds are those of the roll forward; a host is rolled back with more patience.
             Direction::Back => Properties {
                 way: Way::Restores, patience: P::Restore, on_rollback: OnRollback::Finish, ..forward
             },
         }
     }
 
-    /// What the world is told of this phase; creating a container beside the old one is nobody's news.
+    /// The phase as events name it; none where it is too small a part of the roll.
     pub fn shown_as(self) -> Option<HostPhase> {
-        match self.properties("", Direction::Forward).told {
-            Told::Host(shown) => shown,
+        match self.properties("", Direction::Forward).events {
+            StepEvents::Host(shown) => shown,
             _ => None,
         }
     }
@@ -427,11 +427,11 @@ impl Phase {
 #[allow(clippy::too_many_arguments, reason = "the columns of a table, each of a type of its own")]
 #[rustfmt::skip]
 fn row<'a>(
-    about: About<'a>, name: &'static str, told: Told,
+    about: About<'a>, name: &'static str, events: StepEvents,
     fleet: Fleet, reaches: Reaches, calls: Calls, sees: Sees, way: Way,
     attempt: Attempt, patience: Patience, on_shutdown: OnShutdown, on_rollback: OnRollback, moment: Moment,
 ) -> Properties<'a> {
-    Properties { about, name, told, fleet, reaches, calls, sees, way, attempt, patience, on_shutdown, on_rollback, moment }
+    Properties { about, name, events, fleet, reaches, calls, sees, way, attempt, patience, on_shutdown, on_rollback, moment }
 }
 
 impl fmt::Display for Phase {
@@ -451,7 +451,7 @@ impl fmt::Display for Step {
             Self::Host {
                 direction: Direction::Back,
                 ..
-            } => f.write_str(" (way back)"),
+            } => f.write_str(" (rollback)"),
             _ => Ok(()),
         }
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use drawgate_schemas::{Digest, Ended, Hold, Ordered, ReleaseRequest};
+use drawgate_schemas::{Blocker, ControlCommand, Digest, Ended, ReleaseRequest};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -39,22 +39,27 @@ pub enum Record {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         approval: Option<Box<Approval>>,
     },
-    /// Its turn in the lane has come.
+    /// It is the first of its queue, and nothing blocks it any more.
     Started,
-    /// A person's order.
-    Ordered {
-        /// The id that it came with: the same order that is asked for again is given once.
+    /// A control command of a person.
+    #[serde(alias = "ordered")]
+    Control {
+        /// The question's id: a command that is asked for again with the same id is given once.
         id: String,
-        /// What.
-        ordered: Ordered,
+        /// What was commanded, and by whom.
+        #[serde(alias = "ordered")]
+        command: ControlCommand,
     },
-    /// What holds it from beginning; nothing any more where there are none.
-    Held {
-        /// Each of them.
-        holds: Vec<Hold>,
+    /// What blocks it from beginning: nothing any more where there are none.
+    #[serde(alias = "held")]
+    Blocked {
+        /// Freezes, and windows that are shut.
+        #[serde(alias = "holds")]
+        blockers: Vec<Blocker>,
     },
-    /// A worker process took it up where another one stopped: the open intents have no known outcome.
-    TakenUp,
+    /// A worker process took the release over from one that stopped: the outcomes of open intents are unknown.
+    #[serde(alias = "taken_up")]
+    TakenOver,
     /// The step is about to be performed. Written before the effect.
     Intent {
         /// Which step.
@@ -69,11 +74,12 @@ pub enum Record {
     },
     /// A host failed on its way forward, and the failure budget allows it: it alone goes back into service, to be tried
     /// once more after the others.
-    SetAside {
+    #[serde(alias = "set_aside")]
+    RetryLater {
         /// What failed.
         cause: Cause,
     },
-    /// A host that was set aside serves again as before. Its next try begins anew.
+    /// A host that is to be retried later serves again as before. Its next try begins anew.
     TryAgain {
         /// The EC2 instance's id.
         instance: String,
@@ -87,7 +93,7 @@ pub enum Record {
     },
     /// Hosts that turned unhealthy by themselves are waited for.
     SickWaitBegun {
-        /// The host whose turn it is.
+        /// The host that would be taken out next.
         instance: String,
         /// What keeps it in service.
         kept: FloorKept,
@@ -96,8 +102,9 @@ pub enum Record {
     },
     /// They are healthy again, or gone, and everything is suspended as before the wait.
     SickWaitOver,
-    /// From here on the way leads back.
-    TurnedBack {
+    /// The release is rolled back from here on.
+    #[serde(alias = "turned_back")]
+    RollingBack {
         /// Why.
         cause: Cause,
     },
@@ -189,14 +196,16 @@ pub enum Evidence {
         /// It.
         plan: Box<Plan>,
     },
-    /// The fleet can be rolled as it was seen. That holds once everything in the plan is locked.
-    Fit {
+    /// Preflight passed: the fleet can be rolled as it was seen. That is certain once everything in the plan is locked.
+    #[serde(alias = "fit")]
+    PreflightPassed {
         /// The plan.
         plan: Box<Plan>,
     },
-    /// The fleet cannot be rolled as it was seen. It is judged for good once everything in it is locked: another release
-    /// may just be rolling it.
-    Unfit {
+    /// Preflight refused the fleet as it was seen. That is certain once everything in it is locked: another release may
+    /// just be rolling it.
+    #[serde(alias = "unfit")]
+    PreflightRefused {
         /// What is to be locked.
         touches: BTreeSet<String>,
         /// Why it cannot be rolled.
@@ -240,16 +249,17 @@ pub enum Evidence {
     Joined {
         /// Those that are to be rolled.
         hosts: Vec<HostPlan>,
-        /// Those that run the wanted version already, and are not touched.
-        #[serde(default, skip_serializing_if = "Vec::is_empty")]
-        adopted: Vec<HostPlan>,
+        /// Those that run the desired version already, and are not touched.
+        #[serde(default, skip_serializing_if = "Vec::is_empty", alias = "adopted")]
+        up_to_date: Vec<HostPlan>,
     },
-    /// Nobody else joined who has to be waited for.
-    Swept {
-        /// Instances on their way in that start the wanted version by themselves.
+    /// No other instance joined that has to be waited for.
+    #[serde(alias = "swept")]
+    NoneJoined {
+        /// Instances that boot, and start the desired version by themselves.
         by_themselves: Vec<String>,
     },
-    /// The wanted version is published.
+    /// The desired version is published.
     Published {
         /// Since when, by AWS's clock where it tells.
         at: Timestamp,
@@ -273,7 +283,7 @@ pub enum Evidence {
     },
 }
 
-/// Why a roll turned back.
+/// Why a release is rolled back.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cause {
     /// The step that failed.

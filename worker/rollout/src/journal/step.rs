@@ -9,15 +9,16 @@ use serde::{Deserialize, Serialize};
 pub enum Step {
     /// Ask the registry which digest the tag stands for.
     Resolve,
-    /// A person's order, or a pause that was too long. It is the cause of a turn, and is never performed.
-    Order,
+    /// A control command, or a pause beyond `max_pause`. It is the cause of a rollback, and is never performed.
+    #[serde(alias = "order")]
+    Control,
     /// Look at the fleet and make the plan. Reads only.
     Inspect,
     /// Lock every group, target group and instance of the plan for this release; while another release has one of
     /// them, wait.
     Lock,
     /// Take the fleet's lease, which lies outside the ledger: another worker may not know this ledger at all. Taken again
-    /// by whoever takes the release up.
+    /// by each worker that takes the release over.
     TakeLease,
     /// Pull the image on one host.
     Stage {
@@ -42,14 +43,15 @@ pub enum Step {
     },
     /// Tag the alarms whose actions are on, then disable the actions.
     Silence,
-    /// Write the wanted version's parameter with the value it has, or with one that wants nothing where there was none:
-    /// whether it may be written at all is known before a host is touched.
-    Reserve,
+    /// Write the desired version's parameter with the value it has, or with an empty one where there was none: whether the
+    /// worker may write it at all is known before a host is touched.
+    #[serde(alias = "reserve")]
+    ReserveDesired,
     /// One phase of one host.
     Host {
         /// The EC2 instance's id.
         instance: String,
-        /// Toward the wanted version, or back.
+        /// Toward the desired version, or back.
         direction: Direction,
         /// Which phase.
         phase: Phase,
@@ -60,8 +62,9 @@ pub enum Step {
         /// The group's name.
         group: String,
     },
-    /// Wait until the host whose turn it is may be taken out. Reads only.
-    AwaitHealthy,
+    /// Wait until the next host may be taken out without falling below the floor. Reads only.
+    #[serde(alias = "await_healthy")]
+    AwaitFloor,
     /// Suspend again what was resumed to let sick hosts be replaced.
     SuspendAgain {
         /// The group's name.
@@ -69,14 +72,18 @@ pub enum Step {
     },
     /// Watch the first hosts for their bake time: healthy and running all along. Reads only.
     Canary,
-    /// Publish the wanted version: instances that boot from now on start it.
-    Publish,
+    /// Publish the desired version: instances that boot from now on start it.
+    #[serde(alias = "publish")]
+    PublishDesired,
     /// Look whether every member of the fleet is among the hosts that were rolled; others join.
-    Sweep,
+    #[serde(alias = "sweep")]
+    DetectJoined,
     /// Run `[after]`, once.
-    After,
-    /// Give the wanted version's parameter its value of before, or delete it.
-    Unpublish,
+    #[serde(alias = "after")]
+    RunAfter,
+    /// Give the desired version's parameter its value of before, or delete it.
+    #[serde(alias = "unpublish")]
+    RestoreDesired,
     /// Put off the end of the mute rules. Goes on beside other steps, both ways.
     Renew,
     /// Read the watched alarms again and again; one that goes into ALARM ends it. Goes on beside other steps. Reads only.
@@ -91,7 +98,8 @@ pub enum Step {
     /// Enable the alarm actions that were disabled by us; untag.
     Unsilence,
     /// Remove what one host does not need any more.
-    Retire {
+    #[serde(alias = "retire")]
+    CleanUp {
         /// The EC2 instance's id.
         instance: String,
     },
@@ -105,7 +113,7 @@ pub enum Step {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Phase {
-    /// Create the new container beside the old one.
+    /// Create the new container, without starting it.
     Create,
     /// Tag the instance with its targets, then deregister it everywhere.
     Deregister,
@@ -116,11 +124,13 @@ pub enum Phase {
     /// Check the container, once.
     Verify,
     /// Give the container the restart policy it is to keep.
-    Enable,
+    #[serde(alias = "enable")]
+    SetRestartPolicy,
     /// Look whether the instance is still a member, then register every target as it was.
     Register,
     /// Wait until every target is healthy, and stays so; untag the instance.
-    Settle,
+    #[serde(alias = "settle")]
+    AwaitHealthy,
 }
 
 impl Step {

@@ -50,7 +50,7 @@ fn is_ours_to_silence(alarm: &AlarmSnapshot) -> bool {
 }
 
 /// Names in ALARM. One to be silenced that is left alone anyway does not count: the alarm of a scaling policy is often in
-/// ALARM on a quiet night, and one whose actions are off was set aside by a person. Watched, they count.
+/// ALARM on a quiet night, and one whose actions are off was switched off by a person. Watched, they count.
 fn firing(snapshot: &FleetSnapshot, findings: &mut Vec<Finding>) -> Vec<String> {
     let mut names: Vec<String> = Vec::new();
     for alarm in snapshot.alarms.iter().filter(|alarm| alarm.state == ALARM) {

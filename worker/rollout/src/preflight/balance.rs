@@ -52,7 +52,7 @@ fn floor(
     if floor > 0 || group.healthy == 0 || roll.allow_outage {
         return floor;
     }
-    // A sick host goes first, costs nothing, and is there for the others when their turn comes.
+    // A sick host goes first, costs nothing, and is there for the others when they are taken out.
     let sick = |host: &HostPlan| is_in(host, group) && !is_healthy_in(host, group);
     if !hosts.iter().any(sick) {
         let most = roll.max_unavailable;

@@ -16,7 +16,7 @@ pub(super) fn told(host: &HostSnapshot, untold: Option<&str>, findings: &mut Vec
     findings.push(Finding::refuse(&host.instance, what, hint));
 }
 
-/// Every word of every program can be filled in, also those of the way back.
+/// Every word of every program can be filled in, also those of the rollback.
 pub(super) fn rollback_is_possible(
     request: &ReleaseRequest,
     digest: Option<&Digest>,

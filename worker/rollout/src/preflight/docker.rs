@@ -9,7 +9,7 @@ use super::finding::Finding;
 use crate::definition::names;
 use crate::definition::{ContainerDefinition, PortMapping, ServiceDefinition};
 use crate::fleet::{
-    BesideDocker, ContainerSnapshot, FleetSnapshot, HostPlan, HostSnapshot, HostView, ListenerSnapshot,
+    ContainerSnapshot, FleetSnapshot, HostPlan, HostSnapshot, HostView, ListenerSnapshot, OutsideDocker,
 };
 
 /// Labels by which another tool says that a container is its own, and would make it again.
@@ -60,11 +60,11 @@ pub(super) fn replaceable(
 /// A unit that starts a container of this name would fight with the release, at the latest at the next boot.
 pub(super) fn unit(
     host: &HostSnapshot,
-    beside: &BesideDocker,
+    outside: &OutsideDocker,
     wanted: &ContainerDefinition,
     findings: &mut Vec<Finding>,
 ) {
-    let (name, Some(unit)) = (&wanted.name, &beside.unit) else {
+    let (name, Some(unit)) = (&wanted.name, &outside.unit) else {
         return;
     };
     let what = format!("systemd starts container {name} by {unit}, and would make it again");
@@ -78,7 +78,7 @@ pub(super) fn unit(
 pub(super) fn ports(
     host: &HostSnapshot,
     held: &BTreeMap<String, String>,
-    beside: &BesideDocker,
+    outside: &OutsideDocker,
     wanted: &ContainerDefinition,
     findings: &mut Vec<Finding>,
 ) {
@@ -88,7 +88,7 @@ pub(super) fn ports(
             let what = format!("host port {key} is held by container {other}");
             let hint = format!("stop {other}, or give this service another host port");
             findings.push(Finding::refuse(&host.instance, what, hint));
-        } else if let Some(listener) = beside.listeners.iter().find(|listener| clash(listener, port)) {
+        } else if let Some(listener) = outside.listeners.iter().find(|listener| clash(listener, port)) {
             let who = listener.process.as_deref().unwrap_or("a process");
             let what = format!("host port {key} is held by {who}, which is no container");
             let number = port.host;
@@ -130,13 +130,13 @@ pub(super) fn own_names(
         return;
     };
     let ours = [
-        names::beside(&wanted.name, request.id),
-        names::aside(&wanted.name, request.id),
+        names::new_container(&wanted.name, request.id),
+        names::old_container(&wanted.name, request.id),
     ];
     let id = request.id.to_string();
-    for (host, beside) in reached(hosts, snapshot) {
+    for (host, outside) in reached(hosts, snapshot) {
         let taken = |name: &&String| {
-            beside
+            outside
                 .look_alikes
                 .get(*name)
                 .is_some_and(|release| *release != id)
@@ -160,8 +160,8 @@ pub(super) fn platforms(hosts: &[HostPlan], snapshot: &FleetSnapshot, findings: 
     if built.is_empty() {
         return;
     }
-    for (host, beside) in reached(hosts, snapshot) {
-        let Some(platform) = &beside.platform else {
+    for (host, outside) in reached(hosts, snapshot) {
+        let Some(platform) = &outside.platform else {
             continue;
         };
         if !built.contains(&without_variant(platform)) {
@@ -184,14 +184,14 @@ fn without_variant(platform: &str) -> &str {
 fn reached<'a>(
     hosts: &'a [HostPlan],
     snapshot: &'a FleetSnapshot,
-) -> impl Iterator<Item = (&'a HostPlan, &'a BesideDocker)> {
+) -> impl Iterator<Item = (&'a HostPlan, &'a OutsideDocker)> {
     hosts.iter().filter_map(|host| {
         let seen = snapshot
             .hosts
             .iter()
             .find(|seen| seen.instance == host.instance)?;
         match &seen.view {
-            HostView::Reached { beside, .. } => Some((host, beside.as_ref())),
+            HostView::Reached { outside, .. } => Some((host, outside.as_ref())),
             HostView::Answered { .. } | HostView::Unreachable { .. } => None,
         }
     })

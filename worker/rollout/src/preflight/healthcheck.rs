@@ -29,11 +29,11 @@ pub(super) fn judge(
         findings.push(Finding::warn(subject, what));
         return None;
     };
-    if let Some(unfit) = unfit_healthcheck(definition, seen) {
+    if let Some(not_ready) = unfit_healthcheck(definition, seen) {
         findings.push(Finding::refuse(
             subject,
-            unfit.what,
-            unfit.hint.unwrap_or_default(),
+            not_ready.what,
+            not_ready.hint.unwrap_or_default(),
         ));
     }
     match seen {

@@ -14,7 +14,7 @@ mod time;
 
 use drawgate_schemas::{Digest, Options, ReleaseRequest, limits};
 
-use self::desired::wanted_plan;
+use self::desired::desired_plan;
 use self::secrets::secret_versions;
 use crate::definition::{OnFailure, RollPolicy, ServiceDefinition};
 use crate::fleet::{FleetSnapshot, HostPlan, HostSnapshot, HostView, Plan};
@@ -47,16 +47,16 @@ impl RollPolicy {
             ("min_drain_s", options.min_drain_s, &mut roll.min_drain_ms),
         ];
         for (name, wanted, value_ms) in seconds {
-            let Some(wanted_ms) = wanted.map(|s| u64::from(s) * 1000) else {
+            let Some(desired_ms) = wanted.map(|s| u64::from(s) * 1000) else {
                 continue;
             };
-            if wanted_ms < *value_ms {
+            if desired_ms < *value_ms {
                 let least = *value_ms;
                 return Err(format!(
-                    "options.{name} is {wanted_ms} ms; the service wants at least {least} ms"
+                    "options.{name} is {desired_ms} ms; the service wants at least {least} ms"
                 ));
             }
-            *value_ms = wanted_ms;
+            *value_ms = desired_ms;
         }
         Ok(roll)
     }
@@ -95,8 +95,8 @@ pub fn plan(
         .collect();
     let alarms = alarms::plan_alarms(snapshot, &definition, &mut findings);
     let secrets = secret_versions(&definition, snapshot, &mut findings);
-    let wanted = wanted_plan(&definition, snapshot, &mut findings);
-    adoption(snapshot, &mut findings);
+    let desired = desired_plan(&definition, snapshot, &mut findings);
+    launching(snapshot, &mut findings);
     if findings
         .iter()
         .any(|finding| finding.severity == Severity::Refuse)
@@ -114,7 +114,7 @@ pub fn plan(
         target_groups,
         alarms: alarms.silenced,
         watched: alarms.watched,
-        wanted,
+        desired,
         healthcheck,
         secrets,
         warnings: Vec::new(),
@@ -138,7 +138,7 @@ fn hooks(definition: &ServiceDefinition, findings: &mut Vec<Finding>) {
         .as_ref()
         .is_some_and(|before| !before.reversible)
     {
-        let what = "reversible = false: once it has run there is no automatic way back; a host that fails is put \
+        let what = "reversible = false: once it has run there is no automatic rollback; a host that fails is put \
                     back into service on what it ran, the others stay as they are, and an operator is needed";
         findings.push(Finding::warn("[before]", what));
     }
@@ -231,7 +231,7 @@ pub fn host_plan(
             disk_free_bytes,
             container,
             ports_held,
-            beside,
+            outside,
             ..
         } => {
             disk(host, *disk_free_bytes, definition, findings);
@@ -239,8 +239,8 @@ pub fn host_plan(
                 if let Some(container) = container {
                     docker::replaceable(host, container, wanted, findings);
                 }
-                docker::unit(host, beside, wanted, findings);
-                docker::ports(host, ports_held, beside, wanted, findings);
+                docker::unit(host, outside, wanted, findings);
+                docker::ports(host, ports_held, outside, wanted, findings);
             }
         }
     }
@@ -298,7 +298,7 @@ fn fleet(hosts: &[HostPlan], definition: &ServiceDefinition, findings: &mut Vec<
     }
     let count = u32::try_from(hosts.len()).unwrap_or(u32::MAX);
     // Beside the worker nothing is taken out: whatever runs the service there keeps it up, or does not.
-    let all_at_once = definition.roll.max_unavailable.of(count) >= count && !definition.is_beside_worker();
+    let all_at_once = definition.roll.max_unavailable.of(count) >= count && !definition.runs_on_bastion();
     if all_at_once && !hosts.is_empty() && !definition.roll.allow_outage {
         let what = format!(
             "max_unavailable is {} of {count} hosts",
@@ -311,9 +311,9 @@ fn fleet(hosts: &[HostPlan], definition: &ServiceDefinition, findings: &mut Vec<
 }
 
 /// A group may launch an instance while it is rolled. Whether its host key will be believed can be told before.
-fn adoption(snapshot: &FleetSnapshot, findings: &mut Vec<Finding>) {
+fn launching(snapshot: &FleetSnapshot, findings: &mut Vec<Finding>) {
     if let (Some(why), false) = (&snapshot.unknown_host_keys, snapshot.groups.is_empty()) {
-        let what = format!("newly launched hosts cannot be adopted: {why}");
+        let what = format!("newly launched hosts cannot be recognized: {why}");
         findings.push(Finding::warn("ssh", what));
     }
 }

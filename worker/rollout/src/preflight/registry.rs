@@ -37,7 +37,7 @@ struct Selection {
     count_number: u64,
 }
 
-/// Warns of each rule that could take an image which this release needs, now or on a way back. Which images it would take
+/// Warns of each rule that could take an image which this release needs, now or on a rollback. Which images it would take
 /// depends on pushes to come: nobody can say more than that it could.
 pub(super) fn rules(request: &ReleaseRequest, image: &ImageSnapshot, findings: &mut Vec<Finding>) {
     let subject = request.image.repository();

@@ -1,32 +1,32 @@
 //! What stands between a release and its beginning, beside approvals: freezes, windows, and another environment that its digest has to
 //! have succeeded in first. Asked again whenever it could begin: what was open when it was accepted may be shut by then.
 
-use drawgate_schemas::{Digest, Ended, Environment, Freeze, Hold, Outcome, ReleaseRequest};
+use drawgate_schemas::{Blocker, Digest, Ended, Environment, Freeze, Outcome, ReleaseRequest};
 use jiff::Timestamp;
 
 use crate::definition::Gates;
 
-/// What holds a release now; in the order of how long.
-pub(crate) fn holds(
+/// What blockers a release now; in the order of how long.
+pub(crate) fn blockers(
     environment: &Environment,
     gates: &Gates,
     freezes: &[Freeze],
     now: Timestamp,
-) -> Vec<Hold> {
+) -> Vec<Blocker> {
     let frozen = freezes
         .iter()
         .filter(|freeze| freeze.covers(environment) && now < freeze.until);
-    let mut holds: Vec<Hold> = frozen.cloned().map(Hold::Frozen).collect();
+    let mut blockers: Vec<Blocker> = frozen.cloned().map(Blocker::Frozen).collect();
     if let Some(windows) = &gates.windows
         && let Some(opens_at) = windows.shut_until(now)
     {
-        holds.push(Hold::Closed {
+        blockers.push(Blocker::Closed {
             opens_at,
             windows: windows.to_string(),
         });
     }
-    holds.sort_by_key(Hold::until);
-    holds
+    blockers.sort_by_key(Blocker::until);
+    blockers
 }
 
 /// The end of a release whose digest has not succeeded where it has to first. `proven` says whether it has, there or in the release's own
@@ -77,8 +77,8 @@ mod tests {
         ];
         let held = |environment: &str, now: &str| {
             let (environment, now) = (environment.parse().unwrap(), now.parse().unwrap());
-            let holds = holds(&environment, &Gates::default(), &freezes, now);
-            holds
+            let blockers = super::blockers(&environment, &Gates::default(), &freezes, now);
+            blockers
                 .iter()
                 .map(|hold| hold.until().to_string())
                 .collect::<Vec<_>>()
@@ -102,13 +102,13 @@ mod tests {
             requires: None,
             windows: Some(Windows::new("UTC".to_owned(), TimeZone::UTC, vec![opening])),
         };
-        let holds = holds(
+        let blockers = super::blockers(
             &"staging".parse().unwrap(),
             &gates,
             &[],
             "2026-03-06T16:00:00Z".parse().unwrap(),
         );
-        let told = holds.iter().map(ToString::to_string).collect::<Vec<_>>();
+        let told = blockers.iter().map(ToString::to_string).collect::<Vec<_>>();
         assert_eq!(
             told,
             ["waits for 2026-03-09T08:00:00Z: releases begin Mon-Fri 08:00-16:00 (UTC)"]

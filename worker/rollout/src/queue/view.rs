@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use drawgate_schemas::{Freeze, Hold, ReleaseId, ReleaseRequest};
+use drawgate_schemas::{Blocker, Freeze, ReleaseId, ReleaseRequest};
 use jiff::Timestamp;
 
-use super::gates::holds;
+use super::gates::blockers;
 use super::order::Queued;
 use super::supersede::Other;
 use crate::definition::{Gates, Supersede};
@@ -52,10 +52,10 @@ pub struct Rival {
 
 impl QueueView {
     /// Freezes and shut windows that block a release now. An emergency passes them all.
-    pub(crate) fn holds(&self, request: &ReleaseRequest) -> Vec<Hold> {
+    pub(crate) fn blockers(&self, request: &ReleaseRequest) -> Vec<Blocker> {
         match request.emergency {
             Some(_) => Vec::new(),
-            None => holds(&request.environment, &self.policies.gates, &self.freezes, self.at),
+            None => blockers(&request.environment, &self.policies.gates, &self.freezes, self.at),
         }
     }
 

@@ -3,7 +3,7 @@
 //! What is compared are names that the broker vouches for, never what a message says of itself: whoever published a release
 //! does not approve it. What is approved is a digest: a tag that moves takes no approval with it.
 
-use drawgate_schemas::{AwaitedApproval, Ordered};
+use drawgate_schemas::{AwaitedApproval, ControlCommand};
 use jiff::Timestamp;
 
 use super::fold::Release;
@@ -15,7 +15,7 @@ use crate::limits::after;
 impl Release {
     /// Who has given an approval, of those who may.
     fn approvals<'r>(&'r self, approval: &'r Approval) -> impl Iterator<Item = &'r str> {
-        let approved = self.approved.iter().map(|ordered| ordered.by.as_str());
+        let approved = self.approved.iter().map(|command| command.by.as_str());
         approved.filter(|by| approval.people.contains(*by) && self.publisher.as_deref() != Some(*by))
     }
 
@@ -23,7 +23,7 @@ impl Release {
         self.approvals(approval).count() >= approval.count as usize
     }
 
-    /// The approval that stands between this release and its turn, once it is known what there is to approve.
+    /// The approval that stands between this release and its beginning, once it is known what there is to approve.
     pub fn awaited_approval(&self) -> Option<AwaitedApproval> {
         let approval = self.approval.as_ref()?;
         if !self.is_queued() || !self.is_resolved() || self.is_approved(approval) {
@@ -50,11 +50,11 @@ impl Release {
     }
 
     /// Whether this answer to the question for an approval can be taken.
-    pub(crate) fn accepts_answer(&self, ordered: &Ordered) -> Result<(), String> {
+    pub(crate) fn accepts_answer(&self, command: &ControlCommand) -> Result<(), String> {
         let Some(approval) = &self.approval else {
             return Err("it needs no approval".to_owned());
         };
-        let by = &ordered.by;
+        let by = &command.by;
         if !self.is_queued() {
             return Err("it has begun already".to_owned());
         }
@@ -64,18 +64,18 @@ impl Release {
         if !approval.people.contains(by) {
             return Err(format!("{by} may not: that is for {}", approval.from.join(", ")));
         }
-        if ordered.order == drawgate_schemas::Order::Reject {
+        if command.control == drawgate_schemas::Control::Reject {
             return Ok(());
         }
         if self.publisher.as_ref() == Some(by) {
             return Err(format!("{by} published it: somebody else has to approve it"));
         }
-        if ordered.digest != self.digest {
+        if command.digest != self.digest {
             let of = |digest: &Option<drawgate_schemas::Digest>| match digest {
                 Some(digest) => digest.to_string(),
                 None => "no digest".to_owned(),
             };
-            let (asked, is) = (of(&ordered.digest), of(&self.digest));
+            let (asked, is) = (of(&command.digest), of(&self.digest));
             return Err(format!("the approval is for {asked}, and the release for {is}"));
         }
         if self.approvals(approval).any(|other| other == by) {

@@ -1,12 +1,12 @@
-//! What a person orders of a release: pause, resume, cancel, approve, reject. Whether it can be taken, and what it changes.
+//! Control commands: pause, resume, cancel, approve, reject. Whether it can be taken, and what it changes.
 //!
 //! ```text
 //!   forward ---- pause: hosts that are out come back into service, then nothing ---- resume ---- forward
 //!           `--- cancel, or a pause beyond max_pause ---- back, as after a failure
 //! ```
-//! On the way back, and once every host is through, no order is taken: a fleet is not to be left half-way.
+//! During rollback, and once every host is through, no control command is taken: a fleet is not to be left half-way.
 
-use drawgate_schemas::{Order, Ordered};
+use drawgate_schemas::{Control, ControlCommand};
 use jiff::Timestamp;
 
 use super::fold::Illegal;
@@ -17,16 +17,19 @@ use crate::journal::{Entry, StepOutcome};
 use crate::limits::{self, after, between_ms};
 
 impl Release {
-    /// Whether an order can be taken now.
+    /// Whether a control command can be taken now.
     ///
     /// # Errors
     /// Why not, for the person who gave it.
-    pub fn accepts(&self, ordered: &Ordered) -> Result<(), String> {
+    pub fn accepts(&self, command: &ControlCommand) -> Result<(), String> {
         if let Some(ended) = &self.ended {
             return Err(format!("it has ended: {}", ended.outcome));
         }
-        if self.orders.len() >= limits::ORDERS {
-            return Err(format!("it has taken {} orders already", limits::ORDERS));
+        if self.commands.len() >= limits::CONTROL_COMMANDS {
+            return Err(format!(
+                "it has taken {} commands already",
+                limits::CONTROL_COMMANDS
+            ));
         }
         if let Some(rejected) = &self.rejected {
             return Err(format!("it was rejected by {} already", rejected.by));
@@ -35,31 +38,36 @@ impl Release {
             return Err(format!("it was cancelled by {} already", cancelled.by));
         }
         if self.is_rolling_back() {
-            return Err("it is on its way back already, which nothing stops".to_owned());
+            return Err("it is rolling back already, which nothing stops".to_owned());
         }
         if self.stage() == Stage::Restoring {
             return Err("every host is through, and scaling and alarms are just being put back".to_owned());
         }
-        match (ordered.order, &self.paused) {
-            (Order::Pause, Some((paused, _))) => Err(format!("it was paused by {} already", paused.by)),
-            (Order::Resume, None) => Err("it is not paused".to_owned()),
-            (Order::Approve | Order::Reject, _) => self.accepts_answer(ordered),
+        match (command.control, &self.paused) {
+            (Control::Pause, Some((paused, _))) => Err(format!("it was paused by {} already", paused.by)),
+            (Control::Resume, None) => Err("it is not paused".to_owned()),
+            (Control::Approve | Control::Reject, _) => self.accepts_answer(command),
             _ => Ok(()),
         }
     }
 
-    pub(crate) fn take_order(&mut self, id: &str, ordered: &Ordered, entry: &Entry) -> Result<(), Illegal> {
+    pub(crate) fn take_command(
+        &mut self,
+        id: &str,
+        command: &ControlCommand,
+        entry: &Entry,
+    ) -> Result<(), Illegal> {
         let illegal = |why| Illegal { n: entry.n, why };
-        self.accepts(ordered).map_err(illegal)?;
-        if !self.orders.insert(id.to_owned()) {
-            return Err(illegal(format!("order {id} was taken before")));
+        self.accepts(command).map_err(illegal)?;
+        if !self.commands.insert(id.to_owned()) {
+            return Err(illegal(format!("control command {id} was taken before")));
         }
-        match ordered.order {
-            Order::Pause => self.paused = Some((ordered.clone(), entry.at)),
-            Order::Resume => self.go_on(entry.at),
-            Order::Cancel => self.cancelled = Some(ordered.clone()),
-            Order::Approve => self.approved.push(ordered.clone()),
-            Order::Reject => self.rejected = Some(ordered.clone()),
+        match command.control {
+            Control::Pause => self.paused = Some((command.clone(), entry.at)),
+            Control::Resume => self.go_on(entry.at),
+            Control::Cancel => self.cancelled = Some(command.clone()),
+            Control::Approve => self.approved.push(command.clone()),
+            Control::Reject => self.rejected = Some(command.clone()),
         }
         Ok(())
     }
@@ -104,15 +112,15 @@ impl Release {
 }
 
 /// What is told of a release that was cancelled.
-pub(crate) fn cancelled(ordered: &Ordered) -> Failure {
-    Failure::new(ordered.told())
+pub(crate) fn cancelled(command: &ControlCommand) -> Failure {
+    Failure::new(command.told())
 }
 
-/// What is told of one that nobody told to go on.
-pub(crate) fn paused_too_long(ordered: &Ordered, until: Timestamp) -> Failure {
+/// What is told of one that nobody resumed.
+pub(crate) fn paused_too_long(command: &ControlCommand, until: Timestamp) -> Failure {
     let what = format!(
-        "paused by {} and not told to go on until {until:.0}, when roll.max_pause was over",
-        ordered.by
+        "paused by {} and not resumed until {until:.0}, when roll.max_pause was over",
+        command.by
     );
     Failure::new(what)
         .with_hint("publish it again; roll.max_pause in the service's file is how long it may be paused")

@@ -25,16 +25,16 @@ impl Release {
         self.less_gone(plan, floor, target_group, |host| host.zone == zone)
     }
 
-    /// The same on the way back: no more than all but as many as may be out of those that are healthy now. Whoever is sick by itself was
+    /// The same during rollback: no more than all but as many as may be out of those that are healthy now. Whoever is sick by itself was
     /// not taken out by us, and must not keep the others half-way. `healthy` are those in service, `out` the hosts that we have
     /// out and that are on their way to be healthy. The last healthy target is not taken, unless there was none at the start.
-    pub fn floor_on_way_back(&self, target_group: &str, healthy: u32, out: u32) -> u32 {
+    pub fn floor_on_rollback(&self, target_group: &str, healthy: u32, out: u32) -> u32 {
         self.floor(target_group).min(self.most_kept(healthy, out))
     }
 
     /// The same of a zone that has a floor of its own. Its last healthy target may be taken while other zones serve: the load balancer
     /// sends nobody to a zone without one.
-    pub fn zone_floor_on_way_back(&self, target_group: &str, zone: &str, healthy: u32, out: u32) -> u32 {
+    pub fn zone_floor_on_rollback(&self, target_group: &str, zone: &str, healthy: u32, out: u32) -> u32 {
         match healthy.saturating_add(out) {
             0 | 1 => 0,
             _ => self
@@ -51,10 +51,10 @@ impl Release {
         floor.max(u32::from(!roll.allow_outage))
     }
 
-    /// Whether a host is out and on its way back to health. One that was registered again and did not become healthy is not: its health
+    /// Whether a host is out and becoming healthy again. One that was registered again and did not become healthy is not: its health
     /// is what the load balancer says.
     pub fn comes_back(&self, host: &HostPlan) -> bool {
-        self.is_out(host) && !self.is_sick_on_its_way_back(host)
+        self.is_out(host) && !self.is_sick_on_its_rollback(host)
     }
 
     fn less_gone(

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use drawgate_schemas::{Digest, Ended, Hold, Ordered, ReleaseRequest};
+use drawgate_schemas::{Blocker, ControlCommand, Digest, Ended, ReleaseRequest};
 use jiff::Timestamp;
 
 use crate::definition::Approval;
@@ -22,59 +22,59 @@ pub struct Release {
     /// The approval that it needs.
     pub approval: Option<Box<Approval>>,
     /// The approvals that were given.
-    pub approved: Vec<Ordered>,
+    pub approved: Vec<ControlCommand>,
     /// Who rejected it, if somebody did.
-    pub rejected: Option<Ordered>,
-    /// What else holds it from beginning.
-    pub holds: Vec<Hold>,
-    /// When its turn in the lane came.
+    pub rejected: Option<ControlCommand>,
+    /// What else blockers it from beginning.
+    pub blockers: Vec<Blocker>,
+    /// When it began.
     pub started_at: Option<Timestamp>,
     /// The digest behind the tag, once it is known.
     pub digest: Option<Digest>,
     /// The plan, once it is made.
     pub plan: Option<Box<Plan>>,
     /// Why the fleet cannot be rolled as it was seen, while that is so.
-    pub unfit: Option<Unfit>,
+    pub not_ready: Option<PreflightRefused>,
     /// When everything in the plan was locked first: the roll's own time begins.
     pub locked_at: Option<Timestamp>,
     /// How often the fleet was inspected.
     pub looks: u32,
     /// Members that joined after the plan was made.
     pub joined: Vec<HostPlan>,
-    /// Members that joined and ran the wanted version already: not touched.
-    pub adopted: Vec<HostPlan>,
-    /// Since when the wanted version is published, if it is.
+    /// Members that joined and ran the desired version already: not touched.
+    pub up_to_date: Vec<HostPlan>,
+    /// Since when the desired version is published, if it is.
     pub published_at: Option<Timestamp>,
     /// Instances that left the fleet meanwhile.
     pub gone: BTreeSet<String>,
     /// Every step that was ever begun.
     pub steps: BTreeMap<Step, StepState>,
     /// How often the fleet was looked over for members that joined.
-    pub sweeps: u32,
+    pub detections: u32,
     /// Whether the fleet's lease was asked for, and so may be ours.
     pub leased: bool,
     /// Who else has it, if that was seen.
     pub leased_to_another: Option<Failure>,
-    /// Hosts that failed within the failure budget and are on their way back into service, with the reason.
+    /// Hosts that failed within the failure budget and are coming back into service, with the reason.
     pub set_aside: BTreeMap<String, Cause>,
-    /// Hosts that were set aside and are tried once more.
+    /// Hosts that are retried.
     pub retried: BTreeSet<String>,
-    /// Hosts that turned unhealthy by themselves before their turn, and are rolled before the others.
+    /// Hosts that turned unhealthy by themselves before they were rolled, and are rolled before the others.
     pub rolled_next: BTreeSet<String>,
     /// The wait for sick hosts that goes on, or that went on when the release was rolled back.
     pub sick_wait: Option<SickWait>,
     /// How many such waits there were.
     pub sick_waits: u32,
     /// Who paused it, since when, while it is paused.
-    pub paused: Option<(Ordered, Timestamp)>,
+    pub paused: Option<(ControlCommand, Timestamp)>,
     /// How long it was paused before, in milliseconds.
     pub paused_ms: u64,
     /// Who cancelled it, if somebody did.
-    pub cancelled: Option<Ordered>,
-    /// The ids of the orders that it took.
-    pub orders: BTreeSet<String>,
-    /// Why it turned back, if it did.
-    pub turned_back: Option<Cause>,
+    pub cancelled: Option<ControlCommand>,
+    /// The ids of the control commands that it took.
+    pub commands: BTreeSet<String>,
+    /// Why it rolled back, if it did.
+    pub rolling_back: Option<Cause>,
     /// What was there at the end.
     pub observation: Option<Box<Observation>>,
     /// How often that was looked at.
@@ -87,7 +87,7 @@ pub struct Release {
 
 /// A fleet that cannot be rolled as it was seen.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Unfit {
+pub struct PreflightRefused {
     /// What is to be locked before that is judged for good.
     pub touches: BTreeSet<String>,
     /// Why it cannot.
@@ -121,7 +121,7 @@ pub struct StepState {
 /// A wait for sick hosts to become healthy, or to be replaced.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SickWait {
-    /// The host whose turn it is.
+    /// The host that would be taken out next.
     pub instance: String,
     /// What kept it in service when the wait began.
     pub kept: FloorKept,
@@ -131,7 +131,7 @@ pub struct SickWait {
     pub until: Timestamp,
 }
 
-/// An entry that cannot follow the ones before it. A journal that holds one was not written by this code.
+/// An entry that cannot follow the ones before it. A journal that blockers one was not written by this code.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("entry {n} cannot follow: {why}")]
 pub struct Illegal {
@@ -172,19 +172,19 @@ impl Release {
             approval: approval.clone(),
             approved: Vec::new(),
             rejected: None,
-            holds: Vec::new(),
+            blockers: Vec::new(),
             started_at: None,
             digest: request.image.digest().cloned(),
             plan: None,
-            unfit: None,
+            not_ready: None,
             locked_at: None,
             looks: 0,
             joined: Vec::new(),
-            adopted: Vec::new(),
+            up_to_date: Vec::new(),
             published_at: None,
             gone: BTreeSet::new(),
             steps: BTreeMap::new(),
-            sweeps: 0,
+            detections: 0,
             leased: false,
             leased_to_another: None,
             set_aside: BTreeMap::new(),
@@ -195,8 +195,8 @@ impl Release {
             paused: None,
             paused_ms: 0,
             cancelled: None,
-            orders: BTreeSet::new(),
-            turned_back: None,
+            commands: BTreeSet::new(),
+            rolling_back: None,
             observation: None,
             looks_at_end: 0,
             ended: None,
@@ -239,16 +239,16 @@ impl Release {
             Record::Started if self.started_at.is_some() => {
                 return illegal("it was started before".to_owned());
             }
-            Record::Held { .. } if self.started_at.is_some() => {
+            Record::Blocked { .. } if self.started_at.is_some() => {
                 return illegal("it has begun already".to_owned());
             }
-            Record::Held { holds } => self.holds.clone_from(holds),
-            Record::Started if !self.holds.is_empty() => return illegal("it is held".to_owned()),
+            Record::Blocked { blockers } => self.blockers.clone_from(blockers),
+            Record::Started if !self.blockers.is_empty() => return illegal("it is blocked".to_owned()),
             Record::Started => self.started_at = Some(entry.at),
-            Record::TakenUp => self.lose_open_intents(entry.at),
+            Record::TakenOver => self.lose_open_intents(entry.at),
             Record::Intent { step } => self.intend(step, entry)?,
             Record::Outcome { step, outcome } => self.conclude_step(step, outcome, entry)?,
-            Record::SetAside { cause } => self.set_aside(cause, entry)?,
+            Record::RetryLater { cause } => self.set_aside(cause, entry)?,
             Record::TryAgain { instance } => self.try_again(instance, entry)?,
             Record::RolledNext { instances, .. } => self.rolled_next.extend(instances.iter().cloned()),
             Record::SickWaitBegun { .. } if self.sick_wait.is_some() => {
@@ -268,14 +268,14 @@ impl Release {
                 return illegal("no sick host is waited for".to_owned());
             }
             Record::SickWaitOver => self.end_sick_wait(),
-            Record::TurnedBack { .. } if self.is_rolling_back() => {
-                return illegal("it turned back before".to_owned());
+            Record::RollingBack { .. } if self.is_rolling_back() => {
+                return illegal("it rolled back before".to_owned());
             }
-            Record::TurnedBack { cause } => {
-                self.turned_back = Some(cause.clone());
+            Record::RollingBack { cause } => {
+                self.rolling_back = Some(cause.clone());
                 self.paused = None;
             }
-            Record::Ordered { id, ordered } => self.take_order(id, ordered, entry)?,
+            Record::Control { id, command } => self.take_command(id, command, entry)?,
             Record::Ended { ended } => self.ended = Some(ended.as_ref().clone()),
         }
         self.last_entry = entry.n;
@@ -294,7 +294,7 @@ impl Release {
             }
             _ => Err(Illegal {
                 n: entry.n,
-                why: format!("{} cannot be set aside", cause.step),
+                why: format!("{} cannot be retried later", cause.step),
             }),
         }
     }
@@ -304,7 +304,7 @@ impl Release {
         if self.set_aside.remove(instance).is_none() {
             return Err(Illegal {
                 n: entry.n,
-                why: format!("{instance} was not set aside"),
+                why: format!("{instance} is not to be retried"),
             });
         }
         self.retried.insert(instance.to_owned());
@@ -376,13 +376,13 @@ impl Release {
     fn learn(&mut self, step: &Step, evidence: &Evidence) {
         match evidence {
             Evidence::Resolved { digest } => self.digest = Some(digest.clone()),
-            Evidence::Planned { plan } | Evidence::Fit { plan } => {
+            Evidence::Planned { plan } | Evidence::PreflightPassed { plan } => {
                 self.looks += 1;
                 self.plan = Some(plan.clone());
             }
-            Evidence::Unfit { touches, failure } => {
+            Evidence::PreflightRefused { touches, failure } => {
                 self.looks += 1;
-                self.unfit = Some(Unfit {
+                self.not_ready = Some(PreflightRefused {
                     touches: touches.clone(),
                     failure: failure.clone(),
                 });
@@ -393,9 +393,9 @@ impl Release {
             Evidence::Gone { .. } => {
                 self.gone.extend(step.instance().map(str::to_owned));
             }
-            Evidence::Joined { hosts, adopted } => {
-                // Whoever is found on the wanted version costs no round of the roll.
-                self.sweeps += u32::from(!hosts.is_empty());
+            Evidence::Joined { hosts, up_to_date } => {
+                // Whoever is found on the desired version costs no round of the roll.
+                self.detections += u32::from(!hosts.is_empty());
                 let known: BTreeSet<String> = self.everyone().map(|host| host.instance.clone()).collect();
                 let new = |host: &&HostPlan| !known.contains(&host.instance);
                 let joined: Vec<HostPlan> = hosts.iter().filter(new).cloned().collect();
@@ -404,7 +404,7 @@ impl Release {
                     self.steps.remove(&Step::Lock);
                 }
                 self.joined.extend(joined);
-                self.adopted.extend(adopted.iter().filter(new).cloned());
+                self.up_to_date.extend(up_to_date.iter().filter(new).cloned());
                 // The newcomers are rolled, and then the fleet is looked over again.
                 self.steps.remove(step);
             }
@@ -419,7 +419,7 @@ impl Release {
             | Evidence::Unmuted { .. }
             | Evidence::Swapped { .. }
             | Evidence::Outlasted { .. }
-            | Evidence::Swept { .. }
+            | Evidence::NoneJoined { .. }
             | Evidence::Ran { .. } => {}
         }
     }
@@ -433,7 +433,7 @@ impl Release {
             return;
         }
         self.plan = None;
-        self.unfit = None;
+        self.not_ready = None;
         self.steps.remove(&Step::Inspect);
         self.steps.remove(&Step::Lock);
     }

@@ -40,9 +40,9 @@ impl Release {
         Some(values.with("previous", host.version_before()))
     }
 
-    /// Every host that is of this release's concern: those that are rolled, then those that were adopted untouched.
+    /// Every host that is of this release's concern: those that are rolled, then those that are up to date, and untouched.
     pub fn everyone(&self) -> impl Iterator<Item = &HostPlan> {
-        self.hosts().chain(self.adopted.iter())
+        self.hosts().chain(self.up_to_date.iter())
     }
 
     /// A host of that id.

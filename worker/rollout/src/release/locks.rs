@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::fold::Release;
-use crate::fleet::{BESIDE_WORKER, instance_lock, target_group_lock};
+use crate::fleet::{ON_BASTION, instance_lock, target_group_lock};
 
 impl Release {
     /// The locks that it has to have: of the plan and of every host that joined, or of a fleet that is not fit yet.
@@ -14,11 +14,14 @@ impl Release {
                 .iter()
                 .map(|target| target_group_lock(&target.target_group));
             // Beside the worker the lane itself is the lock.
-            let own = Some(instance_lock(&host.instance)).filter(|_| host.instance != BESIDE_WORKER);
+            let own = Some(instance_lock(&host.instance)).filter(|_| host.instance != ON_BASTION);
             targets.chain(own)
         });
         let planned = self.plan.iter().flat_map(|plan| plan.touches());
-        let unfit = self.unfit.iter().flat_map(|unfit| unfit.touches.iter().cloned());
-        planned.chain(hosts).chain(unfit).collect()
+        let not_ready = self
+            .not_ready
+            .iter()
+            .flat_map(|not_ready| not_ready.touches.iter().cloned());
+        planned.chain(hosts).chain(not_ready).collect()
     }
 }

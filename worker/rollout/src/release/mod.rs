@@ -13,8 +13,8 @@ mod sick;
 mod stage;
 mod step_status;
 
-pub use fold::{Illegal, Release, SickWait, StepState, Unfit};
+pub use fold::{Illegal, PreflightRefused, Release, SickWait, StepState};
 pub use newcomer::{Newcomer, is_awaited, newcomer};
 pub use patience::{attempt_ms, patience_ms};
 pub use stage::Stage;
-pub use step_status::Standing;
+pub use step_status::StepStatus;

@@ -17,7 +17,7 @@ const STALE_READS: SignedDuration = SignedDuration::from_secs(10);
 #[derive(Debug, Clone, PartialEq)]
 pub enum Newcomer {
     /// It runs this release already, started by its boot script: it is one of the fleet, and is not touched.
-    Adopt(Box<HostPlan>),
+    UpToDate(Box<HostPlan>),
     /// It is rolled like any other.
     Roll(Box<HostPlan>),
     /// It is not ready for either.
@@ -36,7 +36,7 @@ pub fn newcomer(
     // replaced is the one that would replace it.
     if runs_label_of(seen, release) {
         return match not_serving(seen) {
-            None => Newcomer::Adopt(Box::new(HostPlan::of(seen))),
+            None => Newcomer::UpToDate(Box::new(HostPlan::of(seen))),
             Some(missing) => Newcomer::Await(format!("{id} started this release by itself and {missing}")),
         };
     }
@@ -56,7 +56,7 @@ pub fn newcomer(
     }
 }
 
-/// Whether an instance that is on its way in is waited for. One that was launched after the wanted version was published
+/// Whether an instance that is on its way in is waited for. One that was launched after the desired version was published
 /// starts it by itself.
 pub fn is_awaited(launched_at: Option<Timestamp>, release: &Release) -> bool {
     match (launched_at, release.published_at) {

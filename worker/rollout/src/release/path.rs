@@ -12,9 +12,9 @@ pub(crate) const FORWARD: [Phase; 8] = [
     Phase::Drain,
     Phase::Swap,
     Phase::Verify,
-    Phase::Enable,
+    Phase::SetRestartPolicy,
     Phase::Register,
-    Phase::Settle,
+    Phase::AwaitHealthy,
 ];
 
 /// The same list without `Create`: the old container was kept.
@@ -23,9 +23,9 @@ const BACK: [Phase; 7] = [
     Phase::Drain,
     Phase::Swap,
     Phase::Verify,
-    Phase::Enable,
+    Phase::SetRestartPolicy,
     Phase::Register,
-    Phase::Settle,
+    Phase::AwaitHealthy,
 ];
 
 /// With programs of the service's own there is no container to create beside the old one, and none whose restart policy
@@ -36,22 +36,22 @@ const COMMAND: [Phase; 6] = [
     Phase::Swap,
     Phase::Verify,
     Phase::Register,
-    Phase::Settle,
+    Phase::AwaitHealthy,
 ];
 
 /// Beside the worker no host is taken out, and none put back.
-const BESIDE_WORKER: [Phase; 2] = [Phase::Swap, Phase::Verify];
+const ON_BASTION: [Phase; 2] = [Phase::Swap, Phase::Verify];
 
 /// Where the containers were never touched, putting the targets back is all. It must not need permissions or hosts
 /// that failed just now.
-const BACK_UNSWAPPED: [Phase; 2] = [Phase::Register, Phase::Settle];
+const BACK_UNSWAPPED: [Phase; 2] = [Phase::Register, Phase::AwaitHealthy];
 
 /// The phases of a host in one direction.
 pub(crate) fn phases(release: &Release, host: &HostPlan, direction: Direction) -> &'static [Phase] {
     let kind = Kind::of(release);
     match (direction, kind) {
         (Direction::Back, _) if !release.touched(&host.instance) || release.stays(&host.instance) => &[],
-        (_, Kind::BesideWorker) => &BESIDE_WORKER,
+        (_, Kind::Bastion) => &ON_BASTION,
         (Direction::Forward, Kind::Container) => &FORWARD,
         (Direction::Forward, Kind::Command) => &COMMAND,
         (Direction::Back, _)
@@ -70,13 +70,13 @@ pub(crate) fn phases(release: &Release, host: &HostPlan, direction: Direction) -
 enum Kind {
     Container,
     Command,
-    BesideWorker,
+    Bastion,
 }
 
 impl Kind {
     fn of(release: &Release) -> Self {
         match &release.plan {
-            Some(plan) if plan.definition.is_beside_worker() => Self::BesideWorker,
+            Some(plan) if plan.definition.runs_on_bastion() => Self::Bastion,
             Some(plan) if plan.definition.command().is_some() => Self::Command,
             _ => Self::Container,
         }
@@ -86,7 +86,7 @@ impl Kind {
 /// The phase that takes a host out of service; what comes before it touches nothing that serves.
 pub(crate) fn first_touch(release: &Release) -> Phase {
     match Kind::of(release) {
-        Kind::BesideWorker => Phase::Swap,
+        Kind::Bastion => Phase::Swap,
         Kind::Container | Kind::Command => Phase::Deregister,
     }
 }
@@ -94,8 +94,8 @@ pub(crate) fn first_touch(release: &Release) -> Phase {
 /// The phase with whose good end a host is in service again.
 pub(crate) fn last(release: &Release) -> Phase {
     match Kind::of(release) {
-        Kind::BesideWorker => Phase::Verify,
-        Kind::Container | Kind::Command => Phase::Settle,
+        Kind::Bastion => Phase::Verify,
+        Kind::Container | Kind::Command => Phase::AwaitHealthy,
     }
 }
 
@@ -108,7 +108,7 @@ pub(crate) fn steps(release: &Release, host: &HostPlan, direction: Direction) ->
 }
 
 impl Release {
-    /// Whether `[before]` ran to its end and cannot be undone: there is no way back without a person, then.
+    /// Whether `[before]` ran to its end and cannot be undone: a person has to roll it back, then.
     pub fn is_one_way(&self) -> bool {
         let irreversible = self
             .plan
@@ -119,16 +119,16 @@ impl Release {
         irreversible && steps.any(|step| matches!(step, Step::RunBefore { .. }) && self.done(step))
     }
 
-    /// Whether a host keeps the new version on the way back: it serves with it, and there is no way back from what
+    /// Whether a host keeps the new version during rollback: it serves with it, and nothing undoes what
     /// `[before]` did.
     pub fn stays(&self, instance: &str) -> bool {
         self.is_one_way() && self.is_through(instance, Direction::Forward)
     }
 
-    /// Whether new instances go on starting the new version on the way back: every known host serves with it, and no host
+    /// Whether new instances go on starting the new version during rollback: every known host serves with it, and no host
     /// is taken back.
-    pub fn keeps_the_new(&self) -> bool {
-        self.is_one_way() && self.begun(&Step::Publish)
+    pub fn stays_on_new_version(&self) -> bool {
+        self.is_one_way() && self.begun(&Step::PublishDesired)
     }
 
     /// Whether a host is out of service by our doing: deregistered, or perhaps so, and not yet healthy again.

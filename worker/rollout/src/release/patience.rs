@@ -35,7 +35,7 @@ fn planned_attempt_ms(attempt: Attempt, plan: &Plan, host: Option<&HostPlan>) ->
         Attempt::Unmute => definition.alarms.settle_ms + 2 * CALL_MS,
         // It ends by itself after its time, and is patient for so long again when it cannot see then.
         Attempt::Watch => WATCH_MS + PATIENCE_MS + CALL_MS,
-        Attempt::Healthy => AWAIT_HEALTHY_MS + CALL_MS,
+        Attempt::Floor => AWAIT_HEALTHY_MS + CALL_MS,
         Attempt::Bake => definition.alarms.bake_ms + 2 * CALL_MS,
         Attempt::Before => {
             let before = definition.before.as_ref();

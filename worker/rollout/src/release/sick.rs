@@ -7,7 +7,7 @@
 //!     else, for roll.sick_wait:                       let sick hosts be replaced -> wait for health -> suspend again -> on
 //!     past it                                     --> the release is rolled back, and names who is sick
 //! ```
-//! On the way back the floor is what is healthy now (`floor.rs`), and one host that does not become healthy with the version of before
+//! During rollback the floor is what is healthy now (`floor.rs`), and one host that does not become healthy with the version of before
 //! keeps nobody else from going back.
 
 use std::collections::BTreeSet;
@@ -56,7 +56,7 @@ impl StepState {
 }
 
 impl Release {
-    /// The floor that keeps this host in service, where its turn has come and that is all that came of it.
+    /// The floor that keeps this host in service, where it would be the next and nothing was done to it.
     pub(crate) fn kept_in(&self, instance: &str, direction: Direction) -> Option<&FloorKept> {
         let deregister = Step::on_host(instance, direction, Phase::Deregister);
         self.steps.get(&deregister).and_then(StepState::kept)
@@ -80,7 +80,7 @@ impl Release {
     }
 
     /// Whether a host is back in service with the version of before, as far as that is ours to do, and does not become healthy.
-    pub fn is_sick_on_its_way_back(&self, host: &HostPlan) -> bool {
+    pub fn is_sick_on_its_rollback(&self, host: &HostPlan) -> bool {
         let settle = Step::on_host(&host.instance, Direction::Back, path::last(self));
         let state = self.steps.get(&settle);
         let met = state.and_then(|state| state.obstacle.as_ref());
@@ -103,14 +103,14 @@ impl Release {
         self.steps.retain(|step, _| {
             !matches!(
                 step,
-                Step::LetReplace { .. } | Step::AwaitHealthy | Step::SuspendAgain { .. }
+                Step::LetReplace { .. } | Step::AwaitFloor | Step::SuspendAgain { .. }
             )
         });
         self.sick_waits += 1;
         self.sick_wait = Some(wait);
     }
 
-    /// The host whose turn it was is asked anew, with all its time.
+    /// The host that was to be next is asked anew, with all its time.
     pub(crate) fn end_sick_wait(&mut self) {
         if let Some(wait) = self.sick_wait.take() {
             let deregister = Step::on_host(&wait.instance, Direction::Forward, Phase::Deregister);

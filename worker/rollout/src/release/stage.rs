@@ -21,7 +21,7 @@ pub enum Stage {
     RollingForward,
     /// Touched hosts go back to the version of before.
     RollingBack,
-    /// No host is worked on any more: everything beside the hosts is restored. Nothing leads back from here.
+    /// No host is worked on any more: everything beside the hosts is restored. Nothing is rolled back from here on.
     Restoring,
     /// Another worker has taken the fleet of a roll that nobody drove: nothing more is done to it.
     TakenOver,
@@ -56,7 +56,7 @@ impl Release {
 
     /// Whether it is rolled back, or was, whatever else is still to be restored.
     pub fn is_rolling_back(&self) -> bool {
-        self.turned_back.is_some()
+        self.rolling_back.is_some()
     }
 
     /// Whether the way to the new version lies ahead, or is being gone.
@@ -70,7 +70,7 @@ impl Release {
         let Some(plan) = &self.plan else {
             return false;
         };
-        let locked = self.done(&Step::Lock) && self.unfit.is_none();
+        let locked = self.done(&Step::Lock) && self.not_ready.is_none();
         self.changed_anything()
             || (locked && self.lacks_approval().is_none() && !self.finds_it_there_already(plan))
     }

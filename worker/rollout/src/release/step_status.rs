@@ -11,7 +11,7 @@ use crate::limits::{self, after, backoff_ms};
 
 /// Where a step stands for the one who decides.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Standing<'a> {
+pub enum StepStatus<'a> {
     /// Never begun.
     Fresh,
     /// An intent without an outcome.
@@ -29,15 +29,15 @@ pub enum Standing<'a> {
 
 impl Release {
     /// Where a step stands.
-    pub fn standing(&self, step: &Step, now: Timestamp) -> Standing<'_> {
+    pub fn step_status(&self, step: &Step, now: Timestamp) -> StepStatus<'_> {
         let Some(state) = self.steps.get(step) else {
-            return Standing::Fresh;
+            return StepStatus::Fresh;
         };
         let Some(last) = &state.last else {
-            return Standing::Running;
+            return StepStatus::Running;
         };
         match last {
-            StepOutcome::Done { .. } | StepOutcome::AlreadyDone { .. } => Standing::Done,
+            StepOutcome::Done { .. } | StepOutcome::AlreadyDone { .. } => StepStatus::Done,
             StepOutcome::Refused { failure } => self.after_refusal(step, state, failure),
             _ if *step == Step::Watch => self.after_blindness(state, last, now),
             StepOutcome::Transient { failure } | StepOutcome::Unknown { failure } => {
@@ -48,27 +48,32 @@ impl Release {
 
     /// A watch is patient by itself while it cannot see: what it says then is its last word. One that was broken off is
     /// begun anew, but not for ever.
-    fn after_blindness<'a>(&self, state: &StepState, last: &'a StepOutcome, now: Timestamp) -> Standing<'a> {
+    fn after_blindness<'a>(
+        &self,
+        state: &StepState,
+        last: &'a StepOutcome,
+        now: Timestamp,
+    ) -> StepStatus<'a> {
         let given_up_at = after(state.patient_from, patience::patience_ms(&Step::Watch, self));
         match last {
-            // Where a worker took up, at once: nothing goes on unwatched.
+            // Where a worker took over, at once: nothing goes on unwatched.
             StepOutcome::Unknown { .. } if state.last_at == state.patient_from => {
-                Standing::Again { at: state.last_at }
+                StepStatus::Again { at: state.last_at }
             }
-            StepOutcome::Unknown { .. } if now < given_up_at => Standing::Again {
+            StepOutcome::Unknown { .. } if now < given_up_at => StepStatus::Again {
                 at: after(state.last_at, limits::BACKOFF_LAST_MS),
             },
-            outcome => outcome.failure().map_or(Standing::Done, Standing::Failed),
+            outcome => outcome.failure().map_or(StepStatus::Done, StepStatus::Failed),
         }
     }
 
-    fn after_refusal<'a>(&self, step: &Step, state: &StepState, failure: &'a Failure) -> Standing<'a> {
+    fn after_refusal<'a>(&self, step: &Step, state: &StepState, failure: &'a Failure) -> StepStatus<'a> {
         if step.restores() && state.refusals < limits::RESTORE_REFUSALS {
-            return Standing::Again {
+            return StepStatus::Again {
                 at: after(state.last_at, backoff_ms(state.attempts)),
             };
         }
-        Standing::Failed(failure)
+        StepStatus::Failed(failure)
     }
 
     fn after_setback<'a>(
@@ -77,13 +82,13 @@ impl Release {
         state: &StepState,
         failure: &'a Failure,
         now: Timestamp,
-    ) -> Standing<'a> {
+    ) -> StepStatus<'a> {
         let not_passed = matches!(state.last, Some(StepOutcome::Transient { .. }));
         if let Some((attempts, interval_ms)) = self.counted_attempts(step).filter(|_| not_passed) {
             if state.attempts >= attempts {
-                return Standing::Failed(failure);
+                return StepStatus::Failed(failure);
             }
-            return Standing::Again {
+            return StepStatus::Again {
                 at: after(state.last_at, interval_ms),
             };
         }
@@ -96,7 +101,7 @@ impl Release {
             }
         );
         if forward && state.kept().is_some() && state.attempts < limits::ATTEMPTS {
-            return Standing::Again {
+            return StepStatus::Again {
                 at: after(state.last_at, limits::kept_again_ms(state.attempts)),
             };
         }
@@ -108,7 +113,7 @@ impl Release {
             _ => 0,
         };
         if after(now, too_little_ms) >= given_up_at || state.attempts >= limits::ATTEMPTS {
-            return Standing::Failed(failure);
+            return StepStatus::Failed(failure);
         }
         // A lock is waited for in the step itself: a pause would only let somebody else have it first.
         let pause_ms = match step {
@@ -116,7 +121,7 @@ impl Release {
             _ if state.kept().is_some() => limits::kept_again_ms(state.attempts),
             _ => backoff_ms(state.attempts),
         };
-        Standing::Again {
+        StepStatus::Again {
             at: after(state.last_at, pause_ms),
         }
     }

@@ -31,16 +31,16 @@ pub(super) fn left_over(release: &Release, plan: &Plan, seen: &Observation) -> V
             left_over_host(host, release, plan, seen, &mut left);
         }
     }
-    for host in &release.adopted {
-        left_over_adopted(host, release, plan, seen, &mut left);
+    for host in &release.up_to_date {
+        left_over_up_to_date(host, release, plan, seen, &mut left);
     }
-    left_over_wanted(release, plan, seen, &mut left);
+    left_over_desired(release, plan, seen, &mut left);
     left_over_strangers(release, plan, seen, &mut left);
     left
 }
 
-/// A host that was found on the wanted version has to run it still; on the way back there is nothing on it to go back to.
-fn left_over_adopted(
+/// A host that was found on the desired version has to run it still; during rollback there is nothing on it to go back to.
+fn left_over_up_to_date(
     host: &HostPlan,
     release: &Release,
     plan: &Plan,
@@ -55,7 +55,7 @@ fn left_over_adopted(
     if !after.member {
         return;
     }
-    if release.is_rolling_back() && !release.keeps_the_new() {
+    if release.is_rolling_back() && !release.stays_on_new_version() {
         left.push(booted_on_this(instance, &plan.version_name));
     } else if let Some(why) = &after.unseen {
         left.push(format!("{instance} could not be seen: {why}"));
@@ -73,19 +73,23 @@ fn booted_on_this(instance: &str, version: &str) -> String {
 }
 
 /// The parameter holds this release's value, or the one of before. What somebody else wrote meanwhile is left alone.
-fn left_over_wanted(release: &Release, plan: &Plan, seen: &Observation, left: &mut Vec<String>) {
-    let Some(wanted) = plan.wanted.as_ref().filter(|_| release.begun(&Step::Reserve)) else {
+fn left_over_desired(release: &Release, plan: &Plan, seen: &Observation, left: &mut Vec<String>) {
+    let Some(wanted) = plan
+        .desired
+        .as_ref()
+        .filter(|_| release.begun(&Step::ReserveDesired))
+    else {
         return;
     };
     let name = &wanted.parameter;
-    let value = seen.wanted.as_ref().map(|seen| seen.value.as_deref());
+    let value = seen.desired.as_ref().map(|seen| seen.value.as_deref());
     let Some(value) = value else {
         left.push(format!(
-            "the wanted version could not be seen: aws ssm get-parameter --name {name}"
+            "the desired version could not be seen: aws ssm get-parameter --name {name}"
         ));
         return;
     };
-    if !release.is_rolling_back() || release.keeps_the_new() {
+    if !release.is_rolling_back() || release.stays_on_new_version() {
         if value != Some(wanted.value.as_str()) {
             left.push(format!(
                 "{name} does not want this release, so that instances launched later start something else: publish it \
@@ -106,17 +110,17 @@ fn left_over_wanted(release: &Release, plan: &Plan, seen: &Observation, left: &m
     }
 }
 
-/// Members that were neither rolled nor adopted.
+/// Members that were neither rolled nor found up to date.
 fn left_over_strangers(release: &Release, plan: &Plan, seen: &Observation, left: &mut Vec<String>) {
-    let published = release.begun(&Step::Publish);
-    let back = release.is_rolling_back() && !release.keeps_the_new();
+    let published = release.begun(&Step::PublishDesired);
+    let back = release.is_rolling_back() && !release.stays_on_new_version();
     let ours = release.request.id.to_string();
     let version = &plan.version_name;
-    let sweep = release
+    let detect_joined = release
         .steps
-        .get(&Step::Sweep)
+        .get(&Step::DetectJoined)
         .and_then(|state| state.last.as_ref());
-    let given_up = sweep.and_then(StepOutcome::failure).filter(|_| !back);
+    let given_up = detect_joined.and_then(StepOutcome::failure).filter(|_| !back);
     for (instance, stranger) in &seen.strangers {
         let line = match stranger {
             Stranger::Serves { release: Some(id), .. } if *id == ours => {
@@ -145,7 +149,7 @@ fn left_over_strangers(release: &Release, plan: &Plan, seen: &Observation, left:
     }
 }
 
-/// What a person has to know of a roll that stopped where no way back was: which host serves which version, and how it
+/// What a person has to know of a roll that stopped where no rollback was possible: which host serves which version, and how it
 /// can go on. Nothing of it is out of service.
 fn one_way(release: &Release, plan: &Plan) -> Option<String> {
     let command = plan.definition.before.as_ref()?.run.join(" ");

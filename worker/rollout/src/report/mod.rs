@@ -47,7 +47,7 @@ pub fn conclude(release: &Release, now: Timestamp) -> Ended {
 
 fn outcome(release: &Release, plan: &Plan, left_over: &[String]) -> Outcome {
     let touched = release.hosts().any(|host| release.touched(&host.instance));
-    match (&release.turned_back, left_over.is_empty()) {
+    match (&release.rolling_back, left_over.is_empty()) {
         (_, false) => Outcome::NeedsOperator,
         (_, true) if all_gone(release, plan) => Outcome::NeedsOperator,
         (None, true) => Outcome::Succeeded,

@@ -30,7 +30,7 @@ pub(super) fn notes(release: &Release, plan: &Plan, seen: Option<&Observation>) 
 /// starts by itself.
 fn joined_too_late(release: &Release, plan: &Plan, seen: &Observation) -> Vec<String> {
     let back = release.is_rolling_back();
-    if back || release.begun(&Step::Publish) || !release.done(&Step::Sweep) {
+    if back || release.begun(&Step::PublishDesired) || !release.done(&Step::DetectJoined) {
         return Vec::new();
     }
     let ours = release.request.id.to_string();

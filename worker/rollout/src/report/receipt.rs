@@ -1,8 +1,8 @@
 //! Before and after, for each thing that a release touched.
 
 use drawgate_schemas::{
-    AlarmReceipt, Direction, GroupReceipt, Hook, HookReceipt, HostReceipt, PhaseTime, Receipt, TargetReceipt,
-    WantedReceipt,
+    AlarmReceipt, DesiredReceipt, Direction, GroupReceipt, Hook, HookReceipt, HostReceipt, PhaseTime,
+    Receipt, TargetReceipt,
 };
 use jiff::Timestamp;
 
@@ -49,11 +49,11 @@ pub(super) fn receipt(
             })
             .collect(),
         notes: notes(release, plan, seen),
-        wanted: plan.wanted.as_ref().map(|wanted| WantedReceipt {
+        desired: plan.desired.as_ref().map(|wanted| DesiredReceipt {
             parameter: wanted.parameter.clone(),
             before: wanted.version_before.clone(),
             after: seen
-                .and_then(|seen| seen.wanted.as_ref())
+                .and_then(|seen| seen.desired.as_ref())
                 .and_then(|seen| seen.version.clone()),
         }),
         hooks: hooks(release, plan),
@@ -73,11 +73,14 @@ fn hooks(release: &Release, plan: &Plan) -> Vec<HookReceipt> {
         instance: instance.to_owned(),
     });
     let before = before.zip(definition.before.as_ref().map(|before| &before.run));
-    let after = definition.after.as_ref().map(|after| (Step::After, &after.run));
+    let after = definition
+        .after
+        .as_ref()
+        .map(|after| (Step::RunAfter, &after.run));
     let of = |(step, run): (Step, &Vec<String>)| {
         let state = release.steps.get(&step)?;
         Some(HookReceipt {
-            hook: if step == Step::After {
+            hook: if step == Step::RunAfter {
                 Hook::After
             } else {
                 Hook::Before

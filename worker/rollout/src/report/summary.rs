@@ -12,7 +12,7 @@ use crate::release::Release;
 pub(super) fn why(cause: &Cause) -> String {
     let what = &cause.failure.what;
     match cause.step {
-        Step::Order => what.clone(),
+        Step::Control => what.clone(),
         _ => format!("{}: {what}", cause.step),
     }
 }
@@ -22,16 +22,16 @@ pub(super) fn summary(release: &Release, plan: &Plan, outcome: Outcome, receipt:
     let seen = release.observation.as_deref();
     let there = |host: &&HostPlan| !is_gone(release, host, seen);
     let hosts = release.everyone().filter(there).count();
-    let why = release.turned_back.as_ref().map(why).unwrap_or_default();
+    let why = release.rolling_back.as_ref().map(why).unwrap_or_default();
     match outcome {
         Outcome::Succeeded => {
-            let joined = release.joined.len() + release.adopted.len();
+            let joined = release.joined.len() + release.up_to_date.len();
             let after =
                 failed_after(release).map_or_else(String::new, |what| format!("; [after] FAILED: {what}"));
-            if plan.definition.is_beside_worker() {
+            if plan.definition.runs_on_bastion() {
                 return format!("deployed {to}, alarms as before{after}");
             }
-            format!("{hosts} of {hosts} on {to}, {joined} adopted, scaling and alarms as before{after}")
+            format!("{hosts} of {hosts} on {to}, {joined} joined, scaling and alarms as before{after}")
         }
         Outcome::Cancelled if release.hosts().all(|host| !release.touched(&host.instance)) => {
             format!("{why}; no host was touched, scaling and alarms as before")
@@ -63,12 +63,12 @@ pub(super) fn summary(release: &Release, plan: &Plan, outcome: Outcome, receipt:
 
 /// What went wrong in an `[after]` whose failure is only reported.
 fn failed_after(release: &Release) -> Option<&str> {
-    let last = release.steps.get(&Step::After)?.last.as_ref()?;
+    let last = release.steps.get(&Step::RunAfter)?.last.as_ref()?;
     last.failure().map(|failure| failure.what.as_str())
 }
 
 pub(super) fn hint(release: &Release, outcome: Outcome) -> Option<String> {
-    let cause = release.turned_back.as_ref();
+    let cause = release.rolling_back.as_ref();
     let id = release.request.id;
     match outcome {
         Outcome::Succeeded => None,

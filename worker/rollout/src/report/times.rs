@@ -65,7 +65,7 @@ pub(super) fn costs_most(release: &Release, plan: &Plan) -> Option<String> {
             format!("the deregistration delay of {delay_s} s"),
         ),
         (
-            sum(Phase::Settle),
+            sum(Phase::AwaitHealthy),
             format!("the health check's {healthy_s} s until a target is healthy"),
         ),
         (sum(Phase::Swap), swap),

@@ -1,12 +1,12 @@
 //! The end of a release that touched nothing.
 
-use drawgate_schemas::{AwaitedApproval, Ended, Ordered, Outcome};
+use drawgate_schemas::{AwaitedApproval, ControlCommand, Ended, Outcome};
 
 use super::summary::why;
 use crate::fleet::Plan;
 use crate::release::Release;
 
-/// The end of a request whose time ran out before its turn came.
+/// The end of a request whose time ran out before it began.
 pub(crate) fn expired(release: &Release) -> Ended {
     let at = release
         .request
@@ -15,7 +15,7 @@ pub(crate) fn expired(release: &Release) -> Ended {
         .unwrap_or_default();
     Ended {
         outcome: Outcome::Rejected,
-        summary: format!("expired at {at}, before its turn came: nothing was touched"),
+        summary: format!("expired at {at}, before it began: nothing was touched"),
         hint: Some("publish again".to_owned()),
         receipt: None,
     }
@@ -40,7 +40,7 @@ pub(crate) fn there_already(plan: &Plan) -> Ended {
 }
 
 /// The end of a request that somebody who was asked for an approval did not want.
-pub(crate) fn rejected(rejected: &Ordered) -> Ended {
+pub(crate) fn rejected(rejected: &ControlCommand) -> Ended {
     Ended {
         outcome: Outcome::Rejected,
         summary: format!("{}; nothing was touched", rejected.told()),
@@ -66,7 +66,7 @@ pub(crate) fn not_approved(awaited: &AwaitedApproval) -> Ended {
 }
 
 pub(super) fn without_plan(release: &Release) -> Ended {
-    let cause = release.turned_back.as_ref();
+    let cause = release.rolling_back.as_ref();
     Ended {
         outcome: if release.cancelled.is_some() {
             Outcome::Cancelled

@@ -57,7 +57,7 @@ fn ended(outcome: Outcome, summary: &str, hint: Option<&str>, left_over: &[&str]
     let receipt = Receipt {
         digest: Some(format!("sha256:{}", "a".repeat(64)).parse().unwrap()),
         tag_moved_to: None,
-        wanted: None,
+        desired: None,
         duration_ms: 192_400,
         balancer_wait_ms: 0,
         costs_most: None,
@@ -120,12 +120,12 @@ fn a_release_from_start_to_end() {
     );
     let reason = "verify: GET /health answered 500".to_owned();
     assert_eq!(
-        say(Event::TurnedBack {
+        say(Event::RollingBack {
             reason,
             instance: Some("i-2".to_owned())
         }),
         "search-api 9d11ab0 → 4f2c91e on staging · ben · build 812: \
-         turned back at i-2: verify: GET /health answered 500"
+         rolled back at i-2: verify: GET /health answered 500"
     );
     assert_eq!(
         say(ended(
@@ -259,7 +259,7 @@ fn trap_44_numbers_that_were_forgotten_are_told() {
 #[test]
 fn chat_is_spared_the_steps() {
     for kind in [
-        Event::Silenced {
+        Event::AlarmsSilenced {
             alarms: vec![],
             until: None,
         },

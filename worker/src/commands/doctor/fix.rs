@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use tokio::time::sleep;
 
 use super::super::{CommandError, plan, setup};
-use super::report::{Case, Diagnosis, Fixed, Standing};
+use super::report::{Case, Diagnosis, Fixed, LedgerState};
 use crate::config::Config;
 use crate::effects::{Effects, Leftovers};
 use crate::events;
@@ -59,17 +59,17 @@ impl Cure<'_> {
         }
         let mut all = true;
         for case in &mut diagnosis.cases {
-            let lost = case.standing == Standing::Lost;
+            let lost = case.ledger_state == LedgerState::Lost;
             let marks = leftovers.marks.iter().find(|marks| marks.release == case.release);
             let Some(marks) = marks.filter(|marks| lost && marks.is_anything_left()) else {
                 all &= !lost || marks.is_some();
                 continue;
             };
-            let fixed = self.lead_back(marks, &leftovers).await?;
+            let fixed = self.recover(marks, &leftovers).await?;
             all &= fixed.left_over.is_empty();
             case.fixed = Some(fixed);
         }
-        let is_only_lease = |case: &Case| case.fixed.is_none() && case.standing == Standing::Lost;
+        let is_only_lease = |case: &Case| case.fixed.is_none() && case.ledger_state == LedgerState::Lost;
         diagnosis.cases.retain(|case| !is_only_lease(case));
         if all {
             diagnosis.put_in_order();
@@ -77,7 +77,7 @@ impl Cure<'_> {
         Ok(())
     }
 
-    async fn lead_back(&self, marks: &Marks, leftovers: &Leftovers) -> Result<Fixed, CommandError> {
+    async fn recover(&self, marks: &Marks, leftovers: &Leftovers) -> Result<Fixed, CommandError> {
         let not_begun = |summary: String| Fixed {
             outcome: None,
             summary,
@@ -95,15 +95,15 @@ impl Cure<'_> {
             Err(findings) => {
                 let lines: Vec<String> = findings.iter().map(Finding::line).collect();
                 return Ok(not_begun(format!(
-                    "cannot be led back by itself: {}",
+                    "cannot be recovered by itself: {}",
                     lines.join("; ")
                 )));
             }
         };
         let entries = marks.journal(&request, &plan, Timestamp::now());
         let events = told(&entries, self.config.worker());
-        let adopted = self.ledger.adopt(&request, &entries, &events).await;
-        match adopted.map_err(|source| setup::ledger_error(self.config, source))? {
+        let up_to_date = self.ledger.recover(&request, &entries, &events).await;
+        match up_to_date.map_err(|source| setup::ledger_error(self.config, source))? {
             Accept::New { .. } => self.drive(request.id).await,
             _ => Ok(not_begun(
                 "another release of this service is open in this ledger".to_owned(),

@@ -1,5 +1,5 @@
 //! `drawgate-worker doctor`: what releases have left behind whose worker is gone. It knows nothing of them but the marks on the
-//! things that they touched; with `--fix`, each is taken into this ledger and led back like any other (`adopt.rs` of the core).
+//! things that they touched; with `--fix`, each is taken into this ledger and recovered like any other (`recovery.rs` of the core).
 
 mod fix;
 mod report;
@@ -14,7 +14,7 @@ use std::sync::Arc;
 use drawgate_rollout::definition::ServiceDefinition;
 use drawgate_schemas::{Environment, ReleaseId, Service};
 
-use self::report::{Case, Diagnosis, Standing};
+use self::report::{Case, Diagnosis, LedgerState};
 use super::{CommandError, plan, print, setup};
 use crate::config::{Config, EnvironmentPattern};
 use crate::effects::{Effects, Leftovers};
@@ -26,7 +26,7 @@ pub struct DoctorArguments {
     pub environment: Option<String>,
     /// What.
     pub service: Option<String>,
-    /// Whether lost releases are led back.
+    /// Whether lost releases are recovered.
     pub fix: bool,
     /// A worker that is gone for good.
     pub evict: Option<String>,
@@ -36,7 +36,7 @@ pub struct DoctorArguments {
     pub json: bool,
 }
 
-/// Looks at each target, and leads back what can be led back. Exit code 1 where something is left that has to be put right.
+/// Looks at each target, and recovers what can be recovered. Exit code 1 where something is left that has to be put right.
 ///
 /// # Errors
 /// When the configuration, the ledger or a fleet cannot be read.
@@ -125,7 +125,7 @@ fn targets(config: &Config, arguments: &DoctorArguments) -> Result<Vec<ServiceDe
             targets.push(definition.map_err(|error| usage(error.to_string()))?);
         }
     }
-    targets.retain(|definition| !definition.is_beside_worker());
+    targets.retain(|definition| !definition.runs_on_bastion());
     if targets.is_empty() {
         return Err(usage("no service file has such a target with hosts".to_owned()));
     }
@@ -163,15 +163,15 @@ async fn diagnose(
         };
         // Groups and alarms may be shared: these say that it was a release of this very service.
         let ours = marks.has_lease || !marks.containers.is_empty() || named.contains(&marks.release);
-        let standing = match head.map(|head| head.outcome) {
-            Some(None) => Standing::Open,
-            Some(Some(outcome)) => Standing::Ended(outcome),
-            None if ours => Standing::Lost,
-            None => Standing::Unknown,
+        let ledger_state = match head.map(|head| head.outcome) {
+            Some(None) => LedgerState::Open,
+            Some(Some(outcome)) => LedgerState::Ended(outcome),
+            None if ours => LedgerState::Lost,
+            None => LedgerState::Unknown,
         };
         // Its lease alone keeps nobody of this ledger away: the next release replaces it.
-        if marks.is_anything_left() || !matches!(standing, Standing::Ended(_)) {
-            cases.push(Case::new(marks, definition, standing));
+        if marks.is_anything_left() || !matches!(ledger_state, LedgerState::Ended(_)) {
+            cases.push(Case::new(marks, definition, ledger_state));
         }
     }
     let identity = ledger.map(Ledger::identity);

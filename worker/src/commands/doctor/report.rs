@@ -14,8 +14,8 @@ use crate::effects::Leftovers;
 /// What is known of a release that has left something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(tag = "type", content = "outcome", rename_all = "snake_case")]
-pub(super) enum Standing {
-    /// It is open in this ledger: its worker takes it up.
+pub(super) enum LedgerState {
+    /// It is open in this ledger: its worker takes it over.
     Open,
     /// It has ended in this ledger.
     Ended(Outcome),
@@ -29,9 +29,9 @@ pub(super) enum Standing {
 #[derive(Debug, Serialize)]
 pub(super) struct Case {
     pub(super) release: ReleaseId,
-    pub(super) standing: Standing,
+    pub(super) ledger_state: LedgerState,
     left: Vec<Left>,
-    /// Whether it is led back, or kept as it is where its hosts were whole.
+    /// Whether it is recovered, or kept as it is where its hosts were whole.
     #[serde(skip)]
     ending: bool,
     /// What became of it here.
@@ -39,7 +39,7 @@ pub(super) struct Case {
     pub(super) fixed: Option<Fixed>,
 }
 
-/// What became of a release that was led back.
+/// What became of a release that was recovered.
 #[derive(Debug, Serialize)]
 pub(super) struct Fixed {
     pub(super) outcome: Option<Outcome>,
@@ -48,10 +48,10 @@ pub(super) struct Fixed {
 }
 
 impl Case {
-    pub(super) fn new(marks: &Marks, definition: &ServiceDefinition, standing: Standing) -> Self {
+    pub(super) fn new(marks: &Marks, definition: &ServiceDefinition, ledger_state: LedgerState) -> Self {
         Self {
             release: marks.release,
-            standing,
+            ledger_state,
             left: marks.left(definition),
             ending: marks.was_ending(),
             fixed: None,
@@ -64,7 +64,7 @@ impl Case {
                 let good = matches!(fixed.outcome, Some(Outcome::RolledBack | Outcome::Failed));
                 good && fixed.left_over.is_empty()
             }
-            None => self.standing == Standing::Open,
+            None => self.ledger_state == LedgerState::Open,
         }
     }
 }
@@ -223,14 +223,14 @@ impl fmt::Display for Diagnosis {
 
 impl Diagnosis {
     fn case(&self, f: &mut fmt::Formatter<'_>, case: &Case) -> fmt::Result {
-        let told = match case.standing {
-            Standing::Open => "is open in this ledger: drawgate-worker run takes it up".to_owned(),
-            Standing::Ended(outcome) => format!(
+        let told = match case.ledger_state {
+            LedgerState::Open => "is open in this ledger: drawgate-worker run takes it over".to_owned(),
+            LedgerState::Ended(outcome) => format!(
                 "{outcome}, and has left something: drawgate show {}",
                 case.release
             ),
-            Standing::Lost => "its worker is gone, and it is in no ledger here".to_owned(),
-            Standing::Unknown => {
+            LedgerState::Lost => "its worker is gone, and it is in no ledger here".to_owned(),
+            LedgerState::Unknown => {
                 "is in no ledger here, and may be another service's that shares something".to_owned()
             }
         };
@@ -253,18 +253,18 @@ impl Diagnosis {
                 writeln!(f, "          {command}")?;
             }
         }
-        let hint = match (case.standing, case.ending) {
-            (Standing::Lost, false) => {
+        let hint = match (case.ledger_state, case.ending) {
+            (LedgerState::Lost, false) => {
                 "hint: drawgate-worker doctor --fix leads it back, and this with it".to_owned()
             }
-            (Standing::Lost, true) => {
+            (LedgerState::Lost, true) => {
                 "hint: its hosts are whole; drawgate-worker doctor --fix puts the rest in order".to_owned()
             }
-            (Standing::Unknown, _) => format!(
+            (LedgerState::Unknown, _) => format!(
                 "hint: if it is: drawgate-worker doctor --fix --service {} --release {}",
                 self.service, case.release
             ),
-            (Standing::Open | Standing::Ended(_), _) => return Ok(()),
+            (LedgerState::Open | LedgerState::Ended(_), _) => return Ok(()),
         };
         wrapped(f, "        ", &hint, 8)
     }

@@ -5,7 +5,7 @@ use drawgate_rollout::{FleetSnapshot, LeftContainers, TargetSnapshot};
 use drawgate_schemas::Outcome;
 
 use super::super::plan;
-use super::report::{Case, Diagnosis, Fixed, Report, Standing};
+use super::report::{Case, Diagnosis, Fixed, LedgerState, Report};
 use super::*;
 use crate::effects::LeaseHolder;
 
@@ -58,7 +58,7 @@ fn leftovers(definition: &ServiceDefinition, mut fleet: FleetSnapshot) -> Leftov
 fn a_release_whose_worker_is_gone() {
     let (definition, fleet) = example();
     let leftovers = leftovers(&definition, fleet);
-    let case = Case::new(&leftovers.marks[0], &definition, Standing::Lost);
+    let case = Case::new(&leftovers.marks[0], &definition, LedgerState::Lost);
     let diagnosis = Diagnosis::new(&definition, &leftovers, vec![case], None);
     assert!(!diagnosis.is_sound());
     insta::assert_snapshot!(Report(vec![diagnosis]).to_string());
@@ -69,7 +69,7 @@ fn the_same_when_it_was_led_back() {
     let (definition, fleet) = example();
     let mut leftovers = leftovers(&definition, fleet);
     leftovers.lease = None;
-    let mut case = Case::new(&leftovers.marks[0], &definition, Standing::Lost);
+    let mut case = Case::new(&leftovers.marks[0], &definition, LedgerState::Lost);
     case.fixed = Some(Fixed {
         outcome: Some(Outcome::RolledBack),
         summary: "its worker is gone; service is on 9d11ab0 everywhere, scaling and alarms as before"

@@ -4,7 +4,7 @@ use std::fmt::{self, Write as _};
 
 use drawgate_rollout::definition::{CommandPlace, OnFailure, Place, Swap};
 use drawgate_rollout::{
-    Approval, Cost, Finding, FleetSnapshot, HostSnapshot, HostView, Outlook, Plan, Severity,
+    Approval, Cost, Estimate, Finding, FleetSnapshot, HostSnapshot, HostView, Plan, Severity,
 };
 use drawgate_schemas::limits::cut;
 use drawgate_schemas::{Digest, Environment, ReleaseRequest, Service};
@@ -33,7 +33,7 @@ pub(in crate::commands) struct Report {
     /// What stands against it, with the way out.
     findings: Vec<Finding>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    outlook: Option<Outlook>,
+    estimate: Option<Estimate>,
     #[serde(skip_serializing_if = "Option::is_none")]
     plan: Option<Plan>,
     /// The fleet as it was seen.
@@ -51,16 +51,16 @@ impl Report {
             Ok(plan) => (Some(plan), Vec::new()),
             Err(findings) => (None, findings),
         };
-        let outlook = plan.as_ref().map(Plan::outlook);
+        let estimate = plan.as_ref().map(Plan::estimate);
         Self {
             environment: request.environment.clone(),
             service: request.service.clone(),
             version: request.version_name(),
             digest,
             possible: plan.is_some(),
-            expected_ms: outlook.as_ref().map(|outlook| outlook.expected_ms),
+            expected_ms: estimate.as_ref().map(|estimate| estimate.expected_ms),
             findings,
-            outlook,
+            estimate,
             plan,
             fleet,
         }
@@ -79,9 +79,9 @@ impl fmt::Display for Report {
             None => writeln!(f)?,
         }
         self.hosts(f)?;
-        if let (Some(plan), Some(outlook)) = (&self.plan, &self.outlook) {
-            steps(f, plan, outlook)?;
-            time(f, plan, outlook)?;
+        if let (Some(plan), Some(estimate)) = (&self.plan, &self.estimate) {
+            steps(f, plan, estimate)?;
+            time(f, plan, estimate)?;
         } else {
             findings(f, &self.findings)?;
         }
@@ -147,17 +147,17 @@ fn runs_now(host: &HostSnapshot) -> String {
     }
 }
 
-fn steps(f: &mut fmt::Formatter<'_>, plan: &Plan, outlook: &Outlook) -> fmt::Result {
+fn steps(f: &mut fmt::Formatter<'_>, plan: &Plan, estimate: &Estimate) -> fmt::Result {
     writeln!(f, "{:>8}  WHAT", "AT")?;
     for text in before_hosts(plan) {
         step(f, None, &text)?;
     }
-    let mut canary = outlook
+    let mut canary = estimate
         .canary_until_ms
         .map(|until_ms| (until_ms, plan.definition.roll.canary));
     // Most hosts are alike: what their time is made of is told once.
     let mut told = None;
-    for host in &outlook.hosts {
+    for host in &estimate.hosts {
         if let Some((_, Some(policy))) = canary.take_if(|(until_ms, _)| *until_ms <= host.from_ms) {
             let bake = clock(policy.bake_ms);
             step(
@@ -178,7 +178,7 @@ fn steps(f: &mut fmt::Formatter<'_>, plan: &Plan, outlook: &Outlook) -> fmt::Res
     }
     step(
         f,
-        Some(outlook.expected_ms),
+        Some(estimate.expected_ms),
         "resume and enable exactly that again; compare before and after",
     )?;
     writeln!(f)
@@ -210,7 +210,7 @@ fn before_hosts(plan: &Plan) -> Vec<String> {
             "{}: {}; back with: {}",
             match command.place {
                 CommandPlace::Host { .. } => "a swap, on each host",
-                CommandPlace::Worker(_) => "a swap, once, beside the worker",
+                CommandPlace::Worker(_) => "a swap, once, on the bastion",
             },
             command.deploy.join(" "),
             command.rollback.join(" ")
@@ -226,7 +226,7 @@ fn before_hosts(plan: &Plan) -> Vec<String> {
             if before.reversible {
                 ""
             } else {
-                "; after it there is no automatic way back"
+                "; after it there is no automatic rollback"
             }
         ));
     }
@@ -255,7 +255,7 @@ fn before_hosts(plan: &Plan) -> Vec<String> {
 
 fn after_hosts(plan: &Plan) -> Vec<String> {
     let mut steps = Vec::new();
-    if let Some(wanted) = &plan.wanted {
+    if let Some(wanted) = &plan.desired {
         steps.push(format!(
             "publish the version in {}, for instances that boot from now on",
             wanted.parameter
@@ -288,8 +288,8 @@ fn after_hosts(plan: &Plan) -> Vec<String> {
     steps
 }
 
-fn time(f: &mut fmt::Formatter<'_>, plan: &Plan, outlook: &Outlook) -> fmt::Result {
-    if !plan.definition.is_beside_worker() {
+fn time(f: &mut fmt::Formatter<'_>, plan: &Plan, estimate: &Estimate) -> fmt::Result {
+    if !plan.definition.runs_on_bastion() {
         writeln!(
             f,
             "{} of {} hosts out at once{}",
@@ -305,9 +305,9 @@ fn time(f: &mut fmt::Formatter<'_>, plan: &Plan, outlook: &Outlook) -> fmt::Resu
     for group in plan.target_groups.values() {
         writeln!(f, "{}: never fewer than {} healthy", group.name, group.floor)?;
     }
-    let expected_ms = outlook.expected_ms;
+    let expected_ms = estimate.expected_ms;
     writeln!(f, "about {} in all, beside pulls and hooks", clock(expected_ms))?;
-    let most: Vec<String> = outlook
+    let most: Vec<String> = estimate
         .costs
         .iter()
         .take(COSTS)

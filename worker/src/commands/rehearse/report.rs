@@ -51,7 +51,7 @@ impl Rehearsal {
             outcome: ended.map(|ended| ended.outcome),
             summary: ended.map_or_else(String::new, |ended| ended.summary.clone()),
             duration_ms: drawgate_rollout::limits::between_ms(first, sim.now),
-            costs: plan.outlook().costs,
+            costs: plan.estimate().costs,
             timeline: timeline::moments(&sim.journal),
             hosts: timeline::ways(&sim.journal),
             left_over: receipt.map_or_else(Vec::new, |receipt| receipt.left_over.clone()),

@@ -6,7 +6,7 @@ use std::fmt;
 use std::time::{Duration, Instant};
 
 use drawgate_rehearsal::World;
-use drawgate_rehearsal::explore::{Ends, Violation, explore, swarm};
+use drawgate_rehearsal::explore::{Outcomes, Violation, explore, swarm};
 use drawgate_rollout::Plan;
 use drawgate_schemas::{Environment, Outcome, Service};
 use serde::Serialize;
@@ -43,20 +43,20 @@ pub(super) struct Search {
     pub(super) violation: Option<String>,
 }
 
-fn counted(ends: Ends) -> BTreeMap<Outcome, u64> {
+fn counted(ends: Outcomes) -> BTreeMap<Outcome, u64> {
     ends.by_outcome().collect()
 }
 
 impl Search {
     pub(super) fn of(world: &World, plan: &Plan, seed: u64) -> Self {
-        let in_time = plan.outlook().expected_ms.saturating_mul(ROLLS) < plan.definition.roll.max_roll_ms;
+        let in_time = plan.estimate().expected_ms.saturating_mul(ROLLS) < plan.definition.roll.max_roll_ms;
         if plan.hosts.len() <= HOSTS && in_time {
             let found = explore(world, 1, None);
             let after = found.after.iter().map(|(what, ends)| (*what, counted(*ends)));
             let after = after.collect();
             return Self::new(world, None, found.ends, after, found.violation);
         }
-        let (mut ends, mut violation) = (Ends::default(), None);
+        let (mut ends, mut violation) = (Outcomes::default(), None);
         let begun = Instant::now();
         for run in 0..RUNS {
             match swarm::run(world, seed.wrapping_add(run), None) {
@@ -76,7 +76,7 @@ impl Search {
     fn new(
         world: &World,
         seed: Option<u64>,
-        ends: Ends,
+        ends: Outcomes,
         after: BTreeMap<&'static str, BTreeMap<Outcome, u64>>,
         violation: Option<Violation>,
     ) -> Self {

@@ -79,7 +79,7 @@ fn every_way_of_two_hosts() {
 #[test]
 fn a_larger_fleet_is_searched_by_chance() {
     let (mut world, plan) = example();
-    world.definition.roll.max_roll_ms = plan.outlook().expected_ms;
+    world.definition.roll.max_roll_ms = plan.estimate().expected_ms;
     let mut short = plan;
     short.definition.roll.max_roll_ms = world.definition.roll.max_roll_ms;
     let search = Search::of(&world, &short, 7);

@@ -1,6 +1,6 @@
 //! What happened when, from a journal: what lasts as lines, hosts as bars.
 
-use drawgate_rollout::{Entry, Phase, Record, Release, Step, narrate};
+use drawgate_rollout::{Entry, Phase, Record, Release, Step, events_of};
 use drawgate_schemas::{Direction, Event};
 use jiff::Timestamp;
 use serde::Serialize;
@@ -44,7 +44,7 @@ pub(super) fn moments(journal: &[Entry]) -> Vec<Moment> {
         if release.apply(entry).is_err() {
             break;
         }
-        let told = narrate(&release, entry);
+        let told = events_of(&release, entry);
         let words = told.into_iter().filter_map(words);
         moments.extend(words.map(|what| Moment {
             at_ms: since(journal, entry.at),
@@ -63,29 +63,31 @@ fn words(event: Event) -> Option<String> {
     Some(match event {
         Event::Started(started) => format!("preflight: {} hosts are fit", started.hosts.len()),
         Event::Staged { hosts, .. } => format!("{hosts} hosts have the image"),
-        Event::Suspended(suspension) => format!(
+        Event::ScalingSuspended(suspension) => format!(
             "suspended {} of {}",
             suspension.processes.join(", "),
             suspension.group
         ),
-        Event::Silenced { alarms, .. } => format!("silenced {}", alarms.join(", ")),
+        Event::AlarmsSilenced { alarms, .. } => format!("silenced {}", alarms.join(", ")),
         Event::Baking { .. } => "on all hosts; bakes".to_owned(),
         Event::HostSick(sick) => sick.to_string(),
         Event::SickWaitOver => "no sick host is waited for any more: goes on".to_owned(),
-        Event::TurnedBack { reason, .. } => format!("turns back: {reason}"),
-        Event::Joined { rolled, adopted, .. } => {
-            format!("joined: {}", [rolled, adopted].concat().join(", "))
+        Event::RollingBack { reason, .. } => format!("rolls back: {reason}"),
+        Event::Joined {
+            rolled, up_to_date, ..
+        } => {
+            format!("joined: {}", [rolled, up_to_date].concat().join(", "))
         }
-        Event::Published { parameter, .. } => format!("{parameter} has the new version"),
-        Event::Unpublished { parameter, .. } => format!("{parameter} has the version of before"),
-        Event::Resumed(suspension) => format!(
+        Event::DesiredPublished { parameter, .. } => format!("{parameter} has the new version"),
+        Event::DesiredRestored { parameter, .. } => format!("{parameter} has the version of before"),
+        Event::ScalingResumed(suspension) => format!(
             "resumed {} of {}",
             suspension.processes.join(", "),
             suspension.group
         ),
-        Event::Unsilenced { alarms } => format!("on again: {}", alarms.join(", ")),
-        Event::TakenUp { open_steps } => {
-            format!("the worker was killed; its next process takes up, {open_steps} steps open")
+        Event::AlarmsUnsilenced { alarms } => format!("on again: {}", alarms.join(", ")),
+        Event::TakenOver { open_steps } => {
+            format!("the worker was killed; its next process takes over, {open_steps} steps open")
         }
         Event::Warning { text } => text,
         _ => return None,
@@ -105,7 +107,7 @@ pub(super) fn ways(journal: &[Entry]) -> Vec<HostWay> {
                 let begun = begun.map(|place| open.remove(place));
                 end(&mut ways, begun, at);
             }
-            Record::TakenUp => open.drain(..).for_each(|begun| end(&mut ways, Some(begun), at)),
+            Record::TakenOver => open.drain(..).for_each(|begun| end(&mut ways, Some(begun), at)),
             _ => {}
         }
     }
@@ -139,7 +141,7 @@ fn end(ways: &mut Vec<HostWay>, begun: Option<(&Step, u64)>, to_ms: u64) {
     }
 }
 
-/// A way as a bar: a letter for what takes up most of a column, capitals on the way back.
+/// A way as a bar: a letter for what takes up most of a column, capitals during rollback.
 pub(super) fn bar(way: &HostWay, all_ms: u64, columns: usize) -> String {
     let width_ms = all_ms.div_ceil(columns.max(1) as u64).max(1);
     let column = |place: usize| {
@@ -154,8 +156,8 @@ pub(super) fn bar(way: &HostWay, all_ms: u64, columns: usize) -> String {
 fn letter(stretch: &Stretch) -> char {
     let letter = match stretch.phase {
         Phase::Deregister | Phase::Drain => 'd',
-        Phase::Create | Phase::Swap | Phase::Verify | Phase::Enable => 's',
-        Phase::Register | Phase::Settle => 'h',
+        Phase::Create | Phase::Swap | Phase::Verify | Phase::SetRestartPolicy => 's',
+        Phase::Register | Phase::AwaitHealthy => 'h',
     };
     match stretch.direction {
         Direction::Forward => letter,

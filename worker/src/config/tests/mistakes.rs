@@ -993,7 +993,7 @@ allow_firing = "yes"
 wach = []
 "#;
     insta::assert_snapshot!(checked_service(text), @r#"
-    error: services/api.toml:7:10: `alarms.watch[0]`: "*" would turn back on alarms of others too
+    error: services/api.toml:7:10: `alarms.watch[0]`: "*" would roll back on alarms of others too
       7 | watch = ["*"]
         |          ^^^
       hint: begin with the service's name, as in "search-api-*"
@@ -1100,7 +1100,7 @@ attempts = 0
 }
 
 #[test]
-fn after_beside_the_worker() {
+fn after_on_the_bastion() {
     let text = r#"[after]
 run = ["./browse", "{version}"]
 run_on = "worker"

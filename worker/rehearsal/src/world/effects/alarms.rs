@@ -52,9 +52,10 @@ impl World {
         let held = std::mem::take(&mut self.alarm_tags);
         let enabled = held.iter().any(|alarm| off.contains(alarm));
         for alarm in held {
-            self.alarms.insert(alarm, self.bug != Some(Bug::ForgetsAnAlarm));
+            self.alarms
+                .insert(alarm, self.mutant != Some(Mutant::ForgetsAnAlarm));
         }
-        if self.bug == Some(Bug::EnablesEveryAlarm) {
+        if self.mutant == Some(Mutant::EnablesEveryAlarm) {
             self.alarms.values_mut().for_each(|on| *on = true);
         }
         done_or_already(enabled)

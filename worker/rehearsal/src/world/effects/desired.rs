@@ -1,13 +1,13 @@
 //! The desired version's parameter.
 
-use drawgate_rollout::{Evidence, Release, StepOutcome, WantedPlan};
+use drawgate_rollout::{DesiredPlan, Evidence, Release, StepOutcome};
 
 use super::words::{done, refused, wanted};
 use crate::world::*;
 
 impl World {
     /// Whether the parameter holds what neither this release nor the one before it put there.
-    pub(super) fn is_foreign(&self, planned: &WantedPlan) -> bool {
+    pub(super) fn is_foreign(&self, planned: &DesiredPlan) -> bool {
         let seen = self.parameter.as_deref();
         seen != planned.before.as_deref() && !seen.is_some_and(|seen| planned.is_ours(seen))
     }
@@ -53,7 +53,7 @@ impl World {
         if !self.parameter.as_ref().is_some_and(is_ours) {
             return StepOutcome::already();
         }
-        if self.bug != Some(Bug::ForgetsToUnpublish) {
+        if self.mutant != Some(Mutant::ForgetsToUnpublish) {
             self.parameter = planned.before;
         }
         StepOutcome::done()

@@ -15,8 +15,8 @@ impl World {
             self.other_ends();
         }
         match planned {
-            Ok(plan) => done(Evidence::Fit { plan: Box::new(plan) }),
-            Err(findings) => done(Evidence::Unfit {
+            Ok(plan) => done(Evidence::PreflightPassed { plan: Box::new(plan) }),
+            Err(findings) => done(Evidence::PreflightRefused {
                 touches: snapshot.touches(),
                 failure: Failure::new(findings.iter().map(Finding::line).collect::<Vec<_>>().join("; ")),
             }),
@@ -34,7 +34,7 @@ impl World {
         }
     }
 
-    /// Whether the host whose turn it is may be taken out by now.
+    /// Whether the next host may be taken out by now.
     pub(super) fn await_healthy(&self, release: &Release) -> StepOutcome {
         let wait = release.sick_wait.as_ref().unwrap();
         let there = self.hosts.get(&wait.instance).is_some_and(|host| host.member);
@@ -45,9 +45,9 @@ impl World {
         }
     }
 
-    pub(super) fn sweep(&mut self, release: &Release) -> StepOutcome {
+    pub(super) fn detect_joined(&mut self, release: &Release) -> StepOutcome {
         let plan = release.plan.as_ref().unwrap();
-        let (mut hosts, mut adopted, mut awaited) = (Vec::new(), Vec::new(), None);
+        let (mut hosts, mut up_to_date, mut awaited) = (Vec::new(), Vec::new(), None);
         for seen in self.snapshot().hosts {
             let known = release.everyone().any(|host| host.instance == seen.instance);
             let is_member = self.hosts.get(&seen.instance).is_some_and(|host| host.member);
@@ -60,19 +60,19 @@ impl World {
             }
             match newcomer(&seen, None, release, plan) {
                 Newcomer::Roll(host) => hosts.push(*host),
-                Newcomer::Adopt(host) => adopted.push(*host),
+                Newcomer::UpToDate(host) => up_to_date.push(*host),
                 Newcomer::Await(why) => awaited = Some(why),
             }
         }
-        if self.bug == Some(Bug::MissesANewcomer) {
+        if self.mutant == Some(Mutant::MissesANewcomer) {
             return StepOutcome::done();
         }
         match awaited {
-            _ if !hosts.is_empty() || !adopted.is_empty() => done(Evidence::Joined { hosts, adopted }),
+            _ if !hosts.is_empty() || !up_to_date.is_empty() => done(Evidence::Joined { hosts, up_to_date }),
             Some(why) => StepOutcome::Transient {
                 failure: Failure::new(why),
             },
-            None => done(Evidence::Swept {
+            None => done(Evidence::NoneJoined {
                 by_themselves: Vec::new(),
             }),
         }

@@ -8,7 +8,7 @@ use crate::world::*;
 impl World {
     /// Only a container that has never run is started.
     pub(super) fn start_before(&mut self) {
-        let again = self.bug == Some(Bug::RunsBeforeAgain) && self.one_off.is_some();
+        let again = self.mutant == Some(Mutant::RunsBeforeAgain) && self.one_off.is_some();
         if again || self.one_off == Some(OneOff::Created) {
             self.one_off = Some(OneOff::Running);
             self.before_runs += 1;
@@ -35,7 +35,7 @@ impl World {
         }
     }
 
-    /// On a host, where it does not run beside the worker.
+    /// On a host, where it does not run on the bastion.
     pub(super) fn run_after(&self, release: &Release) -> StepOutcome {
         let definition = self.definition.after.as_ref();
         let in_container = definition.is_some_and(|after| matches!(after.place, Place::Container { .. }));

@@ -34,7 +34,7 @@ impl World {
         if direction == Direction::Back
             && release.is_rolling_back()
             && self.parameter.as_deref() == Some(VALUE)
-            && !release.begun(&Step::Unpublish)
+            && !release.begun(&Step::RestoreDesired)
         {
             self.broken.push(format!(
                 "{instance} goes back while new instances start what failed"
@@ -46,9 +46,9 @@ impl World {
             Phase::Drain => self.drain(release, instance, direction),
             Phase::Swap => self.swap(&planned, direction),
             Phase::Verify => self.verify(&planned, direction),
-            Phase::Enable => self.enable(&planned, direction),
+            Phase::SetRestartPolicy => self.enable(&planned, direction),
             Phase::Register => self.register(instance),
-            Phase::Settle => self.settle(&planned, direction),
+            Phase::AwaitHealthy => self.settle(&planned, direction),
         }
     }
 
@@ -88,7 +88,7 @@ impl World {
             }
             if let Some(old) = &mut host.old {
                 old.restart = RestartPolicy::No;
-                old.running = self.bug == Some(Bug::LeavesTheOldRunning);
+                old.running = self.mutant == Some(Mutant::LeavesTheOldRunning);
             }
             host.named = Some(Which::New);
             if std::mem::replace(&mut new.running, true) {
@@ -148,7 +148,7 @@ impl World {
         }
     }
 
-    pub(super) fn retire(&mut self, release: &Release, instance: &str) -> StepOutcome {
+    pub(super) fn clean_up(&mut self, release: &Release, instance: &str) -> StepOutcome {
         let one_off = self.one_off.take().is_some();
         let host = self.host(instance);
         // One that runs is somebody's service, whatever went wrong before.

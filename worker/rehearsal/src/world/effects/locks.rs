@@ -1,6 +1,6 @@
 //! Locks and the fleet's lease, and whether a step has what it needs of them.
 
-use drawgate_rollout::{BESIDE_WORKER, Evidence, Failure, Release, Stage, Step, StepOutcome};
+use drawgate_rollout::{Evidence, Failure, ON_BASTION, Release, Stage, Step, StepOutcome};
 
 use super::words::done;
 use crate::world::*;
@@ -41,7 +41,7 @@ impl World {
         if step.reads() {
             return;
         }
-        let instance = step.instance().filter(|id| *id != BESIDE_WORKER);
+        let instance = step.instance().filter(|id| *id != ON_BASTION);
         let instance = instance.map(|id| format!("instance {id}"));
         // Whoever joined is locked before anything is done to it; until then the others may go their way.
         let untouched = |name: &String| {
@@ -60,11 +60,11 @@ impl World {
     }
 
     pub(super) fn take_lease(&mut self) -> StepOutcome {
-        match self.tenant.replace(Tenant::Us) {
+        match self.lease_owner.replace(LeaseOwner::Us) {
             None => StepOutcome::done(),
-            Some(Tenant::Us) => StepOutcome::already(),
-            Some(Tenant::Another) => {
-                self.tenant = Some(Tenant::Another);
+            Some(LeaseOwner::Us) => StepOutcome::already(),
+            Some(LeaseOwner::Another) => {
+                self.lease_owner = Some(LeaseOwner::Another);
                 done(Evidence::LeasedToAnother {
                     failure: Failure::new("the fleet's lease is held by worker bastion-b"),
                 })
@@ -79,10 +79,10 @@ impl World {
         if puts_back && !release.done(&Step::TakeLease) {
             return;
         }
-        let has_it = self.definition.lease_parameter.is_none() || self.tenant == Some(Tenant::Us);
+        let has_it = self.definition.lease_parameter.is_none() || self.lease_owner == Some(LeaseOwner::Us);
         if !has_it && !step.reads() {
             self.broken
-                .push(format!("{step}, and the fleet's lease is {:?}", self.tenant));
+                .push(format!("{step}, and the fleet's lease is {:?}", self.lease_owner));
         }
     }
 }

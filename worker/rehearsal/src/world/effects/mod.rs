@@ -104,7 +104,7 @@ impl World {
             .map(|(_, instance)| instance.clone())
             .collect();
         let like = self.newcomer();
-        let late = self.performed.contains(&Step::Sweep);
+        let late = self.performed.contains(&Step::DetectJoined);
         let unseen = self.performed.contains(&Step::Confirm);
         for instance in arrived {
             let wanted = self.boots && self.parameter.as_deref() == Some(VALUE);
@@ -171,27 +171,27 @@ impl World {
         self.performed.push(step.clone());
         self.check_locks(release, step);
         self.check_lease(release, step);
-        if matches!(step, Step::Inspect | Step::Sweep) {
+        if matches!(step, Step::Inspect | Step::DetectJoined) {
             self.noted = Some((self.locked.clone(), self.frees));
         }
         match step {
             Step::Resolve => done(Evidence::Resolved { digest: digest('d') }),
-            Step::Order => unreachable!("an order is never performed"),
+            Step::Control => unreachable!("a control command is never performed"),
             Step::Inspect => self.inspect(release),
             Step::Lock => self.lock(release),
             Step::TakeLease => self.take_lease(),
             Step::GiveLeaseBack => {
-                let ours = self.tenant == Some(Tenant::Us);
-                self.tenant = self.tenant.filter(|_| !ours);
+                let ours = self.lease_owner == Some(LeaseOwner::Us);
+                self.lease_owner = self.lease_owner.filter(|_| !ours);
                 done_or_already(ours)
             }
             _ if self.left(step) => without_host(step),
-            Step::Reserve => self.reserve(release),
-            Step::Publish => self.publish(release),
-            Step::Unpublish => self.unpublish(release),
+            Step::ReserveDesired => self.reserve(release),
+            Step::PublishDesired => self.publish(release),
+            Step::RestoreDesired => self.unpublish(release),
             Step::Canary => self.watch_canary(release),
             Step::Stage { .. } => done_or_already(!again),
-            Step::After => self.run_after(release),
+            Step::RunAfter => self.run_after(release),
             Step::CreateBefore { .. } => {
                 let created = self.one_off.is_none();
                 self.one_off.get_or_insert(OneOff::Created);
@@ -200,16 +200,16 @@ impl World {
             Step::RunBefore { instance } => self.run_before(instance),
             Step::Suspend { group } => self.suspend(release, group),
             Step::LetReplace { group } => self.let_replace(release, group),
-            Step::AwaitHealthy => self.await_healthy(release),
+            Step::AwaitFloor => self.await_healthy(release),
             Step::SuspendAgain { group } => self.suspend_again(release, group),
             Step::Silence => self.silence(release),
             Step::Renew => self.mute(release),
             Step::Unsilence => self.unsilence(release),
             Step::Resume { group } => self.resume(release, group),
-            Step::Sweep => self.sweep(release),
+            Step::DetectJoined => self.detect_joined(release),
             Step::Watch | Step::Bake => self.look_at_watched(release),
             Step::Confirm => self.confirm(release),
-            Step::Retire { instance } => self.retire(release, instance),
+            Step::CleanUp { instance } => self.clean_up(release, instance),
             Step::Host {
                 instance,
                 direction,

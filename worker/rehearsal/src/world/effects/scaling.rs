@@ -38,13 +38,13 @@ impl World {
     }
 
     pub(super) fn resume(&mut self, release: &Release, name: &str) -> StepOutcome {
-        let bug = self.bug;
+        let mutant = self.mutant;
         let Ok(group) = self.own_group(release, name) else {
             return StepOutcome::already();
         };
-        let all: Vec<String> = match bug {
-            Some(Bug::ResumesEverything) => group.suspended.iter().cloned().collect(),
-            Some(Bug::ForgetsOneProcess) => ours(release, name).skip(1).collect(),
+        let all: Vec<String> = match mutant {
+            Some(Mutant::ResumesEverything) => group.suspended.iter().cloned().collect(),
+            Some(Mutant::ForgetsOneProcess) => ours(release, name).skip(1).collect(),
             _ => ours(release, name).collect(),
         };
         let before = group.suspended.len();
@@ -66,7 +66,7 @@ impl World {
     }
 
     pub(super) fn let_replace(&mut self, release: &Release, name: &str) -> StepOutcome {
-        let bug = self.bug;
+        let mutant = self.mutant;
         let processes: Vec<String> = replacing(release, name).collect();
         let group = match self.own_group(release, name) {
             Ok(group) => group,
@@ -74,11 +74,11 @@ impl World {
         };
         for process in &processes {
             group.suspended.remove(process);
-            if bug != Some(Bug::LeavesTheTagInTheWait) {
+            if mutant != Some(Mutant::LeavesTheTagInTheWait) {
                 group.tag_says.remove(process);
             }
         }
-        if bug != Some(Bug::ReplacesBeforeMarking) {
+        if mutant != Some(Mutant::ReplacesBeforeMarking) {
             self.mark_healthy();
         }
         if processes
@@ -102,7 +102,7 @@ impl World {
     }
 
     pub(super) fn suspend_again(&mut self, release: &Release, name: &str) -> StepOutcome {
-        if self.bug == Some(Bug::ForgetsToSuspendAgain) {
+        if self.mutant == Some(Mutant::ForgetsToSuspendAgain) {
             return StepOutcome::already();
         }
         let ours: Vec<String> = ours(release, name).collect();
@@ -131,7 +131,7 @@ impl World {
         }
     }
 
-    /// What we suspended is suspended when a host is taken out. Where it could not be suspended again, the way back goes on.
+    /// What we suspended is suspended when a host is taken out. Where it could not be suspended again, the rollback goes on.
     pub(super) fn check_suspended(&mut self, release: &Release, instance: &str) {
         let runs = |(name, group): (&String, &Scaling)| {
             let again = Step::SuspendAgain { group: name.clone() };

@@ -26,15 +26,15 @@ impl World {
                     .count();
                 let all_healthy = self.healthy_in(group);
                 let (healthy, floor) = match direction {
-                    Direction::Back if self.bug != Some(Bug::KeepsTheFloorOfTheStart) => {
+                    Direction::Back if self.mutant != Some(Mutant::KeepsTheFloorOfTheStart) => {
                         let healthy = all_healthy.saturating_sub(number(settling));
                         let out = others().filter(|host| seen.comes_back(host)).count();
-                        (healthy, seen.floor_on_way_back(group, healthy, number(out)))
+                        (healthy, seen.floor_on_rollback(group, healthy, number(out)))
                     }
                     _ => (all_healthy, seen.floor(group)),
                 };
-                let floor = match self.bug {
-                    Some(Bug::TakesTheLastHealthy) if direction == Direction::Back => 0,
+                let floor = match self.mutant {
+                    Some(Mutant::TakesTheLastHealthy) if direction == Direction::Back => 0,
                     _ => floor,
                 };
                 let is_sick = |host: &&HostPlan| {
@@ -59,9 +59,9 @@ impl World {
         instance: &str,
         direction: Direction,
     ) -> StepOutcome {
-        let bug = self.bug;
+        let mutant = self.mutant;
         let kept = self.kept(release, instance, direction);
-        if let Some(kept) = kept.filter(|_| bug != Some(Bug::IgnoresTheFloor)) {
+        if let Some(kept) = kept.filter(|_| mutant != Some(Mutant::IgnoresTheFloor)) {
             // One that an attempt before has taken out in part was not left alone.
             return match self.host(instance).registered() {
                 true => kept_in(kept),
@@ -106,7 +106,7 @@ impl World {
     }
 
     pub(super) fn drain(&mut self, release: &Release, instance: &str, direction: Direction) -> StepOutcome {
-        if self.bug == Some(Bug::SkipsTheDrain) {
+        if self.mutant == Some(Mutant::SkipsTheDrain) {
             return StepOutcome::done();
         }
         let host = self.host(instance);
@@ -122,7 +122,7 @@ impl World {
     }
 
     pub(super) fn register(&mut self, instance: &str) -> StepOutcome {
-        let bug = self.bug;
+        let mutant = self.mutant;
         let host = self.host(instance);
         if !host.member {
             return done(Evidence::Gone {
@@ -130,10 +130,10 @@ impl World {
             });
         }
         let drains = host.targets().any(|target| target == Target::Draining);
-        if drains && bug == Some(Bug::TakesDrainingForRegistered) {
+        if drains && mutant == Some(Mutant::TakesDrainingForRegistered) {
             return StepOutcome::already();
         }
-        if bug == Some(Bug::RegistersWithoutThePort) {
+        if mutant == Some(Mutant::RegistersWithoutThePort) {
             return StepOutcome::done();
         }
         host.set_targets(Target::Registered);

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use drawgate_rollout::definition::RestartPolicy;
 use drawgate_rollout::{
-    Evidence, Failure, FloorKept, HostPlan, LABEL_RELEASE, Obstacle, Phase, Release, Step, StepOutcome,
-    WantedPlan,
+    DesiredPlan, Evidence, Failure, FloorKept, HostPlan, LABEL_RELEASE, Obstacle, Phase, Release, Step,
+    StepOutcome,
 };
 use drawgate_schemas::Direction;
 
@@ -47,8 +47,8 @@ pub(super) fn booted_host(release: &Release, restart: RestartPolicy, like: &Host
     }
 }
 
-pub(super) fn wanted(release: &Release) -> WantedPlan {
-    release.plan.as_ref().unwrap().wanted.clone().unwrap()
+pub(super) fn wanted(release: &Release) -> DesiredPlan {
+    release.plan.as_ref().unwrap().desired.clone().unwrap()
 }
 
 /// What a script does that exchanges one program for another.

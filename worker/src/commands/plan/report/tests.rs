@@ -102,8 +102,8 @@ fn one_that_would_be_refused_says_each_reason_with_its_way_out() {
 fn its_json_holds_what_the_text_says() {
     let json = serde_json::to_value(report(&definition(), fleet())).unwrap();
     assert_eq!(json["possible"], true);
-    assert_eq!(json["expected_ms"], json["outlook"]["expected_ms"]);
-    assert_eq!(json["outlook"]["hosts"].as_array().unwrap().len(), 6);
+    assert_eq!(json["expected_ms"], json["estimate"]["expected_ms"]);
+    assert_eq!(json["estimate"]["hosts"].as_array().unwrap().len(), 6);
     assert_eq!(json["plan"]["hosts"].as_array().unwrap().len(), 6);
     // It can be read again: what `plan` saw is what a rehearsal starts from.
     let seen: FleetSnapshot = serde_json::from_value(json["fleet"].clone()).unwrap();

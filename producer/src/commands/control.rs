@@ -1,0 +1,174 @@
+//! `drawgate pause`, `resume`, `cancel`, `approve` and `reject`: what a person tells a release to do.
+
+use drawgate_schemas::{Ask, Control, ControlRequest, Digest, ReleaseId};
+use serde::Serialize;
+
+use super::asking::{AskFailed, ask_for, known, over_a_connection};
+use super::consent::is_meant;
+use crate::broker::{Asker, Verdict};
+use crate::cli::{ApproveArgs, ControlArgs, Format};
+use crate::ending::Ending;
+use crate::exit::Exit;
+use crate::system::SystemError;
+use crate::{limits, printer, view};
+
+/// Why a control command was not taken, as far as that is known.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ControlFailed {
+    /// Asking.
+    #[error(transparent)]
+    Ask(#[from] AskFailed),
+    /// A worker says so.
+    #[error("{control} was not taken: {why}")]
+    NotTaken {
+        /// Which.
+        control: Control,
+        /// Why not.
+        why: String,
+    },
+    /// Nobody said what became of it.
+    #[error("no worker said within {} s what became of it: the command to {control} may have been taken or not", limits::ANSWER.as_secs())]
+    NoWord {
+        /// To which release.
+        release: ReleaseId,
+        /// Which.
+        control: Control,
+    },
+    /// Nobody said that it is meant.
+    #[error("nothing was {}", control.past())]
+    NotMeant {
+        /// To which release.
+        release: ReleaseId,
+        /// Which.
+        control: Control,
+    },
+    /// This machine.
+    #[error(transparent)]
+    System(#[from] SystemError),
+}
+
+impl Ending for ControlFailed {
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Ask(error) => error.exit(),
+            Self::NotTaken { .. } => Exit::Rejected,
+            Self::NoWord { .. } => Exit::Broker,
+            Self::NotMeant { .. } => Exit::Usage,
+            Self::System(error) => error.exit(),
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Ask(error) => error.hint(),
+            Self::NotTaken { .. } => Some("drawgate show ID says where it stands".to_owned()),
+            Self::NoWord { release, .. } => Some(format!("drawgate show {release} says whether it was")),
+            Self::NotMeant { release, control } => Some(format!("drawgate {control} {release} --yes")),
+            Self::System(error) => error.hint(),
+        }
+    }
+}
+
+/// What is written for programs.
+#[derive(Serialize)]
+struct Told<'a> {
+    release: ReleaseId,
+    control: Control,
+    taken: bool,
+    worker: &'a str,
+    /// What follows, or why it was not taken.
+    detail: &'a str,
+}
+
+/// Approves what is shown, once it is said to be meant.
+pub(crate) async fn approve(args: &ApproveArgs) -> Result<Exit, ControlFailed> {
+    give(Control::Approve, &args.control, args.digest.clone()).await
+}
+
+/// Gives a control command, and says what became of it.
+pub(crate) async fn control(control: Control, args: &ControlArgs) -> Result<Exit, ControlFailed> {
+    if control == Control::Cancel {
+        let release = args.release;
+        let question = format!("cancel release {release}? What it touched goes back to what it ran before.");
+        sure(control, args, &question)?;
+    }
+    give(control, args, None).await
+}
+
+async fn give(control: Control, args: &ControlArgs, digest: Option<Digest>) -> Result<Exit, ControlFailed> {
+    let release = args.release;
+    let name = format!("drawgate {control} {release}");
+    let verdict = over_a_connection(&name, &args.broker, async |asker| {
+        let digest = match control {
+            Control::Approve => to_approve(asker, args, digest).await?,
+            _ => None,
+        };
+        let given = ControlRequest {
+            release,
+            control,
+            reason: args.reason.clone(),
+            digest,
+        };
+        let asked = asker.ask(Ask::Control(given)).await;
+        asked.map_err(|error| ControlFailed::Ask(error.into()))
+    });
+    let (taken, worker, detail) = match verdict.await? {
+        Verdict::Taken { worker, what } => (true, worker, what),
+        Verdict::NotTaken { worker, why } => (false, worker, why),
+        Verdict::Silence => return Err(ControlFailed::NoWord { release, control }),
+        other => {
+            known(other, release)?;
+            return Err(ControlFailed::NoWord { release, control });
+        }
+    };
+    match args.format {
+        Format::Json => {
+            printer::json(&Told {
+                release,
+                control,
+                taken,
+                worker: &worker,
+                detail: &detail,
+            })?;
+        }
+        Format::Text if taken => printer::narrate(&format!("{control}: taken by {worker}; {detail}")),
+        Format::Text => {}
+    }
+    if taken {
+        return Ok(Exit::Succeeded);
+    }
+    match args.format {
+        Format::Json => Ok(Exit::Rejected),
+        Format::Text => Err(ControlFailed::NotTaken { control, why: detail }),
+    }
+}
+
+/// The digest that the release has now, shown to whoever is to approve it, unless it was named already.
+async fn to_approve(
+    asker: &Asker<'_>,
+    args: &ControlArgs,
+    named: Option<Digest>,
+) -> Result<Option<Digest>, ControlFailed> {
+    let ask = Ask::Show {
+        release: args.release,
+        after: 0,
+        logs: false,
+    };
+    let view = ask_for(asker, args.release, ask).await?;
+    printer::narrate(&view::header(&view.request, Some(printer::columns())));
+    let digest = named.or(view.digest);
+    let what = digest
+        .as_ref()
+        .map_or_else(|| view.request.image.to_string(), Digest::to_string);
+    sure(Control::Approve, args, &format!("approve {what}?"))?;
+    Ok(digest)
+}
+
+/// It has to be meant.
+fn sure(control: Control, args: &ControlArgs, question: &str) -> Result<(), ControlFailed> {
+    let release = args.release;
+    if is_meant(question, args.yes)? {
+        return Ok(());
+    }
+    Err(ControlFailed::NotMeant { release, control })
+}

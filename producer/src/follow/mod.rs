@@ -1,0 +1,7 @@
+//! Following a release: its events in order and without a gap (`reorder`, pure), over lost connections (`stream`).
+
+mod reorder;
+mod stream;
+
+pub(crate) use reorder::Follower;
+pub(crate) use stream::{FollowError, Watching, tell};

@@ -1,0 +1,783 @@
+//! What operators command: cancel, pause, resume, at each phase; who may; commands that are too late, too old, or nobody's.
+//!
+//! `make test` takes a few moments, by a seed that is printed (`DRAWGATE_CONTROL_SEED` repeats it); `make orders` takes all.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "tests"
+)]
+
+use std::collections::BTreeMap;
+use std::process::Output;
+use std::time::{Duration, Instant};
+
+use drawgate_schemas::{Control, Direction, Event, HostPhase, Outcome, ReleaseId};
+use drawgate_tests::lab::HOSTS;
+use drawgate_tests::oracle::Look;
+use drawgate_tests::wait::until;
+use drawgate_tests::{Events, Fleet, Load, Scene, Service, Worker, random};
+use serde_json::{Value, json};
+
+/// Moments of a cancel, and rolls with pauses, that `make test` takes.
+const A_FEW_CANCELS: usize = 6;
+const A_FEW_ROLLS: usize = 3;
+/// Releases about which two people give their word at once.
+const ROUNDS: usize = 16;
+/// About as long as an approval takes.
+const HEAD_START_MS: u64 = 60;
+
+async fn control(scene: &Scene, verb: &str, id: ReleaseId) -> Output {
+    scene
+        .drawgate(&[verb, &id.to_string(), "--yes", "--reason", "looking"])
+        .await
+}
+
+async fn taken(scene: &Scene, verb: &str, id: ReleaseId) {
+    let output = control(scene, verb, id).await;
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(0), "{verb}: {said}");
+    assert!(said.contains("taken by bastion-lab"), "{said}");
+}
+
+/// The command is refused, for one of these reasons.
+async fn not_taken(scene: &Scene, verb: &str, id: ReleaseId, reasons: &[&str]) {
+    let output = control(scene, verb, id).await;
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(3), "{verb}: {said}");
+    assert!(reasons.iter().any(|why| said.contains(why)), "{said}");
+}
+
+/// Waits until the n-th host (from 1) begins a phase of its way forward.
+async fn begins(events: &Events, id: ReleaseId, host: usize, phase: HostPhase) {
+    events.nth_phase(id, Direction::Forward, phase, host).await;
+}
+
+/// Positions of a kind of record in a journal.
+fn commands(journal: &[Value], control: Control) -> Vec<usize> {
+    let is = |entry: &Value| {
+        entry["record"]["record"] == "control" && entry["record"]["command"]["control"] == json!(control)
+    };
+    let found = journal.iter().enumerate().filter(|(_, entry)| is(entry));
+    found.map(|(place, _)| place).collect()
+}
+
+/// A moment of a roll's way forward, by the event that tells of it.
+#[derive(Debug, Clone, Copy)]
+enum Moment {
+    /// Approved, with another release of its lane before it.
+    Waiting,
+    Kind(&'static str),
+    Phase(HostPhase, usize),
+}
+
+use HostPhase::{AwaitingHealthy, Deregistering, Draining, Registering, Swapping, Verifying};
+use Moment::{Kind, Phase, Waiting};
+
+const MOMENTS: [Moment; 20] = [
+    Kind("accepted"),
+    Kind("awaits_approval"),
+    Waiting,
+    Kind("started"),
+    Kind("staged"),
+    Kind("scaling_suspended"),
+    Kind("alarms_silenced"),
+    Phase(Deregistering, 1),
+    Phase(Draining, 1),
+    Phase(Swapping, 1),
+    Phase(Verifying, 1),
+    Phase(Registering, 1),
+    Phase(AwaitingHealthy, 1),
+    Phase(Deregistering, 3),
+    Phase(Draining, 3),
+    Phase(Swapping, 3),
+    Phase(Verifying, 3),
+    Phase(Registering, 3),
+    Phase(AwaitingHealthy, 3),
+    Kind("baking"),
+];
+
+/// The same but for the first, spread over as few rolls as they fit in.
+const PAUSES: [&[Moment]; 7] = [
+    &[
+        Kind("awaits_approval"),
+        Phase(Deregistering, 1),
+        Phase(AwaitingHealthy, 3),
+    ],
+    &[Kind("started"), Phase(Draining, 1), Phase(Deregistering, 3)],
+    &[Waiting, Phase(Swapping, 1), Phase(Draining, 3)],
+    &[Phase(Verifying, 1), Phase(Swapping, 3)],
+    &[Phase(Registering, 1), Phase(Verifying, 3)],
+    &[Phase(AwaitingHealthy, 1), Phase(Registering, 3)],
+    &[
+        Kind("staged"),
+        Kind("scaling_suspended"),
+        Kind("alarms_silenced"),
+        Kind("baking"),
+    ],
+];
+
+/// All of them with `make orders`; else so many, by a seed that is told.
+fn chosen<T: Copy>(all: &[T], count: usize) -> Vec<T> {
+    if std::env::var("DRAWGATE_CONTROL").is_ok_and(|wanted| wanted == "all") {
+        return all.to_vec();
+    }
+    let mut chance = random::seeded_by("DRAWGATE_CONTROL_SEED");
+    let mut left = all.to_vec();
+    while left.len() > count {
+        let nth = chance.below(left.len() as u64);
+        left.remove(usize::try_from(nth).unwrap());
+    }
+    left
+}
+
+/// One fleet, and releases of it that follow one another. Each needs the approval of somebody else than its publisher.
+struct Course {
+    scene: Scene,
+    events: Events,
+    fleet: Fleet,
+    before: Look,
+}
+
+impl Course {
+    async fn begin() -> (Self, Worker) {
+        let scene = Scene::begin().await;
+        scene.configure("[groups]\nops = [\"anna\", \"ben\", \"drawgate\"]\n");
+        let mut service = Service::of("search");
+        service.alarms = "watch = [\"search-5xx\"]\nbake = \"1s\"\n".to_owned();
+        service.more = "[environment.staging]\napproval = { from = [\"ops\"] }".to_owned();
+        scene.serve(&service);
+        let fleet = scene.fleet_on_v1("search", &HOSTS).await;
+        let worker = scene.worker().await;
+        let events = scene.events().await;
+        let before = Look::at(&scene.lab).await;
+        let course = Self {
+            scene,
+            events,
+            fleet,
+            before,
+        };
+        (course, worker)
+    }
+
+    async fn approve(&self, user: &str, id: ReleaseId) -> (i32, String) {
+        told(&self.scene, user, "approve", id).await
+    }
+
+    /// Publishes a release, and leads it to the first of its moments; gives the one before it that is waited for, too.
+    async fn publish(&self, tag: &str, moment: Moment) -> (ReleaseId, Option<ReleaseId>) {
+        let first = match moment {
+            Waiting => Some(self.publish_only(tag).await),
+            _ => None,
+        };
+        if matches!(moment, Kind("accepted")) {
+            return (self.scene.publish("search", tag, &[]).await, first);
+        }
+        let id = self.publish_only(tag).await;
+        if !matches!(moment, Kind("awaits_approval")) {
+            let (code, said) = self.approve("anna", id).await;
+            assert_eq!(code, 0, "{said}");
+        }
+        (id, first)
+    }
+
+    async fn publish_only(&self, tag: &str) -> ReleaseId {
+        let id = self.scene.publish("search", tag, &[]).await;
+        self.events.kind(id, "awaits_approval").await;
+        id
+    }
+
+    async fn reached(&self, id: ReleaseId, moment: Moment) {
+        match moment {
+            Waiting => drop(self.events.kind(id, "approved").await),
+            Kind(kind) => drop(self.events.kind(id, kind).await),
+            Phase(phase, n) => begins(&self.events, id, n, phase).await,
+        }
+    }
+
+    /// Ends one that waits, which touches nothing.
+    async fn put_away(&self, id: ReleaseId) {
+        taken(&self.scene, "cancel", id).await;
+        let ended = self
+            .scene
+            .judge_telling(&self.events, id, Outcome::Cancelled)
+            .await;
+        assert!(
+            ended.summary.ends_with("; nothing was touched"),
+            "{}",
+            ended.summary
+        );
+    }
+
+    async fn cancelled_at(&self, moment: Moment) {
+        let (id, first) = self.publish("v2", moment).await;
+        self.reached(id, moment).await;
+        taken(&self.scene, "cancel", id).await;
+        let end = self
+            .scene
+            .judge(&self.events, id, Outcome::Cancelled, &self.before);
+        let summary = end.await.summary;
+        assert!(
+            summary.starts_with("cancelled by drawgate: looking; "),
+            "{moment:?}: {summary}"
+        );
+        let untouched = summary.ends_with("; nothing was touched");
+        if matches!(moment, Waiting | Kind("accepted" | "awaits_approval")) {
+            assert!(untouched, "{moment:?}: {summary}");
+        }
+        assert!(
+            !(untouched && matches!(moment, Phase(..))),
+            "{moment:?}: {summary}"
+        );
+        Look::at(&self.scene.lab).await.assert_containers_as(&self.before);
+        let followed = self.scene.drawgate(&["watch", &id.to_string()]).await;
+        assert_eq!(followed.status.code(), Some(7));
+        self.refused_at_end(id, &["it has ended: cancelled"]).await;
+        if let Some(first) = first {
+            self.put_away(first).await;
+        }
+    }
+
+    /// No control command is taken any more, each with this reason.
+    async fn refused_at_end(&self, id: ReleaseId, reasons: &[&str]) {
+        let (scene, approve) = (&self.scene, self.approve("ben", id));
+        let ((), (), (), (code, said)) = tokio::join!(
+            not_taken(scene, "pause", id, reasons),
+            not_taken(scene, "resume", id, reasons),
+            not_taken(scene, "cancel", id, reasons),
+            approve,
+        );
+        assert_eq!(code, 3, "{said}");
+        assert!(reasons.iter().any(|why| said.contains(why)), "{said}");
+    }
+
+    /// Paused at each of these, with every host in service; then it goes on, and succeeds.
+    async fn paused_at(&self, moments: &[Moment], tag: &str) {
+        let digest = self.scene.lab.image("search", tag, tag, "ok").await;
+        let (id, first) = self.publish(tag, moments[0]).await;
+        for moment in moments {
+            self.reached(id, *moment).await;
+            taken(&self.scene, "pause", id).await;
+            not_taken(&self.scene, "pause", id, &["it was paused by drawgate already"]).await;
+            self.answered_while_paused(id, *moment).await;
+            if let (Waiting, Some(first)) = (moment, first) {
+                self.put_away(first).await;
+            }
+            self.rests(id, *moment).await;
+            taken(&self.scene, "resume", id).await;
+        }
+        self.scene
+            .judge(&self.events, id, Outcome::Succeeded, &self.before)
+            .await;
+        Look::at(&self.scene.lab).await.assert_runs(
+            &self.fleet,
+            "search",
+            &self.scene.pinned("search", &digest),
+        );
+        let journal = self.scene.journal(id).await;
+        assert_eq!(
+            commands(&journal, Control::Approve).len(),
+            1,
+            "one approval, whatever was refused"
+        );
+        assert_only_hosts_on_their_way(&journal);
+        self.refused_at_end(id, &["it has ended: succeeded"]).await;
+    }
+
+    /// An approval is taken once, where it is waited for; a second one, and one that comes late, are refused.
+    async fn answered_while_paused(&self, id: ReleaseId, moment: Moment) {
+        let (user, why) = match moment {
+            Kind("awaits_approval") => {
+                let (code, said) = self.approve("drawgate", id).await;
+                assert_eq!(code, 3, "{said}");
+                assert!(said.contains("somebody else has to approve it"), "{said}");
+                let (code, said) = self.approve("anna", id).await;
+                assert_eq!(code, 0, "{said}");
+                ("anna", "anna has approved it already")
+            }
+            Waiting => ("anna", "anna has approved it already"),
+            _ => ("ben", "it has begun already"),
+        };
+        let (code, said) = self.approve(user, id).await;
+        assert_eq!(code, 3, "{moment:?}: {said}");
+        assert!(said.contains(why), "{moment:?}: {said}");
+    }
+
+    /// Waits until nothing is under way and no host is between its first and its last phase; then all of them serve.
+    async fn rests(&self, id: ReleaseId, moment: Moment) {
+        let journal = until(&format!("it rests, paused at {moment:?}"), || async {
+            let journal = self.scene.journal(id).await;
+            let under_way: Vec<&Value> = under_way(&journal).collect();
+            (under_way.is_empty() && hosts_out(&journal).is_empty()).then_some(journal)
+        })
+        .await;
+        self.scene.lab.all_targets(&self.fleet, "healthy").await;
+        let paused = *commands(&journal, Control::Pause).last().unwrap();
+        let out = hosts_out(&journal[..paused]);
+        if let Phase(_, n) = moment {
+            let hosts = self.fleet.in_order();
+            assert!(
+                out.contains(&hosts[n - 1].id.as_str()),
+                "{moment:?} was over: {out:?}"
+            );
+        }
+    }
+}
+
+/// Steps that were begun and have not come to their end, but for the watch over alarms.
+fn under_way(journal: &[Value]) -> impl Iterator<Item = &Value> {
+    let of = |kind: &'static str| {
+        let is = move |entry: &&Value| entry["record"]["record"] == kind;
+        journal.iter().filter(is).map(|entry| &entry["record"]["step"])
+    };
+    let count = move |kind, step: &Value| of(kind).filter(|other| *other == step).count();
+    of("intent").filter(move |step| step["step"] != "watch" && count("intent", step) > count("outcome", step))
+}
+
+/// Hosts that have begun to leave and have not settled.
+fn hosts_out(journal: &[Value]) -> Vec<&str> {
+    let mut out: Vec<&str> = Vec::new();
+    for entry in journal {
+        let record = &entry["record"];
+        let Some(instance) = record["step"]["instance"].as_str() else {
+            continue;
+        };
+        match (record["record"].as_str(), record["step"]["phase"].as_str()) {
+            (Some("intent"), Some("deregister")) => out.push(instance),
+            (Some("outcome"), Some("await_healthy")) => out.retain(|other| *other != instance),
+            _ => {}
+        }
+    }
+    out
+}
+
+/// Between a pause and the word to go on only hosts that were begun with are gone on with.
+fn assert_only_hosts_on_their_way(journal: &[Value]) {
+    let (pauses, resumes) = (
+        commands(journal, Control::Pause),
+        commands(journal, Control::Resume),
+    );
+    assert_eq!(pauses.len(), resumes.len());
+    for (paused, resumed) in pauses.into_iter().zip(resumes) {
+        let begun = |step: &Value| {
+            journal[..paused]
+                .iter()
+                .any(|entry| entry["record"]["step"]["instance"] == step["instance"])
+        };
+        for entry in &journal[paused..resumed] {
+            let (record, step) = (&entry["record"], &entry["record"]["step"]);
+            let beside = ["watch", "take_lease", "renew"]
+                .iter()
+                .any(|name| step["step"] == *name);
+            assert!(
+                record["record"] != "intent" || beside || (step["step"] == "host" && begun(step)),
+                "{step} was begun while it was paused"
+            );
+        }
+    }
+}
+
+/// Exit code and words of a control command.
+async fn told(scene: &Scene, user: &str, verb: &str, id: ReleaseId) -> (i32, String) {
+    let output = scene.drawgate_as(user, &[verb, &id.to_string(), "--yes"]).await;
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    (output.status.code().unwrap(), said)
+}
+
+/// Whatever the roll is about, it ends with the very same containers, and no request fails.
+#[tokio::test]
+async fn cancelled_at_each_moment_everything_is_as_before() {
+    let (course, worker) = Course::begin().await;
+    course.scene.lab.image("search", "v2", "v2", "ok").await;
+    let url = &course.fleet.target_groups[0].url;
+    let load = Load::start(course.scene.folder(), url, 40).await;
+    for moment in chosen(&MOMENTS, A_FEW_CANCELS) {
+        let began = Instant::now();
+        course.cancelled_at(moment).await;
+        eprintln!(
+            "  cancelled at {moment:?}: {:.1} s",
+            began.elapsed().as_secs_f64()
+        );
+    }
+    load.stop_unharmed().await;
+    course.scene.end(worker).await;
+}
+
+/// Whatever it is about, every host comes back into service, nothing is begun, and it succeeds in the end.
+#[tokio::test]
+async fn paused_at_each_moment_it_rests_whole_and_goes_on() {
+    let (course, worker) = Course::begin().await;
+    let url = &course.fleet.target_groups[0].url;
+    let load = Load::start(course.scene.folder(), url, 40).await;
+    for (moments, tag) in chosen(&PAUSES, A_FEW_ROLLS)
+        .iter()
+        .zip(["v2", "v3"].iter().cycle())
+    {
+        let began = Instant::now();
+        course.paused_at(moments, tag).await;
+        eprintln!("  paused at {moments:?}: {:.1} s", began.elapsed().as_secs_f64());
+    }
+    load.stop_unharmed().await;
+    course.scene.end(worker).await;
+}
+
+/// While it rolls back nothing is taken at any phase, and each is told why.
+#[tokio::test]
+async fn on_the_rollback_every_order_is_refused() {
+    let (course, worker) = Course::begin().await;
+    course.scene.lab.image("search", "bad", "bad", "exit").await;
+    let (id, _) = course.publish("bad", Kind("started")).await;
+    course.events.kind(id, "rolling_back").await;
+    // Four programs take a while to start on a busy machine, and the rollback of one host is short: it may have ended by then.
+    let reasons = [
+        "it is rolling back already, which nothing stops",
+        "it has ended: rolled back",
+    ];
+    course.refused_at_end(id, &reasons).await;
+    for phase in [
+        Deregistering,
+        Draining,
+        Swapping,
+        Verifying,
+        Registering,
+        AwaitingHealthy,
+    ] {
+        course.events.phase(id, Direction::Back, phase).await;
+        course.refused_at_end(id, &reasons).await;
+    }
+    course
+        .scene
+        .judge(&course.events, id, Outcome::RolledBack, &course.before)
+        .await;
+    Look::at(&course.scene.lab)
+        .await
+        .assert_containers_as(&course.before);
+    let journal = course.scene.journal(id).await;
+    for control in [Control::Pause, Control::Resume, Control::Cancel] {
+        assert!(
+            commands(&journal, control).is_empty(),
+            "{control:?} is in the journal"
+        );
+    }
+    course.refused_at_end(id, &["it has ended: rolled back"]).await;
+    course.scene.end(worker).await;
+}
+
+/// Two people give their word at the same moment: what became of each is told, and what came later knows of what came first.
+#[tokio::test]
+async fn two_people_at_the_same_moment_are_each_told_what_became_of_it() {
+    let (mut course, worker) = Course::begin().await;
+    let (id, _) = course.publish("v1", Kind("started")).await;
+    course
+        .scene
+        .judge(&course.events, id, Outcome::Succeeded, &course.before)
+        .await;
+    course.before = Look::at(&course.scene.lab).await;
+    let mut chance = random::seeded_by("DRAWGATE_CONTROL_SEED");
+    let mut ends = BTreeMap::<String, u32>::new();
+    for round in 0..ROUNDS {
+        let other = if round % 2 == 0 { "cancel" } else { "reject" };
+        // What every host runs already is done at once: an approval that wins costs nothing either.
+        let id = course.scene.publish("search", "v1", &[]).await;
+        course.events.kind(id, "awaits_approval").await;
+        let yes = course.approve("anna", id);
+        // An approval is two questions, and the other word is one: by chance either comes first.
+        let later = Duration::from_millis(chance.below(HEAD_START_MS));
+        let no = async {
+            tokio::time::sleep(later).await;
+            told(&course.scene, "ben", other, id).await
+        };
+        let (yes, no) = tokio::join!(yes, no);
+        let end = course.judge_both(id, &yes, other, &no).await;
+        *ends.entry(end).or_default() += 1;
+    }
+    eprintln!("  {ends:?}");
+    let after = Look::at(&course.scene.lab).await;
+    after.assert_aws_as(&course.before);
+    after.assert_containers_as(&course.before);
+    course.scene.end(worker).await;
+}
+
+impl Course {
+    async fn judge_both(
+        &self,
+        id: ReleaseId,
+        yes: &(i32, String),
+        other: &str,
+        no: &(i32, String),
+    ) -> String {
+        let ended = self.events.end(id).await;
+        let journal = self.scene.journal(id).await;
+        let (given, outcome, mark) = match other {
+            "cancel" => (
+                Control::Cancel,
+                Outcome::Cancelled,
+                "it was cancelled by ben already",
+            ),
+            _ => (
+                Control::Reject,
+                Outcome::Rejected,
+                "it was rejected by ben already",
+            ),
+        };
+        let (approved, refused) = (commands(&journal, Control::Approve), commands(&journal, given));
+        for (word, found) in [(yes, &approved), (no, &refused)] {
+            let expected = if found.is_empty() { 3 } else { 0 };
+            assert_eq!(word.0, expected, "{other}: {}", word.1);
+        }
+        let wanted = match (approved.as_slice(), refused.as_slice()) {
+            ([_], []) => {
+                let late = [
+                    "it has ended: succeeded",
+                    "it has begun already",
+                    "every host is through",
+                ];
+                assert!(late.iter().any(|why| no.1.contains(why)), "{}", no.1);
+                Outcome::Succeeded
+            }
+            ([], [_]) => {
+                let ended = format!("it has ended: {outcome}");
+                assert!(yes.1.contains(mark) || yes.1.contains(&ended), "{}", yes.1);
+                outcome
+            }
+            ([first], [second]) => {
+                assert!(first < second, "approved after the {other}");
+                outcome
+            }
+            _ => panic!("neither was taken, or one twice: {approved:?} {refused:?}"),
+        };
+        assert_eq!(ended.outcome, wanted, "{}", ended.summary);
+        self.scene.judge_telling(&self.events, id, wanted).await;
+        let approved = if approved.is_empty() { "" } else { "approved, " };
+        format!("{approved}{wanted}")
+    }
+}
+
+/// The host that is out comes back, the others stay; a worker that is killed meanwhile changes nothing.
+#[tokio::test]
+async fn paused_it_rests_with_every_host_in_service_and_goes_on() {
+    let scene = Scene::begin().await;
+    scene.serve(&Service::of("search"));
+    let fleet = scene.fleet_on_v1("search", &HOSTS).await;
+    let v2 = scene.lab.image("search", "v2", "v2", "ok").await;
+    let worker = scene.worker().await;
+    let events = scene.events().await;
+    let before = Look::at(&scene.lab).await;
+
+    let id = scene.publish("search", "v2", &[]).await;
+    begins(&events, id, 1, HostPhase::Draining).await;
+    taken(&scene, "pause", id).await;
+    not_taken(&scene, "pause", id, &["it was paused by drawgate already"]).await;
+    begins(&events, id, 1, HostPhase::Done).await;
+    scene.lab.all_targets(&fleet, "healthy").await;
+    worker.kill().await;
+    let worker = scene.worker().await;
+    events.kind(id, "taken_over").await;
+    scene.lab.all_targets(&fleet, "healthy").await;
+    taken(&scene, "resume", id).await;
+    scene.judge(&events, id, Outcome::Succeeded, &before).await;
+    Look::at(&scene.lab)
+        .await
+        .assert_runs(&fleet, "search", &scene.pinned("search", &v2));
+
+    let journal = scene.journal(id).await;
+    let (paused, resumed) = (
+        commands(&journal, Control::Pause)[0],
+        commands(&journal, Control::Resume)[0],
+    );
+    let first = fleet.in_order()[0].id.clone();
+    for entry in &journal[paused..resumed] {
+        let step = &entry["record"]["step"];
+        assert!(
+            step.is_null() || step["instance"] == json!(first) || step["step"] == "take_lease",
+            "{step} while it is paused"
+        );
+    }
+    not_taken(&scene, "resume", id, &["it has ended: succeeded"]).await;
+    scene.end_after_kill(worker).await;
+}
+
+/// Waiting in its line, a release is cancelled without anything being touched; the one before it goes on.
+#[tokio::test]
+async fn one_that_waits_is_cancelled_alone() {
+    let scene = Scene::begin().await;
+    scene.serve(&Service::of("search"));
+    scene.fleet_on_v1("search", &HOSTS).await;
+    for version in ["v2", "v3"] {
+        scene.lab.image("search", version, version, "ok").await;
+    }
+    let worker = scene.worker().await;
+    let events = scene.events().await;
+    let before = Look::at(&scene.lab).await;
+
+    let first = scene.publish("search", "v2", &[]).await;
+    begins(&events, first, 1, HostPhase::Draining).await;
+    let second = scene.publish("search", "v3", &[]).await;
+    events.kind(second, "accepted").await;
+    taken(&scene, "cancel", second).await;
+    let ended = events.end(second).await;
+    assert_eq!(ended.outcome, Outcome::Cancelled);
+    assert_eq!(
+        ended.summary,
+        "cancelled by drawgate: looking; nothing was touched"
+    );
+    scene.judge(&events, first, Outcome::Succeeded, &before).await;
+
+    let unknown = control(
+        &scene,
+        "cancel",
+        "01936a5e-7c2e-7d10-8a44-5c1f2e9b0d7c".parse().unwrap(),
+    )
+    .await;
+    assert_eq!(
+        unknown.status.code(),
+        Some(2),
+        "{}",
+        String::from_utf8_lossy(&unknown.stderr)
+    );
+    let unsure = scene.drawgate(&["cancel", &first.to_string()]).await;
+    assert_eq!(
+        unsure.status.code(),
+        Some(2),
+        "{}",
+        String::from_utf8_lossy(&unsure.stderr)
+    );
+    scene.end(worker).await;
+}
+
+/// Who may is said by the worker's file, and who asks by the broker; a command of yesterday and nobody's change nothing.
+#[tokio::test]
+async fn trap_23_old_orders_and_nobodys_orders_change_nothing() {
+    let scene = Scene::begin().await;
+    scene.configure("[groups]\nops = [\"ci\"]\n\n[orders]\nfrom = [\"ops\"]\n");
+    scene.serve(&Service::of("search"));
+    scene.fleet_on_v1("search", &HOSTS).await;
+    scene.lab.image("search", "v2", "v2", "ok").await;
+    let worker = scene.worker().await;
+    let events = scene.events().await;
+    let before = Look::at(&scene.lab).await;
+
+    let id = scene.publish("search", "v2", &[]).await;
+    begins(&events, id, 1, HostPhase::Draining).await;
+    let question = |expires_at: jiff::Timestamp| {
+        let ask = json!({"type": "control", "release": id, "control": "cancel"});
+        let question =
+            json!({"version": 1, "id": uuid::Uuid::now_v7(), "expires_at": expires_at, "ask": ask});
+        serde_json::to_vec(&question).unwrap()
+    };
+    let now = jiff::Timestamp::now();
+    scene
+        .broker
+        .ask_unsigned(&question(now - jiff::SignedDuration::from_hours(24)))
+        .await;
+    scene
+        .broker
+        .ask_unsigned(&question(now + jiff::SignedDuration::from_mins(1)))
+        .await;
+    not_taken(
+        &scene,
+        "cancel",
+        id,
+        &["drawgate may not: [orders] in the worker's file says who may"],
+    )
+    .await;
+    // The queue is one after another: both were heard by now.
+    let journal = scene.journal(id).await;
+    assert!(commands(&journal, Control::Cancel).is_empty());
+
+    let url = scene.broker.url_of("ci");
+    let output = scene
+        .drawgate(&[
+            "cancel",
+            &id.to_string(),
+            "--yes",
+            "--format",
+            "json",
+            "--amqp-url",
+            &url,
+        ])
+        .await;
+    assert_eq!(
+        output.status.code(),
+        Some(0),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let told: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(
+        (&told["taken"], &told["worker"]),
+        (&json!(true), &json!("bastion-lab"))
+    );
+    let ended = scene.judge(&events, id, Outcome::Cancelled, &before).await;
+    assert!(
+        ended.summary.starts_with("cancelled by ci; "),
+        "{}",
+        ended.summary
+    );
+    scene.end(worker).await;
+}
+
+/// A login at the broker is no right to stop a release: every build has one. Where the worker's file does not say who may, nobody may,
+/// and whoever tries, `check` and the log say what to write.
+#[tokio::test]
+async fn nobody_stops_anything_where_orders_is_left_out() {
+    let scene = Scene::begin().await;
+    scene.configure_exactly("");
+    scene.serve(&Service::of("search"));
+    scene.fleet_on_v1("search", &HOSTS).await;
+    scene.lab.image("search", "v2", "v2", "ok").await;
+    let worker = scene.worker().await;
+    let events = scene.events().await;
+    let before = Look::at(&scene.lab).await;
+
+    let id = scene.publish("search", "v2", &[]).await;
+    begins(&events, id, 1, HostPhase::Draining).await;
+    let release = id.to_string();
+    let lane = ["--environment", "staging"];
+    for command in [
+        vec!["pause", &release],
+        vec!["resume", &release],
+        vec!["cancel", &release, "--yes"],
+        [&["freeze", "--for", "1h", "--reason", "x"], &lane[..]].concat(),
+        [&["thaw"], &lane[..]].concat(),
+        [
+            &["forget-sequence", "--service", "search", "--reason", "x"],
+            &lane[..],
+        ]
+        .concat(),
+    ] {
+        let output = scene.drawgate_as("ci", &command).await;
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(3), "{command:?}: {said}");
+        assert!(
+            said.contains("ci may not") && said.contains("write [orders] with from = [\"ops\"]"),
+            "{command:?}: {said}"
+        );
+        let logged = format!("command=\"{}", command[0]);
+        assert!(worker.log().contains(&logged), "{logged} is not in the log");
+    }
+    scene.judge(&events, id, Outcome::Succeeded, &before).await;
+    assert!(
+        events
+            .of(id)
+            .iter()
+            .all(|event| !matches!(event.event, Event::Control(_)))
+    );
+    let (code, status) = {
+        let output = scene.drawgate(&["status"]).await;
+        (
+            output.status.code(),
+            String::from_utf8_lossy(&output.stdout).into_owned(),
+        )
+    };
+    assert!(code == Some(0) && !status.contains("frozen"), "{status}");
+    let checked = scene.drawgate_worker(&["check"]).await;
+    let said = String::from_utf8_lossy(&checked.stdout).into_owned();
+    assert_eq!(checked.status.code(), Some(0), "{said}");
+    assert!(
+        said.contains("there is no [orders]: nobody may pause") && said.contains("write [orders] with from"),
+        "{said}"
+    );
+    scene.end(worker).await;
+}

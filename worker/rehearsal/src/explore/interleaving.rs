@@ -1,0 +1,314 @@
+//! What may come between: everything that a worker, a fleet and people can do to a roll at one moment.
+
+use std::fmt;
+
+use drawgate_rollout::{Evidence, Failure, ON_BASTION, Reaches, Release, Sees, Stage, Step, StepOutcome};
+use drawgate_schemas::Control;
+
+use crate::sim::{Halt, Sim, by_ben};
+use crate::world::{Extent, Fault, LeaseOwner, World, id};
+
+/// Nobody drives the release for so long after a worker was killed.
+const AWAY_MS: u64 = 90_000;
+/// A paused roll that is resumed rests for so long.
+const RESTS_MS: u64 = 60_000;
+/// The number of the first instance that is launched.
+const NEWCOMER: usize = 7;
+
+/// One thing that comes between.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Interleaving {
+    /// The worker is killed, each step under way having come so far; another process takes over.
+    Killed(Vec<Extent>),
+    /// The same, and meanwhile a worker with another ledger has taken the fleet.
+    KilledAndLost(Vec<Extent>),
+    /// Somebody cancels it.
+    Cancelled,
+    /// Somebody pauses it, and lets it go on later.
+    Paused,
+    /// Somebody pauses it, and goes home.
+    PausedForEver,
+    /// The step that comes to its end meets this.
+    Faulty(Fault),
+    /// It is refused, now and ever.
+    RefusedForEver,
+    /// Nobody hears of it in time, and it takes effect after the next one.
+    Late,
+    /// It sees the fleet as it was before the last change.
+    Stale,
+    /// An instance is terminated.
+    Terminated(String),
+    /// An instance is launched.
+    Launched,
+    /// The application of an instance hangs: the engine answers, EC2 says `running`, and the load balancer `unhealthy`.
+    FallsIll(String),
+    /// It answers again.
+    GetsWell(String),
+    /// The watched alarm fires.
+    AlarmFires,
+}
+
+impl fmt::Display for Interleaving {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self, f)
+    }
+}
+
+/// What the end may be after what came between.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Harm {
+    /// Something failed for good: it may go back.
+    pub(crate) failed: bool,
+    /// What was to be put back could not be, or is not ours any more: an operator may be needed.
+    pub(crate) stuck: bool,
+    /// Somebody cancelled it, in time.
+    pub(crate) cancelled: bool,
+    /// Somebody told a release that waited that it is not wanted.
+    pub(crate) told: bool,
+}
+
+impl Interleaving {
+    /// What a person calls it.
+    pub fn family(&self) -> &'static str {
+        match self {
+            Self::Killed(_) => "the worker is killed",
+            Self::KilledAndLost(_) => "its fleet is taken by another worker",
+            Self::Cancelled => "cancelled",
+            Self::Paused => "paused, and resumed",
+            Self::PausedForEver => "paused for ever",
+            Self::Faulty(Fault::Refused | Fault::RefusedHalf) => "a step is refused once",
+            Self::Faulty(_) => "a step fails, or its answer is lost",
+            Self::RefusedForEver => "a step is refused for ever",
+            Self::Late => "a call takes effect late",
+            Self::Stale => "AWS answers with what was before",
+            Self::Terminated(_) => "an instance is terminated",
+            Self::Launched => "an instance is launched",
+            Self::FallsIll(_) => "a host falls ill by itself",
+            Self::GetsWell(_) => "a host gets well by itself",
+            Self::AlarmFires => "a watched alarm fires",
+        }
+    }
+
+    /// Whether it can come now: some do when a step ends, and some after an entry.
+    pub(super) fn can_come(&self, sim: &Sim, ends: bool) -> bool {
+        match self {
+            Self::Killed(extents) | Self::KilledAndLost(extents) => {
+                !ends && extents.len() == sim.flights.len()
+            }
+            Self::Cancelled
+            | Self::Paused
+            | Self::PausedForEver
+            | Self::Faulty(_)
+            | Self::RefusedForEver
+            | Self::Late
+            | Self::Stale
+            | Self::Terminated(_)
+            | Self::Launched
+            | Self::FallsIll(_)
+            | Self::GetsWell(_)
+            | Self::AlarmFires => ends,
+        }
+    }
+
+    /// What may come right after an entry was written.
+    pub(super) fn after_an_entry(sim: &Sim) -> Vec<Self> {
+        let mut all = Vec::new();
+        for extents in sim.world.combinations(sim.flights.iter().map(|(_, step)| step)) {
+            if sim.world.definition.lease_parameter.is_some() {
+                all.push(Self::KilledAndLost(extents.clone()));
+            }
+            all.push(Self::Killed(extents));
+        }
+        all
+    }
+
+    /// What may come when this step is about to end.
+    pub(crate) fn at_the_end_of(sim: &Sim, step: &Step) -> Vec<Self> {
+        use Fault::{Refused, RefusedHalf, Transient, UnknownDone, UnknownHalf, UnknownNotDone};
+        let mut all = vec![
+            Self::Cancelled,
+            Self::Paused,
+            Self::PausedForEver,
+            Self::Faulty(Transient),
+            Self::Faulty(UnknownNotDone),
+            Self::Faulty(UnknownDone),
+            Self::Launched,
+        ];
+        if !matches!(step, Step::Watch | Step::Lock) {
+            all.extend([Self::Faulty(Refused), Self::RefusedForEver]);
+        }
+        if sim.world.extents(step).contains(&Extent::Half) {
+            all.extend([Self::Faulty(UnknownHalf), Self::Faulty(RefusedHalf)]);
+        }
+        if step.properties().reaches == Reaches::Aws {
+            all.push(Self::Late);
+        }
+        if step.properties().reaches == Reaches::Fleet && sim.previous.is_some() {
+            all.push(Self::Stale);
+        }
+        if !sim.world.definition.alarms.watch.is_empty() && sim.world.firing.is_empty() {
+            all.push(Self::AlarmFires);
+        }
+        let members = || sim.world.hosts.iter().filter(|(_, host)| host.member);
+        all.extend(members().map(|(instance, _)| Self::Terminated(instance.clone())));
+        let seen = members().filter(|(instance, host)| !host.targetless && sees_health(step, instance));
+        all.extend(seen.map(|(instance, host)| match host.sick {
+            false => Self::FallsIll(instance.clone()),
+            true => Self::GetsWell(instance.clone()),
+        }));
+        all
+    }
+
+    /// Lets it come, after an entry. Says whether it could.
+    pub(super) fn comes(&self, sim: &mut Sim, harm: &mut Harm) -> Result<bool, Halt> {
+        match self {
+            Self::Killed(extents) => sim.crash(extents, AWAY_MS).map(|()| true),
+            Self::KilledAndLost(extents) => {
+                harm.failed = true;
+                harm.stuck = true;
+                sim.crash(extents, AWAY_MS)?;
+                sim.world.lease_owner = Some(LeaseOwner::Another);
+                Ok(true)
+            }
+            _ => Ok(false),
+        }
+    }
+
+    /// Lets it come at the end of a step. Says whether it could.
+    pub(crate) fn comes_at(&self, sim: &mut Sim, index: usize, harm: &mut Harm) -> Result<bool, Halt> {
+        let Some((_, step)) = sim.flights.get(index).cloned() else {
+            return Ok(false);
+        };
+        match self {
+            // The command is taken first; the step ends right after it.
+            Self::Cancelled => {
+                let taken = sim.give(by_ben(Control::Cancel))?;
+                harm.cancelled |= taken;
+                return Ok(taken);
+            }
+            Self::Paused => {
+                sim.rests_ms = Some(RESTS_MS);
+                return sim.give(by_ben(Control::Pause));
+            }
+            Self::PausedForEver => {
+                harm.failed = true;
+                sim.rests_ms = None;
+                return sim.give(by_ben(Control::Pause));
+            }
+            Self::Faulty(fault) => {
+                // A canary that could not be seen twice has had its time.
+                harm.failed |= matches!(fault, Fault::Refused | Fault::RefusedHalf) || step == Step::Canary;
+                sim.world.faults.push((step, *fault, 1));
+            }
+            Self::RefusedForEver => {
+                harm.failed = true;
+                harm.stuck |= step.restores();
+                sim.world.faults.push((step, Fault::Refused, usize::MAX));
+            }
+            Self::Late => return late(sim, index).map(|()| true),
+            Self::Stale => return stale(sim, index).map(|()| true),
+            Self::Launched => {
+                // One that has started the new version by itself has nothing to go back to.
+                harm.stuck |= sim.world.boots;
+                let newcomer = (NEWCOMER..).map(id).find(|id| !sim.world.hosts.contains_key(id));
+                sim.world.arrivals.extend(newcomer.map(|id| (step, id)));
+            }
+            Self::Terminated(instance) => {
+                // Where no other is left, going back would take the last one out of service.
+                harm.failed = true;
+                harm.stuck = true;
+                sim.world.departures.push((step, instance.clone()));
+            }
+            Self::FallsIll(instance) => {
+                harm.failed = true;
+                // A person has to see to it at the end, if nobody else has until then.
+                harm.stuck = true;
+                sim.world.falls_ill(instance);
+            }
+            Self::GetsWell(instance) => {
+                let late = sim.release().stage() == Stage::Restoring;
+                sim.world.gets_well(instance, late);
+            }
+            Self::AlarmFires => {
+                harm.failed = true;
+                let watched = sim.world.watched_alarm().unwrap_or_default();
+                sim.world.fires.push((step, watched));
+            }
+            _ => {}
+        }
+        sim.land(index)?;
+        // They have come.
+        sim.world.arrivals.clear();
+        sim.world.departures.clear();
+        sim.world.fires.clear();
+        sim.world.faults.retain(|(_, _, times)| *times > 0);
+        Ok(true)
+    }
+}
+
+/// Whether what comes of this step depends on the health of that host. A host that falls ill or gets well at any other moment makes no
+/// difference before the next such step ends: that it does so right then stands for all the moments until then.
+fn sees_health(step: &Step, instance: &str) -> bool {
+    match step.properties().sees {
+        Sees::Nobody => false,
+        Sees::Own => step.instance() == Some(instance),
+        Sees::Everyone => instance != ON_BASTION,
+    }
+}
+
+fn unknown() -> StepOutcome {
+    StepOutcome::Unknown {
+        failure: Failure::new("no answer in time"),
+    }
+}
+
+fn late(sim: &mut Sim, index: usize) -> Result<(), Halt> {
+    let (release, step) = (sim.release().clone(), sim.flights[index].1.clone());
+    sim.land_as(index, |_, _, _| unknown())?;
+    sim.late = Some(Box::new((release, step)));
+    Ok(())
+}
+
+/// What is seen is of before; what is changed is changed now.
+fn stale(sim: &mut Sim, index: usize) -> Result<(), Halt> {
+    let Some(previous) = sim.previous.clone() else {
+        return sim.land(index);
+    };
+    sim.land_as(index, move |world, release, step| {
+        seen_before(&previous, world, release, step)
+    })
+}
+
+fn seen_before(previous: &World, world: &mut World, release: &Release, step: &Step) -> StepOutcome {
+    let mut then = previous.clone();
+    then.performed.clone_from(&world.performed);
+    let seen = then.perform(release, step);
+    match (&seen, step) {
+        // It was so before, and that it is so now is this step's own to make.
+        (
+            StepOutcome::Done {
+                evidence: Evidence::Nothing,
+            }
+            | StepOutcome::AlreadyDone { .. },
+            Step::Host { .. },
+        ) => world.perform(release, step),
+        _ => {
+            world.noted.clone_from(&then.noted);
+            world.performed.push(step.clone());
+            if *step == Step::DetectJoined {
+                // Who joined meanwhile could not be seen.
+                world
+                    .hosts
+                    .values_mut()
+                    .for_each(|host| host.joined_late = !host.disturbed);
+            }
+            if *step == Step::Confirm {
+                world
+                    .hosts
+                    .values_mut()
+                    .for_each(|host| host.joined_unseen = !host.disturbed);
+            }
+            seen
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! How many executions ended how.
+
+use std::ops::{AddAssign, Sub};
+
+use drawgate_schemas::Outcome;
+
+/// Ends that a release can have.
+const OUTCOMES: [Outcome; 7] = [
+    Outcome::Succeeded,
+    Outcome::RolledBack,
+    Outcome::Cancelled,
+    Outcome::Rejected,
+    Outcome::Superseded,
+    Outcome::Failed,
+    Outcome::NeedsOperator,
+];
+
+/// Executions, by how they ended.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Outcomes([u64; OUTCOMES.len()]);
+
+impl Outcomes {
+    /// One that ended so.
+    pub(crate) fn one(outcome: Outcome) -> Self {
+        Self(OUTCOMES.map(|other| u64::from(other == outcome)))
+    }
+
+    /// All of them.
+    pub fn total(self) -> u64 {
+        self.0.iter().sum()
+    }
+
+    /// Those that there are.
+    pub fn by_outcome(self) -> impl Iterator<Item = (Outcome, u64)> {
+        OUTCOMES.into_iter().zip(self.0).filter(|(_, number)| *number > 0)
+    }
+
+    /// Counts one more.
+    pub fn count(&mut self, outcome: Outcome) {
+        *self += Self::one(outcome);
+    }
+}
+
+impl AddAssign for Outcomes {
+    fn add_assign(&mut self, more: Self) {
+        for (number, more) in self.0.iter_mut().zip(more.0) {
+            *number += more;
+        }
+    }
+}
+
+impl Sub for Outcomes {
+    type Output = Self;
+
+    fn sub(mut self, less: Self) -> Self {
+        for (number, less) in self.0.iter_mut().zip(less.0) {
+            *number -= less;
+        }
+        self
+    }
+}

@@ -1,0 +1,260 @@
+//! Mistakes made on purpose. The search has to find each of them: an oracle that sees nothing is worth nothing.
+//!
+//! They are made around the roll's code and in the model's effects, never in the code that is released.
+
+use std::fmt;
+
+use drawgate_rollout::{Decision, Phase, QueueView, Queued, Record, Release, Step, conclude, decide};
+use drawgate_schemas::Direction;
+use jiff::Timestamp;
+
+/// A mistake.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Mutant {
+    /// Leaves one process suspended.
+    ForgetsOneProcess,
+    /// Resumes whatever is suspended: `ResumeProcesses` without a list.
+    ResumesEverything,
+    /// Begins a step before its intent is written.
+    ActsBeforeTheIntent,
+    /// Registers at another port than the target had.
+    RegistersWithoutThePort,
+    /// Takes a target that drains for one that is registered.
+    TakesDrainingForRegistered,
+    /// Does not wait for the drain.
+    SkipsTheDrain,
+    /// Starts the new container beside the old one.
+    LeavesTheOldRunning,
+    /// Takes back a host that was never touched.
+    RollsBackAnUntouchedHost,
+    /// Takes out as many hosts as there are.
+    IgnoresTheFloor,
+    /// Goes on with a fleet that another worker has.
+    GoesOnWithoutTheLease,
+    /// Never finds who joined.
+    MissesANewcomer,
+    /// Tells the same twice.
+    SendsAnEventTwice,
+    /// Leaves an alarm's actions off.
+    ForgetsAnAlarm,
+    /// Enables actions that were off before.
+    EnablesEveryAlarm,
+    /// Leaves the version that failed to those who boot.
+    ForgetsToUnpublish,
+    /// Resumes scaling while hosts are rolled back.
+    ResumesScalingFirst,
+    /// Begins hosts while it is paused.
+    WorksWhilePaused,
+    /// Goes on after a cancel.
+    IgnoresACancel,
+    /// Takes "unknown" for "failed".
+    TakesUnknownForFailed,
+    /// Takes what was under way at a crash for done.
+    TakesOpenForDone,
+    /// Runs the migration again after a crash.
+    RunsBeforeAgain,
+    /// Says how it ended without having looked.
+    EndsWithoutLooking,
+    /// Does not wait for the canary.
+    IgnoresTheCanary,
+    /// An absolute floor during rollback: as many healthy ones as at the start, whoever is sick by now.
+    KeepsTheFloorOfTheStart,
+    /// No floor during rollback.
+    TakesTheLastHealthy,
+    /// A host that does not become healthy with the version of before keeps all others half-way.
+    StopsAtASickHost,
+    /// Leaves what replaces hosts running after the wait for sick ones.
+    ForgetsToSuspendAgain,
+    /// Lets hosts be replaced before those that are well are marked so.
+    ReplacesBeforeMarking,
+    /// Leaves a tag on the group that says what is not so while sick hosts are waited for.
+    LeavesTheTagInTheWait,
+    /// Begins a release in a freeze.
+    BeginsInAFreeze,
+    /// Begins a release that another one goes before.
+    BeginsOutOfTurn,
+    /// Begins a release that nobody has approved.
+    BeginsUnapproved,
+    /// Rolls an earlier build after a later one.
+    IgnoresLaterBuilds,
+    /// Lets a release that may never begin supersede another one.
+    LetsTheBlockedSupersede,
+}
+
+impl Mutant {
+    /// Those that the search of a roll has to find.
+    pub const OF_A_ROLL: [Self; 29] = [
+        Self::ForgetsOneProcess,
+        Self::ResumesEverything,
+        Self::ActsBeforeTheIntent,
+        Self::RegistersWithoutThePort,
+        Self::TakesDrainingForRegistered,
+        Self::SkipsTheDrain,
+        Self::LeavesTheOldRunning,
+        Self::RollsBackAnUntouchedHost,
+        Self::IgnoresTheFloor,
+        Self::GoesOnWithoutTheLease,
+        Self::MissesANewcomer,
+        Self::SendsAnEventTwice,
+        Self::ForgetsAnAlarm,
+        Self::EnablesEveryAlarm,
+        Self::ForgetsToUnpublish,
+        Self::ResumesScalingFirst,
+        Self::WorksWhilePaused,
+        Self::IgnoresACancel,
+        Self::TakesUnknownForFailed,
+        Self::TakesOpenForDone,
+        Self::RunsBeforeAgain,
+        Self::EndsWithoutLooking,
+        Self::IgnoresTheCanary,
+        Self::KeepsTheFloorOfTheStart,
+        Self::TakesTheLastHealthy,
+        Self::StopsAtASickHost,
+        Self::ForgetsToSuspendAgain,
+        Self::ReplacesBeforeMarking,
+        Self::LeavesTheTagInTheWait,
+    ];
+
+    /// Those that the search of a queue has to find.
+    pub const OF_A_QUEUE: [Self; 5] = [
+        Self::BeginsInAFreeze,
+        Self::BeginsOutOfTurn,
+        Self::BeginsUnapproved,
+        Self::IgnoresLaterBuilds,
+        Self::LetsTheBlockedSupersede,
+    ];
+
+    /// What a roll with this mistake decides.
+    pub(crate) fn decide(
+        self,
+        release: &Release,
+        queue: Option<&QueueView>,
+        now: Timestamp,
+    ) -> Vec<Decision> {
+        match self {
+            Self::RollsBackAnUntouchedHost => untouched_back(release, queue, now),
+            Self::ResumesScalingFirst => resume_first(release, queue, now),
+            Self::EndsWithoutLooking => unseen(release, queue, now),
+            _ => decide(&self.seen(release), self.looked_at(release, queue).as_ref(), now),
+        }
+    }
+
+    /// The queue as one with this mistake sees it.
+    fn looked_at(self, release: &Release, queue: Option<&QueueView>) -> Option<QueueView> {
+        let mut queue = queue?.clone();
+        match self {
+            Self::BeginsInAFreeze => queue.freezes.clear(),
+            Self::BeginsOutOfTurn => {
+                queue.next = queue.next.map(|next| Queued {
+                    id: release.request.id,
+                    begun: false,
+                    ..next
+                });
+            }
+            Self::IgnoresLaterBuilds => queue.others.clear(),
+            Self::LetsTheBlockedSupersede => {
+                queue
+                    .others
+                    .iter_mut()
+                    .for_each(|other| other.has_succeeded = true);
+            }
+            _ => {}
+        }
+        Some(queue)
+    }
+
+    /// The release as one with this mistake sees it.
+    fn seen(self, release: &Release) -> Release {
+        let mut seen = release.clone();
+        match self {
+            Self::IgnoresTheFloor => {
+                if let Some(plan) = &mut seen.plan {
+                    plan.definition.roll.max_unavailable = 99.into();
+                }
+            }
+            Self::IgnoresTheCanary => {
+                if let Some(plan) = &mut seen.plan {
+                    plan.definition.roll.canary = None;
+                }
+            }
+            Self::GoesOnWithoutTheLease => seen.leased_to_another = None,
+            Self::StopsAtASickHost => {
+                for (step, state) in &mut seen.steps {
+                    let settles = matches!(
+                        step,
+                        Step::Host {
+                            phase: Phase::AwaitHealthy,
+                            ..
+                        }
+                    );
+                    state.obstacle = state.obstacle.take().filter(|_| !settles);
+                }
+            }
+            Self::WorksWhilePaused => seen.paused = None,
+            Self::BeginsUnapproved => seen.approval = None,
+            Self::IgnoresACancel => seen.cancelled = None,
+            _ => {}
+        }
+        seen
+    }
+}
+
+impl fmt::Display for Mutant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self, f)
+    }
+}
+
+fn perform(step: Step, now: Timestamp) -> Decision {
+    let deadline = drawgate_rollout::limits::after(now, 60_000);
+    Decision::Perform { step, deadline }
+}
+
+fn untouched_back(release: &Release, queue: Option<&QueueView>, now: Timestamp) -> Vec<Decision> {
+    let mut decisions = decide(release, queue, now);
+    let untouched = release.hosts().find(|host| !release.touched(&host.instance));
+    if let (Some(_), Some(host)) = (&release.rolling_back, untouched) {
+        let step = Step::Host {
+            instance: host.instance.clone(),
+            direction: Direction::Back,
+            phase: Phase::Swap,
+        };
+        let ends = |decision: &Decision| matches!(decision, Decision::Append(Record::Ended { .. }));
+        if !release.begun(&step) && !decisions.iter().any(ends) {
+            decisions.push(perform(step, now));
+        }
+    }
+    decisions
+}
+
+fn resume_first(release: &Release, queue: Option<&QueueView>, now: Timestamp) -> Vec<Decision> {
+    let suspended = release.steps.keys().find_map(|step| match step {
+        Step::Suspend { group } => Some(group.clone()),
+        _ => None,
+    });
+    if let (Some(_), Some(group)) = (&release.rolling_back, suspended) {
+        let step = Step::Resume { group };
+        if !release.begun(&step) {
+            return vec![perform(step, now)];
+        }
+    }
+    decide(release, queue, now)
+}
+
+fn unseen(release: &Release, queue: Option<&QueueView>, now: Timestamp) -> Vec<Decision> {
+    let decisions = decide(release, queue, now);
+    let looks = |decision: &Decision| {
+        matches!(
+            decision,
+            Decision::Perform {
+                step: Step::Confirm,
+                ..
+            }
+        )
+    };
+    if decisions.iter().any(looks) {
+        let ended = Box::new(conclude(release, now));
+        return vec![Decision::Append(Record::Ended { ended })];
+    }
+    decisions
+}

@@ -1,0 +1,202 @@
+//! Members that joined while the roll went on: those that run the desired version already are up to date, the others are
+//! rolled too, and whoever is on the way in is awaited.
+
+use std::collections::BTreeSet;
+
+use drawgate_rollout::definition::FleetSelector;
+use drawgate_rollout::{Evidence, HostView, Newcomer, StepOutcome, Stranger, is_awaited, newcomer};
+use jiff::Timestamp;
+use tokio::time::{sleep, timeout};
+
+use super::connections::Effects;
+use super::inspect::{HOST_LOOK, host_snapshot};
+use super::membership::{CONSISTENCY, Membership};
+use super::outcome::{Effect, Sorted, either, not_yet};
+use super::task::Task;
+use crate::aws::Instance;
+
+/// Members that are not known yet, as one look finds them.
+#[derive(Default)]
+struct Found {
+    in_service: Vec<(Instance, Option<String>)>,
+    /// What is waited for, in words.
+    awaited: Option<String>,
+    by_themselves: Vec<String>,
+}
+
+impl Found {
+    /// One that cannot be taken in now.
+    fn put_off(&mut self, task: Task<'_>, instance: &Instance, why: String) {
+        if is_awaited(instance.launched_at, task.release) {
+            self.awaited.get_or_insert(why);
+        } else {
+            self.by_themselves.push(instance.id.clone());
+        }
+    }
+}
+
+impl Effects {
+    pub(super) async fn detect_joined(&self, task: Task<'_>) -> StepOutcome {
+        either(self.try_detect_joined(task).await)
+    }
+
+    async fn try_detect_joined(&self, task: Task<'_>) -> Effect<StepOutcome> {
+        let mut found = Box::pin(self.look_for_newcomers(task)).await?;
+        // Who was launched just before the desired version was published may be missing from an answer as old as that. That
+        // nobody is there is believed at the second look.
+        if task.plan.desired.is_some() && found.in_service.is_empty() && found.awaited.is_none() {
+            sleep(CONSISTENCY).await;
+            found = Box::pin(self.look_for_newcomers(task)).await?;
+        }
+        let (mut hosts, mut up_to_date) = (Vec::new(), Vec::new());
+        for (instance, newcomer) in self.judge(task, &found.in_service).await? {
+            match newcomer {
+                Newcomer::Roll(host) => hosts.push(*host),
+                Newcomer::UpToDate(host) => up_to_date.push(*host),
+                Newcomer::Await(why) => found.put_off(task, &instance, why),
+            }
+        }
+        // Whoever is ready does not wait for the others: the fleet is looked over again afterwards.
+        if !hosts.is_empty() || !up_to_date.is_empty() {
+            return Ok(StepOutcome::Done {
+                evidence: Evidence::Joined { hosts, up_to_date },
+            });
+        }
+        match found.awaited {
+            Some(why) => not_yet(why),
+            None => Ok(StepOutcome::Done {
+                evidence: Evidence::NoneJoined {
+                    by_themselves: found.by_themselves,
+                },
+            }),
+        }
+    }
+
+    async fn look_for_newcomers(&self, task: Task<'_>) -> Effect<Found> {
+        let mut found = Found::default();
+        for instance in self.unknown_instances(task).await? {
+            let group = self.group_of(task, &instance).await?;
+            match self.membership(&instance.id, group.as_deref()).await? {
+                // Standby, warm, on its way out: not ours to touch.
+                Membership::Gone { .. } => {}
+                Membership::Awaited(state) => {
+                    let why = format!("{} joined and is {state}", instance.id);
+                    found.put_off(task, &instance, why);
+                }
+                Membership::InService => found.in_service.push((instance, group)),
+            }
+        }
+        Ok(found)
+    }
+
+    async fn judge(
+        &self,
+        task: Task<'_>,
+        joined: &[(Instance, Option<String>)],
+    ) -> Effect<Vec<(Instance, Newcomer)>> {
+        if joined.is_empty() {
+            return Ok(Vec::new());
+        }
+        let definition = &task.plan.definition;
+        let instances: Vec<Instance> = joined.iter().map(|(instance, _)| instance.clone()).collect();
+        let (_, mut registrations) = self.registrations(definition, &instances).await?;
+        let views = self.views(definition, &instances).await;
+        let judge = |((instance, group), view): (&(Instance, Option<String>), _)| {
+            let targets = registrations.remove(&instance.id).unwrap_or_default();
+            let seen = host_snapshot(instance, group.clone(), targets, view);
+            let age = instance.launched_at.map(|at| Timestamp::now().duration_since(at));
+            (instance.clone(), newcomer(&seen, age, task.release, task.plan))
+        };
+        Ok(joined.iter().zip(views).map(judge).collect())
+    }
+
+    /// Instances of the fleet that are not this release's concern yet, in whatever state. A group that was deleted
+    /// meanwhile has none.
+    async fn unknown_instances(&self, task: Task<'_>) -> Effect<Vec<Instance>> {
+        let known: BTreeSet<&str> = task
+            .release
+            .everyone()
+            .map(|host| host.instance.as_str())
+            .collect();
+        let strange = |id: &String| !known.contains(id.as_str());
+        match &task.plan.definition.fleet {
+            FleetSelector::AutoScalingGroup(name) => {
+                let group = self.aws.group_by_name(name).await.sorted()?;
+                let members = group.map(|group| group.members).unwrap_or_default();
+                let ids: Vec<String> = members
+                    .into_iter()
+                    .map(|member| member.id)
+                    .filter(strange)
+                    .collect();
+                if ids.is_empty() {
+                    return Ok(Vec::new());
+                }
+                self.aws.instances_by_ids(&ids).await.sorted()
+            }
+            FleetSelector::Bastion => Ok(Vec::new()),
+            FleetSelector::Tags(tags) => {
+                let mut all = self.aws.instances_by_tags(tags).await.sorted()?;
+                all.retain(|instance| strange(&instance.id));
+                Ok(all)
+            }
+        }
+    }
+
+    /// Members at the end that this release neither rolled nor found up to date.
+    pub(super) async fn strangers(&self, task: Task<'_>) -> Effect<Vec<(String, Stranger)>> {
+        let mut strangers = Vec::new();
+        for instance in self.unknown_instances(task).await? {
+            let group = self.group_of(task, &instance).await?;
+            let stranger = match self.membership(&instance.id, group.as_deref()).await? {
+                Membership::Gone { .. } => continue,
+                Membership::Awaited(state) => Stranger::Booting {
+                    state,
+                    by_itself: !is_awaited(instance.launched_at, task.release),
+                },
+                Membership::InService => self.what_serves(task, &instance).await,
+            };
+            strangers.push((instance.id, stranger));
+        }
+        Ok(strangers)
+    }
+
+    async fn what_serves(&self, task: Task<'_>, instance: &Instance) -> Stranger {
+        let view = self.view(instance, &task.plan.definition);
+        let seen = timeout(HOST_LOOK, view).await.ok();
+        if let Some(HostView::Answered { version, .. }) = seen {
+            return Stranger::Serves {
+                version,
+                release: None,
+            };
+        }
+        let container = seen.as_ref().and_then(|view| match view {
+            HostView::Reached { container, .. } => container.as_ref(),
+            HostView::Answered { .. } | HostView::Unreachable { .. } => None,
+        });
+        let running = container.filter(|container| container.running);
+        if running.is_none() && !is_awaited(instance.launched_at, task.release) {
+            return Stranger::Booting {
+                state: "in service, and runs nothing yet".to_owned(),
+                by_itself: true,
+            };
+        }
+        Stranger::Serves {
+            version: running
+                .map(|container| drawgate_rollout::version_name(&container.labels, &container.image)),
+            release: running
+                .and_then(|container| container.labels.get(drawgate_rollout::LABEL_RELEASE).cloned()),
+        }
+    }
+
+    async fn group_of(&self, task: Task<'_>, instance: &Instance) -> Effect<Option<String>> {
+        if let FleetSelector::AutoScalingGroup(name) = &task.plan.definition.fleet {
+            return Ok(Some(name.clone()));
+        }
+        let groups = self
+            .aws
+            .groups_of_instances(std::slice::from_ref(&instance.id))
+            .await
+            .sorted()?;
+        Ok(groups.into_values().next())
+    }
+}
