@@ -1,4 +1,4 @@
-//! A dead letter, read from the message that the broker holds: whose it is, and why it was refused. Pure.
+//! A dead letter, read from the message that the broker has: whose it is, and why it was refused. Pure.
 
 use std::fmt;
 use std::str::FromStr;
@@ -11,12 +11,13 @@ use lapin::BasicProperties;
 use lapin::types::FieldTable;
 use serde_json::Value;
 
-/// What a person types to name a dead letter.
+/// The id that a person types to name a dead letter.
 ///
-/// It is made of what the letter is, and not of its place: others come and go between `list` and `drop`. A message id
-/// is chosen by its sender, may be missing, and is the same where a message was refused twice; so the moment of the
-/// refusal is part of it. Twelve digits (48 bits) tell a thousand letters apart. Where two have one id all the same, they
-/// are one and the same message, refused at the same moment, and what is done to one is done to both.
+/// The id is made of the letter's contents and not of its place in the queue, because other letters come and
+/// go between `list` and `drop`. A message id does not serve: its sender chooses it, it may be missing, and
+/// it is the same when a message was refused twice. So the moment of the refusal is part of the id. Twelve
+/// digits (48 bits) tell a thousand letters apart. Two letters with the same id are the same message, refused
+/// at the same moment, and what is done to one is done to both.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct LetterId(String);
 
@@ -25,7 +26,7 @@ const ID_DIGITS: usize = 12;
 
 impl LetterId {
     fn of(body: &[u8], routing_key: &str, rejected_at: &str) -> Self {
-        // A length before each part that is not the last: no two letters make the same bytes.
+        // Every part except the last has its length before it, so that no two letters make the same bytes.
         let start = format!(
             "{} {routing_key}{} {rejected_at}",
             routing_key.len(),
@@ -59,36 +60,34 @@ impl FromStr for LetterId {
 /// A message that was refused for good.
 #[derive(Debug, Clone)]
 pub(crate) struct DeadLetter {
-    /// Its name.
     pub(crate) id: LetterId,
-    /// When it was refused, where that is known.
+    /// When the message was refused; absent where it is not known.
     pub(crate) rejected_at: Option<Timestamp>,
-    /// The kind of mistake: a worker's code, or the broker's own.
+    /// The code of the rejection: a worker's code, or the broker's own.
     pub(crate) reason: String,
-    /// What is wrong, and what would be right.
+    /// What is wrong with the message, and what would be right.
     pub(crate) detail: String,
-    /// The routing key it came with.
+    /// The routing key that the message came with.
     pub(crate) routing_key: String,
-    /// Who published it, as the broker has checked it.
+    /// The user who published the message, as the broker has checked it.
     pub(crate) published_by: Option<String>,
-    /// The worker that refused it; none where the broker itself gave up on it.
+    /// The worker that refused the message; `None` where the broker itself gave up on it.
     pub(crate) worker: Option<String>,
-    /// The bytes that were sent.
+    /// The bytes of the message.
     pub(crate) body: Vec<u8>,
-    /// As much of them as can be read.
+    /// The contents of the message, as far as they can be read.
     pub(crate) said: Said,
 }
 
-/// As much of a message as can be read. It was refused: any of it may be missing, or wrong.
+/// The contents of a message, as far as they can be read. The message was refused, so any of them may be
+/// missing or wrong.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Said {
     /// The release's id.
     pub(crate) release: Option<String>,
-    /// Where to.
     pub(crate) environment: Option<String>,
-    /// What.
     pub(crate) service: Option<String>,
-    /// Which version, as people call it.
+    /// What people call the version.
     pub(crate) version: Option<String>,
 }
 
@@ -102,7 +101,7 @@ impl Said {
                 version: Some(request.version_name()),
             };
         }
-        // Longer ones are looked at by nobody, and not here either.
+        // A worker does not read a longer message, and neither does this.
         if body.len() > MESSAGE_BYTES {
             return Self::default();
         }
@@ -118,20 +117,23 @@ impl Said {
 }
 
 impl DeadLetter {
-    /// From what the broker holds; `delivered_key` is the key under which it came into the queue of dead letters.
+    /// Reads a dead letter from the broker's message. `delivered_key` is the routing key under which it came
+    /// into the queue of dead letters.
     pub(crate) fn read(properties: &BasicProperties, delivered_key: &str, body: Vec<u8>) -> Self {
         let headers = properties.headers().clone().unwrap_or_default();
         if let Some(why) = drawgate_amqp::unreadable(properties) {
             return Self::of_nobody(why, delivered_key, body);
         }
-        // The broker's word first: a sender may write a worker's headers, and let the message expire.
+        // The broker's word counts first, because a sender can write a worker's headers and let the message
+        // expire.
         match (Death::of(properties), text(&headers, topology::HEADER_REASON)) {
             (None, Some(reason)) => Self::of_worker(&headers, reason, delivered_key, body),
             (death, _) => Self::of_broker(properties, death, delivered_key, body),
         }
     }
 
-    /// Its properties cannot be read, and with them what anybody wrote into them. The broker has all of it still.
+    /// Makes a letter whose properties cannot be read, so that anything written in them is unknown. The
+    /// broker still has the whole message.
     fn of_nobody(why: Unreadable, delivered_key: &str, body: Vec<u8>) -> Self {
         Self {
             id: LetterId::of(&body, delivered_key, ""),
@@ -146,7 +148,7 @@ impl DeadLetter {
         }
     }
 
-    /// A worker wrote why into the headers.
+    /// Makes a letter whose reason a worker wrote into the headers.
     fn of_worker(headers: &FieldTable, reason: String, delivered_key: &str, body: Vec<u8>) -> Self {
         let header = |name: &str| text(headers, name);
         let routing_key = header(topology::HEADER_ROUTING_KEY).unwrap_or_else(|| delivered_key.to_owned());
@@ -164,7 +166,7 @@ impl DeadLetter {
         }
     }
 
-    /// The broker gave up on it: its user id is still the one that the broker has checked.
+    /// Makes a letter on which the broker gave up. Its user id is still the one that the broker has checked.
     fn of_broker(
         properties: &BasicProperties,
         death: Option<Death>,
@@ -199,13 +201,13 @@ impl DeadLetter {
         }
     }
 
-    /// Where to: as the message says it, else as its routing key does.
+    /// The environment in the message, or else in its routing key.
     pub(crate) fn environment(&self) -> &str {
         let of_key = self.routing_key.split('.').next().unwrap_or_default();
         self.said.environment.as_deref().unwrap_or(of_key)
     }
 
-    /// What, in the same way.
+    /// The service in the message, or else in its routing key.
     pub(crate) fn service(&self) -> &str {
         let of_key = self
             .routing_key
@@ -214,7 +216,7 @@ impl DeadLetter {
         self.said.service.as_deref().unwrap_or(of_key)
     }
 
-    /// `<environment>/<service>`.
+    /// The target as `<environment>/<service>`.
     pub(crate) fn target(&self) -> String {
         format!("{}/{}", self.environment(), self.service())
     }
@@ -245,7 +247,7 @@ pub(crate) mod tests {
         DeadLetter::read(&properties, "staging.search", body.to_vec())
     }
 
-    /// As a worker writes it.
+    /// A letter as a worker writes it.
     pub(crate) fn refused(reason: &str, at: &str, body: &str) -> DeadLetter {
         let headers = [
             (topology::HEADER_REASON, long(reason)),
@@ -258,7 +260,7 @@ pub(crate) mod tests {
         read(&headers, body.as_bytes())
     }
 
-    /// As the broker writes it.
+    /// A letter as the broker writes it.
     pub(crate) fn given_up(body: &str) -> DeadLetter {
         let mut keys = FieldArray::default();
         keys.push(long("production.search-api"));

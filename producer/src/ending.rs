@@ -1,16 +1,16 @@
-//! How a command ends that has no outcome to tell: one text, one hint, one exit code each.
+//! How a command ends that has no outcome to report: with one text, one hint and one exit code.
 
 use std::error::Error;
 use std::fmt;
 
 use crate::exit::Exit;
 
-/// Why a command, or a part of it, came to no good end.
+/// Why a command, or a part of it, failed.
 pub(crate) trait Ending: Error {
-    /// How the process ends.
+    /// The exit code of the process.
     fn exit(&self) -> Exit;
 
-    /// What to do.
+    /// What a person should do next; `None` where there is nothing to say.
     fn hint(&self) -> Option<String> {
         None
     }
@@ -22,7 +22,7 @@ impl<E: Ending + 'static> From<E> for Box<dyn Ending> {
     }
 }
 
-/// Shows an error with its causes, on one line: for what is told while a command goes on.
+/// An error with its causes on one line, for notes while a command goes on.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Causes<'e>(pub(crate) &'e dyn Error);
 
@@ -33,7 +33,8 @@ impl fmt::Display for Causes<'_> {
     }
 }
 
-/// The causes of an error, from the top, without those that the one before them quotes: libraries do.
+/// The causes of an error, from the top. A cause that the error before it already quotes is left out, because
+/// libraries quote.
 fn causes(error: &dyn Error) -> Vec<String> {
     let mut causes = Vec::new();
     let mut said = error.to_string();
@@ -49,7 +50,7 @@ fn causes(error: &dyn Error) -> Vec<String> {
     causes
 }
 
-/// The error with its causes, and the hint.
+/// The error with its causes, and the hint, for a person.
 pub(crate) fn report(ending: &dyn Ending) -> String {
     let mut text = format!("error: {ending}");
     for cause in causes(ending) {

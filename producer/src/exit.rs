@@ -1,22 +1,22 @@
-//! How the process ends.
+//! The exit codes of the process.
 
 use std::process::ExitCode;
 
 use drawgate_schemas::Outcome;
 
-/// Exit codes. They are part of the interface: scripts branch on them.
+/// Exit codes. They are part of the interface, because scripts branch on them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum Exit {
-    /// The release succeeded, or what was asked for was done.
+    /// The release succeeded, or the command did what was asked for.
     Succeeded = 0,
-    /// The release failed; service is as it was before.
+    /// The release failed; every touched host runs its original version again.
     Restored = 1,
     /// The command line or a setting is wrong; nothing was sent.
     Usage = 2,
     /// The worker refused the request.
     Rejected = 3,
-    /// The release stopped half-way: a person must look.
+    /// The release stopped half-way, and a person must look.
     NeedsOperator = 4,
     /// The broker, or a worker behind it, could not be reached.
     Broker = 5,
@@ -24,7 +24,7 @@ pub(crate) enum Exit {
     GaveUp = 6,
     /// A person cancelled the release.
     Cancelled = 7,
-    /// A newer release took this one's place.
+    /// A newer release took the place of this one.
     Superseded = 8,
 }
 

@@ -1,6 +1,6 @@
 //! `drawgate`: publishes release messages, and follows releases to their end.
 //!
-//! stdout is data, stderr is narration, the exit code says how it ended.
+//! stdout is data, stderr is narration, and the exit code says how the command ended.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
@@ -73,7 +73,7 @@ fn run(cli: Cli) -> Result<Exit, Box<dyn Ending>> {
             Command::Reject(args) => commands::control(Control::Reject, &args).await?,
         })
     });
-    // A connection that hangs must not keep the process.
+    // A hanging connection must not keep the process from ending.
     runtime.shutdown_background();
     exit
 }

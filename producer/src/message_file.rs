@@ -1,4 +1,4 @@
-//! A message that somebody wrote into a file, or sends through a pipe.
+//! A message that a person wrote into a file, or sends through a pipe.
 
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -10,26 +10,18 @@ use crate::ending::Ending;
 use crate::exit::Exit;
 use crate::request::{self, Message, Unsendable};
 
-/// Why it is not sent.
+/// Why a message from a file is not sent.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum MessageFileError {
-    /// The file.
     #[error("{} cannot be read; nothing was sent", name(file))]
     Unreadable {
-        /// Which.
         file: PathBuf,
-        /// Why.
         #[source]
         source: std::io::Error,
     },
-    /// What it holds.
+    /// The message in the file cannot be sent.
     #[error("{} cannot be sent: {unsendable}", name(file))]
-    Unsendable {
-        /// Which.
-        file: PathBuf,
-        /// Why not.
-        unsendable: Unsendable,
-    },
+    Unsendable { file: PathBuf, unsendable: Unsendable },
 }
 
 impl Ending for MessageFileError {
@@ -55,7 +47,7 @@ impl Ending for MessageFileError {
     }
 }
 
-/// How people call it.
+/// The file's name, as texts call it.
 fn name(file: &Path) -> String {
     if is_stdin(file) {
         return "what stdin says".to_owned();
@@ -67,7 +59,7 @@ fn is_stdin(file: &Path) -> bool {
     file.as_os_str() == "-"
 }
 
-/// Reads it, and checks it before anything is sent.
+/// Reads a message, and checks it before anything is sent.
 pub(crate) fn read(file: &Path, now: Timestamp) -> Result<Message, MessageFileError> {
     let body = bytes(file).map_err(|source| MessageFileError::Unreadable {
         file: file.to_owned(),
@@ -79,7 +71,7 @@ pub(crate) fn read(file: &Path, now: Timestamp) -> Result<Message, MessageFileEr
     })
 }
 
-/// One byte more than a message may have is enough to see that it has too many.
+/// Reads at most one byte more than a message may have: enough to see that it has too many.
 fn bytes(file: &Path) -> std::io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     let most = MESSAGE_BYTES as u64 + 1;

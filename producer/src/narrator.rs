@@ -9,7 +9,7 @@ use crate::printer::{self, Screen};
 use crate::system::SystemError;
 use crate::view::{self, Detail, Layout, Line, Mark, ViewState};
 
-/// Tells events as they come.
+/// Tells the events of a release as they come.
 pub(crate) struct Narrator {
     format: Format,
     screen: Screen,
@@ -18,12 +18,12 @@ pub(crate) struct Narrator {
 }
 
 impl Narrator {
-    /// For what stderr is.
+    /// Makes a narrator that suits what stderr is.
     pub(crate) fn new(format: Format) -> Self {
         let screen = Screen::of_stderr();
         let bar = (screen.live && format == Format::Text).then(|| {
             let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
-            // A template that cannot be read leaves the library's own: a matter of looks.
+            // A template that cannot be read leaves the library's own style: only the looks differ.
             if let Ok(style) = ProgressStyle::with_template("{msg}") {
                 bar.set_style(style);
             }
@@ -37,14 +37,14 @@ impl Narrator {
         }
     }
 
-    /// Who asked for what.
+    /// Tells who asked for what.
     pub(crate) fn header(&self, request: &ReleaseRequest) {
         if self.format == Format::Text {
             self.say(&view::header(request, self.layout().width));
         }
     }
 
-    /// One event; the last one also goes to stdout.
+    /// Tells one event. The last event also goes to stdout.
     pub(crate) fn event(&mut self, event: &StatusEvent) -> Result<(), SystemError> {
         if self.format == Format::Json {
             let line = serde_json::to_string(event).map_err(|error| SystemError::Stdout(error.into()))?;
@@ -67,7 +67,7 @@ impl Narrator {
         }
     }
 
-    /// An end that the worker's ledger states, without an event to say it with.
+    /// Tells an end that the worker's ledger states without an event for it.
     pub(crate) fn bare_end(&mut self, outcome: Outcome) -> Result<(), SystemError> {
         self.close();
         match self.format {
@@ -101,13 +101,13 @@ impl Narrator {
         Ok(())
     }
 
-    /// A word about the watching itself.
+    /// Tells something about the following itself, not about the release.
     pub(crate) fn note(&self, text: &str) {
         let layout = self.layout();
         self.say(&layout.line(&Line::new(Mark::Note, text), Timestamp::now()));
     }
 
-    /// Draws what moves.
+    /// Redraws the live part of the screen.
     pub(crate) fn tick(&self) {
         if let Some(bar) = &self.bar {
             bar.set_message(view::bar(&self.state, Timestamp::now(), printer::columns()).join("\n"));
@@ -115,7 +115,7 @@ impl Narrator {
         }
     }
 
-    /// Takes away what moves.
+    /// Removes the live part of the screen.
     pub(crate) fn close(&mut self) {
         if let Some(bar) = self.bar.take() {
             bar.finish_and_clear();

@@ -7,7 +7,8 @@ use serde::Serialize;
 use crate::env_vars::EnvVars;
 use crate::system::SystemError;
 
-/// Writes one line of data. A reader of a pipe that has ended, as `head` does, has read what it wanted.
+/// Writes one line of data. A pipe whose reader has ended, as `head` does, is no error: the reader has read
+/// what it wanted.
 ///
 /// # Errors
 /// [`SystemError::Stdout`], for instance when a file cannot grow.
@@ -27,10 +28,11 @@ pub(crate) fn json(value: &impl Serialize) -> Result<(), SystemError> {
     data(&line)
 }
 
-/// Writes one line of data of something that goes on.
+/// Writes one line of data of a command that goes on.
 ///
 /// # Errors
-/// [`SystemError::Stdout`], for instance when the reader of a pipe has ended: there is nobody to go on for.
+/// [`SystemError::Stdout`], for instance when the reader of a pipe has ended: nobody reads what would come
+/// next.
 pub(crate) fn live(line: &str) -> Result<(), SystemError> {
     let mut stdout = io::stdout().lock();
     writeln!(stdout, "{line}")
@@ -50,7 +52,7 @@ pub(crate) fn bytes(bytes: &[u8]) -> Result<(), SystemError> {
         .map_err(SystemError::Stdout)
 }
 
-/// Writes one line of narration. Where nobody reads it, it is not missed: the exit code still tells.
+/// Writes one line of narration. A closed stderr is no error, because the exit code still tells the result.
 pub(crate) fn narrate(line: &str) {
     let _closed = writeln!(io::stderr().lock(), "{line}");
 }
@@ -58,9 +60,9 @@ pub(crate) fn narrate(line: &str) {
 /// What stderr can show.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Screen {
-    /// A person watches, and lines may be drawn anew.
+    /// Whether a person watches, so that lines may be drawn anew.
     pub(crate) live: bool,
-    /// Colours are understood and wanted.
+    /// Whether the terminal shows colours and they are wanted.
     pub(crate) colour: bool,
 }
 
@@ -77,12 +79,13 @@ impl Screen {
     }
 }
 
-/// Columns of the terminal behind stderr, asked anew because people resize it; 80 where it does not say.
+/// Columns of the terminal behind stderr, asked anew because people resize it; 80 where it does not say, or
+/// says less than 40.
 pub(crate) fn columns() -> usize {
     columns_of(io::stderr()).unwrap_or(80)
 }
 
-/// Columns of the terminal behind stdout, if it is one.
+/// Columns of the terminal behind stdout; `None` where stdout is not a terminal, or has less than 40.
 pub(crate) fn stdout_columns() -> Option<usize> {
     columns_of(io::stdout())
 }

@@ -1,4 +1,4 @@
-//! From a draft to the message.
+//! Makes the message from a draft.
 
 mod draft;
 mod shell;
@@ -13,28 +13,27 @@ use crate::exit::Exit;
 pub(crate) use draft::{Draft, Selection};
 pub(crate) use shell::quoted;
 
-/// A request, and the bytes that are sent.
+/// A request, and the bytes that are sent for it.
 #[derive(Debug, Clone)]
 pub(crate) struct Message {
-    /// The request.
     pub(crate) request: ReleaseRequest,
-    /// The very bytes: the worker names their hash where it refuses them.
+    /// Exactly the bytes that are sent: a rejection names their hash.
     pub(crate) body: Vec<u8>,
 }
 
 /// Why no message was made.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum RequestError {
-    /// A UUIDv7 begins with the time at which it was made; this one's is beyond the calendar.
+    /// The time in the id is beyond the calendar. A UUIDv7 begins with the time at which it was made.
     #[error("--id {0}: its time is not one of this calendar")]
     IdTime(ReleaseId),
-    /// `expires_at` would be.
+    /// `expires_at` would be beyond the calendar.
     #[error("--expires-in reaches beyond the calendar")]
     Expiry(#[source] jiff::Error),
-    /// Cannot happen for plain data.
+    /// The request cannot be written as JSON, which cannot happen for plain data.
     #[error("the request cannot be written")]
     Json(#[source] serde_json::Error),
-    /// The worker would refuse it for the same reason.
+    /// The request is invalid, so that the worker would refuse it for the same reason.
     #[error("the worker would refuse this request")]
     Refused(#[source] Rejection),
 }
@@ -45,23 +44,22 @@ impl Ending for RequestError {
     }
 }
 
-/// Why a message that was written before is not sent.
+/// Why an existing message is not sent.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Unsendable {
-    /// It is none, or a worker would refuse it.
+    /// The bytes are not a message, or a worker would refuse them.
     #[error("a worker would refuse it: {0}")]
     Refused(Rejection),
-    /// Its time has passed.
+    /// The message has expired.
     #[error("it has expired: its expires_at is {at}, now it is {now:.0}")]
     Expired {
-        /// Its end.
         at: Timestamp,
-        /// When this was looked at.
+        /// When the expiry was checked.
         now: Timestamp,
     },
 }
 
-/// The message in bytes that somebody wrote before, checked as far as this can be done without a worker's files.
+/// Reads an existing message from its bytes, and checks it as far as possible without a worker's files.
 pub(crate) fn read(body: Vec<u8>, now: Timestamp) -> Result<Message, Unsendable> {
     let request = ReleaseRequest::decode(&body).map_err(Unsendable::Refused)?;
     match request.expires_at {
@@ -70,15 +68,15 @@ pub(crate) fn read(body: Vec<u8>, now: Timestamp) -> Result<Message, Unsendable>
     }
 }
 
-/// An id for a release that is asked for now.
+/// Makes an id for a release that is asked for now.
 pub(crate) fn new_id() -> Result<ReleaseId, drawgate_schemas::InvalidName> {
     ReleaseId::try_from(Uuid::now_v7())
 }
 
-/// The message that a draft asks for.
+/// Makes the message that a draft asks for.
 ///
-/// The time of the request is the time in its id. So the same command with the same `--id` makes the same bytes,
-/// and publishing it again is harmless; with the time of day it would be another request under a used id.
+/// The request's time is the time in its id. So the same command with the same `--id` makes the same bytes,
+/// and publishing it again is harmless. With the time of day it would be another request under a used id.
 pub(crate) fn message(draft: &Draft, selection: &Selection, id: ReleaseId) -> Result<Message, RequestError> {
     let requested_at = made_at(id).ok_or(RequestError::IdTime(id))?;
     let expires_at = draft

@@ -1,4 +1,4 @@
-//! What a command needs of the machine that it runs on.
+//! What a command needs from the machine that it runs on.
 
 use std::io;
 use std::path::PathBuf;
@@ -6,13 +6,13 @@ use std::path::PathBuf;
 use crate::ending::Ending;
 use crate::exit::Exit;
 
-/// The machine does not give it.
+/// The machine refused what the command needs.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SystemError {
-    /// Nobody reads stdout any more, or its file cannot grow.
+    /// The reader of stdout has gone, or its file cannot grow.
     #[error("stdout cannot be written to")]
     Stdout(#[source] io::Error),
-    /// No signals, no folder, no runtime.
+    /// The machine gave no signals, no folder or no runtime.
     #[error("the system does not let drawgate run")]
     Refused(#[source] io::Error),
 }

@@ -7,17 +7,16 @@ use drawgate_schemas::{
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
-/// The release that all of it is about.
+/// The id of the release that these events are about.
 pub(crate) fn release() -> ReleaseId {
     "01936a5e-7c2e-7d10-8a44-5c1f2e9b0d7c".parse().unwrap()
 }
 
-/// When it begins.
+/// When the release begins.
 pub(crate) fn begin() -> Timestamp {
     "2025-03-04T15:15:00Z".parse().unwrap()
 }
 
-/// Its request.
 pub(crate) fn request() -> ReleaseRequest {
     let json = r#"{
         "version": 1, "id": "01936a5e-7c2e-7d10-8a44-5c1f2e9b0d7c",
@@ -30,7 +29,7 @@ pub(crate) fn request() -> ReleaseRequest {
     ReleaseRequest::decode(json.as_bytes()).unwrap()
 }
 
-/// A lane that nothing was ever released to.
+/// A lane to which nothing was ever released.
 pub(crate) fn lane(environment: &str, service: &str) -> LaneView {
     LaneView {
         environment: environment.parse().unwrap(),
@@ -43,12 +42,12 @@ pub(crate) fn lane(environment: &str, service: &str) -> LaneView {
     }
 }
 
-/// The wanted digest.
+/// The digest of the desired version.
 pub(crate) fn digest() -> Digest {
     format!("sha256:e084{}09d7", "a".repeat(56)).parse().unwrap()
 }
 
-/// An event, `sequence` times five seconds after the beginning.
+/// An event, `sequence` times five seconds after the release began.
 pub(crate) fn event(sequence: u64, event: Event) -> StatusEvent {
     StatusEvent {
         version: Version1,
@@ -63,14 +62,13 @@ pub(crate) fn event(sequence: u64, event: Event) -> StatusEvent {
     }
 }
 
-/// A warning.
 pub(crate) fn warning(text: &str) -> Event {
     Event::Warning {
         text: text.to_owned(),
     }
 }
 
-/// An end without more.
+/// An end of the release with an outcome only.
 pub(crate) fn ended(outcome: Outcome) -> Event {
     Event::Ended(Box::new(Ended {
         outcome,
@@ -80,7 +78,7 @@ pub(crate) fn ended(outcome: Outcome) -> Event {
     }))
 }
 
-/// A rejection of some bytes.
+/// The rejection of a message with these bytes.
 pub(crate) fn rejected(code: RejectionCode, body: &[u8]) -> StatusEvent {
     let rejection = Rejection::new(
         code,
@@ -98,7 +96,7 @@ pub(crate) fn rejected(code: RejectionCode, body: &[u8]) -> StatusEvent {
     event
 }
 
-/// A host's progress, one of six.
+/// The progress of one host, of six.
 pub(crate) fn host(instance: &str, direction: Direction, phase: HostPhase, done: u32) -> HostProgress {
     HostProgress {
         instance: instance.to_owned(),

@@ -1,14 +1,9 @@
-//! `drawgate` against a real RabbitMQ, with a worker that is a script.
+//! `drawgate` against a real RabbitMQ, with a scripted worker.
 //!
-//! Needs `DRAWGATE_AMQP_URL`; says so and passes without it. With `LAB_RABBITMQ_API` (`http://USER:PASSWORD@HOST:PORT`,
-//! the management API) every test has a virtual host of its own; without, they share the address's, one at a time.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::print_stdout,
-    missing_docs
-)]
+//! Needs `DRAWGATE_AMQP_URL`; says so and passes without it. With `LAB_RABBITMQ_API`
+//! (`http://USER:PASSWORD@HOST:PORT`, the management API) every test has its own virtual host. Without it the
+//! tests share that of the address, one at a time.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]
 
 mod rig;
 
@@ -35,7 +30,7 @@ fn publish<'a>(more: &[&'a str]) -> Vec<&'a str> {
         .collect()
 }
 
-/// Each of `needles` stands in `text`, in this order, and once.
+/// Asserts that each of `needles` stands in `text`, in this order and once.
 #[track_caller]
 fn in_order(text: &str, needles: &[&str]) {
     let mut from = 0;
@@ -156,7 +151,7 @@ async fn a_rejection_is_recognised_by_the_hash_of_the_bytes() {
     theirs.environment = Some(request.environment.clone());
     theirs.service = Some(request.service.clone());
     worker.publish_event(&theirs).await;
-    // As from a worker that could not read it: neither id nor target.
+    // The worker rejects as if it could not read the message: without an id and a target.
     worker
         .publish_event(&rejected(&message.data, RejectionCode::WrongVersion))
         .await;
@@ -188,10 +183,10 @@ async fn trap_24_events_missed_while_the_connection_was_down_are_asked_for() {
     for event in &story[1..4] {
         worker.say(event.clone()).await;
     }
-    // The first question after the reconnect is lost: it has to be asked again.
+    // The first question after the reconnect is lost, so it has to be asked again.
     worker.be_deaf_to(1);
     proxy.mend();
-    // At once, and not only because it has been quiet for a while.
+    // The program asks at once, and not only after some silence.
     tokio::time::timeout(Duration::from_secs(4), worker.asked(1))
         .await
         .expect("a question after the reconnect");
@@ -547,7 +542,7 @@ async fn show_puts_the_pages_together() {
     for event in story(&request, Outcome::Cancelled) {
         worker.say(event).await;
     }
-    // A reply comes at most once: the first question stays without one.
+    // A reply comes at most once: the first question stays without an answer.
     worker.be_deaf_to(1);
     let ended = drawgate(&rig.url, &["show", ID, "--format", "json", "--logs"]).await;
     assert_eq!(
@@ -564,7 +559,7 @@ async fn show_puts_the_pages_together() {
     );
 }
 
-/// As `head` does, which has read what it wanted: no error, and no panic.
+/// A reader that stops early, as `head` does, is no error and causes no panic.
 #[test]
 fn a_reader_that_has_enough_is_no_error() {
     let (reader, writer) = std::io::pipe().unwrap();

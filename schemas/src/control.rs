@@ -1,4 +1,4 @@
-//! Control commands: what a person may have done to a release, or to its target.
+//! Control commands: what a person may ask the worker to do to a release, or to its target.
 
 use std::fmt;
 
@@ -10,24 +10,26 @@ use crate::image::Digest;
 use crate::limits::LONG_TEXT_CHARS;
 use crate::name::Text;
 
-/// What a control command does.
+/// The kind of a control command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Control {
-    /// Bring hosts that are out back into service, then do nothing until the release is resumed, for `max_pause` at most.
+    /// Pause the release: hosts that are out return to service, then nothing is done until the release is
+    /// resumed. A pause longer than the service's `max_pause` ends in a rollback.
     Pause,
-    /// End a pause.
+    /// Resume a paused release.
     Resume,
-    /// End the release: what was touched is rolled back, as after a failure.
+    /// Cancel the release: every touched host is rolled back, as after a failure.
     Cancel,
-    /// Agree that this very image is released.
+    /// Approve this release's digest.
     Approve,
-    /// Disagree: the release ends before anything is touched.
+    /// Disapprove: the release ends before anything is touched.
     Reject,
 }
 
 impl Control {
-    /// What the command did to a release, for a line that goes on with who gave it.
+    /// The command in the past tense, for a line that goes on with the name of the person who gave it:
+    /// "paused by ben".
     pub fn past(self) -> &'static str {
         match self {
             Self::Pause => "paused",
@@ -38,7 +40,8 @@ impl Control {
         }
     }
 
-    /// Whether it answers the request for an approval: then the approvers may give it, and not the operators.
+    /// Whether the command answers a request for approval. The approvers give such a command, not the
+    /// operators of the worker's file.
     pub fn answers_approval(self) -> bool {
         matches!(self, Self::Approve | Self::Reject)
     }
@@ -56,24 +59,24 @@ impl fmt::Display for Control {
     }
 }
 
-/// A control command that was taken.
+/// A control command that the worker has taken.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ControlCommand {
-    /// What it does.
+    /// The kind of the command.
     #[serde(alias = "order")]
     pub control: Control,
-    /// Who gave it: the name that the broker vouches for.
+    /// The person who gave the command, by the user name that the broker vouches for.
     pub by: String,
-    /// Why, in that person's words.
+    /// Why the command was given, in that person's words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<Text<LONG_TEXT_CHARS>>,
-    /// The digest that is approved; approvals only.
+    /// The approved digest; only in approvals.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digest: Option<Digest>,
 }
 
 impl ControlCommand {
-    /// What was done, by whom, and why: "cancelled by ben: wrong branch".
+    /// The command, its person and the reason in one line: "cancelled by ben: wrong branch".
     pub fn told(&self) -> String {
         let reason = self.reason.as_ref();
         let reason = reason.map_or(String::new(), |reason| format!(": {reason}"));
@@ -81,16 +84,17 @@ impl ControlCommand {
     }
 }
 
-/// The build numbers of a target that count no more: its counter has started again.
+/// A record that the build numbers of a target no longer count, because the target's counter has started
+/// again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ForgottenSequence {
-    /// The highest of them.
+    /// The highest of the forgotten build numbers.
     pub highest: u64,
-    /// Who had it forgotten: the name that the broker vouches for.
+    /// The person who had the numbers forgotten, by the user name that the broker vouches for.
     pub by: String,
-    /// Why, in that person's words.
+    /// Why the numbers were forgotten, in that person's words.
     pub reason: Text<LONG_TEXT_CHARS>,
-    /// When.
+    /// When the numbers were forgotten, by the worker's clock.
     pub at: Timestamp,
 }
 

@@ -1,4 +1,4 @@
-//! What blocks a release from beginning: a freeze, a window that is shut, an approval that nobody has given yet.
+//! What blocks a release from beginning: a freeze, a shut window, or an approval that is still missing.
 
 use std::fmt;
 
@@ -9,38 +9,38 @@ use serde::{Deserialize, Serialize};
 use crate::limits::LONG_TEXT_CHARS;
 use crate::name::{Environment, Text};
 
-/// An approval that is waited for.
+/// An approval that a release waits for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct AwaitedApproval {
-    /// Groups of the worker's file whose people may give it.
+    /// Groups of the worker's file whose people may approve.
     pub from: Vec<String>,
-    /// How many of them have to.
+    /// How many of these people have to approve.
     pub count: u32,
-    /// Who has.
+    /// User names of those who have approved.
     pub given: Vec<String>,
-    /// Who may not: whoever published it, by the name that the broker vouches for.
+    /// User name of the release's publisher, as the broker vouches for it. The publisher must not approve.
     pub publisher: String,
-    /// Without it, the release is rejected then.
+    /// The deadline: a release without its approvals is rejected then.
     pub until: Timestamp,
 }
 
-/// What blocks a release from beginning, until a moment that is known.
+/// What blocks a release from beginning, until a known moment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Blocker {
-    /// Its environment is frozen.
+    /// The release's environment is frozen.
     Frozen(Freeze),
-    /// It is not a time at which the service's file lets releases begin.
+    /// The windows of the service's file are shut: no release of the service begins now.
     Closed {
-        /// When such a time begins.
+        /// When the next window opens.
         opens_at: Timestamp,
-        /// The windows and their time zone, as the file has them.
+        /// The windows and their time zone, as the service's file has them.
         windows: String,
     },
 }
 
 impl Blocker {
-    /// When it ends by itself.
+    /// When this blocker ends by itself.
     pub fn until(&self) -> Timestamp {
         match self {
             Self::Frozen(freeze) => freeze.until,
@@ -60,24 +60,24 @@ impl fmt::Display for Blocker {
     }
 }
 
-/// No release begins meanwhile.
+/// A freeze: no release begins in an environment until it ends. Releases that roll already go on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Freeze {
-    /// In which environment; in every one where absent.
+    /// The environment that is frozen; every environment where absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub environment: Option<Environment>,
-    /// When it ends by itself.
+    /// When the freeze ends by itself.
     pub until: Timestamp,
-    /// Why, in the words of whoever froze it.
+    /// Why it was frozen, in the words of the person who froze it.
     pub reason: Text<LONG_TEXT_CHARS>,
-    /// Who froze it: the name that the broker vouches for.
+    /// The person who froze it, by the user name that the broker vouches for.
     pub by: String,
-    /// Since when.
+    /// When the freeze began, by the worker's clock.
     pub since: Timestamp,
 }
 
 impl Freeze {
-    /// Whether it is of this environment.
+    /// Whether this freeze covers an environment.
     pub fn covers(&self, environment: &Environment) -> bool {
         self.environment
             .as_ref()

@@ -1,39 +1,40 @@
-//! `[before]` and `[after]`: what runs once per release, and how far it is.
+//! `[before]` and `[after]` of a service's file: the programs that run once per release, and their progress.
 
 use std::fmt;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// How far a hook is.
+/// The progress of a hook.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct HookProgress {
-    /// Which.
+    /// Which hook this is.
     pub hook: Hook,
-    /// How far.
+    /// How far the hook has come.
     pub state: HookState,
-    /// The instance that it runs on; absent where that is not known, or where it is the worker itself.
+    /// EC2 instance id of the host that the hook runs on; absent where it is not known, or where the hook
+    /// runs on the bastion.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub on: Option<String>,
-    /// Which attempt this is.
+    /// The number of this attempt; the first one is 1.
     pub attempt: u32,
-    /// Attempts at most.
+    /// Most attempts that the hook gets.
     pub attempts: u32,
-    /// From its first attempt until now.
+    /// Milliseconds from the start of the first attempt until now; absent while the hook runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub took_ms: Option<u64>,
-    /// What went wrong.
+    /// What went wrong, where this attempt failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
 }
 
-/// What runs once per release.
+/// A program that runs once per release.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Hook {
-    /// `[before]`: before the first host.
+    /// `[before]`: runs before the first host is rolled.
     Before,
-    /// `[after]`: after the last host.
+    /// `[after]`: runs after the last host is rolled.
     After,
 }
 
@@ -46,14 +47,14 @@ impl fmt::Display for Hook {
     }
 }
 
-/// How far a hook is.
+/// How far a hook has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum HookState {
-    /// It runs.
+    /// The hook runs.
     Begun,
-    /// It had a good end.
+    /// The hook succeeded.
     Passed,
-    /// This attempt failed.
+    /// This attempt of the hook failed.
     Failed,
 }

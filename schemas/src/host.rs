@@ -1,4 +1,4 @@
-//! A host: how it is named, how far it is, and what is done when it is sick.
+//! A host: its name, its progress, and what the worker does when it is sick.
 
 use std::fmt;
 
@@ -6,83 +6,85 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// One host.
+/// One host of a release.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct HostRef {
     /// The EC2 instance's id.
     pub instance: String,
-    /// The address it is reached by.
+    /// The address at which the worker reaches the host.
     pub address: String,
 }
 
-/// How far one host is.
+/// The progress of one host.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct HostProgress {
     /// The EC2 instance's id.
     pub instance: String,
-    /// Toward the desired version, or back.
+    /// Whether the host goes to the desired version or back.
     pub direction: Direction,
-    /// What has begun, or has been reached.
+    /// The phase that the host has begun or reached.
     pub phase: HostPhase,
-    /// Hosts that are done in this direction.
+    /// Hosts of the release that are done in this direction.
     pub done: u32,
-    /// Hosts in all.
+    /// Hosts to do in this direction: all that are still in the fleet, or during rollback those that were
+    /// touched.
     pub total: u32,
-    /// How long this phase should take, where that is known.
+    /// Expected duration of this phase, in seconds; absent where it is not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expected_s: Option<u64>,
-    /// What else is worth saying.
+    /// More about the phase, for a person: which attempt failed, or why the host is gone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
 }
 
-/// Which way a host goes.
+/// The direction in which a host is rolled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Direction {
-    /// Toward the desired version.
+    /// The host goes to the desired version.
     Forward,
-    /// To what ran before.
+    /// The host goes back to the version that ran before the release.
     Back,
 }
 
-/// What a host is about.
+/// The phase of one host's roll, or its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum HostPhase {
-    /// Leaving its target groups.
+    /// The host is leaving its target groups.
     Deregistering,
-    /// Waiting until its target groups are done with it.
+    /// The worker waits until the target groups have drained the host.
     Draining,
     /// The container is being swapped.
     Swapping,
     /// The container is being checked.
     Verifying,
-    /// Going back into its target groups.
+    /// The host is being registered in its target groups again.
     Registering,
-    /// Waiting until it is healthy, and stays so.
+    /// The worker waits until the host is healthy and has stayed so.
     #[serde(alias = "settling")]
     AwaitingHealthy,
-    /// Healthy in every target group, on the version it was to have.
+    /// The host is healthy in every target group, on the version that its direction leads to.
     Done,
-    /// A step failed.
+    /// A step of the host failed.
     Failed,
     /// The instance is no longer a member of the fleet.
     Gone,
 }
 
-/// Hosts that turned unhealthy by themselves, and what is done about them.
+/// Hosts that turned unhealthy by themselves, and what the worker does about them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct HostSick {
-    /// Which; none where the unhealthy targets are no hosts of this release.
+    /// EC2 instance ids of the sick hosts; empty where the unhealthy targets are not hosts of this release.
     pub instances: Vec<String>,
-    /// The target group's name.
+    /// The target group's name, followed by " in ZONE" where the floor of one Availability Zone is meant.
     pub target_group: String,
-    /// Healthy targets that it has.
+    /// Healthy targets that the target group (or its zone) has.
     pub healthy: u32,
-    /// Healthy targets that must be left when another host is taken out.
+    /// The floor: healthy targets that the target group (or its zone) must keep while another host is taken
+    /// out.
     pub floor: u32,
-    /// What is done about them.
+    /// What the worker does about the sick hosts.
     pub answer: SickAnswer,
 }
 
@@ -119,17 +121,17 @@ impl fmt::Display for HostSick {
     }
 }
 
-/// What is done about sick hosts.
+/// What the worker does about sick hosts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum SickAnswer {
-    /// They are rolled before the others: taking them out costs nothing.
+    /// The sick hosts are rolled before the others, because taking them out costs no healthy target.
     RolledNext,
-    /// Nothing is taken out until they are healthy or replaced.
+    /// No host is taken out until the sick hosts are healthy or replaced.
     Waits {
-        /// Past this moment the release is rolled back.
+        /// After this moment the release is rolled back.
         until: Timestamp,
     },
-    /// They were waited for in vain: the release is rolled back.
+    /// The release is rolled back, because the sick hosts have not recovered in time.
     RolledBack,
 }

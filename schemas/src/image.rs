@@ -10,18 +10,18 @@ use serde::{Deserialize, Serialize};
 use crate::limits;
 use crate::name::InvalidName;
 
-/// The identity of an image's bytes: `sha256:` and 64 hexadecimal digits.
+/// The digest of an image, which identifies its bytes: `sha256:` and 64 hexadecimal digits.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Digest(String);
 
 impl Digest {
-    /// The digest as text.
+    /// This digest as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The first twelve hexadecimal digits, enough to tell two digests apart for a person.
+    /// The first twelve hexadecimal digits: enough for a person to tell two digests apart.
     pub fn short(&self) -> &str {
         self.0.get(7..19).unwrap_or(&self.0)
     }
@@ -73,8 +73,8 @@ impl JsonSchema for Digest {
     }
 }
 
-/// `[registry/]repository[:tag][@digest]`; a tag or a digest must be there, because "whatever is newest" is not a
-/// version.
+/// An image reference: `[registry/]repository[:tag][@digest]`. A tag or a digest is required, because
+/// "whatever is newest" is not a version.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct ImageReference {
@@ -84,7 +84,7 @@ pub struct ImageReference {
 }
 
 impl ImageReference {
-    /// Registry and repository, without tag and digest: what an allow-list names.
+    /// Registry and repository, without tag and digest: the part that a service's allow-list names.
     pub fn repository(&self) -> &str {
         &self.repository
     }
@@ -99,7 +99,7 @@ impl ImageReference {
         self.digest.as_ref()
     }
 
-    /// What a person calls this version: the tag, or else the digest's first digits.
+    /// What a person calls this version: the tag, or else the first twelve digits of the digest.
     pub fn version(&self) -> &str {
         self.tag()
             .or_else(|| self.digest().map(Digest::short))
@@ -107,7 +107,7 @@ impl ImageReference {
     }
 }
 
-/// A path component: lower-case letters and digits, separated by `.`, `_`, `__` or hyphens.
+/// Whether a text is a path component: lower-case letters and digits, separated by `.`, `_`, `__` or hyphens.
 fn is_path_component(text: &str) -> bool {
     let inner = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '.' | '_' | '-');
     let edge = |c: Option<char>| c.is_some_and(|c| c.is_ascii_lowercase() || c.is_ascii_digit());
@@ -117,7 +117,8 @@ fn is_path_component(text: &str) -> bool {
         && !text.contains("..")
 }
 
-/// The first component is a registry when it has a dot or a port, or is `localhost` (as Docker decides it).
+/// Whether the first component is a registry: it has a dot or a port, or is `localhost` (Docker decides it
+/// the same way).
 fn is_registry(text: &str) -> bool {
     let (host, port) = text
         .split_once(':')
@@ -177,7 +178,7 @@ impl FromStr for ImageReference {
             ),
             None => (value, None),
         };
-        // A colon before the last slash is a registry's port and not a tag.
+        // A colon before the last slash belongs to a registry's port, not to a tag.
         let after_slash = name.rfind('/').map_or(0, |slash| slash + 1);
         let (repository, tag) = match name.get(after_slash..).and_then(|last| last.find(':')) {
             Some(colon) => {

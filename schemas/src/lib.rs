@@ -1,8 +1,11 @@
-//! The wire contract of Drawgate: what a build server may send, what the worker answers, what everybody may hear.
+//! The wire contract of Drawgate: what a build server may send, what the worker answers, and which events
+//! anybody may read.
 //!
-//! Pure: bytes in, values out. No clock, no network, no runtime. Every size is bounded ([`limits`]), every name is
-//! a type with a checked constructor, and unknown fields of a message are refused, so that a misspelt option is an
-//! error and not a silent default.
+//! The crate is pure: bytes in, values out, with no clock, no network and no runtime. Every size is bounded
+//! ([`limits`]). Every name is a type with a checked constructor. Unknown fields of a request or question are
+//! refused, so that a misspelt option is an error and not a silent default.
+
+#![warn(missing_docs)]
 
 mod control;
 mod event;
@@ -10,8 +13,10 @@ mod gate;
 mod hook;
 mod host;
 mod image;
+mod leftover;
 pub mod limits;
 mod name;
+mod note;
 mod outcome;
 mod question;
 mod receipt;
@@ -27,7 +32,9 @@ pub use gate::{AwaitedApproval, Blocker, Freeze};
 pub use hook::{Hook, HookProgress, HookState};
 pub use host::{Direction, HostPhase, HostProgress, HostRef, HostSick, SickAnswer};
 pub use image::{Digest, ImageReference};
+pub use leftover::{Command, Leftover, LeftoverKind, Part};
 pub use name::{Environment, InvalidName, ReleaseId, Service, Site, Text};
+pub use note::{Note, NoteKind};
 pub use outcome::{Ended, Outcome};
 pub use question::{
     Answer, Ask, ControlRequest, EndedView, HostLogs, LaneView, PastView, Pong, Question, ReleaseState,

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use crate::limits;
 
-/// Why a name was refused; says what would be accepted.
+/// Why a name or text was refused. The message says what would be accepted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{kind} {value:?} {problem}")]
 pub struct InvalidName {
@@ -29,7 +29,8 @@ impl InvalidName {
     }
 }
 
-/// One word of a routing key: it may not hold the `.`, `*` and `#` that AMQP topics give a meaning.
+/// Checks one word of a routing key: it must not contain `.`, `*` or `#`, because AMQP topics give them a
+/// meaning.
 fn check_word(kind: &'static str, value: &str) -> Result<(), InvalidName> {
     let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
     let ends_well = !value.starts_with('-') && !value.ends_with('-');
@@ -54,7 +55,7 @@ macro_rules! word {
         pub struct $name(String);
 
         impl $name {
-            /// The name as text.
+            /// This name as text.
             pub fn as_str(&self) -> &str {
                 &self.0
             }
@@ -106,27 +107,28 @@ macro_rules! word {
 }
 
 word! {
-    /// An environment: `staging`, `production`, `personal-ben`.
+    /// The name of an environment: `staging`, `production`, `personal-ben`.
     Environment, "environment"
 }
 
 word! {
-    /// A service: `search-api`.
+    /// The name of a service: `search-api`.
     Service, "service"
 }
 
 word! {
-    /// A site: one bastion's place, with a queue of its own.
+    /// The name of a site: the place of one bastion, whose worker reads a queue of its own.
     Site, "site"
 }
 
-/// A release's identity: a UUID of version 7 (RFC 9562), so that ids sort by the time they were made.
+/// The id of a release: a UUID of version 7 (RFC 9562), so that ids sort by the time at which they were made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "Uuid", into = "Uuid")]
 pub struct ReleaseId(Uuid);
 
 impl ReleaseId {
-    /// The first eight characters are time only and alike for a minute: names made from an id use its last eight.
+    /// The last eight characters of the id, for names that are made from it. The first eight encode only the
+    /// time and stay alike for a minute.
     pub fn short(&self) -> String {
         let text = self.0.simple().to_string();
         text.get(24..).unwrap_or(&text).to_owned()
@@ -180,14 +182,14 @@ impl JsonSchema for ReleaseId {
     }
 }
 
-/// One line of text with at most `MAX` characters and no control characters (they could rewrite an operator's
-/// terminal).
+/// One line of text with 1 to `MAX` characters. Control characters and characters that change the direction
+/// of text are refused, because they could rewrite an operator's terminal.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Text<const MAX: usize>(String);
 
 impl<const MAX: usize> Text<MAX> {
-    /// The text itself.
+    /// This text as it was sent.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -215,8 +217,8 @@ impl<const MAX: usize> TryFrom<String> for Text<MAX> {
     }
 }
 
-/// Characters that change the direction of what follows: they let a line read as something else than it is
-/// (Unicode Technical Report 36, "Bidirectional Text Spoofing").
+/// Whether a character changes the direction of the text that follows. Such a character lets a line read as
+/// something else than it is (Unicode Technical Report 36, "Bidirectional Text Spoofing").
 fn is_bidirectional(c: char) -> bool {
     matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }

@@ -1,4 +1,4 @@
-//! The end of a release.
+//! The end of a release: its outcome, and what to tell a person.
 
 use std::fmt;
 
@@ -7,43 +7,48 @@ use serde::{Deserialize, Serialize};
 
 use crate::receipt::Receipt;
 
-/// The end of a release.
+/// The end of a release: its outcome, and what to tell a person.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Ended {
-    /// How it ended.
+    /// How the release ended.
     pub outcome: Outcome,
-    /// One line for a person.
+    /// The end in one line, for a person.
     pub summary: String,
-    /// What to do now, if anything.
+    /// What a person should do now; absent where there is nothing to do.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
-    /// What was before and is after; absent where nothing was inspected.
+    /// State before and after the release; absent where the fleet was not inspected, or nothing was touched
+    /// because every host ran the version already.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub receipt: Option<Receipt>,
 }
 
-/// Every release ends in exactly one of these.
+/// How a release ended. Every release ends in exactly one of these.
 #[derive(Debug, Clone, Copy, PartialEq, PartialOrd, Ord, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
-    /// Every host runs the desired version; scaling, alarms and targets are as before.
+    /// Every host runs the desired version. Scaling, alarms and targets are as before the release.
     Succeeded,
-    /// Something failed; every touched host runs what it ran before; scaling, alarms and targets are as before.
+    /// Something failed. Every touched host runs its original version again; scaling, alarms and targets are
+    /// as before the release.
     RolledBack,
-    /// A person ended it; restored as after a failure.
+    /// A person cancelled the release. Everything was restored, as after a failure.
     Cancelled,
-    /// It was refused before anything was looked at.
+    /// The release was refused before it began, and nothing was touched: the message was rejected, the
+    /// request expired, an approval was denied or missing, or a required environment had not released the
+    /// image.
     Rejected,
-    /// A newer release of the same target took its place before it began.
+    /// A newer release of the same target took this release's place before it began.
     Superseded,
-    /// It failed before any host was touched.
+    /// The release failed before any host was touched.
     Failed,
-    /// It could not be brought to a good end: a person must look. The receipt says what is left, and what to run.
+    /// The release could not be brought to a good end, and a person must look. The receipt says what is left
+    /// to mend, and what to run.
     NeedsOperator,
 }
 
 impl Outcome {
-    /// As it stands in routing keys.
+    /// The outcome as routing keys write it.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Succeeded => "succeeded",

@@ -1,5 +1,5 @@
-//! Questions over RabbitMQ's direct reply-to, and their answers. A reply comes at most once: who hears nothing asks
-//! again.
+//! Questions over RabbitMQ's direct reply-to, and their answers. A reply comes at most once: a client that
+//! hears nothing asks again.
 
 use jiff::Timestamp;
 use schemars::JsonSchema;
@@ -16,90 +16,92 @@ use crate::outcome::Outcome;
 use crate::rejection::{Rejection, RejectionCode};
 use crate::request::{ReleaseRequest, Version1};
 
-/// A question to every worker that hears it.
+/// A question to the workers of every site.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Question {
-    /// Always 1.
+    /// The version of this format: always 1.
     pub version: Version1,
-    /// Comes back in the answer.
+    /// The question's id, chosen by the sender. The answer repeats it.
     pub id: Uuid,
-    /// Nobody waits for the answer after this moment.
+    /// When the sender stops waiting for an answer.
     pub expires_at: Timestamp,
     /// What is asked.
     pub ask: Ask,
 }
 
-/// What is asked.
+/// The kind of a question, and its arguments.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Ask {
-    /// Everything about one release.
+    /// Asks for everything about one release.
     Show {
-        /// Which.
+        /// The id of the release.
         release: ReleaseId,
-        /// Only events after this one; 0 asks for all.
+        /// The number of the last event that the sender knows: only later events are wanted. 0 asks for all.
         #[serde(default)]
         after: u64,
         /// Whether the logs of failed containers are wanted too.
         #[serde(default)]
         logs: bool,
     },
-    /// Every lane: what rolls, what waits, what ended last.
+    /// Asks for the lanes: which release rolls, which wait, and which ended last.
     Status {
-        /// Only those of this environment.
+        /// Only lanes of this environment; of every one where absent.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         environment: Option<Environment>,
-        /// Only those of this service.
+        /// Only lanes of this service; of every one where absent.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         service: Option<Service>,
-        /// Only lanes after this one, `<environment>/<service>` in the order of the answer: for the next page.
+        /// Only lanes after this one, named `<environment>/<service>`, in the order of the answer: asks for
+        /// the next page.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         after: Option<String>,
     },
-    /// The releases of one lane, the newest first.
+    /// Asks for the releases of one lane, the newest first.
     History {
-        /// Where to.
+        /// The environment of the target.
         environment: Environment,
-        /// What.
+        /// The service of the target.
         service: Service,
-        /// So many of them; 100 at most.
+        /// Most releases to answer with; 100 at most.
         limit: u32,
     },
-    /// A control command for one release. Asked again with the same id, it is given once.
+    /// Gives one release a control command. A command that is sent again with the same id takes effect once.
     Control(ControlRequest),
-    /// No release of an environment begins until then; those that roll go on to their end.
+    /// Freezes an environment: no release of it begins until the given moment; releases that roll already go
+    /// on to their end.
     Freeze {
-        /// Which; every one where absent.
+        /// The environment to freeze; every environment where absent.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         environment: Option<Environment>,
-        /// When it ends by itself.
+        /// When the freeze ends by itself.
         until: Timestamp,
         /// Why, for the people whose releases wait.
         reason: Text<LONG_TEXT_CHARS>,
     },
     /// Ends a freeze before its time.
     Thaw {
-        /// Of which environment; the one of all where absent.
+        /// The environment to unfreeze; the freeze of every environment where absent.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         environment: Option<Environment>,
     },
-    /// Forgets the build numbers of one target, whose counter has started again: no release that has ended by then supersedes another one any
-    /// more. Asked again with the same id, it is done once.
+    /// Forgets the build numbers of one target, whose counter has started again: no release that has ended by
+    /// then supersedes another one any more. A command that is sent again with the same id takes effect once.
     ForgetSequence {
-        /// Where to.
+        /// The environment of the target.
         environment: Environment,
-        /// What.
+        /// The service of the target.
         service: Service,
-        /// Why, for the people who release it.
+        /// Why, for the people who release the service.
         reason: Text<LONG_TEXT_CHARS>,
     },
-    /// Which workers are there, and whether each is ready.
+    /// Asks which workers are there, and whether each is ready to take releases.
     Ping,
 }
 
 impl Ask {
-    /// Whether every worker answers it for itself: it says [`Reply::Heard`] first.
+    /// Whether every worker answers the question for itself. Such a worker says [`Reply::Heard`] first.
     pub fn is_for_all(&self) -> bool {
         match self {
             Self::Show { .. } | Self::Control(_) => false,
@@ -117,26 +119,26 @@ impl Ask {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ControlRequest {
-    /// The release.
+    /// The id of the release.
     pub release: ReleaseId,
-    /// What is to be done to it.
+    /// What the worker shall do to the release.
     pub control: Control,
-    /// Why.
+    /// Why, in the words of the person who gives the command.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<Text<LONG_TEXT_CHARS>>,
-    /// The digest that is approved, as `show` told it; approvals only.
+    /// The digest that is approved, as the answer to `show` has it; only in approvals.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digest: Option<Digest>,
 }
 
-/// An answer.
+/// One worker's answer to a question.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Answer {
-    /// Always 1.
+    /// The version of this format: always 1.
     pub version: Version1,
-    /// The question's id.
+    /// The id of the question.
     pub question: Uuid,
-    /// Who answers.
+    /// The name of the worker that answers.
     pub worker: String,
     /// The answer itself.
     pub reply: Reply,
@@ -146,74 +148,75 @@ pub struct Answer {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Reply {
-    /// The release is in this worker's ledger.
+    /// The release, from this worker's ledger.
     Show(Box<ReleaseView>),
     /// The lanes of this worker's ledger.
     Status(Box<StatusView>),
-    /// The releases of a lane, the newest first; none where this worker's ledger has none.
+    /// The releases of a lane, the newest first; empty where this worker's ledger has none.
     History {
-        /// Each of them.
+        /// The releases of the lane.
         releases: Vec<PastView>,
-        /// Build numbers of the lane that were forgotten, the last of them first.
+        /// Records of build numbers of the lane that were forgotten, the latest first.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         forgotten: Vec<ForgottenSequence>,
     },
-    /// The control command was taken, now or when it was asked before.
+    /// The control command took effect, now or when it was sent before.
     Taken {
-        /// To which release.
+        /// The id of the release that the command was for.
         release: ReleaseId,
-        /// What follows, for a person.
+        /// What follows from the command, for a person.
         what: String,
     },
-    /// The control command was not taken, and nothing was changed.
+    /// The control command had no effect, and nothing was changed.
     NotTaken {
-        /// To which release.
+        /// The id of the release that the command was for.
         release: ReleaseId,
-        /// Why not, and the way out.
+        /// Why the command was refused, and what can be done.
         why: String,
     },
-    /// What was asked for is done, in this worker's ledger.
+    /// The change that was asked for is made in this worker's ledger.
     Changed {
-        /// What follows, for a person.
+        /// What follows from the change, for a person.
         what: String,
     },
-    /// It is not done, and nothing was changed in this worker's ledger.
+    /// The change that was asked for is not made, and this worker's ledger is as before.
     NotChanged {
-        /// Why not, and the way out.
+        /// Why the change is not made, and what can be done.
         why: String,
     },
     /// This worker is there.
     Pong(Pong),
-    /// This worker has heard a question that every worker answers, and its answer follows.
+    /// This worker has heard a question that every worker answers. Its answer follows.
     Heard,
-    /// This worker does not know the release; another one may.
+    /// This worker does not know the release; another worker may.
     UnknownRelease {
         /// The release that was asked for.
         release: ReleaseId,
     },
     /// The question could not be read or answered.
     Refused {
-        /// Why, and what would be right.
+        /// Why the question was refused, and what would be right.
         reason: String,
     },
 }
 
-/// A worker that is there.
+/// A worker that is there, and whether it is ready.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Pong {
-    /// Its site.
+    /// The site that the worker belongs to.
     pub site: Site,
-    /// Its version.
+    /// The version of the worker's program.
     pub program: String,
-    /// Services that it rolls.
+    /// Services that the worker rolls.
     pub services: u32,
-    /// Releases that have not ended.
+    /// Releases in the worker's ledger that have not ended.
     pub open: u32,
-    /// What keeps it from taking releases in: a full disk, say.
+    /// What keeps the worker from taking in releases: a full disk, say; absent where it is ready.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[serde(alias = "unfit")]
     pub not_ready: Option<String>,
-    /// What its operator is to know although it takes releases in, each with what to do: a policy that the broker lacks, say.
+    /// What the worker's operator should know although the worker takes in releases, each with what to do: a
+    /// policy that the broker lacks, say.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub concerns: Vec<String>,
 }
@@ -221,22 +224,22 @@ pub struct Pong {
 /// A release in a lane's history.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct PastView {
-    /// The message that asked for it.
+    /// The request that asked for the release.
     pub request: ReleaseRequest,
-    /// The digest, once it is known.
+    /// The release's digest, once it is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digest: Option<Digest>,
-    /// Where it stands.
+    /// Where the release stands.
     pub state: ReleaseState,
-    /// When it was accepted.
+    /// When the worker accepted the release, by its clock.
     pub accepted_at: Timestamp,
-    /// When it began, if it has.
+    /// When the release began; absent where it has not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub started_at: Option<Timestamp>,
-    /// When it ended, if it has.
+    /// When the release ended; absent where it has not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended_at: Option<Timestamp>,
-    /// How it ended, in a sentence.
+    /// How the release ended, in a sentence.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub summary: Option<String>,
 }
@@ -244,11 +247,11 @@ pub struct PastView {
 /// The lanes of one worker's ledger.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct StatusView {
-    /// Lanes with anything in them, in the order of their environments and services, at most 1,000.
+    /// Lanes of releases, in the order of environment and service, at most 1,000.
     pub lanes: Vec<LaneView>,
-    /// Whether there are more: ask again after the last.
+    /// Whether there are more lanes: ask again with `after` set to the last one.
     pub more: bool,
-    /// What is frozen.
+    /// The freezes that are in force, of all environments.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub freezes: Vec<Freeze>,
 }
@@ -256,21 +259,21 @@ pub struct StatusView {
 /// One lane: the queue of one service's releases on one environment.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct LaneView {
-    /// Where to.
+    /// The environment of the target.
     pub environment: Environment,
-    /// What.
+    /// The service of the target.
     pub service: Service,
     /// The release that rolls.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub running: Option<RunningView>,
-    /// The first of those that wait, at most 10.
+    /// The first of the waiting releases, at most 10.
     pub waiting: Vec<WaitingView>,
-    /// How many wait.
+    /// How many releases wait.
     pub waiting_count: u32,
-    /// The one that ended last; not one that was superseded, which did nothing.
+    /// The release that ended last. A superseded one does not count, because it did nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last: Option<EndedView>,
-    /// What no release of it begins under.
+    /// The freezes that keep the lane's releases from beginning.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub freezes: Vec<Freeze>,
 }
@@ -278,33 +281,33 @@ pub struct LaneView {
 /// A release that rolls.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct RunningView {
-    /// Which.
+    /// The id of the release.
     pub release: ReleaseId,
     /// What a person calls its version.
     pub version: String,
-    /// Since when.
+    /// When it began, by the worker's clock.
     pub since: Timestamp,
-    /// Hosts that run it and are healthy.
+    /// Hosts that are done on the desired version and healthy.
     pub good: u32,
-    /// All its hosts; 0 until the fleet was inspected.
+    /// Hosts of the release; 0 until the fleet has been inspected.
     pub hosts: u32,
-    /// Whether it is rolling back.
+    /// Whether the release is being rolled back.
     pub rolling_back: bool,
 }
 
 /// A release that waits in its queue.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct WaitingView {
-    /// Which.
+    /// The id of the release.
     pub release: ReleaseId,
     /// What a person calls its version.
     pub version: String,
-    /// Since when.
+    /// When it was accepted, by the worker's clock.
     pub since: Timestamp,
-    /// The approval that it waits for, if it does.
+    /// The approval that the release still needs; absent where it needs none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub approval: Option<AwaitedApproval>,
-    /// What else it waits for before it may begin.
+    /// What else the release waits for before it may begin.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub blockers: Vec<Blocker>,
 }
@@ -312,31 +315,31 @@ pub struct WaitingView {
 /// A release that has ended.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct EndedView {
-    /// Which.
+    /// The id of the release.
     pub release: ReleaseId,
     /// What a person calls its version.
     pub version: String,
-    /// How.
+    /// How the release ended.
     pub outcome: Outcome,
-    /// When.
+    /// When the release ended, by the worker's clock.
     pub at: Timestamp,
 }
 
 /// One release as its worker's ledger has it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ReleaseView {
-    /// The message that asked for it.
+    /// The request that asked for the release.
     pub request: ReleaseRequest,
-    /// The digest, once it is known.
+    /// The release's digest, once it is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digest: Option<Digest>,
-    /// Where it stands.
+    /// Where the release stands.
     pub state: ReleaseState,
-    /// Its events after the one that was asked for, oldest first, at most 500.
+    /// Events of the release after the number in the question, oldest first, at most 500.
     pub events: Vec<StatusEvent>,
-    /// Whether there are more: ask again after the last.
+    /// Whether there are more events: ask again with the number of the last one.
     pub more: bool,
-    /// Logs of failed containers, where they were asked for.
+    /// Logs of failed containers, where the question asked for them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub logs: Vec<HostLogs>,
 }
@@ -345,40 +348,40 @@ pub struct ReleaseView {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum ReleaseState {
-    /// It waits in its queue.
+    /// The release waits in its queue.
     Waiting {
-        /// Releases of the same target before it.
+        /// Open releases of the same target that go before it.
         ahead: u32,
-        /// The approval that it waits for, if it does.
+        /// The approval that the release still needs; absent where it needs none.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         approval: Option<AwaitedApproval>,
-        /// What else it waits for before it may begin.
+        /// What else the release waits for before it may begin.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         blockers: Vec<Blocker>,
     },
-    /// It rolls.
+    /// The release has begun and has not ended.
     Running,
-    /// It has ended.
+    /// The release has ended.
     Ended {
-        /// How.
+        /// How the release ended.
         outcome: Outcome,
     },
 }
 
-/// The last lines of a container that failed.
+/// The last log lines of a container that failed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct HostLogs {
     /// The EC2 instance's id.
     pub instance: String,
-    /// At most 50 lines, oldest first.
+    /// The log's last lines, oldest first, at most 50.
     pub lines: Vec<String>,
 }
 
 impl Question {
-    /// Reads a message body.
+    /// Reads a question from a message body.
     ///
     /// # Errors
-    /// A [`Rejection`] that says what is wrong.
+    /// A [`Rejection`] that says what is wrong with the body.
     pub fn decode(body: &[u8]) -> Result<Self, Rejection> {
         if body.len() > limits::MESSAGE_BYTES {
             return Err(Rejection::new(
@@ -387,8 +390,20 @@ impl Question {
             ));
         }
         serde_json::from_slice(body).map_err(|error| match error.classify() {
-            serde_json::error::Category::Data => Rejection::new(RejectionCode::Invalid, error.to_string()),
+            serde_json::error::Category::Data => {
+                let hint = renamed(body).map_or(String::new(), |hint| format!("; {hint}"));
+                Rejection::new(RejectionCode::Invalid, format!("{error}{hint}"))
+            }
             _ => Rejection::new(RejectionCode::NotJson, error.to_string()),
         })
     }
+}
+
+/// What a question that drawgate 0.2.0 and earlier could ask is called now.
+fn renamed(body: &[u8]) -> Option<&'static str> {
+    let body: serde_json::Value = serde_json::from_slice(body).ok()?;
+    (body.get("ask")?.get("type")? == "order").then_some(
+        "since 0.3.0 it is {\"type\": \"control\", \"control\": …}, and was {\"type\": \"order\", \"order\": …}: take the drawgate of the \
+         worker's version",
+    )
 }

@@ -1,4 +1,4 @@
-//! Why a message was refused for good.
+//! Rejections: why a message was refused for good.
 
 use std::fmt;
 
@@ -8,18 +8,18 @@ use serde::{Deserialize, Serialize};
 use crate::limits;
 use crate::sha256;
 
-/// A refusal that will be the same tomorrow: the message goes to the dead-letter queue.
+/// A final refusal: the same message would be refused again tomorrow, so it goes to the dead-letter queue.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, thiserror::Error)]
 #[error("{code}: {detail}")]
 pub struct Rejection {
-    /// The kind of mistake.
+    /// The code of the rejection, for programs.
     pub code: RejectionCode,
-    /// What is wrong, and what would be right.
+    /// What is wrong with the message, and what would be right, for people.
     pub detail: String,
 }
 
 impl Rejection {
-    /// A refusal; the detail is cut to its bound.
+    /// Makes a rejection; its detail is cut to [`limits::DETAIL_CHARS`].
     pub fn new(code: RejectionCode, detail: impl AsRef<str>) -> Self {
         Self {
             code,
@@ -27,53 +27,53 @@ impl Rejection {
         }
     }
 
-    /// SHA-256 of a message's bytes, in hexadecimal: how a sender recognises that it is its own message that was
-    /// rejected, even when the message could not be read at all.
+    /// SHA-256 of a message's bytes, in hexadecimal. With it a sender recognises the rejection of its own
+    /// message, even when the worker could not read the message at all.
     pub fn body_sha256(body: &[u8]) -> String {
         sha256::hex_of(body)
     }
 }
 
-/// The kinds of mistake.
+/// The code of a rejection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RejectionCode {
-    /// The body is longer than is read.
+    /// The body is longer than 64 KiB.
     TooLarge,
     /// The body is not JSON.
     NotJson,
-    /// The body is of another version.
+    /// The body has no version, or one that this worker does not read.
     WrongVersion,
     /// A field is missing, unknown, too long or malformed.
     Invalid,
     /// The routing key names another target than the body.
     WrongRoutingKey,
-    /// No such service on this worker.
+    /// No service of this name is in the worker's files.
     UnknownService,
-    /// The service has no such environment.
+    /// The service has no environment of this name.
     UnknownEnvironment,
     /// The image is not on the service's allow-list.
     ImageNotAllowed,
-    /// An option asks for less care than the service's file.
+    /// An option asks for less care than the service's file does.
     LessCareful,
-    /// The request's time has passed.
+    /// The request's `expires_at` has passed.
     Expired,
     /// Another request with this id was accepted before.
     IdReused,
-    /// The lane holds as many waiting releases as it may.
+    /// The lane has as many waiting releases as it may have.
     LaneFull,
-    /// It needs approval, and does not say who publishes it.
+    /// The target needs an approval, and the message does not say who publishes it.
     NoPublisher,
-    /// It is to pass every gate, and its publisher may not let it.
+    /// The request is an emergency, and its publisher may not declare one.
     NoEmergency,
-    /// Its build's number leaps too far above the highest of its target.
+    /// The build's number leaps too far above the highest of its target.
     SequenceJump,
-    /// The broker gave up on the message.
+    /// The broker gave up on the message, or the message could not be read from the broker.
     DeadLettered,
 }
 
 impl RejectionCode {
-    /// As it stands in a header.
+    /// The code as headers write it.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::TooLarge => "too_large",

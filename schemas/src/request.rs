@@ -12,7 +12,7 @@ use crate::name::{Environment, ReleaseId, Service, Text};
 use crate::rejection::{Rejection, RejectionCode};
 use crate::sha256;
 
-/// The number 1. A message of another version is refused as such, before its fields are looked at.
+/// The number 1. A message of another version is refused as such before its other fields are read.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "u64", into = "u64")]
 pub struct Version1;
@@ -49,19 +49,20 @@ impl JsonSchema for Version1 {
     }
 }
 
-/// Asks for one version of one service on one environment's fleet.
+/// A request to release one version of one service to the fleet of one environment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ReleaseRequest {
-    /// Always 1.
+    /// The version of this format: always 1.
     pub version: Version1,
-    /// Chosen by the sender. Publishing the same message again is harmless: the id is accepted once.
+    /// The release's id, chosen by the sender. Publishing the same message again is harmless, because an id
+    /// is accepted once.
     pub id: ReleaseId,
-    /// Where to.
+    /// The environment of the target.
     pub environment: Environment,
-    /// What.
+    /// The service of the target.
     pub service: Service,
-    /// Which version. The tag is resolved to a digest once; every host gets those bytes.
+    /// The image to release. Its tag is resolved to a digest once, and every host gets those bytes.
     pub image: ImageReference,
     /// The commit that was built.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -69,32 +70,34 @@ pub struct ReleaseRequest {
     /// The branch that was built.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub branch: Option<Text<TEXT_CHARS>>,
-    /// The build's place in the order of builds; a higher number is newer. At most 2^53, and not more than 1,000,000 above the highest of its target.
+    /// The build's place in the order of builds; a higher number is newer. At most 2^53, and not more than
+    /// 1,000,000 above the highest of its target.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(max = 9_007_199_254_740_992_u64))]
     pub sequence: Option<u64>,
     /// The build that made the image.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub build: Option<Build>,
-    /// Who asked, as the sender says it. For display; it proves nothing.
+    /// The person who asks, as the sender says it. It is for display and proves nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub requested_by: Option<Text<TEXT_CHARS>>,
     /// When the request was made.
     pub requested_at: Timestamp,
-    /// After this moment the release is not begun any more.
+    /// The last moment at which the release may begin: later it is rejected.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<Timestamp>,
-    /// Why, for the people who watch.
+    /// Why the release is asked for, for the people who watch it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<Text<LONG_TEXT_CHARS>>,
-    /// Released although a later build waits or was released, and although every host runs this image already. A rollback is forced.
+    /// Release although a later build waits or was released, and although every host runs this image already.
+    /// A rollback sets this.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub force: bool,
-    /// Why nothing may block it: no freeze, no shut window, no approval and no promotion that is missing. Taken only from those
-    /// whom the worker's file names, and told to everybody.
+    /// Why nothing may block this release: no freeze, no shut window, no missing approval and no missing
+    /// promotion. The worker takes it only from the users whom its file names, and tells everybody.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub emergency: Option<Text<LONG_TEXT_CHARS>>,
-    /// Wishes that make this one roll more careful than the service's file asks for.
+    /// Options that make this roll more careful than the service's file asks for.
     #[serde(default, skip_serializing_if = "Options::is_empty")]
     pub options: Options,
 }
@@ -103,54 +106,56 @@ pub struct ReleaseRequest {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Build {
-    /// `teamcity`, `buildkite`, `github-actions`, …
+    /// The CI that ran the build: `teamcity`, `buildkite`, `github-actions`, …
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub system: Option<Text<TEXT_CHARS>>,
-    /// The build's number, as its system writes it.
+    /// The build's number, as its CI writes it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub number: Option<Text<TEXT_CHARS>>,
-    /// Where a person finds the build.
+    /// Address at which a person finds the build.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url: Option<Text<LONG_TEXT_CHARS>>,
 }
 
-/// Each may only make a roll more careful than the service's file: fewer hosts at once, longer waits, more looks.
-/// A value that is less careful is refused, because the sender would believe it was heeded.
+/// Options of one roll. Each may only make the roll more careful than the service's file does: fewer hosts at
+/// once, longer waits, more looks. A less careful value is refused, because the sender would believe that it
+/// was heeded.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Options {
-    /// At most this many hosts out at once; not more than the service's own.
+    /// Most hosts that may be out at once; not more than the service's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1))]
     pub max_unavailable: Option<u32>,
-    /// Seconds a host must stay healthy before it counts; not less than the service's own.
+    /// Seconds for which a host must stay healthy before it counts as done; not less than the service's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(max = 3600))]
     pub min_healthy_time_s: Option<u32>,
-    /// Least seconds between deregistering and stopping; not less than the service's own.
+    /// Least seconds between deregistering a host and stopping its container; not less than the service's
+    /// own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(max = 3600))]
     pub min_drain_s: Option<u32>,
 }
 
 impl Options {
-    /// Whether nothing is asked for.
+    /// Whether no option is set.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
 }
 
-/// Only the version, whatever else the message holds.
+/// The version of a message, whatever else the message has.
 #[derive(Deserialize)]
 struct VersionOf {
     version: Option<serde_json::Value>,
 }
 
 impl ReleaseRequest {
-    /// Reads a message body.
+    /// Reads a release request from a message body.
     ///
     /// # Errors
-    /// A [`Rejection`] that says what is wrong and what would be right; it is final for these bytes.
+    /// A [`Rejection`] that says what is wrong and what would be right. It is final for these bytes.
     pub fn decode(body: &[u8]) -> Result<Self, Rejection> {
         if body.len() > limits::MESSAGE_BYTES {
             let detail = format!("{} bytes; at most {} are read", body.len(), limits::MESSAGE_BYTES);
@@ -177,7 +182,7 @@ impl ReleaseRequest {
         Ok(request)
     }
 
-    /// The rules that no single field can check.
+    /// Checks the rules that no single field can check.
     fn check(&self) -> Result<(), Rejection> {
         let invalid = |detail: &str| Err(Rejection::new(RejectionCode::Invalid, detail));
         if self.options.max_unavailable == Some(0) {
@@ -205,8 +210,8 @@ impl ReleaseRequest {
         Ok(())
     }
 
-    /// Identity of what was asked, whatever white space and order of fields it was sent with: SHA-256 over the
-    /// request written again. Two messages with one id must agree in it.
+    /// SHA-256 over the request as this program writes it, in hexadecimal: white space and the order of
+    /// fields do not count. Two messages with one id must have the same fingerprint.
     pub fn fingerprint(&self) -> String {
         // Writing a plain struct with string keys cannot fail.
         sha256::hex_of(&serde_json::to_vec(self).unwrap_or_default())

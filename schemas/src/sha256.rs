@@ -1,4 +1,4 @@
-//! SHA-256, as messages and requests are told apart by.
+//! SHA-256, which tells messages and requests apart.
 
 use sha2::{Digest as _, Sha256};
 

@@ -1,4 +1,4 @@
-//! Status events are read leniently: a newer worker may say more than an older reader knows.
+//! Status events are read leniently: a newer worker may send more than an older reader knows.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
 use drawgate_schemas::{
@@ -29,7 +29,7 @@ fn digest() -> String {
     format!("sha256:{}", "d".repeat(64))
 }
 
-/// One of every kind, with its key.
+/// One event of every kind, with its routing key's last word.
 fn every_kind() -> Vec<(&'static str, Value)> {
     let suspension =
         |kind: &str| json!({ "type": kind, "group": "g", "processes": ["Launch"], "left_alone": [] });
@@ -230,7 +230,7 @@ fn answers_are_read_leniently() {
 }
 
 #[test]
-fn an_order_says_what_and_why_and_nothing_else() {
+fn a_control_command_says_what_and_why_and_nothing_else() {
     let mut given = question();
     let release = given["ask"]["release"].clone();
     given["ask"] = json!({"type": "control", "release": release, "control": "pause", "reason": "looking"});
@@ -247,4 +247,15 @@ fn an_order_says_what_and_why_and_nothing_else() {
         wrongly["ask"][key] = wrong;
         assert!(Question::decode(wrongly.to_string().as_bytes()).is_err(), "{key}");
     }
+}
+
+/// A `drawgate` of 0.2.0 asks by the old name.
+#[test]
+fn an_old_name_is_refused_with_the_new_one() {
+    let mut asked = question();
+    let release = asked["ask"]["release"].clone();
+    asked["ask"] = json!({"type": "order", "release": release, "order": "pause"});
+    let refused = Question::decode(asked.to_string().as_bytes()).unwrap_err();
+    assert_eq!(refused.code, RejectionCode::Invalid);
+    assert!(refused.detail.contains("\"type\": \"control\""), "{refused}");
 }

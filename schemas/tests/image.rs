@@ -5,7 +5,7 @@ use drawgate_schemas::{Digest, ImageReference};
 
 const HEX: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 
-/// Written, repository, tag, whether there is a digest, version.
+/// Per case: the text, its repository, its tag, whether it has a digest, its version.
 #[test]
 fn good_references_are_taken_apart_and_put_together_again() {
     let d = format!("sha256:{HEX}");

@@ -1,4 +1,5 @@
-//! The checked-in JSON Schemas are the ones that the types make. `DRAWGATE_UPDATE_SCHEMAS=1` writes them anew.
+//! The checked-in JSON Schemas are the ones that the types generate. `DRAWGATE_UPDATE_SCHEMAS=1` writes them
+//! anew.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::collections::BTreeSet;
@@ -32,7 +33,7 @@ fn the_checked_in_schemas_are_current() {
     assert_eq!(checked_in(), expected, "nothing else lies beside them");
 }
 
-/// Whether it is valid is the AsyncAPI parser's to say: `make asyncapi`.
+/// Validity is checked by the AsyncAPI parser (`make asyncapi`), not here.
 #[test]
 fn asyncapi_speaks_of_every_schema_and_every_name_on_the_broker() {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("asyncapi.yaml");
@@ -67,7 +68,7 @@ fn asyncapi_speaks_of_every_schema_and_every_name_on_the_broker() {
     }
 }
 
-/// Every schema in the folder.
+/// The names of the schema files in the folder.
 fn checked_in() -> BTreeSet<String> {
     fs::read_dir(folder())
         .unwrap()

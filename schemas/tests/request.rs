@@ -1,4 +1,5 @@
-//! Reading release requests: what is refused, with which code and which words, and what is the same request.
+//! Reading release requests: which are refused, with which code and words, and which count as the same
+//! request.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -337,7 +338,8 @@ fn options_have_bounds_of_their_own() {
     }
 }
 
-/// Nobody's counter goes there, and a program that reads numbers as JavaScript does would read another one.
+/// A number this high is in no counter, and a program that reads numbers as JavaScript does would read
+/// another one.
 #[test]
 fn trap_44_a_sequence_beyond_2_to_the_53_is_refused() {
     let most = 9_007_199_254_740_992_u64;

@@ -1,4 +1,5 @@
-//! A worker that a runbook starts: a program with the verbs of `systemctl`, for the unit of this test.
+//! A stand-in for systemd that runbooks call: a program with the verbs of `systemctl`, for the unit of this
+//! test.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
@@ -7,7 +8,8 @@ use std::process::{Command, Stdio};
 use crate::programs::program;
 use crate::scene::Scene;
 
-/// Starts in the background, stops by SIGTERM and waits for the end. A process that nobody has waited for has no command line.
+/// Starts the worker in the background, stops it by SIGTERM and waits for its end. A process that ended and
+/// that nobody has waited for has no command line, so it counts as ended.
 const UNIT: &str = r#"#!/bin/bash
 set -eu
 cd "$(dirname "$0")"
@@ -22,7 +24,7 @@ if [ "$1" != stop ]; then
 fi
 "#;
 
-/// The unit of one test. Its worker is gone at the latest when this is.
+/// The unit of one test. Dropping it kills the worker.
 pub struct Bastion(PathBuf);
 
 impl Bastion {
@@ -52,7 +54,7 @@ impl Drop for Bastion {
         let Ok(pid) = std::fs::read_to_string(self.0.with_file_name("pid")) else {
             return;
         };
-        // Most often it is gone long ago.
+        // The worker has usually ended long before.
         let _ = Command::new("kill")
             .args(["-9", pid.trim()])
             .stderr(Stdio::null())

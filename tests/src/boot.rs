@@ -1,4 +1,4 @@
-//! What a fresh host does when it boots: `infra/aws/boot`, as root in the host's own namespaces, as cloud-init would run it.
+//! The boot of a fresh host: runs `infra/aws/boot` as root in the host's own namespaces, as cloud-init would.
 
 use std::process::Output;
 
@@ -8,12 +8,11 @@ use crate::lab::Lab;
 use crate::programs::repository;
 use crate::wait::within;
 
-/// What a boot script said, and how it ended.
+/// The output of a boot script, and its exit code.
 #[derive(Debug)]
 pub struct Boot {
-    /// Its exit code.
     pub code: Option<i32>,
-    /// What it said.
+    /// Its output.
     pub said: String,
 }
 
@@ -27,7 +26,7 @@ impl From<Output> for Boot {
 }
 
 impl Lab {
-    /// Runs the boot script on a host. `more` are further variables of its environment, `NAME=value`.
+    /// Runs the boot script on a host. `more` are additional variables of its environment, `NAME=value`.
     pub async fn boot(&self, host: &str, parameter: &str, more: &[&str]) -> Boot {
         let folder = self.folder().display();
         let venv = repository("target/lab/venv/bin");
@@ -48,7 +47,7 @@ impl Lab {
             .into()
     }
 
-    /// Kills all that runs on a host; its address refuses from then on.
+    /// Kills all processes of a host; its address refuses connections from then on.
     pub async fn kill_host(&self, host: &str) {
         let pid = std::fs::read_to_string(self.folder().join("pids").join(host)).unwrap();
         let done = Command::new("kill")
@@ -59,7 +58,7 @@ impl Lab {
         assert!(done.success(), "kill of {host}: {done}");
     }
 
-    /// The first process of a host's own namespaces: the child of the one that made them.
+    /// The first process in a host's own namespaces: the child of the process that made them.
     fn first_process(&self, host: &str) -> u32 {
         let outer = std::fs::read_to_string(self.folder().join("pids").join(host)).unwrap();
         let outer = outer.trim();
@@ -68,7 +67,7 @@ impl Lab {
         first.expect("a host that runs").parse().unwrap()
     }
 
-    /// The AWS command line; what it printed. It has to succeed.
+    /// Runs the AWS command line, which has to succeed; gives what it printed.
     pub async fn aws(&self, arguments: &[&str]) -> String {
         let done = Command::new(repository("target/lab/venv/bin/aws"))
             .args(arguments)
@@ -80,7 +79,7 @@ impl Lab {
         String::from_utf8_lossy(&done.stdout).trim().to_owned()
     }
 
-    /// The value of a parameter; `None` where there is none.
+    /// The value of a parameter; `None` where the parameter does not exist.
     pub async fn parameter(&self, name: &str) -> Option<String> {
         let query = format!("Parameters[?Name=='{name}'].Value | [0]");
         let answer = self
@@ -98,7 +97,7 @@ impl Lab {
         Some(answer).filter(|value| value != "None")
     }
 
-    /// Writes a text parameter, new or not.
+    /// Creates or overwrites a text parameter.
     pub async fn put_parameter(&self, name: &str, value: &str) {
         let arguments = [
             "ssm",

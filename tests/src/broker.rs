@@ -17,10 +17,10 @@ use drawgate_schemas::topology;
 use crate::programs::repository;
 use crate::wait::{until, within};
 
-/// Pause before a broken connection is made anew.
+/// Pause before a broken connection is opened again.
 const RECONNECT: std::time::Duration = std::time::Duration::from_millis(200);
 
-/// People with a login of their own, beside `drawgate` and `ci`.
+/// People with a login of their own, in addition to `drawgate` and `ci`.
 const PEOPLE: [&str; 2] = ["anna", "ben"];
 
 fn password_of(person: &str) -> String {
@@ -39,20 +39,20 @@ pub struct Broker {
 /// A message in the dead-letter queue.
 #[derive(Debug)]
 pub struct DeadLetter {
-    /// Its bytes, as they were published.
+    /// The body, as it was published.
     pub body: Vec<u8>,
-    /// The header with the kind of mistake.
+    /// The header with the kind of error.
     pub reason: String,
-    /// The header with what is wrong.
+    /// The header with the error's details.
     pub detail: String,
-    /// The header with the routing key it came with.
+    /// The header with the message's original routing key.
     pub routing_key: String,
-    /// The header with who published it first, where it was replayed.
+    /// The header with the first publisher, where the message was replayed.
     pub original_user_id: Option<String>,
 }
 
 impl Broker {
-    /// A new virtual host with rights for everybody.
+    /// Creates a virtual host with rights for every login.
     pub async fn new() -> Self {
         let vhost = format!("test-{}", Uuid::now_v7().simple());
         let api = std::env::var("LAB_RABBITMQ_API").expect("LAB_RABBITMQ_API");
@@ -78,7 +78,7 @@ impl Broker {
         }
     }
 
-    /// The address with the virtual host.
+    /// The broker's address with the virtual host.
     pub fn url(&self) -> &str {
         &self.url
     }
@@ -88,14 +88,16 @@ impl Broker {
         &self.vhost
     }
 
-    /// Bounds every queue of releases, as an operator's policy does; what is beyond it is refused.
+    /// Bounds every queue of releases, as an operator's policy does; the broker refuses messages beyond the
+    /// bound.
     pub async fn bound_queues(&self, messages: u32) {
         let url = format!("{}/policies/{}/bound", self.api, self.vhost);
         let bound = json!({"pattern": "^drawgate[.]releases[.]", "definition": {"max-length": messages}, "apply-to": "queues"});
         put(&self.http, &url, bound).await;
     }
 
-    /// Sets the shipped policies, as `rabbitmqctl import_definitions` does for the virtual host that they name.
+    /// Sets the shipped policies in this virtual host, as `rabbitmqctl import_definitions` does in the
+    /// virtual host that they name.
     pub async fn set_policies(&self) {
         let shipped = std::fs::read_to_string(repository("infra/rabbitmq/definitions.json")).unwrap();
         let shipped: serde_json::Value = serde_json::from_str(&shipped).unwrap();
@@ -106,7 +108,7 @@ impl Broker {
         }
     }
 
-    /// Removes the virtual host with all that is in it.
+    /// Removes the virtual host and all that is in it.
     pub async fn delete(self) {
         let _ = self.connection.close(200, "the test is over".into()).await;
         let gone = self
@@ -122,7 +124,7 @@ impl Broker {
         );
     }
 
-    /// Makes the exchange for releases anew, of a type that is not the worker's.
+    /// Replaces the exchange for releases by one of a type that the worker does not declare.
     pub async fn spoil_releases_exchange(&self) {
         self.delete_releases_exchange().await;
         let channel = self.connection.create_channel().await.unwrap();
@@ -145,7 +147,7 @@ impl Broker {
         deleted.await.unwrap();
     }
 
-    /// Waits until somebody consumes from a queue.
+    /// Waits until a queue has a consumer.
     pub async fn consumed(&self, queue: &str) {
         until(&format!("a consumer of {queue}"), || async {
             (self.count(queue).await?.1 > 0).then_some(())
@@ -153,7 +155,7 @@ impl Broker {
         .await;
     }
 
-    /// Waits until a queue holds this many messages that nobody has taken.
+    /// Waits until a queue has this many messages ready.
     pub async fn holds(&self, queue: &str, messages: u32) {
         until(&format!("{messages} messages in {queue}"), || async {
             (self.count(queue).await?.0 == messages).then_some(())
@@ -161,7 +163,7 @@ impl Broker {
         .await;
     }
 
-    /// Messages and consumers of a queue; `None` while there is no such queue.
+    /// Ready messages and consumers of a queue; `None` while the queue does not exist.
     pub async fn count(&self, queue: &str) -> Option<(u32, u32)> {
         let channel = self.connection.create_channel().await.ok()?;
         let options = QueueDeclareOptions {
@@ -177,13 +179,14 @@ impl Broker {
         Some(counts)
     }
 
-    /// Publishes bytes to the releases exchange, confirmed, whatever they are.
+    /// Publishes any bytes to the releases exchange, confirmed.
     pub async fn publish(&self, routing_key: &str, body: &[u8]) {
         self.publish_as(routing_key, body, BasicProperties::default())
             .await;
     }
 
-    /// The same, and the broker itself puts it away where nobody has taken it after so many milliseconds.
+    /// The same with an expiration: the broker dead-letters the message after so many milliseconds in the
+    /// queue.
     pub async fn publish_expiring(&self, routing_key: &str, body: &[u8], ms: u32) {
         let properties = BasicProperties::default().with_expiration(ms.to_string().into());
         self.publish_as(routing_key, body, properties).await;
@@ -210,14 +213,15 @@ impl Broker {
         let _ = channel.close(200, "sent".into()).await;
     }
 
-    /// What a user may write and read from now on, as patterns; the broker keeps an answer in mind for each channel.
+    /// Sets what a user may write and read from now on, as patterns. The broker caches its answer for each
+    /// channel.
     pub async fn permit(&self, user: &str, write: &str, read: &str) {
         let url = format!("{}/permissions/{}/{user}", self.api, self.vhost);
         let permissions = json!({"configure": ".*", "write": write, "read": read});
         put(&self.http, &url, permissions).await;
     }
 
-    /// The address with the virtual host for a user.
+    /// The broker's address with the virtual host, for a user.
     pub fn url_of(&self, user: &str) -> String {
         if user == "drawgate" {
             return self.url.clone();
@@ -227,7 +231,7 @@ impl Broker {
         format!("{scheme}://{user}:{}@{place}", password_of(user))
     }
 
-    /// Sends bytes as a question, without saying who asks; nobody waits for the answer.
+    /// Sends bytes as a question without a user id; the answer is not read.
     pub async fn ask_unsigned(&self, body: &[u8]) {
         let channel = self.connection.create_channel().await.unwrap();
         let reply = topology::REPLY_QUEUE;
@@ -245,7 +249,7 @@ impl Broker {
         let _ = channel.close(200, "sent".into()).await;
     }
 
-    /// Binds a queue to the releases exchange under one more key.
+    /// Binds a queue to the releases exchange under an additional key.
     pub async fn bind(&self, queue: &str, key: &str) {
         let channel = self.connection.create_channel().await.unwrap();
         let exchange = topology::RELEASES_EXCHANGE;
@@ -286,7 +290,7 @@ impl Broker {
         }
     }
 
-    /// A consumer of every status event, from now on.
+    /// Consumes every status event from now on.
     pub async fn event_consumer(&self) -> lapin::Consumer {
         let channel = self.connection.create_channel().await.unwrap();
         let options = QueueDeclareOptions {
@@ -320,7 +324,8 @@ impl Broker {
             .unwrap()
     }
 
-    /// Every status event from now on, in a queue that outlasts whatever happens to the broker and to connections.
+    /// Receives every status event from now on, through a durable queue that survives a restart of the broker
+    /// and broken connections.
     pub async fn lasting_events(&self) -> mpsc::UnboundedReceiver<Vec<u8>> {
         const QUEUE: &str = "test.events";
         let channel = self.connection.create_channel().await.unwrap();
@@ -343,7 +348,7 @@ impl Broker {
         let url = self.url.clone();
         tokio::spawn(async move {
             while !sender.is_closed() {
-                // Whatever ends it, it is begun anew.
+                // Consumes again, whatever ended it.
                 let _ = read_on(&url, QUEUE, &sender).await;
                 tokio::time::sleep(RECONNECT).await;
             }
@@ -373,7 +378,7 @@ async fn connect(url: &str) -> Connection {
         .unwrap()
 }
 
-/// As the programs connect: what a test reads may be poison too.
+/// Connects as the programs do, because a test may read poison messages too.
 async fn connected(url: &str) -> lapin::Result<Connection> {
     let uri = url.parse().expect("the broker's address");
     let (properties, tls) = (ConnectionProperties::default(), OwnedTLSConfig::default());

@@ -1,4 +1,4 @@
-//! What can be done to the lab's parts in the middle of a roll, beside what its own API offers.
+//! Disasters in the middle of a roll that the lab's own API does not offer.
 
 use std::path::PathBuf;
 
@@ -7,7 +7,7 @@ use tokio::process::Command;
 use crate::lab::Lab;
 
 impl Lab {
-    /// Sends a signal to every process of that name on a host.
+    /// Sends a signal to every process with that name on a host.
     pub async fn signal_on(&self, host: &str, name: &str, signal: &str) {
         let host_pid = std::fs::read_to_string(self.folder().join("pids").join(host)).unwrap();
         let network = |pid: &str| std::fs::read_link(format!("/proc/{pid}/ns/net")).ok();
@@ -24,27 +24,27 @@ impl Lab {
         assert!(found > 0, "no {name} runs on {host}");
     }
 
-    /// Calls that are being held are answered, and none is disturbed any more.
+    /// Answers the calls that the lab holds back, and disturbs no further call.
     pub async fn clear_faults(&self) {
         self.delete("fault").await;
     }
 }
 
-/// A rule about one port of the lab's own address, gone with it.
+/// An iptables rule for one port of the lab's address. `lift` removes it.
 pub struct PortRule(Vec<String>);
 
 impl PortRule {
-    /// Packets to it are swallowed.
+    /// Drops packets to the port.
     pub async fn silent(port: u16) -> Self {
         Self::insert(port, &["-j", "DROP"]).await
     }
 
-    /// Connections to it are reset.
+    /// Resets connections to the port.
     pub async fn reset(port: u16) -> Self {
         Self::insert(port, &["-j", "REJECT", "--reject-with", "tcp-reset"]).await
     }
 
-    /// The same for programs on the bastion, and not for the hosts.
+    /// Resets connections to the port for programs on the bastion only, and not for the hosts.
     pub async fn reset_on_bastion(port: u16) -> Self {
         Self::insert(port, &["-i", "lo", "-j", "REJECT", "--reject-with", "tcp-reset"]).await
     }
@@ -56,18 +56,18 @@ impl PortRule {
         Self(rule.into_iter().map(str::to_owned).collect())
     }
 
-    /// Takes it away.
+    /// Removes the rule.
     pub async fn lift(self) {
         let rule: Vec<&str> = self.0.iter().map(String::as_str).collect();
         run("iptables", &[&["-D"], rule.as_slice()].concat()).await;
     }
 }
 
-/// A file system of its own, which can be filled.
+/// A small file system of its own, which a test can fill.
 pub struct SmallDisk(PathBuf);
 
 impl SmallDisk {
-    /// Mounts one of so many bytes there.
+    /// Mounts a file system of `bytes` at this path.
     pub async fn mount(at: PathBuf, bytes: u64) -> Self {
         std::fs::create_dir(&at).unwrap();
         let size = format!("size={bytes}");
@@ -80,19 +80,19 @@ impl SmallDisk {
         self.0.join("filler")
     }
 
-    /// Leaves no byte free.
+    /// Fills the file system to the last byte.
     pub fn fill(&self) {
         use std::io::Write as _;
         let mut file = std::fs::File::create(self.filler()).unwrap();
         while file.write_all(&[1; 4096]).is_ok() {}
     }
 
-    /// Makes room again.
+    /// Frees the space again.
     pub fn empty(&self) {
         std::fs::remove_file(self.filler()).unwrap();
     }
 
-    /// Takes it away, also while somebody has files open there.
+    /// Unmounts it, even while files are open there.
     pub async fn unmount(self) {
         run("umount", &["--lazy", self.0.to_str().expect("a path in UTF-8")]).await;
     }

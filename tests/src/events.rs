@@ -1,4 +1,4 @@
-//! Every status event of a virtual host, as it comes.
+//! Every status event of a virtual host, as it arrives.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use tokio::sync::{mpsc, watch};
 
 use crate::wait::{until_for, within};
 
-/// Keeps an event that was not heard before.
+/// Keeps an event unless it was heard before.
 fn keep(heard: &watch::Sender<Vec<StatusEvent>>, body: &[u8]) -> StatusEvent {
     let event: StatusEvent = serde_json::from_slice(body).expect("a status event");
     heard.send_if_modified(|all| {
@@ -21,7 +21,7 @@ fn keep(heard: &watch::Sender<Vec<StatusEvent>>, body: &[u8]) -> StatusEvent {
     event
 }
 
-/// What was heard so far. An event that the relay sent twice is kept once.
+/// The events heard so far. An event that the relay sent twice is kept once.
 pub struct Events {
     heard: watch::Receiver<Vec<StatusEvent>>,
 }
@@ -40,7 +40,7 @@ impl Events {
         Self { heard }
     }
 
-    /// Listens to what [`lasting_events`](crate::Broker::lasting_events) brings.
+    /// Listens to the events of [`lasting_events`](crate::Broker::lasting_events).
     pub fn through(mut bodies: mpsc::UnboundedReceiver<Vec<u8>>) -> Self {
         let (sender, heard) = watch::channel(Vec::<StatusEvent>::new());
         tokio::spawn(async move {
@@ -51,12 +51,12 @@ impl Events {
         Self { heard }
     }
 
-    /// Everything so far, in the order it was heard.
+    /// All events so far, in the order of their arrival.
     pub fn all(&self) -> Vec<StatusEvent> {
         self.heard.borrow().clone()
     }
 
-    /// Everything of one release so far.
+    /// All events of one release so far.
     pub fn of(&self, id: ReleaseId) -> Vec<StatusEvent> {
         self.all()
             .into_iter()
@@ -64,7 +64,7 @@ impl Events {
             .collect()
     }
 
-    /// The first event, past or future, that this finds something in.
+    /// Waits for the first event, past or future, for which `find` gives something.
     pub async fn find<T>(&self, what: &str, find: impl Fn(&StatusEvent) -> Option<T>) -> T {
         let mut heard = self.heard.clone();
         let all = async {
@@ -79,7 +79,7 @@ impl Events {
         all.iter().find_map(find).expect("it was there")
     }
 
-    /// Waits for a release's end, for longer than a roll takes that nobody disturbs.
+    /// Waits for a release's end for up to `limit`, when the roll takes longer than an undisturbed one.
     pub async fn end_within(&self, id: ReleaseId, limit: Duration) -> Ended {
         until_for(limit, &format!("the end of {id}"), || async {
             self.of(id).iter().find_map(|event| match &event.event {
@@ -99,7 +99,7 @@ impl Events {
         .await
     }
 
-    /// Waits until a release's event of this kind: `started`, `staged`, `suspended`, …
+    /// Waits for a release's event of this kind: `started`, `staged`, `suspended`, …
     pub async fn kind(&self, id: ReleaseId, kind: &str) -> StatusEvent {
         let is = |event: &StatusEvent| {
             (event.release == Some(id) && event.event.key() == kind).then(|| event.clone())
@@ -107,7 +107,7 @@ impl Events {
         self.find(&format!("{kind} of {id}"), is).await
     }
 
-    /// Waits until some host begins a phase; gives its instance.
+    /// Waits until any host begins a phase; gives its instance.
     pub async fn phase(&self, id: ReleaseId, direction: Direction, phase: HostPhase) -> String {
         self.nth_phase(id, direction, phase, 1).await
     }

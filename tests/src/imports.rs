@@ -1,19 +1,19 @@
-//! Which file of a crate imports which, read from its sources.
+//! The imports between the files of a crate, read from its sources.
 //!
 //! ```text
-//!   source files -- tree:     modules by `mod` lines, and the names that each defines, imports and re-exports
+//!   source files -- tree:     modules by `mod` lines, and the names that each defines, imports, re-exports
 //!                -- mentions: every path that the code of a file names, wherever it stands
 //!                -- resolve:  path -> the file that defines the name, through re-exports and globs
 //!                -- imports:  (file, imported file, the path that says so)
 //!                -- circles:  strongly connected components of that graph
 //! ```
 //!
-//! What counts: `use` lines at any depth, and qualified paths in code, in the tokens of macro calls and in attributes (also those
-//! that stand in a string, as serde wants them). A name that a `mod.rs` re-exports counts as the file that defines it, and the
-//! re-export as an import by the `mod.rs`.
+//! Counted: `use` lines at any depth, and qualified paths in code, in the tokens of macro calls and in
+//! attributes (also those inside a string, as serde wants them). A name that a `mod.rs` re-exports counts as
+//! an import of the file that defines it, and the re-export as an import by the `mod.rs`.
 //!
-//! What does not count: a `mod` line; the name of a module alone; what is compiled for tests alone; a method call, because
-//! finding the file of a method needs the types.
+//! Not counted: a `mod` line; the name of a module alone; code that is compiled for tests only; a method
+//! call, because finding the file of a method needs the types.
 
 mod circles;
 mod mentions;
@@ -25,14 +25,14 @@ use std::path::Path;
 
 pub use circles::circles;
 
-/// One file of a crate needs another one.
+/// An import of one file of a crate by another.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Import {
-    /// The file that imports, relative to the source folder.
+    /// The importing file, relative to the source folder.
     pub file: String,
-    /// The file that defines what is imported.
+    /// The imported file: the one that defines the name.
     pub imported: String,
-    /// The first path that says so, as it stands in the code.
+    /// The first path that imports it, as it stands in the code.
     pub path: String,
 }
 

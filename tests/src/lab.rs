@@ -1,4 +1,4 @@
-//! The lab's own API (`infra/lab/README.md`), and what can be seen of the world through it.
+//! The lab's own API (`infra/lab/README.md`), and the state of the world that it shows.
 
 use std::path::{Path, PathBuf};
 
@@ -7,20 +7,20 @@ use tokio::sync::{Mutex, MutexGuard};
 
 use crate::wait::until;
 
-/// There is one lab for all, so tests take turns, also when somebody forgets `--test-threads=1`.
+/// All tests share one lab, so they run one after another, even without `--test-threads=1`.
 static SERIAL: Mutex<()> = Mutex::const_new(());
 
 /// The three hosts that every lab has.
 pub const HOSTS: [&str; 3] = ["h1", "h2", "h3"];
 
-/// Every host of this lab: three, or as many as `DRAWGATE_LAB_HOSTS` asked for.
+/// Every host of this lab: three, or the number in `DRAWGATE_LAB_HOSTS`.
 pub fn hosts() -> Vec<String> {
     let asked = std::env::var("DRAWGATE_LAB_HOSTS").ok();
     let count = asked.and_then(|count| count.parse().ok()).unwrap_or(HOSTS.len());
     (1..=count).map(|number| format!("h{number}")).collect()
 }
 
-/// A turn in the lab.
+/// Exclusive use of the lab.
 pub struct Lab {
     state: PathBuf,
     api: String,
@@ -28,39 +28,35 @@ pub struct Lab {
     _guard: MutexGuard<'static, ()>,
 }
 
-/// A fleet that the lab made.
+/// A fleet in the lab.
 #[derive(Debug, Clone)]
 pub struct Fleet {
     /// Name of the Auto Scaling group.
     pub name: String,
-    /// Its instances, in the order of their hosts.
+    /// The instances, in the order of their hosts.
     pub instances: Vec<Instance>,
-    /// Its target groups.
     pub target_groups: Vec<TargetGroup>,
 }
 
-/// One instance.
 #[derive(Debug, Clone)]
 pub struct Instance {
     /// The EC2 instance's id.
     pub id: String,
-    /// The lab's name of its host.
+    /// The lab's name for the host.
     pub host: String,
 }
 
 /// One target group.
 #[derive(Debug, Clone)]
 pub struct TargetGroup {
-    /// Its name.
     pub name: String,
-    /// Its ARN.
     pub arn: String,
-    /// The load balancer's address for it.
+    /// The load balancer's address for the group.
     pub url: String,
 }
 
 impl Fleet {
-    /// Instance ids in the order in which a roll takes healthy hosts: by id.
+    /// The instances in the order in which a roll takes healthy hosts: by id.
     pub fn in_order(&self) -> Vec<Instance> {
         let mut sorted = self.instances.clone();
         sorted.sort_by(|a, b| a.id.cmp(&b.id));
@@ -79,7 +75,7 @@ impl Fleet {
 }
 
 impl Lab {
-    /// Takes a turn, in a lab as new.
+    /// Waits for exclusive use of the lab, and resets it.
     pub async fn enter() -> Self {
         let (Some(state), Ok(api)) = (std::env::var_os("DRAWGATE_LAB"), std::env::var("LAB_API")) else {
             panic!("end-to-end tests run inside the lab: run with `make test`");
@@ -106,7 +102,6 @@ impl Lab {
         std::env::var("LAB_REGISTRY").expect("LAB_REGISTRY")
     }
 
-    /// Orders something.
     pub async fn post(&self, path: &str, body: Value) -> Value {
         let answer = self
             .http
@@ -120,7 +115,7 @@ impl Lab {
         serde_json::from_str(&text).unwrap_or(Value::Null)
     }
 
-    /// Takes an order back.
+    /// Sends DELETE to the lab's API, which has to succeed.
     pub async fn delete(&self, path: &str) {
         let answer = self
             .http
@@ -131,7 +126,7 @@ impl Lab {
         assert!(answer.status().is_success(), "DELETE {path}: {}", answer.status());
     }
 
-    /// Looks at something.
+    /// Sends GET to the lab's API; gives the answer.
     pub async fn get(&self, path: &str) -> Value {
         let answer = self
             .http
@@ -143,7 +138,7 @@ impl Lab {
         answer.json().await.unwrap()
     }
 
-    /// Makes a fleet.
+    /// Creates a fleet.
     pub async fn fleet(&self, spec: Value) -> Fleet {
         let made = self.post("fleet", spec).await;
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
@@ -174,12 +169,12 @@ impl Lab {
             .await
     }
 
-    /// The same, with a `HEALTHCHECK` in the image: each second, and two failures are enough.
+    /// The same, with a `HEALTHCHECK` in the image that runs each second and fails after two failures.
     pub async fn image_with_healthcheck(&self, repository: &str, tag: &str, mode: &str) -> String {
         self.image_checked_by(repository, tag, mode, json!(true)).await
     }
 
-    /// The same with this one; Docker's defaults for what it does not name.
+    /// The same with this health check; Docker's defaults apply to what it does not name.
     pub async fn image_checked_by(&self, repository: &str, tag: &str, mode: &str, check: Value) -> String {
         self.push(
             json!({"repository": repository, "tag": tag, "version": tag, "mode": mode, "healthcheck": check}),
@@ -194,7 +189,7 @@ impl Lab {
             .to_owned()
     }
 
-    /// `docker run` by hand on each of these hosts, as another tool would; gives the containers' ids.
+    /// Runs `docker run` on each of these hosts, as another tool would; gives the containers' ids.
     pub async fn run_by_hand(&self, hosts: &[&str], image: &str, name: &str, args: &[&str]) -> Vec<String> {
         let one = |host: &str| {
             let path = format!("hosts/{host}/run");
@@ -245,12 +240,12 @@ impl Lab {
         }
     }
 
-    /// AWS calls so far, by `service:Action`.
+    /// Numbers of AWS calls so far, by `service:Action`.
     pub async fn calls(&self) -> std::collections::BTreeMap<String, u64> {
         serde_json::from_value(self.get("calls").await).unwrap()
     }
 
-    /// AWS calls so far that changed something.
+    /// The AWS calls so far that change something.
     pub async fn writes(&self) -> Vec<Value> {
         let log = self.get("calls/log").await;
         let reads = [":Describe", ":List", ":Get"];
@@ -261,7 +256,7 @@ impl Lab {
         log.as_array().unwrap().iter().filter(is_write).cloned().collect()
     }
 
-    /// A command on a host, over SSH, as the worker's user.
+    /// Runs a command on a host over SSH, as the worker's user.
     pub async fn on_host(&self, host: &str, command: &str) -> String {
         let number: u8 = host.trim_start_matches('h').parse().unwrap();
         let done = tokio::process::Command::new("ssh")

@@ -1,15 +1,15 @@
 //! The harness of the end-to-end tests: real `drawgate-worker` and `drawgate` processes in the lab.
 //!
 //! ```text
-//!   test -- Scene -- Lab      fleets, images, hosts, faults, and what AWS and the engines look like now
+//!   test -- Scene -- Lab      fleets, images, hosts, faults, and the present state of AWS and the engines
 //!             |----- Broker   a virtual host of its own: publish, dead letters, status events
-//!             |----- Worker   a process with a configuration and a ledger of its own; stopped, killed, started again
+//!             |----- Worker   a process with its own configuration and ledger; stopped, killed, restarted
 //!             |----- Load     constant requests through the load balancer
-//!             `----- oracle   what must be true after a release, whatever was tried
+//!             `----- oracle   the rules that hold after every release, whatever was tried
 //! ```
 //!
-//! Every wait is for an event and has a bound; nothing sleeps and hopes. A helper that cannot do its work panics: the
-//! test has failed.
+//! Every wait is for an event and has a bound; nothing sleeps and hopes. A helper that cannot do its work
+//! panics, which fails the test.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -1,4 +1,4 @@
-//! Constant requests through the load balancer, and what became of them (`infra/lab/load`).
+//! Constant requests through the load balancer, and their results (`infra/lab/load`).
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -17,21 +17,21 @@ pub struct Load {
     out: PathBuf,
 }
 
-/// What became of the requests.
+/// The results of the requests.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Requests {
-    /// All that were sent.
+    /// Requests sent.
     pub requests: u64,
-    /// Those without a 200 within 5 s.
+    /// Requests without a 200 within 5 s.
     pub failed: u64,
-    /// Answers by the version that gave them.
+    /// Answers, by the version that gave them.
     pub by_version: BTreeMap<String, u64>,
     /// The first failures.
     pub failures: Vec<serde_json::Value>,
 }
 
 impl Load {
-    /// Starts `rate` requests a second, and comes back when the first have been answered.
+    /// Starts `rate` requests a second, and returns when the first have been answered.
     pub async fn start(folder: &Path, url: &str, rate: u32) -> Self {
         let port: String = url.chars().filter(char::is_ascii_digit).collect();
         let out = folder.join(format!("load-{port}.json"));
@@ -52,14 +52,14 @@ impl Load {
         Self { process, out }
     }
 
-    /// Ends it, and waits for what is in flight.
+    /// Stops the load, and waits for the requests in flight.
     pub async fn stop(mut self) -> Requests {
         signal(&self.process, "TERM");
         within("the end of the load", self.process.wait()).await.unwrap();
         serde_json::from_str(&tokio::fs::read_to_string(&self.out).await.unwrap()).unwrap()
     }
 
-    /// Ends it; not one request may have failed.
+    /// Stops the load, and fails if any request failed.
     pub async fn stop_unharmed(self) -> Requests {
         let seen = self.stop().await;
         assert!(seen.requests > 0, "no request was sent");

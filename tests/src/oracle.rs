@@ -1,4 +1,5 @@
-//! What must be true after a release, whatever was tried. Apart from the tests, so that each of them is judged alike.
+//! The rules that hold after every release, whatever was tried. They are apart from the tests, so that each
+//! test is judged by the same rules.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,25 +8,22 @@ use serde_json::Value;
 
 use crate::lab::{Fleet, Lab, hosts};
 
-/// AWS and all containers at one moment.
+/// The state of AWS and of all containers at one moment.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Look {
     aws: Value,
     containers: BTreeMap<String, Vec<Container>>,
 }
 
-/// What is worth comparing of a container.
+/// The properties of a container that are compared.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Container {
-    /// Its name, without the slash.
+    /// The name, without the leading slash.
     pub name: String,
-    /// Its id.
     pub id: String,
-    /// The image as it was named when it was made.
+    /// The image reference with which the container was created.
     pub image: String,
-    /// Whether it runs.
     pub running: bool,
-    /// Its restart policy.
     pub restart: String,
 }
 
@@ -49,7 +47,6 @@ impl Container {
 }
 
 impl Look {
-    /// Looks.
     pub async fn at(lab: &Lab) -> Self {
         let mut containers = BTreeMap::new();
         for host in hosts() {
@@ -63,7 +60,8 @@ impl Look {
         }
     }
 
-    /// Groups with their suspended processes and tags, targets, alarms and instances with their tags: all alike.
+    /// Asserts that groups with their suspended processes and tags, targets, alarms, and instances with their
+    /// tags are the same as before.
     pub fn assert_aws_as(&self, before: &Self) {
         let show = |value: &Value| serde_json::to_string_pretty(value).unwrap();
         assert!(
@@ -73,12 +71,12 @@ impl Look {
         );
     }
 
-    /// The very same containers, in the same state.
+    /// Asserts that the very same containers exist, in the same state.
     pub fn assert_containers_as(&self, before: &Self) {
         assert_eq!(self.containers, before.containers, "containers are not as before");
     }
 
-    /// No tag of ours is on anything.
+    /// Asserts that no AWS resource has one of Drawgate's tags.
     pub fn assert_no_tags(&self) {
         assert!(
             !self.aws.to_string().contains("drawgate"),
@@ -92,7 +90,7 @@ impl Look {
         self.containers.get(host).map_or(&[], Vec::as_slice)
     }
 
-    /// The one container of that name on a host.
+    /// The one container with that name on a host.
     pub fn container(&self, host: &str, name: &str) -> &Container {
         let found = self
             .containers(host)
@@ -101,7 +99,8 @@ impl Look {
         found.unwrap_or_else(|| panic!("no container {name} on {host}: {:?}", self.containers(host)))
     }
 
-    /// Every host of the fleet runs this image under this name, and no second container of the service.
+    /// Asserts that every host of the fleet runs this image under this name, and no second container of the
+    /// service.
     pub fn assert_runs(&self, fleet: &Fleet, name: &str, image: &str) {
         for instance in &fleet.instances {
             let all = self.containers(&instance.host).iter();
@@ -117,12 +116,13 @@ impl Look {
     }
 }
 
-/// `search`, `search.before-…`, `search.drawgate-…`.
+/// Whether a container is one of the service's: `search`, `search.before-…`, `search.drawgate-…`.
 fn is_of(container: &str, service: &str) -> bool {
     container.split('.').next() == Some(service)
 }
 
-/// Descriptions come and go with each probe, and the order of a list means nothing.
+/// The state without the descriptions of target health, which change with each probe, and with sorted lists,
+/// because their order means nothing.
 fn without_reasons(mut state: Value) -> Value {
     for group in state["target_groups"].as_array_mut().into_iter().flatten() {
         for target in group["targets"].as_array_mut().into_iter().flatten() {
@@ -149,7 +149,8 @@ fn difference(before: &str, after: &str) -> String {
     gone.chain(come).collect::<Vec<_>>().join("\n") + "\n" + after
 }
 
-/// The events of one release: numbered 1, 2, 3, … in the order they were heard, and one end, which is the last.
+/// Asserts that the events of one release are numbered 1, 2, 3, … in the order of their arrival, with one
+/// end, which is the last.
 pub fn assert_well_told(events: &[StatusEvent]) {
     let numbers: Vec<u64> = events.iter().map(|event| event.sequence).collect();
     let expected: Vec<u64> = (1..=events.len() as u64).collect();
@@ -169,7 +170,8 @@ pub fn assert_well_told(events: &[StatusEvent]) {
     );
 }
 
-/// The journal of one release: numbered without a gap, intents before outcomes, and one end, which is the last.
+/// Asserts that the journal of one release is numbered without a gap, has intents before outcomes, and one
+/// end, which is the last.
 pub fn assert_journal(entries: &[Value]) {
     let numbers: Vec<u64> = entries
         .iter()
@@ -208,7 +210,8 @@ pub fn assert_journal(entries: &[Value]) {
     assert!(open.is_empty(), "intents without an outcome: {open:?}");
 }
 
-/// The most targets of a group that were out of service at one moment after they had been healthy, from the lab's trace.
+/// The most targets of a group that were out of service at one moment after they had been healthy, from the
+/// lab's trace.
 pub fn most_out(transitions: &Value, group: &str) -> usize {
     let mut served: BTreeSet<String> = BTreeSet::new();
     let mut out: BTreeSet<String> = BTreeSet::new();

@@ -2,11 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-/// The path of `drawgate` or `drawgate-worker`: in `DRAWGATE_BIN_DIR`, or beside this very executable.
+/// The path of `drawgate` or `drawgate-worker`: in `DRAWGATE_BIN_DIR`, or near the running executable.
 pub fn program(name: &str) -> PathBuf {
     let given = std::env::var_os("DRAWGATE_BIN_DIR").map(PathBuf::from);
     let own = std::env::current_exe().unwrap();
-    // A test is in target/debug/deps, the programs are one folder up.
+    // A test's executable is in target/debug/deps, the programs are one folder up.
     let beside = own.ancestors().skip(1).take(2).map(Path::to_owned);
     let found = given
         .into_iter()

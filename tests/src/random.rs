@@ -1,8 +1,9 @@
-//! Chance that can be had again: a seed from the environment, or a new one that is told.
+//! Random numbers that can be repeated: the seed comes from the environment, or is new and printed.
 
 pub use drawgate_rehearsal::Random;
 
-/// Seeded by the variable, or by the moment; says which, so that a failure can be had again.
+/// Seeds the generator from the variable, or from the clock; prints the seed, so that a failure can be
+/// repeated.
 pub fn seeded_by(variable: &str) -> Random {
     let nanoseconds = std::time::UNIX_EPOCH.elapsed().unwrap().subsec_nanos();
     let seed = number(variable).unwrap_or(u64::from(nanoseconds));
@@ -10,7 +11,7 @@ pub fn seeded_by(variable: &str) -> Random {
     Random::new(seed)
 }
 
-/// A number from the environment.
+/// The number in an environment variable.
 pub fn number(variable: &str) -> Option<u64> {
     std::env::var(variable).ok()?.parse().ok()
 }

@@ -1,4 +1,5 @@
-//! AMQP 0-9-1 by the byte: messages that no library writes, and what the broker has kept of them.
+//! AMQP 0-9-1 byte by byte: sends messages that no library writes, and reads messages as the broker stores
+//! them.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -8,28 +9,27 @@ use amq_protocol::frame::{AMQPFrame, gen_frame};
 use amq_protocol::protocol::{AMQPClass, basic, channel, confirm, connection};
 use lapin::uri::AMQPUri;
 
-/// A broker that says nothing for so long says nothing any more.
+/// Time-out for an answer of the broker.
 const SILENCE: Duration = Duration::from_secs(20);
 const CHANNEL: u16 = 1;
 const METHOD: u8 = 1;
 const HEADER: u8 = 2;
 const BODY: u8 = 3;
 const BASIC: [u8; 2] = [0, 60];
-/// Octets of a frame that are no payload.
+/// Octets of a frame around its payload.
 const AROUND: usize = 8;
 
-/// A message as the broker has it.
+/// A message as the broker stores it.
 #[derive(Debug, PartialEq, Eq)]
 pub struct RawMessage {
     /// Its routing key.
     pub key: Vec<u8>,
-    /// Its properties: flags, and the fields that they announce.
+    /// The properties: flags, and the fields that the flags announce.
     pub properties: Vec<u8>,
-    /// Its content.
     pub body: Vec<u8>,
 }
 
-/// A connection with one channel, which confirms what is published.
+/// A connection with one channel in confirm mode.
 pub struct RawAmqp {
     stream: TcpStream,
     frame_max: usize,
@@ -82,7 +82,7 @@ impl RawAmqp {
         raw
     }
 
-    /// Publishes, and waits until the broker has it.
+    /// Publishes a message, and waits for the broker's confirm.
     pub fn publish(&mut self, exchange: &str, key: &[u8], properties: &[u8], body: &[u8]) {
         let mut method = [&BASIC[..], &[0, 40, 0, 0]].concat();
         for name in [exchange.as_bytes(), key] {
@@ -155,7 +155,7 @@ impl RawAmqp {
         self.stream.write_all(&bytes).unwrap();
     }
 
-    /// Kind and payload of the next frame.
+    /// Reads the next frame: its type and payload.
     fn read(&mut self) -> (u8, Vec<u8>) {
         let mut head = [0; 7];
         self.stream.read_exact(&mut head).unwrap();
@@ -167,9 +167,10 @@ impl RawAmqp {
     }
 }
 
-/// Properties that hold a table of headers alone: one, without a name, nested so deep in arrays (`A`) or tables (`F`).
+/// Properties with nothing but a table of headers, in which one value, without a name, is nested so deep in
+/// arrays (`A`) or tables (`F`).
 pub fn nested_headers(kind: u8, levels: usize) -> Vec<u8> {
-    // From the inside out without copying: the lengths are known beforehand.
+    // Built from the outside in without copying, because the lengths are known beforehand.
     let named = usize::from(kind == b'F');
     let around = 5 + named;
     let mut properties = vec![0x20, 0];

@@ -1,4 +1,4 @@
-//! The commands of a runbook, read from it and run as they stand.
+//! The commands of a runbook, read from the file and run as they stand.
 
 use std::process::Output;
 
@@ -8,12 +8,12 @@ use crate::Scene;
 use crate::programs::{program, repository};
 use crate::wait::within;
 
-/// The blocks marked `sh`, one after another, without their indentation: of `FILE`, or of one section, `FILE#HEADING`.
+/// The blocks marked `sh` of `FILE`, or of one section, `FILE#HEADING`, joined and without their indentation.
 fn commands(runbook: &str) -> String {
     blocks(runbook, "sh")
 }
 
-/// The same of blocks with another mark.
+/// The same for blocks with another mark.
 pub fn blocks(runbook: &str, mark: &str) -> String {
     let (file, section) = runbook.split_once('#').unwrap_or((runbook, ""));
     let text = std::fs::read_to_string(repository("runbooks").join(file)).unwrap();
@@ -36,7 +36,7 @@ pub fn blocks(runbook: &str, mark: &str) -> String {
     script
 }
 
-/// Runs them all in one shell that stops at the first that fails; gives what they printed.
+/// Runs all commands in one shell that stops at the first failure; gives what they printed.
 pub async fn follow(scene: &Scene, runbook: &str, variables: &[(&str, &str)]) -> String {
     let output = shell(scene, runbook, variables).await;
     let printed = String::from_utf8_lossy(&output.stdout).into_owned();
@@ -45,7 +45,7 @@ pub async fn follow(scene: &Scene, runbook: &str, variables: &[(&str, &str)]) ->
     printed
 }
 
-/// The same, however it ends.
+/// The same without checking the exit code.
 pub async fn shell(scene: &Scene, runbook: &str, variables: &[(&str, &str)]) -> Output {
     let ours = program("drawgate").parent().unwrap().to_owned();
     let aws = repository("target/lab/venv/bin");

@@ -1,4 +1,4 @@
-//! What a test begins with, and the judgement that every release of it has to pass.
+//! The setting of a test, and the judgement that each of its releases has to pass.
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -22,17 +22,16 @@ use crate::worker::Worker;
 /// The site of every test's worker.
 const SITE: &str = "lab";
 
-/// A lab as new, a broker as new, and a worker's configuration.
+/// A fresh lab, a fresh virtual host, and a worker's configuration.
 pub struct Scene {
-    /// The lab.
     pub lab: Lab,
-    /// The broker.
     pub broker: Broker,
     folder: TempDir,
     _stopwatch: Stopwatch,
 }
 
-/// Says how long a test took: the standard harness cannot, and a captured line would be seen for failures only.
+/// Prints how long a test took: the standard harness does not say it, and shows a captured line only for
+/// failures.
 struct Stopwatch(Instant);
 
 impl Drop for Stopwatch {
@@ -46,7 +45,7 @@ impl Drop for Stopwatch {
 }
 
 impl Scene {
-    /// A lab without fleets, a virtual host without queues, a worker without services.
+    /// Begins with a lab without fleets, a virtual host without queues, and a worker without services.
     pub async fn begin() -> Self {
         let lab = Lab::enter().await;
         let stopwatch = Stopwatch(Instant::now());
@@ -65,17 +64,18 @@ impl Scene {
         scene
     }
 
-    /// Where the worker's files are.
+    /// The folder with the worker's files.
     pub fn folder(&self) -> &Path {
         self.folder.path()
     }
 
-    /// Writes `worker.toml`, with more at its end. Where that does not say who may give control commands, every login may.
+    /// Writes `worker.toml` with `more` at its end. Unless `more` has `[orders]`, every login may give
+    /// control commands.
     pub fn configure(&self, more: &str) {
         self.configure_exactly(&with_orders(more));
     }
 
-    /// The same with nothing but that.
+    /// The same, without adding `[orders]`.
     pub fn configure_exactly(&self, more: &str) {
         let (url, lab, registry) = (
             self.broker.url(),
@@ -104,7 +104,7 @@ impl Scene {
         self.folder().join("services").join(format!("{name}.toml"))
     }
 
-    /// Starts the worker, and waits until it takes messages.
+    /// Starts the worker, and waits until it consumes messages.
     pub async fn worker(&self) -> Worker {
         self.ready(Worker::start(self.folder())).await
     }
@@ -117,13 +117,13 @@ impl Scene {
         }
     }
 
-    /// The same with more in its environment.
+    /// The same with additional environment variables.
     pub async fn worker_with(&self, environment: &[(&str, &str)]) -> Worker {
         self.ready(Worker::start_with(self.folder(), "worker", environment))
             .await
     }
 
-    /// The ledger is gone with its bastion.
+    /// Deletes the ledger, as if it were lost with its bastion.
     pub fn lose_ledger(&self) {
         for file in std::fs::read_dir(self.folder()).unwrap().flatten() {
             if file.file_name().to_string_lossy().starts_with("ledger.sqlite") {
@@ -137,7 +137,7 @@ impl Scene {
         }
     }
 
-    /// Starts another worker at the same site, on the ledger of the first one or on an empty one of its own.
+    /// Starts another worker at the same site, on the ledger of the first worker or on a new one.
     pub fn second_worker(&self, name: &str, ledger: &str) -> Worker {
         let first = std::fs::read_to_string(self.folder().join("worker.toml")).unwrap();
         let second = first
@@ -152,29 +152,30 @@ impl Scene {
         topology::releases_queue(&SITE.parse().unwrap())
     }
 
-    /// The queue of this site's copies of dead letters.
+    /// The queue with this site's copies of dead letters.
     pub fn copies_queue(&self) -> String {
         topology::dead_copies_queue(&SITE.parse().unwrap())
     }
 
-    /// Listens to every status event from now on. A worker must have been up once: it makes the exchange.
+    /// Listens to every status event from now on. A worker must have started before, because it creates the
+    /// exchange.
     pub async fn events(&self) -> Events {
         Events::listen(self.broker.event_consumer().await)
     }
 
-    /// The same, whatever happens to the broker meanwhile.
+    /// The same, through a queue that survives failures of the broker.
     pub async fn lasting_events(&self) -> Events {
         Events::through(self.broker.lasting_events().await)
     }
 
-    /// Has the ledger in that folder of the test's, which exists.
+    /// Puts the ledger into that folder of the test, which must exist.
     pub fn keep_ledger_in(&self, folder: &str) {
         let file = self.folder().join("worker.toml");
         let text = std::fs::read_to_string(&file).unwrap();
         let there = format!("{folder}/ledger.sqlite");
         let moved = text.replace("ledger = \"ledger.sqlite\"", &format!("ledger = \"{there}\""));
         std::fs::write(file, moved).unwrap();
-        // For whoever reads it from its usual place.
+        // A link for helpers that read the ledger at its usual place.
         std::os::unix::fs::symlink(there, self.folder().join("ledger.sqlite")).unwrap();
     }
 
@@ -183,12 +184,12 @@ impl Scene {
         format!("{}/{service}:{tag}", self.lab.registry())
     }
 
-    /// The image of a service by its digest, as every host is told to run it.
+    /// The image of a service by its digest, as every host runs it.
     pub fn pinned(&self, service: &str, digest: &str) -> String {
         format!("{}/{service}@{digest}", self.lab.registry())
     }
 
-    /// `drawgate-worker` with these arguments and the test's configuration, to its end.
+    /// Runs `drawgate-worker` with these arguments and the test's configuration, to its end.
     pub async fn drawgate_worker(&self, arguments: &[&str]) -> Output {
         let mut command = Command::new(program("drawgate-worker"));
         command
@@ -204,7 +205,7 @@ impl Scene {
         .unwrap()
     }
 
-    /// `drawgate` with these arguments, at the test's broker.
+    /// Runs `drawgate` with these arguments at the test's broker.
     pub async fn drawgate(&self, arguments: &[&str]) -> Output {
         self.drawgate_as("drawgate", arguments).await
     }
@@ -221,7 +222,7 @@ impl Scene {
             .unwrap()
     }
 
-    /// Publishes a release to staging with `drawgate publish`; gives its id.
+    /// Publishes a release to staging with `drawgate publish`, which has to succeed; gives its id.
     pub async fn publish(&self, service: &str, tag: &str, more: &[&str]) -> ReleaseId {
         release_id(&self.publish_with(service, tag, more).await)
     }
@@ -232,7 +233,7 @@ impl Scene {
         release_id(&self.publish_of(service, &image, &[]).await)
     }
 
-    /// The same, whatever becomes of it.
+    /// The same, without checking the exit code.
     pub async fn publish_with(&self, service: &str, tag: &str, more: &[&str]) -> Output {
         self.publish_of(service, &self.image(service, tag), more).await
     }
@@ -251,7 +252,7 @@ impl Scene {
         self.drawgate(&arguments).await
     }
 
-    /// What the worker's ledger has of a release.
+    /// A release as `drawgate show` reads it from the worker's ledger.
     pub async fn show(&self, id: ReleaseId) -> Value {
         let output = self
             .drawgate(&["show", "--logs", "--format", "json", &id.to_string()])
@@ -282,13 +283,13 @@ impl Scene {
         serde_json::from_slice(&output.stdout).unwrap()
     }
 
-    /// A fleet `NAME-staging` on these hosts behind `NAME-8080` on port 8100, without containers. A person has
-    /// suspended one process, and one of two alarms was off before.
+    /// Creates a fleet `NAME-staging` on these hosts behind `NAME-8080` on port 8100, without containers. A
+    /// person has suspended one process, and one of two alarms was off before.
     pub async fn fleet(&self, name: &str, hosts: &[&str]) -> Fleet {
         self.lab.fleet(fleet_spec(name, hosts, &[(8080, 8100)])).await
     }
 
-    /// The same with version `v1` on every host, made by another tool, and healthy.
+    /// The same with version `v1` on every host, in containers that another tool made, and healthy.
     pub async fn fleet_on_v1(&self, name: &str, hosts: &[&str]) -> Fleet {
         self.v1(name, hosts, &["-p", "8080:8080"]).await;
         let fleet = self.fleet(name, hosts).await;
@@ -296,7 +297,8 @@ impl Scene {
         fleet
     }
 
-    /// Version `v1` on these hosts, as another tool makes containers: no labels, `always`, by tag.
+    /// Runs version `v1` on these hosts, in containers as another tool makes them: no labels, `always`, by
+    /// tag.
     pub async fn v1(&self, name: &str, hosts: &[&str], ports: &[&str]) {
         self.lab.image(name, "v1", "v1", "ok").await;
         let arguments = [ports, &["--restart", "always"]].concat();
@@ -305,14 +307,15 @@ impl Scene {
             .await;
     }
 
-    /// Judges a release that has ended: this outcome; AWS as before; told, written and shown without a gap.
+    /// Judges a release that has ended: it has this outcome, AWS is as before, and events, journal and `show`
+    /// agree without a gap.
     pub async fn judge(&self, events: &Events, id: ReleaseId, outcome: Outcome, before: &Look) -> Ended {
         let ended = self.judge_telling(events, id, outcome).await;
         Look::at(&self.lab).await.assert_aws_as(before);
         ended
     }
 
-    /// The same without AWS, for fleets that are to change.
+    /// The same without AWS, for fleets that the release changes.
     pub async fn judge_telling(&self, events: &Events, id: ReleaseId, outcome: Outcome) -> Ended {
         let ended = events.end(id).await;
         let events = events.of(id);
@@ -331,7 +334,7 @@ impl Scene {
             "events that show has"
         );
         if let Some(receipt) = &ended.receipt {
-            assert_eq!(receipt.left_over, Vec::<String>::new());
+            assert_eq!(receipt.leftovers, Vec::new());
             for group in &receipt.groups {
                 assert_eq!(group.before, group.after, "processes of {}", group.group);
             }
@@ -339,21 +342,22 @@ impl Scene {
         ended
     }
 
-    /// Stops the worker and removes what the test made; nothing may be left of the worker's connections.
+    /// Stops the worker and removes everything that the test made; no connection of the worker may be left.
     pub async fn end(self, worker: Worker) {
         worker.stop().await;
         let left: Vec<_> = std::fs::read_dir(self.folder().join("run"))
             .unwrap()
             .flatten()
             .map(|e| e.path())
-            // A lock that is free stays as a file: removing it would let two have it.
+            // A free lock stays as a file: removing it would let two processes have it.
             .filter(|path| path.extension().is_none_or(|kind| kind != "lock"))
             .collect();
         assert!(left.is_empty(), "sockets left behind: {left:?}");
         self.leave().await;
     }
 
-    /// The same after a worker was killed: its folder is left to a later start, its connections are to be gone.
+    /// The same after a worker was killed. Its folder of sockets may stay for a later start to remove; its
+    /// processes must be gone.
     pub async fn end_after_kill(self, worker: Worker) {
         worker.stop().await;
         self.leave().await;
@@ -378,7 +382,7 @@ impl Scene {
     }
 }
 
-/// Left out, `[orders]` means nobody.
+/// Adds `[orders]` for every login where it is missing, because without it nobody may give control commands.
 fn with_orders(more: &str) -> String {
     if more.contains("[orders]") {
         return more.to_owned();
@@ -391,7 +395,7 @@ fn with_orders(more: &str) -> String {
     format!("{grouped}\n[orders]\nfrom = [\"everybody\"]\n")
 }
 
-/// The order for a fleet: target groups by port, each with its listener.
+/// The lab's specification of a fleet: target groups by port, each with its listener.
 pub fn fleet_spec(name: &str, hosts: &[&str], ports: &[(u16, u16)]) -> Value {
     let target_groups: Vec<Value> = ports
         .iter()
@@ -410,7 +414,7 @@ pub fn fleet_spec(name: &str, hosts: &[&str], ports: &[(u16, u16)]) -> Value {
     })
 }
 
-/// The status of a worker that ends by itself.
+/// Waits until a worker ends by itself; gives its status.
 async fn ended(worker: &mut Worker) -> std::process::ExitStatus {
     crate::wait::until("the worker's end", || {
         let status = worker.has_ended();

@@ -1,11 +1,11 @@
-//! A service file, as quick as the bounds of the configuration allow.
+//! A service file with times as short as the configuration allows.
 
 use std::fmt::Write as _;
 
-/// What a test's service file says. Every field may be changed before it is written.
+/// The contents of a test's service file. A test may change every field before it is written.
 #[derive(Debug, Clone)]
 pub struct Service {
-    /// Its name, and that of its container, its repository and its fleet.
+    /// The name of the service, its container and its repository, and the prefix of its fleet's name.
     pub name: String,
     /// `auto_scaling_group = …`, or `[fleet]` with its body.
     pub fleet: String,
@@ -13,25 +13,24 @@ pub struct Service {
     pub max_unavailable: String,
     /// More lines of `[roll]`.
     pub roll: String,
-    /// Whether all may be out at once.
+    /// Whether all hosts may be out at once.
     pub allow_outage: bool,
     /// How long a host stays healthy before it counts.
     pub min_healthy_time: String,
-    /// Least time between deregistering and stopping.
+    /// Least time between deregistering a host and stopping its container.
     pub min_drain: String,
     /// Time between two looks at target health.
     pub poll_interval: String,
-    /// Longest wait for a drain beyond the delay.
+    /// Longest wait for a drain beyond the deregistration delay.
     pub drain_timeout: String,
     /// Longest wait for health.
     pub healthy_timeout: String,
-    /// Published ports.
     pub ports: Vec<String>,
     /// More lines of `[container]`.
     pub container: String,
     /// More lines of `[alarms]`.
     pub alarms: String,
-    /// The body of `[verify]`; without one, the container has to run only.
+    /// The body of `[verify]`; without it, the container only has to run.
     pub verify: Option<String>,
     /// More sections at the end.
     pub more: String,
@@ -59,7 +58,7 @@ impl Service {
         }
     }
 
-    /// The same, with its desired version published.
+    /// The same service, with its desired version published.
     #[must_use]
     pub fn publishing(mut self) -> Self {
         self.fleet += "\nwanted_parameter = \"/drawgate/wanted/{environment}/{service}\"";
@@ -81,7 +80,6 @@ impl Service {
         self
     }
 
-    /// The file.
     pub fn to_toml(&self, registry: &str) -> String {
         let Self {
             name,

@@ -1,17 +1,17 @@
-//! Waiting for something to become true, within a bound.
+//! Waits for a condition, within a bound.
 
 use std::future::Future;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep, timeout};
 
-/// Longest wait for anything that a test expects to happen. A roll of three hosts takes about ten seconds.
+/// Longest wait for anything that a test expects. A roll of three hosts takes about ten seconds.
 pub const LONG: Duration = Duration::from_secs(90);
 
-/// Pause between two looks at what has no way to tell us.
+/// Pause between two looks at something that cannot notify.
 const LOOK_AGAIN: Duration = Duration::from_millis(25);
 
-/// Looks until there is something, at most for [`LONG`].
+/// Calls `look` until it gives something, at most for [`LONG`].
 pub async fn until<T, F>(what: &str, look: impl FnMut() -> F) -> T
 where
     F: Future<Output = Option<T>>,
@@ -19,7 +19,7 @@ where
     until_for(LONG, what, look).await
 }
 
-/// Looks until there is something, at most for `limit`.
+/// Calls `look` until it gives something, at most for `limit`.
 pub async fn until_for<T, F>(limit: Duration, what: &str, mut look: impl FnMut() -> F) -> T
 where
     F: Future<Output = Option<T>>,
@@ -34,7 +34,7 @@ where
     }
 }
 
-/// The future's value, at most after [`LONG`].
+/// Awaits the future, at most for [`LONG`].
 pub async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {
     let waited = timeout(LONG, future).await;
     waited.unwrap_or_else(|_| panic!("not within {LONG:?}: {what}"))

@@ -1,4 +1,4 @@
-//! A chat that can be away: an incoming webhook on a port of its own.
+//! A chat that can be away: an incoming webhook on its own port.
 
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -10,7 +10,7 @@ use crate::wait::within;
 /// Largest request that is read.
 const MOST_BYTES: usize = 256 * 1024;
 
-/// A webhook's address; nobody listens there until somebody is asked to.
+/// The address of a webhook; nothing listens there until [`listen`](Self::listen).
 pub struct Webhook {
     address: std::net::SocketAddr,
 }
@@ -22,7 +22,7 @@ pub struct Listening {
 }
 
 impl Webhook {
-    /// Takes a free port, and leaves it: connections are refused.
+    /// Reserves a free port without listening on it: connections are refused.
     pub async fn away() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         Self {
@@ -30,12 +30,11 @@ impl Webhook {
         }
     }
 
-    /// Its URL.
     pub fn url(&self) -> String {
         format!("http://{}/services/T0/B0/secret", self.address)
     }
 
-    /// Listens from now on.
+    /// Starts to listen.
     pub async fn listen(&self) -> Listening {
         let listener = TcpListener::bind(self.address).await.unwrap();
         let (sender, posts) = watch::channel(Vec::new());
@@ -51,7 +50,7 @@ impl Webhook {
 }
 
 impl Listening {
-    /// Waits for this many posts; gives all there are.
+    /// Waits until this many posts have come; gives all so far.
     pub async fn posts(&self, count: usize) -> Vec<Value> {
         let mut posts = self.posts.clone();
         let enough = async {
@@ -89,7 +88,7 @@ async fn answer(mut stream: TcpStream) -> Option<Value> {
     }
 }
 
-/// The body, once all of it is there.
+/// The body of a request, once it is complete.
 fn body_of(request: &[u8]) -> Option<&[u8]> {
     let end = request.windows(4).position(|bytes| bytes == b"\r\n\r\n")? + 4;
     let head = std::str::from_utf8(request.get(..end)?)

@@ -1,4 +1,4 @@
-//! A worker process with a configuration and a ledger of its own.
+//! A worker process with its own configuration and ledger.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use tokio::process::{Child, Command};
 use crate::programs::program;
 use crate::wait::{until, within};
 
-/// Lines of a worker's log that a failed test shows.
+/// Number of lines of the worker's log that a failed test prints.
 const LOG_TAIL: usize = 60;
 
 /// A running worker.
@@ -19,7 +19,7 @@ pub struct Worker {
 }
 
 impl Worker {
-    /// Starts `drawgate-worker run` with the configuration in `folder`; its log goes on where the last one ended.
+    /// Starts `drawgate-worker run` with the configuration in `folder`, and appends to its log.
     pub fn start(folder: &Path) -> Self {
         Self::start_as(folder, "worker")
     }
@@ -29,7 +29,7 @@ impl Worker {
         Self::start_with(folder, name, &[])
     }
 
-    /// The same with more in its environment.
+    /// The same with additional environment variables.
     pub fn start_with(folder: &Path, name: &str, environment: &[(&str, &str)]) -> Self {
         let log = folder.join(format!("{name}.log"));
         let file = File::options().create(true).append(true).open(&log).unwrap();
@@ -52,17 +52,16 @@ impl Worker {
         Self { process, log }
     }
 
-    /// Its process id.
     pub fn pid(&self) -> u32 {
         self.process.id().expect("a process that runs")
     }
 
-    /// Whether it has ended by itself.
+    /// The exit status, when the worker has ended by itself.
     pub fn has_ended(&mut self) -> Option<ExitStatus> {
         self.process.try_wait().unwrap()
     }
 
-    /// SIGTERM, and waits for its end, which has to be a good one.
+    /// Sends SIGTERM and waits for the worker's end, which has to be a success.
     pub async fn stop(mut self) {
         signal(&self.process, "TERM");
         let status = within("the worker's end after SIGTERM", self.process.wait())
@@ -71,17 +70,16 @@ impl Worker {
         assert!(status.success(), "the worker ended with {status} after SIGTERM");
     }
 
-    /// SIGSTOP: it hangs, with all its connections open.
+    /// Sends SIGSTOP: the worker hangs, with all its connections open.
     pub fn freeze(&self) {
         signal(&self.process, "STOP");
     }
 
-    /// SIGCONT.
     pub fn thaw(&self) {
         signal(&self.process, "CONT");
     }
 
-    /// Waits until its log says this.
+    /// Waits until the worker's log contains this text.
     pub async fn says(&self, text: &str) {
         let said = || {
             let found = self.log().contains(text).then_some(());
@@ -90,12 +88,11 @@ impl Worker {
         until(&format!("the worker's log says {text:?}"), said).await;
     }
 
-    /// kill -9.
     pub async fn kill(mut self) {
         self.process.kill().await.unwrap();
     }
 
-    /// Its log so far.
+    /// The worker's log so far.
     pub fn log(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap_or_default()
     }
@@ -115,7 +112,7 @@ impl Drop for Worker {
     }
 }
 
-/// Sends a signal to a process of ours that has not been waited for.
+/// Sends a signal to a child process that has not been waited for.
 pub fn signal(process: &Child, name: &str) {
     let pid = process.id().expect("a process that runs");
     let sent = std::process::Command::new("kill")

@@ -18,7 +18,7 @@ async fn set(scene: &Scene, state: &str) {
     scene.lab.post("alarm", order).await;
 }
 
-/// The host that is under way and the one before it go back; nothing stays as it should not be.
+/// The host under way and the one before it roll back; groups, alarms and tags are as before.
 #[tokio::test]
 async fn trap_16_an_alarm_fires_in_mid_roll() {
     let scene = Scene::begin().await;
@@ -36,7 +36,7 @@ async fn trap_16_an_alarm_fires_in_mid_roll() {
         .await;
     set(&scene, "ALARM").await;
     let turned = events.kind(id, "rolling_back").await;
-    // It fires still, and the rollback goes on all the same.
+    // The alarm still fires, and the rollback goes on all the same.
     let ended = scene.judge_telling(&events, id, Outcome::RolledBack).await;
     set(&scene, "OK").await;
     Look::at(&scene.lab).await.assert_aws_as(&before);
@@ -58,7 +58,8 @@ async fn trap_16_an_alarm_fires_in_mid_roll() {
     scene.end(worker).await;
 }
 
-/// In ALARM at the start: refused with the way out. Let pass, and said so. Quiet, then fires while it bakes: all back.
+/// A release that finds an alarm in ALARM is refused, with the option that lets it pass. With that option it
+/// rolls, and says so. An alarm that was quiet at the start and fires during the bake rolls all hosts back.
 #[tokio::test]
 async fn trap_16_an_alarm_fires_at_the_start_and_in_the_bake() {
     let scene = Scene::begin().await;
@@ -108,8 +109,8 @@ async fn trap_16_an_alarm_fires_at_the_start_and_in_the_bake() {
     scene.end(worker).await;
 }
 
-/// Muted for the time of the roll: what fires meanwhile and is OK again by the end has told nobody. A worker that is killed
-/// leaves a rule with an end; the next one deletes it.
+/// Alarms are muted during the roll: one that fires meanwhile and is OK again by the end notifies nobody. A
+/// worker that is killed leaves a mute rule with an end; the next worker deletes the rule.
 #[tokio::test]
 async fn trap_15_alarms_are_muted_and_a_killed_worker_leaves_a_rule_with_an_end() {
     let scene = Scene::begin().await;

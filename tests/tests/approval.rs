@@ -1,4 +1,4 @@
-//! Approvals: who may give them, what they are bound to, and that nothing is touched without them.
+//! Approvals: who may give them, which digest they are bound to, and that nothing is touched without them.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 use drawgate_schemas::{Outcome, ReleaseId};
@@ -21,7 +21,7 @@ async fn begin(approval: &str) -> (Scene, Fleet) {
     (scene, fleet)
 }
 
-/// Exit code and words of an answer to the question for an approval.
+/// Sends an answer to the question for an approval; gives exit code and output.
 async fn answers(scene: &Scene, user: &str, verb: &str, id: ReleaseId, more: &[&str]) -> (i32, String) {
     let id = id.to_string();
     let arguments = [&[verb, id.as_str(), "--yes"], more].concat();
@@ -36,8 +36,9 @@ async fn refused(scene: &Scene, user: &str, id: ReleaseId, more: &[&str], why: &
     assert!(said.contains(why), "{said}");
 }
 
-/// The publisher's word, a shared login's and a stranger's do not count, whatever the message says of itself; the worker may be
-/// killed while it waits; what is approved is the image that was looked up, wherever its tag has moved since.
+/// An approval by the publisher, by a shared login or by a stranger does not count, whatever the message says
+/// of itself. The worker may be killed while the release waits. The approval is for the image that was
+/// resolved, wherever its tag has moved since.
 #[tokio::test]
 async fn trap_29_somebody_else_approves_this_very_image() {
     let (scene, fleet) = begin("{ from = [\"ops\"] }").await;
@@ -87,7 +88,7 @@ async fn trap_29_somebody_else_approves_this_very_image() {
     scene.end_after_kill(worker).await;
 }
 
-/// One approves and one rejects at the same moment: one of them wins, and both are told.
+/// One operator approves and another rejects at the same moment: one of them wins, and each is told.
 #[tokio::test]
 async fn approved_and_rejected_at_the_same_moment() {
     let (scene, _) = begin("{ from = [\"ops\"] }").await;
@@ -111,7 +112,7 @@ async fn approved_and_rejected_at_the_same_moment() {
             let taken = journal
                 .iter()
                 .any(|entry| entry["record"]["command"]["control"] == order);
-            // 5: nobody said in time, and that is what its giver is told.
+            // 5: the worker's answer did not come in time, and the operator is told so.
             assert!(
                 code == 5 || (code == 0) == taken,
                 "{order}, taken {taken}: {code} {said}"
@@ -131,7 +132,8 @@ async fn approved_and_rejected_at_the_same_moment() {
     scene.end(worker).await;
 }
 
-/// Nobody knows who published it: then nobody knows either who is somebody else.
+/// Without a user id that the broker vouches for, nobody knows the publisher, so nobody can be told apart
+/// from the publisher either.
 #[tokio::test]
 async fn without_a_name_that_the_broker_vouches_for_it_is_refused() {
     let (scene, _) = begin("{ from = [\"ops\"], count = 2, within = \"1h\" }").await;
@@ -149,7 +151,7 @@ async fn without_a_name_that_the_broker_vouches_for_it_is_refused() {
     assert_eq!(dead.reason, "no_publisher", "{}", dead.detail);
     assert!(dead.detail.contains("user_id"), "{}", dead.detail);
 
-    // Two are two people.
+    // Two approvals need two people.
     let id = scene.publish("search", "v1", &[]).await;
     events.kind(id, "awaits_approval").await;
     let (code, said) = answers(&scene, "anna", "approve", id, &[]).await;

@@ -1,5 +1,5 @@
-//! Messages that are refused for good, each by name: a dead letter with its reason, a `rejected` event, and the next
-//! message is handled.
+//! Messages that are refused for good, each for its own reason: the message becomes a dead letter with its
+//! reason, a `rejected` event is sent, and the next message is handled.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 use drawgate_schemas::{Event, Outcome, Rejection};
@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 const KEY: &str = "staging.search";
 
-/// A worker with a service whose fleet does not exist: what is accepted ends at once, and touches nothing.
+/// A worker with a service whose fleet does not exist: an accepted release ends at once, and touches nothing.
 struct Gate {
     scene: Scene,
     worker: Worker,
@@ -29,7 +29,7 @@ impl Gate {
         }
     }
 
-    /// A message that is accepted.
+    /// A message that the worker accepts.
     fn good(&self) -> Value {
         json!({
             "version": 1, "id": Uuid::now_v7(), "environment": "staging", "service": "search",
@@ -37,14 +37,14 @@ impl Gate {
         })
     }
 
-    /// The good message with one field changed.
+    /// The accepted message with one field changed.
     fn with(&self, field: &str, value: Value) -> Vec<u8> {
         let mut message = self.good();
         message[field] = value;
         message.to_string().into_bytes()
     }
 
-    /// These bytes are refused for this reason, and the next message is handled.
+    /// Asserts that these bytes are refused for this reason, and that the next message is handled.
     async fn refuses(self, key: &str, body: &[u8], reason: &str, says: &str) {
         self.refuses_once(key, body, reason, says).await;
         self.handles_the_next().await;
@@ -170,7 +170,7 @@ async fn image_not_allowed() {
 async fn unknown_environment() {
     let gate = Gate::open().await;
     let body = gate.with("environment", json!("staging-2"));
-    // Bound to the queue by hand, or the broker would not deliver it.
+    // The key is bound to the queue by hand, because the broker would not deliver the message otherwise.
     gate.scene.broker.bind(&gate.scene.releases_queue(), "#").await;
     gate.refuses("staging-2.search", &body, "unknown_environment", "staging-2")
         .await;
@@ -224,7 +224,7 @@ async fn id_used_before_with_another_body() {
         .await;
 }
 
-/// The same message again is taken off the queue, and no second release comes of it.
+/// The worker acknowledges the same message when it comes again, and makes no second release of it.
 #[tokio::test]
 async fn same_message_again_releases_once() {
     let gate = Gate::open().await;
@@ -259,7 +259,7 @@ async fn same_message_again_releases_once() {
     gate.handles_the_next().await;
 }
 
-/// `drawgate publish --wait` hears of the refusal.
+/// `drawgate publish --wait` reports the refusal.
 #[tokio::test]
 async fn refusal_reaches_the_one_who_waits() {
     let gate = Gate::open().await;
@@ -284,7 +284,7 @@ async fn refusal_reaches_the_one_who_waits() {
     gate.handles_the_next().await;
 }
 
-/// `check` and `run` say file, line, and what to write instead.
+/// `check` and `run` name the file, the line, and what to write instead.
 #[tokio::test]
 async fn service_file_with_a_mistake() {
     let scene = Scene::begin().await;

@@ -1,4 +1,4 @@
-//! A broker that does not give the worker what it asks for: what is open is driven on.
+//! A broker that refuses what the worker asks of it: the worker drives its open releases on.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 use drawgate_schemas::{Direction, HostPhase, Outcome};

@@ -1,4 +1,4 @@
-//! Chat is told, and a chat that is away slows nothing and loses nothing.
+//! The worker posts to chat; a chat that is away delays no release and loses no post.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 use drawgate_schemas::Outcome;
@@ -55,7 +55,8 @@ fn text(post: &Value) -> String {
         .to_owned()
 }
 
-/// Whoever is to approve a release hears of it in chat, with the id to name and the words to type; then who did, or who would not have it.
+/// Chat tells the approvers of a release that awaits approval, with the id and the command to type; later it
+/// tells who approved or rejected the release.
 #[tokio::test]
 async fn an_approval_that_is_awaited_is_told_with_its_release() {
     let scene = Scene::begin().await;

@@ -1,4 +1,4 @@
-//! The steps in `infra/ci`: each one's command, under its CI's variables, makes the message that is meant.
+//! The steps in `infra/ci`: the command of each, with the variables of its CI, makes the intended message.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 use std::path::Path;
@@ -10,7 +10,7 @@ use serde_json::Value;
 const DRAWGATE_TOML: &str = "service = \"search-api\"\nimage = \"registry.example.com/search-api:{short_revision}\"\n\
                              [routes]\n\"develop\" = \"integration\"\n\"main\" = \"staging\"\n";
 
-/// Each file with the least that its CI says of a build of `main`, beside what the clone says by itself.
+/// Each file with the fewest variables that its CI sets for a build of `main`; the clone supplies the rest.
 const SNIPPETS: [(&str, &[(&str, &str)]); 8] = [
     (
         "buildkite.yml",
@@ -81,7 +81,7 @@ fn run(command: &mut Command) -> Output {
     done
 }
 
-/// A clone as a CI makes it: one commit, and no branch checked out.
+/// Makes a clone as a CI does: one commit, and no branch checked out.
 fn clone(folder: &Path) {
     std::fs::write(folder.join("drawgate.toml"), DRAWGATE_TOML).unwrap();
     for arguments in [
@@ -103,7 +103,7 @@ fn clone(folder: &Path) {
     }
 }
 
-/// The one command of a file, as its CI would give it to a shell.
+/// The one command of a file, as its CI would pass it to a shell.
 fn command_of(text: &str) -> String {
     let lines: Vec<&str> = text
         .lines()

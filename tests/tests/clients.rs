@@ -1,4 +1,4 @@
-//! `infra/clients`: what anybody's client publishes is a release like any other.
+//! `infra/clients`: a message that any of the clients publishes is a release like any other.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 use std::process::Output;
@@ -26,7 +26,7 @@ async fn client(scene: &Scene, name: &str, arguments: [&str; 3]) -> Output {
 async fn amqp_publish_and_pika_release() {
     let scene = Scene::begin().await;
     scene.serve(&Service::of("search"));
-    // Without a pattern: the broker itself knows then which environments nobody serves.
+    // Without a pattern the broker itself knows which environments no worker serves.
     let file = scene.service_file("search");
     let text = std::fs::read_to_string(&file).unwrap();
     std::fs::write(file, text.replace(", \"personal-*\"", "")).unwrap();

@@ -1,4 +1,5 @@
-//! How many hosts at once, which first, and fleets that are not three equal hosts behind one target group.
+//! How many hosts are out at once, which goes first, and fleets other than three equal hosts behind one
+//! target group.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -15,7 +16,7 @@ use drawgate_tests::wait::within;
 use drawgate_tests::{Fleet, Load, Scene, Service};
 use serde_json::{Value, json};
 
-/// Hosts that were begun on the way forward, in their order.
+/// Hosts that the roll forward began, in order.
 fn begun(events: &[drawgate_schemas::StatusEvent]) -> Vec<String> {
     let mut begun = Vec::new();
     for event in events {
@@ -28,8 +29,9 @@ fn begun(events: &[drawgate_schemas::StatusEvent]) -> Vec<String> {
     begun
 }
 
-/// Every size of fleet with every share: never fewer healthy than the floor, as the load balancer's own trace tells, and not
-/// one request lost. A lab of three hosts tries one of them; `make fleets` has seven, and tries all.
+/// Every size of fleet with every share: by the load balancer's own trace there are never fewer healthy
+/// targets than the floor, and no request is lost. A lab of three hosts tries one size; `make fleets` has
+/// seven hosts, and tries all.
 #[tokio::test]
 async fn trap_13_the_floor_holds_for_each_size_and_share() {
     let hosts = drawgate_tests::lab::hosts();
@@ -82,7 +84,7 @@ async fn trap_13_the_floor_holds_for_each_size_and_share() {
     }
 }
 
-/// Refused, unless the service's file says that an outage is meant.
+/// A fleet of one is refused, unless the service's file allows an outage.
 #[tokio::test]
 async fn trap_13_a_fleet_of_one() {
     let scene = Scene::begin().await;
@@ -115,7 +117,7 @@ async fn trap_13_a_fleet_of_one() {
     scene.end(worker).await;
 }
 
-/// One host first, then two at once, which is 70 % of three.
+/// One host first, as the canary, then two at once, which is 70 % of three.
 #[tokio::test]
 async fn trap_13_a_share_of_the_fleet_after_its_canary() {
     let scene = Scene::begin().await;
@@ -145,9 +147,9 @@ async fn trap_13_a_share_of_the_fleet_after_its_canary() {
     let second = told.iter().position(|event| {
         matches!(&event.event, Event::Host(host) if host.phase == HostPhase::Deregistering && host.instance != fleet.in_order()[0].id)
     });
-    let well = told
-        .iter()
-        .position(|event| matches!(&event.event, Event::Warning { text } if text.contains("canary is well")));
+    let well = told.iter().position(
+        |event| matches!(&event.event, Event::Warning { text } if text.contains("canary is healthy")),
+    );
     assert!(
         canary_done < well && well < second,
         "{canary_done:?} {well:?} {second:?}"
@@ -155,7 +157,8 @@ async fn trap_13_a_share_of_the_fleet_after_its_canary() {
     scene.end(worker).await;
 }
 
-/// It passes its verification and is healthy at first; a second later it is not. No other host is touched.
+/// The canary passes its verification and is healthy at first; a second later it is not. No other host is
+/// touched.
 #[tokio::test]
 async fn a_canary_that_turns_bad_while_it_is_watched() {
     let scene = Scene::begin().await;
@@ -180,7 +183,7 @@ async fn a_canary_that_turns_bad_while_it_is_watched() {
     scene.end(worker).await;
 }
 
-/// Found by tags alone, in two target groups; there is nothing to suspend.
+/// A fleet found by tags alone, in two target groups; there is no group whose processes could be suspended.
 #[tokio::test]
 async fn a_fleet_without_an_auto_scaling_group() {
     let scene = Scene::begin().await;
@@ -196,7 +199,7 @@ async fn a_fleet_without_an_auto_scaling_group() {
     rolls(&scene, &fleet).await;
 }
 
-/// Verification takes the place of health.
+/// Without target groups, the verification decides in place of target health.
 #[tokio::test]
 async fn a_service_without_a_target_group() {
     let scene = Scene::begin().await;
@@ -206,7 +209,7 @@ async fn a_service_without_a_target_group() {
     rolls(&scene, &fleet).await;
 }
 
-/// Forward to v2, and back from v3, which never passes its verification.
+/// Rolls forward to v2, and rolls v3 back, which never passes its verification.
 async fn rolls(scene: &Scene, fleet: &Fleet) {
     let v2 = scene.lab.image("search", "v2", "v2", "ok").await;
     scene.lab.image("search", "v3", "v3", "unhealthy").await;
@@ -229,7 +232,7 @@ async fn rolls(scene: &Scene, fleet: &Fleet) {
     worker.stop().await;
 }
 
-/// Requests that take long, several for each host, until they are answered.
+/// Starts requests that take `ms` to answer, several for each host.
 async fn slow_requests(fleet: &Fleet, ms: u64) -> Vec<tokio::task::JoinHandle<bool>> {
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
     let url = format!("{}slow?ms={ms}", fleet.target_groups[0].url);
@@ -240,7 +243,8 @@ async fn slow_requests(fleet: &Fleet, ms: u64) -> Vec<tokio::task::JoinHandle<bo
     requests.collect()
 }
 
-/// A fleet of two behind a network load balancer, which leaves open what is open when the delay is over.
+/// Makes a fleet of two behind a network load balancer, which leaves connections open that are open when the
+/// delay is over.
 async fn behind_a_network_load_balancer(scene: &Scene, attributes: Value) -> Fleet {
     scene.v1("search", &["h1", "h2"], &["-p", "8080:8080"]).await;
     let mut spec = fleet_spec("search", &["h1", "h2"], &[(8080, 8100)]);
@@ -299,7 +303,8 @@ async fn trap_12_what_outlasts_the_deadline_is_named() {
     scene.end(worker).await;
 }
 
-/// Two hosts, each alone in its zone, which the balancer does not leave: neither can be spared.
+/// Two hosts, each alone in its zone, and a balancer without cross-zone balancing: neither host can be
+/// spared.
 #[tokio::test]
 async fn trap_13_a_zone_that_would_be_empty_refuses() {
     let scene = Scene::begin().await;

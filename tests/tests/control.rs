@@ -1,6 +1,8 @@
-//! What operators command: cancel, pause, resume, at each phase; who may; commands that are too late, too old, or nobody's.
+//! Control commands: cancel, pause and resume at each phase; who may give them; commands that come too late,
+//! are too old, or come from a login that may not give them.
 //!
-//! `make test` takes a few moments, by a seed that is printed (`DRAWGATE_CONTROL_SEED` repeats it); `make orders` takes all.
+//! `make test` takes a few moments, by a seed that is printed (`DRAWGATE_CONTROL_SEED` repeats it);
+//! `make orders` takes all.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -20,10 +22,10 @@ use drawgate_tests::wait::until;
 use drawgate_tests::{Events, Fleet, Load, Scene, Service, Worker, random};
 use serde_json::{Value, json};
 
-/// Moments of a cancel, and rolls with pauses, that `make test` takes.
+/// Number of moments of a cancel, and of rolls with pauses, that `make test` takes.
 const A_FEW_CANCELS: usize = 6;
 const A_FEW_ROLLS: usize = 3;
-/// Releases about which two people give their word at once.
+/// Releases about which two operators decide at the same moment.
 const ROUNDS: usize = 16;
 /// About as long as an approval takes.
 const HEAD_START_MS: u64 = 60;
@@ -41,7 +43,7 @@ async fn taken(scene: &Scene, verb: &str, id: ReleaseId) {
     assert!(said.contains("taken by bastion-lab"), "{said}");
 }
 
-/// The command is refused, for one of these reasons.
+/// Asserts that the command is refused, for one of these reasons.
 async fn not_taken(scene: &Scene, verb: &str, id: ReleaseId, reasons: &[&str]) {
     let output = control(scene, verb, id).await;
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -49,12 +51,12 @@ async fn not_taken(scene: &Scene, verb: &str, id: ReleaseId, reasons: &[&str]) {
     assert!(reasons.iter().any(|why| said.contains(why)), "{said}");
 }
 
-/// Waits until the n-th host (from 1) begins a phase of its way forward.
+/// Waits until the n-th host (from 1) begins a phase of the roll forward.
 async fn begins(events: &Events, id: ReleaseId, host: usize, phase: HostPhase) {
     events.nth_phase(id, Direction::Forward, phase, host).await;
 }
 
-/// Positions of a kind of record in a journal.
+/// The positions of this control command in a journal.
 fn commands(journal: &[Value], control: Control) -> Vec<usize> {
     let is = |entry: &Value| {
         entry["record"]["record"] == "control" && entry["record"]["command"]["control"] == json!(control)
@@ -63,10 +65,10 @@ fn commands(journal: &[Value], control: Control) -> Vec<usize> {
     found.map(|(place, _)| place).collect()
 }
 
-/// A moment of a roll's way forward, by the event that tells of it.
+/// A moment of a roll forward, named by the event that tells of it.
 #[derive(Debug, Clone, Copy)]
 enum Moment {
-    /// Approved, with another release of its lane before it.
+    /// The release is approved, and queued behind another release of its lane.
     Waiting,
     Kind(&'static str),
     Phase(HostPhase, usize),
@@ -98,7 +100,7 @@ const MOMENTS: [Moment; 20] = [
     Kind("baking"),
 ];
 
-/// The same but for the first, spread over as few rolls as they fit in.
+/// All moments except the first, spread over as few rolls as they fit in.
 const PAUSES: [&[Moment]; 7] = [
     &[
         Kind("awaits_approval"),
@@ -118,7 +120,7 @@ const PAUSES: [&[Moment]; 7] = [
     ],
 ];
 
-/// All of them with `make orders`; else so many, by a seed that is told.
+/// All of them with `make orders`; otherwise `count` of them, by a seed that is printed.
 fn chosen<T: Copy>(all: &[T], count: usize) -> Vec<T> {
     if std::env::var("DRAWGATE_CONTROL").is_ok_and(|wanted| wanted == "all") {
         return all.to_vec();
@@ -132,7 +134,8 @@ fn chosen<T: Copy>(all: &[T], count: usize) -> Vec<T> {
     left
 }
 
-/// One fleet, and releases of it that follow one another. Each needs the approval of somebody else than its publisher.
+/// One fleet, and releases that roll it one after another. Each needs the approval of somebody other than its
+/// publisher.
 struct Course {
     scene: Scene,
     events: Events,
@@ -165,7 +168,8 @@ impl Course {
         told(&self.scene, user, "approve", id).await
     }
 
-    /// Publishes a release, and leads it to the first of its moments; gives the one before it that is waited for, too.
+    /// Publishes a release and brings it to its first moment. Gives the release ahead of it in the queue too,
+    /// where there is one.
     async fn publish(&self, tag: &str, moment: Moment) -> (ReleaseId, Option<ReleaseId>) {
         let first = match moment {
             Waiting => Some(self.publish_only(tag).await),
@@ -196,7 +200,7 @@ impl Course {
         }
     }
 
-    /// Ends one that waits, which touches nothing.
+    /// Ends a queued release, which touches nothing.
     async fn put_away(&self, id: ReleaseId) {
         taken(&self.scene, "cancel", id).await;
         let ended = self
@@ -239,7 +243,7 @@ impl Course {
         }
     }
 
-    /// No control command is taken any more, each with this reason.
+    /// Asserts that every control command is refused from now on, each for this reason.
     async fn refused_at_end(&self, id: ReleaseId, reasons: &[&str]) {
         let (scene, approve) = (&self.scene, self.approve("ben", id));
         let ((), (), (), (code, said)) = tokio::join!(
@@ -252,7 +256,8 @@ impl Course {
         assert!(reasons.iter().any(|why| said.contains(why)), "{said}");
     }
 
-    /// Paused at each of these, with every host in service; then it goes on, and succeeds.
+    /// Pauses a release at each of these moments, asserts that every host is then in service, and resumes it;
+    /// the release succeeds.
     async fn paused_at(&self, moments: &[Moment], tag: &str) {
         let digest = self.scene.lab.image("search", tag, tag, "ok").await;
         let (id, first) = self.publish(tag, moments[0]).await;
@@ -285,7 +290,8 @@ impl Course {
         self.refused_at_end(id, &["it has ended: succeeded"]).await;
     }
 
-    /// An approval is taken once, where it is waited for; a second one, and one that comes late, are refused.
+    /// Asserts that an approval is taken once, while the release waits for it, and that a second or a late
+    /// one is refused.
     async fn answered_while_paused(&self, id: ReleaseId, moment: Moment) {
         let (user, why) = match moment {
             Kind("awaits_approval") => {
@@ -304,7 +310,8 @@ impl Course {
         assert!(said.contains(why), "{moment:?}: {said}");
     }
 
-    /// Waits until nothing is under way and no host is between its first and its last phase; then all of them serve.
+    /// Waits until no step is under way and no host is between its first and its last phase; then asserts
+    /// that all hosts serve.
     async fn rests(&self, id: ReleaseId, moment: Moment) {
         let journal = until(&format!("it rests, paused at {moment:?}"), || async {
             let journal = self.scene.journal(id).await;
@@ -325,7 +332,7 @@ impl Course {
     }
 }
 
-/// Steps that were begun and have not come to their end, but for the watch over alarms.
+/// Steps that were begun and have not ended, except the watch over alarms.
 fn under_way(journal: &[Value]) -> impl Iterator<Item = &Value> {
     let of = |kind: &'static str| {
         let is = move |entry: &&Value| entry["record"]["record"] == kind;
@@ -335,7 +342,7 @@ fn under_way(journal: &[Value]) -> impl Iterator<Item = &Value> {
     of("intent").filter(move |step| step["step"] != "watch" && count("intent", step) > count("outcome", step))
 }
 
-/// Hosts that have begun to leave and have not settled.
+/// Hosts whose `deregister` was begun and whose `await_healthy` has not ended.
 fn hosts_out(journal: &[Value]) -> Vec<&str> {
     let mut out: Vec<&str> = Vec::new();
     for entry in journal {
@@ -352,7 +359,7 @@ fn hosts_out(journal: &[Value]) -> Vec<&str> {
     out
 }
 
-/// Between a pause and the word to go on only hosts that were begun with are gone on with.
+/// Asserts that between a pause and its resume only steps of hosts were begun that had been begun before.
 fn assert_only_hosts_on_their_way(journal: &[Value]) {
     let (pauses, resumes) = (
         commands(journal, Control::Pause),
@@ -378,14 +385,14 @@ fn assert_only_hosts_on_their_way(journal: &[Value]) {
     }
 }
 
-/// Exit code and words of a control command.
+/// Sends a control command; gives exit code and output.
 async fn told(scene: &Scene, user: &str, verb: &str, id: ReleaseId) -> (i32, String) {
     let output = scene.drawgate_as(user, &[verb, &id.to_string(), "--yes"]).await;
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     (output.status.code().unwrap(), said)
 }
 
-/// Whatever the roll is about, it ends with the very same containers, and no request fails.
+/// At whichever moment a release is cancelled, it ends with the very same containers, and no request fails.
 #[tokio::test]
 async fn cancelled_at_each_moment_everything_is_as_before() {
     let (course, worker) = Course::begin().await;
@@ -404,7 +411,8 @@ async fn cancelled_at_each_moment_everything_is_as_before() {
     course.scene.end(worker).await;
 }
 
-/// Whatever it is about, every host comes back into service, nothing is begun, and it succeeds in the end.
+/// At whichever moment a release is paused, every host comes back into service, nothing new is begun, and it
+/// succeeds after resume.
 #[tokio::test]
 async fn paused_at_each_moment_it_rests_whole_and_goes_on() {
     let (course, worker) = Course::begin().await;
@@ -422,14 +430,15 @@ async fn paused_at_each_moment_it_rests_whole_and_goes_on() {
     course.scene.end(worker).await;
 }
 
-/// While it rolls back nothing is taken at any phase, and each is told why.
+/// While a release rolls back, the worker refuses every control command at every phase, and says why.
 #[tokio::test]
 async fn on_the_rollback_every_order_is_refused() {
     let (course, worker) = Course::begin().await;
     course.scene.lab.image("search", "bad", "bad", "exit").await;
     let (id, _) = course.publish("bad", Kind("started")).await;
     course.events.kind(id, "rolling_back").await;
-    // Four programs take a while to start on a busy machine, and the rollback of one host is short: it may have ended by then.
+    // Four programs take a while to start on a busy machine, and the rollback of one host is short: the
+    // release may have ended by then.
     let reasons = [
         "it is rolling back already, which nothing stops",
         "it has ended: rolled back",
@@ -464,7 +473,8 @@ async fn on_the_rollback_every_order_is_refused() {
     course.scene.end(worker).await;
 }
 
-/// Two people give their word at the same moment: what became of each is told, and what came later knows of what came first.
+/// Two operators decide at the same moment: each is told what became of the command, and the later answer
+/// takes the earlier command into account.
 #[tokio::test]
 async fn two_people_at_the_same_moment_are_each_told_what_became_of_it() {
     let (mut course, worker) = Course::begin().await;
@@ -478,11 +488,13 @@ async fn two_people_at_the_same_moment_are_each_told_what_became_of_it() {
     let mut ends = BTreeMap::<String, u32>::new();
     for round in 0..ROUNDS {
         let other = if round % 2 == 0 { "cancel" } else { "reject" };
-        // What every host runs already is done at once: an approval that wins costs nothing either.
+        // Every host runs this version already, so the release is done at once: a round costs nothing even
+        // when the approval wins.
         let id = course.scene.publish("search", "v1", &[]).await;
         course.events.kind(id, "awaits_approval").await;
         let yes = course.approve("anna", id);
-        // An approval is two questions, and the other word is one: by chance either comes first.
+        // An approval is two questions, and the other command is one: with a random delay either may come
+        // first.
         let later = Duration::from_millis(chance.below(HEAD_START_MS));
         let no = async {
             tokio::time::sleep(later).await;
@@ -554,7 +566,8 @@ impl Course {
     }
 }
 
-/// The host that is out comes back, the others stay; a worker that is killed meanwhile changes nothing.
+/// After a pause the host that is out comes back, and the others stay; killing the worker meanwhile changes
+/// nothing.
 #[tokio::test]
 async fn paused_it_rests_with_every_host_in_service_and_goes_on() {
     let scene = Scene::begin().await;
@@ -598,7 +611,7 @@ async fn paused_it_rests_with_every_host_in_service_and_goes_on() {
     scene.end_after_kill(worker).await;
 }
 
-/// Waiting in its line, a release is cancelled without anything being touched; the one before it goes on.
+/// A queued release is cancelled without anything being touched; the one ahead of it goes on.
 #[tokio::test]
 async fn one_that_waits_is_cancelled_alone() {
     let scene = Scene::begin().await;
@@ -646,7 +659,8 @@ async fn one_that_waits_is_cancelled_alone() {
     scene.end(worker).await;
 }
 
-/// Who may is said by the worker's file, and who asks by the broker; a command of yesterday and nobody's change nothing.
+/// The worker's file says who may give control commands, and the broker says who asks. A command of yesterday
+/// and one without a user id change nothing.
 #[tokio::test]
 async fn trap_23_old_orders_and_nobodys_orders_change_nothing() {
     let scene = Scene::begin().await;
@@ -682,7 +696,7 @@ async fn trap_23_old_orders_and_nobodys_orders_change_nothing() {
         &["drawgate may not: [orders] in the worker's file says who may"],
     )
     .await;
-    // The queue is one after another: both were heard by now.
+    // The worker handles its queue in order, so it has handled both commands by now.
     let journal = scene.journal(id).await;
     assert!(commands(&journal, Control::Cancel).is_empty());
 
@@ -718,8 +732,8 @@ async fn trap_23_old_orders_and_nobodys_orders_change_nothing() {
     scene.end(worker).await;
 }
 
-/// A login at the broker is no right to stop a release: every build has one. Where the worker's file does not say who may, nobody may,
-/// and whoever tries, `check` and the log say what to write.
+/// A login at the broker is no right to stop a release, because every build has one. Where the worker's file
+/// has no `[orders]`, nobody may, and the refusal, `check` and the log say what to write.
 #[tokio::test]
 async fn nobody_stops_anything_where_orders_is_left_out() {
     let scene = Scene::begin().await;

@@ -1,5 +1,6 @@
-//! The worker under `kill -9` at every kind of record that it writes, on the way forward and during rollback, and started again.
-//! `make crash-matrix` takes every kind and writes `runbooks/crash-matrix.md`; `make test` takes eight, by seed.
+//! The worker is killed with `kill -9` at every kind of record that it writes, on the way forward and during
+//! rollback, and started again. `make crash-matrix` takes every kind and writes `runbooks/crash-matrix.md`;
+//! `make test` takes eight, by seed.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -20,22 +21,23 @@ use drawgate_tests::wait::within;
 use drawgate_tests::{Events, Load, Scene, Service, Worker};
 use tokio::time::{Instant, sleep};
 
-/// Cells that `make test` takes.
+/// Number of cells that `make test` takes.
 const SOME: usize = 8;
 
-/// The log is looked at so often for the record that is to be the last: well below what a step takes.
+/// Interval at which the log is searched for the record after which the worker is killed: well below the time
+/// of a step.
 const LOOK: Duration = Duration::from_millis(2);
 
-/// Where a roll is killed.
+/// A moment at which a roll is killed.
 #[derive(Debug, Clone, PartialEq)]
 struct Cell {
-    /// Whether the version is one that fails, so that the roll goes back.
+    /// Whether the version is one that fails, so that the release rolls back.
     fails: bool,
-    /// The kind of record, as the log tells it: what happens, and to which step.
+    /// The kind of record, as the log names it: the event and its step.
     record: String,
 }
 
-/// What a line of the log says of a record of this release, without what is different each time.
+/// The kind of record that a line of the log tells of this release, without the parts that differ each time.
 fn record(line: &str, id: ReleaseId) -> Option<String> {
     let (_, told) = line
         .split_once("roll::journal_log: ")
@@ -43,7 +45,7 @@ fn record(line: &str, id: ReleaseId) -> Option<String> {
     let (what, rest) = told.split_once(&format!(" release={id}"))?;
     let step = rest.split_once("step=").map_or("", |(_, step)| step);
     let step = step.split(" what=").next().unwrap_or_default();
-    // The host's or the group's name comes before the step's.
+    // The name of the host or group comes before the step's.
     let step = step.rsplit(": ").next().unwrap_or_default();
     let what = if step.is_empty() {
         what.to_owned()
@@ -53,7 +55,7 @@ fn record(line: &str, id: ReleaseId) -> Option<String> {
     (!what.starts_with("taken over")).then_some(what)
 }
 
-/// Everything the tests of a matrix have in common.
+/// The state that all cells share.
 struct Bench {
     scene: Scene,
     fleet: Fleet,
@@ -86,7 +88,7 @@ impl Bench {
         (bench, worker)
     }
 
-    /// Publishes the next version; one that fails ends when it is to serve.
+    /// Publishes the next version. A failing one ends as soon as it is to serve.
     async fn publish(&mut self, fails: bool) -> (ReleaseId, String) {
         self.releases += 1;
         let tag = format!("killed-{}", self.releases);
@@ -95,7 +97,7 @@ impl Bench {
         (self.scene.publish("search", &tag, &[]).await, digest)
     }
 
-    /// To its end, which is a proper one: the fleet is whole, and everything beside it as before.
+    /// Waits for the end, and asserts that the fleet is whole and everything else as before.
     async fn judge(&mut self, fails: bool, id: ReleaseId, digest: String) {
         let outcome = if fails {
             Outcome::RolledBack
@@ -112,7 +114,7 @@ impl Bench {
         self.scene.lab.all_targets(&self.fleet, "healthy").await;
     }
 
-    /// Every kind of record that a roll writes which nobody disturbs.
+    /// Every kind of record that an undisturbed roll writes.
     async fn records(&mut self, worker: &Worker, fails: bool) -> Vec<Cell> {
         let (id, digest) = self.publish(fails).await;
         self.judge(fails, id, digest).await;
@@ -126,7 +128,7 @@ impl Bench {
         cells
     }
 
-    /// A roll whose worker is killed when it writes this record; gives the new worker and the roll's time.
+    /// Rolls once, and kills the worker when it writes this record; gives the new worker and the roll's time.
     async fn kill_at(&mut self, worker: Worker, cell: &Cell) -> (Worker, Duration) {
         let began = Instant::now();
         let (id, digest) = self.publish(cell.fails).await;
@@ -147,7 +149,7 @@ impl Bench {
     }
 }
 
-/// A few cells, each once.
+/// A random choice of cells, each once.
 fn some(mut cells: Vec<Cell>) -> Vec<Cell> {
     let mut random = random::seeded_by("DRAWGATE_CRASH_SEED");
     let mut chosen = Vec::new();

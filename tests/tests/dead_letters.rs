@@ -1,4 +1,4 @@
-//! What was refused for good: looked at, repaired, replayed, dropped; and nothing lost, whatever is not possible.
+//! Dead letters: listed, repaired, replayed, dropped; and none is lost when a command fails.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 use std::path::PathBuf;
@@ -14,7 +14,7 @@ use uuid::Uuid;
 const KEY: &str = "staging.search";
 const TWO: [&str; 2] = ["h1", "h2"];
 
-/// A message that is accepted.
+/// A message that the worker accepts.
 fn good(scene: &Scene, tag: &str) -> Value {
     json!({
         "version": 1, "id": Uuid::now_v7(), "environment": "staging", "service": "search",
@@ -22,7 +22,7 @@ fn good(scene: &Scene, tag: &str) -> Value {
     })
 }
 
-/// The same with a field that nobody knows.
+/// The same with an unknown field.
 fn mistaken(scene: &Scene, tag: &str) -> Value {
     let mut message = good(scene, tag);
     message["reson"] = json!("a field with a typing error");
@@ -37,7 +37,7 @@ fn id_of(message: &Value) -> ReleaseId {
     message["id"].as_str().unwrap().parse().unwrap()
 }
 
-/// A file in the test's folder.
+/// Writes a file in the test's folder.
 fn file(scene: &Scene, name: &str, content: &[u8]) -> PathBuf {
     let path = scene.folder().join(name);
     std::fs::write(&path, content).unwrap();
@@ -52,7 +52,7 @@ fn err(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
-/// `drawgate dead-letters …`, which ends with this code.
+/// Runs `drawgate dead-letters …`, which has to end with this code.
 async fn dead_letters(scene: &Scene, words: &[&str], code: i32) -> Output {
     let words = [&["dead-letters"], words].concat();
     ends(scene.drawgate(&words).await, &words, code)
@@ -69,7 +69,7 @@ fn ends(output: Output, words: &[&str], code: i32) -> Output {
     output
 }
 
-/// What `list` shows to programs, without the ages: they grow.
+/// The rows that `list` gives to programs, without the ages, because those grow.
 async fn listed(scene: &Scene) -> Vec<Value> {
     let output = dead_letters(scene, &["list", "--format", "json"], 0).await;
     let row = |line: &str| {
@@ -84,13 +84,14 @@ fn letter(row: &Value) -> &str {
     row["id"].as_str().unwrap()
 }
 
-/// What is told from now on, once the refusal of that release's id was: it has no number, and the release that comes has them all.
+/// Listens to events from after the refusal of that release's id: the `rejected` event has no number, and the
+/// events of a later release with the same id are numbered from 1.
 async fn after_the_refusal(scene: &Scene, events: &Events, id: ReleaseId) -> Events {
     events.kind(id, "rejected").await;
     scene.events().await
 }
 
-/// Has the worker refuse these messages, one after the other.
+/// Publishes these messages one after the other, and waits until the worker has refused each.
 async fn refused(scene: &Scene, messages: &[(&str, Vec<u8>)]) {
     let mut there = scene.broker.count(DEAD_QUEUE).await.unwrap_or_default().0;
     for (key, body) in messages {
@@ -161,7 +162,8 @@ async fn repaired_it_is_released() {
     scene.end(worker).await;
 }
 
-/// Three that are refused: one that no queue takes when it is replayed, one with a mistake, one that is no message.
+/// Publishes three messages that are refused: one that no queue takes when it is replayed, one with an error,
+/// and one that is no message.
 async fn three(scene: &Scene) -> Vec<Value> {
     let mut elsewhere = good(scene, "v1");
     elsewhere["service"] = json!("serach");
@@ -225,7 +227,7 @@ async fn whatever_is_not_possible_all_stay_in_their_order() {
     );
     assert_eq!(listed(&scene).await, rows);
 
-    // Nobody may write, nobody may read, or nobody is there.
+    // Each in turn: the login may not write, the login may not read, or no worker is there.
     scene.broker.permit("ben", "^$", ".*").await;
     let with = [
         "dead-letters",
@@ -259,7 +261,8 @@ async fn whatever_is_not_possible_all_stay_in_their_order() {
     scene.end(worker).await;
 }
 
-/// What is replayed is the replayer's: the broker vouches for that, and a header says whose it was.
+/// A replayed message counts as the replayer's: the broker vouches for the replayer's login, and a header
+/// names the original publisher.
 #[tokio::test]
 async fn a_replay_is_the_replayers_own() {
     let scene = Scene::begin().await;
@@ -293,7 +296,7 @@ async fn a_replay_is_the_replayers_own() {
         said.contains(&format!("{}  replayed", letter(&first[0]))),
         "{said}"
     );
-    // Nothing was mended: it is refused once more, as another dead letter.
+    // The replay repaired nothing, so the message is refused once more, as another dead letter.
     scene.broker.holds(DEAD_QUEUE, 1).await;
     let second = listed(&scene).await;
     assert_ne!(letter(&second[0]), letter(&first[0]));
@@ -305,7 +308,8 @@ async fn a_replay_is_the_replayers_own() {
     scene.end(worker).await;
 }
 
-/// Whatever became of a release, it is released once more; and what was kept in a file is released once, however often it is sent.
+/// `replay` of a release that has ended makes a new release, whatever its outcome was; `replay` of a message
+/// from a file makes one release, however often it is sent.
 #[tokio::test]
 async fn a_past_release_and_a_message_from_a_file() {
     let scene = Scene::begin().await;
@@ -419,7 +423,7 @@ async fn runbook_replay_a_dead_letter() {
     scene.end(worker).await;
 }
 
-/// While the worker is away one message is kept in a file, and another one's time passes in the broker.
+/// While the worker is away, one message is kept in a file, and another one expires in the broker.
 #[tokio::test]
 async fn runbook_replay_after_an_outage() {
     let scene = Scene::begin().await;

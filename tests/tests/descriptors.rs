@@ -1,4 +1,5 @@
-//! Open files of the worker: what a release opened is closed at its end, and a fleet that does not fit is refused before.
+//! Open files of the worker: it closes every file of a release at the release's end, and refuses a fleet that
+//! needs more files than the limit before it begins.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 use std::fs;
@@ -13,7 +14,7 @@ use drawgate_tests::{Scene, Service};
 use serde_json::json;
 use tokio::process::Command;
 
-/// What a process has open, less its connections to AWS, which are kept for a minute or two.
+/// The open files of a process, without its connections to AWS, which it keeps for a minute or two.
 #[derive(Debug, PartialEq, Eq)]
 struct Open {
     pipes: usize,
@@ -29,7 +30,7 @@ impl Open {
             .filter_map(|line| line.split_whitespace().nth(6))
             .collect();
         let files = fs::read_dir(format!("/proc/{pid}/fd")).unwrap().flatten();
-        // One that is closed while this looks is not open.
+        // A file that is closed during this look does not count.
         let targets: Vec<String> = files
             .filter_map(|file| Some(fs::read_link(file.path()).ok()?.to_string_lossy().into_owned()))
             .collect();
@@ -47,7 +48,7 @@ impl Open {
     }
 }
 
-/// Each roll has instances of its own, as after a night of autoscaling. DRAWGATE_ROLLS=10 tries ten of them.
+/// Each roll has instances of its own, as after a night of autoscaling. DRAWGATE_ROLLS=10 makes ten rolls.
 #[tokio::test]
 async fn trap_41_rolls_leave_no_connection_open() {
     let rolls: u32 = std::env::var("DRAWGATE_ROLLS").map_or(2, |rolls| rolls.parse().unwrap());
@@ -67,7 +68,7 @@ async fn trap_41_rolls_leave_no_connection_open() {
         let port = u16::try_from(8100 + roll).unwrap();
         let mut spec = fleet_spec(&name, &HOSTS, &[(8080, port)]);
         spec["tags"] = json!({"rolling": "staging"});
-        // The instances of the rolls before are on the same hosts, and nobody replaces them.
+        // The instances of earlier rolls are on the same hosts, and the group must not replace them.
         spec["suspended"] = json!(["Launch", "Terminate"]);
         let fleet = scene.lab.fleet(spec).await;
         scene.lab.all_targets(&fleet, "healthy").await;
@@ -84,14 +85,14 @@ async fn trap_41_rolls_leave_no_connection_open() {
     scene.end(worker).await;
 }
 
-/// These instances are no longer the service's.
+/// Removes these instances from the service.
 async fn leave(scene: &Scene, fleet: &Fleet) {
     let mut arguments = vec!["ec2", "delete-tags", "--tags", "Key=rolling", "--resources"];
     arguments.extend(fleet.instances.iter().map(|instance| instance.id.as_str()));
     scene.lab.aws(&arguments).await;
 }
 
-/// Connections have a folder each.
+/// The number of sockets; each connection has a folder of its own.
 fn sockets_in(folder: &Path) -> usize {
     let all = fs::read_dir(folder).unwrap().flatten();
     let folders = all.filter(|entry| entry.path().is_dir());
@@ -100,7 +101,7 @@ fn sockets_in(folder: &Path) -> usize {
         .sum()
 }
 
-/// Where the lab's API puts instances of its own subnets.
+/// The network where the lab's API puts instances of its own subnets.
 const NETWORK: &str = "172.31.0.0/16";
 
 /// Sixty instances whose addresses all lead to one host.
@@ -170,7 +171,7 @@ async fn trap_41_a_fleet_beyond_the_limit_is_refused_with_what_it_needs() {
         !said.contains("os error 24") && !said.contains("Too many"),
         "{said}"
     );
-    // With what it says, it looks at all of them.
+    // With the limit that the refusal names, the worker looks at all of them.
     let (code, said) = plan(552).await;
     assert_eq!(code, Some(0), "{said}");
     let rows = said.split(' ').filter(|word| word.starts_with("i-")).count();

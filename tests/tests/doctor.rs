@@ -1,4 +1,5 @@
-//! Bastion and ledger are lost in mid-roll. A new bastion's doctor finds what was left by its marks alone, and leads it back.
+//! Bastion and ledger are lost in mid-roll. The doctor on a new bastion finds what the release left by its
+//! marks alone, and rolls the release back.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 use drawgate_schemas::{Direction, HostPhase, Outcome, ReleaseId};
@@ -10,7 +11,7 @@ use serde_json::{Value, json};
 use Direction::{Back, Forward};
 use HostPhase::{Registering, Swapping, Verifying};
 
-/// A fleet on v1 of which a roll to v2 has come so far when its bastion is lost.
+/// A fleet on v1, and the moment of a roll to v2 at which its bastion is lost.
 struct Lost {
     scene: Scene,
     fleet: Fleet,
@@ -50,7 +51,8 @@ impl Lost {
         (output.status.code(), said)
     }
 
-    /// Finds it, is kept away by the lease, and leads it back once somebody says that its worker is gone.
+    /// Asserts that the doctor finds the release, that the lease keeps the doctor away, and that it rolls the
+    /// release back once an operator says that the lost worker is gone.
     async fn assert_led_back(mut self) {
         let (written, lost) = (self.scene.lab.writes().await, Look::at(&self.scene.lab).await);
         let (code, said) = self.doctor(&[]).await;
@@ -81,7 +83,7 @@ impl Lost {
         let case = &said[0]["cases"][0];
         assert_eq!(case["release"], json!(release));
         assert_eq!(case["fixed"]["outcome"], json!("rolled_back"), "{case}");
-        assert_eq!(case["fixed"]["left_over"], json!([]));
+        assert_eq!(case["fixed"]["leftovers"], json!([]));
 
         self.load.take().unwrap().stop_unharmed().await;
         self.scene.lab.all_targets(&self.fleet, "healthy").await;
@@ -93,7 +95,7 @@ impl Lost {
         assert_eq!(code, Some(0), "{said}");
         assert!(said.contains("nothing is left behind"), "{said}");
 
-        // It is in the ledger like every other, and the next release has the fleet.
+        // The recovered release is in the ledger like every other, and the next release has the fleet.
         let worker = self.scene.worker().await;
         let shown = self.scene.show(self.release).await;
         assert_eq!(
@@ -112,7 +114,7 @@ impl Lost {
     }
 }
 
-/// One host serves the new version, another is between the two.
+/// One host serves the new version, and another is in the middle of its swap.
 #[tokio::test]
 async fn lost_while_the_second_host_is_swapped() {
     Lost::in_mid_roll("ok", Forward, Swapping, 2)

@@ -1,4 +1,5 @@
-//! What is logged of an error has its causes: `%error` would show the top of the chain alone.
+//! Every error in a log line is logged with its causes, because `%error` would show only the top of the
+//! chain.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 use std::collections::BTreeSet;
@@ -8,15 +9,15 @@ use drawgate_tests::imports::files;
 use proc_macro2::{TokenStream, TokenTree};
 use syn::visit::{self, Visit};
 
-/// What is logged, or told to a person on stderr.
+/// Macros that log, or print to stderr for people.
 const MACROS: [&str; 8] = [
     "trace", "debug", "info", "warn", "error", "event", "eprintln", "eprint",
 ];
-/// The producer's ways to stderr.
+/// The producer's functions that print to stderr.
 const FUNCTIONS: [&str; 2] = ["narrate", "note"];
-/// What walks the chain.
+/// Names that walk the chain of causes.
 const CHAINS: [&str; 2] = ["Causes", "error_chain"];
-/// Errors by their names, beside those that an `Err(…)` pattern binds.
+/// Names that count as errors, in addition to those that an `Err(…)` pattern binds.
 const NAMES: [&str; 3] = ["error", "err", "cause"];
 
 #[test]
@@ -74,7 +75,7 @@ fn a_chain_and_other_values_are_let_pass() {
     }
 }
 
-/// Errors that this source logs without their causes, each as `name in macro`.
+/// The errors that this source logs without their causes, each as `name in macro`.
 fn bare_errors(source: &str) -> Vec<String> {
     let file = syn::parse_file(source).unwrap();
     let mut logs = Logs {
@@ -86,7 +87,7 @@ fn bare_errors(source: &str) -> Vec<String> {
     logs.found
 }
 
-/// The names of errors in a function: what its `Err(…)` patterns bind.
+/// The names of errors in a function: those that its `Err(…)` patterns bind.
 struct Names(BTreeSet<String>);
 
 impl Names {
@@ -113,9 +114,9 @@ impl<'ast> Visit<'ast> for Names {
 }
 
 struct Logs {
-    /// The names of errors, where this is read.
+    /// The names of errors in the function that is being read.
     errors: BTreeSet<String>,
-    /// The function whose arguments are read, where it is one that tells.
+    /// The call whose arguments are being read, where it is one that logs or prints.
     told: Option<String>,
     found: Vec<String>,
 }

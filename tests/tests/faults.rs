@@ -1,5 +1,6 @@
-//! Everything around the worker fails in the middle of a roll, one thing at a time: the roll finishes, or restores itself, and
-//! says all of it. `make faults` lets every one happen, for as long as it would; `make test` a few.
+//! Everything around the worker fails in the middle of a roll, one fault at a time: the release finishes, or
+//! rolls back, and reports all of it. `make faults` makes every fault happen, for as long as it would last;
+//! `make test` makes a few.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -24,14 +25,13 @@ use HostPhase::{AwaitingHealthy, Draining, Swapping};
 
 const AMQP: u16 = 5672;
 const REGISTRY: u16 = 5000;
-/// Longer than any of these takes.
+/// Longest time of a roll with any of these faults.
 const LONGEST: Duration = Duration::from_secs(300);
-/// An hour, as libfaketime is told it.
+/// An hour ahead, in libfaketime's notation.
 const AN_HOUR_ON: &str = "+3600";
 const AN_HOUR_BACK: &str = "-3600";
 const LIBFAKETIME: &str = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1";
 
-/// What fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Fault {
     BrokerAwayFor30s,
@@ -77,7 +77,7 @@ const ALL: [Fault; 18] = [
     LongerThanTheConsumerTimeout,
 ];
 
-/// Those that take no longer than a roll does.
+/// The faults that last no longer than a roll: those that `make test` makes.
 const SOME: [Fault; 5] = [
     ConnectionsReset,
     EngineKilledWhileSwapping,
@@ -86,7 +86,7 @@ const SOME: [Fault; 5] = [
     ClockGoesForward,
 ];
 
-/// One roll, and what is to happen to it.
+/// One roll, and the parts that its fault needs.
 struct Bench {
     scene: Scene,
     fleet: Fleet,
@@ -102,7 +102,7 @@ impl Bench {
         scene.keep_ledger_in("disk");
         std::fs::write(scene.folder().join("time"), "+0").unwrap();
         let mut service = Service::of("search");
-        // As long as by default: the other tests' bounds are shorter than what happens here.
+        // The default: the other tests' shorter bounds end before these faults do.
         service.drain_timeout = "5m".to_owned();
         service.healthy_timeout = "5m".to_owned();
         if fault == LongerThanTheConsumerTimeout {
@@ -115,7 +115,7 @@ impl Bench {
             ("LD_PRELOAD", LIBFAKETIME),
             ("FAKETIME_TIMESTAMP_FILE", time.as_str()),
             ("FAKETIME_NO_CACHE", "1"),
-            // The wall clock alone: nobody can set the others.
+            // Only the wall clock is moved, because nobody can set the others.
             ("FAKETIME_DONT_FAKE_MONOTONIC", "1"),
         ];
         let faked = if matches!(fault, ClockGoesForward | ClockGoesBack) {
@@ -145,13 +145,13 @@ impl Bench {
         self.scene.lab.post("fault", fault).await;
     }
 
-    /// The lab's host of the n-th instance that begins this phase.
+    /// The lab's name of the n-th host that begins this phase.
     async fn host_in(&self, id: ReleaseId, phase: HostPhase, n: usize) -> String {
         let instance = self.events.nth_phase(id, Forward, phase, n).await;
         self.fleet.host_of(&instance).to_owned()
     }
 
-    /// Lets it happen, and lets it pass.
+    /// Makes the fault happen, and waits until it has passed.
     async fn strike(&self, fault: Fault, id: ReleaseId) {
         let lab = &self.scene.lab;
         match fault {
@@ -242,13 +242,13 @@ impl Bench {
         }
     }
 
-    /// What was not mended by itself.
+    /// Repairs what does not recover by itself.
     async fn mend(&self, fault: Fault) {
         let lab = &self.scene.lab;
         lab.clear_faults().await;
         match fault {
             LedgersDiskFull => self.disk.empty(),
-            // Its machine is there for what others are to see of it.
+            // The host starts again only so that the later look can read its containers.
             HostTerminated => {
                 for host in HOSTS {
                     lab.post(&format!("hosts/{host}/start"), json!({})).await;
@@ -258,7 +258,7 @@ impl Bench {
         }
     }
 
-    /// The worker's clock was moved, as its log shows, and the roll's was not.
+    /// Asserts that the worker's clock was moved, as its log shows, and that the roll's was not.
     async fn assert_own_time(&self, id: ReleaseId, worker: &Worker) {
         let log = worker.log();
         let said = log
@@ -283,13 +283,15 @@ impl Bench {
         );
     }
 
-    /// The end: every host that is left on one version and healthy, the rest as before, and all of it told.
+    /// Judges the end: every remaining host is on one version and healthy, the rest is as before, and all of
+    /// it was told.
     async fn judge(&self, fault: Fault, id: ReleaseId, v2: &str, ended: Ended) -> Outcome {
         let (scene, outcome) = (&self.scene, ended.outcome);
         let whole = matches!(outcome, Outcome::Succeeded | Outcome::RolledBack);
         assert!(whole, "{fault:?}: {outcome}: {}", ended.summary);
         let after = if fault == HostTerminated {
-            // Auto Scaling may have begun to replace it, and its tags go when its record does.
+            // AWS is not compared: Auto Scaling may have begun to replace the instance, whose tags go with
+            // its record.
             scene.judge_telling(&self.events, id, outcome).await;
             Look::at(&scene.lab).await
         } else {

@@ -1,4 +1,4 @@
-//! Releases that succeed, and what a roll is made of.
+//! Releases that succeed, and the details of a roll.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 use drawgate_schemas::{Direction, Event, HostPhase, Outcome};
@@ -9,7 +9,8 @@ use drawgate_tests::wait::until;
 use drawgate_tests::{Load, Scene, Service};
 use serde_json::json;
 
-/// The main way, with everything that a service file can say of a container; then once more over our own container.
+/// The main case, with every setting that a service file has for containers; then a second release over
+/// Drawgate's own container.
 #[tokio::test]
 async fn roll_of_three() {
     let scene = Scene::begin().await;
@@ -142,7 +143,7 @@ async fn assert_container_is_as_the_file_says(scene: &Scene) {
     assert_eq!(host["PortBindings"]["8080/tcp"][0]["HostPort"], "8080");
 }
 
-/// A line that a container sends to its `/dev/log` is in its host's own log.
+/// Asserts that a line which a container sends to its `/dev/log` is in its host's own log.
 async fn assert_hosts_log_through_the_mount(scene: &Scene) {
     for host in HOSTS {
         scene
@@ -161,7 +162,7 @@ async fn assert_hosts_log_through_the_mount(scene: &Scene) {
     }
 }
 
-/// `drawgate-worker plan` says what would be done, and does nothing.
+/// `drawgate-worker plan` says what a release would do, and changes nothing.
 #[tokio::test]
 async fn plan_reads_only() {
     let scene = Scene::begin().await;
@@ -241,7 +242,7 @@ async fn max_unavailable_two() {
     scene.end(worker).await;
 }
 
-/// A request may ask for more care than the file, and gets it.
+/// A request may ask for more care than the file does, and gets it.
 #[tokio::test]
 async fn options_make_a_roll_more_careful() {
     let scene = Scene::begin().await;
@@ -316,7 +317,7 @@ async fn two_target_groups() {
         .v1("search", &HOSTS, &["-p", "8080:8080", "-p", "8081:8080"])
         .await;
     let mut spec = fleet_spec("search", &HOSTS, &[(8080, 8100), (8081, 8101)]);
-    // One host is in the first group only: it is to come back into that one, and into no other.
+    // One host is in the first group only: it must come back into that group, and into no other.
     spec["target_groups"][1]["hosts"] = json!(["h1", "h3"]);
     spec["target_groups"][1]["deregistration_delay_s"] = json!(2);
     let fleet = scene.lab.fleet(spec).await;
@@ -357,7 +358,7 @@ async fn two_target_groups() {
     scene.end(worker).await;
 }
 
-/// Onto hosts where nothing runs yet.
+/// A first release, onto hosts that run nothing yet.
 #[tokio::test]
 async fn first_release() {
     let scene = Scene::begin().await;
@@ -386,14 +387,15 @@ async fn first_release() {
     scene.end(worker).await;
 }
 
-/// A fleet whose hosts run nothing is unhealthy; by EC2's own checks it is not, or the group would replace it.
+/// A fleet whose hosts run nothing is unhealthy to the load balancer. It goes by EC2's own checks, because
+/// the group would replace its hosts otherwise.
 fn first_fleet() -> serde_json::Value {
     let mut spec = fleet_spec("search", &HOSTS, &[(8080, 8100)]);
     spec["health_check_type"] = json!("EC2");
     spec
 }
 
-/// Nothing ran before, so nothing runs afterwards, and nothing else is changed.
+/// Nothing ran before, so nothing runs after the rollback, and nothing else is changed.
 #[tokio::test]
 async fn first_release_that_fails() {
     let scene = Scene::begin().await;
@@ -433,7 +435,8 @@ async fn verified_by_the_images_healthcheck() {
     verified_and_refused(scene, "HEALTHCHECK says unhealthy").await;
 }
 
-/// A good version passes; one whose health page fails does not, and goes back before any request reaches it.
+/// A good version passes; a version whose health page fails does not, and rolls back before any request
+/// reaches it.
 async fn verified_and_refused(scene: Scene, why: &str) {
     let hosts = ["h1", "h2"];
     let fleet = scene.fleet_on_v1("search", &hosts).await;

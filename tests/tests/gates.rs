@@ -1,4 +1,4 @@
-//! What stands before a release beside approvals: freezes, windows, and another environment that comes first.
+//! The gates of a release apart from approvals: freezes, windows, and promotion from another environment.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 use drawgate_schemas::{Blocker, Event, Outcome, ReleaseId};
@@ -9,7 +9,7 @@ use drawgate_tests::{Fleet, Scene, Service};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
-/// Exit code and words.
+/// Runs `drawgate`; gives exit code and output.
 async fn run(scene: &Scene, arguments: &[&str]) -> (i32, String) {
     let output = scene.drawgate(arguments).await;
     let said = [output.stdout, output.stderr].concat();
@@ -34,7 +34,8 @@ async fn begin(more: &str) -> (Scene, Fleet) {
     (scene, fleet)
 }
 
-/// Nothing begins while it lasts, also with another worker process; then what waited is rolled. A roll that has begun goes on.
+/// During a freeze no release begins, not even with another worker process; at its end the blocked release
+/// begins. A roll that has begun goes on in a freeze.
 #[tokio::test]
 async fn a_freeze_holds_a_release_and_lets_it_go_at_its_end() {
     let (scene, fleet) = begin("").await;
@@ -114,7 +115,8 @@ async fn a_freeze_holds_a_release_and_lets_it_go_at_its_end() {
     scene.end_after_kill(worker).await;
 }
 
-/// Who may not, what is nowhere, what is over, and what nobody meant: nothing is frozen.
+/// A freeze is refused when the login may not give it, when its environment does not exist, when it is over
+/// already, and when it is not confirmed: nothing is frozen then.
 #[tokio::test]
 async fn a_freeze_that_is_refused_freezes_nothing() {
     let scene = Scene::begin().await;
@@ -177,7 +179,7 @@ async fn a_freeze_that_is_refused_freezes_nothing() {
     scene.end(worker).await;
 }
 
-/// The digest counts, wherever its tag points; what is refused touches nothing.
+/// A promotion goes by the digest, wherever its tag points; a refused release touches nothing.
 #[tokio::test]
 async fn a_promotion_is_refused_and_then_allowed() {
     let scene = Scene::begin().await;
@@ -234,7 +236,7 @@ async fn a_promotion_is_refused_and_then_allowed() {
     ];
     let (code, said) = run(&scene, &publish).await;
     assert_eq!(code, 0, "{said}");
-    // Whatever the tag is by now.
+    // The tag points elsewhere by now.
     let moved = scene.lab.image("search", "v2", "v2-moved", "ok").await;
     let refused_id = scene.publish("search", "v2", &[]).await;
     let ended = events.end(refused_id).await;
@@ -249,7 +251,8 @@ async fn a_promotion_is_refused_and_then_allowed() {
     scene.end(worker).await;
 }
 
-/// Shut today, open the day after tomorrow; the file is changed, and the release that waits begins.
+/// The window is shut today and open the day after tomorrow; after the file is changed, the blocked release
+/// begins.
 #[tokio::test]
 async fn a_window_that_is_shut_holds_a_release() {
     let day = Timestamp::now() + SignedDuration::from_hours(48);
@@ -295,7 +298,8 @@ async fn a_window_that_is_shut_holds_a_release() {
     scene.end(worker).await;
 }
 
-/// Frozen, shut, neither approved nor promoted: one whom the worker's file names passes all of it, and it is told. A shared login does not.
+/// Frozen, outside its window, neither approved nor promoted: an emergency by a login that the worker's file
+/// names passes all gates, and is announced. A shared login's emergency does not pass.
 #[tokio::test]
 async fn an_emergency_passes_every_gate_and_is_told() {
     let scene = Scene::begin().await;
@@ -363,7 +367,7 @@ async fn an_emergency_passes_every_gate_and_is_told() {
     scene.end(worker).await;
 }
 
-/// What is blocked blocks nobody else; also over a worker that was killed in between.
+/// A blocked release blocks no emergency, even when the worker was killed in between.
 #[tokio::test]
 async fn an_emergency_goes_before_what_is_held() {
     let scene = Scene::begin().await;

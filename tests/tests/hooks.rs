@@ -3,28 +3,28 @@
 
 use std::os::unix::fs::PermissionsExt as _;
 
-use drawgate_schemas::{Event, Hook, HookState, Outcome};
+use drawgate_schemas::{Event, Hook, HookState, LeftoverKind, Outcome};
 use drawgate_tests::lab::HOSTS;
 use drawgate_tests::oracle::Look;
 use drawgate_tests::wait::until;
 use drawgate_tests::{Scene, Service};
 use serde_json::json;
 
-/// A service whose containers share a folder with their host, in which a hook can leave its traces.
+/// A service whose containers share a folder with their host, so that a hook can leave traces there.
 fn with_folder() -> Service {
     let mut service = Service::of("search");
     service.container = "volumes = [\"/home/deploy/conf:/conf\"]".to_owned();
     service
 }
 
-/// A `[before]` that is this script in the image's own shell, and is given the tag.
+/// A `[before]` that runs this script in the image's own shell, with the tag as its argument.
 fn before(script: &str, more: &str) -> String {
     format!(
         "[before]\nrun = [\"/bin/sh\", \"-c\", '{script}', \"migrate\", \"{{tag}}\"]\ntimeout = \"20s\"\n{more}\n"
     )
 }
 
-/// The folder on every host, empty.
+/// Makes the shared folder on every host, empty.
 async fn folders(scene: &Scene) {
     for host in HOSTS {
         scene
@@ -34,7 +34,7 @@ async fn folders(scene: &Scene) {
     }
 }
 
-/// What hooks left in the file of every host, together.
+/// The lines that hooks wrote into this file, from all hosts.
 async fn traces(scene: &Scene, file: &str) -> Vec<String> {
     let mut lines = Vec::new();
     for host in HOSTS {
@@ -47,7 +47,7 @@ async fn traces(scene: &Scene, file: &str) -> Vec<String> {
     lines
 }
 
-/// A program on the bastion that fails until it was run `times` times.
+/// A program on the bastion with this script.
 fn program(scene: &Scene, name: &str, script: &str) -> String {
     let path = scene.folder().join(name);
     std::fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
@@ -55,12 +55,12 @@ fn program(scene: &Scene, name: &str, script: &str) -> String {
     path.to_str().unwrap().to_owned()
 }
 
-/// The worker is killed while it runs: the next one waits for its end, and nobody runs it again.
+/// The worker is killed while `[before]` runs: the next worker waits for its end, and does not run it again.
 #[tokio::test]
 async fn before_runs_once_though_the_worker_is_killed_while_it_runs() {
     let scene = Scene::begin().await;
     let mut service = with_folder();
-    // As long as it takes to kill the worker, and to start the next one.
+    // The sleep covers the time of killing the worker and starting the next one.
     let script = "echo \"$1 $DRAWGATE_PREVIOUS\" >>/conf/ran; \
                   n=0; until [ -e /conf/killed ] || [ $n -ge 200 ]; do busybox sleep 0.1; n=$((n+1)); done; \
                   echo \"$1\" >>/conf/ended";
@@ -99,7 +99,8 @@ async fn before_runs_once_though_the_worker_is_killed_while_it_runs() {
     scene.end_after_kill(worker).await;
 }
 
-/// Nothing is touched, its last lines can be read, and the next release may run it again.
+/// A `[before]` that fails leaves everything untouched, its last lines can be read, and the next release may
+/// run it again.
 #[tokio::test]
 async fn before_that_fails_leaves_everything_untouched() {
     let scene = Scene::begin().await;
@@ -142,7 +143,7 @@ async fn before_that_fails_leaves_everything_untouched() {
             .iter()
             .any(|verb| call.contains(verb))
     };
-    // The fleet's lease is taken, and given back.
+    // The worker takes the fleet's lease, and gives it back.
     let is_lease = |call: &str| call.starts_with("ssm:");
     let writes: Vec<&String> = calls
         .keys()
@@ -152,8 +153,8 @@ async fn before_that_fails_leaves_everything_untouched() {
     scene.end(worker).await;
 }
 
-/// The second host fails after a `[before]` that cannot be undone: the first keeps the new version, the others are on
-/// the old one, all serve, scaling and alarms are as before, and a person is told.
+/// The second host fails after a `[before]` that cannot be undone: the first keeps the new version, the
+/// others are on the old one, all serve, scaling and alarms are as before, and the outcome calls an operator.
 #[tokio::test]
 async fn without_a_rollback_a_failed_host_leaves_nobody_out_of_service() {
     let scene = Scene::begin().await;
@@ -204,19 +205,33 @@ async fn without_a_rollback_a_failed_host_leaves_nobody_out_of_service() {
     };
     let after: Vec<String> = order.iter().map(|instance| versions(&instance.id)).collect();
     assert_eq!(after, ["v2", "v1", "v1"]);
-    let (first, others) = (&order[0].id, format!("{}, {}", order[1].id, order[2].id));
-    let words = format!(
-        "nothing is rolled back by itself: on v2: {first}; on v1: {others}; publish a version that works"
-    );
-    assert!(
-        receipt.left_over.len() == 1 && receipt.left_over[0].contains(&words),
-        "{:?}",
-        receipt.left_over
+    let ids: Vec<&str> = order.iter().map(|instance| instance.id.as_str()).collect();
+    let [leftover] = &receipt.leftovers[..] else {
+        panic!("{:?}", receipt.leftovers);
+    };
+    let LeftoverKind::OneWay {
+        version,
+        on_new,
+        version_before,
+        on_old,
+        ..
+    } = &leftover.what
+    else {
+        panic!("{leftover:?}");
+    };
+    assert_eq!((version.as_str(), version_before.as_str()), ("v2", "v1"));
+    assert_eq!(
+        (on_new.as_slice(), on_old.as_slice()),
+        (
+            &[ids[0].to_owned()][..],
+            &[ids[1].to_owned(), ids[2].to_owned()][..]
+        )
     );
     scene.end(worker).await;
 }
 
-/// A test that passes at its second attempt passes; one that never does takes all back; both on the bastion.
+/// An `[after]` that passes at its second attempt passes; one that never passes rolls all hosts back. Both
+/// run on the bastion.
 #[tokio::test]
 async fn after_passes_at_its_second_attempt_and_takes_all_back_where_it_never_does() {
     let scene = Scene::begin().await;
@@ -271,7 +286,8 @@ async fn after_passes_at_its_second_attempt_and_takes_all_back_where_it_never_do
     scene.end(worker).await;
 }
 
-/// In a container of another image, whose failure is only reported: green, and loud.
+/// `[after]` in a container of another image, whose failure is only reported: the release succeeds, and says
+/// so loudly.
 #[tokio::test]
 async fn after_in_an_image_of_its_own_whose_failure_is_only_reported() {
     let scene = Scene::begin().await;

@@ -1,4 +1,5 @@
-//! The desired version: published when a fleet is good, started by hosts that boot by themselves, put back during rollback.
+//! The desired version: published when the fleet is good, started by hosts that boot, and restored during
+//! rollback.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 use drawgate_schemas::{Event, Outcome};
@@ -11,7 +12,7 @@ use serde_json::{Value, json};
 
 const DESIRED: &str = "/drawgate/wanted/staging/search";
 
-/// Two hosts on `v1`, the third one empty; what is terminated is not replaced.
+/// A fleet of two hosts on `v1`, with the third host empty; the group does not replace terminated instances.
 async fn fleet_of_two(scene: &Scene) -> Fleet {
     scene.v1("search", &["h1", "h2"], &["-p", "8080:8080"]).await;
     let mut spec = fleet_spec("search", &["h1", "h2"], &[(8080, 8100)]);
@@ -29,11 +30,11 @@ async fn container(scene: &Scene, host: &str) -> Value {
         .clone()
 }
 
-/// What the engine was asked for, less what differs from host to host.
+/// The container's configuration, without the parts that differ from host to host.
 fn as_asked(container: &Value) -> Value {
     let mut config = container["Config"].clone();
     config.as_object_mut().unwrap().remove("Hostname");
-    // What was there before is no part of what was asked for: on a fresh host there was nothing.
+    // The labels about the previous container are left out, because a fresh host had none.
     let labels = config["Labels"].as_object_mut().unwrap();
     labels.remove("drawgate.restart_before");
     json!([config, container["HostConfig"]])
@@ -77,7 +78,7 @@ async fn trap_10_a_fresh_host_boots_what_is_wanted_and_the_next_release_replaces
     let wanted = ended.receipt.unwrap().desired.unwrap();
     assert_eq!((wanted.before, wanted.after.as_deref()), (None, Some("v2")));
 
-    // An hour later Auto Scaling launches one.
+    // An hour later Auto Scaling launches an instance.
     let order = json!({"group": "search-staging", "host": "h3", "pending_s": 1});
     scene.lab.post("group/launch", order).await;
     let boot = scene.lab.boot("h3", DESIRED, &[]).await;
@@ -95,7 +96,7 @@ async fn trap_10_a_fresh_host_boots_what_is_wanted_and_the_next_release_replaces
     );
     assert_eq!(booted["Config"]["Image"], scene.pinned("search", &v2));
     assert_eq!(booted["HostConfig"]["RestartPolicy"]["MaximumRetryCount"], 4);
-    // Run again, as after a reboot: nothing changes.
+    // The script runs again, as after a reboot: nothing changes.
     let boot = scene.lab.boot("h3", DESIRED, &[]).await;
     assert_eq!(boot.code, Some(0), "{}", boot.said);
     assert_eq!(container(&scene, "h3").await["Id"], booted["Id"]);
@@ -122,9 +123,10 @@ async fn trap_10_a_fresh_host_boots_what_is_wanted_and_the_next_release_replaces
     scene.end(worker).await;
 }
 
-/// The group's health check is to replace such an instance: the script ends with 1, and no container comes back.
+/// An instance that cannot start the version: the script ends with 1 and no container comes back, so that the
+/// group's health check replaces the instance.
 async fn what_cannot_be_started_fails(scene: &Scene) {
-    // A container of the name that is another release's is left as it is.
+    // The script leaves a container alone that has the name and is another release's.
     let wanted = scene.lab.parameter(DESIRED).await.unwrap();
     let other = wanted.replace(r#""release":""#, r#""release":"not-"#);
     scene.lab.put_parameter(DESIRED, &other).await;
@@ -178,7 +180,8 @@ async fn what_cannot_be_started_fails(scene: &Scene) {
     );
 }
 
-/// Its address refuses at first, and its engine is not up at once: whoever joined is awaited, rolled and verified.
+/// The new member's address refuses at first, and its engine comes up later: the release awaits, rolls and
+/// verifies it.
 #[tokio::test]
 async fn trap_25_a_member_that_still_boots_is_awaited_and_rolled() {
     let scene = Scene::begin().await;
@@ -293,7 +296,7 @@ async fn trap_10_the_value_of_before_comes_back() {
     scene.judge_telling(&events, id, Outcome::Succeeded).await;
     let wanted = scene.lab.parameter(DESIRED).await.unwrap();
 
-    // Both hosts are on v3 and it is published when the fleet cannot be looked over any more.
+    // Both hosts are on v3 and v3 is published when the fleet cannot be looked over any more.
     let id = scene.publish("search", "v3", &[]).await;
     events.kind(id, "desired_published").await;
     let fault =

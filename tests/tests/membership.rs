@@ -1,8 +1,10 @@
-//! An instance launched at each phase of a roll ends on the desired version; one terminated at each phase is not missed.
+//! An instance launched at each phase of a roll ends on the desired version; a roll goes on without an
+//! instance that is terminated at any phase.
 //!
-//! Releases follow one another on one fleet: while the first of each pair is rolled on two hosts, a third one is launched,
-//! which boots what is wanted at that moment; while the second is rolled on three, the third is terminated and its host dies.
-//! `make test` takes a few phases, by a seed that is printed (`DRAWGATE_SEED` repeats it); `make membership` takes all.
+//! Releases follow one another on one fleet. While the first of each pair is rolled on two hosts, a third one
+//! is launched, which boots the version that is desired at that moment; while the second is rolled on three,
+//! the third is terminated and its host dies. `make test` takes a few phases, by a seed that is printed
+//! (`DRAWGATE_SEED` repeats it); `make membership` takes all.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -23,10 +25,10 @@ use serde_json::{Value, json};
 const DESIRED: &str = "/drawgate/wanted/staging/search";
 const GROUP: &str = "search-staging";
 
-/// Pairs of releases that `make test` takes.
+/// Number of pairs of releases that `make test` takes.
 const A_FEW: usize = 2;
 
-/// A moment of a roll, by the event that tells of it.
+/// A moment of a roll, named by the event that tells of it.
 #[derive(Debug, Clone, Copy)]
 enum Moment {
     Kind(&'static str),
@@ -56,7 +58,7 @@ fn moments(hosts: usize) -> Vec<Moment> {
     kinds.map(Moment::Kind).into_iter().chain(phases).collect()
 }
 
-/// A few of them by the seed, or all.
+/// All moments, or a few of them by the seed.
 fn chosen(all: Vec<Moment>, seed: u64, every: bool) -> Vec<Moment> {
     if every {
         return all;
@@ -101,7 +103,7 @@ impl Course {
         state["groups"][0]["instances"].as_array().cloned().unwrap()
     }
 
-    /// One is launched on the third host at that moment, and boots.
+    /// Launches an instance on the third host at that moment, and boots it.
     async fn launched_at(&mut self, moment: Moment) -> String {
         let (id, image) = self.publish().await;
         self.reached(id, moment).await;
@@ -129,7 +131,8 @@ impl Course {
         launched["id"].as_str().unwrap().to_owned()
     }
 
-    /// The third one is terminated at that moment, and its host dies: its address falls silent, or refuses.
+    /// Terminates the third instance at that moment and kills its host, whose address then falls silent, or
+    /// refuses.
     async fn terminated_at(&mut self, moment: Moment, instance: &str, silent: bool) {
         let (id, image) = self.publish().await;
         self.reached(id, moment).await;
@@ -143,7 +146,7 @@ impl Course {
         self.scene
             .judge_telling(&self.events, id, Outcome::Succeeded)
             .await;
-        // Once Auto Scaling's own processes run again, it notices too.
+        // Once Auto Scaling's own processes run again, the group notices too.
         until("the group has two members", || async {
             (self.members().await.len() == 2).then_some(())
         })
@@ -181,7 +184,7 @@ async fn trap_03_and_trap_10_members_come_and_go_at_each_phase() {
     scene.serve(&Service::of("search").publishing());
     scene.v1("search", &["h1", "h2"], &["-p", "8080:8080"]).await;
     let mut spec = fleet_spec("search", &["h1", "h2"], &[(8080, 8100)]);
-    // What is terminated is not replaced by an instance that no host of the lab is.
+    // The group must not launch a replacement, which would be on no host of the lab.
     spec["suspended"] = json!(["Launch"]);
     let fleet = scene.lab.fleet(spec).await;
     scene.lab.all_targets(&fleet, "healthy").await;

@@ -1,4 +1,4 @@
-//! Messages that the AMQP library cannot read: nobody else notices them, and nothing of them is lost.
+//! Messages that the AMQP library cannot read: they disturb no other message, and no byte of them is lost.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 use std::collections::BTreeMap;
@@ -18,7 +18,7 @@ use uuid::Uuid;
 const KEY: &[u8] = b"staging.search";
 const HOSTS: [&str; 3] = ["h1", "h2", "h3"];
 
-/// How long a control command may take to be heard, whatever else is in the queues.
+/// How long a control command may take to be answered, whatever else is in the queues.
 const HEARD_WITHIN: Duration = Duration::from_secs(5);
 
 struct Poison {
@@ -58,7 +58,8 @@ fn poison() -> Vec<Poison> {
         ),
         of("a routing key that is no text", b"staging.\xff", b"\0\0"),
         of("arrays 2,000 deep", KEY, &nested_headers(b'A', 2_000)),
-        // A frame holds three times as many. The broker takes two seconds over each such message, whoever reads it.
+        // A frame has room for three times as many levels. The broker takes two seconds over each such
+        // message, whichever client reads it.
         of("arrays 7,000 deep", KEY, &nested_headers(b'A', 7_000)),
         of("tables 5,000 deep", KEY, &nested_headers(b'F', 5_000)),
     ]
@@ -73,7 +74,7 @@ fn message(scene: &Scene, service: &str) -> (ReleaseId, Vec<u8>) {
     (id.parse().unwrap(), body.to_string().into_bytes())
 }
 
-/// All that lies there, by body.
+/// All messages of the dead-letter queue, by body.
 async fn dead(scene: &Scene, count: u32) -> BTreeMap<Vec<u8>, RawMessage> {
     scene.broker.holds(DEAD_QUEUE, count).await;
     let mut raw = RawAmqp::connect(scene.broker.url());
@@ -81,13 +82,13 @@ async fn dead(scene: &Scene, count: u32) -> BTreeMap<Vec<u8>, RawMessage> {
     letters.map(|letter| (letter.body.clone(), letter)).collect()
 }
 
-/// That `letter` is what was sent; the broker adds headers of its own, and changes nothing else.
+/// Asserts that `letter` is the sent message, except for the broker's own additional headers.
 fn assert_byte_for_byte(letter: &RawMessage, sent: &Poison) {
     assert_eq!(letter.key, sent.key, "{}", sent.what);
     let headers = 0x20;
     let flags = [sent.properties[0] | headers, sent.properties[1]];
     assert_eq!(letter.properties[..2], flags, "{}", sent.what);
-    // The table's own length grows with x-death; what is behind the flags and that length stays as it was.
+    // x-death makes the table longer; the bytes after the flags and the table's length stay the same.
     let own = if sent.properties[0] & headers != 0 { 6 } else { 2 };
     let fields = &sent.properties[own..];
     let there = letter
@@ -101,7 +102,7 @@ fn assert_byte_for_byte(letter: &RawMessage, sent: &Poison) {
     );
 }
 
-/// Asks the worker while whatever is in the queues is there; gives how long it took.
+/// Asks the worker for its status while the messages are in the queues; gives how long the answer took.
 async fn heard(scene: &Scene) -> Duration {
     let began = std::time::Instant::now();
     let output = scene.drawgate(&["status", "--format", "json"]).await;
@@ -138,7 +139,7 @@ async fn trap_37_poison_in_mid_roll_stops_nothing() {
         let (id, body) = message(&scene, "search");
         raw.publish(RELEASES_EXCHANGE, poison.key, &poison.properties, &body);
         sent.push((id, body));
-        // A good one behind each, of a service without a fleet: it is taken in, and ends at once.
+        // A good message follows each, for a service without a fleet: it is accepted, and ends at once.
         let (id, body) = message(&scene, "other");
         raw.publish(RELEASES_EXCHANGE, b"staging.other", b"\0\0", &body);
         good.push(id);
@@ -196,7 +197,8 @@ async fn headers_that_are_only_many_are_no_poison() {
     let worker = scene.worker().await;
     let events = scene.events().await;
     let mut raw = RawAmqp::connect(scene.broker.url());
-    // As many bytes as a frame takes: the broker adds its count of deliveries, and sends a frame beyond its own bound.
+    // This message fills a frame: the broker adds its count of deliveries, and sends a frame beyond its own
+    // bound.
     let mut filled = b"\x20\0".to_vec();
     let fill = 130_900;
     let table = [b"\x06x-fillS", &u32::try_from(fill).unwrap().to_be_bytes()[..]].concat();
@@ -216,7 +218,7 @@ async fn dead_letters_that_nobody_can_read_are_listed_and_dropped() {
     let scene = Scene::begin().await;
     scene.serve(&Service::of("search"));
     let worker = scene.worker().await;
-    // It has made the queue by then.
+    // The worker has declared the queue by then.
     worker
         .says("connection=\"drawgate-worker bastion-lab publishing\"")
         .await;
@@ -272,7 +274,8 @@ async fn trap_21_what_the_broker_gives_up_on_is_told() {
     let scene = Scene::begin().await;
     scene.serve(&Service::of("search"));
     let worker = scene.worker().await;
-    // Each connection declares its own queues: that of releases is no sign that the one for copies is there.
+    // Each connection declares its own queues: a consumer of the queue for releases does not prove that the
+    // queue for copies exists.
     scene.broker.consumed(&scene.copies_queue()).await;
     worker.stop().await;
     let events = scene.events().await;

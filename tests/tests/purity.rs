@@ -1,9 +1,9 @@
-//! The pure crates cannot do IO, because nothing that they depend on can.
+//! The pure crates cannot do IO, because none of their dependencies can.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 use std::process::Command;
 
-/// Runtimes, SDKs and clients, by the beginning of their names.
+/// Runtimes, SDKs and clients, by the first part of their names.
 const IMPURE: [&str; 22] = [
     "tokio",
     "async-std",

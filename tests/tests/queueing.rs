@@ -1,4 +1,4 @@
-//! Lanes: one release of a target at a time, targets side by side, and messages that wait for a worker.
+//! Lanes: one release of a target rolls at a time, targets roll side by side, and messages wait for a worker.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 use drawgate_schemas::{Event, Outcome, ReleaseId};
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 const TWO: [&str; 2] = ["h1", "h2"];
 
-/// Place of a release's event among all that were heard.
+/// The position of a release's event among all events that were heard.
 fn place(events: &Events, id: ReleaseId, kind: &str) -> usize {
     let all = events.all();
     let found = all
@@ -50,7 +50,7 @@ async fn two_releases_of_one_target_queue_up() {
         why.contains("waits for 1 release of its lane") && why.contains(&format!("release {first}")),
         "{why}"
     );
-    // The tag is resolved at acceptance: moving it while the release waits changes nothing.
+    // The tag is resolved at acceptance: moving it while the release is queued changes nothing.
     events.kind(second, "resolved").await;
     scene.lab.image("search", "v3", "v3-later", "exit").await;
 
@@ -79,7 +79,7 @@ async fn two_releases_of_one_target_queue_up() {
     scene.end(worker).await;
 }
 
-/// The one lane, as `drawgate status` tells it.
+/// The one lane, as `drawgate status` reports it.
 async fn status(scene: &Scene) -> Value {
     let output = scene.drawgate(&["status", "--format", "json"]).await;
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
@@ -156,8 +156,8 @@ async fn published_while_the_worker_is_down() {
     scene.end(worker).await;
 }
 
-/// Fifty builds of one target, published by five senders in whatever order: the newest is rolled last, those that one of a later build
-/// overtook are superseded, and every one of them hears of its end.
+/// Fifty builds of one target, published by five senders in any order: the newest is rolled last, builds that
+/// a later one overtook are superseded, and each of them gets its end event.
 #[tokio::test]
 async fn of_fifty_releases_in_any_order_the_newest_wins() {
     const SENDERS: usize = 5;
@@ -221,7 +221,7 @@ async fn of_fifty_releases_in_any_order_the_newest_wins() {
     scene.end(worker).await;
 }
 
-/// A build that comes after a later one has succeeded is not rolled, unless somebody insists.
+/// A build that comes after a later one has succeeded is not rolled, unless it is forced.
 #[tokio::test]
 async fn an_older_build_that_comes_late_is_superseded_unless_it_is_forced() {
     let scene = Scene::begin().await;
@@ -244,7 +244,7 @@ async fn an_older_build_that_comes_late_is_superseded_unless_it_is_forced() {
     assert!(said.contains("of build 3, which is newer than 2"), "{said}");
     assert_eq!(scene.lab.writes().await.len(), written, "something was touched");
 
-    // Once more, by whatever name: it is still the older build.
+    // The older build is superseded again, whether it is published, retried or replayed.
     let id = scene.publish("search", "v2", &["--sequence", "2"]).await;
     assert_eq!(events.end(id).await.outcome, Outcome::Superseded);
     for verb in ["retry", "replay"] {
@@ -263,7 +263,7 @@ async fn an_older_build_that_comes_late_is_superseded_unless_it_is_forced() {
     scene.end(worker).await;
 }
 
-/// What every host runs is not swapped for itself, unless somebody insists.
+/// A release of the version that every host runs swaps nothing, unless it is forced.
 #[tokio::test]
 async fn what_runs_everywhere_is_done_at_once_unless_it_is_forced() {
     let scene = Scene::begin().await;
@@ -289,7 +289,7 @@ async fn what_runs_everywhere_is_done_at_once_unless_it_is_forced() {
     scene.end(worker).await;
 }
 
-/// A later build whose tag nobody has pushed ends by itself; the one that waits is rolled.
+/// A later build whose tag does not exist ends by itself; the queued build is rolled.
 #[tokio::test]
 async fn a_later_build_that_cannot_begin_takes_nobodys_place() {
     let scene = Scene::begin().await;
@@ -307,7 +307,8 @@ async fn a_later_build_that_cannot_begin_takes_nobodys_place() {
         .publish("search", "nobody-pushed-it", &["--sequence", "6"])
         .await;
     assert_eq!(events.end(nothing).await.outcome, Outcome::Failed);
-    // The first one's end is the second one's start: AWS is as before when both have ended, and not in between.
+    // The first release ends where the second one starts: AWS is as before when both have ended, and not in
+    // between.
     events.end(first).await;
     scene.judge(&events, waits, Outcome::Succeeded, &before).await;
     scene.judge(&events, first, Outcome::Succeeded, &before).await;

@@ -1,5 +1,6 @@
-//! The files of `infra/recipes` as they stand, with the registry's name, the bastion's paths and the waits replaced. `helm`
-//! and `kubectl` are stand-ins that keep a state and record their calls; scripts, hosts and load balancer are real.
+//! The files of `infra/recipes` as they stand, with the registry's name, the bastion's paths and the waits
+//! replaced. `helm` and `kubectl` are stand-ins that keep a state and record their calls; scripts, hosts and
+//! load balancer are real.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 use std::os::unix::fs::PermissionsExt as _;
@@ -19,7 +20,7 @@ fn recipe(name: &str) -> PathBuf {
         .join(name)
 }
 
-/// The recipe's service file, for this lab.
+/// Writes the recipe's service file, changed for this lab.
 fn serve(scene: &Scene, name: &str, service: &str, changes: &[(&str, &str)]) {
     let file = recipe(name).join(format!("services/{service}.toml"));
     let mut text = std::fs::read_to_string(file).unwrap();
@@ -49,7 +50,7 @@ fn executable(path: &Path, text: &str) {
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
 }
 
-/// What a release's folder on a host has for a program: it answers with its version, `/health` with this status.
+/// The program in a release's folder on a host: it answers with its version, and `/health` with this status.
 fn app(version: &str, health: u16) -> String {
     format!(
         "#!/usr/bin/env python3\n\
@@ -68,7 +69,7 @@ fn app(version: &str, health: u16) -> String {
     )
 }
 
-/// The script and its releases on every host, `v1` serving.
+/// Puts the script and its releases on every host, with `v1` serving.
 async fn web_on_hosts(scene: &Scene, script: &str) {
     for host in HOSTS {
         scene
@@ -129,7 +130,8 @@ async fn stop_web(scene: &Scene) {
     }
 }
 
-/// `./deploy.sh --tag=…` on each host, out of the load balancer meanwhile; the bad version goes back by the same script.
+/// `./deploy.sh --tag=…` runs on each host while the host is out of the load balancer; the same script rolls
+/// the bad version back.
 #[tokio::test]
 async fn script_on_each_host_rolls_and_goes_back() {
     let scene = Scene::begin().await;
@@ -171,7 +173,8 @@ async fn script_on_each_host_rolls_and_goes_back() {
     scene.end(worker).await;
 }
 
-/// What is not on the host, and what the script says about it: the host goes back, and no other is touched.
+/// A release that is not on the host: the failure has the script's own words, the host rolls back, and no
+/// other host is touched.
 #[tokio::test]
 async fn script_that_fails_is_told_with_its_words() {
     let scene = Scene::begin().await;
@@ -205,13 +208,14 @@ async fn script_that_fails_is_told_with_its_words() {
     scene.end(worker).await;
 }
 
-/// The worker is killed while the script runs: the script goes on, the next worker waits for its end on the host and runs it
-/// again. Never two at once.
+/// The worker is killed while the script runs: the script goes on, and the next worker waits on the host for
+/// its end and runs it again. Two never run at once.
 #[tokio::test]
 async fn script_is_never_run_twice_at_once_though_the_worker_is_killed() {
     let scene = Scene::begin().await;
     let script = std::fs::read_to_string(recipe("script/deploy.sh")).unwrap();
-    // Its output ends with the worker's connection: what it would die of, were it not to leave its trace.
+    // The script's output ends with the worker's connection. The script would die of that, so it ignores
+    // SIGPIPE, and writes its end into the trace.
     let slow = script.replace(
         "set -eu\ncd \"$(dirname \"$0\")\"\n",
         "set -eu\ncd \"$(dirname \"$0\")\"\ntrap '' PIPE\ntrap \"echo end $* >>trace\" EXIT\necho begin $* >>trace\n\
@@ -270,7 +274,7 @@ async fn script_is_never_run_twice_at_once_though_the_worker_is_killed() {
     scene.end_after_kill(worker).await;
 }
 
-/// A stand-in for `kubectl`: keeps the deployment's image and the secret, records its calls.
+/// A stand-in for `kubectl`: keeps the deployment's image and the secret, and records its calls.
 const KUBECTL: &str = r#"#!/bin/sh
 set -eu
 cd "$(dirname "$0")"
@@ -284,7 +288,8 @@ case "$*" in
 esac
 "#;
 
-/// Beside the worker: `kubectl` with its secret in the environment, the rollout waited for, back to the image that ran.
+/// On the bastion: `kubectl` has its secret in the environment, waits for the rollout, and rolls back to the
+/// previous image.
 #[tokio::test]
 async fn kubernetes_is_applied_and_goes_back() {
     let scene = Scene::begin().await;
@@ -324,7 +329,8 @@ async fn kubernetes_is_applied_and_goes_back() {
     let ended = scene.judge(&events, id, Outcome::Succeeded, &before).await;
     assert_eq!(ended.summary, "deployed v2, alarms as before");
     assert_eq!(image(), format!("{registry}/search/search-api:v2"));
-    // "hush-hush" in Base64, as Kubernetes has it: decoded once on its way into the environment, and encoded again.
+    // "hush-hush" in Base64, as Kubernetes stores it: decoded once on its way into the environment, and
+    // encoded again.
     let secret = std::fs::read_to_string(folder.join("secret")).unwrap();
     assert!(secret.contains("\"DATABASE_URL\":\"aHVzaC1odXNo\""), "{secret}");
     let calls = std::fs::read_to_string(folder.join("calls")).unwrap();
@@ -343,7 +349,7 @@ async fn kubernetes_is_applied_and_goes_back() {
     scene.end(worker).await;
 }
 
-/// A stand-in for `helm`: keeps the history of one release, records its calls.
+/// A stand-in for `helm`: keeps the history of one release, and records its calls.
 const HELM: &str = r#"#!/bin/sh
 set -eu
 cd "$(dirname "$0")"
@@ -361,7 +367,7 @@ test) case $(tail -n1 history) in *flaky) echo x >>tried; [ "$(wc -l <tried)" -g
 esac
 "#;
 
-/// `helm upgrade --wait`, up to three tests, `helm rollback` to the revision of before, and a test of that.
+/// `helm upgrade --wait`, up to three tests, `helm rollback` to the previous revision, and a test of that.
 #[tokio::test]
 async fn helm_is_upgraded_tested_and_rolled_back() {
     let scene = Scene::begin().await;
@@ -404,7 +410,7 @@ async fn helm_is_upgraded_tested_and_rolled_back() {
     let id = scene.publish_image("search-api", "search/search-api:bad").await;
     let ended = scene.judge(&events, id, Outcome::RolledBack, &before).await;
     assert!(ended.summary.contains("tests failed"), "{}", ended.summary);
-    // Three tests of what was deployed, and one of what it went back to.
+    // Three tests of the deployed version, and one after the rollback.
     assert_eq!(calls(), ["upgrade", "test", "test", "test", "rollback", "test"]);
     let history = std::fs::read_to_string(folder.join("history")).unwrap();
     assert!(
@@ -416,7 +422,7 @@ async fn helm_is_upgraded_tested_and_rolled_back() {
     scene.end(worker).await;
 }
 
-/// The shape of most: hosts by tags, one at a time, out of every load balancer, `/dev/log` and all.
+/// The most common shape: hosts found by tags, one at a time, out of every load balancer, with `/dev/log`.
 #[tokio::test]
 async fn load_balancer_and_containers() {
     let scene = Scene::begin().await;

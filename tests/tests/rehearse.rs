@@ -1,4 +1,5 @@
-//! A rehearsal of a fleet that is there: it is read, and nothing of it is touched; the roll takes about as long.
+//! A rehearsal of an existing fleet reads the fleet and touches nothing; the rehearsed roll takes about as
+//! long as a real one.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 use drawgate_schemas::Outcome;

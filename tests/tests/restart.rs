@@ -1,4 +1,4 @@
-//! The worker is stopped, or killed, in mid-roll and started again: it goes on from what it finds.
+//! The worker is stopped or killed in mid-roll and started again: it goes on from the state that it finds.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 use drawgate_schemas::{Direction, Event, HostPhase, Outcome, ReleaseId};
@@ -10,7 +10,7 @@ use serde_json::json;
 use Direction::{Back, Forward};
 use HostPhase::{AwaitingHealthy, Deregistering, Draining, Registering, Swapping, Verifying};
 
-/// How a worker is taken away.
+/// The way in which a worker is taken away.
 #[derive(Clone, Copy)]
 enum Blow {
     Term,
@@ -26,7 +26,7 @@ impl Blow {
     }
 }
 
-/// At the n-th host's phase, whichever host that is.
+/// The n-th host's phase in a direction.
 type Moment = (Direction, HostPhase, usize);
 
 /// Takes the worker away at each of these moments, and starts it again at once.
@@ -46,7 +46,7 @@ async fn strike_at(
     worker
 }
 
-/// Each phase once, spread over the hosts, and both ends of the roll.
+/// Interrupts a roll once at each phase, spread over the hosts, and at both ends of the roll.
 async fn interrupted_roll(blow: Blow) {
     let scene = Scene::begin().await;
     scene.serve(&Service::of("search"));
@@ -108,7 +108,7 @@ async fn worker_killed_and_started_in_mid_roll() {
     interrupted_roll(Blow::Kill).await;
 }
 
-/// The rollback survives it too.
+/// The rollback survives a killed worker too.
 #[tokio::test]
 async fn worker_killed_and_started_on_the_rollback() {
     let scene = Scene::begin().await;
@@ -137,8 +137,8 @@ async fn worker_killed_and_started_on_the_rollback() {
     scene.end_after_kill(worker).await;
 }
 
-/// The broker dies in mid-roll: the roll goes on, and what there was to say is said when it is back, to those who wait
-/// too.
+/// The broker dies in mid-roll: the roll goes on, and when the broker is back, its events are published, also
+/// to waiting clients.
 #[tokio::test]
 async fn broker_restarts_in_mid_roll() {
     let scene = Scene::begin().await;

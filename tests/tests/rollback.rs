@@ -1,4 +1,4 @@
-//! Releases that fail: service is restored, and what was not touched stays untouched.
+//! Releases that fail: the hosts that were touched go back into service, and the others stay untouched.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 use drawgate_schemas::{Direction, Event, HostPhase, Outcome};
@@ -7,7 +7,7 @@ use drawgate_tests::oracle::Look;
 use drawgate_tests::{Fleet, Load, Scene, Service};
 use serde_json::json;
 
-/// Fails its verification on a host where somebody has written the version's name into the file `broken`.
+/// A service that fails its verification on a host whose file `broken` has the version's name.
 fn unless_broken() -> Service {
     let mut service = Service::of("search");
     service.container = "volumes = [\"/home/deploy/conf:/conf\"]".to_owned();
@@ -19,7 +19,7 @@ fn unless_broken() -> Service {
     service
 }
 
-/// Breaks one version on one host for [`unless_broken`].
+/// Makes [`unless_broken`] fail for one version on one host.
 async fn break_host(scene: &Scene, broken: &str, version: &str) {
     for host in HOSTS {
         let text = if host == broken { version } else { "nothing" };
@@ -34,7 +34,7 @@ fn second_of(fleet: &Fleet) -> String {
     fleet.in_order()[1].host.clone()
 }
 
-/// Hosts that a release was at, in the order it came to them.
+/// The hosts that a release visited, in order.
 fn visited(
     events: &drawgate_tests::Events,
     id: drawgate_schemas::ReleaseId,
@@ -52,7 +52,8 @@ fn visited(
     hosts
 }
 
-/// Over containers of our own: the failed host and the one before it go back, the third is never touched.
+/// Over Drawgate's own containers: the failed host and the one before it roll back, and the third is never
+/// touched.
 #[tokio::test]
 async fn second_host_fails_after_first_succeeded() {
     let scene = Scene::begin().await;
@@ -104,7 +105,7 @@ async fn second_host_fails_after_first_succeeded() {
         .map(|host| host.touched)
         .collect();
     assert_eq!(touched, [true, true, false]);
-    // Once the cause is gone, the very same version is released once more.
+    // Once the cause is gone, the very same version is released again.
     break_host(&scene, "none", "v3").await;
     let retried = scene.drawgate(&["retry", &id.to_string(), "--wait"]).await;
     let said = String::from_utf8_lossy(&retried.stderr).into_owned();
@@ -171,7 +172,7 @@ async fn trap_20_container_restarts_again_and_again() {
     service.container = "restart = \"always\"".to_owned();
     service.min_healthy_time = "4s".to_owned();
     scene.serve(&service);
-    // Long enough to pass every check once; the engine starts it again and again.
+    // The container lives long enough to pass every check once; the engine restarts it again and again.
     let ended = fails_on_the_first_host(&scene, "crash-after:900").await;
     assert!(
         ended.0.contains("restarts again and again") || ended.0.contains("ended with"),
@@ -185,7 +186,7 @@ async fn trap_20_container_restarts_again_and_again() {
     );
 }
 
-/// It runs, and that is all it does: the load balancer never calls it healthy.
+/// The container runs, and that is all: the load balancer never calls it healthy.
 #[tokio::test]
 async fn never_turns_healthy() {
     let scene = Scene::begin().await;
@@ -197,7 +198,7 @@ async fn never_turns_healthy() {
     assert!(ended.0.contains("search-8080"), "{}", ended.0);
 }
 
-/// A version that is broken everywhere; gives the summary and the kept logs.
+/// Releases a version that is broken everywhere; gives the summary and the kept logs.
 async fn fails_on_the_first_host(scene: &Scene, mode: &str) -> (String, String) {
     let fleet = scene.fleet_on_v1("search", &HOSTS).await;
     scene.lab.image("search", "v2", "v2", mode).await;
@@ -211,7 +212,7 @@ async fn fails_on_the_first_host(scene: &Scene, mode: &str) -> (String, String) 
     let ended = scene.judge(&events, id, Outcome::RolledBack, &before).await;
 
     let served = load.stop().await;
-    // What dies while it serves takes requests with it; nothing else may fail.
+    // A container that dies while it serves takes requests with it; no other request may fail.
     assert!(crashes || served.failed == 0, "{:?}", served.failures);
     Look::at(&scene.lab).await.assert_containers_as(&before);
     assert_eq!(
@@ -223,9 +224,9 @@ async fn fails_on_the_first_host(scene: &Scene, mode: &str) -> (String, String) 
     (ended.summary, logs)
 }
 
-/// Neither container comes back by itself while it is open which of them is to serve: the old one lost its `always`
-/// before it was stopped, the new one has not passed its verification. The rollback starts the old one, and gives it its
-/// policy again.
+/// Neither container comes back by itself while it is open which of them is to serve: the old one lost its
+/// `always` policy before it was stopped, and the new one has not passed its verification. The rollback
+/// starts the old one, and restores its policy.
 #[tokio::test]
 async fn trap_17_host_reboots_in_the_middle_of_its_swap() {
     let scene = Scene::begin().await;
@@ -252,7 +253,8 @@ async fn trap_17_host_reboots_in_the_middle_of_its_swap() {
     scene.end(worker).await;
 }
 
-/// A container without labels, by tag, with `always`: it is replaced, kept, and cannot come back by itself.
+/// A container without labels, by tag, with `always`: the release replaces it, keeps it, and takes its
+/// restart policy away.
 #[tokio::test]
 async fn trap_18_container_made_by_another_tool_rolls() {
     let scene = Scene::begin().await;
@@ -283,7 +285,7 @@ async fn trap_18_container_made_by_another_tool_rolls() {
     scene.end(worker).await;
 }
 
-/// The very container comes back, with the restart policy that it had.
+/// The very same container comes back, with its original restart policy.
 #[tokio::test]
 async fn trap_18_container_made_by_another_tool_fails() {
     let scene = Scene::begin().await;
@@ -291,7 +293,7 @@ async fn trap_18_container_made_by_another_tool_fails() {
     fails_on_the_first_host(&scene, "unhealthy").await;
 }
 
-/// Also on the host that had its new version already.
+/// The rollback restores it also on the host that had its new version already.
 #[tokio::test]
 async fn container_made_by_another_tool_rollback() {
     let scene = Scene::begin().await;
@@ -318,7 +320,7 @@ async fn container_made_by_another_tool_rollback() {
     scene.end(worker).await;
 }
 
-/// It says what is open, goes back, and no container was touched.
+/// The failure says which connections are open; the host goes back, and no container was touched.
 #[tokio::test]
 async fn trap_12_drain_outlasts_its_deadline() {
     let scene = Scene::begin().await;

@@ -1,4 +1,4 @@
-//! `runbooks/traps.md` has every rule, and every test that it names is there.
+//! `runbooks/traps.md` has every rule, and every test that it names exists.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 use std::collections::BTreeSet;
@@ -6,7 +6,7 @@ use std::path::Path;
 
 use drawgate_tests::programs::repository;
 
-/// Functions of every Rust file under this folder.
+/// Collects the functions in every Rust file under this folder.
 fn functions(folder: &Path, found: &mut BTreeSet<String>) {
     for entry in std::fs::read_dir(folder).unwrap().flatten() {
         let path = entry.path();

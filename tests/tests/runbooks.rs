@@ -11,7 +11,7 @@ use drawgate_tests::{Bastion, Scene, Service};
 use serde_json::json;
 use tokio::process::Command;
 
-/// Every one of these is printed, in this order.
+/// Asserts that all of these were printed, in this order.
 fn assert_in_order(printed: &str, wanted: &[&str]) {
     let mut rest = printed;
     for each in wanted {
@@ -22,7 +22,7 @@ fn assert_in_order(printed: &str, wanted: &[&str]) {
     }
 }
 
-/// The broker's own command, for the lab's broker.
+/// The `rabbitmqctl` command for the lab's broker.
 fn rabbitmqctl(scene: &Scene) -> String {
     let home = scene.lab.folder().join("rabbitmq");
     format!(
@@ -106,13 +106,13 @@ async fn publish_by_hand_and_hold_a_release() {
     events
         .nth_phase(id, Direction::Forward, HostPhase::Draining, 1)
         .await;
-    follow(&scene, "hold-a-release.md", &[("RELEASE", &id.to_string())]).await;
+    follow(&scene, "pause-or-cancel.md", &[("RELEASE", &id.to_string())]).await;
     scene.judge(&events, id, Outcome::Cancelled, &before).await;
     Look::at(&scene.lab).await.assert_containers_as(&on_v2);
     scene.end(worker).await;
 }
 
-/// Back to v2, although a later build has succeeded; and then there is nothing else to go back to but v3.
+/// A rollback to v2, although a later build has succeeded; after that there is only v3 to roll back to.
 #[tokio::test]
 async fn roll_back() {
     let scene = Scene::begin().await;
@@ -163,7 +163,8 @@ async fn roll_back() {
         "{newest}"
     );
 
-    // After one that went back by itself, the last good one is what the hosts run: none is touched.
+    // After a release that rolled back by itself, the hosts run the last good one already: no host is
+    // touched.
     scene.lab.image("search", "v4", "v4", "exit").await;
     let id = scene.publish("search", "v4", &["--sequence", "4"]).await;
     scene.judge(&events, id, Outcome::RolledBack, &before).await;
@@ -178,7 +179,8 @@ async fn roll_back() {
     scene.end(worker).await;
 }
 
-/// The same by the doctor: the first look touches nothing, and tells of the lease; then all is as before.
+/// The doctor restores a fleet whose ledger is lost: its first look touches nothing and tells of the lease;
+/// then all is as before.
 #[tokio::test]
 async fn lost_ledger() {
     let scene = Scene::begin().await;
@@ -209,8 +211,8 @@ async fn lost_ledger() {
     scene.broker.delete().await;
 }
 
-/// Bastion and ledger are gone while a host is out, scaling suspended and an alarm off: from the tags alone all is as before, and
-/// the next worker, with an empty ledger, rolls.
+/// Bastion and ledger are gone while a host is out, scaling is suspended and an alarm is off. By the tags
+/// alone an operator restores everything, and the next worker, with an empty ledger, rolls.
 #[tokio::test]
 async fn restore_by_hand_without_the_ledger() {
     let scene = Scene::begin().await;
@@ -254,7 +256,7 @@ async fn restore_by_hand_without_the_ledger() {
     scene.end_after_kill(worker).await;
 }
 
-/// Frozen and thawed: what came meanwhile is rolled.
+/// An environment is frozen and thawed: the releases published meanwhile are rolled then.
 #[tokio::test]
 async fn freeze() {
     let scene = Scene::begin().await;
@@ -347,7 +349,8 @@ async fn watch_a_release() {
     scene.end(worker).await;
 }
 
-/// The sshd of a host that is out of service hangs; it is found, and comes back once the release was cancelled.
+/// The sshd of a host that is out of service hangs; the runbook finds the host, which comes back once the
+/// release is cancelled.
 #[tokio::test]
 async fn stuck_release() {
     let scene = Scene::begin().await;
@@ -430,7 +433,7 @@ async fn lost_worker() {
     scene.leave().await;
 }
 
-/// It dies in mid-roll, and is started by hand.
+/// The broker dies in mid-roll, and is started by hand.
 #[tokio::test]
 async fn broker_down() {
     let scene = Scene::begin().await;
@@ -466,7 +469,7 @@ async fn broker_down() {
     worker.stop().await;
 }
 
-/// Waits until the broker has counted: its counts are a few seconds old.
+/// Waits until the broker shows this line: its counts are a few seconds old.
 async fn shows_queue(scene: &Scene, ctl: &str, line: &str) {
     until(&format!("the broker shows {line}"), || async {
         let mut words = ctl.split(' ');
@@ -497,7 +500,7 @@ async fn queue_full() {
     let image = scene.image("search", "v2");
     scene.broker.bound_queues(1).await;
     let mut waiting = 0;
-    // The bound is not a sharp one.
+    // The broker enforces the bound only approximately.
     while scene.publish_with("search", "v1", &[]).await.status.success() {
         waiting += 1;
         assert!(waiting < 10, "the queue takes everything");
@@ -527,13 +530,13 @@ async fn queue_full() {
     scene.leave().await;
 }
 
-/// The id on a line of its own, as `drawgate publish` prints it.
+/// The id that `drawgate publish` prints on a line of its own.
 fn published(printed: &str) -> ReleaseId {
     let found = printed.lines().find_map(|line| line.parse().ok());
     found.unwrap_or_else(|| panic!("no id of a release: {printed}"))
 }
 
-/// First with a mistake in the file, which stops it at the check; then as the runbook has it.
+/// First with an error in the file, at which the check stops; then as the runbook has it.
 #[tokio::test]
 async fn add_a_service() {
     let scene = Scene::begin().await;
@@ -584,7 +587,7 @@ async fn add_a_service() {
     scene.leave().await;
 }
 
-/// A worker with a key of its own rolls before, and after, without being started again.
+/// A worker with its own key rolls before and after the rotation, without a restart.
 #[tokio::test]
 async fn rotate_the_ssh_key() {
     let scene = Scene::begin().await;
@@ -639,7 +642,8 @@ async fn rotate_the_ssh_key() {
     scene.end(worker).await;
 }
 
-/// The worker logs in with a key that is in the login's own file on two hosts; the lab's key is not in its `ssh_config`.
+/// Gives the worker a key that is in the login's own file on two hosts, and takes the lab's key out of its
+/// `ssh_config`.
 async fn give_a_key_of_its_own(scene: &Scene) -> String {
     let key = scene.folder().join("key").to_string_lossy().into_owned();
     let made = Command::new("ssh-keygen")

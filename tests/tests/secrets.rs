@@ -1,8 +1,8 @@
-//! What is secret goes where it is needed, and nowhere else: secrets into a container's environment, a registry's token into
-//! the header of a pull.
+//! Secrets go where they are needed and nowhere else: into a container's environment, and a registry's token
+//! into the header of a pull.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
-use drawgate_schemas::{Direction, HostPhase, Outcome};
+use drawgate_schemas::{Direction, HostPhase, Note, NoteKind, Outcome};
 use drawgate_tests::lab::HOSTS;
 use drawgate_tests::oracle::Look;
 use drawgate_tests::{Fleet, Scene, Service};
@@ -11,7 +11,7 @@ use serde_json::Value;
 const URL: &str = "postgres://search:hush-hush-1@db";
 const KEY: &str = "hush-hush-2";
 
-/// The registry is ECR: its login has to be asked for.
+/// Makes the registry an ECR, whose login the worker has to ask for.
 fn at_ecr(scene: &Scene) {
     let path = scene.folder().join("worker.toml");
     let text = std::fs::read_to_string(&path).unwrap();
@@ -51,7 +51,7 @@ async fn environments(scene: &Scene, fleet: &Fleet) -> Vec<Vec<String>> {
     all
 }
 
-/// No file of the worker's, its ledger and log among them, holds any of these.
+/// Asserts that none of the worker's files, its ledger and log included, contains any of these.
 fn assert_nowhere(scene: &Scene, hidden: &[&str]) {
     let mut folders = vec![scene.folder().to_owned()];
     let mut files = 0;
@@ -80,7 +80,7 @@ fn assert_nowhere(scene: &Scene, hidden: &[&str]) {
     );
 }
 
-/// A secret that is rotated in mid-roll: all hosts get the version that was current when the release was planned.
+/// A secret is rotated in mid-roll: all hosts get the version that was current when the release was planned.
 #[tokio::test]
 async fn secrets_reach_the_container_and_nothing_else() {
     let scene = Scene::begin().await;
@@ -144,11 +144,12 @@ async fn secrets_reach_the_container_and_nothing_else() {
         .aws(&[&rotate[..], &[&secret("postgres://search:rotated@db")]].concat())
         .await;
     let ended = scene.judge(&events, id, Outcome::Succeeded, &before).await;
-    let notes = ended.receipt.unwrap().notes.join("; ");
-    assert!(
-        notes.contains("life-cycle rule 1 removes images beyond the newest 3"),
-        "{notes}"
-    );
+    let notes = ended.receipt.unwrap().notes;
+    let warns = |note: &Note| {
+        matches!(&note.what, NoteKind::Warning { text }
+            if text.contains("life-cycle rule 1 removes images beyond the newest 3"))
+    };
+    assert!(notes.iter().any(warns), "{notes:?}");
 
     Look::at(&scene.lab)
         .await

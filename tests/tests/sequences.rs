@@ -1,4 +1,5 @@
-//! The order of builds, where their counter starts again, leaps, or belongs to a release that may never begin.
+//! The sequence of builds, where the counter starts again, leaps, or belongs to a release that may never
+//! begin.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 use drawgate_schemas::{Event, Outcome, ReleaseId};
@@ -9,7 +10,7 @@ use serde_json::json;
 
 const TWO: [&str; 2] = ["h1", "h2"];
 
-/// Exit code and words.
+/// Runs `drawgate`; gives exit code and output.
 async fn run(scene: &Scene, user: &str, arguments: &[&str]) -> (i32, String) {
     let output = scene.drawgate_as(user, arguments).await;
     let said = [output.stdout, output.stderr].concat();
@@ -19,7 +20,7 @@ async fn run(scene: &Scene, user: &str, arguments: &[&str]) -> (i32, String) {
     )
 }
 
-/// `drawgate publish` of a version with this number, to its end.
+/// Runs `drawgate publish` of a version with this sequence to its end.
 async fn publish(scene: &Scene, user: &str, tag: &str, sequence: &str, more: &[&str]) -> (i32, String) {
     let image = scene.image("search", tag);
     let words = [
@@ -39,7 +40,7 @@ async fn publish(scene: &Scene, user: &str, tag: &str, sequence: &str, more: &[&
     .await
 }
 
-/// Waits for a post with all of these words.
+/// Waits for a post that contains all of these words.
 async fn posted(chat: &Listening, words: &[&str]) -> String {
     let mut heard = 1;
     loop {
@@ -55,7 +56,7 @@ async fn posted(chat: &Listening, words: &[&str]) -> String {
     }
 }
 
-/// The id of a release of this version.
+/// The id of a release of this version: of the first for `which` 0, of the second for 1.
 fn of_version(events: &Events, version: &str, which: usize) -> ReleaseId {
     let of = |event: &drawgate_schemas::StatusEvent| match &event.event {
         Event::Accepted { version_name, .. } if version_name == version => event.release,
@@ -69,8 +70,9 @@ fn of_version(events: &Events, version: &str, which: usize) -> ReleaseId {
         .expect("it was accepted")
 }
 
-/// A workflow is renamed, and its runs count from 1. Who is superseded hears of the way out from `--wait`, `why` and chat; once it is gone, that
-/// lasts, also over another process.
+/// A workflow is renamed, and its runs count from 1. The superseded release names the command that helps in
+/// `--wait`, `why` and chat; once the sequence is forgotten, it stays forgotten, also in the next worker
+/// process.
 #[tokio::test]
 async fn trap_44_a_counter_that_starts_again_has_a_way_out() {
     let scene = Scene::begin().await;
@@ -91,7 +93,7 @@ async fn trap_44_a_counter_that_starts_again_has_a_way_out() {
     let (code, said) = publish(&scene, "ci", "v3", "1", &[]).await;
     let way_out = "drawgate forget-sequence --environment staging --service search --reason WHY";
     assert_eq!(code, 8, "{said}");
-    // As a terminal would show it: in lines.
+    // The terminal wraps the text, so the comparison ignores line breaks.
     let said = said.split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(said.contains(way_out), "{said}");
     let superseded = of_version(&events, "v3", 0);
@@ -149,7 +151,8 @@ async fn trap_44_a_counter_that_starts_again_has_a_way_out() {
     scene.end_after_kill(worker).await;
 }
 
-/// A date, a slip of the hand, and somebody who means harm: refused, and the lane goes on. Who is of `[orders]` may insist.
+/// A leap in the sequence, by a date, a typing error or an attacker, is refused, and the lane goes on. A
+/// login in `[orders]` may force it.
 #[tokio::test]
 async fn trap_44_a_number_that_leaps_pins_no_lane() {
     let scene = Scene::begin().await;
@@ -193,7 +196,7 @@ async fn trap_44_a_number_that_leaps_pins_no_lane() {
         );
         let dead = scene.broker.dead_letter().await;
         assert_eq!(dead.reason, "sequence_jump", "{}", dead.detail);
-        // The same message again.
+        // The same message is published again.
         scene.broker.publish("staging.search", &dead.body).await;
         assert_eq!(scene.broker.dead_letter().await.reason, "sequence_jump");
     }
@@ -212,7 +215,8 @@ async fn trap_44_a_number_that_leaps_pins_no_lane() {
     scene.end(worker).await;
 }
 
-/// One that is frozen takes nobody's place; once the freeze is over the later build does, whichever of them looks first.
+/// A frozen release supersedes no other; once the freeze is over the later build does, whichever driver looks
+/// first.
 #[tokio::test]
 async fn trap_44_a_blocked_release_supersedes_nobody() {
     let scene = Scene::begin().await;
@@ -265,7 +269,7 @@ async fn trap_44_a_blocked_release_supersedes_nobody() {
     scene.end(worker).await;
 }
 
-/// One that nobody approves takes nobody's place; once it is approved it does.
+/// A release that nobody approves supersedes no other; once it is approved it does.
 #[tokio::test]
 async fn trap_44_one_that_waits_for_approval_supersedes_nobody() {
     let scene = Scene::begin().await;

@@ -1,4 +1,4 @@
-//! systemd is told when the worker is ready, that it is alive, and that it stops; and its unit is one that systemd takes.
+//! The worker tells systemd when it is ready, alive and stopping; and systemd accepts the worker's unit.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 use std::path::Path;
@@ -8,7 +8,7 @@ use drawgate_tests::wait::within;
 use drawgate_tests::{Scene, Worker};
 use tokio::net::UnixDatagram;
 
-/// Receives until systemd would have been told this; gives all that came before it.
+/// Receives notifications until this one; gives all that came before it.
 async fn told(socket: &UnixDatagram, wanted: &str) -> Vec<String> {
     let mut before = Vec::new();
     let all = async {
@@ -44,7 +44,7 @@ async fn systemd_is_told_what_becomes_of_the_worker() {
     scene.broker.delete().await;
 }
 
-/// As systemd reads it, with a program that is there in place of ours.
+/// Has systemd verify the unit, with an existing program in place of the worker.
 #[test]
 fn the_unit_is_one_that_systemd_takes() {
     let unit = Path::new(env!("CARGO_MANIFEST_DIR")).join("../infra/systemd/drawgate-worker.service");

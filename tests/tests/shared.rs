@@ -1,4 +1,5 @@
-//! What services share: two on one Auto Scaling group and on the same hosts, released at the same moment.
+//! Services that share things: two services on one Auto Scaling group and on the same hosts, released at the
+//! same moment.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -17,10 +18,10 @@ use drawgate_tests::{Events, Scene, Service};
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
-/// The services, and their ports on the hosts.
+/// The services, with their ports on the hosts.
 const TWO: [(&str, u16); 2] = [("search", 8080), ("ingest", 8090)];
 
-/// The group `shared-staging` on these hosts, with a target group for each service, both on `v1`.
+/// Makes the group `shared-staging` on these hosts, with a target group for each service, both on `v1`.
 async fn shared_fleet(scene: &Scene, hosts: &[&str], delay_s: u32) -> Fleet {
     let group = |(name, port): (&str, u16)| {
         json!({"name": format!("{name}-{port}"), "port": port, "deregistration_delay_s": delay_s,
@@ -46,7 +47,7 @@ fn on_shared_group(name: &str, port: u16) -> Service {
     service
 }
 
-/// Place of a release's event among all that were heard.
+/// The position of a release's event among all events that were heard.
 fn place(events: &Events, id: ReleaseId, kind: &str) -> usize {
     let all = events.all();
     let found = all
@@ -55,8 +56,8 @@ fn place(events: &Events, id: ReleaseId, kind: &str) -> usize {
     found.unwrap_or_else(|| panic!("no {kind} of {id}"))
 }
 
-/// One after the other, and each as if it were alone: it suspended everything itself, and left alone what a person had
-/// suspended.
+/// Asserts that the releases rolled one after the other, each as if it were alone: each suspended all its
+/// processes itself, and left alone the process that a person had suspended.
 fn assert_one_after_the_other(events: &Events, ids: [ReleaseId; 2]) {
     let mut order = ids;
     order.sort_by_key(|id| place(events, *id, "started"));
@@ -81,8 +82,8 @@ fn assert_one_after_the_other(events: &Events, ids: [ReleaseId; 2]) {
     }
 }
 
-/// What the group's processes and targets went through, by the lab's record of AWS calls: processes are suspended and
-/// resumed once by each release, and no target is touched but in between.
+/// Asserts by the lab's record of AWS calls that each release suspended and resumed processes once, and that
+/// targets were touched only in between.
 fn assert_calls(log: &Value, releases: usize) {
     let calls = log.as_array().unwrap().iter();
     let calls: Vec<&str> = calls.filter_map(|call| call["action"].as_str()).collect();
@@ -111,7 +112,8 @@ async fn images(scene: &Scene, tag: &str) -> [String; 2] {
     ]
 }
 
-/// The worker is killed while the one rolls and the other waits: locks are the releases' and not the process's.
+/// The worker is killed while one release rolls and the other waits: locks belong to releases, not to the
+/// process.
 #[tokio::test]
 async fn trap_07_two_services_on_one_group_released_at_once_and_the_worker_killed() {
     let scene = Scene::begin().await;
@@ -158,8 +160,8 @@ async fn trap_07_two_services_on_one_group_released_at_once_and_the_worker_kille
     scene.end_after_kill(worker).await;
 }
 
-/// Two services on one group, released at about the same moment, round after round: `DRAWGATE_SHARED_ROUNDS` (3) rounds
-/// with delays from `DRAWGATE_SHARED_SEED`. `make shared` runs a hundred.
+/// Two services on one group, released at about the same moment, round after round: `DRAWGATE_SHARED_ROUNDS`
+/// (3) rounds with delays from `DRAWGATE_SHARED_SEED`. `make shared` runs a hundred.
 #[tokio::test]
 async fn trap_07_released_at_once_with_random_delays() {
     let rounds = number("DRAWGATE_SHARED_ROUNDS").unwrap_or(3);
@@ -180,7 +182,8 @@ async fn trap_07_released_at_once_with_random_delays() {
     for round in 0..rounds {
         scene.lab.post("calls/reset", json!({})).await;
         let began = Instant::now();
-        // Up to about a roll's length: the second comes at any phase of the first, its end included.
+        // The delay is up to about a roll's length, so that the second release comes at any phase of the
+        // first, its end included.
         let delay = Duration::from_millis(random.below(4_000));
         let first = usize::from(random.below(2) == 1);
         let which = usize::try_from(round % 2).unwrap();

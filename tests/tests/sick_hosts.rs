@@ -1,5 +1,6 @@
-//! A host whose application hangs by itself while the fleet is rolled: EC2 says `running`, its engine answers, and the load balancer
-//! says `unhealthy`. Four hosts, one at a time; in their order they are called the first to the fourth.
+//! A host whose application hangs by itself while the fleet is rolled: EC2 says `running`, its engine
+//! answers, and the load balancer says `unhealthy`. The fleet has four hosts, rolled one at a time; the first
+//! to the fourth are numbered in the order of the roll.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 use drawgate_schemas::{Direction, Event, HostPhase, HostSick, Outcome, ReleaseId, SickAnswer};
@@ -8,7 +9,7 @@ use drawgate_tests::scene::fleet_spec;
 use drawgate_tests::{Events, Fleet, Scene, Service, Worker};
 use serde_json::{Value, json};
 
-/// Four hosts on version `v1`, and a release of `v2` to them that has begun.
+/// Four hosts on version `v1`, and a release of `v2` that has begun.
 struct Rolled {
     scene: Scene,
     fleet: Fleet,
@@ -50,7 +51,7 @@ impl Rolled {
         }
     }
 
-    /// Waits until the n-th host drains on its way forward.
+    /// Waits until the n-th host drains on the way forward.
     async fn drains(&self, n: usize) {
         let nth = self
             .events
@@ -63,14 +64,15 @@ impl Rolled {
         self.fleet.in_order()[n - 1].id.clone()
     }
 
-    /// Its application goes on listening and answers nobody; or answers again.
+    /// Signals the application of the n-th host: it hangs while its port stays open (`STOP`), or answers
+    /// again (`CONT`).
     async fn signal(&self, n: usize, signal: &str) {
         let host = &self.fleet.in_order()[n - 1].host;
         let kill = format!("docker kill --signal={signal} search");
         self.scene.lab.on_host(host, &kill).await;
     }
 
-    /// What is done about a sick host, as it is told.
+    /// The event that tells what the release does about a sick host.
     async fn told(&self) -> HostSick {
         match self.events.kind(self.id, "host_sick").await.event {
             Event::HostSick(sick) => sick,
@@ -86,7 +88,7 @@ impl Rolled {
         );
     }
 
-    /// Every host serves this image.
+    /// Asserts that every host serves this image.
     async fn all_on(&self, image: &str) {
         self.scene.lab.all_targets(&self.fleet, "healthy").await;
         Look::at(&self.scene.lab)
@@ -100,7 +102,7 @@ impl Rolled {
             .await
     }
 
-    /// Hosts that came through, in their order.
+    /// The hosts that were rolled, in order.
     fn through(&self) -> Vec<String> {
         let done = |event: drawgate_schemas::StatusEvent| match event.event {
             Event::Host(host) if host.phase == HostPhase::Done => Some(host.instance),
@@ -120,12 +122,13 @@ fn service(sick_wait: &str) -> Service {
     service
 }
 
-/// Auto Scaling does not look at the load balancer: nobody replaces a host that hangs.
+/// Makes Auto Scaling ignore the load balancer, so that it does not replace a host that hangs.
 fn not_replaced(spec: &mut Value) {
     spec["health_check_type"] = json!("EC2");
 }
 
-/// (a) It hangs before it is rolled: it is rolled next, which takes nobody out who serves, and that mends it.
+/// (a) A host hangs before it is rolled: it is rolled next, which takes no serving host out, and the new
+/// version cures it.
 #[tokio::test]
 async fn trap_34_one_that_hangs_before_its_turn_is_rolled_next() {
     let rolled = Rolled::begin(service("1m"), |_| {}).await;
@@ -136,15 +139,16 @@ async fn trap_34_one_that_hangs_before_its_turn_is_rolled_next() {
     assert_eq!(sick.answer, SickAnswer::RolledNext);
     rolled.ends(Outcome::Succeeded).await;
     rolled.all_on(&rolled.v2()).await;
-    // The load balancer takes a moment to notice: the second may have gone out before.
+    // The load balancer takes a moment to notice: the second host may have gone out before.
     let through = rolled.through();
     let place = |n: usize| through.iter().position(|id| *id == rolled.instance(n));
     assert!(place(4) < place(3), "{through:?}");
     rolled.scene.end(rolled.worker).await;
 }
 
-/// (b) It hangs after it was rolled, while another is out, and gets well: until then nothing is taken out, and what replaces sick hosts runs.
-/// The one that was out is marked unhealthy meanwhile; it is not terminated.
+/// (b) A host hangs after it was rolled, while another is out, and gets well. Until then no host is taken
+/// out, and the processes that replace sick hosts run. The host that was out is marked unhealthy meanwhile;
+/// it is not terminated.
 #[tokio::test]
 async fn trap_34_one_that_hangs_after_its_turn_is_waited_for() {
     let rolled = Rolled::begin(service("1m"), not_replaced).await;
@@ -167,7 +171,8 @@ async fn trap_34_one_that_hangs_after_its_turn_is_waited_for() {
         panic!("{resumed:?}")
     };
     assert_eq!(suspension.processes, ["HealthCheck", "ReplaceUnhealthy"]);
-    // On a busy machine the third may have gone out before the load balancer noticed; then the fourth is waited with.
+    // On a busy machine the third host may have gone out before the load balancer noticed; then the fourth
+    // has to wait.
     let through = rolled.through();
     let all = [1, 2, 3].map(|n| rolled.instance(n));
     assert!(all.starts_with(&through) && through.len() >= 2, "{through:?}");
@@ -179,7 +184,7 @@ async fn trap_34_one_that_hangs_after_its_turn_is_waited_for() {
     rolled.scene.end(rolled.worker).await;
 }
 
-/// Nothing is taken out of a target group while what replaces hosts runs.
+/// Asserts that no target is deregistered while the processes that replace hosts run.
 fn assert_suspended_when_taken_out(log: &Value) {
     let (mut runs, mut resumed) = (false, 0);
     for call in log.as_array().unwrap() {
@@ -197,8 +202,8 @@ fn assert_suspended_when_taken_out(log: &Value) {
     assert_eq!(resumed, 2, "in the wait, and at the end");
 }
 
-/// (c) It hangs after it was rolled, while another is out, and Auto Scaling ends it: the roll goes on without it. Its replacement is held
-/// back here by a person.
+/// (c) A host hangs after it was rolled, while another is out, and Auto Scaling terminates it: the roll goes
+/// on without it. Launch is suspended by a person here, so no replacement comes.
 #[tokio::test]
 async fn trap_34_one_that_hangs_is_replaced_while_it_is_waited_for() {
     let rolled = Rolled::begin(service("1m"), |spec| {
@@ -234,7 +239,8 @@ async fn trap_34_one_that_hangs_is_replaced_while_it_is_waited_for() {
     scene.end(worker).await;
 }
 
-/// It hangs after it was rolled, and nobody mends it: the release is rolled back, and says who is sick. The rollback mends it here.
+/// A host hangs after it was rolled, and nobody cures it: the release rolls back, and names the sick host.
+/// The rollback cures it here.
 #[tokio::test]
 async fn trap_34_past_sick_wait_the_release_is_rolled_back() {
     let rolled = Rolled::begin(service("2s"), not_replaced).await;
@@ -273,7 +279,7 @@ async fn trap_34_past_sick_wait_the_release_is_rolled_back() {
     rolled.scene.end(rolled.worker).await;
 }
 
-/// (d) It hangs during rollback, on the version of before and untouched: the others go back without it.
+/// (d) A host hangs during rollback, untouched and on the earlier version: the others roll back without it.
 #[tokio::test]
 async fn trap_34_one_that_hangs_during_rollback_keeps_nobody_half_way() {
     let mut service = service("1m");
@@ -295,7 +301,7 @@ async fn trap_34_one_that_hangs_during_rollback_keeps_nobody_half_way() {
         .scene
         .judge_telling(&rolled.events, rolled.id, Outcome::RolledBack)
         .await;
-    assert_eq!(ended.receipt.unwrap().left_over, Vec::<String>::new());
+    assert_eq!(ended.receipt.unwrap().leftovers, Vec::new());
     let targets = rolled.scene.lab.targets("search-8080").await;
     let sick: Vec<_> = targets.iter().filter(|(_, state)| state != "healthy").collect();
     assert_eq!(sick, [&(rolled.instance(4), "unhealthy".to_owned())]);

@@ -1,4 +1,4 @@
-//! Images whose HEALTHCHECK has no verdict yet: `starting` is waited for, and is no failure.
+//! Images whose HEALTHCHECK has no verdict yet: the worker waits while it is `starting`, which is no failure.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 use drawgate_schemas::Outcome;
@@ -10,7 +10,7 @@ use serde_json::json;
 const DESIRED: &str = "/drawgate/wanted/staging/search";
 const REGISTRY: u16 = 5000;
 
-/// One host, which may be out.
+/// A service on one host, which may be out.
 fn checked_by_its_image(more: &str) -> Service {
     let mut service = Service::of("search");
     service.allow_outage = true;
@@ -18,7 +18,7 @@ fn checked_by_its_image(more: &str) -> Service {
     service
 }
 
-/// Docker probes for the first time after 30 s.
+/// With Docker's defaults the first probe comes after 30 s.
 #[tokio::test]
 async fn trap_39_an_image_with_dockers_defaults_is_released() {
     let scene = Scene::begin().await;
@@ -35,7 +35,8 @@ async fn trap_39_an_image_with_dockers_defaults_is_released() {
     scene.end(worker).await;
 }
 
-/// On a rolled host and on one that boots: it waits longer than its attempts would last, and not at all for `unhealthy`.
+/// On a rolled host and on one that boots: the wait for `starting` lasts longer than the attempts would, and
+/// `unhealthy` is not waited for at all.
 #[tokio::test]
 async fn trap_39_starting_is_no_attempt_and_unhealthy_no_wait() {
     let scene = Scene::begin().await;
@@ -83,8 +84,8 @@ async fn trap_39_starting_is_no_attempt_and_unhealthy_no_wait() {
     scene.end(worker).await;
 }
 
-/// `plan` reads the image at its registry. Where that is away, the image itself is read once it is on a host, before any host is
-/// touched.
+/// `plan` reads the image at its registry. Where the registry is away, the release reads the image once it is
+/// on a host, before it touches any host.
 #[tokio::test]
 async fn trap_39_a_start_timeout_shorter_than_the_images_is_refused() {
     let scene = Scene::begin().await;
@@ -128,7 +129,7 @@ async fn trap_39_a_start_timeout_shorter_than_the_images_is_refused() {
     let id = scene.publish("search", "v2", &[]).await;
     let ended = scene.judge(&events, id, Outcome::Failed, &before).await;
     assert!(ended.summary.contains(both), "{}", ended.summary);
-    // Beside the pull it takes the fleet's lease, and gives it back.
+    // Besides the pull, the release takes the fleet's lease and gives it back.
     let writes = scene.lab.writes().await;
     let touched = writes
         .iter()

@@ -1,4 +1,5 @@
-//! Two workers and one fleet: a second one takes over where it may, and keeps away where it may not.
+//! Two workers and one fleet: the second takes over where it may, and leaves the fleet alone where it may
+//! not.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 use std::process::Stdio;
@@ -10,7 +11,7 @@ use drawgate_tests::{Load, Scene, Service, Worker};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 
-/// The ledger's lock, in another process's hands until it is given back.
+/// The ledger's lock, taken by another process until it gives the lock back.
 struct Locked(Child);
 
 impl Locked {
@@ -36,15 +37,17 @@ impl Locked {
     }
 }
 
-/// Freezes a worker at a moment at which it writes nothing. In the middle of a transaction it would keep the ledger's lock for
-/// as long as it is frozen: whoever hangs like that has to be killed before anybody takes over.
+/// Freezes a worker at a moment when it writes nothing. A worker that is frozen in the middle of a
+/// transaction would keep the ledger's lock for as long, and has to be killed before another worker can take
+/// over.
 async fn freeze_between_writes(scene: &Scene, worker: &Worker) {
     let lock = Locked::take(scene).await;
     worker.freeze();
     lock.give_back().await;
 }
 
-/// Whoever gave it was told that nobody took it; and so it stays, also when the ledger is back.
+/// The operator was told that no worker took the command in time; no worker takes it later either, when the
+/// ledger is back.
 #[tokio::test]
 async fn an_order_that_nobody_took_in_time_is_not_taken_later() {
     let scene = Scene::begin().await;
@@ -69,8 +72,9 @@ async fn an_order_that_nobody_took_in_time_is_not_taken_later() {
     scene.end(worker).await;
 }
 
-/// The bastion was lost in mid-roll. The worker of the new one has an empty ledger, and knows by the fleet's lease that
-/// somebody rolls it: it touches nothing. The old one comes back and finishes.
+/// The bastion was lost in mid-roll. The worker of the new bastion has an empty ledger, and knows by the
+/// fleet's lease that another worker rolls the fleet: it touches nothing. The old worker comes back and
+/// finishes.
 #[tokio::test]
 async fn trap_08_a_rebuilt_bastion_meets_the_lease_of_the_first() {
     let scene = Scene::begin().await;
@@ -104,13 +108,14 @@ async fn trap_08_a_rebuilt_bastion_meets_the_lease_of_the_first() {
     let after = Look::at(&scene.lab).await;
     after.assert_no_tags();
     after.assert_runs(&fleet, "search", &scene.pinned("search", &v2));
-    // The lease is gone with the release: the next one has the fleet.
+    // The lease ends with the release, so the next release has the fleet.
     let id = scene.publish("search", "v3", &[]).await;
     scene.judge(&events, id, Outcome::Succeeded, &before).await;
     scene.end_after_kill(first).await;
 }
 
-/// Between releases the lease of another ledger says who has the fleet; a person who knows that it is gone deletes it.
+/// Between releases, the lease of another ledger says who has the fleet; an operator who knows that the other
+/// worker is gone deletes the lease.
 #[tokio::test]
 async fn trap_08_the_refusal_says_who_has_the_fleet_and_the_way_out() {
     let scene = Scene::begin().await;
@@ -154,8 +159,8 @@ async fn trap_08_the_refusal_says_who_has_the_fleet_and_the_way_out() {
     scene.end(worker).await;
 }
 
-/// The first worker hangs in mid-roll. The second waits until its lease is over and what it had begun has landed, and
-/// finishes. When the first comes to itself again, it does nothing more, and says why.
+/// The first worker hangs in mid-roll. The second waits until the lease is over and the steps under way have
+/// landed, and finishes the release. When the first one wakes, it does nothing more, and says why.
 #[tokio::test]
 async fn trap_26_a_worker_that_hangs_is_taken_over_from_and_does_nothing_when_it_wakes() {
     let scene = Scene::begin().await;
@@ -183,7 +188,7 @@ async fn trap_26_a_worker_that_hangs_is_taken_over_from_and_does_nothing_when_it
 
     first.thaw();
     first.says("the lane is lost").await;
-    // Whatever it would have done, it has done by its end.
+    // By its end the first worker has done whatever it still would do.
     first.stop().await;
     assert_eq!(scene.lab.writes().await, written, "the first worker wrote to AWS");
     let later = Look::at(&scene.lab).await;

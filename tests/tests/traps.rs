@@ -1,16 +1,16 @@
-//! Rules of `runbooks/traps.md` that are seen best in what AWS was asked, and what was there afterwards.
+//! Rules of `runbooks/traps.md` that show best in the calls that AWS got, and in AWS's state afterwards.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 use std::collections::BTreeSet;
 
-use drawgate_schemas::{Direction, HostPhase, Outcome};
+use drawgate_schemas::{Direction, HostPhase, NoteKind, Outcome};
 use drawgate_tests::lab::HOSTS;
 use drawgate_tests::oracle::Look;
 use drawgate_tests::scene::fleet_spec;
 use drawgate_tests::{Load, Scene, Service};
 use serde_json::{Value, json};
 
-/// The calls to Auto Scaling that change something, in their order: action and processes.
+/// The calls to Auto Scaling that change something, in order: action and processes.
 fn scaling_calls(log: &Value) -> Vec<(String, Vec<String>)> {
     let all = log.as_array().expect("a log").iter();
     all.filter_map(|call| {
@@ -22,7 +22,8 @@ fn scaling_calls(log: &Value) -> Vec<(String, Vec<String>)> {
     .collect()
 }
 
-/// The tag first, then one call with exactly our processes; back in the order that terminates nobody, the tag last.
+/// The tag comes first, then one call with exactly our processes; the resume comes in the order that
+/// terminates no instance, with the tag last.
 #[tokio::test]
 async fn trap_02_scaling_is_asked_for_in_the_order_that_can_be_undone() {
     let scene = Scene::begin().await;
@@ -52,7 +53,7 @@ async fn trap_02_scaling_is_asked_for_in_the_order_that_can_be_undone() {
     let suspended = set(&calls[1].1);
     assert_eq!(calls[2].1, ["HealthCheck"]);
     assert_eq!(calls[3].1, ["ReplaceUnhealthy"]);
-    // Rule 1: never without a list. Rule 5: never this one. A person's ScheduledActions is left alone.
+    // Rule 1: never without a list. Rule 5: never this process. A person's ScheduledActions is left alone.
     assert!(calls[1..5].iter().all(|(_, processes)| !processes.is_empty()));
     assert!(!suspended.contains("AddToLoadBalancer") && !suspended.contains("ScheduledActions"));
     let resumed: BTreeSet<String> = calls[2..5]
@@ -63,7 +64,8 @@ async fn trap_02_scaling_is_asked_for_in_the_order_that_can_be_undone() {
     scene.end(worker).await;
 }
 
-/// Where the resume fails for a while, it is asked for again until it is done, whatever the roll came to.
+/// Where a resume fails for a while, the worker repeats it until it is done, whatever the outcome of the
+/// roll.
 #[tokio::test]
 async fn trap_02_a_resume_that_fails_is_asked_for_again() {
     let scene = Scene::begin().await;
@@ -83,7 +85,8 @@ async fn trap_02_a_resume_that_fails_is_asked_for_again() {
     scene.end(worker).await;
 }
 
-/// Somebody's health check marked a host unhealthy while we had it out: resuming ReplaceUnhealthy would end it.
+/// A health check marked a host unhealthy while the release had it out: resuming ReplaceUnhealthy would
+/// terminate it.
 #[tokio::test]
 async fn trap_04_a_host_marked_unhealthy_while_it_was_out_is_not_terminated() {
     let scene = Scene::begin().await;
@@ -118,7 +121,7 @@ async fn trap_04_a_host_marked_unhealthy_while_it_was_out_is_not_terminated() {
     scene.end(worker).await;
 }
 
-/// By address and by instance id, two ports in each group: every registration comes back as it was.
+/// Targets by address and by instance id, two ports in each group: every registration comes back as it was.
 #[tokio::test]
 async fn trap_11_targets_by_address_and_with_several_ports() {
     let scene = Scene::begin().await;
@@ -161,7 +164,7 @@ async fn trap_11_targets_by_address_and_with_several_ports() {
     scene.end(worker).await;
 }
 
-/// One process suspended and one of ours resumed by a person in mid-roll: both stay as that person left them.
+/// In mid-roll a person suspends one process and resumes one of ours: both stay as the person left them.
 #[tokio::test]
 async fn trap_30_what_a_person_changes_in_mid_roll_stays() {
     let scene = Scene::begin().await;
@@ -201,17 +204,17 @@ async fn trap_30_what_a_person_changes_in_mid_roll_stays() {
     suspended.sort_unstable();
     assert_eq!(suspended, ["Launch", "ScheduledActions"]);
     let receipt = ended.receipt.unwrap();
-    assert_eq!(receipt.left_over, Vec::<String>::new());
+    assert_eq!(receipt.leftovers, Vec::new());
     let said = receipt
         .notes
         .iter()
-        .any(|note| note.contains("Launch suspended by somebody else"));
+        .any(|note| matches!(&note.what, NoteKind::SuspendedByOthers { processes, .. } if *processes == ["Launch"]));
     assert!(said, "{:?}", receipt.notes);
     scene.end(worker).await;
 }
 
-/// What AWS had received before a time-out, it may do after what followed: a target that is gone again while its host settles is
-/// registered once more, and one that is back while it drains is deregistered once more.
+/// AWS may perform a call that timed out after later calls. A target that disappears while its host is
+/// awaited is registered again, and one that reappears while it drains is deregistered again.
 #[tokio::test]
 async fn trap_14_a_call_that_takes_effect_late_leaves_no_host_out_of_service() {
     let scene = Scene::begin().await;

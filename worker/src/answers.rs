@@ -1,4 +1,4 @@
-//! Answers to questions: what the ledger has of a release, and what becomes of a control command to it.
+//! Answers questions: what the ledger knows of a release, and the result of a control command.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use crate::config::{Operators, Route};
 use crate::ledger::{Forget, Ledger, LedgerError};
 use crate::roll::{Lanes, Taken};
 
-/// Why a person wants something, in their words.
+/// An operator's reason, in the operator's words.
 type Reason = Text<{ limits::LONG_TEXT_CHARS }>;
 
 /// Answers questions from a ledger.
@@ -32,16 +32,15 @@ pub struct Answers {
     delivery_limit: Arc<DeliveryLimitTrial>,
 }
 
-/// What a worker says of itself.
+/// The worker's site, and the releases that it rolls.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AtSite {
-    /// Its site.
     pub site: Site,
-    /// What it rolls, and where.
+    /// Each service that the worker rolls, with its environments.
     pub routes: Vec<Route>,
 }
 
-/// Who asks, or why it is not done for them.
+/// The operator who asks, or why that user may not.
 fn operator_of(operators: &Operators, from: Option<String>) -> Result<String, String> {
     let by = vouched_for(from)?;
     match operators {
@@ -56,7 +55,7 @@ fn operator_of(operators: &Operators, from: Option<String>) -> Result<String, St
     }
 }
 
-/// Who asks, by the name that the broker vouches for.
+/// The user who asks, by the name that the broker vouches for.
 fn vouched_for(from: Option<String>) -> Result<String, String> {
     from.ok_or_else(|| {
         "the message does not say who asks: it needs the property user_id, which the broker checks".to_owned()
@@ -64,7 +63,7 @@ fn vouched_for(from: Option<String>) -> Result<String, String> {
 }
 
 impl Answers {
-    /// Answers from this ledger, in this worker's name; control commands go to these lanes.
+    /// Answers from this ledger in this worker's name. Control commands go to these lanes.
     pub fn new(
         ledger: Ledger,
         worker: String,
@@ -83,7 +82,7 @@ impl Answers {
         }
     }
 
-    /// Who gives a control command, or why it is not taken from them.
+    /// The operator who gives a command, or why that user may not. Logs a refusal.
     fn operator(&self, from: Option<String>, command: &str) -> Result<String, String> {
         let asked = operator_of(&self.operators, from);
         if let Err(why) = &asked {
@@ -92,7 +91,7 @@ impl Answers {
         asked
     }
 
-    /// The driver of the release takes the control command, or says why not.
+    /// Gives the release's driver a control command, and replies that it was taken, or why not.
     async fn control(
         &self,
         id: Uuid,
@@ -106,7 +105,7 @@ impl Answers {
         if self.ledger.release_head(release).await?.is_none() {
             return Ok(Reply::UnknownRelease { release });
         }
-        // Who may approve is the release's own matter.
+        // The release itself judges who may approve or reject it.
         let asker = match asked.control.answers_approval() {
             true => vouched_for(from),
             false => self.operator(from, &words),
@@ -130,7 +129,7 @@ impl Answers {
                     not_taken(why)
                 }
                 Taken::NotDriven => match self.folded(release).await? {
-                    // Asked again, because the first answer was lost.
+                    // The command came again because its first answer was lost.
                     Some(ended) if ended.commands.contains(&id) => self.taken(release, asked.control).await?,
                     Some(Release {
                         ended: Some(ended), ..
@@ -147,7 +146,8 @@ impl Answers {
         )
     }
 
-    /// A freeze of an environment that nothing is released to would hold nothing, and be believed to.
+    /// Refuses a freeze of an environment without releases: such a freeze would block nothing, yet be relied
+    /// on.
     fn unknown_environment(&self, environment: &Environment) -> Option<Reply> {
         let known = || self.site.routes.iter().flat_map(|route| &route.environments);
         if known().any(|pattern| pattern.matches(environment)) {
@@ -197,11 +197,11 @@ impl Answers {
             return Ok(Reply::NotChanged { why });
         }
         tracing::warn!(what, by, "thawed");
-        let what = format!("{what} is no longer frozen: what it held begins within seconds");
+        let what = format!("{what} is no longer frozen: what it blocked begins within seconds");
         Ok(Reply::Changed { what })
     }
 
-    /// Forgets the numbers of a lane whose counter has started again.
+    /// Forgets the numbers of a lane whose build counter has started again.
     async fn forget_sequence(
         &self,
         forget: Forget<'_>,
@@ -253,7 +253,7 @@ impl Answers {
         Ok(Reply::Changed { what })
     }
 
-    /// An event of a lane, and of no release.
+    /// An event that belongs to a lane and to no release.
     fn told_of(
         &self,
         environment: &Environment,
@@ -352,7 +352,7 @@ impl Answers {
         let mut releases = Vec::new();
         for id in self.ledger.newest(environment, service, limit).await? {
             let journal = self.ledger.journal(id).await?;
-            // One that cannot be followed is told by `show`, with its reason.
+            // A journal that cannot be folded is left out here; `show` replies with the reason.
             let Ok(release) = Release::fold(&journal) else {
                 continue;
             };
@@ -389,7 +389,7 @@ impl Answers {
 }
 
 impl QuestionHandler for Answers {
-    /// A ledger that is away is said, not hidden.
+    /// An unavailable ledger is part of the reply.
     async fn answer(&self, question: Question, from: Option<String>) -> Answer {
         let reply = match question.ask {
             Ask::Show { release, after, logs } => self.show(release, after, logs).await,
@@ -463,12 +463,12 @@ impl QuestionHandler for Answers {
     }
 }
 
-/// A refusal names who asked: somebody may be trying.
+/// A refusal is logged with the user, who may be trying commands out.
 fn log_refused(command: &str, why: &str) {
     tracing::warn!(command, why, "a control command was refused");
 }
 
-/// What a person has to know of open releases whose numbers go on to count.
+/// What an operator must know of the open release with the highest number: its number keeps counting.
 fn still_count(open: &[(ReleaseId, u64)]) -> String {
     let Some((release, number)) = open.first() else {
         return String::new();
@@ -478,7 +478,7 @@ fn still_count(open: &[(ReleaseId, u64)]) -> String {
     )
 }
 
-/// The last lines of each container that failed, of its last failure.
+/// The last lines of each host's container at its last failure.
 fn host_logs(journal: &[Entry]) -> Vec<HostLogs> {
     let mut logs: Vec<HostLogs> = Vec::new();
     for entry in journal {

@@ -1,10 +1,11 @@
-//! Errors with their causes, for logs and for people. An error's own text never has its cause in it.
+//! Errors with their causes, for logs and for people. An error's own text never contains its cause.
 
 use std::error::Error;
 use std::fmt;
 
-/// Shows an error with its causes, on one line. What is logged of an error is this: `error = %Causes(&error)`, because `%error`
-/// would show the top of the chain alone. `tests/tests/error_logs.rs` finds what forgets it.
+/// Shows an error with its causes, on one line. Errors are logged as `error = %Causes(&error)`, because
+/// `%error` would show only the top of the chain. `tests/tests/error_logs.rs` finds a log statement without
+/// it.
 #[derive(Debug, Clone, Copy)]
 pub struct Causes<'e>(pub &'e dyn Error);
 
@@ -15,7 +16,7 @@ impl fmt::Display for Causes<'_> {
         let mut source = self.0.source();
         while let Some(cause) = source {
             let words = cause.to_string();
-            // Libraries quote their cause in their own text.
+            // Some libraries quote the cause in their own text.
             if !said.contains(&words) {
                 write!(f, ": {words}")?;
                 said.push_str(&words);

@@ -127,9 +127,9 @@ enum Command {
         #[arg(long, value_enum, default_value_t = Format::Text)]
         format: Format,
     },
-    /// Run a program until it or standard input ends. The worker holds its own programs by it.
+    /// Run a program until it or standard input ends. The worker supervises its own programs by it.
     #[command(hide = true)]
-    Blocker {
+    Supervise {
         /// A file to be locked while it runs.
         #[arg(long)]
         lock: Option<PathBuf>,
@@ -207,7 +207,7 @@ pub(crate) async fn main() -> ExitCode {
             };
             commands::doctor::doctor(&cli.config, arguments).await
         }
-        Command::Blocker { lock, words } => Ok(hold(&words, lock.as_deref())),
+        Command::Supervise { lock, words } => Ok(supervise(&words, lock.as_deref())),
         Command::Check { format } => commands::check::check(&cli.config, format == Format::Json),
     };
     match done {
@@ -231,8 +231,8 @@ fn say(error: &CommandError) {
 }
 
 #[expect(clippy::print_stderr, reason = "what the program prints goes here too")]
-fn hold(words: &[String], lock: Option<&Path>) -> ExitCode {
-    program::hold(words, lock).unwrap_or_else(|(error, code)| {
+fn supervise(words: &[String], lock: Option<&Path>) -> ExitCode {
+    program::supervise(words, lock).unwrap_or_else(|(error, code)| {
         let name = words.first().map_or("", String::as_str);
         eprintln!("{name} could not be started: {}", Causes(&error));
         code

@@ -1,19 +1,20 @@
-//! The time of a roll. Whoever sets the machine's clock in its middle neither hurries nor holds it: from its beginning on
-//! only the time that has really passed counts, and never less than what the journal has seen.
+//! The time of a roll. Setting the machine's clock during a roll neither hurries nor delays it: from the
+//! roll's beginning on only the time that has really passed counts, and the time is never earlier than the
+//! journal's.
 
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use rustix::time::{ClockId, clock_gettime};
 
-/// Time since this boot by CLOCK_BOOTTIME, which goes on while the machine sleeps and which nobody can set.
+/// Time since boot by CLOCK_BOOTTIME, which goes on while the machine sleeps and cannot be set.
 pub(crate) fn boot_time() -> Duration {
     let now = clock_gettime(ClockId::Boottime);
     let seconds = u64::try_from(now.tv_sec).unwrap_or(0);
     Duration::new(seconds, u32::try_from(now.tv_nsec).unwrap_or(0))
 }
 
-/// A clock that was set once.
+/// A clock that is set once, and then runs by the time since boot.
 #[derive(Debug, Clone, Copy)]
 pub struct RollClock {
     set_at: Timestamp,
@@ -21,7 +22,7 @@ pub struct RollClock {
 }
 
 impl RollClock {
-    /// Set by the machine's clock, but not before the journal's last entry.
+    /// Sets the clock by the machine's, but not before the journal's last entry.
     pub fn set(last: Timestamp) -> Self {
         Self {
             set_at: Timestamp::now().max(last),

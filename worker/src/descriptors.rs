@@ -1,23 +1,27 @@
 //! Open files (file descriptors): how many this process may have, and how many a fleet needs.
 //!
-//! Where they run out, everything stops at once, in the middle of a roll: SSH, AWS, the ledger and the broker. So the limit is
-//! raised at the start, and a fleet that does not fit is refused before a connection is made.
+//! Without free descriptors everything stops at once, in the middle of a roll: SSH, AWS, the ledger and the
+//! broker. So the worker raises its limit at the start, and refuses a fleet that does not fit before it makes
+//! a connection.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// What the limit is raised to where it may be: twenty of the largest fleets at once. infra/systemd has the same.
+/// The limit that the worker asks for: enough for twenty of the largest fleets at once. infra/systemd has the
+/// same number.
 const RAISED_TO: u64 = 65_536;
 
-/// Beside the hosts: 20 for the ledger and its locks, 10 for the broker, 70 for connections to AWS, which are kept for a while, 28 for
-/// the runtime, logs and programs on the bastion; and 64 for the eight hosts that are looked at side by side, with eight containers
-/// each. A worker that rolled nothing was seen with 28.
+/// Descriptors besides those for hosts: 20 for the ledger and its locks, 10 for the broker, 70 for
+/// connections to AWS, which are kept for a while, 28 for the runtime, logs and programs on the bastion; and
+/// 64 for the eight hosts that are looked at side by side, with eight containers each. A worker that rolled
+/// nothing was seen with 28.
 const BASE: u64 = 192;
 
-/// For each host: two pipes and a handle of its ssh process for as long as a release lasts, and as many for what is done on it at one
-/// moment, a command or requests to its engine. A look at 60 hosts was seen with 195, a roll of three at once with 45.
+/// Descriptors for each host: two pipes and a handle of its ssh process for as long as a release lasts, and
+/// as many for the work on it at one moment, a command or requests to its engine. A look at 60 hosts was seen
+/// with 195, a roll of three at once with 45.
 const PER_HOST: u64 = 6;
 
-/// A fleet does not fit.
+/// The error for a fleet that does not fit.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{hosts} hosts need {needed} open files, and this process may have {limit}")]
 pub struct TooFew {
@@ -27,7 +31,7 @@ pub struct TooFew {
 }
 
 impl TooFew {
-    /// The way out.
+    /// What to do.
     pub fn hint(&self) -> String {
         let needed = self.needed;
         format!(
@@ -36,7 +40,7 @@ impl TooFew {
     }
 }
 
-/// Raises the limit as far as this process may, and no further than it needs. A shell's usual limit is 1,024.
+/// Raises the limit as far as this process may, and to [`RAISED_TO`] at most. A shell's usual limit is 1,024.
 pub fn raise() {
     let now = getrlimit(Resource::Nofile);
     let Some(raised) = raised(now.current, now.maximum) else {
@@ -46,20 +50,20 @@ pub fn raise() {
         current: Some(raised),
         maximum: now.maximum,
     };
-    // Where it may not be raised after all, a fleet is measured against what there is.
+    // If raising fails, fleets are measured against the limit that there is.
     let _ = setrlimit(Resource::Nofile, limit);
 }
 
-/// What a limit is raised to; `None` where it stays. `None` of the system's means that there is no limit.
+/// The new limit; `None` where it stays. For `current` and `maximum`, `None` means that there is no limit.
 fn raised(current: Option<u64>, maximum: Option<u64>) -> Option<u64> {
     let most = maximum.map_or(RAISED_TO, |maximum| maximum.min(RAISED_TO));
     current.filter(|current| *current < most).map(|_| most)
 }
 
-/// Whether so many hosts can be connected at once.
+/// Whether the limit suffices for connections to this many hosts at once.
 ///
 /// # Errors
-/// Says what limit they need.
+/// Says what limit that many hosts need.
 pub fn suffice(hosts: usize) -> Result<(), TooFew> {
     fits(hosts, getrlimit(Resource::Nofile).current)
 }

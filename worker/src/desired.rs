@@ -1,9 +1,10 @@
-//! The desired version, as instances read it that boot: the text of the parameter, which `infra/aws/boot` understands.
+//! The desired version as booting instances read it: the text of the parameter, which `infra/aws/boot`
+//! understands.
 //!
-//! The container is in it as the body of the Docker Engine API's `POST /containers/create`, made by the very function that
-//! makes it for a host that is rolled: the boot script has nothing to translate, and what it starts is what a release
-//! would have started, with the same labels. A secret stands in here as a reference to where it is kept, never as
-//! itself: whoever may read the parameter may read all of this.
+//! It contains the container as the body of the Docker Engine API's `POST /containers/create`, made by the
+//! same function as for a host that is rolled. So the boot script has nothing to translate, and starts what a
+//! release would have started, with the same labels. A secret is in the text only as a reference to its
+//! store, because everybody who may read the parameter may read all of it.
 
 use std::collections::BTreeMap;
 
@@ -17,9 +18,10 @@ use serde::{Deserialize, Serialize};
 use crate::effects::labels;
 use crate::host::{container_body, engine_policy};
 
-/// The form of the text. A boot script that knows only smaller numbers starts nothing and says so.
+/// Schema number of the text. A boot script that knows only smaller numbers starts nothing and says so.
 pub const SCHEMA: u32 = 1;
-/// The form of a text with secrets: to a script that does not know them it must not look like one without.
+/// Schema number of a text with secrets: a script that does not know secrets must not take it for one
+/// without.
 pub const SCHEMA_WITH_SECRETS: u32 = 2;
 
 /// The text of the parameter.
@@ -27,37 +29,35 @@ pub const SCHEMA_WITH_SECRETS: u32 = 2;
 pub struct DesiredVersion {
     /// [`SCHEMA`] or [`SCHEMA_WITH_SECRETS`].
     pub schema: u32,
-    /// The environment.
     pub environment: String,
-    /// The service.
     pub service: String,
-    /// The release that wants it.
+    /// The release that wrote the text.
     pub release: String,
-    /// What a person calls the version.
+    /// The name that people use for the version.
     pub version: String,
     /// When that release was planned.
     pub planned_at: Timestamp,
-    /// What to start; `None`: nothing is wanted yet.
+    /// What to start; `None` while no version is desired yet.
     pub start: Option<Start>,
 }
 
-/// What to start.
+/// The container to start at boot.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Start {
     /// The image, `repository@digest`.
     pub image: String,
     /// The container's name.
     pub name: String,
-    /// The restart policy that it gets when it is up, as the engine writes it.
+    /// The restart policy that the container gets once it is up, as the engine writes it.
     pub restart: RestartPolicy,
     /// The body of `POST /containers/create`, without the secrets.
     pub create: ContainerCreateBody,
-    /// Environment variables that come to it at boot, with the version that is current then.
+    /// Environment variables added at boot, from the secret versions that are current then.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub secrets: BTreeMap<String, SecretReference>,
 }
 
-/// What a release publishes, with the parameter as it is now.
+/// The value that a release will publish, with the parameter's value now.
 pub(crate) fn plan(
     parameter: &str,
     before: Option<String>,
@@ -107,7 +107,7 @@ pub(crate) fn plan(
     }
 }
 
-/// What a person calls the version that a text wants; `None` where it wants none.
+/// The name of the version that a text asks for; `None` where it asks for none.
 pub(crate) fn version_of(text: &str) -> Option<String> {
     match serde_json::from_str::<DesiredVersion>(text) {
         Ok(wanted) => wanted.start.map(|_| wanted.version),

@@ -1,10 +1,10 @@
-//! Status events on their way into the outbox.
+//! Makes the status events of a journal entry for the outbox.
 
 use drawgate_rollout::{Entry, Release, events_of};
 use drawgate_schemas::{StatusEvent, Version1};
 use uuid::Uuid;
 
-/// The status events of an entry, numbered on from the last one. `release` is as the entry has left it.
+/// The status events of an entry, numbered from `last` + 1. `release` already includes the entry.
 pub(crate) fn of_entry(release: &Release, entry: &Entry, last: u64, worker: &str) -> Vec<StatusEvent> {
     let request = &release.request;
     events_of(release, entry)

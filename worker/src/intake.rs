@@ -1,4 +1,4 @@
-//! From a delivery to a release in the ledger, or to a rejection with its reason.
+//! Judges a delivery: it becomes a release in the ledger, or a rejection with its reason.
 
 use std::sync::Arc;
 
@@ -23,7 +23,7 @@ pub struct Intake {
 }
 
 impl Intake {
-    /// Judges by this configuration, into this ledger.
+    /// Judges by this configuration, and accepts into this ledger and these lanes.
     pub fn new(config: Arc<Config>, ledger: Ledger, lanes: Arc<Lanes>) -> Self {
         Self {
             config,
@@ -37,7 +37,8 @@ impl Intake {
             Ok(request) => request,
             Err(rejection) => return Ok(Err(rejection)),
         };
-        // What was accepted before stays so, even if it has expired or its policy has changed since.
+        // A release that was accepted earlier stays so, even if it has expired or its policy has changed
+        // since.
         let known = self.ledger.release_head(request.id).await?;
         if known.is_none()
             && let Err(rejection) = check(&request, delivery, &self.config, Timestamp::now())
@@ -64,7 +65,7 @@ impl Intake {
             }
             Accept::Same => {
                 tracing::info!(release = %request.id, "was accepted before: acknowledged again");
-                // Perhaps by a process that ended before its lane knew.
+                // The process that accepted the release may have ended before its lane was told.
                 self.lanes
                     .accepted(&request.environment, &request.service, request.id);
                 Ok(())
@@ -89,7 +90,8 @@ impl Intake {
         })
     }
 
-    /// A number that leaps is meant where the request insists, and who published it may give control commands.
+    /// A leap of the number is meant where the request has `force` and its publisher may give control
+    /// commands.
     fn leap(&self, request: &ReleaseRequest, delivery: &Delivered) -> Leap {
         let operators = self.config.settings().operators();
         match delivery.user().filter(|_| request.force) {
@@ -110,7 +112,8 @@ impl Intake {
         }
     }
 
-    /// The event first, then the dead letter, then the acknowledgement: a crash in between repeats, and loses nothing.
+    /// Writes the event first; then come the dead letter and the acknowledgement. A crash in between repeats
+    /// steps, and loses nothing.
     async fn reject(
         &self,
         delivery: &Delivered,
@@ -130,7 +133,8 @@ impl Intake {
 }
 
 impl ReleaseHandler for Intake {
-    /// Acknowledged is only what the ledger holds, or what lies in the dead-letter queue.
+    /// A message is acknowledged only after the ledger has accepted it or the broker has confirmed its dead
+    /// letter.
     async fn handle(&self, message: Delivered) -> Verdict {
         if let Some(why) = message.unreadable {
             let detail = format!("{why}; it lies in {} as it came", topology::DEAD_QUEUE);
@@ -148,7 +152,8 @@ impl ReleaseHandler for Intake {
     }
 
     async fn given_up(&self, message: Delivered, reason: &str) -> bool {
-        // Somebody has sent it again meanwhile: it is not to be told refused to whoever waits for that one.
+        // The release was sent again and accepted meanwhile. Its producer must not be told that it was
+        // rejected.
         if let Some(id) = Said::of(&message.body).id
             && let Ok(Some(_)) = self.ledger.release_head(id).await
         {
@@ -167,7 +172,7 @@ impl ReleaseHandler for Intake {
     }
 }
 
-/// The rules of this worker for a request that could be read.
+/// This worker's rules for a request that could be decoded.
 fn check(
     request: &ReleaseRequest,
     delivery: &Delivered,
@@ -199,7 +204,7 @@ fn check(
         );
         return Err(Rejection::new(RejectionCode::ImageNotAllowed, detail));
     }
-    // How many a share of the fleet is, preflight knows.
+    // A share of the fleet is not resolved here: preflight knows how many hosts it means.
     if let Err(detail) = definition.roll.tightened(&request.options, u32::MAX) {
         return Err(Rejection::new(RejectionCode::LessCareful, detail));
     }
@@ -230,7 +235,7 @@ fn check(
     Ok(())
 }
 
-/// The journal's first entry, with its event.
+/// The journal's first entry, with its events.
 fn first_entry(record: Record, worker: &str) -> (Entry, Vec<StatusEvent>) {
     let entry = Entry {
         n: 1,
@@ -244,7 +249,7 @@ fn first_entry(record: Record, worker: &str) -> (Entry, Vec<StatusEvent>) {
     (entry, events)
 }
 
-/// Why a number that leaps is refused, and the ways out.
+/// Why a number that leaps is refused, with the remedies.
 fn leaps(request: &ReleaseRequest, highest: u64) -> String {
     let (environment, service) = (&request.environment, &request.service);
     let sequence = request.sequence.unwrap_or_default();
@@ -274,7 +279,7 @@ fn rejected_event(delivery: &Delivered, rejection: &Rejection, worker: &str) -> 
     }
 }
 
-/// As much of a bad message as can be read, so that its sender hears of it.
+/// The readable parts of a refused message, so that its sender learns of the rejection.
 #[derive(Default)]
 struct Said {
     id: Option<drawgate_schemas::ReleaseId>,

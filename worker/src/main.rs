@@ -4,7 +4,8 @@ mod cli;
 
 use std::process::ExitCode;
 
-/// Four times the usual: the futures of AWS calls are large, and an overflow would end the worker in mid-roll.
+/// Four times the default, because the futures of AWS calls are large and an overflow would end the worker
+/// mid-roll.
 const STACK_BYTES: usize = 8 << 20;
 
 fn main() -> ExitCode {
@@ -14,7 +15,7 @@ fn main() -> ExitCode {
         .enable_all()
         .build();
     match runtime {
-        // `main` itself runs on one of those threads too.
+        // `cli::main` is spawned, so that it too runs on a thread with this stack.
         Ok(runtime) => {
             runtime.block_on(async { tokio::spawn(cli::main()).await.unwrap_or(ExitCode::FAILURE) })
         }

@@ -1,12 +1,14 @@
-//! Programs on the bastion: an argument list, never a shell; of the worker's own environment only what is named.
+//! Programs on the bastion: run from an argument list, never by a shell; of the worker's own environment they
+//! get only the named variables.
 //!
 //! ```text
-//! worker --- pipe (lifeline) ---> drawgate-worker hold ---> the program, in a process group of its own
+//! worker --- pipe (lifeline) ---> drawgate-worker supervise ---> the program, in a process group of its own
 //! ```
 //!
-//! A program must end with the attempt that began it, also when the worker is killed: two `helm upgrade` side by side are
-//! worse than none. So it is held by a small process of ours, whose standard input is a pipe from the worker. When
-//! that closes, by order or by the worker's death, the whole group is ended.
+//! A program must end with the attempt that began it, also when the worker is killed: two `helm upgrade` side
+//! by side are worse than none. So a small supervising process runs it, whose standard input is a pipe from
+//! the worker. When the pipe closes, because the worker closes it or dies, the supervisor ends the whole
+//! group.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -26,10 +28,10 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::sanitize::{LOG_LINES, sanitized_lines};
 
-/// The running binary, also when its file was replaced meanwhile.
+/// The running binary, even when its file has been replaced.
 pub const SELF: &str = "/proc/self/exe";
 
-/// Variables of the worker's environment that every program gets: without them hardly one runs.
+/// Variables of the worker's environment that every program gets: hardly any program runs without them.
 const ALWAYS_PASSED: [&str; 8] = [
     "PATH",
     "HOME",
@@ -41,17 +43,18 @@ const ALWAYS_PASSED: [&str; 8] = [
     "SSL_CERT_DIR",
 ];
 
-/// Between SIGTERM and SIGKILL: `helm` and `kubectl` note their end in less.
+/// Time between SIGTERM and SIGKILL: `helm` and `kubectl` record their end in less.
 const TERM_GRACE: Duration = Duration::from_secs(5);
 
-/// How long another program of the same service is waited for: one that a killed worker left behind is ended within
-/// [`TERM_GRACE`].
+/// How long to wait for another program of the same service: one that a killed worker left behind is ended
+/// within [`TERM_GRACE`].
 pub const LOCK_WAIT: Duration = Duration::from_secs(10);
 
-/// What is kept of a program's output, from its end: 50 lines of 500 characters, four bytes each at most.
+/// Bytes kept of a program's output, from its end: 50 lines of 500 characters, four bytes each at most.
 const OUTPUT_BYTES: usize = 100 * 1024;
 
-/// How long output is waited for after the end: whoever has left the group and holds the pipe is not waited for.
+/// How long to wait for output after the program's end: a process that has left the group and keeps the pipe
+/// open is not waited for.
 const OUTPUT_AFTER_END: Duration = Duration::from_secs(2);
 
 /// One program to run.
@@ -61,31 +64,33 @@ pub struct Program<'a> {
     pub words: &'a [String],
     /// Its environment variables.
     pub env: &'a BTreeMap<String, String>,
-    /// Names of variables that it gets from the worker's environment.
+    /// Names of variables to pass on from the worker's environment.
     pub pass_env: &'a [String],
     /// Its working directory.
     pub directory: &'a str,
-    /// When it is ended.
+    /// When the program is ended.
     pub until: Instant,
-    /// A file that is locked while it runs: the program of a worker that was killed a moment ago is waited for.
+    /// The lock file for the time it runs: it makes the program wait for that of a worker killed a moment
+    /// ago.
     pub lock: Option<&'a Path>,
 }
 
 /// How a program ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ran {
-    /// Its exit code, 128 and the signal's number where a signal ended it; `None` where its time was over.
+    /// Exit code, or 128 and the signal's number where a signal ended the program; `None` where its time was
+    /// over.
     pub exit_code: Option<i32>,
     /// Its last lines, standard output and error together.
     pub output: Vec<String>,
-    /// The same of standard output alone.
+    /// The last lines of standard output alone.
     pub stdout: Vec<String>,
 }
 
-/// Runs a program to its end, or until its time is over. Dropped, it ends too.
+/// Runs a program to its end, or until its time is over. Dropping the future ends the program too.
 ///
 /// # Errors
-/// When `holder`, this program's own binary, could not be started.
+/// When `holder`, the worker's own binary, could not be started.
 pub async fn run(holder: &Path, program: Program<'_>) -> std::io::Result<Ran> {
     let passed = ALWAYS_PASSED
         .into_iter()
@@ -94,7 +99,7 @@ pub async fn run(holder: &Path, program: Program<'_>) -> std::io::Result<Ran> {
     let lock = program.lock.map(|path| [OsStr::new("--lock"), path.as_os_str()]);
     let mut child = Command::new(holder)
         .arg0("drawgate-worker")
-        .arg("hold")
+        .arg("supervise")
         .args(lock.into_iter().flatten())
         .arg("--")
         .args(program.words)
@@ -105,7 +110,7 @@ pub async fn run(holder: &Path, program: Program<'_>) -> std::io::Result<Ran> {
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
-        // Its own group: what a terminal sends to the worker is not for it.
+        // A process group of its own: signals from the worker's terminal do not reach it.
         .process_group(0)
         .spawn()?;
     let lifeline = child.stdin.take();
@@ -115,7 +120,8 @@ pub async fn run(holder: &Path, program: Program<'_>) -> std::io::Result<Ran> {
             Ok(status) => status.map(|status| status.code()),
             Err(_) => {
                 drop(lifeline);
-                // It is ended by its holder within the grace; whatever happens, that is not waited for longer.
+                // The supervisor ends it within the grace; the worker does not wait longer, even if it does
+                // not end.
                 let _ = timeout(TERM_GRACE + OUTPUT_AFTER_END, child.wait()).await;
                 Ok(None)
             }
@@ -137,7 +143,7 @@ pub(crate) struct Printed {
     pub(crate) stdout: Vec<String>,
 }
 
-/// Waits for an end while output is read, and gives its last lines.
+/// Reads output while it waits for an end; gives the last lines.
 pub(crate) async fn tailed<T>(
     wait: impl Future<Output = T>,
     stdout: Option<impl AsyncRead + Unpin>,
@@ -174,7 +180,7 @@ type Tail = tokio::sync::Mutex<Vec<u8>>;
 async fn keep_tail(stream: Option<impl AsyncRead + Unpin>, tails: &[&Tail]) {
     let Some(mut stream) = stream else { return };
     let mut piece = vec![0; 8 * 1024];
-    // A stream that breaks has ended too: the exit code tells the rest.
+    // A stream that breaks counts as ended: the exit code tells the rest.
     while let Ok(read @ 1..) = stream.read(&mut piece).await {
         for tail in tails {
             let mut tail = tail.lock().await;
@@ -185,12 +191,12 @@ async fn keep_tail(stream: Option<impl AsyncRead + Unpin>, tails: &[&Tail]) {
     }
 }
 
-/// `drawgate-worker hold`: runs a program until it ends, or until standard input does; then its group is ended. While it runs,
-/// `lock` is locked.
+/// `drawgate-worker supervise`: runs a program until it ends or standard input closes, and then ends its
+/// group. While it runs, `lock` is locked.
 ///
 /// # Errors
-/// When the program cannot be started; the exit code is then 127, as a shell has it.
-pub fn hold(words: &[String], lock: Option<&Path>) -> Result<ExitCode, (std::io::Error, ExitCode)> {
+/// When the program cannot be started; the exit code is then 127, as in a shell.
+pub fn supervise(words: &[String], lock: Option<&Path>) -> Result<ExitCode, (std::io::Error, ExitCode)> {
     let cannot = |error| (error, ExitCode::from(127));
     let (program, arguments) = words
         .split_first()
@@ -211,7 +217,7 @@ pub fn hold(words: &[String], lock: Option<&Path>) -> Result<ExitCode, (std::io:
     };
     let pid = Pid::from_child(&child);
     let status = child.wait().map_err(cannot)?;
-    // What it left behind in its group ends with it.
+    // Processes that the program left behind in its group end with it.
     let _ = kill_process_group(pid, Signal::KILL);
     let code = status
         .code()
@@ -220,7 +226,7 @@ pub fn hold(words: &[String], lock: Option<&Path>) -> Result<ExitCode, (std::io:
     Ok(ExitCode::from(u8::try_from(code).unwrap_or(1)))
 }
 
-/// Ends the group when standard input ends; where it has not begun yet, it never will.
+/// Ends the group when standard input closes; a program that has not been started by then never is.
 #[expect(
     clippy::disallowed_methods,
     reason = "this process holds nothing but the lock, which ends with it"
@@ -229,20 +235,21 @@ fn end_with_stdin(group: Arc<Mutex<Option<Pid>>>) {
     std::thread::spawn(move || {
         let mut nothing = [0; 64];
         while let Ok(1..) = std::io::stdin().read(&mut nothing) {}
-        // Held until the exit: whoever is about to begin waits for it, and does not.
+        // The lock is kept until the exit, so that the main thread, about to start the program, waits for it
+        // and never does.
         let begun = group.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(group) = *begun else {
             std::process::exit(1);
         };
-        // A group that is gone is what is wanted.
+        // Ignores an error: a group that is gone is the aim.
         let _ = kill_process_group(group, Signal::TERM);
         std::thread::sleep(TERM_GRACE);
         let _ = kill_process_group(group, Signal::KILL);
     });
 }
 
-/// The lock, waited for as long as standard input lasts. Files that Rust opens are closed in programs that are started, so
-/// that no child keeps it.
+/// Takes the lock, and waits for it as long as standard input is open. Rust opens files close-on-exec, so no
+/// child keeps the lock.
 fn held(path: &Path) -> std::io::Result<File> {
     let file = File::options().create(true).append(true).open(path)?;
     file.lock()?;

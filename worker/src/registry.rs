@@ -1,12 +1,12 @@
-//! What a registry says of an image beyond its digest: its configuration, without which nobody knows its HEALTHCHECK before a
-//! pull. (The Docker engine can be asked for a digest and its platforms, and for no more.)
+//! Asks a registry for an image's configuration, which has the HEALTHCHECK, so that it is known before a
+//! pull. (The Docker engine can ask only for a digest and its platforms.)
 //!
 //! ```text
 //!   GET /v2/NAME/manifests/DIGEST --401--> token (Docker Registry v2 authentication) or Basic, and once more
 //!        |  an index: the manifest for the fleet's platform
 //!        `-> GET /v2/NAME/blobs/DIGEST    the image's configuration
 //! ```
-//! It only looks. Whatever goes wrong here is an answer that is missing, and no reason to refuse a release.
+//! Only reads. A failure here is a missing answer, and no reason to refuse a release.
 
 use std::time::Duration;
 
@@ -18,20 +18,22 @@ use serde::Deserialize;
 
 use crate::host::{RegistryCredentials, healthcheck_of};
 
-/// All requests together: a registry answers in milliseconds, and `plan` and preflight wait for it.
+/// Time-out of all requests together: a registry answers in milliseconds, and `plan` and preflight wait for
+/// it.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A manifest or a configuration is some kilobytes; registries refuse manifests beyond 4 MiB.
+/// Most bytes of an answer: a manifest or a configuration is some kilobytes, and registries refuse manifests
+/// beyond 4 MiB.
 const ANSWER_BYTES: usize = 4 << 20;
 
-/// Manifests and indexes, of Docker and of OCI.
+/// Media types of manifests and indexes, of Docker and of OCI.
 const MANIFESTS: &str = "application/vnd.oci.image.index.v1+json, application/vnd.docker.distribution.manifest.list.v2+json, \
                          application/vnd.oci.image.manifest.v1+json, application/vnd.docker.distribution.manifest.v2+json";
 
-/// The platform that is asked for where no host has said which it is.
+/// The platform to ask for while no host has told its own.
 const USUAL_PLATFORM: &str = "linux/amd64";
 
-/// Why a registry did not say.
+/// Why a registry gave no answer.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum RegistryError {
     #[error("{0} is no address of a registry")]
@@ -52,15 +54,14 @@ pub(crate) enum RegistryError {
 
 /// An image at its registry.
 pub(crate) struct AtRegistry<'a> {
-    /// As an image reference has it, `registry.example.com/team/api`.
+    /// The repository as an image reference has it, `registry.example.com/team/api`.
     pub(crate) repository: &'a str,
-    /// Its digest.
     pub(crate) digest: &'a str,
-    /// `linux/arm64`, where it is known.
+    /// The fleet's platform, `linux/arm64`, where it is known.
     pub(crate) platform: Option<&'a str>,
     /// How to log in.
     pub(crate) credentials: Option<&'a RegistryCredentials>,
-    /// Whether the fleet's engines speak with it without TLS.
+    /// Whether the fleet's engines reach the registry without TLS.
     pub(crate) plain: bool,
 }
 
@@ -142,8 +143,8 @@ impl AtRegistry<'_> {
     }
 }
 
-/// Registry and name of a repository. Without a registry it is Docker Hub's, whose own images are in `library`
-/// (distribution/reference, "familiar names").
+/// Registry and name of a repository. A repository without a registry is Docker Hub's, whose own images are
+/// in `library` (distribution/reference, "familiar names").
 fn address(repository: &str) -> (&str, String) {
     const HUB: &str = "registry-1.docker.io";
     let name_at_hub = |name: &str| match name.contains('/') {
@@ -190,7 +191,7 @@ impl Asking<'_> {
         request.send().await.map_err(RegistryError::Sending)
     }
 
-    /// What the registry asks for: a token is fetched, or `true` for name and password.
+    /// Answers the registry's challenge: fetches a token, or gives `true` where it wants name and password.
     async fn log_in(&mut self, answer: &Response) -> Result<bool, RegistryError> {
         let asked = answer.headers().get(WWW_AUTHENTICATE);
         let asked = asked.and_then(|asked| asked.to_str().ok()).unwrap_or_default();
@@ -203,7 +204,7 @@ impl Asking<'_> {
         }
         let realm = parameter(parameters, "realm").ok_or(RegistryError::Login)?;
         let mut url = Url::parse(realm).map_err(|_| RegistryError::Login)?;
-        // A password goes nowhere without TLS, unless the registry itself is spoken with so.
+        // The password goes nowhere without TLS, unless the registry itself is used without TLS.
         if url.scheme() != "https" && !self.at.plain {
             return Err(RegistryError::Login);
         }
@@ -232,7 +233,7 @@ struct Token {
     access_token: Option<String>,
 }
 
-/// `name="value"` among the parameters of a challenge; a value may hold a comma.
+/// The value of `name="value"` among the parameters of a challenge; a value may contain a comma.
 fn parameter<'t>(parameters: &'t str, name: &str) -> Option<&'t str> {
     let start = parameters.find(&format!("{name}=\""))? + name.len() + 2;
     let rest = parameters.get(start..)?;

@@ -1,4 +1,4 @@
-//! What programs printed, made fit to be shown: few lines, short, without control characters.
+//! Makes the output of programs fit to be shown: few lines, short, without control characters.
 
 pub(crate) use drawgate_schemas::limits::{LOG_LINE_CHARS, LOG_LINES};
 

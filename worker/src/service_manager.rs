@@ -1,5 +1,5 @@
-//! What systemd is told: that the worker is ready, that it stops, and, as long as its lanes make progress, that it is alive
-//! (systemd: `sd_notify(3)`, `sd_watchdog_enabled(3)`). Without systemd nothing is told.
+//! Tells systemd that the worker is ready, that it stops, and, as long as its lanes make progress, that it is
+//! alive (systemd: `sd_notify(3)`, `sd_watchdog_enabled(3)`). Without systemd, does nothing.
 
 use std::time::Duration;
 
@@ -10,22 +10,22 @@ use tokio::time::interval;
 use crate::Causes;
 use crate::roll::Lanes;
 
-/// A lane that has not come by for so long hangs: it comes by at each renewal of its lease, or each time it asks for one, with
-/// a statement's and a connection's time-out in between.
+/// A lane that has been silent for this long hangs. A lane reports at each renewal of its lease, or each time
+/// it asks for one; in between at most a statement's and a connection's time-out pass.
 const STILL: Duration = Duration::from_secs(60);
 
-/// The worker takes messages, or will when the broker is back.
+/// Says that the worker takes messages, or will when the broker is back.
 pub(crate) fn ready() {
     tell(&[NotifyState::Ready]);
 }
 
-/// The order to stop has come.
+/// Says that the worker was asked to stop.
 pub(crate) fn stopping() {
     tell(&[NotifyState::Stopping]);
 }
 
-/// Says twice in each interval of the watchdog that the worker is alive, while it is. Nothing is said of a lane that hangs:
-/// then systemd kills the worker, and its successor takes the releases over.
+/// Tells systemd twice in each interval of the watchdog that the worker is alive. While a lane hangs it stays
+/// silent: then systemd kills the worker, and its successor takes the releases over.
 pub(crate) async fn watchdog(lanes: &Lanes, mut stopped: watch::Receiver<bool>) {
     let Some(every) = sd_notify::watchdog_enabled() else {
         return;

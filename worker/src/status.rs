@@ -1,4 +1,4 @@
-//! The status of all lanes, for whoever asks.
+//! The status of all lanes, as `drawgate status` asks for it.
 
 use drawgate_rollout::{HostPlan, Release};
 use drawgate_schemas::{
@@ -10,7 +10,7 @@ use jiff::Timestamp;
 
 use crate::ledger::{LaneName, LaneRow, LastRow, Ledger, LedgerError};
 
-/// One page of the lanes of a ledger.
+/// One page of the ledger's lanes.
 pub(crate) async fn status(
     ledger: &Ledger,
     environment: Option<&Environment>,
@@ -19,7 +19,7 @@ pub(crate) async fn status(
 ) -> Result<StatusView, LedgerError> {
     let lanes = ledger.lanes(environment, service).await?;
     let name = |(environment, service): &LaneName| format!("{environment}/{service}");
-    // By the name that is written, so that "after" means the same on both sides.
+    // Sorted by the written name, so that `after` means the same to the producer and the worker.
     let mut lanes: Vec<(String, LaneName, LaneRow)> = lanes
         .into_iter()
         .map(|(lane, row)| (name(&lane), lane, row))
@@ -121,7 +121,7 @@ mod tests {
 
     use super::*;
 
-    /// What runs on the worker's machine (`kubectl`, `helm`) has no load balancer to become healthy in.
+    /// A roll on the bastion (`kubectl`, `helm`) has no load balancer in which hosts become healthy.
     #[test]
     fn hosts_that_are_through_count_as_good() {
         for world in [World::on_bastion(), World::new(3, 1)] {

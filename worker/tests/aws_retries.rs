@@ -1,4 +1,4 @@
-//! What the SDK repeats by itself, against an API that turns calls away. No lab.
+//! Retries of the AWS SDK against an API that throttles calls. Needs no lab.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::collections::HashMap;
@@ -14,10 +14,10 @@ use tokio::net::{TcpListener, TcpStream};
 
 /// Calls of the busy lane.
 const CALLS: usize = 1_000;
-/// Side by side: all of them at once would come near the time-out of a call on a small machine.
+/// Calls at the same time: all at once would come near the time-out of a call on a small machine.
 const SIDE_BY_SIDE: usize = 300;
 
-/// Requests so far, by group and action.
+/// Requests so far, by group.
 type Asked = Arc<Mutex<HashMap<String, u32>>>;
 
 const THROTTLED: &str = "<ErrorResponse><Error><Type>Sender</Type><Code>Throttling</Code><Message>Rate exceeded</Message>\
@@ -25,7 +25,8 @@ const THROTTLED: &str = "<ErrorResponse><Error><Type>Sender</Type><Code>Throttli
 const DONE: &str = "<ResumeProcessesResponse><ResponseMetadata><RequestId>1</RequestId></ResponseMetadata>\
                     </ResumeProcessesResponse>";
 
-/// Turns every call for the group `busy` away, and of every other group all but the last attempt.
+/// An API that throttles every call for the group `busy`, and every call for another group except the last
+/// attempt.
 async fn api(asked: Asked) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();

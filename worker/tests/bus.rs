@@ -1,4 +1,5 @@
-//! The bus against a real RabbitMQ: nothing lost, nothing acknowledged too early, order kept, whatever breaks.
+//! The bus against a real RabbitMQ: whatever breaks, nothing is lost or acknowledged too early, and order is
+//! kept.
 
 #![allow(
     clippy::unwrap_used,
@@ -34,10 +35,10 @@ use serde_json::json;
 use tokio::sync::watch;
 use uuid::Uuid;
 
-/// Accepts what it can read into the ledger.
+/// A handler that accepts into the ledger every release that it can read.
 struct Intake {
     ledger: Ledger,
-    /// While set, the ledger is said to be away.
+    /// While set, the handler says that the ledger is away.
     away: AtomicBool,
     calls: AtomicU32,
     accepted: AtomicU32,
@@ -139,7 +140,7 @@ async fn trap_21_queues_are_durable_quorum_queues_without_a_delivery_limit() {
         let limit = if four { json!(-1) } else { json!(null) };
         assert_eq!(queue["arguments"]["x-delivery-limit"], limit, "{name}");
     }
-    // Again, over existing ones.
+    // A second start, over the existing queues.
     stop.send_replace(true);
     ends(feeding).await;
     bus.close().await;
@@ -148,7 +149,7 @@ async fn trap_21_queues_are_durable_quorum_queues_without_a_delivery_limit() {
     broker.remove().await;
 }
 
-/// A queue as somebody else has made it.
+/// Declares a queue as another program would.
 async fn made(client: &Client, name: &str, arguments: &[(&str, AMQPValue)]) {
     let mut table = FieldTable::default();
     for (name, value) in arguments {
@@ -162,7 +163,7 @@ async fn made(client: &Client, name: &str, arguments: &[(&str, AMQPValue)]) {
         .unwrap();
 }
 
-/// How many lie there.
+/// The number of ready messages in a queue.
 async fn messages(client: &Client, queue: &str) -> u32 {
     let options = QueueDeclareOptions {
         passive: true,
@@ -178,7 +179,7 @@ async fn messages(client: &Client, queue: &str) -> u32 {
 async fn trap_36_a_queue_with_other_arguments_is_used_as_it_is() {
     let Some(broker) = Broker::new().await else { return };
     let client = broker.client().await;
-    // A classic queue that gives what is refused to nobody.
+    // A classic queue without a dead-letter exchange.
     made(&client, "drawgate.releases.lab", &[]).await;
     let books = books().await;
     let (bus, stop) = broker.bus(None).await;
@@ -186,7 +187,7 @@ async fn trap_36_a_queue_with_other_arguments_is_used_as_it_is() {
     let consuming = consume(&bus, &intake, &stop);
     client.release(&serde_json::to_vec(&request()).unwrap()).await;
     until("it is accepted", async || intake.accepted() == 1).await;
-    // What the queue would lose is kept by the worker's own hand.
+    // The queue would lose a refused message, so the worker itself publishes it to the dead-letter queue.
     let mut dead = client.consume("drawgate.dead").await;
     let mut headers = FieldTable::default();
     headers.insert("x-drawgate-unreadable".into(), AMQPValue::Void);
@@ -203,14 +204,14 @@ async fn trap_36_a_queue_with_other_arguments_is_used_as_it_is() {
 #[tokio::test]
 async fn trap_36_queues_made_under_rabbitmq_3_serve_under_4() {
     let Some(broker) = Broker::new().await else { return };
-    // As RabbitMQ 3 has them.
+    // The queues, declared as for RabbitMQ 3.
     let (bus, stop) = broker.bus(None).await;
     let books = books().await;
     let feeding = feed(&broker, &bus, Slack::new().await.chat(&books), &stop).await;
     stop.send_replace(true);
     ends(feeding).await;
     bus.close().await;
-    // The same broker says that it is another: each connection's first frame is changed on its way.
+    // The same broker claims to be RabbitMQ 4: the wire changes the first frame of each connection.
     let wire = Wire::new(broker.address()).await;
     wire.says_major(b'4');
     let (bus, stop) = broker.bus(Some(wire.port)).await;
@@ -245,7 +246,7 @@ async fn a_broker_that_is_away_is_waited_for() {
     let (bus, connected) = first.await.unwrap();
     assert!(connected && bus.is_connected());
     bus.close().await;
-    // Told to stop, it waits no longer.
+    // A bus that is told to stop ends its wait.
     wire.cut();
     let second = connecting(stop.subscribe());
     tokio::time::sleep(Duration::from_millis(300)).await;
@@ -341,7 +342,7 @@ async fn a_dead_letter_is_safe_before_the_original_is_acknowledged() {
     let books = books().await;
     let (bus, stop) = broker.bus(None).await;
     let client = broker.client().await;
-    // The dead-letter queue takes nothing: one message fills it.
+    // The dead-letter queue takes nothing more: one message fills it.
     broker
         .policy(
             "full",
@@ -436,7 +437,8 @@ async fn trap_21_while_the_ledger_is_away_nothing_is_acknowledged() {
     }
     let consuming = consume(&bus, &intake, &stop);
     tokio::time::sleep(Duration::from_millis(500)).await;
-    // Said to be ready and away all the same: it is kept, and no delivery is spent on it.
+    // The handler claims to be ready while the ledger is away: the message stays with the worker, and its
+    // delivery count does not rise.
     let lying = Arc::clone(&intake);
     struct Lying(Arc<Intake>);
     impl ReleaseHandler for Lying {
@@ -477,7 +479,7 @@ async fn trap_21_while_the_ledger_is_away_nothing_is_acknowledged() {
     broker.remove().await;
 }
 
-/// Breaks off before anything is decided, as a worker that is killed.
+/// A handler that never decides, as in a worker that is killed.
 struct Killed(tokio::sync::mpsc::UnboundedSender<i64>);
 
 impl ReleaseHandler for Killed {
@@ -523,7 +525,7 @@ async fn trap_37_a_good_release_survives_a_hundred_restarts() {
     let intake = Intake::new(&books.ledger);
     let consuming = consume(&bus, &intake, &stop);
     until("both are accepted", async || intake.accepted() == 2).await;
-    // The one behind it was never out: it has paid for nothing.
+    // The message behind it was never delivered, so its delivery count is zero.
     assert_eq!(intake.most_deliveries.load(Ordering::SeqCst), 100);
     assert_eq!(messages(&client, "drawgate.dead").await, 0);
     stop.send_replace(true);
@@ -536,10 +538,10 @@ async fn trap_37_a_good_release_survives_a_hundred_restarts() {
 async fn trap_37_the_delivery_limit_is_found_by_trying() {
     let Some(broker) = Broker::new().await else { return };
     let (bus, _stop) = broker.bus(None).await;
-    // Made by this worker a moment ago, it has no limit, whatever the broker's default is.
+    // The worker has just declared the queue without a limit, whatever the broker's default is.
     assert_eq!(bus.delivery_limit().find().await, DeliveryLimit::None);
     broker.set_policies().await;
-    // What was found bad is not believed for long.
+    // The bus does not cache a missing limit for long.
     until("the shipped policy acts", async || {
         bus.delivery_limit().find().await == DeliveryLimit::Of(limits::DELIVERY_LIMIT)
     })
@@ -555,7 +557,7 @@ async fn trap_37_the_delivery_limit_is_found_by_trying() {
     broker.remove().await;
 }
 
-/// What was heard of each release: first occurrences in order without a gap, repeats allowed.
+/// The events heard of each release: first occurrences in order without a gap, repeats allowed.
 #[derive(Default)]
 struct Heard {
     next: HashMap<String, u64>,
@@ -615,7 +617,7 @@ async fn a_thousand_events_are_relayed_in_order() {
     })
     .await;
 
-    // Woken, not polled: the time from the append to the other program's ears.
+    // The relay is woken and does not poll: this is the time from the append to the other program's receipt.
     let mut slowest = Duration::ZERO;
     for n in 101..121 {
         let began = Instant::now();
@@ -652,7 +654,7 @@ async fn no_event_is_lost_or_out_of_order_when_the_broker_goes_away_in_mid_relay
     let breaking = async {
         for _ in 0..6 {
             tokio::time::sleep(Duration::from_millis(60)).await;
-            // What is in flight is lost on its way, and then its connection.
+            // The wire loses the data in flight, and then breaks the connection.
             breaker.swallow();
             tokio::time::sleep(Duration::from_millis(40)).await;
             breaker.snap();
@@ -700,7 +702,7 @@ async fn of_two_workers_on_one_ledger_one_relays() {
         heard.hear(&serde_json::from_slice(&next(&mut events).await.data).unwrap());
     }
     assert_eq!(heard.repeats, 0);
-    // One stops in order, and the other takes over.
+    // One worker stops in order, and the other takes over.
     stop.send_replace(true);
     ends(first_relay).await;
     append(&second, &lease, &one, 201, &[warning(&one, 201)]).await;
@@ -796,7 +798,8 @@ async fn questions_are_answered_over_direct_reply_to() {
         }
     };
     let json = |question: &Question| serde_json::to_vec(question).unwrap();
-    // Too late: the clocks are told, should anybody still wait. Not for our ears: no reply, and no harm.
+    // A question that comes too late gets an answer that names both clocks, in case the asker still waits. A
+    // question whose reply queue is no reply queue gets no answer, and does no harm.
     ask(json(&question(-1)), reply_queue, "late").await;
     let reply = replies.next().await.unwrap().unwrap();
     let answer: Answer = serde_json::from_slice(&reply.data).unwrap();
@@ -821,7 +824,7 @@ async fn questions_are_answered_over_direct_reply_to() {
         (wanted.id, Reply::UnknownRelease { release })
     );
 
-    // What every worker answers is said to be heard first: an answer may take long.
+    // A question for every worker is confirmed as heard first, because its answer may take long.
     let for_all = Question {
         ask: Ask::Thaw { environment: None },
         ..question(30)
@@ -879,7 +882,7 @@ fn ended() -> Event {
     }))
 }
 
-/// Feeds chat; comes back when its queue is bound and consumed.
+/// Feeds chat; returns when its queue is bound and consumed.
 async fn feed(
     broker: &Broker,
     bus: &Bus,
@@ -976,7 +979,7 @@ async fn trap_32_a_post_is_not_repeated_by_the_next_process() {
         broker.messages("drawgate.chat").await == 0
     })
     .await;
-    // The same event again, as after a lost acknowledgement.
+    // The same event comes again, as after a lost acknowledgement.
     let client = broker.client().await;
     let key = topology::event_key(&begun);
     let body = serde_json::to_vec(&begun).unwrap();
@@ -1034,7 +1037,7 @@ async fn a_chat_that_is_away_stops_nothing_else() {
     broker.remove().await;
 }
 
-/// A chat handler that only counts.
+/// A chat handler that only records events.
 struct Counting(Arc<Mutex<Vec<u64>>>);
 
 impl ChatHandler for Counting {
@@ -1044,9 +1047,9 @@ impl ChatHandler for Counting {
     }
 }
 
-/// `DRAWGATE_TEST_RABBITMQ_RESTART` is a command that stops the broker (SIGTERM) and starts it again. A SIGKILL shows
-/// the broker's own trouble instead: a single node of RabbitMQ 3.10.8 often comes back with the queue that was written
-/// to at that moment left without a leader.
+/// `DRAWGATE_TEST_RABBITMQ_RESTART` is a command that stops the broker (SIGTERM) and starts it again. A
+/// SIGKILL would test the broker's own trouble instead: a single node of RabbitMQ 3.10.8 often comes back
+/// with the queue that was written to at that moment left without a leader.
 #[tokio::test]
 async fn everything_survives_a_real_restart_of_the_broker() {
     let Some(broker) = Broker::new().await else { return };
@@ -1099,7 +1102,7 @@ async fn everything_survives_a_real_restart_of_the_broker() {
         let mut posted = posted.lock().unwrap().clone();
         posted.sort_unstable();
         posted.dedup();
-        // One per release that was accepted, and one per append.
+        // One for each accepted release, and one for each append.
         posted.len() == 400
     })
     .await;

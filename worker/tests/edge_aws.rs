@@ -15,7 +15,7 @@ use lab::{Fleet, Lab};
 use serde_json::json;
 use tokio::time::{Instant, timeout};
 
-/// Far above what anything in here takes, save the time-outs of the adapter itself.
+/// Time limit far above what any test in this file takes, except for the adapter's own time-outs.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 async fn fleet(lab: &Lab, name: &str) -> Fleet {
@@ -35,7 +35,7 @@ async fn fleet(lab: &Lab, name: &str) -> Fleet {
     .await
 }
 
-/// Another endpoint than the environment's, which belongs to all tests of this process.
+/// Connects to another endpoint than the environment's, which all tests of this process share.
 async fn connect_to(endpoint: &str) -> Aws {
     let nobody = Credentials::new("nobody", "secret", None, None, "test");
     let environment = aws_config::defaults(BehaviorVersion::latest());
@@ -80,7 +80,7 @@ async fn a_group_is_read_whole() {
             .all(|member| member.lifecycle == "InService" && member.health == "Healthy")
     );
     assert_eq!(aws.group_by_name("no-such-group").await.unwrap(), None);
-    // The result structs go into the journal and come back the same.
+    // The result structs go into the journal, and read back the same.
     let json = serde_json::to_string(&group).unwrap();
     assert_eq!(
         serde_json::from_str::<drawgate_worker::aws::Group>(&json).unwrap(),
@@ -171,7 +171,7 @@ async fn instances_are_found_by_tag_and_by_id() {
             .unwrap_err()
             .is_refused()
     );
-    // Ids that EC2 does not know do not spoil the answer, and more than one request is made for many.
+    // Ids that EC2 does not know do not spoil the answer, and many ids are split into several requests.
     let mut ids: Vec<_> = (0..150).map(|number| format!("i-{number:017x}")).collect();
     ids.extend(fleet.instances.iter().map(|(id, _)| id.clone()));
     assert_eq!(aws.instances_by_ids(&ids).await.unwrap().len(), 3);
@@ -321,7 +321,7 @@ async fn alarms_are_matched_silenced_and_tagged() {
     assert_eq!(aws.calls(), before);
 }
 
-/// Every action that was done, by alarm.
+/// The alarms whose actions were performed, one name for each action.
 async fn fired(lab: &Lab) -> Vec<String> {
     let fired = lab.get("alarms/fired").await;
     let alarm = |each: &serde_json::Value| each["alarm"].as_str().unwrap().to_owned();
@@ -352,7 +352,7 @@ async fn trap_15_a_mute_rule_holds_actions_back_and_its_deletion_lets_them_go() 
         "{ends}"
     );
 
-    // Its end is put off, and its beginning stays.
+    // The rule's end is put off, and its beginning stays.
     let later = until + jiff::SignedDuration::from_mins(15);
     aws.put_mute_rule("quiet", &alarms, made.from.unwrap(), later)
         .await
@@ -492,7 +492,7 @@ async fn a_throttled_call_did_not_happen_and_is_repeated_and_no_other_is() {
     );
     lab.fault("cloudwatch:DescribeAlarms", "throttle", 2).await;
     aws.alarms_matching(&["x".into()]).await.unwrap();
-    // It may have happened: whoever wanted it looks first.
+    // The call may have taken effect, so the outcome is unknown, and the caller looks first.
     lab.fault("autoscaling:ResumeProcesses", "error500", 1).await;
     let error = aws.resume("throttle", &[Process::Launch]).await.unwrap_err();
     assert!(error.is_unknown(), "{error:?}");
@@ -559,7 +559,7 @@ async fn trap_14_a_call_without_an_answer_may_have_happened() {
     let (write, read) = (write.unwrap_err(), read.unwrap_err());
     assert!(write.is_unknown(), "{write:?}");
     assert!(read.is_transient() && !read.is_unknown(), "{read:?}");
-    // It did happen, this time.
+    // In this case the call did take effect.
     assert_eq!(suspended(&aws, "lost").await, ["Launch", "ScheduledActions"]);
 }
 
@@ -574,7 +574,7 @@ async fn an_endpoint_that_is_not_there_was_never_asked() {
         matches!(error, AwsError::NotSent { .. }) && error.is_transient(),
         "{error:?}"
     );
-    // An address that swallows everything: the connection time-out, not the whole call's.
+    // An address that swallows all packets meets the connection time-out, not the time-out of the whole call.
     let aws = connect_to("http://10.77.0.200:5555").await;
     let begun = Instant::now();
     let error = aws.suspend("x", &[Process::Launch]).await.unwrap_err();
@@ -584,7 +584,7 @@ async fn an_endpoint_that_is_not_there_was_never_asked() {
 
 #[tokio::test]
 async fn a_connection_that_breaks_after_sending_leaves_a_write_unknown() {
-    // Needs no lab: a server that reads the request and hangs up.
+    // This test needs no lab: its server reads the request and hangs up.
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
     tokio::spawn(async move {
@@ -602,7 +602,7 @@ async fn a_connection_that_breaks_after_sending_leaves_a_write_unknown() {
 
 #[tokio::test]
 async fn without_credentials_nothing_is_sent() {
-    // Needs no lab: nobody is asked.
+    // This test needs no lab: no request is sent.
     let nothing = CredentialProcessProvider::new("false".to_owned());
     let environment = aws_config::defaults(BehaviorVersion::latest()).region(Region::new("eu-west-1"));
     let aws = Aws::connect_with(
@@ -628,7 +628,7 @@ async fn trap_10_a_parameter_is_written_read_and_deleted() {
     let (aws, name) = (Aws::connect().await, "/drawgate/wanted/staging/parameter");
     aws.delete_parameter(name).await.unwrap();
     assert_eq!(aws.parameter(name).await.unwrap(), None);
-    // As long as a value may be.
+    // The last value is as long as a parameter's value may be.
     for value in ["one".to_owned(), "two".to_owned(), "x".repeat(8192)] {
         aws.put_parameter(name, &value).await.unwrap();
         let seen = aws.parameter(name).await.unwrap().unwrap();

@@ -71,7 +71,7 @@ fn definition(name: &str, port: u16) -> ContainerDefinition {
     }
 }
 
-/// A running container of a fresh image; the image reference and the container's id.
+/// Runs a container of a fresh image; gives its id.
 async fn run(lab: &Lab, host: &Host, name: &str, port: u16, mode: &str) -> String {
     let (repository, digest) = lab.image(name, "v1", mode, false).await;
     host.pull(&repository, &digest, Some(&login(lab)), PULL, |_| {})
@@ -87,7 +87,7 @@ async fn run(lab: &Lab, host: &Host, name: &str, port: u16, mode: &str) -> Strin
     id
 }
 
-/// ssh masters of this process for that instance, by process id.
+/// Process ids of this process's ssh masters for that instance.
 fn masters(instance: &str) -> Vec<u32> {
     processes(|words| {
         words.first().is_some_and(|word| word == "ssh") && words.iter().any(|word| word == instance)
@@ -187,7 +187,7 @@ async fn trap_25_an_unknown_host_key_is_refused_and_the_error_shows_the_way_out(
         error.hint()
     );
 
-    // Remembered on first sight, under the instance id and not under the address ...
+    // A key is remembered on first sight, under the instance id and not under the address ...
     let accepting = HostSettings {
         host_keys: HostKeys::AcceptNew,
         ..strict
@@ -199,13 +199,13 @@ async fn trap_25_an_unknown_host_key_is_refused_and_the_error_shows_the_way_out(
         remembered.contains("i-new") && !remembered.contains(H1),
         "{remembered}"
     );
-    // ... so another machine in its place is not taken for it, and its address can be reused.
+    // ... so another machine under that id is refused, and its address can be reused.
     let error = hosts.host("i-new", H2).probe().await.unwrap_err();
     assert_eq!(error.stage(), Some(Stage::Ssh));
     hosts.host("i-newer", H1).probe().await.unwrap();
 }
 
-/// Settings with an `ssh_config` of these lines before the lab's own.
+/// Settings with an `ssh_config` that has these lines before the lab's own.
 fn configured(lab: &Lab, dir: &Path, lines: &str) -> HostSettings {
     let config = dir.join("config");
     let lab_config = fs::read_to_string(lab.ssh_config()).unwrap();
@@ -227,7 +227,7 @@ async fn trap_25_what_vouches_for_new_hosts_is_told_before_one_is_launched() {
         "UserKnownHostsFile {}\nGlobalKnownHostsFile /dev/null",
         known.display()
     );
-    // Keys of hosts that are known say nothing of those to come.
+    // Keys of known hosts do not vouch for new ones.
     let key =
         |host: &str| fs::read_to_string(lab.state().join(format!("hosts/{host}/ssh_host_key.pub"))).unwrap();
     fs::write(&known, format!("i-old {}", key("h1"))).unwrap();
@@ -250,7 +250,8 @@ async fn trap_25_what_vouches_for_new_hosts_is_told_before_one_is_launched() {
             .is_err()
     );
 
-    // A certificate authority; another machine's key is known for the address, and nobody asks for that.
+    // A certificate authority vouches for new hosts. Another machine's key is recorded for the address, and
+    // does not matter.
     let authority = fs::read_to_string(lab.state().join("ca.pub")).unwrap();
     fs::write(
         &known,
@@ -263,7 +264,7 @@ async fn trap_25_what_vouches_for_new_hosts_is_told_before_one_is_launched() {
         hosts.host(instance, H1).probe().await.unwrap();
     }
 
-    // A command that knows where the instance wrote its key.
+    // A command that prints the host key which the instance wrote.
     fs::write(&known, "").unwrap();
     let command = dir.path().join("keys");
     fs::write(
@@ -290,7 +291,7 @@ async fn a_tag_becomes_a_digest_and_the_digest_an_image() {
         return;
     };
     let hosts = hosts(&lab);
-    // A host that has none of the layers yet.
+    // This host has none of the image's layers yet.
     let host = hosts.host("i-pull", H3);
     let (repository, digest) = lab.image("pull/api", "v1", "ok", false).await;
     let login = login(&lab);
@@ -358,7 +359,7 @@ async fn a_container_is_swapped_step_by_step_and_each_step_can_be_repeated() {
     let image = format!("{repository}@{digest}");
     let labels = BTreeMap::from([("drawgate.release".to_owned(), "r2".to_owned())]);
 
-    // Beside the running one.
+    // The new container is created while the old one runs.
     let new = host
         .create(&definition("swap", 8101), "swap-new", &image, &labels)
         .await
@@ -387,7 +388,7 @@ async fn a_container_is_swapped_step_by_step_and_each_step_can_be_repeated() {
     assert_eq!(created.restart_policy, RestartPolicy::No);
     assert_eq!((created.host_ports[0].port, created.started_at), (8101, None));
 
-    // The port is still held by the old one.
+    // The old container still has the port.
     let in_use = host.ports_in_use().await.unwrap();
     assert!(
         in_use
@@ -509,7 +510,8 @@ async fn an_image_for_several_platforms_is_one_digest_and_each_host_gets_its_own
     );
 }
 
-/// What the way forward does to the old container, and why: a stopped one with a policy comes back with its engine.
+/// What the way forward does to the old container, and why: a stopped container with a restart policy comes
+/// back with its engine.
 #[tokio::test]
 async fn trap_17_a_stopped_container_whose_policy_was_taken_off_stays_stopped_when_its_host_reboots() {
     let Some(lab) = Lab::enter("trap_17_a_stopped_container_stays_stopped").await else {
@@ -563,7 +565,7 @@ async fn trap_18_units_and_processes_beside_docker_are_seen() {
     assert_eq!((on(22).count(), on(8110).count()), (1, 0), "{listeners:?}");
     let sshd = on(22).next().unwrap();
     assert_eq!((sshd.address.as_str(), sshd.protocol.as_str()), (H2, "tcp"));
-    // Docker's own proxy listens for the container: it is told apart by what the containers publish.
+    // Docker's own proxy listens for the container: the published ports tell it from other listeners.
     assert!(on(8109).all(|listener| listener.protocol == "tcp"));
     let published = host.ports_in_use().await.unwrap();
     assert!(
@@ -573,7 +575,7 @@ async fn trap_18_units_and_processes_beside_docker_are_seen() {
     );
     host.remove(&id, true).await.unwrap();
 
-    // No systemd runs there, though there may be its program.
+    // The host does not run systemd, although systemctl may be installed there.
     assert_eq!(host.unit_of("api").await.unwrap(), None);
     // A stand-in that answers as systemd 252 does; sshd's shell finds it first.
     let stand_in = "#!/bin/sh\n\
@@ -598,7 +600,7 @@ async fn trap_18_units_and_processes_beside_docker_are_seen() {
     assert_eq!(other.unwrap(), None);
 }
 
-/// A command on a host by SSH, with this on its standard input.
+/// Runs a command on a host by SSH, with this as its standard input.
 fn on_host(lab: &Lab, address: &str, command: &str, input: &str) {
     use std::io::Write as _;
     let mut ssh = Command::new("ssh")
@@ -628,7 +630,8 @@ async fn trap_19_unused_images_of_one_repository_go_and_nothing_else() {
     let host = hosts.host("i-keep", H1);
     let login = login(&lab);
     let mut images = Vec::new();
-    // Bytes of their own: an image that another test's repository has too would be left alone.
+    // The images have bytes of their own: an image that another test's repository has too would be left
+    // alone.
     for version in ["keep-1", "keep-2", "keep-3"] {
         images.push(lab.image("keep", version, "ok", false).await);
     }
@@ -669,7 +672,7 @@ async fn trap_19_unused_images_of_one_repository_go_and_nothing_else() {
             .unwrap()
             .is_empty()
     );
-    // Without its container the last good image is the only other one, and stays.
+    // Without its container, the last good image is the only other one, and stays.
     host.remove(&before.id, false).await.unwrap();
     assert!(
         host.retain_images(repository, &now.image_id, 1)
@@ -679,7 +682,7 @@ async fn trap_19_unused_images_of_one_repository_go_and_nothing_else() {
     );
     assert!(has(1).await.unwrap());
     host.remove(&now.id, false).await.unwrap();
-    // An image that is gone is refused with the status by which the swap knows to pull it again.
+    // `create` from a missing image is refused with the status by which the swap knows to pull it again.
     let gone = format!("{repository}@{}", images[0].1);
     let error = host
         .create(&definition("keep", 8111), "keep", &gone, &BTreeMap::new())
@@ -710,7 +713,7 @@ async fn trap_20_a_container_that_restarts_slowly_has_a_count_that_rises() {
     };
     timeout(PATIENCE, rises).await.unwrap();
     assert!(running > 0, "it looks running at most moments");
-    // Stopped and started by hand, it begins at nothing: what the rollback reckons with.
+    // A manual stop and start resets the restart count, and the rollback relies on that.
     host.stop(&id, 1).await.unwrap();
     host.set_restart_policy(&id, RestartPolicy::No).await.unwrap();
     host.start(&id).await.unwrap();
@@ -835,7 +838,7 @@ async fn open_connections_are_counted_where_docker_hides_them() {
     timeout(PATIENCE, connected).await.unwrap();
     sleep(Duration::from_millis(50)).await;
     assert_eq!(host.open_connections(8103).await.unwrap(), Some(3));
-    // A service outside of Docker: sshd's own port, with our connection on it.
+    // A service outside Docker: sshd's own port, with our connection on it.
     assert!(host.open_connections(22).await.unwrap().unwrap() >= 1);
     host.remove(&id, true).await.unwrap();
 }
@@ -860,7 +863,7 @@ async fn a_killed_master_is_replaced_on_next_use_by_one() {
     }
     assert_eq!((hosts.connections(), masters("i-kill").len()), (2, 1));
 
-    // In the middle of a stop nobody can know whether it happened.
+    // The connection breaks during a stop: the outcome is unknown.
     let id = run(&lab, &host, "kill", 8104, "ignore-term").await;
     sleep(Duration::from_millis(300)).await;
     let stopping = tokio::spawn({
@@ -917,7 +920,7 @@ async fn a_host_that_crashes_is_unreachable_and_found_again_after_its_reboot() {
     assert!(matches!(look, HostError::Unreachable { .. }), "{look:?}");
     let change = host.start("x").await.unwrap_err();
     assert!(change.is_transient(), "it is looked at first: {change:?}");
-    // ssh finds out by itself, and then a connection is tried and given up.
+    // ssh notices the loss by itself; then a new connection is tried and given up.
     let begun = Instant::now();
     let noticed = async {
         while masters("i-crash").len() == 1 {
@@ -1007,7 +1010,7 @@ async fn an_engine_that_dies_and_comes_back_needs_no_new_connection() {
     let probe = host.probe().await.unwrap_err();
     eprintln!("{} hint: {:?}", chain(&probe), probe.hint());
     assert!(probe.hint().is_some());
-    // What was asked for and not answered may have happened.
+    // A change that was requested and not answered may have happened.
     assert!(host.remove("x", false).await.unwrap_err().is_unknown());
     let back = async {
         while host.probe().await.is_err() {
@@ -1040,7 +1043,7 @@ async fn an_engine_that_cannot_be_reached_is_explained() {
         error.hint()
     );
 
-    // An sshd of our own, beside the lab's, that forbids what the adapter needs.
+    // A second sshd, beside the lab's, that forbids what the adapter needs.
     let dir = tempfile::tempdir().unwrap();
     let socket = lab.state().join("hosts/h1/docker.sock");
     let mut sshd = forbidding_sshd(&lab, dir.path());
@@ -1092,7 +1095,7 @@ fn forbidding_sshd(lab: &Lab, dir: &Path) -> std::process::Child {
         .unwrap()
 }
 
-/// The other process of the test below: connects, and waits to be killed.
+/// The child process of the test below: it connects, and waits to be killed.
 async fn be_killed(config: std::ffi::OsString) {
     let settings = HostSettings {
         config_file: Some(config.into()),
@@ -1121,7 +1124,7 @@ async fn a_killed_worker_leaves_no_ssh_behind() {
         while masters("i-orphan").is_empty() {
             sleep(Duration::from_millis(20)).await;
         }
-        // Logged in and forwarding by then.
+        // The child is logged in and forwarding by then.
         sleep(Duration::from_secs(1)).await;
     };
     timeout(PATIENCE, appears).await.unwrap();

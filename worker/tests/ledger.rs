@@ -1,4 +1,4 @@
-//! The ledger on a real file: once each, fenced, in order, and whole after a kill.
+//! The ledger on a real file: each message once, fenced by epochs, in order, and whole after a kill.
 
 #![allow(
     clippy::unwrap_used,
@@ -201,7 +201,7 @@ async fn a_full_lane_takes_nothing_in() {
     }
     let late = request();
     let build = |_| -> (Entry, Vec<StatusEvent>) { panic!("nothing is built for a full lane") };
-    // Three are open: one runs, two wait.
+    // Three releases are open: one runs, two wait.
     assert_eq!(
         ledger.accept(&late, build, 2, Leap::Refused).await.unwrap(),
         Accept::LaneFull
@@ -285,7 +285,7 @@ async fn a_failed_append_leaves_nothing() {
     let request = request();
     accept(&ledger, &request).await;
     let lease = lease(&ledger).await;
-    // The second event has a sequence number that is taken: entry and first event must not stay either.
+    // The sequence number of the second event is taken: the entry and the first event must not stay either.
     let events = [event(&request, 2), event(&request, 1)];
     let error = ledger
         .append(&lease, request.id, &entry(2, Record::Started), &events, None)
@@ -294,7 +294,7 @@ async fn a_failed_append_leaves_nothing() {
     assert!(!error.is_unavailable(), "a definite no: {error}");
     assert_eq!(ledger.journal(request.id).await.unwrap().len(), 1);
     assert_eq!(ledger.events(request.id, 0, 10).await.unwrap().0.len(), 1);
-    // And nothing hangs on to the connection: the next one works at once.
+    // The failure leaves no open transaction on the connection: the next append works at once.
     for n in 2..10 {
         ledger
             .append(
@@ -358,7 +358,7 @@ async fn a_holder_that_is_gone_loses_its_lane_at_once() {
     accept(&a, &request).await;
     let old = lease(&a).await;
     assert!(is_held(&b).await);
-    // Dropped without giving the lane back, as in a crash.
+    // The ledger is dropped without giving the lane back, as in a crash.
     drop(a);
     let new = lease(&b).await;
     assert!(new.epoch() > old.epoch());
@@ -397,7 +397,7 @@ async fn trap_26_a_holder_that_lives_keeps_its_lane_until_what_it_began_has_land
         }
         Acquired::Lease(_) => panic!("a lives"),
     }
-    // Renewed, it outlives its first length.
+    // A renewed lease outlives its first length.
     for _ in 0..4 {
         tokio::time::sleep(SHORT_LEASE / 2).await;
         a.renew(&old).await.unwrap();
@@ -405,7 +405,7 @@ async fn trap_26_a_holder_that_lives_keeps_its_lane_until_what_it_began_has_land
     }
     tokio::time::sleep(SHORT_LEASE).await;
     assert!(old.remaining().is_zero());
-    // What it had begun may land still.
+    // The steps that the worker had begun may still land.
     assert!(is_held(&b).await);
     tokio::time::sleep(LANDING).await;
     let new = lease(&b).await;
@@ -414,7 +414,7 @@ async fn trap_26_a_holder_that_lives_keeps_its_lane_until_what_it_began_has_land
         .append(&old, request.id, &entry(2, Record::Started), &[], None)
         .await;
     assert!(lost.unwrap_err().is_lost_lease());
-    // Giving back what is lost takes nothing from the new holder.
+    // Giving back a lost lease takes nothing from the new owner.
     a.give_back(old).await.unwrap();
     b.append(&new, request.id, &entry(2, Record::Started), &[], None)
         .await
@@ -649,7 +649,7 @@ async fn a_locked_ledger_is_unavailable_and_not_broken() {
     assert_eq!(accept(&ledger, &request).await, Accept::New { ahead: 0 });
 }
 
-/// A file system of its own, small enough to be filled; unmounted with the value.
+/// A file system of its own, small enough to be filled; unmounted on drop.
 struct SmallDisk(tempfile::TempDir);
 
 impl SmallDisk {
@@ -670,7 +670,7 @@ impl SmallDisk {
         self.0.path()
     }
 
-    /// Takes all the room there is.
+    /// Fills the file system.
     fn fill(&self) {
         let _ = std::fs::write(self.filler(), vec![1_u8; 64 * 1024 * 1024]);
     }
@@ -690,7 +690,7 @@ impl Drop for SmallDisk {
     }
 }
 
-/// Appends until the ledger takes no more; gives the number of the entry that it did not take, and why.
+/// Appends until the ledger is full; gives the number of the entry that failed, and the error.
 async fn append_until_full(
     ledger: &Ledger,
     lease: &Lease,
@@ -707,7 +707,8 @@ async fn append_until_full(
     panic!("the disk is not full");
 }
 
-/// An open release writes on, thousands of entries long; nothing new is taken in, until there is room again.
+/// With a full disk an open release goes on writing, for thousands of entries; the ledger accepts no new
+/// release until there is room again.
 #[tokio::test]
 async fn trap_27_with_a_full_disk_an_open_release_comes_to_its_end() {
     let disk = SmallDisk::new();
@@ -750,7 +751,7 @@ async fn trap_27_with_a_full_disk_an_open_release_comes_to_its_end() {
     accept(&ledger, &another).await;
 }
 
-/// Releases that are open have to be taken over, whatever else.
+/// A ledger on a full disk still opens, because open releases have to be taken over.
 #[tokio::test]
 async fn trap_27_a_ledger_on_a_full_disk_is_opened_and_takes_nothing_in() {
     let disk = SmallDisk::new();
@@ -760,7 +761,7 @@ async fn trap_27_a_ledger_on_a_full_disk_is_opened_and_takes_nothing_in() {
     ledger.close().await;
     drop(ledger);
     std::fs::remove_file(disk.path().join("ledger.db.reserve")).unwrap();
-    // Room for the database's own files, and not for the reserve.
+    // There is room for the database's own files, and not for the reserve.
     std::fs::write(disk.filler(), vec![1_u8; 20 * 1024 * 1024]).unwrap();
 
     let ledger = open(&path).await;
@@ -772,7 +773,7 @@ async fn trap_27_a_ledger_on_a_full_disk_is_opened_and_takes_nothing_in() {
 
 const CHILD: &str = "DRAWGATE_TEST_CHILD_LEDGER";
 
-/// Not a test of its own: what `child` runs. Takes the lane and appends until it is killed.
+/// No test by itself: the program that `child` runs. It takes the lane and appends until it is killed.
 #[tokio::test]
 async fn child_that_appends() {
     let Some(path) = std::env::var_os(CHILD).map(PathBuf::from) else {
@@ -792,7 +793,7 @@ async fn child_that_appends() {
     }
 }
 
-/// A process of its own that has the lane and appends.
+/// Starts a process that takes the lane and appends.
 fn child(path: &Path) -> Child {
     let mut child = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "child_that_appends", "--nocapture"])
@@ -820,7 +821,8 @@ async fn a_stopped_process_keeps_its_lane_and_a_killed_one_loses_it_at_once() {
     assert!(is_held(&ledger).await);
     signal(&child, Signal::STOP);
     tokio::time::sleep(Duration::from_millis(200)).await;
-    // A process that was stopped inside a transaction keeps the database too; then this is "unavailable".
+    // A process that was stopped inside a transaction keeps the database locked too; then the error is
+    // "unavailable".
     match ledger.acquire(&environment(), &service()).await {
         Ok(Acquired::Held { .. }) => {}
         Err(error) if error.is_unavailable() => {}

@@ -1,4 +1,5 @@
-//! Programs on the bastion: what they get, what is kept of them, and that none outlives its attempt.
+//! Programs on the bastion: their environment and arguments, the output that is kept, and that none outlives
+//! its attempt.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 use std::collections::BTreeMap;
@@ -10,7 +11,7 @@ use tokio::time::Instant;
 
 const HOLDER: &str = env!("CARGO_BIN_EXE_drawgate-worker");
 
-/// A script that is given one argument of the release, as a file's would be.
+/// A command that runs a script with one argument, as a service's file would have it.
 fn words(script: &str, argument: &str) -> Vec<String> {
     ["/bin/sh", "-c", script, "script", argument]
         .map(str::to_owned)

@@ -1,4 +1,5 @@
-//! Where the broker is, and who we are there. The password comes in here and goes out to the broker only.
+//! The broker's address and the user's credentials. The password is read here and goes out to the broker
+//! only.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -12,22 +13,22 @@ use crate::env_vars::EnvVars;
 use crate::exit::Exit;
 use crate::limits;
 
-/// A broker's address. Shown as `host:port`, whatever else it holds.
+/// A broker's address. It is shown as `host:port` only.
 #[derive(Clone)]
 pub(crate) struct Address {
-    // Shared, because every error about the connection carries the address.
+    // The URI is shared, because every error about the connection carries the address.
     uri: Arc<AMQPUri>,
     ca_pem: Option<Arc<str>>,
 }
 
-/// Why there is no address. The address itself is never quoted: it holds a password, and half of one where it was
-/// written wrongly.
+/// Why there is no address. The message never quotes the address, because it has a password, or half of one
+/// where it was written wrongly.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum AddressError {
-    /// Neither option nor environment.
+    /// Neither the option nor the environment variable is set.
     #[error("no broker: neither {} nor --amqp-url is set", EnvVars::AMQP_URL)]
     Missing,
-    /// Some other scheme, or none.
+    /// The address has another scheme, or none.
     #[error("the broker's address begins with neither amqp:// nor amqps://")]
     Scheme,
     /// A reserved character in user name or password ends the address early.
@@ -35,34 +36,29 @@ pub(crate) enum AddressError {
         "the broker's address has an @ behind a /, ? or #: user name or password hold a reserved character"
     )]
     Reserved,
-    /// Anything else.
     #[error("the broker's address cannot be read")]
     Unreadable,
-    /// AMQP sends both as short strings.
+    /// The virtual host is too long: AMQP sends it as a short string.
     #[error("the broker's address has a virtual host of more than 255 bytes")]
     TooLong,
-    /// The password's file.
+    /// The password's file cannot be read.
     #[error("--amqp-password-file: {} cannot be read", file.display())]
     PasswordFile {
-        /// Which.
         file: PathBuf,
-        /// Why.
         #[source]
         source: std::io::Error,
     },
-    /// An empty one would fail as wrong credentials, which is misleading.
+    /// The password's file is empty. An empty password would fail as wrong credentials, which is misleading.
     #[error("--amqp-password-file: {} is empty", .0.display())]
     EmptyPassword(PathBuf),
-    /// The certificates' file.
+    /// The file with certificates cannot be read.
     #[error("--amqp-ca-file: {} cannot be read", file.display())]
     CaFile {
-        /// Which.
         file: PathBuf,
-        /// Why.
         #[source]
         source: std::io::Error,
     },
-    /// Trusting nothing more than before would fail later, and elsewhere.
+    /// The file has no certificate. Trusting no more than without the file would fail later, and elsewhere.
     #[error("--amqp-ca-file: {} holds no certificate in PEM", .0.display())]
     NoCertificate(PathBuf),
 }
@@ -94,7 +90,7 @@ impl Ending for AddressError {
 }
 
 impl Address {
-    /// From the command line and the environment.
+    /// Reads the address from the command line and the environment.
     pub(crate) fn from_args(args: &BrokerArgs) -> Result<Self, AddressError> {
         let given = |file: &&PathBuf| !file.as_os_str().is_empty();
         let url = args.amqp_url.as_ref().map_or("", |url| url.reveal().trim());
@@ -117,12 +113,12 @@ impl Address {
         })
     }
 
-    /// For the library.
+    /// The URI, for the AMQP library.
     pub(crate) fn uri(&self) -> AMQPUri {
         AMQPUri::clone(&self.uri)
     }
 
-    /// Certificates to trust, in PEM.
+    /// Additional certificates to trust, in PEM.
     pub(crate) fn ca_pem(&self) -> Option<String> {
         self.ca_pem.as_deref().map(str::to_owned)
     }
@@ -137,7 +133,6 @@ impl Address {
         &self.uri.authority.host
     }
 
-    /// The port.
     pub(crate) fn port(&self) -> u16 {
         self.uri.authority.port
     }
@@ -152,7 +147,8 @@ impl Address {
         &self.uri.authority.userinfo.username
     }
 
-    /// The user's name where the broker takes it from the address: with a certificate (EXTERNAL) it is another.
+    /// The user's name, where the broker takes it from the address. With a certificate (EXTERNAL) the broker
+    /// uses another name.
     pub(crate) fn user_id(&self) -> Option<&str> {
         let by_name = matches!(
             self.uri.query.auth_mechanism.unwrap_or_default(),
@@ -190,7 +186,7 @@ fn parse(url: &str) -> Result<AMQPUri, AddressError> {
         return Err(AddressError::Reserved);
     }
     let mut uri: AMQPUri = url.parse().map_err(|_| AddressError::Unreadable)?;
-    // The library takes an address in brackets (IPv6) for none, and would connect to localhost.
+    // The library drops a host in brackets (IPv6), and would connect to localhost.
     let host = authority.rsplit('@').next().unwrap_or(authority);
     if let Some((address, _)) = host.strip_prefix('[').and_then(|host| host.split_once(']')) {
         uri.authority.host = address.to_owned();

@@ -1,8 +1,8 @@
 //! Asking the workers, over RabbitMQ's direct reply-to.
 //!
-//! Every site's worker hears a question. One that has the release answers `show`; the others say that they do not
-//! know it, which means little until all had their time. A reply comes at most once, so the same question, with the
-//! same id, is sent again; whichever answer comes first ends it.
+//! Every site's worker hears a question. The worker that has the release answers `show`; the others say that
+//! they do not know it, which means little until all of them have had time. A reply comes at most once, so
+//! the same question is sent again with the same id. The first answer ends it.
 
 mod all;
 mod one;
@@ -29,7 +29,7 @@ use crate::ending::Ending;
 use crate::exit::Exit;
 use crate::limits;
 
-/// Why nothing could be asked.
+/// Why a question could not be asked.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum AskError {
     /// No worker ever ran on this broker's virtual host.
@@ -37,34 +37,25 @@ pub(crate) enum AskError {
         "the broker at {broker} has no exchange {} in virtual host {vhost:?}: no worker ever ran there",
         topology::CONTROL_EXCHANGE
     )]
-    NoExchange {
-        /// Where.
-        broker: String,
-        /// In which.
-        vhost: String,
-    },
-    /// basic.return: no worker's queue takes questions.
+    NoExchange { broker: String, vhost: String },
+    /// No worker's queue takes questions (basic.return).
     #[error("no worker listens for questions at the broker {broker}")]
-    NobodyListens {
-        /// Where.
-        broker: String,
-    },
-    /// The user may not ask.
+    NobodyListens { broker: String },
+    /// The user may not ask questions.
     #[error("the broker does not let user {user:?} ask questions")]
     NotPermitted {
-        /// Who.
         user: String,
         /// The broker's words.
         #[source]
         source: CallError,
     },
-    /// A question is plain data; this is not seen.
+    /// The question cannot be written as JSON, which does not happen for plain data.
     #[error("the question cannot be written")]
     Json(#[source] serde_json::Error),
     /// The connection broke.
     #[error("the connection to the broker broke")]
     Lost(#[source] CallError),
-    /// The broker ended the channel that replies come on.
+    /// The broker closed the channel that replies come on.
     #[error("the broker ended the channel for replies")]
     Ended,
 }
@@ -90,13 +81,13 @@ impl Ending for AskError {
 }
 
 impl AskError {
-    /// Whether a new connection mends it.
+    /// Whether a new connection may mend the error.
     pub(crate) fn is_loss(&self) -> bool {
         matches!(self, Self::Lost(_) | Self::Ended)
     }
 }
 
-/// A channel for questions and the replies to them. The broker ties direct replies to the channel.
+/// A channel for questions and the replies to them, because the broker ties direct replies to a channel.
 pub(crate) struct Asker<'a> {
     link: &'a Link,
     channel: Channel,
@@ -130,7 +121,7 @@ impl<'a> Asker<'a> {
         })
     }
 
-    /// Asks, and waits until the answer is certain or the time is over.
+    /// Asks a question, and waits until the answer is certain or the time is over.
     pub(crate) async fn ask(&self, ask: Ask) -> Result<Verdict, AskError> {
         let mut replies = self.replies.lock().await;
         let question = question(ask);
@@ -153,13 +144,13 @@ impl<'a> Asker<'a> {
         }
     }
 
-    /// Asks what every worker answers, and waits until no more answers come.
+    /// Asks a question that every worker answers, and waits until no more answers come.
     pub(crate) async fn ask_everyone(&self, ask: Ask) -> Result<Vec<Answer>, AskError> {
         self.ask_as_many(ask, 0).await
     }
 
-    /// The same for the next page, where `count` answered the page before: as soon as so many have, all have. Fewer come
-    /// back only when the time is over.
+    /// Asks for the next page of such a question, where `count` workers answered the page before. It returns
+    /// as soon as `count` workers have answered, and with fewer answers only when the time is over.
     pub(crate) async fn ask_as_many(&self, ask: Ask, count: usize) -> Result<Vec<Answer>, AskError> {
         let mut replies = self.replies.lock().await;
         let question = question(ask);
@@ -180,7 +171,8 @@ impl<'a> Asker<'a> {
         }
     }
 
-    /// What is not an answer of this version is somebody else's; time will tell.
+    /// Reads one reply. A reply that is not an answer of this version is ignored, because it is not meant for
+    /// this program.
     fn heard(&self, reply: Option<lapin::Result<Delivery>>) -> Result<Option<Answer>, AskError> {
         let reply = reply.ok_or(AskError::Ended)?;
         let reply = reply.map_err(|error| meaning(self.link, error.into()))?;
@@ -210,12 +202,13 @@ impl<'a> Asker<'a> {
             Confirmation::Ack(Some(_)) | Confirmation::Nack(Some(_)) => Err(AskError::NobodyListens {
                 broker: self.link.address.to_string(),
             }),
-            // One site's queue may be down while another's answers.
+            // A nack of one queue is ignored, because one site's queue may be down while another site
+            // answers.
             Confirmation::Ack(None) | Confirmation::Nack(None) | Confirmation::NotRequested => Ok(()),
         }
     }
 
-    /// Not persistent, and gone from every queue when nobody waits any more.
+    /// The properties of a question: not persistent, and expired as soon as nobody waits for the answer.
     fn properties(&self, question: &Question) -> BasicProperties {
         let properties = BasicProperties::default()
             .with_content_type(topology::CONTENT_TYPE.into())

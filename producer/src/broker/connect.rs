@@ -1,5 +1,5 @@
-//! Connecting, and trying again within bounds. The library's own recovery stays off: after a loss we must ask what
-//! was missed, and so must know that there was one.
+//! Connects, and tries again within bounds. The library's own recovery stays off: after a loss the producer
+//! must ask for the events that it missed, so it must know that the connection was lost.
 
 use std::io;
 use std::time::Duration;
@@ -15,63 +15,51 @@ use crate::ending::Ending;
 use crate::exit::Exit;
 use crate::limits;
 
-/// An open connection, and where it leads.
+/// An open connection, and its broker's address.
 pub(crate) struct Link {
-    /// The connection.
     pub(crate) connection: Connection,
-    /// Where it leads.
+    /// The address of the broker.
     pub(crate) address: Address,
 }
 
 /// Why there is no connection.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ConnectError {
-    /// The name means no machine.
+    /// The host's name does not resolve.
     #[error("cannot find the broker {address}")]
     NoSuchHost {
-        /// Where.
         address: Address,
-        /// Why.
         #[source]
         source: io::Error,
     },
-    /// Nobody answers there.
+    /// No process listens at the address, or no route leads there.
     #[error("cannot reach the broker at {address}")]
     Unreachable {
-        /// Where.
         address: Address,
-        /// Why.
         #[source]
         source: lapin::Error,
     },
-    /// Something is there, or swallows what is sent there, and says nothing.
+    /// The address takes connections, or packets are swallowed on the way, and no answer comes.
     #[error("the broker at {address} did not answer within {} s", limits::CONNECT_TRY.as_secs())]
-    Silent {
-        /// Where.
-        address: Address,
-    },
+    Silent { address: Address },
     /// The TLS handshake failed.
     #[error("no TLS connection to the broker at {address}")]
     Tls {
-        /// Where.
         address: Address,
-        /// Why.
         #[source]
         source: lapin::Error,
     },
-    /// User name or password.
+    /// The broker refused the user's name or password.
     #[error("the broker at {address} refused the credentials of user {:?}", address.user())]
     Credentials {
-        /// Where.
         address: Address,
         /// The broker's words.
         #[source]
         source: lapin::Error,
     },
-    /// The virtual host.
+    /// The broker has no such virtual host, or does not let the user into it.
     #[error("the broker at {address} has no virtual host {:?} for user {:?}", address.vhost(), address.user())]
     Vhost {
-        /// Where.
         address: Address,
         /// The broker's words.
         #[source]
@@ -80,9 +68,7 @@ pub(crate) enum ConnectError {
     /// The connection broke while it was being made.
     #[error("the broker at {address} ended the connection while it was being made")]
     Broken {
-        /// Where.
         address: Address,
-        /// Why.
         #[source]
         source: lapin::Error,
     },
@@ -127,7 +113,7 @@ impl Ending for ConnectError {
 }
 
 impl ConnectError {
-    /// Whether another attempt may end otherwise, without anybody changing a setting.
+    /// Whether another attempt may succeed without anybody changing a setting.
     fn may_pass(&self) -> bool {
         matches!(
             self,
@@ -136,7 +122,6 @@ impl ConnectError {
     }
 }
 
-/// One attempt.
 async fn connect(address: &Address, name: &str) -> Result<Link, ConnectError> {
     let properties = ConnectionProperties::default()
         .with_connection_name(name.into())
@@ -146,7 +131,7 @@ async fn connect(address: &Address, name: &str) -> Result<Link, ConnectError> {
         identity: None,
         cert_chain: address.ca_pem(),
     };
-    // Looked up first, because the library's error would not say that it is the name.
+    // The name is looked up first, because the library's error would not say that the name is the problem.
     let host = (address.host(), address.port());
     if let Err(source) = tokio::net::lookup_host(host).await {
         let address = address.clone();
@@ -181,7 +166,7 @@ fn meaning(address: &Address, source: lapin::Error) -> ConnectError {
     }
 }
 
-/// Before anything was said: no route, no listener.
+/// Whether the error came before anything was sent: no route, no listener.
 fn is_unreachable(error: &io::Error) -> bool {
     use io::ErrorKind as Kind;
     matches!(
@@ -195,15 +180,17 @@ fn is_unreachable(error: &io::Error) -> bool {
     )
 }
 
-/// Pauses between attempts: each twice the one before, up to a bound, and of each a random part of its second half. A thousand
-/// jobs that lost a broker at the same moment would come back in step otherwise.
+/// The pauses between attempts. Each pause is twice the one before, up to a bound, and up to half of it is
+/// cut off at random. Otherwise a thousand jobs that lost a broker at the same moment would come back in
+/// step.
 #[derive(Debug)]
 pub(crate) struct Backoff(ExponentialBackoff);
 
 impl Backoff {
-    /// From the shortest pause.
+    /// Starts with the shortest pause.
     pub(crate) fn new() -> Self {
-        // The library adds up to as much again to each pause: half of the bounds here keeps them.
+        // The library adds up to as much again to each pause, so half of each bound is passed to keep the
+        // pauses within it.
         let pauses = ExponentialBuilder::new()
             .with_min_delay(limits::BACKOFF_FIRST / 2)
             .with_max_delay(limits::BACKOFF_LONGEST / 2)
@@ -212,14 +199,14 @@ impl Backoff {
         Self(pauses.build())
     }
 
-    /// The next pause.
+    /// Returns the next pause.
     pub(crate) fn next(&mut self) -> Duration {
         self.0.next().unwrap_or(limits::BACKOFF_LONGEST)
     }
 }
 
-/// Attempts until `limit` has passed. What no waiting mends (credentials, virtual host, TLS) ends it at once, unless
-/// `stubborn`: a broker that is just starting refuses with the same words.
+/// Tries to connect until `limit` has passed. An error that no waiting mends (credentials, virtual host, TLS)
+/// ends it at once, unless `stubborn` is set: a starting broker refuses with the same words.
 pub(crate) async fn connect_patiently(
     address: &Address,
     name: &str,
@@ -244,10 +231,10 @@ pub(crate) async fn connect_patiently(
 }
 
 impl Link {
-    /// Says good-bye, so that the broker's log does not report a lost client.
+    /// Closes the connection with a good-bye, so that the broker's log does not report a lost client.
     pub(crate) async fn close(self) {
         let bye = self.connection.close(200, "done".into());
-        // Nothing depends on it: everything was confirmed before.
+        // No result depends on this call, because everything was confirmed before.
         let _said = tokio::time::timeout(limits::CLOSE, bye).await;
     }
 }
@@ -267,7 +254,7 @@ mod tests {
 
     #[test]
     fn many_jobs_do_not_come_back_in_step() {
-        // Each job's fifth attempt: by then a broker that was restarted is back.
+        // By the fifth attempt of each job, a restarted broker is back.
         let fifth = |_| {
             let mut backoff = Backoff::new();
             (0..4).map(|_| backoff.next()).sum::<Duration>().as_millis()

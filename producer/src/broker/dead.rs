@@ -1,4 +1,5 @@
-//! The queue of dead letters, over plain AMQP: taken without an acknowledgement, and given back by closing the channel.
+//! The queue of dead letters, over plain AMQP: letters are taken without an acknowledgement, and given back
+//! by closing the channel.
 //!
 //! ```text
 //! drawgate.dead ──basic.get──> held ──basic.ack──> gone: replayed or dropped
@@ -6,8 +7,8 @@
 //!       └───── channel.close ────┘   in the order in which they lay
 //! ```
 //!
-//! While they are held nobody else sees them: two people who look at the same time may see a part each. So nothing is
-//! held while a person is asked.
+//! Nobody else sees a letter while it is held: two people who look at the same time may each see a part. So
+//! no letter is held while a person is being asked.
 
 use std::cell::Cell;
 
@@ -24,29 +25,23 @@ use crate::ending::Ending;
 use crate::exit::Exit;
 use crate::limits;
 
-/// Why dead letters cannot be seen, or were not put away.
+/// Why dead letters cannot be read, or could not be removed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum DeadError {
     /// No worker ever ran on this broker's virtual host.
     #[error(
         "the broker at {broker} has no queue {DEAD_QUEUE} in virtual host {vhost:?}: no worker ever ran there"
     )]
-    NoQueue {
-        /// Where.
-        broker: String,
-        /// In which.
-        vhost: String,
-    },
-    /// The user may not read there.
+    NoQueue { broker: String, vhost: String },
+    /// The user may not read the queue.
     #[error("the broker does not let user {user:?} read {DEAD_QUEUE}")]
     NotPermitted {
-        /// Who.
         user: String,
         /// The broker's words.
         #[source]
         source: CallError,
     },
-    /// The connection broke, or did not answer, before anything was done.
+    /// The connection broke, or the broker did not answer, before anything was changed.
     #[error(
         "the connection to the broker broke while the dead letters were read; all of them are still there"
     )]
@@ -82,26 +77,26 @@ impl Ending for DeadError {
     }
 }
 
-/// A dead letter, and what it is acknowledged with.
+/// A dead letter, and the delivery that acknowledges it.
 pub(crate) struct HeldLetter {
     /// What it says.
     pub(crate) letter: DeadLetter,
     delivery: Delivery,
 }
 
-/// Dead letters that are held until they are given back.
+/// Dead letters that this channel holds until they are given back.
 pub(crate) struct HeldLetters {
     channel: Channel,
-    /// In the order in which they lay, the oldest first.
+    /// The letters in the order of the queue, the oldest first.
     pub(crate) letters: Vec<HeldLetter>,
-    /// So many more lie behind them.
+    /// How many more letters lie behind these.
     pub(crate) more: u32,
-    /// Whether an acknowledgement went out.
+    /// Whether an acknowledgement was sent.
     touched: Cell<bool>,
 }
 
 impl HeldLetters {
-    /// Takes them, up to the bounds.
+    /// Takes letters from the queue, up to the bounds of count and bytes.
     pub(crate) async fn take(link: &Link) -> Result<Self, DeadError> {
         take(link).await.map_err(|source| match source.refusal() {
             Refusal::NotFound => DeadError::NoQueue {
@@ -116,15 +111,15 @@ impl HeldLetters {
         })
     }
 
-    /// Acknowledges one: it will not be there any more.
+    /// Acknowledges one letter, so that the broker removes it.
     pub(crate) async fn put_away(&self, held: &HeldLetter) -> Result<(), DeadError> {
         self.touched.set(true);
         let acknowledged = call(held.delivery.ack(BasicAckOptions::default())).await;
         acknowledged.map(drop).map_err(DeadError::Unsettled)
     }
 
-    /// Gives back what was not acknowledged. The broker takes what a channel says in its order: once it has closed it,
-    /// it has had every acknowledgement too.
+    /// Gives back the letters that were not acknowledged. The broker handles what a channel sends in order:
+    /// once it has closed the channel, it has received every acknowledgement too.
     pub(crate) async fn give_back(self) -> Result<Vec<DeadLetter>, DeadError> {
         let closed = call(self.channel.close(200, "done".into())).await;
         closed.map_err(match self.touched.get() {

@@ -1,5 +1,6 @@
-//! RabbitMQ, as a producer uses it: one confirmed message, one queue of its own for events, questions over direct
-//! reply-to. It declares nothing but its own queue; exchanges and the workers' queues are the worker's business.
+//! RabbitMQ, as a producer uses it: one confirmed message, one queue of its own for events, and questions
+//! over direct reply-to. The producer declares only its own queue; the workers declare the exchanges and
+//! their queues.
 //!
 //! ```text
 //! publish ──> drawgate.releases ──> worker

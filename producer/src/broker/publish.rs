@@ -1,4 +1,4 @@
-//! Publishing one request: persistent, mandatory, confirmed.
+//! Publishes one request: persistent, mandatory, confirmed.
 
 use drawgate_schemas::{ReleaseRequest, topology};
 use lapin::message::BasicReturnMessage;
@@ -10,7 +10,7 @@ use super::call::{CallError, Refusal, app_id, call, refusal, user_id};
 use super::connect::Link;
 use crate::limits;
 
-/// AMQP 0-9-1: delivery mode 2 survives the broker's restart.
+/// Delivery mode 2 survives the broker's restart (AMQP 0-9-1).
 const PERSISTENT: u8 = 2;
 
 /// Why it is not certain that the message arrived.
@@ -21,45 +21,32 @@ pub(crate) enum PublishError {
         "the broker at {broker} has no exchange {} in virtual host {vhost:?}: no worker ever ran there",
         topology::RELEASES_EXCHANGE
     )]
-    NoExchange {
-        /// Where.
-        broker: String,
-        /// In which.
-        vhost: String,
-    },
-    /// basic.return 312: no queue takes this routing key.
+    NoExchange { broker: String, vhost: String },
+    /// No queue takes this routing key (basic.return 312).
     #[error("nobody listens for {key}: no worker serves this service in this environment")]
     NobodyListens {
         /// `<environment>.<service>`.
         key: String,
     },
-    /// basic.return with another code.
+    /// The broker returned the message with another code (basic.return).
     #[error("the broker returned the message: {code} {text}")]
-    Returned {
-        /// Its code.
-        code: u16,
-        /// Its words.
-        text: String,
-    },
-    /// The user may not write there.
+    Returned { code: u16, text: String },
+    /// The user may not write to the exchange.
     #[error(
         "the broker does not let user {user:?} publish to {}",
         topology::RELEASES_EXCHANGE
     )]
     NotPermitted {
-        /// Who.
         user: String,
         /// The broker's words.
         #[source]
         source: lapin::Error,
     },
-    /// Before anything was sent.
+    /// The channel could not be opened, before anything was sent.
     #[error("no channel on the broker's connection; nothing was published")]
     Channel(#[source] CallError),
-    /// basic.nack.
     #[error("the broker could not store the message (nack): it is unknown whether a worker has it")]
     Nack,
-    /// Silence.
     #[error("the broker did not confirm within {} s: it is unknown whether the message arrived", limits::CONFIRM.as_secs())]
     NoConfirm,
     /// The connection broke between sending and confirming.
@@ -68,12 +55,12 @@ pub(crate) enum PublishError {
 }
 
 impl PublishError {
-    /// Whether the broker has said no to this one message: to another one it may say yes.
+    /// Whether the broker refused this one message: it may still accept another.
     pub(crate) fn is_of_this_message(&self) -> bool {
         matches!(self, Self::NobodyListens { .. } | Self::Returned { .. })
     }
 
-    /// What to do; `again` is the command that publishes the same request.
+    /// What to do next. `again` is the command that publishes the same request.
     pub(crate) fn hint(&self, again: &str) -> Option<String> {
         match self {
             Self::NoExchange { .. } => Some(
@@ -101,13 +88,13 @@ impl PublishError {
 /// Publishes `body` and returns when the broker has it on disk, in a queue that some worker reads.
 ///
 /// # Errors
-/// Everything else; each says whether that is a no or a don't-know.
+/// Every other end; each error says whether it is a no or a don't-know.
 pub(crate) async fn publish(link: &Link, request: &ReleaseRequest, body: &[u8]) -> Result<(), PublishError> {
     publish_for(link, request, body, None).await
 }
 
-/// The same for a message that `original` has published before. The broker would refuse a foreign `user_id`, so it stands in a
-/// header, and the property is the replayer's own.
+/// Publishes a message that `original` has published before. The broker would refuse a foreign `user_id`, so
+/// the original user stands in a header, and the property names the replayer.
 pub(crate) async fn publish_for(
     link: &Link,
     request: &ReleaseRequest,
@@ -170,7 +157,7 @@ fn verdict(confirmation: Confirmation, key: String) -> Result<(), PublishError> 
         Confirmation::Ack(Some(returned)) | Confirmation::Nack(Some(returned)) => {
             Err(why_returned(&returned, key))
         }
-        // Without confirms there is no certainty; they were asked for, so this is not seen.
+        // `NotRequested` would be as uncertain as a nack. It does not occur, because confirms were asked for.
         Confirmation::Nack(None) | Confirmation::NotRequested => Err(PublishError::Nack),
     }
 }

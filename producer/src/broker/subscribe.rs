@@ -1,4 +1,4 @@
-//! Listening to one target's events, with a queue of our own that goes when we go.
+//! Listens to the events of one target, with a queue of its own that goes when this program ends.
 
 use drawgate_schemas::{Environment, Service, topology};
 use lapin::Consumer;
@@ -10,16 +10,13 @@ use super::connect::Link;
 use crate::ending::Ending;
 use crate::exit::Exit;
 
-/// Whose events.
 #[derive(Debug, Clone)]
 pub(crate) struct Target {
-    /// The environment.
     pub(crate) environment: Environment,
-    /// The service.
     pub(crate) service: Service,
 }
 
-/// Why no events are heard.
+/// Why no events can be heard.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SubscribeError {
     /// No worker ever ran on this broker's virtual host.
@@ -27,19 +24,13 @@ pub(crate) enum SubscribeError {
         "the broker at {broker} has no exchange {} in virtual host {vhost:?}: no worker ever ran there",
         topology::EVENTS_EXCHANGE
     )]
-    NoExchange {
-        /// Where.
-        broker: String,
-        /// In which.
-        vhost: String,
-    },
-    /// The user may not make a queue, or not read events.
+    NoExchange { broker: String, vhost: String },
+    /// The user may not make a queue, or may not read events.
     #[error(
         "the broker does not let user {user:?} listen to {}",
         topology::EVENTS_EXCHANGE
     )]
     NotPermitted {
-        /// Who.
         user: String,
         /// The broker's words.
         #[source]
@@ -72,8 +63,8 @@ impl Ending for SubscribeError {
     }
 }
 
-/// Listens from now on. `rejections` adds those of any target: of a message that could not be read, the worker cannot
-/// say whose it was.
+/// Listens from now on. `rejections` adds the rejections of every target, because the worker cannot say whose
+/// a message was that it could not read.
 pub(crate) async fn subscribe(
     link: &Link,
     target: &Target,

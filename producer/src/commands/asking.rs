@@ -1,4 +1,4 @@
-//! Asking the workers.
+//! Asks the workers, for the commands that ask.
 
 use drawgate_schemas::{Answer, Ask, ReleaseId, ReleaseView};
 
@@ -10,38 +10,29 @@ use crate::exit::Exit;
 use crate::limits;
 use crate::system::SystemError;
 
-/// Why there is no answer, or none that was shown.
+/// Why there is no answer to show.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum AskFailed {
-    /// The broker's address.
+    /// The broker's address is missing or wrong.
     #[error(transparent)]
     Address(#[from] AddressError),
-    /// The connection.
     #[error(transparent)]
     Connect(#[from] ConnectError),
-    /// Asking.
     #[error(transparent)]
     Ask(#[from] AskError),
-    /// Every worker that answered says so.
+    /// Every worker that answered said that it does not know the release.
     #[error("no worker knows release {release} (asked: {})", workers.join(", "))]
     Unknown {
-        /// Which.
         release: ReleaseId,
-        /// Who said so.
+        /// The workers that said so.
         workers: Vec<String>,
     },
     /// No worker answered.
     #[error("no worker answered within {} s", limits::ANSWER.as_secs())]
     Silence,
-    /// A worker could not answer.
+    /// A worker refused the question, or could not answer it.
     #[error("worker {worker} refused the question: {reason}")]
-    Refused {
-        /// Who.
-        worker: String,
-        /// Its words.
-        reason: String,
-    },
-    /// This machine.
+    Refused { worker: String, reason: String },
     #[error(transparent)]
     System(#[from] SystemError),
 }
@@ -79,7 +70,8 @@ impl Ending for AskFailed {
     }
 }
 
-/// Does what has to be asked over one connection, and closes it. `name` is the connection's, for the broker's operator.
+/// Asks over one connection, and closes it. `name` is the connection's name, which the broker's operator
+/// sees.
 pub(super) async fn over_a_connection<T, E: From<AskFailed>>(
     name: &str,
     args: &BrokerArgs,
@@ -94,7 +86,7 @@ pub(super) async fn over_a_connection<T, E: From<AskFailed>>(
     Ok(done)
 }
 
-/// Every worker's answer to a question; at least one.
+/// The answer of every worker to a question; at least one.
 pub(super) async fn ask_everyone(ask: Ask, name: &str, args: &BrokerArgs) -> Result<Vec<Answer>, AskFailed> {
     let name = format!("drawgate {name}");
     let answers = over_a_connection(&name, args, async |asker| {
@@ -107,7 +99,7 @@ pub(super) async fn ask_everyone(ask: Ask, name: &str, args: &BrokerArgs) -> Res
     }
 }
 
-/// One release, as the worker that has it answers.
+/// A release, as the worker that has it answers.
 pub(super) async fn ask_for(
     asker: &Asker<'_>,
     release: ReleaseId,
@@ -116,7 +108,7 @@ pub(super) async fn ask_for(
     known(asker.ask(ask).await?, release)
 }
 
-/// The release, or why there is none to show.
+/// The release in a verdict, or the error that says why there is none to show.
 pub(super) fn known(verdict: Verdict, release: ReleaseId) -> Result<ReleaseView, AskFailed> {
     match verdict {
         Verdict::Known(view) => Ok(*view),

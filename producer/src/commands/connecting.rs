@@ -5,7 +5,7 @@ use crate::cli::BrokerArgs;
 use crate::ending::Causes;
 use crate::printer;
 
-/// The first connection, tried for as long as `--connect-timeout` says.
+/// Makes the first connection, and tries again for as long as `--connect-timeout` says.
 pub(super) async fn first_link(
     address: &Address,
     name: &str,

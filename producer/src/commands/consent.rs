@@ -1,11 +1,11 @@
-//! Asking a person whether something is meant.
+//! Asks a person for consent.
 
 use std::io::{BufRead as _, IsTerminal as _};
 
 use crate::printer;
 use crate::system::SystemError;
 
-/// Asks the person at the terminal, unless `--yes` has said it. Without a terminal nobody has.
+/// Asks the person at the terminal, unless `--yes` was given. Without a terminal only `--yes` is consent.
 pub(super) fn is_meant(question: &str, yes: bool) -> Result<bool, SystemError> {
     if yes || !std::io::stdin().is_terminal() {
         return Ok(yes);

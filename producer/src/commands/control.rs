@@ -1,4 +1,4 @@
-//! `drawgate pause`, `resume`, `cancel`, `approve` and `reject`: what a person tells a release to do.
+//! `drawgate pause`, `resume`, `cancel`, `approve` and `reject`: control commands for one release.
 
 use drawgate_schemas::{Ask, Control, ControlRequest, Digest, ReleaseId};
 use serde::Serialize;
@@ -12,37 +12,28 @@ use crate::exit::Exit;
 use crate::system::SystemError;
 use crate::{limits, printer, view};
 
-/// Why a control command was not taken, as far as that is known.
+/// Why a control command was not taken, or is not known to have been taken.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ControlFailed {
-    /// Asking.
     #[error(transparent)]
     Ask(#[from] AskFailed),
-    /// A worker says so.
+    /// A worker refused the control command.
     #[error("{control} was not taken: {why}")]
-    NotTaken {
-        /// Which.
-        control: Control,
-        /// Why not.
-        why: String,
-    },
-    /// Nobody said what became of it.
+    NotTaken { control: Control, why: String },
+    /// No worker said what became of the control command.
     #[error("no worker said within {} s what became of it: the command to {control} may have been taken or not", limits::ANSWER.as_secs())]
     NoWord {
-        /// To which release.
+        /// The id of the release that the command was for.
         release: ReleaseId,
-        /// Which.
         control: Control,
     },
-    /// Nobody said that it is meant.
+    /// The person did not confirm the command.
     #[error("nothing was {}", control.past())]
     NotMeant {
-        /// To which release.
+        /// The id of the release that the command was for.
         release: ReleaseId,
-        /// Which.
         control: Control,
     },
-    /// This machine.
     #[error(transparent)]
     System(#[from] SystemError),
 }
@@ -69,27 +60,27 @@ impl Ending for ControlFailed {
     }
 }
 
-/// What is written for programs.
+/// The result of a control command, for programs.
 #[derive(Serialize)]
 struct Told<'a> {
     release: ReleaseId,
     control: Control,
     taken: bool,
     worker: &'a str,
-    /// What follows, or why it was not taken.
+    /// What follows from the command, or why it was not taken.
     detail: &'a str,
 }
 
-/// Approves what is shown, once it is said to be meant.
+/// Shows the digest and approves it, after the person has confirmed.
 pub(crate) async fn approve(args: &ApproveArgs) -> Result<Exit, ControlFailed> {
     give(Control::Approve, &args.control, args.digest.clone()).await
 }
 
-/// Gives a control command, and says what became of it.
+/// Gives a control command, and tells what became of it.
 pub(crate) async fn control(control: Control, args: &ControlArgs) -> Result<Exit, ControlFailed> {
     if control == Control::Cancel {
         let release = args.release;
-        let question = format!("cancel release {release}? What it touched goes back to what it ran before.");
+        let question = format!("cancel release {release}? What it touched is rolled back.");
         sure(control, args, &question)?;
     }
     give(control, args, None).await
@@ -143,7 +134,7 @@ async fn give(control: Control, args: &ControlArgs, digest: Option<Digest>) -> R
     }
 }
 
-/// The digest that the release has now, shown to whoever is to approve it, unless it was named already.
+/// The digest to approve: the named one, or else the release's present digest, shown to the person.
 async fn to_approve(
     asker: &Asker<'_>,
     args: &ControlArgs,
@@ -164,7 +155,7 @@ async fn to_approve(
     Ok(digest)
 }
 
-/// It has to be meant.
+/// Returns an error unless the person confirms the command.
 fn sure(control: Control, args: &ControlArgs, question: &str) -> Result<(), ControlFailed> {
     let release = args.release;
     if is_meant(question, args.yes)? {

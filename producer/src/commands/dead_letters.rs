@@ -1,4 +1,4 @@
-//! `drawgate dead-letters`: what was refused for good, looked at, replayed, dropped.
+//! `drawgate dead-letters`: shows the messages that were refused for good, replays them, drops them.
 
 use drawgate_schemas::ReleaseId;
 use drawgate_schemas::topology::DEAD_QUEUE;
@@ -23,54 +23,44 @@ use crate::request::{self, Message, Unsendable, quoted};
 use crate::system::SystemError;
 use crate::view::{self, Layout};
 
-/// Why not all was done that was asked for.
+/// Why a command on dead letters failed, or was done in part.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum DeadLettersFailed {
-    /// The broker's address.
+    /// The broker's address is missing or wrong.
     #[error(transparent)]
     Address(#[from] AddressError),
-    /// The connection.
     #[error(transparent)]
     Connect(#[from] ConnectError),
-    /// The queue.
     #[error(transparent)]
     Queue(#[from] DeadError),
-    /// The repaired message.
+    /// The repaired message cannot be read or sent.
     #[error(transparent)]
     MessageFile(#[from] MessageFileError),
-    /// No such letters.
+    /// No letters have these ids.
     #[error("no dead letter {}; nothing was changed", listed(ids))]
     Unknown {
-        /// Which.
         ids: Vec<LetterId>,
-        /// So many lie behind those that were looked at.
+        /// How many more letters lie behind those that were looked at.
         more: u32,
     },
-    /// It would be refused again.
+    /// The letter's message would be refused again.
     #[error("{id} cannot be replayed as it is; nothing was sent: {unsendable}")]
-    Unsendable {
-        /// Which.
-        id: LetterId,
-        /// Why.
-        unsendable: Unsendable,
-    },
-    /// One message cannot take the place of several.
+    Unsendable { id: LetterId, unsendable: Unsendable },
+    /// One repaired message cannot take the place of several letters.
     #[error("--with goes with exactly one ID, and here are {0}; nothing was sent")]
     OneRepaired(usize),
-    /// It was not sent, or it is unknown whether it was.
+    /// The message was not sent, or it is unknown whether it was.
     #[error("{id} stays where it is: {source}")]
     NotSent {
-        /// Which.
         id: LetterId,
-        /// Why. Its own causes follow; the text stands above.
+        /// Why it was not sent. The error's own causes follow; its text stands in the message above.
         source: Box<PublishError>,
-        /// The command that tries it again.
+        /// The command that tries again.
         again: String,
     },
-    /// Nobody said that it is meant.
+    /// The person did not confirm the drop.
     #[error("nothing was dropped")]
     NotMeant,
-    /// This machine.
     #[error(transparent)]
     System(#[from] SystemError),
 }
@@ -119,7 +109,7 @@ fn listed(ids: &[LetterId]) -> String {
     ids.join(", ")
 }
 
-/// How a message with a mistake is sent all the same.
+/// How to repair a message with a mistake and send it.
 fn repair(id: &LetterId) -> String {
     format!(
         "repair it:\n  drawgate dead-letters show {id} --body > message.json\n  (edit message.json)\n  \
@@ -127,7 +117,7 @@ fn repair(id: &LetterId) -> String {
     )
 }
 
-/// Does what is said.
+/// Runs a command on dead letters.
 pub(crate) async fn dead_letters(command: &DeadLetterCommand) -> Result<Exit, DeadLettersFailed> {
     match command {
         DeadLetterCommand::List(args) => list(args).await,
@@ -142,7 +132,7 @@ async fn open(verb: &str, broker: &BrokerArgs) -> Result<Link, DeadLettersFailed
     Ok(first_link(&address, &format!("drawgate dead-letters {verb}"), broker).await?)
 }
 
-/// What lies there, and how many more; all of it is given back.
+/// Reads the letters in the queue and counts those behind them; all are given back.
 async fn look(verb: &str, broker: &BrokerArgs) -> Result<(Vec<DeadLetter>, u32), DeadLettersFailed> {
     let link = open(verb, broker).await?;
     let looked = async {
@@ -214,7 +204,8 @@ async fn show(args: &ShowLetterArgs) -> Result<Exit, DeadLettersFailed> {
     Ok(Exit::Succeeded)
 }
 
-/// Publishes them, and only then takes them off the queue: a crash in between repeats, and an id is accepted once.
+/// Publishes letters, and only then removes them from the queue: a crash in between publishes again, and an
+/// id is accepted once.
 async fn replay(args: &ReplayLettersArgs) -> Result<Exit, DeadLettersFailed> {
     let repaired = match &args.with {
         Some(_) if args.chosen.letters.len() != 1 => {
@@ -279,7 +270,8 @@ async fn replay_over(
     Ok(exit)
 }
 
-/// Sends one. What the broker refuses of this one only, does not hold up the others where `all` are meant.
+/// Sends one message. If `all` letters are meant, one that the broker refuses by itself does not stop the
+/// others.
 async fn sent(
     link: &Link,
     letter: &DeadLetter,
@@ -307,7 +299,7 @@ fn not_sent(letter: &DeadLetter, source: PublishError, args: &ReplayLettersArgs)
     }
 }
 
-/// Takes them off the queue for good, once it is said to be meant.
+/// Drops letters from the queue for good, after the person has confirmed.
 async fn drop_letters(args: &DropArgs) -> Result<Exit, DeadLettersFailed> {
     let link = open("drop", &args.broker).await?;
     let ended = drop_over(&link, args).await;
@@ -323,7 +315,8 @@ async fn drop_over(link: &Link, args: &DropArgs) -> Result<Exit, DeadLettersFail
         return Ok(Exit::Succeeded);
     }
     if !args.yes {
-        // Nothing is held while a person thinks; and only what was seen is dropped, whatever has come meanwhile.
+        // No letter is held while a person thinks. Only letters that the person saw are dropped, whatever
+        // has come since.
         let letters = held.give_back().await?;
         let seen: Vec<DeadLetter> = places
             .iter()
@@ -342,7 +335,7 @@ async fn drop_over(link: &Link, args: &DropArgs) -> Result<Exit, DeadLettersFail
     Ok(Exit::Succeeded)
 }
 
-/// It has to be meant.
+/// Shows the letters, and returns an error unless the person confirms the drop.
 fn sure(letters: &[DeadLetter]) -> Result<(), DeadLettersFailed> {
     for row in view::dead_letters(letters, Timestamp::now()) {
         printer::narrate(&row);
@@ -358,7 +351,8 @@ fn ids(held: &HeldLetters) -> Vec<LetterId> {
     held.letters.iter().map(|held| held.letter.id.clone()).collect()
 }
 
-/// The places of those that are meant, in the order of the queue. Where one is not there, none is meant.
+/// The places of the chosen letters, in the order of the queue. If one of them is not there, the command
+/// fails.
 fn chosen(there: &[LetterId], args: &ChosenArgs, more: u32) -> Result<Vec<usize>, DeadLettersFailed> {
     let unknown = args.letters.iter().filter(|id| !there.contains(id)).cloned();
     let ids: Vec<LetterId> = unknown.collect();
@@ -370,18 +364,17 @@ fn chosen(there: &[LetterId], args: &ChosenArgs, more: u32) -> Result<Vec<usize>
     Ok(places.map(|(place, _)| place).collect())
 }
 
-/// What became of one.
+/// What became of one letter.
 #[derive(Debug)]
 enum Became {
-    /// Published, as this release.
+    /// The message was published, as the release of this id.
     Replayed(ReleaseId),
-    /// Deleted.
     Dropped,
-    /// Where it was, for this reason.
+    /// The letter stays in the queue, for this reason.
     Stays(String),
 }
 
-/// What is written for programs about what became of one.
+/// What became of one letter, for programs.
 #[derive(Serialize)]
 struct Told<'a> {
     id: String,
@@ -392,7 +385,8 @@ struct Told<'a> {
     detail: Option<&'a str>,
 }
 
-/// stdout has the release's id, as after `publish`; or an object for programs.
+/// Tells what became of a letter. On stdout stands the release's id, as after `publish`, or an object for
+/// programs.
 fn tell(id: &LetterId, became: &Became, format: Format) -> Result<(), SystemError> {
     let (word, release, detail) = match became {
         Became::Replayed(release) => ("replayed", Some(*release), None),
@@ -419,7 +413,7 @@ fn tell(id: &LetterId, became: &Became, format: Format) -> Result<(), SystemErro
     Ok(())
 }
 
-/// A dead letter as programs read it.
+/// A dead letter, for programs.
 #[derive(Serialize)]
 struct Shown<'a> {
     id: String,
@@ -433,10 +427,10 @@ struct Shown<'a> {
     release: Option<&'a str>,
     routing_key: &'a str,
     published_by: Option<&'a str>,
-    /// None where the broker itself gave up on it.
+    /// The worker that refused the message; `None` where the broker itself gave up on it.
     worker: Option<&'a str>,
     bytes: usize,
-    /// Where it is JSON, and one is shown.
+    /// The message, where it is JSON and one letter is shown.
     #[serde(skip_serializing_if = "Option::is_none")]
     message: Option<Value>,
 }

@@ -1,4 +1,4 @@
-//! `drawgate forget-sequence`: told to every worker.
+//! `drawgate forget-sequence`: has every worker forget a lane's build numbers.
 
 use drawgate_schemas::Ask;
 
@@ -12,13 +12,12 @@ use crate::system::{self, SystemError};
 /// Why nothing was forgotten.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ForgetSequenceFailed {
-    /// Nobody says of which service.
+    /// The service is not named, and `drawgate.toml` does not give it.
     #[error(transparent)]
     Service(#[from] FillError),
-    /// Telling the workers.
+    /// Telling the workers failed.
     #[error(transparent)]
     Tell(#[from] TellFailed),
-    /// This machine.
     #[error(transparent)]
     System(#[from] SystemError),
 }
@@ -41,7 +40,7 @@ impl Ending for ForgetSequenceFailed {
     }
 }
 
-/// A lane's counter has started again: what it counted before counts no more.
+/// Forgets a lane's build numbers, because its counter has started again.
 pub(crate) async fn forget_sequence(args: &ForgetSequenceArgs) -> Result<Exit, ForgetSequenceFailed> {
     let service = origin::service(args.lane.service.as_ref(), &system::folder()?)?;
     let ask = Ask::ForgetSequence {

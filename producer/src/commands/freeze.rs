@@ -1,4 +1,4 @@
-//! `drawgate freeze` and `drawgate thaw`: told to every worker.
+//! `drawgate freeze` and `drawgate thaw`: every worker is told.
 
 use drawgate_schemas::Ask;
 use jiff::Timestamp;
@@ -10,19 +10,18 @@ use crate::ending::Ending;
 use crate::exit::Exit;
 use crate::system::SystemError;
 
-/// Where a person sees what is frozen.
+/// Where a person finds the freezes, when nothing was changed.
 const LOOK: &str = "drawgate status says what is frozen";
 
 /// Why nothing was frozen.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum FreezeFailed {
-    /// Telling the workers.
+    /// Telling the workers failed.
     #[error(transparent)]
     Tell(#[from] TellFailed),
-    /// Nobody said that a freeze of everything is meant.
+    /// The person did not confirm a freeze of every environment.
     #[error("nothing was frozen")]
     NotMeant,
-    /// This machine.
     #[error(transparent)]
     System(#[from] SystemError),
 }
@@ -45,7 +44,7 @@ impl Ending for FreezeFailed {
     }
 }
 
-/// No release begins until then.
+/// Freezes an environment, or every one: no release begins until the freeze ends.
 pub(crate) async fn freeze(args: &FreezeArgs) -> Result<Exit, FreezeFailed> {
     let until = match (args.until, args.lasting) {
         (Some(until), _) => until,

@@ -14,13 +14,11 @@ use crate::{printer, view};
 /// Why no releases are shown.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum HistoryFailed {
-    /// Nobody says of which service.
+    /// The service is not named, and `drawgate.toml` does not give it.
     #[error(transparent)]
     Service(#[from] FillError),
-    /// Asking.
     #[error(transparent)]
     Ask(#[from] AskFailed),
-    /// This machine.
     #[error(transparent)]
     System(#[from] SystemError),
 }
@@ -69,16 +67,16 @@ pub(crate) async fn history(args: &HistoryArgs) -> Result<Exit, HistoryFailed> {
     Ok(Exit::Succeeded)
 }
 
-/// What was released to a lane.
+/// The releases of a lane, and the forgotten build numbers.
 #[derive(Debug, Default)]
 pub(super) struct LaneHistory {
-    /// The newest first.
+    /// The releases, the newest first.
     pub(super) releases: Vec<PastView>,
-    /// Build numbers that were forgotten, the last of them first.
+    /// Records of forgotten build numbers, the latest first.
     forgotten: Vec<ForgottenSequence>,
 }
 
-/// The releases of a lane: of the worker that has the latest one of them.
+/// The releases of a lane, from the worker whose newest release was accepted last.
 pub(super) async fn of_lane(
     name: &str,
     environment: &Environment,
@@ -103,7 +101,7 @@ pub(super) async fn of_lane(
     }
     let newest = |lane: &LaneHistory| lane.releases.first().map(|newest| newest.accepted_at);
     match (histories.into_iter().max_by_key(newest), refused) {
-        // Another worker that could not answer may have them.
+        // A worker that could not answer may have the releases.
         (Some(lane), Some((worker, reason))) if lane.releases.is_empty() => {
             Err(AskFailed::Refused { worker, reason })
         }

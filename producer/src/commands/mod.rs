@@ -1,4 +1,4 @@
-//! What each command does, from its arguments to its exit code.
+//! The commands, from their arguments to their exit code: one file each.
 
 mod asking;
 mod completions;

@@ -7,7 +7,8 @@ use crate::cli::{Format, PingArgs};
 use crate::exit::Exit;
 use crate::{printer, view};
 
-/// Every worker that answers. One that takes no releases in is a person's concern.
+/// Shows every worker that answers. A worker that takes no releases in ends the command with the code for an
+/// operator.
 pub(crate) async fn ping(args: &PingArgs) -> Result<Exit, AskFailed> {
     let mut answers = ask_everyone(Ask::Ping, "ping", &args.broker).await?;
     answers.sort_by(|one, other| one.worker.cmp(&other.worker));

@@ -1,4 +1,4 @@
-//! `drawgate promote`: what has succeeded in one environment, to another one.
+//! `drawgate promote`: releases to one environment what has succeeded in another.
 
 use drawgate_schemas::{Outcome, ReleaseState};
 
@@ -16,19 +16,17 @@ use crate::system::{self, SystemError};
 /// Why nothing was promoted.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum PromoteFailed {
-    /// Nobody says of which service.
+    /// The service is not named, and `drawgate.toml` does not give it.
     #[error(transparent)]
     Service(#[from] FillError),
-    /// Asking for what was released.
+    /// Asking for the earlier releases failed.
     #[error(transparent)]
     Ask(#[from] AskFailed),
-    /// Nothing could be released once more.
+    /// There is nothing that could be released again.
     #[error(transparent)]
     NothingBefore(#[from] NothingBefore),
-    /// Publishing it.
     #[error(transparent)]
     Publish(#[from] PublishFailed),
-    /// This machine.
     #[error(transparent)]
     System(#[from] SystemError),
 }
@@ -55,10 +53,10 @@ impl Ending for PromoteFailed {
     }
 }
 
-/// As far back as is looked: each is read from its whole journal.
+/// How many releases are asked for, because a worker reads each from its whole journal.
 const LOOKED_AT: u32 = 100;
 
-/// Publishes the digest that has succeeded last in the one environment to the other.
+/// Publishes to one environment the digest that has succeeded last in the other.
 pub(crate) async fn promote(args: &PromoteArgs) -> Result<Exit, PromoteFailed> {
     let service = origin::service(args.service.as_ref(), &system::folder()?)?;
     let lane = history::of_lane("promote", &args.from, &service, LOOKED_AT, &args.broker).await?;

@@ -27,39 +27,33 @@ use crate::view;
 /// Why a request was not published, or not followed to its end.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum PublishFailed {
-    /// What the request was to be made of.
+    /// A part of the request is missing or wrong.
     #[error(transparent)]
     Fill(#[from] FillError),
-    /// The request.
     #[error(transparent)]
     Request(#[from] RequestError),
-    /// A new id.
+    /// A new id could not be made.
     #[error("no id could be made")]
     Id(#[from] InvalidName),
-    /// The broker's address.
+    /// The broker's address is missing or wrong.
     #[error(transparent)]
     Address(#[from] AddressError),
-    /// The connection.
     #[error(transparent)]
     Connect(#[from] ConnectError),
-    /// Listening.
     #[error(transparent)]
     Subscribe(#[from] SubscribeError),
-    /// Publishing.
     #[error("{source}")]
     Publish {
-        /// Why. Its own causes follow; the text stands above.
+        /// Why it was not published. The error's own causes follow; its text stands in the message above.
         source: Box<PublishError>,
-        /// The command that publishes the same request.
+        /// The command that publishes the same request again.
         again: String,
     },
-    /// Following it.
     #[error(transparent)]
     Follow(#[from] FollowError),
-    /// Somebody did not want to wait any longer.
+    /// The person, or the time limit, stopped the command.
     #[error(transparent)]
     Stopped(#[from] Stopped),
-    /// This machine.
     #[error(transparent)]
     System(#[from] SystemError),
 }
@@ -96,7 +90,7 @@ impl Ending for PublishFailed {
     }
 }
 
-/// What `publish --format json` says without `--wait`.
+/// The output of `publish --format json` without `--wait`.
 #[derive(Serialize)]
 struct Published<'a> {
     release: ReleaseId,
@@ -106,19 +100,19 @@ struct Published<'a> {
     body_sha256: String,
 }
 
-/// How a message is sent, and what is told of it.
+/// How a message is sent, and what is told about it.
 #[derive(Debug)]
 pub(super) struct Sending {
-    /// Followed to its end, for this long at most.
+    /// For how long to follow the release; absent where it is not followed.
     wait: Option<Duration>,
-    /// A release under a given id may be old: its events have gone by.
+    /// Whether the release may be old, because its id was given: its events have gone by then.
     may_be_old: bool,
     format: Format,
     broker: BrokerArgs,
 }
 
 impl Sending {
-    /// Of a message that is made now.
+    /// The settings for a message that is made now.
     pub(super) fn of(wait: bool, format: Format, broker: &BrokerArgs) -> Self {
         Self {
             wait: wait.then_some(limits::WAIT),
@@ -128,7 +122,7 @@ impl Sending {
         }
     }
 
-    /// The same, of a message whose id may have been released before.
+    /// The same settings for a message whose id may have been released before.
     pub(super) fn under_a_used_id(self) -> Self {
         Self {
             may_be_old: true,
@@ -136,7 +130,7 @@ impl Sending {
         }
     }
 
-    /// Sends a message. `again` gives the command that publishes it once more.
+    /// Sends a message. `again` gives the command that publishes it again.
     pub(super) async fn send(
         &self,
         again: &dyn Fn() -> String,
@@ -166,7 +160,7 @@ impl Sending {
     }
 }
 
-/// Publishes, and follows if that is wanted.
+/// Publishes a release, and follows it if that was asked for.
 pub(crate) async fn publish(args: PublishArgs) -> Result<Exit, PublishFailed> {
     let dry_run = args.dry_run;
     let sending = Sending {
@@ -183,7 +177,7 @@ pub(crate) async fn publish(args: PublishArgs) -> Result<Exit, PublishFailed> {
     release(&draft, &selection, &sending).await
 }
 
-/// The same for what is known already, wherever it came from.
+/// Publishes a release whose parts are all known, and follows it in the same way.
 pub(super) async fn release(
     draft: &Draft,
     selection: &Selection,
@@ -202,7 +196,7 @@ fn made(draft: &Draft, selection: &Selection) -> Result<Message, PublishFailed> 
     Ok(request::message(draft, selection, id)?)
 }
 
-/// The message, and where its parts came from.
+/// Shows the message, and where its parts came from, without sending it.
 fn show_only(message: &Message, sources: &[Source]) -> Result<Exit, PublishFailed> {
     // Writing plain data cannot fail.
     printer::data(&serde_json::to_string_pretty(&message.request).unwrap_or_default())?;
@@ -234,7 +228,7 @@ async fn publish_only(
     Ok(Exit::Succeeded)
 }
 
-/// Listens before it publishes, so that no event goes by unheard.
+/// Publishes and follows a release. It listens before it publishes, so that no event goes by unheard.
 async fn publish_and_follow(
     sending: &Sending,
     again: &dyn Fn() -> String,

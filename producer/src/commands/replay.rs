@@ -1,4 +1,4 @@
-//! `drawgate replay`: a release that has ended, once more; or a message out of a file.
+//! `drawgate replay`: releases an ended release again, or sends a message from a file.
 
 use std::path::Path;
 
@@ -17,16 +17,15 @@ use crate::request::{Draft, quoted};
 /// Why nothing was replayed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ReplayFailed {
-    /// Asking for what was released.
+    /// Asking for the release failed.
     #[error(transparent)]
     Ask(#[from] AskFailed),
-    /// Nothing could be released once more.
+    /// There is nothing that could be released again.
     #[error(transparent)]
     NothingBefore(#[from] NothingBefore),
-    /// The message in a file.
+    /// The message in a file cannot be read or sent.
     #[error(transparent)]
     MessageFile(#[from] MessageFileError),
-    /// Publishing it.
     #[error(transparent)]
     Publish(#[from] PublishFailed),
 }
@@ -51,17 +50,17 @@ impl Ending for ReplayFailed {
     }
 }
 
-/// Publishes what is named.
+/// Replays the named release or file.
 pub(crate) async fn replay(args: &ReplayArgs) -> Result<Exit, ReplayFailed> {
     match (&args.file, args.release) {
         (Some(file), _) => message_of(file, args).await,
         (None, Some(release)) => release_of(release, args).await,
-        // One of them is required on the command line.
+        // The command line requires one of the two.
         (None, None) => Ok(Exit::Usage),
     }
 }
 
-/// The very same version under a new id, whatever became of it.
+/// Publishes the same version under a new id, whatever the outcome of the release.
 async fn release_of(release: ReleaseId, args: &ReplayArgs) -> Result<Exit, ReplayFailed> {
     let view = before(release, "replay", &args.broker).await?;
     if !matches!(view.state, ReleaseState::Ended { .. }) {
@@ -82,7 +81,7 @@ async fn release_of(release: ReleaseId, args: &ReplayArgs) -> Result<Exit, Repla
     Ok(again(&view.request, view.digest.as_ref(), draft, &sending).await?)
 }
 
-/// The message as it stands there, under its own id: a release of that id is not made a second time.
+/// Sends the message in the file under its own id: a second release under that id is not made.
 async fn message_of(file: &Path, args: &ReplayArgs) -> Result<Exit, ReplayFailed> {
     let message = message_file::read(file, Timestamp::now())?;
     let sending = Sending::of(args.wait, args.format, &args.broker).under_a_used_id();

@@ -1,4 +1,4 @@
-//! Releasing once more what a release before asked for.
+//! Releases again what an earlier release asked for.
 
 use drawgate_schemas::{Digest, ImageReference, ReleaseId, ReleaseRequest, ReleaseView};
 
@@ -10,11 +10,10 @@ use crate::ending::Ending;
 use crate::exit::Exit;
 use crate::request::{Draft, Selection};
 
-/// There is nothing that could be released once more.
+/// Nothing can be released again, for this reason.
 #[derive(Debug, thiserror::Error)]
 #[error("nothing was released: {why}")]
 pub(crate) struct NothingBefore {
-    /// Why not.
     pub(super) why: String,
 }
 
@@ -28,7 +27,7 @@ impl Ending for NothingBefore {
     }
 }
 
-/// The release that is to be done once more, as its worker knows it. `verb` names the command to the broker.
+/// Asks for the release to do again. `verb` names the command to the broker.
 pub(super) async fn before(
     release: ReleaseId,
     verb: &str,
@@ -41,8 +40,8 @@ pub(super) async fn before(
     .await
 }
 
-/// Publishes the same version to the same target, by its digest where that is known: a tag may have moved since. What else is said
-/// stands in `draft`.
+/// Publishes the same version to the same target, by its digest where it is known, because a tag may have
+/// moved since. `draft` has the other parts of the request.
 pub(super) async fn again(
     request: &ReleaseRequest,
     digest: Option<&Digest>,

@@ -1,4 +1,4 @@
-//! `drawgate retry`: a release that did not succeed, once more.
+//! `drawgate retry`: releases again what did not succeed.
 
 use drawgate_schemas::{Outcome, ReleaseState};
 
@@ -10,16 +10,15 @@ use crate::ending::Ending;
 use crate::exit::Exit;
 use crate::request::Draft;
 
-/// Why nothing was released once more.
+/// Why nothing was retried.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum RetryFailed {
-    /// Asking for what was released.
+    /// Asking for the release failed.
     #[error(transparent)]
     Ask(#[from] AskFailed),
-    /// Nothing could be released once more.
+    /// There is nothing that could be released again.
     #[error(transparent)]
     NothingBefore(#[from] NothingBefore),
-    /// Publishing it.
     #[error(transparent)]
     Publish(#[from] PublishFailed),
 }
@@ -42,7 +41,7 @@ impl Ending for RetryFailed {
     }
 }
 
-/// Publishes the very same version again, under a new id.
+/// Publishes the same version again, under a new id.
 pub(crate) async fn retry(args: &RetryArgs) -> Result<Exit, RetryFailed> {
     let view = before(args.release, "retry", &args.broker).await?;
     let why_not = match view.state {

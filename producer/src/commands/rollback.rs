@@ -1,4 +1,4 @@
-//! `drawgate rollback`: a release of what ran before.
+//! `drawgate rollback`: releases an earlier version.
 
 use drawgate_schemas::{Digest, Outcome, PastView, ReleaseId, ReleaseState};
 
@@ -14,25 +14,23 @@ use crate::origin::{self, FillError};
 use crate::request::Draft;
 use crate::system::{self, SystemError};
 
-/// Why nothing was released again.
+/// Why nothing was rolled back.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum RollbackFailed {
-    /// Nobody says of which service.
+    /// The service is not named, and `drawgate.toml` does not give it.
     #[error(transparent)]
     Service(#[from] FillError),
-    /// Asking for what was released.
+    /// Asking for the earlier releases failed.
     #[error(transparent)]
     Ask(#[from] AskFailed),
-    /// Nothing could be released once more.
+    /// There is nothing that could be released again.
     #[error(transparent)]
     NothingBefore(#[from] NothingBefore),
-    /// Nobody said that it is meant.
+    /// The person did not confirm the rollback.
     #[error("nothing was released")]
     NotMeant,
-    /// Publishing it.
     #[error(transparent)]
     Publish(#[from] PublishFailed),
-    /// This machine.
     #[error(transparent)]
     System(#[from] SystemError),
 }
@@ -61,10 +59,10 @@ impl Ending for RollbackFailed {
     }
 }
 
-/// As far back as is looked.
+/// How many releases are looked at.
 const LOOKED_AT: u32 = 100;
 
-/// Finds what ran before, and releases it once it is said to be meant.
+/// Finds the version to go back to, and releases it after the person has confirmed.
 pub(crate) async fn rollback(args: &RollbackArgs) -> Result<Exit, RollbackFailed> {
     let environment = &args.lane.environment;
     let service = origin::service(args.lane.service.as_ref(), &system::folder()?)?;
@@ -86,7 +84,8 @@ pub(crate) async fn rollback(args: &RollbackArgs) -> Result<Exit, RollbackFailed
             .parse()
             .ok(),
     };
-    // Without a place in the order of builds: it is older than what has succeeded, and goes back all the same.
+    // The request has no build number: its version is older than one that has succeeded, and goes back all
+    // the same.
     let draft = Draft {
         reason,
         force,
@@ -97,12 +96,13 @@ pub(crate) async fn rollback(args: &RollbackArgs) -> Result<Exit, RollbackFailed
     Ok(again(&past.request, Some(digest), draft, &sending).await?)
 }
 
-/// What to go back to.
+/// The release to go back to.
 #[derive(Debug)]
 struct Chosen<'a> {
     past: &'a PastView,
     digest: &'a Digest,
-    /// Not where the fleet should run it already: then nothing that does is touched.
+    /// Whether to force it. Not forced where the fleet should run the version already: then its hosts are not
+    /// touched.
     force: bool,
 }
 
@@ -118,10 +118,12 @@ impl<'a> Chosen<'a> {
     }
 }
 
-/// What is named; or the last good one: after one that began and went back, or was left for a person, the last that succeeded; else
-/// the last that succeeded with another digest than that one.
+/// Chooses the release to go back to: the named one, or the last good one. After a release that began and
+/// rolled back, or that needs an operator, that is the last one that succeeded. Else it is the last one that
+/// succeeded with another digest than the version that runs.
 fn chosen(releases: &[PastView], to: Option<ReleaseId>) -> Result<Chosen<'_>, String> {
-    // A lane rolls one at a time, an emergency before those that came earlier.
+    // A lane rolls one release at a time, an emergency before those that came earlier. So the order of
+    // beginning counts.
     let mut releases: Vec<&PastView> = releases.iter().collect();
     releases.sort_by_key(|past| std::cmp::Reverse(past.started_at.unwrap_or(past.accepted_at)));
     let succeeded = ReleaseState::Ended {
@@ -217,7 +219,7 @@ mod tests {
         };
         for (outcome, n, force) in [
             (Outcome::NeedsOperator, 2, true),
-            // It went back by itself: what runs the good one is not touched again.
+            // The release rolled back by itself, so hosts that run the good version are not touched again.
             (Outcome::RolledBack, 2, false),
             (Outcome::Cancelled, 2, false),
             (Outcome::Failed, 3, true),
@@ -239,7 +241,7 @@ mod tests {
             past(2, 'a', Outcome::Succeeded),
             past(3, 'b', Outcome::Succeeded),
         ];
-        // It waited while the emergency went first.
+        // This release waited while the emergency went first.
         releases[1].started_at = Some(testing::begin());
         assert_eq!(chosen_of(&releases, None), Ok(releases[0].request.id));
     }

@@ -9,7 +9,7 @@ use crate::exit::Exit;
 use crate::view::{self, Layout};
 use crate::{limits, printer};
 
-/// Asks for a release and shows it.
+/// Asks for a release, and shows it.
 pub(crate) async fn show(args: &ShowArgs) -> Result<Exit, AskFailed> {
     let name = format!("drawgate show {}", args.release);
     let view = over_a_connection(&name, &args.broker, async |asker| {
@@ -32,7 +32,7 @@ pub(crate) async fn show(args: &ShowArgs) -> Result<Exit, AskFailed> {
     Ok(Exit::Succeeded)
 }
 
-/// All pages of it, as one.
+/// Asks for all pages of a release, and joins them.
 pub(super) async fn whole(
     asker: &Asker<'_>,
     release: ReleaseId,

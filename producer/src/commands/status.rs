@@ -16,13 +16,11 @@ use crate::{limits, printer, view};
 /// Why no lanes are shown.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum StatusFailed {
-    /// Asking.
     #[error(transparent)]
     Ask(#[from] AskFailed),
-    /// A name that no lane has.
+    /// The lane that was named does not exist.
     #[error("no lane is of that name: nothing was released there yet")]
     NoLane,
-    /// This machine.
     #[error(transparent)]
     System(#[from] SystemError),
 }
@@ -45,7 +43,7 @@ impl Ending for StatusFailed {
     }
 }
 
-/// Asks every worker for its lanes and shows them as one list.
+/// Asks every worker for its lanes, and shows them as one list.
 pub(crate) async fn status(args: &StatusArgs) -> Result<Exit, StatusFailed> {
     let seen = over_a_connection("drawgate status", &args.broker, async |asker| {
         seen(asker, args).await
@@ -57,7 +55,7 @@ pub(crate) async fn status(args: &StatusArgs) -> Result<Exit, StatusFailed> {
         ..
     } = seen.await?;
     let lanes: Vec<LaneView> = lanes.into_values().collect();
-    // The list is not whole, and must not look as if it were.
+    // The list is not complete, and must not look as if it were.
     for (worker, reason) in &refused {
         printer::narrate(&format!(
             "{worker} could not answer, its lanes are not among these: {reason}"
@@ -81,19 +79,19 @@ pub(crate) async fn status(args: &StatusArgs) -> Result<Exit, StatusFailed> {
     Ok(Exit::Succeeded)
 }
 
-/// What the workers said.
+/// The answers of the workers so far.
 #[derive(Default)]
 struct Seen {
-    /// Workers that share a ledger answer the same: each lane is kept once, under its name.
+    /// The lanes by name. Workers that share a ledger answer alike, so each lane is kept once.
     lanes: BTreeMap<String, LaneView>,
     freezes: Vec<Freeze>,
-    /// Who told of lanes, of the last page.
+    /// The workers that told of lanes on the last page.
     told: BTreeSet<String>,
-    /// Who could not answer, and why.
+    /// The workers that could not answer, and why.
     refused: BTreeMap<String, String>,
 }
 
-/// All pages of every worker.
+/// Asks every worker for all pages.
 async fn seen(asker: &Asker<'_>, args: &StatusArgs) -> Result<Seen, AskFailed> {
     let mut seen = Seen::default();
     let mut after: Option<String> = None;
@@ -126,7 +124,8 @@ impl Seen {
         self.lanes.is_empty() && self.told.is_empty()
     }
 
-    /// Where the next page begins, if there is one: where the first of those that have more has ended.
+    /// Takes in one page, and returns where the next one begins: at the lowest end among workers that have
+    /// more lanes.
     fn take_page(&mut self, answers: Vec<Answer>) -> Option<String> {
         let mut next: Option<String> = None;
         let before = std::mem::take(&mut self.told);
@@ -151,7 +150,7 @@ impl Seen {
         next
     }
 
-    /// The last of its lanes, where it has more.
+    /// Takes in one worker's page, and returns its last lane if the worker has more.
     fn take(&mut self, status: StatusView) -> Option<String> {
         let name = |lane: &LaneView| format!("{}/{}", lane.environment, lane.service);
         for freeze in status.freezes {
@@ -201,7 +200,7 @@ mod tests {
         assert_eq!(seen.refused.keys().collect::<Vec<_>>(), ["far"]);
     }
 
-    /// The standby of the same site has the same lanes.
+    /// The standby worker of a site has the same lanes.
     #[test]
     fn another_worker_of_the_site_may_tell_the_next_page() {
         let mut seen = Seen::default();

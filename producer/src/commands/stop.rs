@@ -1,4 +1,4 @@
-//! Commands that go on until somebody does not want to wait any longer.
+//! Stopping a command that waits.
 
 use std::fmt;
 use std::time::Duration;
@@ -10,23 +10,23 @@ use crate::ending::Ending;
 use crate::exit::Exit;
 use crate::system::SystemError;
 
-/// How far a command was when it was stopped.
+/// How far a command had come when it was stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Stage {
     /// Nothing was sent.
     Before,
-    /// Sent, and not confirmed.
+    /// The message was sent, and the broker has not confirmed it.
     Publishing,
-    /// The broker has it.
+    /// The broker has confirmed the message.
     Published,
 }
 
-/// What stopped it.
+/// What stopped a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Stop {
     /// Ctrl-C, or a signal to end.
     Interrupted,
-    /// `--timeout`.
+    /// The `--timeout` was over.
     TimedOut,
 }
 
@@ -39,15 +39,14 @@ impl fmt::Display for Stop {
     }
 }
 
-/// Somebody did not want to wait any longer.
+/// A command was stopped before its end.
 #[derive(Debug, thiserror::Error)]
 #[error("{}", stopped(*stop, *stage))]
 pub(crate) struct Stopped {
-    /// Which release.
     pub(super) release: ReleaseId,
     /// What stopped it.
     pub(super) stop: Stop,
-    /// How far it was.
+    /// How far the command had come.
     pub(super) stage: Stage,
     /// The command that publishes the same request.
     pub(super) again: Option<String>,
@@ -79,7 +78,7 @@ impl Ending for Stopped {
     }
 }
 
-/// Ends when somebody wants this process to end, or when its time is over.
+/// Waits for a signal that ends this process, or until the time is over.
 pub(super) async fn stop(timeout: Option<Duration>) -> Result<Stop, SystemError> {
     let mut terminate = signal(SignalKind::terminate()).map_err(SystemError::Refused)?;
     let mut hangup = signal(SignalKind::hangup()).map_err(SystemError::Refused)?;

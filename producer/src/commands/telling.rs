@@ -1,4 +1,4 @@
-//! Telling every worker something that it shall change.
+//! Tells every worker to change something.
 
 use drawgate_schemas::{Ask, Reply};
 use serde::Serialize;
@@ -13,20 +13,18 @@ use crate::{printer, view};
 /// Why nothing was changed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum TellFailed {
-    /// Asking.
     #[error(transparent)]
     Ask(#[from] AskFailed),
     /// No worker changed anything.
     #[error("{what}: nothing was changed: {why}")]
     NotChanged {
-        /// What was asked for.
+        /// The command's name.
         what: &'static str,
-        /// Each worker's reason.
+        /// The reason of each worker.
         why: String,
-        /// Where a person sees how it stands.
+        /// The command with which a person sees the state.
         look: &'static str,
     },
-    /// This machine.
     #[error(transparent)]
     System(#[from] SystemError),
 }
@@ -49,26 +47,27 @@ impl Ending for TellFailed {
     }
 }
 
-/// What is told.
+/// A change that every worker is told to make.
 pub(super) struct Telling {
-    /// The words for the workers.
+    /// The question that carries it.
     pub(super) ask: Ask,
     /// The command's name.
     pub(super) what: &'static str,
-    /// Where a person sees how it stands, when nothing was changed.
+    /// The command with which a person sees the state, when nothing was changed.
     pub(super) look: &'static str,
 }
 
-/// What is written for programs, of each worker.
+/// The result of one worker, for programs.
 #[derive(Serialize)]
 struct Told<'a> {
     worker: &'a str,
     changed: bool,
-    /// What follows, or why nothing was changed.
+    /// What follows from the change, or why nothing was changed.
     detail: &'a str,
 }
 
-/// Done is what at least one worker has done: another one may roll nothing to that environment.
+/// The command succeeds if at least one worker changed something: the others may not release to that
+/// environment.
 pub(super) async fn tell(telling: Telling, format: Format, broker: &BrokerArgs) -> Result<Exit, TellFailed> {
     let Telling { ask, what, look } = telling;
     let answers = ask_everyone(ask, what, broker).await?;

@@ -18,25 +18,21 @@ use crate::system::SystemError;
 /// Why a release was not followed to its end.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum WatchFailed {
-    /// The broker's address.
+    /// The broker's address is missing or wrong.
     #[error(transparent)]
     Address(#[from] AddressError),
-    /// The connection.
     #[error(transparent)]
     Connect(#[from] ConnectError),
-    /// Asking for what has happened until now.
+    /// Asking for the earlier events failed.
     #[error(transparent)]
     Ask(#[from] AskFailed),
-    /// Listening.
     #[error(transparent)]
     Subscribe(#[from] SubscribeError),
-    /// Following it.
     #[error(transparent)]
     Follow(#[from] FollowError),
-    /// Somebody did not want to wait any longer.
+    /// The person, or the time limit, stopped the command.
     #[error(transparent)]
     Stopped(#[from] Stopped),
-    /// This machine.
     #[error(transparent)]
     System(#[from] SystemError),
 }
@@ -67,7 +63,7 @@ impl Ending for WatchFailed {
     }
 }
 
-/// Follows a release that was published before.
+/// Follows a release that was published earlier.
 pub(crate) async fn watch(args: &WatchArgs) -> Result<Exit, WatchFailed> {
     let address = Address::from_args(&args.broker)?;
     let mut narrator = Narrator::new(args.format);
@@ -111,11 +107,11 @@ async fn follow(
         message: None,
         release: args.release,
     };
-    // Between the last answer and the subscription something may have happened.
+    // Events may have been missed between the last answer and the subscription.
     Ok(watching.follow(link, events, true).await?)
 }
 
-/// Tells what has happened until now.
+/// Tells the events so far.
 async fn past(
     link: &Link,
     args: &WatchArgs,

@@ -10,15 +10,15 @@ use crate::cli::{Format, WhyArgs};
 use crate::exit::Exit;
 use crate::{printer, view};
 
-/// What is written for programs.
+/// The output for programs.
 #[derive(Serialize)]
 struct Why<'a> {
     state: &'a ReleaseState,
-    /// The same in words.
+    /// The same reasons in words.
     why: Vec<String>,
 }
 
-/// Says what a release waits for.
+/// Tells what a release waits for.
 pub(crate) async fn why(args: &WhyArgs) -> Result<Exit, AskFailed> {
     let name = format!("drawgate why {}", args.release);
     let seen = over_a_connection(&name, &args.broker, async |asker| {
@@ -44,7 +44,7 @@ pub(crate) async fn why(args: &WhyArgs) -> Result<Exit, AskFailed> {
     Ok(Exit::Succeeded)
 }
 
-/// Its lane, where there are others before it.
+/// The release's lane, where other releases are before it.
 async fn lane_of(asker: &Asker<'_>, release: &ReleaseView) -> Result<Option<LaneView>, AskFailed> {
     let ReleaseState::Waiting { ahead: 1.., .. } = release.state else {
         return Ok(None);

@@ -1,4 +1,5 @@
-//! Following a release: its events in order and without a gap (`reorder`, pure), over lost connections (`stream`).
+//! Follows a release: puts its events in order without a gap (`reorder`, pure), over lost connections
+//! (`stream`).
 
 mod reorder;
 mod stream;

@@ -1,8 +1,8 @@
-//! Which of the events that are heard come next. Pure: it knows nothing of brokers and clocks.
+//! Puts the events of a release in order. Pure: it knows nothing of brokers and clocks.
 //!
-//! Events of a release are numbered 1, 2, 3, … without a gap. They may be heard twice (a relay that was interrupted
-//! sends again) or not at all (nobody keeps them while we are away). So: what was seen is dropped, what comes too
-//! early is held, and what is missing is asked for.
+//! The events of a release are numbered 1, 2, 3, … without a gap. An event may be heard twice (an interrupted
+//! relay sends it again) or not at all (no queue keeps events while this program is away). So an event that
+//! was shown is dropped, an event that comes too early is held, and a missing event is asked for.
 //!
 //! ```text
 //! heard     1 2 2 3 . . 6 7      (4 and 5 went by while the connection was down)
@@ -16,14 +16,14 @@ use drawgate_schemas::{Event, Outcome, ReleaseId, ReleaseState, ReleaseView, Sta
 
 use crate::limits;
 
-/// What follows from something heard.
+/// What to do after an event or an answer was heard.
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct Step {
     /// Events to show, in order.
     pub(crate) show: Vec<StatusEvent>,
     /// Events are missing: ask for those after [`Follower::last`].
     pub(crate) ask: bool,
-    /// Events that nobody could tell us any more, passed over.
+    /// Number of events that were passed over, because no worker can tell them any more.
     pub(crate) passed_over: u64,
     /// The release has ended. Nothing follows.
     pub(crate) ended: Option<Outcome>,
@@ -41,7 +41,8 @@ pub(crate) struct Follower {
 }
 
 impl Follower {
-    /// A follower that has seen nothing. With the hash of a message that was published, its rejection counts too.
+    /// Makes a follower that has seen no event. With the hash of a published message, the rejection of that
+    /// message counts too.
     pub(crate) fn new(release: ReleaseId, body_sha256: Option<String>) -> Self {
         Self {
             release,
@@ -53,12 +54,12 @@ impl Follower {
         }
     }
 
-    /// The last event that was shown.
+    /// The number of the last event that was shown.
     pub(crate) fn last(&self) -> u64 {
         self.last
     }
 
-    /// An event from the broker, of this release or of another.
+    /// Takes in an event from the broker, of this release or of another.
     pub(crate) fn hear(&mut self, event: StatusEvent) -> Step {
         if self.ended.is_some() {
             return Step::default();
@@ -77,7 +78,7 @@ impl Follower {
         step
     }
 
-    /// An answer to `show` with events after [`Self::last`].
+    /// Takes in an answer to `show` with events after [`Self::last`].
     pub(crate) fn catch_up(&mut self, view: ReleaseView) -> Step {
         if self.ended.is_some() {
             return Step::default();
@@ -100,7 +101,7 @@ impl Follower {
         };
         let missing = !self.held.is_empty() || (more && progressed);
         if step.ended.is_none() && !missing {
-            // The ledger says that it is over, and has no event to say it with.
+            // The ledger says that the release has ended, and has no event that says so.
             self.ended = ended;
             step.ended = ended;
         }
@@ -108,7 +109,7 @@ impl Follower {
         step
     }
 
-    /// A question for what is missing that no worker answered.
+    /// Notes that no worker answered the question for missing events.
     pub(crate) fn no_answer(&mut self) -> Step {
         let mut step = Step::default();
         if self.ended.is_some() || self.held.is_empty() {
@@ -122,8 +123,8 @@ impl Follower {
         step
     }
 
-    /// A rejection belongs to a message. Somebody else's message under our id is not ours, and once ours was
-    /// accepted, a copy of it that is refused later says nothing about the release.
+    /// Takes in a rejection, which belongs to a message. Another person's message under the same id does not
+    /// count. Once the own message was accepted, a refused copy of it says nothing about the release.
     fn hear_rejection(&mut self, body_sha256: String, event: StatusEvent) -> Step {
         if self.last > 0 || self.body_sha256 != Some(body_sha256) {
             return Step::default();
@@ -136,7 +137,7 @@ impl Follower {
         }
     }
 
-    /// Takes out of the held events what follows on the last one shown.
+    /// Takes the held events that follow the last shown one.
     fn take_next(&mut self) -> Step {
         let mut step = Step::default();
         while let Some(event) = self.held.remove(&(self.last + 1)) {
@@ -150,7 +151,7 @@ impl Follower {
         step
     }
 
-    /// Leaves out the events before the first held one.
+    /// Passes over the events before the first held one.
     fn pass_over(&mut self, step: &mut Step) {
         self.fruitless = 0;
         let Some(first) = self.held.keys().next().copied() else {

@@ -7,7 +7,7 @@
 //!    └────────── connect, subscribe, ask <──────┘
 //! ```
 //!
-//! After each new connection the workers are asked for what went by meanwhile (trap 24).
+//! After each new connection the workers are asked for the events that were missed meanwhile (trap 24).
 
 use std::future::pending;
 use std::pin::Pin;
@@ -33,19 +33,17 @@ use crate::system::SystemError;
 /// Why a release was not followed to its end.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum FollowError {
-    /// Asking for what went by.
+    /// Asking for missed events failed.
     #[error(transparent)]
     Ask(#[from] AskError),
     /// The connection was lost and did not come back.
     #[error("the connection to the broker was lost, and did not come back; the release goes on")]
     Away {
-        /// Which release.
         release: drawgate_schemas::ReleaseId,
-        /// The last attempt.
+        /// The error of the last attempt.
         #[source]
         source: Box<ReconnectError>,
     },
-    /// This machine.
     #[error(transparent)]
     System(#[from] SystemError),
 }
@@ -68,30 +66,28 @@ impl Ending for FollowError {
     }
 }
 
-/// Why one attempt to come back failed.
+/// Why one attempt to reconnect failed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ReconnectError {
-    /// The connection.
     #[error(transparent)]
     Connect(#[from] ConnectError),
-    /// Listening on it.
+    /// Listening for events on the new connection failed.
     #[error(transparent)]
     Subscribe(#[from] SubscribeError),
 }
 
-/// One release that is followed.
+/// One release that is being followed.
 pub(crate) struct Watching<'a> {
-    /// The broker.
     pub(crate) address: &'a Address,
-    /// The connection's name, for the broker's operator.
+    /// The connection's name, which the broker's operator sees.
     pub(crate) name: String,
-    /// Whose events.
     pub(crate) target: Target,
-    /// What was seen.
+    /// The events seen so far.
     pub(crate) follower: Follower,
-    /// Who tells it.
+    /// The narrator that tells the events.
     pub(crate) narrator: &'a mut Narrator,
-    /// The message, where it was published here: its rejection counts, and it is sent again if it was lost.
+    /// The message, where this program published it: its rejection counts, and it is published again if it
+    /// was lost.
     pub(crate) message: Option<&'a Message>,
     /// The release's id.
     pub(crate) release: drawgate_schemas::ReleaseId,
@@ -106,20 +102,20 @@ enum Pass {
 /// A question that is under way.
 type Asking<'a> = Pin<Box<dyn Future<Output = Result<Verdict, AskError>> + 'a>>;
 
-/// What one connection has come to.
+/// The state of listening on the connection.
 struct Here {
-    /// Ask as soon as no other question is under way.
+    /// Whether to ask as soon as no other question is under way.
     ask: bool,
-    /// Ask when nothing was heard until then.
+    /// When to ask if no event has been heard until then.
     silence: Instant,
-    /// A message that no worker knows is published again, once.
+    /// Whether a message that no worker knows may be published again, once.
     may_publish: bool,
-    /// Said once.
     told_waiting: bool,
 }
 
 impl Watching<'_> {
-    /// Follows until the end. `ask` first where events may have gone by already.
+    /// Follows the release to its end. `ask` says whether to ask first, because events may have been missed
+    /// already.
     pub(crate) async fn follow(
         &mut self,
         mut link: Link,
@@ -156,7 +152,7 @@ impl Watching<'_> {
         }
     }
 
-    /// One connection, until it is lost or the release has ended.
+    /// Listens on one connection, until it is lost or the release has ended.
     async fn listen(
         &mut self,
         link: &Link,
@@ -179,7 +175,7 @@ impl Watching<'_> {
                 delivery = events.next() => {
                     let Some(Ok(delivery)) = delivery else { return Ok(Pass::Lost) };
                     here.silence = Instant::now() + limits::SILENCE;
-                    // What cannot be read leaves a gap, and a gap is asked for.
+                    // An event that cannot be read leaves a gap, and gaps are asked for.
                     match serde_json::from_slice::<StatusEvent>(&delivery.data) {
                         Ok(event) => self.follower.hear(event),
                         Err(_) => Step::default(),
@@ -237,8 +233,9 @@ impl Watching<'_> {
         step
     }
 
-    /// After a loss no worker knows the release. Either it still lies in the queue, or the broker lost it, or it was
-    /// refused while we were away. The same bytes under the same id settle all three, and are accepted once.
+    /// Publishes again after a lost connection, where no worker knows the release. The message still lies in
+    /// the queue, or the broker lost it, or it was refused while this program was away. The same bytes under
+    /// the same id resolve all three cases, and are accepted once.
     async fn publish_again(&mut self, link: &Link) -> Step {
         if let Some(message) = self.message.filter(|_| self.follower.last() == 0) {
             match publish(link, &message.request, &message.body).await {
@@ -258,8 +255,8 @@ impl Watching<'_> {
         Ok(step.ended)
     }
 
-    /// A new connection with a new queue. All errors are waited out, within the bound: a broker that is starting
-    /// refuses credentials and virtual hosts too.
+    /// Makes a new connection with a new queue. Every error is waited out within the bound, because a
+    /// starting broker refuses credentials and virtual hosts too.
     async fn reconnect(&mut self) -> Result<(Link, Consumer), FollowError> {
         let deadline = Instant::now() + limits::OUTAGE_LIMIT;
         let mut backoff = Backoff::new();
@@ -303,7 +300,7 @@ impl Watching<'_> {
     }
 }
 
-/// The answer of a question that is under way; for ever where none is.
+/// Waits for the answer of the question that is under way; for ever where there is none.
 async fn answered(asking: &mut Option<Asking<'_>>) -> Result<Verdict, AskError> {
     match asking {
         Some(asking) => asking.await,
@@ -311,7 +308,7 @@ async fn answered(asking: &mut Option<Asking<'_>>) -> Result<Verdict, AskError> 
     }
 }
 
-/// Tells what a step brought, up to the end.
+/// Tells the events of a step, and the end if it brought one.
 pub(crate) fn tell(narrator: &mut Narrator, step: &Step) -> Result<(), SystemError> {
     if step.passed_over > 0 {
         let n = step.passed_over;

@@ -1,5 +1,6 @@
-//! Which CI runs us, and what it says of the build. Each from its vendor's list of variables; a table of our own because
-//! the libraries for it know neither the build's number nor the person.
+//! Which CI runs this program, and what it says of the build. Each CI is read by its vendor's list of
+//! variables. The table is our own, because the libraries for it know neither the build's number nor the
+//! person.
 
 use super::variables::Variables;
 
@@ -8,35 +9,34 @@ use super::variables::Variables;
 pub(super) struct Facts {
     /// The CI's name; empty outside of any.
     pub(super) system: &'static str,
-    /// The commit.
     pub(super) revision: Option<String>,
-    /// The branch. Of a build of a change request, the one that is to be merged.
+    /// The branch; in a build of a change request, the branch that is to be merged.
     pub(super) branch: Option<String>,
     /// The build's number.
     pub(super) number: Option<String>,
-    /// What tells which of two builds is of the later version.
+    /// How the CI tells which of two builds has the later version.
     pub(super) order: BuildOrder,
-    /// Where a person finds it.
+    /// Address at which a person finds the build.
     pub(super) url: Option<String>,
-    /// Who started it.
+    /// The person who started the build.
     pub(super) person: Option<String>,
-    /// The number of the change request that it builds.
+    /// The change request that the build is of: its number, or its branch where the CI gives no number.
     pub(super) change_request: Option<String>,
 }
 
-/// What a CI's numbers say of the order of versions.
+/// How a CI's build numbers order the versions.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) enum BuildOrder {
-    /// Its builds are numbered as they begin.
+    /// One counter numbers all builds as they begin.
     #[default]
     Number,
-    /// So are those of each branch, by themselves.
+    /// Each branch has a counter of its own, which numbers its builds as they begin.
     NumberOfBranch,
-    /// The build's number says nothing, this does.
+    /// The build's number says nothing about the order. This other number does, where the CI gives one.
     Other(Option<String>),
 }
 
-/// A CI: the variable that tells it, and what it says.
+/// A CI: the variable that reveals it, and the function that reads its facts.
 struct System {
     name: &'static str,
     told_by: &'static str,
@@ -79,7 +79,7 @@ const SYSTEMS: [System; 8] = [
         told_by: "ATC_EXTERNAL_URL",
         facts: concourse,
     },
-    // Last: some of its variables are set by others for its plug-ins' sake.
+    // Jenkins comes last, because other CIs set some of its variables for the sake of its plug-ins.
     System {
         name: "jenkins",
         told_by: "JENKINS_URL",
@@ -87,7 +87,7 @@ const SYSTEMS: [System; 8] = [
     },
 ];
 
-/// What the CI says that runs us; nothing outside of any.
+/// The facts of the CI that runs this program; none outside of a CI.
 pub(super) fn facts(variables: Variables<'_>) -> Facts {
     let system = SYSTEMS.iter().find(|system| variables(system.told_by).is_some());
     system.map_or_else(Facts::default, |system| Facts {
@@ -96,8 +96,8 @@ pub(super) fn facts(variables: Variables<'_>) -> Facts {
     })
 }
 
-/// Buildkite, "Environment variables". `BUILDKITE_PULL_REQUEST` is `false` for other builds; of a tag's build the branch is the
-/// tag's name.
+/// Buildkite, "Environment variables". `BUILDKITE_PULL_REQUEST` is `false` in builds that are not of a pull
+/// request. In a build of a tag the branch variable has the tag's name.
 fn buildkite(var: Variables<'_>) -> Facts {
     Facts {
         revision: var("BUILDKITE_COMMIT").filter(|commit| commit != "HEAD"),
@@ -110,8 +110,8 @@ fn buildkite(var: Variables<'_>) -> Facts {
     }
 }
 
-/// GitHub Docs, "Variables reference". `GITHUB_SHA` of a pull request is a merge that nobody pushed; `GITHUB_REF_NAME` may be
-/// a tag.
+/// GitHub Docs, "Variables reference". In a pull request `GITHUB_SHA` is a merge that nobody pushed.
+/// `GITHUB_REF_NAME` may be a tag.
 fn github_actions(var: Variables<'_>) -> Facts {
     let of_branch = var("GITHUB_REF_TYPE").is_none_or(|kind| kind == "branch");
     let head = var("GITHUB_HEAD_REF");
@@ -144,7 +144,8 @@ fn github_actions(var: Variables<'_>) -> Facts {
     }
 }
 
-/// GitLab Docs, "Predefined CI/CD variables reference". `CI_COMMIT_BRANCH` is absent for tags and merge requests.
+/// GitLab Docs, "Predefined CI/CD variables reference". `CI_COMMIT_BRANCH` is absent in builds of tags and
+/// merge requests.
 fn gitlab(var: Variables<'_>) -> Facts {
     Facts {
         revision: var("CI_COMMIT_SHA"),
@@ -157,9 +158,9 @@ fn gitlab(var: Variables<'_>) -> Facts {
     }
 }
 
-/// TeamCity, "List of predefined build parameters". The branch is a configuration parameter, which no build sees unless it
-/// is handed on: `env.TEAMCITY_BUILD_BRANCH = %teamcity.build.branch%`, and the person `env.TEAMCITY_BUILD_TRIGGERED_BY =
-/// %teamcity.build.triggeredBy.username%`.
+/// TeamCity, "List of predefined build parameters". The branch is a configuration parameter, which no build
+/// sees unless it is handed on: `env.TEAMCITY_BUILD_BRANCH = %teamcity.build.branch%`. The person is handed
+/// on with `env.TEAMCITY_BUILD_TRIGGERED_BY = %teamcity.build.triggeredBy.username%`.
 fn teamcity(var: Variables<'_>) -> Facts {
     let is_request = |branch: &String| branch.starts_with("pull/") || branch.starts_with("merge-requests/");
     let branch = var("TEAMCITY_BUILD_BRANCH").filter(|branch| branch != "<default>");
@@ -174,13 +175,14 @@ fn teamcity(var: Variables<'_>) -> Facts {
     }
 }
 
-/// CircleCI, "Project values and variables". `CIRCLE_BUILD_NUM` is the job's, and a late job of an early pipeline has a high one; the
-/// pipeline's is seen by no job unless it is handed on: `CIRCLE_PIPELINE_NUMBER: << pipeline.number >>`.
+/// CircleCI, "Project values and variables". `CIRCLE_BUILD_NUM` is the job's number, and a late job of an
+/// early pipeline has a high one. No job sees the pipeline's number unless it is handed on:
+/// `CIRCLE_PIPELINE_NUMBER: << pipeline.number >>`.
 fn circleci(var: Variables<'_>) -> Facts {
     let request = var("CIRCLE_PULL_REQUEST").or_else(|| var("CIRCLE_PR_NUMBER"));
     Facts {
         revision: var("CIRCLE_SHA1"),
-        // Of a forked pull request it is `pull/NUMBER`.
+        // In a build of a forked pull request the branch is `pull/NUMBER`.
         change_request: request.filter(|_| {
             var("CIRCLE_PR_NUMBER").is_some()
                 || var("CIRCLE_BRANCH").is_some_and(|branch| branch.starts_with("pull/"))
@@ -212,8 +214,8 @@ fn buddy(var: Variables<'_>) -> Facts {
     }
 }
 
-/// Concourse, "Build metadata". A task sees nothing of it unless the pipeline hands it on; revision and branch are the
-/// repository's.
+/// Concourse, "Build metadata". A task sees none of it unless the pipeline hands it on. Revision and branch
+/// come from the repository.
 fn concourse(var: Variables<'_>) -> Facts {
     let url = || {
         Some(format!(
@@ -230,9 +232,9 @@ fn concourse(var: Variables<'_>) -> Facts {
     }
 }
 
-/// Jenkins, "Using environment variables", and the Git plug-in's: `GIT_BRANCH` has the remote's name before it. In a
-/// multibranch pipeline `BRANCH_NAME` of a change request is `PR-NUMBER`, of a tag the tag's name; each branch is a job, which counts its own
-/// builds.
+/// Jenkins, "Using environment variables", and the variables of the Git plug-in. `GIT_BRANCH` has the
+/// remote's name before the branch. In a multibranch pipeline `BRANCH_NAME` is `PR-NUMBER` for a change
+/// request and the tag's name for a tag; each branch is a job, which counts its own builds.
 fn jenkins(var: Variables<'_>) -> Facts {
     let of_plugin = || {
         let branch = var("GIT_BRANCH")?;

@@ -1,4 +1,4 @@
-//! `drawgate.toml` in a repository: what is released from it, and where its branches go.
+//! `drawgate.toml` in a repository: the service that is released from it, and the environment of each branch.
 
 use std::path::{Path, PathBuf};
 
@@ -9,51 +9,44 @@ use super::git;
 use super::routes::{Piece, Routes, pieces};
 use crate::limits;
 
-/// Its name.
 pub(crate) const NAME: &str = "drawgate.toml";
 
-/// What it says.
+/// The contents of a `drawgate.toml`.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct File {
-    /// What is released.
+    /// The service that is released.
     pub(super) service: Service,
-    /// Its image.
     pub(super) image: ImagePattern,
-    /// Where branches go.
+    /// The routes from branches to environments.
     #[serde(default)]
     pub(super) routes: Routes,
 }
 
-/// Why the file cannot be used.
+/// Why a `drawgate.toml` cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum FileError {
-    /// It cannot be read.
+    /// The file cannot be read.
     #[error("{path} cannot be read", path = path.display())]
     Unreadable {
-        /// Which.
         path: PathBuf,
-        /// Why.
         #[source]
         source: std::io::Error,
     },
-    /// It is larger than any such file.
+    /// The file is larger than any `drawgate.toml` needs to be.
     #[error("{path} has more than {} bytes", limits::FILE_BYTES, path = path.display())]
-    TooLarge {
-        /// Which.
-        path: PathBuf,
-    },
-    /// It says something that it cannot mean. The text names the line.
+    TooLarge { path: PathBuf },
+    /// The file's contents are wrong.
     #[error("{path}: {problem}", path = path.display())]
     Wrong {
-        /// Which.
         path: PathBuf,
-        /// What, with the line.
+        /// What is wrong, with its line.
         problem: String,
     },
 }
 
-/// The file of the repository that a folder is in: in the folder, or above it up to the repository's top.
+/// Finds the file of the repository that a folder is in: in the folder, or above it up to the repository's
+/// top.
 pub(super) fn find(folder: &Path) -> Result<Option<(PathBuf, File)>, FileError> {
     let top = git::top(folder);
     for above in folder.ancestors() {
@@ -62,7 +55,8 @@ pub(super) fn find(folder: &Path) -> Result<Option<(PathBuf, File)>, FileError> 
             let file = read(&path)?;
             return Ok(Some((path, file)));
         }
-        // Outside of a repository only the folder itself is looked at: what lies above is somebody else's.
+        // Outside of a repository only the folder itself is searched, because a folder above it may be
+        // another person's.
         if top.as_deref().is_none_or(|top| above == top) {
             break;
         }
@@ -96,7 +90,7 @@ pub(super) fn parse(text: &str) -> Result<File, String> {
 #[serde(try_from = "String")]
 pub(super) struct ImagePattern(String);
 
-/// What may stand in it.
+/// The placeholders that an image pattern may use.
 pub(super) const PLACEHOLDERS: [&str; 4] = ["revision", "short_revision", "branch", "build_number"];
 
 impl TryFrom<String> for ImagePattern {
@@ -112,17 +106,17 @@ impl TryFrom<String> for ImagePattern {
     }
 }
 
-/// Why a pattern gives no image.
+/// Why an image pattern gives no image.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum ImageProblem {
-    /// Nobody says what this placeholder stands for.
+    /// No value is known for this placeholder.
     Missing(String),
-    /// What comes of it is no image.
+    /// The filled pattern is not an image reference.
     Wrong(String),
 }
 
 impl ImagePattern {
-    /// The image, with this tag or with what the placeholders stand for.
+    /// The image, with this tag or with the values of the placeholders.
     pub(super) fn fill(
         &self,
         tag: Option<&str>,
@@ -136,7 +130,7 @@ impl ImagePattern {
             (Some(tag), Some(colon)) => format!("{}:{tag}", self.0.get(..colon).unwrap_or_default()),
             (Some(tag), None) => format!("{}:{tag}", self.0),
             (None, Some(_)) => self.filled(value)?,
-            // Whatever is released by its revision need not say so.
+            // A pattern without a tag gets the revision as its tag.
             (None, None) => {
                 let revision =
                     value("revision").ok_or_else(|| ImageProblem::Missing("revision".to_owned()))?;
@@ -164,7 +158,8 @@ impl ImagePattern {
     }
 }
 
-/// A text as a part of a tag: a hyphen for whatever a tag cannot have (Docker, "docker image tag").
+/// A text as a part of a tag, with a hyphen for every character that a tag cannot have (Docker, "docker image
+/// tag").
 fn as_tag(text: &str) -> String {
     let allowed = |c: char| {
         if c.is_ascii_alphanumeric() || "_.-".contains(c) {

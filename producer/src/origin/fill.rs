@@ -1,4 +1,4 @@
-//! A whole request, from the command line and from what it leaves open.
+//! Makes a request whole: what the command line leaves open comes from the file, the CI and git.
 
 use std::path::Path;
 
@@ -14,59 +14,55 @@ use crate::env_vars::EnvVars;
 use crate::exit::Exit;
 use crate::request::{Draft, Selection};
 
-/// Where a part of the request came from.
+/// A part of the request that the command line left open, and where it came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Source {
-    /// The part.
     pub(crate) part: &'static str,
-    /// What it is.
+    /// The part's value.
     pub(crate) value: String,
-    /// Who says so.
+    /// The file, CI, variable or rule that gave the value.
     pub(crate) by: String,
 }
 
 /// Why a request could not be made whole.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum FillError {
-    /// `drawgate.toml`.
+    /// `drawgate.toml` cannot be used.
     #[error(transparent)]
     File(#[from] FileError),
-    /// Nobody says what is released, or which version.
+    /// A part that no source gives: the service, the image, the environment or the branch.
     #[error("{what} is missing")]
     Missing {
-        /// What.
         what: &'static str,
-        /// How it can be said.
+        /// How to give the part.
         hint: String,
     },
-    /// The branch has no way.
+    /// No route matches the branch.
     #[error("branch {branch:?} has no route")]
     NoRoute {
-        /// Which.
         branch: String,
         /// The routes that there are.
         routes: String,
     },
-    /// The routes contradict each other, or lead nowhere.
+    /// Two routes match the branch alike, or a route gives no valid environment.
     #[error("{0}")]
     Route(String),
-    /// What a fork calls its branch must not decide where it is released to.
+    /// The build is of a change request. The name that a fork gives its branch must not decide where it is
+    /// released to.
     #[error("this builds change request {0}, and routes are for branches that are merged")]
     ChangeRequest(String),
-    /// What the CI or the file says is nothing that can be released.
+    /// The values of the CI or of the file do not give an image that can be released.
     #[error("{0}")]
     Image(String),
-    /// The variable that names the environment.
+    /// The variable that names the environment has an invalid value.
     #[error("{}", EnvVars::ENVIRONMENT)]
     Variable(#[source] InvalidName),
-    /// What the CI says is longer than the message may be, or holds control characters.
+    /// A value of the CI is longer than the message allows, or has control characters.
     #[error("{part}, as {by} has it")]
     Part {
-        /// Which.
         part: &'static str,
-        /// Who says so.
+        /// The CI or program that gave the value.
         by: String,
-        /// Why.
         #[source]
         source: InvalidName,
     },
@@ -96,7 +92,7 @@ impl Ending for FillError {
     }
 }
 
-/// The service that is meant: the one that is named, or the one of the repository's file.
+/// The service to use: the named one, or else the one in the repository's file.
 pub(crate) fn service(named: Option<&Service>, folder: &Path) -> Result<Service, FillError> {
     if let Some(named) = named {
         return Ok(named.clone());
@@ -107,26 +103,28 @@ pub(crate) fn service(named: Option<&Service>, folder: &Path) -> Result<Service,
     }
 }
 
-/// Makes the request whole: fills in what `draft` leaves open, and says where it came from.
+/// Makes the request whole: fills in what `draft` leaves open, and returns where each part came from.
 pub(crate) fn fill(
     draft: &mut Draft,
     folder: &Path,
     variables: Variables<'_>,
 ) -> Result<(Selection, Vec<Source>), FillError> {
     let mut told = Told::default();
-    // Not by the command line's own reader: a CI may set it to nothing, and means none.
+    // The command line's own reader does not read this variable, because a CI may set it to the empty text
+    // and mean none.
     if let (None, Some(name)) = (&draft.environment, variables(EnvVars::ENVIRONMENT)) {
         let environment = Environment::try_from(name).map_err(FillError::Variable)?;
         told.note("environment", Some(environment.to_string()), EnvVars::ENVIRONMENT);
         draft.environment = Some(environment);
     }
     let file = match (&draft.environment, &draft.service, &draft.image) {
-        // Whoever says it all needs no file, whatever is in one.
+        // A command line that gives all three needs no file, whatever a file may have.
         (Some(_), Some(_), Some(_)) => None,
         _ => file::find(folder)?,
     };
     let facts = ci::facts(variables);
-    // The folder tells of the service whose file is in it, and the build of the version that it built.
+    // Git is asked only in a repository with a `drawgate.toml`. The build's revision counts only for the
+    // version that the build made.
     let in_repository = file.is_some();
     let built = draft.image.is_none() && draft.tag.is_none();
     let by = |found: &Option<String>| if found.is_some() { facts.system } else { "git" };
@@ -276,7 +274,7 @@ fn missing(what: &'static str, option: &str) -> FillError {
     }
 }
 
-/// What was filled in.
+/// The parts that were filled in so far.
 #[derive(Default)]
 struct Told(Vec<Source>);
 

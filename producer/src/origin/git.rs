@@ -1,5 +1,5 @@
-//! Revision and branch of the working directory, by the `git` program: it knows of worktrees, submodules and odd
-//! configurations, and whoever builds from a repository has it.
+//! Revision and branch of the working directory, asked from the `git` program, because it knows of worktrees,
+//! submodules and odd configurations, and every machine that builds from a repository has it.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -9,7 +9,7 @@ pub(super) fn revision(folder: &Path) -> Option<String> {
     git(folder, &["rev-parse", "HEAD"])
 }
 
-/// The branch that is checked out; none where the head is detached.
+/// The branch that is checked out; `None` where the head is detached.
 pub(super) fn branch(folder: &Path) -> Option<String> {
     git(folder, &["symbolic-ref", "--quiet", "--short", "HEAD"])
 }

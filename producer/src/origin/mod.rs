@@ -1,4 +1,4 @@
-//! Where the parts of a request come from that nobody wrote on the command line.
+//! Fills in the parts of a request that the command line leaves open.
 //!
 //! ```text
 //!   command line            first, whatever it says

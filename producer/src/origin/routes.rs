@@ -5,7 +5,8 @@
 //!   "release/*"             = "production"           `*`: any rest
 //!   "remote-run/{person}/*" = "personal-{person}"    `{person}`: one part of the path, used on the other side
 //! ```
-//! Of several that match, the one with the most letters of its own wins: their order in the file means nothing.
+//! Of several patterns that match, the one with the most letters of its own wins. Their order in the file
+//! means nothing.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +14,7 @@ use drawgate_schemas::Environment;
 use regex::Regex;
 use serde::Deserialize;
 
-/// Routes by their pattern.
+/// The routes of a `drawgate.toml`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(try_from = "BTreeMap<String, String>")]
 pub(super) struct Routes(Vec<Route>);
@@ -22,19 +23,18 @@ pub(super) struct Routes(Vec<Route>);
 struct Route {
     pattern: String,
     shape: Regex,
-    /// Letters that are not a placeholder's.
+    /// Letters of the pattern outside of placeholders.
     own: usize,
     environment: String,
 }
 
-/// Where a branch goes.
+/// Where a branch is released to.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Way {
-    /// The route's pattern.
+    /// The pattern of the route that matched.
     pub(super) pattern: String,
-    /// The environment.
     pub(super) environment: Environment,
-    /// Whether no other branch goes there.
+    /// Whether no other branch is released to this environment.
     pub(super) one_branch: bool,
 }
 
@@ -114,10 +114,10 @@ impl Route {
 }
 
 impl Routes {
-    /// Where this branch goes; `None` where no route matches.
+    /// Finds where this branch is released to; `None` where no route matches.
     ///
     /// # Errors
-    /// Two routes match alike, or the environment's name is none.
+    /// Two routes match alike, or the environment's name is not valid.
     pub(super) fn way(&self, branch: &str) -> Result<Option<Way>, String> {
         let mut ways: Vec<(&Route, Result<Way, String>)> = self
             .0
@@ -142,20 +142,20 @@ impl Routes {
         Ok(Some(way))
     }
 
-    /// The patterns, for a person.
+    /// The patterns, to show to a person.
     pub(super) fn patterns(&self) -> Vec<&str> {
         self.0.iter().map(|route| route.pattern.as_str()).collect()
     }
 }
 
-/// A part of a pattern or of a template.
+/// A part of a branch pattern or of an environment template.
 pub(super) enum Piece<'t> {
     Text(&'t str),
     Name(&'t str),
     Rest,
 }
 
-/// The parts of a text with `{names}` and `*`.
+/// Splits a text with `{names}` and `*` into its parts.
 pub(super) fn pieces(text: &str) -> Result<Vec<Piece<'_>>, String> {
     let mut all = Vec::new();
     let mut rest = text;
@@ -184,7 +184,7 @@ pub(super) fn pieces(text: &str) -> Result<Vec<Piece<'_>>, String> {
     Ok(all)
 }
 
-/// A text as a part of an environment's name: in lower case, with a hyphen for whatever else is in it.
+/// A text as a part of an environment's name: in lower case, with a hyphen for every run of other characters.
 fn slug(text: &str) -> String {
     let mut slug = String::new();
     for c in text.chars().flat_map(char::to_lowercase) {

@@ -1,4 +1,4 @@
-//! Under each CI's variables, and in a repository.
+//! Filling in requests: with the variables of each CI, and in a repository.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -40,7 +40,7 @@ fn folder(file: &str) -> tempfile::TempDir {
     folder
 }
 
-/// The message, and where its parts came from.
+/// The filled request, and where its parts came from.
 fn filled(file: &str, variables: &[(&str, &str)], more: &[&str]) -> Result<String, FillError> {
     let folder = folder(file);
     filled_in(folder.path(), variables, more)
@@ -67,7 +67,7 @@ fn refused(file: &str, variables: &[(&str, &str)], more: &[&str]) -> String {
     format!("{error}\nhint: {}", error.hint().unwrap_or_default())
 }
 
-/// What each CI says of build 812 of `main`, by its own list of variables.
+/// The variables of each CI for build 812 of `main`, by the vendor's own list.
 fn systems() -> Vec<(&'static str, Vec<(&'static str, &'static str)>)> {
     vec![
         (
@@ -177,7 +177,7 @@ fn systems() -> Vec<(&'static str, Vec<(&'static str, &'static str)>)> {
 #[test]
 fn under_each_ci_two_lines_are_enough() {
     for (name, variables) in systems() {
-        // Concourse tells nothing of the repository: in its task that is a clone.
+        // Concourse says nothing about the repository, which is a clone in its task.
         let more: &[&str] = match name {
             "concourse" => &[
                 "--environment",
@@ -212,7 +212,7 @@ fn routes_say_where_a_branch_goes() {
     assert!(text.contains("\"environment\": \"personal-ben-k\""), "{text}");
 }
 
-/// Whose numbers say which of two builds is of the later version, and whose do not.
+/// Which CIs have build numbers that tell the later version of two builds, and which have not.
 #[test]
 fn a_number_that_does_not_order_the_versions_is_no_sequence() {
     let file = format!("{TWO_LINES}{ROUTES}\"hotfix\" = \"staging\"\n");
@@ -228,7 +228,7 @@ fn a_number_that_does_not_order_the_versions_is_no_sequence() {
             branch,
         ]
     };
-    // A multibranch pipeline counts each branch's builds by themselves.
+    // A multibranch pipeline counts the builds of each branch separately.
     assert!(
         sequence(&jenkins(("BRANCH_NAME", "develop"))),
         "one branch goes there"
@@ -352,7 +352,7 @@ fn what_is_said_goes_before_what_is_found() {
         text.contains("\"image\": \"c:2\""),
         "whoever says it all needs no file: {text}"
     );
-    // Another version than the build's: its revision and its place in the order of builds are not the build's.
+    // Another version than the build's: the revision and the build number of the build do not apply to it.
     let text = filled(&file, &buildkite, &["--tag", "hotfix-1"]).unwrap();
     assert!(!text.contains("revision") && !text.contains("sequence"), "{text}");
     assert!(
@@ -436,7 +436,8 @@ fn the_narrowest_route_wins_and_two_alike_are_refused() {
     }
 }
 
-/// Outside of CI: from a folder deep in a repository, and not from above its top.
+/// Outside of CI a file is found from a folder deep in its repository, and not from above the repository's
+/// top.
 #[test]
 fn in_a_repository_git_says_revision_and_branch() {
     let place = folder("service = \"other\"\nimage = \"other:1\"\n");

@@ -1,9 +1,9 @@
-//! The environment of the process, as an argument: tests have their own.
+//! The environment variables of the process, passed as an argument so that tests can supply their own.
 
-/// One variable of the environment; the empty text is none.
+/// Looks up one environment variable; an empty value counts as none.
 pub(crate) type Variables<'v> = &'v dyn Fn(&str) -> Option<String>;
 
-/// The process's own environment.
+/// Looks up a variable in the process's own environment.
 pub(crate) fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }

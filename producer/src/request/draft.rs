@@ -1,4 +1,4 @@
-//! What a request is made of, before it is whole: from the command line, or from a release before.
+//! The parts of a request before it is whole: from the command line, or from an earlier release.
 
 use std::time::Duration;
 
@@ -7,27 +7,21 @@ use drawgate_schemas::{Environment, ImageReference, ReleaseId, Service, Text};
 
 use super::shell::quoted;
 
-/// What is released, and where to.
+/// The target and the image of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Selection {
-    /// Where to.
     pub(crate) environment: Environment,
-    /// What.
     pub(crate) service: Service,
-    /// Which version.
     pub(crate) image: ImageReference,
 }
 
-/// Everything that can be said of a request. What is left open is filled in from the repository and the CI, or stays away.
+/// Every part of a request. An open part is filled in from the repository and the CI, or stays absent.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Draft {
-    /// Where to.
     pub(crate) environment: Option<Environment>,
-    /// What.
     pub(crate) service: Option<Service>,
-    /// Which version.
     pub(crate) image: Option<ImageReference>,
-    /// Another tag of the image.
+    /// Another tag for the image.
     pub(crate) tag: Option<String>,
     /// The commit that was built.
     pub(crate) revision: Option<Text<TEXT_CHARS>>,
@@ -35,35 +29,34 @@ pub(crate) struct Draft {
     pub(crate) branch: Option<Text<TEXT_CHARS>>,
     /// The build's place in the order of builds.
     pub(crate) sequence: Option<u64>,
-    /// Who asks.
     pub(crate) requested_by: Option<Text<TEXT_CHARS>>,
-    /// Why it is asked for.
+    /// Why the release is asked for.
     pub(crate) reason: Option<Text<LONG_TEXT_CHARS>>,
-    /// Released although a later build waits or was released.
+    /// Whether the release may go although a later build waits or was released.
     pub(crate) force: bool,
-    /// Why it passes every gate, where it does.
+    /// Why the release passes every gate; absent where it does not.
     pub(crate) emergency: Option<Text<LONG_TEXT_CHARS>>,
-    /// The time until it is not begun any more, from when its id was made.
+    /// How long the release may wait to begin, counted from the time in its id.
     pub(crate) expires_in: Option<Duration>,
-    /// The release's id; a new one where it is left open.
+    /// The release's id; a new one is made where this is open.
     pub(crate) id: Option<ReleaseId>,
-    /// What built it.
+    /// The CI that ran the build.
     pub(crate) build_system: Option<Text<TEXT_CHARS>>,
     /// The build's number.
     pub(crate) build_number: Option<Text<TEXT_CHARS>>,
-    /// Where a person finds the build.
+    /// Address at which a person finds the build.
     pub(crate) build_url: Option<Text<LONG_TEXT_CHARS>>,
-    /// Hosts out at once, at most.
+    /// Most hosts that may be out at once.
     pub(crate) max_unavailable: Option<u32>,
-    /// How long a host must stay healthy before it counts.
+    /// Seconds for which a host must stay healthy before it counts.
     pub(crate) min_healthy_time_s: Option<u32>,
-    /// Least time between deregistering and stopping.
+    /// Least seconds between deregistering a host and stopping its container.
     pub(crate) min_drain_s: Option<u32>,
 }
 
 impl Draft {
-    /// The command that publishes the very same request again. No secret is in it: the broker's address stays in the
-    /// environment.
+    /// The command that publishes exactly this request again. It has no secret: the broker's address stays in
+    /// the environment.
     pub(crate) fn again(&self, selection: &Selection, id: ReleaseId, wait: bool) -> String {
         let mut words = vec!["drawgate".to_owned(), "publish".to_owned()];
         let mut option = |name: &str, value: Option<String>| {

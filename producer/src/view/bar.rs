@@ -1,4 +1,4 @@
-//! The part of the screen that moves.
+//! The progress bar: the part of the screen that is redrawn.
 
 use drawgate_schemas::HostPhase;
 use jiff::Timestamp;
@@ -6,12 +6,13 @@ use jiff::Timestamp;
 use super::state::{HostNow, ViewState};
 use super::words::{self, clock, short_instance, span_s};
 
-/// Narrowest and widest bar.
+/// Width of the bar in characters: narrowest, widest.
 const BAR_CELLS: (usize, usize) = (12, 32);
-/// Hosts that are named; more are counted.
+/// Hosts that the bar names; further hosts are only counted.
 const NAMED_HOSTS: usize = 3;
 
-/// One row where it fits, else two; nothing before the roll and after its end. Never wider than `width`.
+/// Draws one row where it fits, else two, never wider than `width`. There is no row before the roll or after
+/// its end.
 pub(crate) fn bar(state: &ViewState, now: Timestamp, width: usize) -> Vec<String> {
     if state.ended.is_some() {
         return Vec::new();
@@ -93,7 +94,8 @@ fn one_host(instance: &str, host: &HostNow, now: Timestamp) -> String {
     format!("{} {what} {}{of}", short_instance(instance), clock(since))
 }
 
-/// As fast as until now, once a host is through; until then what the worker expects.
+/// Estimates the seconds left: from the pace so far once a host is done, until then from the worker's
+/// estimate.
 fn left_s(state: &ViewState, now: Timestamp) -> Option<u64> {
     if state.resuming {
         return None;

@@ -1,4 +1,4 @@
-//! `drawgate dead-letters`, for people: a row for each at 80 columns, and all of one.
+//! `drawgate dead-letters`, for people: a row of 80 columns for each letter, and everything about one letter.
 
 use drawgate_schemas::{ReleaseRequest, limits};
 use jiff::Timestamp;
@@ -8,7 +8,8 @@ use super::layout::{Layout, clean};
 use super::words::{ago, short_image};
 use crate::dead_letter::DeadLetter;
 
-/// Widths of the columns: 80 with the blanks between them. The id has 12 digits, a worker's reasons at most 19 letters.
+/// Widths of the columns: 80 with the blanks between them. An id has 12 digits, and a worker's reasons have
+/// at most 19 letters.
 const ID: usize = 12;
 const AGE: usize = 6;
 const REASON: usize = 19;
@@ -16,7 +17,7 @@ const TARGET: usize = 22;
 const VERSION: usize = 9;
 const BY: usize = 7;
 
-/// The heading and a row for each.
+/// The heading and a row for each letter.
 pub(crate) fn dead_letters(letters: &[DeadLetter], now: Timestamp) -> Vec<String> {
     let row = |cells: [&str; 6]| {
         let widths = [ID, AGE, REASON, TARGET, VERSION, BY];
@@ -38,7 +39,7 @@ pub(crate) fn dead_letters(letters: &[DeadLetter], now: Timestamp) -> Vec<String
     rows
 }
 
-/// A sender's words must not make a second row.
+/// A text on one row, because a sender's words must not make a second row.
 fn one_line(text: &str) -> String {
     clean(text).replace('\n', " ")
 }
@@ -57,7 +58,7 @@ fn version(letter: &DeadLetter) -> String {
         .map_or_else(|| "-".to_owned(), short_image)
 }
 
-/// All of one: what is known of it, and the message.
+/// Everything about one letter: what is known of it, then its message.
 pub(crate) fn dead_letter(letter: &DeadLetter, now: Timestamp, layout: &Layout) -> Vec<String> {
     let none = "-";
     let at = letter.rejected_at.map(|at| {
@@ -94,7 +95,8 @@ pub(crate) fn dead_letter(letter: &DeadLetter, now: Timestamp, layout: &Layout) 
     rows
 }
 
-/// The message as a person reads it: its fields in their usual order where it is one, its text where it is none.
+/// The message as a person reads it: its fields in their usual order if it is a request, else its JSON or its
+/// text.
 fn message(body: &[u8]) -> Vec<String> {
     let pretty = match ReleaseRequest::decode(body) {
         Ok(request) => serde_json::to_string_pretty(&request),

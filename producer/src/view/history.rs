@@ -1,15 +1,17 @@
-//! `drawgate history`, for people: a row for each release, at 80 columns but for ids, which are copied.
+//! `drawgate history`, for people: a row for each release. Rows are 80 columns wide, except for the ids,
+//! which people copy.
 
 use drawgate_schemas::{ForgottenSequence, PastView, ReleaseState, limits};
 use jiff::Timestamp;
 
 use super::words::ago;
 
-/// Room for a version and for how it stands.
+/// Widths of the columns for the version and for the state, in characters.
 const VERSION: usize = 12;
 const STATE: usize = 18;
 
-/// The heading and a row for each release; below it, when the lane's build numbers were forgotten.
+/// The heading and a row for each release, then a row for each time that the lane's build numbers were
+/// forgotten.
 pub(crate) fn history(releases: &[PastView], forgotten: &[ForgottenSequence], now: Timestamp) -> Vec<String> {
     let row = |id: &str, version: &str, state: &str, by: &str| {
         let (version, state) = (limits::cut(version, VERSION), limits::cut(state, STATE));

@@ -1,23 +1,21 @@
-//! From a line to text: mark, time, width, colour.
+//! Lays out a line as text: mark, time, width, colour.
 
 use drawgate_schemas::limits::DETAIL_CHARS;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-/// What kind of news a line is.
+/// The kind of news that a line tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Mark {
     /// A step is done.
     Ok,
     /// Something is under way.
     Going,
-    /// Worth a look; the release goes on.
+    /// A person should look; the release goes on.
     Warn,
-    /// Something failed.
     Bad,
-    /// The rollback.
     Back,
-    /// About the watching, not about the release.
+    /// News about the following itself, not about the release.
     Note,
 }
 
@@ -33,7 +31,7 @@ impl Mark {
         }
     }
 
-    /// ANSI: green, yellow, red; nothing else, and never the only bearer of meaning.
+    /// The ANSI colour: green, yellow or red. A colour is never the only sign of the meaning.
     fn colour(self) -> Option<u8> {
         match self {
             Self::Ok => Some(32),
@@ -44,19 +42,16 @@ impl Mark {
     }
 }
 
-/// One piece of news.
+/// One piece of news, with its mark.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Line {
-    /// Its kind.
     pub(crate) mark: Mark,
-    /// Its words.
     pub(crate) text: String,
-    /// Not to be broken: it holds a command that somebody will copy.
+    /// Whether the line must not be broken, because somebody will copy a command in it.
     pub(crate) whole: bool,
 }
 
 impl Line {
-    /// A line.
     pub(crate) fn new(mark: Mark, text: impl Into<String>) -> Self {
         Self {
             mark,
@@ -65,7 +60,7 @@ impl Line {
         }
     }
 
-    /// A line that is not to be broken.
+    /// Makes a line that must not be broken.
     pub(crate) fn whole(mark: Mark, text: impl Into<String>) -> Self {
         Self {
             whole: true,
@@ -77,7 +72,8 @@ impl Line {
 /// How lines are laid out.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Layout {
-    /// Where to break; `None` leaves that to whoever shows it, so that `grep` finds whole lines.
+    /// The column at which to break lines. `None` leaves it to the reader's program, so that `grep` finds
+    /// whole lines.
     pub(crate) width: Option<usize>,
     /// Whether each line begins with its time, in UTC.
     pub(crate) times: bool,
@@ -86,7 +82,7 @@ pub(crate) struct Layout {
 }
 
 impl Layout {
-    /// `  ok    text`, broken at words under the text.
+    /// A line as `  ok    text`, broken at words below its text.
     pub(crate) fn line(&self, line: &Line, at: Timestamp) -> String {
         let word = format!("{:<4}", line.mark.word());
         let word = match line.mark.colour().filter(|_| self.colour) {
@@ -104,7 +100,7 @@ impl Layout {
         format!("{time}  {word}  {text}")
     }
 
-    /// Text that begins in column 0 and goes on in column 2.
+    /// A text that begins in column 0 and goes on in column 2.
     pub(crate) fn plain(&self, text: &str) -> String {
         self.broken(text, 2)
     }
@@ -122,7 +118,7 @@ impl Layout {
     }
 }
 
-/// A worker's text may quote a container's: what steers a terminal is taken out, and so is a flood.
+/// A text that cannot steer or flood a terminal, because a worker's text may quote a container's.
 pub(crate) fn clean(text: &str) -> String {
     text.trim_end()
         .chars()
@@ -131,7 +127,7 @@ pub(crate) fn clean(text: &str) -> String {
             '\n' => Some('\n'),
             '\r' => None,
             '\t' => Some(' '),
-            // Marks that turn the direction of writing can make a line read as another one.
+            // Marks that change the direction of writing can make a line read as another one.
             '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => Some('\u{fffd}'),
             c if c.is_control() => Some('\u{fffd}'),
             c => Some(c),
@@ -139,7 +135,8 @@ pub(crate) fn clean(text: &str) -> String {
         .collect()
 }
 
-/// Breaks at blanks. A word longer than a row (a digest, an address) stays whole, so that it can be copied.
+/// Breaks a text at blanks. A word longer than a row (a digest, an address) stays whole, so that it can be
+/// copied.
 fn wrap(text: &str, room: usize) -> Vec<String> {
     let mut rows = Vec::new();
     let mut row = String::new();

@@ -1,4 +1,4 @@
-//! What each event is worth in words.
+//! The lines of text that each event gives.
 
 use drawgate_schemas::{
     AwaitedApproval, Control, Direction, Ended, Event, HookProgress, HookState, HostPhase, HostProgress,
@@ -10,16 +10,15 @@ use super::state::ViewState;
 use super::words::{self, count, short_digest, span_ms, span_s};
 use crate::limits;
 
-/// How much is said.
+/// How much of an event is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Detail {
-    /// What lasts; the bar shows the rest.
+    /// Only lasting news; the bar shows the rest.
     Brief,
-    /// Every event.
     Every,
 }
 
-/// Who asked for what: `search-api 4f2c91e -> staging   build 812 by ben`, and the id.
+/// The first line about a request: `search-api 4f2c91e -> staging   build 812 by ben`, and the id.
 pub(crate) fn header(request: &ReleaseRequest, width: Option<usize>) -> String {
     let what = format!(
         "{} {} -> {}",
@@ -48,7 +47,7 @@ pub(crate) fn header(request: &ReleaseRequest, width: Option<usize>) -> String {
     rows.join("\n  ")
 }
 
-/// The lines of one event; `state` is what was known before it.
+/// The lines of one event. `state` is the state before the event.
 pub(crate) fn lines(state: &ViewState, event: &StatusEvent, detail: Detail) -> Vec<Line> {
     let every = detail == Detail::Every;
     let line = |mark, text: String| vec![Line::new(mark, text)];
@@ -96,10 +95,7 @@ pub(crate) fn lines(state: &ViewState, event: &StatusEvent, detail: Detail) -> V
         Event::Control(given) if given.control == Control::Approve => line(Mark::Ok, given.told()),
         Event::Control(given) => line(Mark::Warn, given.told()),
         Event::HostSick(sick) => line(Mark::Warn, sick.to_string()),
-        Event::SickWaitOver => line(
-            Mark::Ok,
-            "no sick host is waited for any more: goes on".to_owned(),
-        ),
+        Event::SickWaitOver => line(Mark::Ok, "no host is sick any more: the roll goes on".to_owned()),
         Event::RollingBack { reason, instance } => rolling_back(reason, instance.as_deref()),
         Event::ScalingResumed(suspension) => {
             let processes = count(suspension.processes.len(), "process", "processes");
@@ -148,7 +144,7 @@ fn accepted(worker: &str, ahead: u32) -> String {
     }
 }
 
-/// What is missing, who can give it, and until when.
+/// How many approvals a release needs, who can give them, and until when.
 pub(super) fn awaits_approval(awaited: &AwaitedApproval) -> String {
     let given = match awaited.given.as_slice() {
         [] => String::new(),
@@ -288,7 +284,7 @@ fn host(state: &ViewState, progress: &HostProgress, detail: Detail) -> Option<Li
             Line::new(Mark::Bad, format!("{instance} failed{during}{because}"))
         }
         (HostPhase::Gone, _) => Line::new(Mark::Warn, format!("{instance} left the fleet{because}")),
-        // A phase that begins has nothing to say for itself; with a detail it is a setback.
+        // A phase that only begins is told in full detail only; with a detail it is a setback.
         (phase, direction) if why.is_some() => Line::new(
             Mark::Warn,
             format!("{instance} {}{because}", words::phase(*phase, *direction)),
@@ -328,10 +324,16 @@ fn taken_over(worker: &str, open_steps: u32) -> String {
     format!("taken over by {worker}: {open}")
 }
 
-/// A success is told here and closed by the final line; any other end is told by the final line alone.
+/// Lines for the end of a release. In brief, an end other than a success only gets lines about what is left,
+/// because the final line tells the end.
 fn ended(ended: &Ended, every: bool) -> Vec<Line> {
-    let left_over = ended.receipt.iter().flat_map(|receipt| &receipt.left_over);
-    let left_over = left_over.map(|left| Line::whole(Mark::Bad, format!("left: {left}")));
+    let leftovers = ended.receipt.iter().flat_map(|receipt| &receipt.leftovers);
+    // A command stands on a line of its own, and whole, so that it can be copied.
+    let left = leftovers.flat_map(|leftover| {
+        let what = Line::new(Mark::Bad, format!("left: {}", leftover.what));
+        let commands = leftover.commands.iter();
+        std::iter::once(what).chain(commands.map(|command| Line::whole(Mark::Bad, format!("  {command}"))))
+    });
     let told = match ended.outcome {
         Outcome::Succeeded => Some(Line::new(Mark::Ok, ended.summary.as_str())),
         Outcome::RolledBack | Outcome::Cancelled if every => {
@@ -341,10 +343,10 @@ fn ended(ended: &Ended, every: bool) -> Vec<Line> {
         outcome if every => Some(Line::new(Mark::Bad, outcome.to_string())),
         _ => None,
     };
-    left_over.chain(told).collect()
+    left.chain(told).collect()
 }
 
-/// The one line that goes to stdout.
+/// The final line, which goes to stdout.
 pub(crate) fn final_line(event: &StatusEvent) -> Option<String> {
     let ended = match &event.event {
         Event::Ended(ended) => ended,
@@ -397,7 +399,7 @@ fn where_the_time_went(ended: &Ended) -> String {
     format!(" ({})", parts.join("; "))
 }
 
-/// What to do about a rejection, where its detail does not say.
+/// What to do about a rejection; `None` where its detail says so already.
 pub(crate) fn rejection_hint(code: RejectionCode) -> Option<&'static str> {
     match code {
         RejectionCode::UnknownService | RejectionCode::UnknownEnvironment => {
@@ -416,7 +418,7 @@ pub(crate) fn rejection_hint(code: RejectionCode) -> Option<&'static str> {
             Some("publish with drawgate, or set the property user_id to the connection's user")
         }
         RejectionCode::DeadLettered => Some("look at the worker's log, and at the queue drawgate.dead"),
-        // Its detail says the ways out.
+        // The detail of these rejections names the ways out.
         RejectionCode::SequenceJump
         | RejectionCode::TooLarge
         | RejectionCode::NotJson

@@ -1,4 +1,4 @@
-//! What a person sees. Pure: state and events in, lines out; the clock is an argument.
+//! The texts that a person sees. Pure: state and events in, lines out; the clock is an argument.
 //!
 //! ```text
 //! StatusEvent ──> lines(&ViewState, &event) ──> Line ──> layout ──> text

@@ -4,7 +4,7 @@ use drawgate_schemas::Reply;
 
 use super::words::count;
 
-/// One line for a worker, and one for each thing that its operator is to know.
+/// One line for a worker, then one line for each of its concerns.
 pub(crate) fn pong(worker: &str, reply: &Reply) -> String {
     match reply {
         Reply::Pong(pong) => {

@@ -1,4 +1,4 @@
-//! The restoration receipt as a table.
+//! The receipt of a release as a table.
 
 use drawgate_schemas::{HostReceipt, Receipt, TargetReceipt};
 
@@ -6,7 +6,7 @@ use super::layout::clean;
 use super::words::{count, short_image};
 use crate::limits;
 
-/// Before and after, compact; rows that are not as they should be come first.
+/// The table of hosts, before and after. Hosts that are not as they should be come first.
 pub(crate) fn receipt(receipt: &Receipt) -> Vec<String> {
     let mut rows = hosts(&receipt.hosts);
     for group in &receipt.groups {
@@ -55,9 +55,9 @@ pub(crate) fn receipt(receipt: &Receipt) -> Vec<String> {
         ));
     }
     rows.extend(receipt.notes.iter().map(|note| format!("  note: {note}")));
-    rows.push(match receipt.left_over.len() {
-        0 => "  left over: nothing".to_owned(),
-        n => format!("  left over: {}, see above", count(n, "thing", "things")),
+    rows.push(match receipt.leftovers.len() {
+        0 => "  leftovers: none".to_owned(),
+        n => format!("  leftovers: {n}, see above"),
     });
     rows.iter().map(|row| clean(row)).collect()
 }
@@ -121,7 +121,7 @@ fn state_of(host: &HostReceipt) -> String {
     words.join(", ")
 }
 
-/// Alike before and after, a target needs no name.
+/// A target's state. A target that is the same before and after needs no name.
 fn target_word(target: &TargetReceipt) -> String {
     if target.before == target.after {
         return target.after.clone();
@@ -135,7 +135,7 @@ fn target_word(target: &TargetReceipt) -> String {
     format!("{target_group}:{port} {before} -> {after}")
 }
 
-/// Columns as wide as their widest cell; the last one free.
+/// Rows with columns as wide as their widest cell; the last column is not padded.
 fn aligned(rows: &[[String; 4]]) -> Vec<String> {
     let width = |column: usize| {
         rows.iter()

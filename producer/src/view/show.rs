@@ -7,7 +7,7 @@ use super::lines::{Detail, awaits_approval, final_line, header, lines};
 use super::receipt::receipt;
 use super::state::ViewState;
 
-/// Request, state, timeline, receipt, logs.
+/// The rows of `show`: request, state, timeline, receipt, logs.
 pub(crate) fn show(view: &ReleaseView, layout: &Layout) -> Vec<String> {
     let mut rows = vec![header(&view.request, layout.width)];
     rows.extend(facts(&view.request).iter().map(|row| layout.plain(row)));

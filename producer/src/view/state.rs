@@ -1,52 +1,50 @@
-//! What is known of a release, folded from its events.
+//! The state of a release as its events tell it.
 
 use std::collections::BTreeMap;
 
 use drawgate_schemas::{Direction, Event, HostPhase, HostProgress, Outcome, StatusEvent};
 use jiff::Timestamp;
 
-/// Where one host is.
+/// The progress of one host.
 #[derive(Debug, Clone)]
 pub(crate) struct HostNow {
-    /// Which way.
     pub(crate) direction: Direction,
-    /// What it is about.
+    /// The phase that the host is in.
     pub(crate) phase: HostPhase,
-    /// Since when.
     pub(crate) since: Timestamp,
-    /// For how long, where that is known.
+    /// Expected duration of the phase, in seconds; absent where it is not known.
     pub(crate) expected_s: Option<u64>,
 }
 
-/// What is known of a release.
+/// The state of a release, folded from its events.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct ViewState {
-    /// What ran before, as a person calls it.
+    /// What people call the version that ran before.
     pub(crate) from: Option<String>,
-    /// What is wanted.
+    /// What people call the desired version.
     pub(crate) to: Option<String>,
-    /// The digest, in short.
+    /// The digest, shortened.
     pub(crate) digest: Option<String>,
-    /// Hosts of the plan.
+    /// Hosts in the plan.
     pub(crate) planned: usize,
-    /// When the roll began, and how long it should take.
+    /// When the roll began, and how many seconds it should take.
     pub(crate) started: Option<(Timestamp, u64)>,
-    /// Hosts that are somewhere on their way.
+    /// Hosts that events have named, by instance id.
     pub(crate) hosts: BTreeMap<String, HostNow>,
-    /// Hosts done in the present direction, and hosts in all.
+    /// Hosts that are done in the present direction, and hosts in all.
     pub(crate) done: Option<(u32, u32)>,
-    /// When the first host began, and when the last one was done, in the present direction.
+    /// In the present direction: when the first host began, and when the last host was done.
     pub(crate) pace: Option<(Timestamp, Timestamp)>,
-    /// The release is rolling back.
+    /// Whether the release is rolling back.
     pub(crate) rolling_back: bool,
-    /// Hosts are through; what was suspended is given back.
+    /// Whether scaling or alarms are being given back, after the hosts.
     pub(crate) resuming: bool,
-    /// How it ended.
+    /// How the release ended; absent while it goes on.
     pub(crate) ended: Option<Outcome>,
 }
 
 impl ViewState {
-    /// Takes an event in. Each is taken once and in order; the follower sees to that.
+    /// Takes in one event. The follower passes each event once and in order.
     pub(crate) fn apply(&mut self, event: &StatusEvent) {
         match &event.event {
             Event::Accepted { version_name, .. } => self.to = Some(version_name.clone()),
@@ -67,7 +65,7 @@ impl ViewState {
             Event::ScalingResumed(_) | Event::AlarmsUnsilenced { .. } => self.resuming = true,
             Event::Ended(ended) => self.ended = Some(ended.outcome),
             Event::Rejected { .. } => self.ended = Some(Outcome::Rejected),
-            // What was resumed for sick hosts is suspended again.
+            // Processes that were resumed for sick hosts are suspended again.
             Event::ScalingSuspended(_) => self.resuming = false,
             Event::Staged { .. }
             | Event::HostSick(_)
@@ -106,7 +104,7 @@ impl ViewState {
         self.pace = Some((first, last));
     }
 
-    /// A second word about the same phase does not begin it anew.
+    /// When the host's phase began. A second event of the same phase does not start it anew.
     fn since(&self, progress: &HostProgress, at: Timestamp) -> Timestamp {
         self.hosts
             .get(&progress.instance)
@@ -114,7 +112,7 @@ impl ViewState {
             .map_or(at, |now| now.since)
     }
 
-    /// Hosts that something is being done to, oldest news first.
+    /// The hosts that are being rolled, the longest in its phase first.
     pub(crate) fn busy(&self) -> Vec<(&str, &HostNow)> {
         let at_rest = |phase| matches!(phase, HostPhase::Done | HostPhase::Failed | HostPhase::Gone);
         let mut busy: Vec<(&str, &HostNow)> = self

@@ -11,7 +11,7 @@ const LANE: usize = 22;
 const RUNNING: usize = 20;
 const WAITING: usize = 11;
 const LAST: usize = 24;
-/// A version's first characters: as many as a short git revision has.
+/// Length of a version: as many characters as a short git revision has.
 const VERSION: usize = 7;
 
 /// The heading and a row for each lane.
@@ -51,7 +51,7 @@ pub(crate) fn status(lanes: &[LaneView], freezes: &[Freeze], now: Timestamp) -> 
     rows
 }
 
-/// Cut where it is too long, filled where it is too short.
+/// A text cut or padded to a width.
 fn cell(text: &str, width: usize) -> String {
     format!("{:<width$}", limits::cut(text, width))
 }
@@ -79,7 +79,7 @@ fn waiting(lane: &LaneView) -> String {
     }
 }
 
-/// What a release waits for, after its version where the column has room for both.
+/// What a release waits for, with its version before it where the column has room for both.
 fn whole(version: &str, what: &str) -> String {
     let both = format!("{version} {what}");
     if both.chars().count() > WAITING {

@@ -1,8 +1,9 @@
-//! Whole stories, as a terminal of 80 columns and as a log show them.
+//! Whole releases, as a terminal of 80 columns shows them and as a log does.
 
 use drawgate_schemas::{
-    AlarmReceipt, Direction, Ended, Event, GroupReceipt, HostLogs, HostPhase, HostReceipt, HostRef, Outcome,
-    Receipt, RejectionCode, ReleaseState, Started, StatusEvent, Suspension, TargetReceipt,
+    AlarmReceipt, Direction, Ended, Event, GroupReceipt, HostLogs, HostPhase, HostReceipt, HostRef,
+    LeftoverKind, Outcome, Receipt, RejectionCode, ReleaseState, Started, StatusEvent, Suspension,
+    TargetReceipt,
 };
 use jiff::SignedDuration;
 
@@ -78,7 +79,7 @@ fn alarms() -> Vec<String> {
         .to_vec()
 }
 
-/// What every story begins with.
+/// The events with which every release here begins.
 fn opening() -> Vec<Event> {
     vec![
         accepted(0),
@@ -163,7 +164,7 @@ fn receipt_of(hosts: Vec<HostReceipt>, duration_ms: u64) -> Receipt {
         alarms: alarms().into_iter().map(alarm).collect(),
         notes: Vec::new(),
         hooks: Vec::new(),
-        left_over: Vec::new(),
+        leftovers: Vec::new(),
     }
 }
 
@@ -240,17 +241,28 @@ fn needs_operator() -> Vec<Event> {
     receipt.hosts[0].targets[0].after = "unused".to_owned();
     receipt.groups[0].after = vec!["HealthCheck".to_owned(), "ScheduledActions".to_owned()];
     receipt.alarms[0].after = false;
-    receipt.left_over = vec![
-        format!(
-            "{A} is not registered in search-api: aws elbv2 register-targets --target-group-arn \
+    let absent = LeftoverKind::Target {
+        id: A.to_owned(),
+        port: 8080,
+        target_group: "search-api".to_owned(),
+        found: "absent".to_owned(),
+        expected: "healthy".to_owned(),
+    };
+    let suspended = LeftoverKind::ProcessesSuspended {
+        group: "search-api-asg".to_owned(),
+        processes: vec!["HealthCheck".to_owned()],
+    };
+    receipt.leftovers = vec![
+        absent.mended_with(format!(
+            "aws elbv2 register-targets --target-group-arn \
              arn:aws:elasticloadbalancing:us-west-2:123456789012:targetgroup/search-api/0123456789abcdef \
              --targets Id={A},Port=8080"
+        )),
+        suspended.mended_with(
+            "aws autoscaling resume-processes --auto-scaling-group-name search-api-asg --scaling-processes HealthCheck",
         ),
-        "HealthCheck of search-api-asg is suspended: aws autoscaling resume-processes \
-         --auto-scaling-group-name search-api-asg --scaling-processes HealthCheck"
-            .to_owned(),
     ];
-    let summary = format!("register {A}: access denied; 2 left as it should not be");
+    let summary = format!("register {A}: access denied; 2 leftovers");
     events.push(the_end(Outcome::NeedsOperator, &summary, receipt));
     events
 }
@@ -262,7 +274,7 @@ fn numbered(events: Vec<Event>) -> Vec<StatusEvent> {
         .collect()
 }
 
-/// A whole story as the narrator tells it, stdout and stderr together.
+/// The whole output of the narrator for these events, stdout and stderr together.
 fn told(events: &[StatusEvent], layout: &Layout, detail: Detail) -> String {
     let mut state = ViewState::default();
     let mut rows = vec![header(&testing::request(), layout.width)];
@@ -317,7 +329,7 @@ fn an_operator_is_needed() {
     insta::assert_snapshot!(both(numbered(needs_operator())));
 }
 
-/// What the broker brings with duplicates, a gap and a reordered tail is told as if nothing had been.
+/// Events that come twice, with a gap and out of order are told as if the connection had never broken.
 #[test]
 fn a_reconnect_is_told_like_an_unbroken_connection() {
     let all = numbered(success());
@@ -415,12 +427,12 @@ fn many_hosts_at_once_and_the_rollback_in_the_bar() {
     insta::assert_snapshot!(format!("{forward}\n\n{}", bar(&state, at, 80).join("\n")));
 }
 
-/// No row but one with a word that must stay whole is wider than the terminal.
+/// Only a row with a word that must stay whole may be wider than the terminal.
 #[test]
 fn eighty_columns_are_enough() {
     for story in [success(), rollback(), needs_operator()] {
         let text = told(&numbered(story), &TERMINAL, Detail::Brief);
-        let told_here = |row: &&str| !row.starts_with("stdout:") && !row.contains("  left: ");
+        let told_here = |row: &&str| !row.starts_with("stdout:") && !row.contains("  aws ");
         for row in text.lines().filter(told_here) {
             assert!(row.chars().count() <= 80, "{row}");
         }

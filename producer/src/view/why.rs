@@ -1,4 +1,4 @@
-//! `drawgate why`: what a release waits for, for people.
+//! `drawgate why`, for people: what a release waits for.
 
 use drawgate_schemas::{
     Blocker, Control, ControlCommand, Event, HostSick, LaneView, ReleaseState, ReleaseView, SickAnswer,
@@ -8,7 +8,7 @@ use super::lines::{Detail, awaits_approval, final_line, lines};
 use super::state::ViewState;
 use super::words::count;
 
-/// What it waits for, and what would end the wait.
+/// What a release waits for, and the command that would end the wait.
 pub(crate) fn why(view: &ReleaseView, lane: Option<&LaneView>) -> Vec<String> {
     let id = view.request.id;
     let open = !matches!(view.state, ReleaseState::Ended { .. });
@@ -56,7 +56,7 @@ pub(crate) fn why(view: &ReleaseView, lane: Option<&LaneView>) -> Vec<String> {
     }
 }
 
-/// What the worker says is to be done about its end.
+/// The hint in the event of the release's end.
 fn way_out(view: &ReleaseView) -> Option<&str> {
     view.events.iter().rev().find_map(|event| match &event.event {
         Event::Ended(ended) => ended.hint.as_deref(),
@@ -88,7 +88,7 @@ fn first_of(lane: &LaneView) -> Option<String> {
     Some(format!("{} {wait}, release {}", first.version, first.release))
 }
 
-/// The pause that it is in: a release that has rolled back is in none.
+/// The pause that the release is in. A release that has rolled back is in no pause.
 fn pause(view: &ReleaseView) -> Option<&ControlCommand> {
     let last = view.events.iter().rev().find_map(|event| match &event.event {
         Event::Control(command) if matches!(command.control, Control::Pause | Control::Resume) => {
@@ -100,7 +100,7 @@ fn pause(view: &ReleaseView) -> Option<&ControlCommand> {
     last.filter(|command| command.control == Control::Pause)
 }
 
-/// The sick hosts that it waits for.
+/// The sick hosts that the release waits for.
 fn sick(view: &ReleaseView) -> Option<&HostSick> {
     let last = view.events.iter().rev().find_map(|event| match &event.event {
         Event::HostSick(sick) => Some(Some(sick)),
@@ -110,7 +110,7 @@ fn sick(view: &ReleaseView) -> Option<&HostSick> {
     last.filter(|sick| matches!(sick.answer, SickAnswer::Waits { .. }))
 }
 
-/// The last thing that was told.
+/// What a rolling release does: the sick hosts it waits for, or the last line of news.
 fn running(view: &ReleaseView) -> Vec<String> {
     let id = view.request.id;
     if let Some(sick) = sick(view) {
@@ -145,7 +145,8 @@ mod tests {
         why(&testing::view_with(events.collect(), state, false), lane).join("\n")
     }
 
-    /// What is resumed and suspended again beside the wait is told after it, and is not what it waits for.
+    /// What is resumed and suspended again during the wait comes later in the events, and is not what the
+    /// release waits for.
     #[test]
     fn sick_hosts_are_what_it_waits_for_until_the_wait_is_over() {
         let waits = || {
@@ -169,7 +170,7 @@ mod tests {
         assert!(over.starts_with("it rolls"), "{over}");
     }
 
-    /// A release that waits can be paused too; one that has rolled back is in no pause any more.
+    /// A waiting release can be paused too. A release that has rolled back is in no pause any more.
     #[test]
     fn a_pause_is_told_until_it_is_over() {
         let command = |control| {

@@ -1,4 +1,4 @@
-//! How times, versions and names are written.
+//! How times, versions and names are written in texts.
 
 use drawgate_schemas::{Direction, HostPhase, ImageReference, limits};
 
@@ -13,7 +13,7 @@ pub(crate) fn span_ms(ms: u64) -> String {
     }
 }
 
-/// `42 s`, `4 min 31 s`, `1 h 12 min`: where tenths would be a lie.
+/// `42 s`, `4 min 31 s`, `1 h 12 min`: tenths of a second would pretend to a precision that there is not.
 pub(crate) fn span_s(seconds: u64) -> String {
     match seconds {
         0..60 => format!("{seconds} s"),
@@ -21,7 +21,7 @@ pub(crate) fn span_s(seconds: u64) -> String {
     }
 }
 
-/// `45 s`, `12 min`, `3 h`, `2 d`: one unit is enough here.
+/// `45 s`, `12 min`, `3 h`, `2 d`: one unit is enough for an age.
 pub(crate) fn ago(at: jiff::Timestamp, now: jiff::Timestamp) -> String {
     let seconds = u64::try_from(now.duration_since(at).as_secs()).unwrap_or(0);
     match seconds {
@@ -64,7 +64,7 @@ pub(crate) fn short_digest(digest: &drawgate_schemas::Digest) -> String {
     }
 }
 
-/// An image as a person calls its version: its tag, or its digest's first digits.
+/// The version of an image as a person calls it: its tag, or its digest's first digits.
 pub(crate) fn short_image(image: &str) -> String {
     match image.parse::<ImageReference>() {
         Ok(image) => limits::cut(image.version(), 24),
@@ -73,12 +73,12 @@ pub(crate) fn short_image(image: &str) -> String {
     }
 }
 
-/// `i-0a1b2c3d4e5f60718` where there is room, `i-0a1b…` in the bar.
+/// An instance id, cut to `i-0a1b…` for the bar.
 pub(crate) fn short_instance(instance: &str) -> String {
     limits::cut(instance, 7)
 }
 
-/// What a host is about.
+/// A host's phase in words.
 pub(crate) fn phase(phase: HostPhase, direction: Direction) -> &'static str {
     match phase {
         HostPhase::Deregistering => "leaves the load balancer",

@@ -1,4 +1,5 @@
-//! A virtual host, a worker that does as it is told, a line that can be cut, and the program.
+//! The test rig: a virtual host on a broker, a scripted worker, a connection that can be cut, and the
+//! program.
 
 use std::process::Stdio;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
@@ -26,7 +27,7 @@ use uuid::Uuid;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// One test's part of the broker.
+/// The part of the broker that one test has.
 pub(crate) struct Rig {
     pub(crate) url: String,
     pub(crate) vhost: String,
@@ -37,7 +38,7 @@ pub(crate) struct Rig {
 }
 
 impl Rig {
-    /// `None`, with a word about it, where there is no broker.
+    /// Prepares the rig; returns `None` with a word about it where there is no broker.
     pub(crate) async fn new(name: &str) -> Option<Self> {
         let Ok(url) = std::env::var("DRAWGATE_AMQP_URL") else {
             println!("skipped: DRAWGATE_AMQP_URL is not set");
@@ -89,7 +90,7 @@ impl Rig {
         Some(rig)
     }
 
-    /// As before any worker ran.
+    /// Removes exchanges and queues, as before any worker ran.
     pub(crate) async fn undeclare(&self) {
         for exchange in [
             topology::RELEASES_EXCHANGE,
@@ -114,7 +115,7 @@ impl Rig {
         }
     }
 
-    /// A queue for a service that takes nothing.
+    /// Declares a queue for a service that refuses every message.
     pub(crate) async fn full_queue(&self, service: &str) {
         let mut arguments = FieldTable::default();
         arguments.insert("x-max-length".into(), 0_i32.into());
@@ -131,12 +132,12 @@ impl Rig {
         bind(&self.channel, queue, topology::RELEASES_EXCHANGE, &key).await;
     }
 
-    /// The same broker, another virtual host.
+    /// The address of another virtual host at the same broker.
     pub(crate) fn url_in(&self, vhost: &str) -> String {
         with_vhost(&self.url, vhost)
     }
 
-    /// The same broker, another user.
+    /// The address of another user at the same broker.
     pub(crate) fn url_with(&self, user: &str, password: &str, vhost: &str) -> String {
         let host = self.url.rsplit('@').next().unwrap();
         with_vhost(
@@ -171,7 +172,7 @@ fn user_of(url: &str) -> String {
     rest.split([':', '@']).next().unwrap().to_owned()
 }
 
-/// User and password of the API stand in its address.
+/// A request to the API, whose user and password stand in its address.
 fn request(method: reqwest::Method, url: &str) -> reqwest::RequestBuilder {
     let (scheme, rest) = url.split_once("://").unwrap();
     let (login, rest) = rest.split_once('@').unwrap();
@@ -223,7 +224,7 @@ async fn consume(channel: &Channel, queue: &str, exchange: &str, key: &str) -> l
         .unwrap()
 }
 
-/// What the worker has, and how it behaves.
+/// What the scripted worker has, and how it behaves.
 #[derive(Default)]
 struct Ledger {
     request: Mutex<Option<ReleaseRequest>>,
@@ -235,7 +236,7 @@ struct Ledger {
     answered: AtomicU32,
 }
 
-/// A worker that does what the test says.
+/// A worker that does what the test tells it.
 pub(crate) struct Worker {
     channel: Channel,
     releases: lapin::Consumer,
@@ -249,7 +250,7 @@ impl Worker {
         Self::named(rig, service, "bastion-a").await
     }
 
-    /// One site's worker: it serves one service, and hears all questions.
+    /// Starts one site's worker, which serves one service and hears all questions.
     pub(crate) async fn named(rig: &Rig, service: &str, name: &'static str) -> Self {
         let connection = Connection::connect(&rig.url, ConnectionProperties::default())
             .await
@@ -305,12 +306,12 @@ impl Worker {
         self.seen
     }
 
-    /// Waits until so many questions were answered in all.
+    /// Waits until `times` questions have been answered in all.
     pub(crate) async fn answered(&self, times: u32) {
         self.counted(&self.ledger.answered, times).await;
     }
 
-    /// Waits until so many questions were heard in all.
+    /// Waits until `times` questions have been heard in all.
     pub(crate) async fn asked(&self, times: u32) {
         self.counted(&self.ledger.asked, times).await;
     }
@@ -338,12 +339,12 @@ impl Worker {
         request
     }
 
-    /// Into the ledger, without anybody hearing it.
+    /// Puts an event into the ledger, without anybody hearing it.
     pub(crate) fn remember(&self, event: StatusEvent) {
         self.ledger.events.lock().unwrap().push(event);
     }
 
-    /// Into the ledger and out to everybody.
+    /// Puts an event into the ledger, and sends it to everybody.
     pub(crate) async fn say(&self, event: StatusEvent) {
         self.remember(event.clone());
         self.publish_event(&event).await;
@@ -442,7 +443,7 @@ fn reply(ledger: &Ledger, ask: &Ask) -> Reply {
     }))
 }
 
-/// Five events: accepted, three steps, the end.
+/// Five events: an acceptance, three steps and the end.
 pub(crate) fn story(request: &ReleaseRequest, outcome: Outcome) -> Vec<StatusEvent> {
     let step = |number: u64| Event::Warning {
         text: format!("step {number}"),
@@ -480,7 +481,7 @@ pub(crate) fn story(request: &ReleaseRequest, outcome: Outcome) -> Vec<StatusEve
     (1..).zip(events).map(number).collect()
 }
 
-/// As of a message that could not be read.
+/// The rejection of a message that could not be read.
 pub(crate) fn rejected(body: &[u8], code: RejectionCode) -> StatusEvent {
     StatusEvent {
         version: Version1,
@@ -498,7 +499,7 @@ pub(crate) fn rejected(body: &[u8], code: RejectionCode) -> StatusEvent {
     }
 }
 
-/// How the program ended.
+/// How a program run ended.
 #[derive(Debug)]
 pub(crate) struct Finished {
     pub(crate) code: i32,
@@ -506,7 +507,7 @@ pub(crate) struct Finished {
     pub(crate) stderr: String,
 }
 
-/// Starts the program; nothing of the test's own environment reaches it but the path.
+/// Starts the program. Of the test's own environment it gets only the path.
 pub(crate) fn start(url: &str, args: &[&str]) -> Child {
     Command::new(env!("CARGO_BIN_EXE_drawgate"))
         .args(args)
@@ -545,7 +546,7 @@ pub(crate) async fn drawgate(url: &str, args: &[&str]) -> Finished {
     finish(&mut start(url, args)).await
 }
 
-/// A command as a person would paste it.
+/// Runs a command as a person would paste it into a shell.
 pub(crate) async fn shell(url: &str, command: &str) -> Finished {
     let program = std::path::Path::new(env!("CARGO_BIN_EXE_drawgate"));
     let path = format!("{}:/usr/bin:/bin", program.parent().unwrap().display());
@@ -561,7 +562,7 @@ pub(crate) async fn shell(url: &str, command: &str) -> Finished {
     finish(&mut child).await
 }
 
-/// As Ctrl-C does.
+/// Interrupts the program, as Ctrl-C does.
 pub(crate) fn interrupt(child: &Child) {
     let pid = i32::try_from(child.id().unwrap()).unwrap();
     rustix::process::kill_process(
@@ -588,7 +589,7 @@ pub(crate) async fn free_port() -> u16 {
         .port()
 }
 
-/// A line to the broker that can be cut and mended.
+/// A connection to the broker that can be cut and mended.
 pub(crate) struct Proxy {
     pub(crate) url: String,
     state: Arc<Line>,
@@ -617,7 +618,7 @@ impl Proxy {
         }
     }
 
-    /// Resets what is open, and whatever is opened from now on. Returns when nothing comes through any more.
+    /// Resets all open connections and every new one. Returns when nothing comes through any more.
     pub(crate) async fn cut(&self) {
         self.state.is_cut.store(true, Ordering::SeqCst);
         let closed = async {
@@ -635,7 +636,7 @@ impl Proxy {
         self.state.is_cut.store(false, Ordering::SeqCst);
     }
 
-    /// Once the client has sent `word`, nothing that the broker says comes through.
+    /// Lets nothing that the broker says come through, once the client has sent `word`.
     pub(crate) fn swallow_after(&self, word: &str) {
         *self.state.swallow_after.lock().unwrap() = Some(word.as_bytes().to_vec());
     }

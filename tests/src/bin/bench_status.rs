@@ -1,5 +1,6 @@
-//! `make bench-status`: how long `drawgate status` takes with a large ledger behind it, beside a question that needs next to nothing
-//! of it: the same way to the broker and back.
+//! `make bench-status`: how long `drawgate status` takes with a large ledger behind it. `drawgate show` of
+//! one release is timed beside it: it goes the same way to the broker and back, and reads next to nothing of
+//! the ledger.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Import;
 
-/// The circles among these imports: each a sorted list of files, every two of which reach each other.
+/// The circles among these imports: each a sorted list of files that all reach one another.
 pub fn circles(imports: &[Import]) -> Vec<Vec<String>> {
     let mut forward: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     let mut backward: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();

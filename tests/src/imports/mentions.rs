@@ -11,7 +11,8 @@ use super::tree::{self, Leaf, plain};
 pub(super) enum Mention {
     /// A leaf of a `use` line.
     Use(Leaf),
-    /// `use path::*`, with all single names that the module mentions: which of them come from there is found out later.
+    /// `use path::*`, with all single names that the module mentions: `resolve` finds out which of them come
+    /// from there.
     Glob(Leaf, Vec<String>),
     /// A path in code.
     Path(Vec<String>),
@@ -25,7 +26,7 @@ impl Mention {
         }
     }
 
-    /// As it stands in the code.
+    /// The path as it stands in the code.
     pub(super) fn text(&self) -> String {
         match self {
             Self::Use(leaf) => format!("use {}", leaf.path.join("::")),
@@ -35,7 +36,7 @@ impl Mention {
     }
 }
 
-/// What the items of one module mention. Modules below it have mentions of their own.
+/// The mentions in the items of one module, without those of its submodules.
 pub(super) fn of(attributes: &[Attribute], items: &[Item]) -> Vec<Mention> {
     let mut found = Found::default();
     for attribute in attributes {
@@ -122,7 +123,7 @@ impl<'ast> Visit<'ast> for Found {
         }
     }
 
-    /// A module below has mentions of its own.
+    /// Skips the module's body, because a submodule has its own mentions.
     fn visit_item_mod(&mut self, module: &'ast ItemMod) {
         for attribute in &module.attrs {
             self.visit_attribute(attribute);
@@ -138,7 +139,7 @@ impl<'ast> Visit<'ast> for Found {
         }
     }
 
-    /// `pub(in crate::path)` says who may look, and imports nothing.
+    /// Skips `pub(in crate::path)`, which limits visibility and imports nothing.
     fn visit_visibility(&mut self, _: &'ast Visibility) {}
 
     fn visit_path(&mut self, path: &'ast syn::Path) {

@@ -1,11 +1,11 @@
-//! From a path to the files that define what it names.
+//! Resolves a path to the files that define the name.
 
 use std::collections::BTreeSet;
 
 use super::mentions::Mention;
 use super::tree::Tree;
 
-/// How many re-exports one name may pass through; a circle of globs ends here.
+/// Most re-exports that one name may pass through; this bound ends a circle of globs.
 const DEPTH: usize = 16;
 
 /// What a name stands for.
@@ -14,7 +14,6 @@ enum Target {
     Module(usize),
     /// An item of this crate, in this file.
     Item(String),
-    /// Another crate's.
     Foreign,
 }
 
@@ -33,14 +32,14 @@ pub(super) fn files(tree: &Tree, module: usize, mention: &Mention) -> BTreeSet<S
         .into_iter()
         .filter_map(|target| match target {
             Target::Item(file) => Some(file),
-            // A module's name alone imports nothing: what is used of it is a path of its own.
+            // A module's name alone imports nothing: each use of its contents is a path of its own.
             Target::Module(_) | Target::Foreign => None,
         })
         .collect()
 }
 
-/// What a glob brings of the names that its module mentions. A glob that brings none of them hands names on to others: it counts
-/// as an import of the file that it names.
+/// The names that a glob imports, of those that its module mentions. A glob that imports none of them
+/// re-exports names for other modules: it counts as an import of the file that it names.
 fn of_glob(tree: &Tree, target: Target, names: &[String]) -> BTreeSet<Target> {
     let Target::Module(from) = target else {
         return BTreeSet::from([target]);
@@ -56,7 +55,8 @@ fn of_glob(tree: &Tree, target: Target, names: &[String]) -> BTreeSet<Target> {
     used
 }
 
-/// Follows a path, from the module that it stands in. `of_use`: the path of a `use` line, which never begins with a name that itself brings.
+/// Follows a path from the module where it stands. `of_use` says that it is the path of a `use` line, which
+/// never begins with a name that the line itself imports.
 fn walk(tree: &Tree, module: usize, path: &[String], of_use: bool, depth: usize) -> BTreeSet<Target> {
     let Some((first, mut rest)) = path.split_first() else {
         return BTreeSet::new();
@@ -80,14 +80,14 @@ fn walk(tree: &Tree, module: usize, path: &[String], of_use: bool, depth: usize)
         "" => {
             at.insert(Target::Foreign);
         }
-        // `use jiff::fmt` names the crate, although the line itself brings nothing called `jiff`.
+        // `use jiff::fmt` names the crate, although the line itself imports nothing called `jiff`.
         name if of_use && names_itself(tree, module, name, path) => {
             at.insert(Target::Foreign);
         }
         name => at = lookup(tree, module, name, depth),
     }
     for name in rest {
-        // A function may have a module's name: what a path leads through is the module.
+        // A function may share a module's name: a path leads through the module.
         if at.iter().any(|target| matches!(target, Target::Module(_))) {
             at.retain(|target| matches!(target, Target::Module(_)));
         }
@@ -96,7 +96,7 @@ fn walk(tree: &Tree, module: usize, path: &[String], of_use: bool, depth: usize)
             .flat_map(|target| match target {
                 Target::Module(module) => {
                     let found = lookup(tree, module, name, depth);
-                    // What cannot be found, as what a macro defines, counts as the module's own.
+                    // A name that cannot be found, as one that a macro defines, counts as the module's own.
                     if found.is_empty() {
                         BTreeSet::from([Target::Item(tree.modules[module].file.clone())])
                     } else {
@@ -110,7 +110,7 @@ fn walk(tree: &Tree, module: usize, path: &[String], of_use: bool, depth: usize)
     at
 }
 
-/// Whether a `use` line brings the very name that its path begins with: `use jiff;`, `use jiff::{self}`.
+/// Whether a `use` line imports the very name that its path begins with: `use jiff;`, `use jiff::{self}`.
 fn names_itself(tree: &Tree, module: usize, name: &str, path: &[String]) -> bool {
     let module = &tree.modules[module];
     path.len() == 1
@@ -122,7 +122,7 @@ fn names_itself(tree: &Tree, module: usize, name: &str, path: &[String]) -> bool
         && !module.items.contains(name)
 }
 
-/// What a name stands for in a module: a child, an item, an import, or what a glob brings.
+/// The meaning of a name in a module: a child, an item, an import, or a name from a glob.
 fn lookup(tree: &Tree, module: usize, name: &str, depth: usize) -> BTreeSet<Target> {
     let Some(depth) = depth.checked_sub(1) else {
         return BTreeSet::new();

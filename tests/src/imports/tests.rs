@@ -2,7 +2,7 @@ use std::path::Path;
 
 use super::{Import, circles, imports};
 
-/// The pairs `file -> imported` of a crate with these files.
+/// The pairs `file -> imported` of a crate that consists of these files.
 fn pairs(files: &[(&str, &str)]) -> Vec<String> {
     read(files)
         .iter()

@@ -1,4 +1,4 @@
-//! The modules of a crate, and the names that each has.
+//! The modules of a crate, and the names in each.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -8,12 +8,13 @@ use syn::{Attribute, Item, Meta, Token, UseTree};
 
 use super::mentions::{self, Mention};
 
-/// All modules of a crate, a crate's root among them, and all paths that they mention.
+/// All modules of a crate, its root included, and all paths that they mention.
 #[derive(Debug, Default)]
 pub(super) struct Tree {
     pub(super) modules: Vec<Module>,
     pub(super) mentions: Vec<(usize, Mention)>,
-    /// Modules that are compiled for tests alone: their files, or folders, without what comes after the name.
+    /// Paths of modules that are compiled for tests only, cut after the module's name: the file or the
+    /// folder.
     for_tests: Vec<PathBuf>,
 }
 
@@ -21,18 +22,18 @@ pub(super) struct Tree {
 #[derive(Debug)]
 pub(super) struct Module {
     pub(super) file: String,
-    /// The crate's root has none.
+    /// The parent module; `None` for the crate's root.
     pub(super) parent: Option<usize>,
     pub(super) children: BTreeMap<String, usize>,
-    /// What is defined here.
+    /// Names of the items that the module defines.
     pub(super) items: BTreeSet<String>,
-    /// Names that a `use` brings, with the path that each stands for.
+    /// Names that `use` lines import, with the path behind each.
     pub(super) names: BTreeMap<String, Vec<Vec<String>>>,
     /// Paths of `use path::*`.
     pub(super) globs: Vec<Vec<String>>,
 }
 
-/// A leaf of a `use` line: the whole path, and the name that it brings. A glob brings none.
+/// A leaf of a `use` line: the whole path, and the name that it imports. A glob has no name.
 #[derive(Debug)]
 pub(super) struct Leaf {
     pub(super) path: Vec<String>,
@@ -65,7 +66,7 @@ pub(super) fn read(sources: &Path) -> Tree {
     tree
 }
 
-/// What cargo builds by itself: the library, and the programs in `bin`.
+/// The files that cargo builds by itself: the library's root, and the programs in `bin`.
 fn roots(sources: &Path) -> Vec<PathBuf> {
     let programs = std::fs::read_dir(sources.join("bin")).into_iter().flatten();
     let program = |path: PathBuf| match path.is_dir() {
@@ -97,7 +98,7 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    /// Reads a file as a module, with all that is below it. `folder` is where its children's files are.
+    /// Reads a file as a module, with all its submodules. `folder` is where their files are.
     fn file(&mut self, path: &Path, folder: &Path, parent: Option<usize>) -> usize {
         let text = std::fs::read_to_string(path).unwrap_or_else(|why| panic!("{}: {why}", path.display()));
         let parsed = syn::parse_file(&text).unwrap_or_else(|why| panic!("{}: {why}", path.display()));
@@ -214,7 +215,7 @@ pub(super) fn leaves(tree: &UseTree) -> Vec<Leaf> {
     }
     fn leaf(before: &[String], last: &str, name: &str, found: &mut Vec<Leaf>) {
         let mut path = before.to_vec();
-        // `use path::{self}` brings the last name of the path.
+        // `use path::{self}` imports the last name of the path.
         if last != "self" {
             path.push(last.to_owned());
         }
@@ -232,13 +233,13 @@ pub(super) fn leaves(tree: &UseTree) -> Vec<Leaf> {
     found
 }
 
-/// An identifier without the mark of a raw one.
+/// The text of an identifier, without `r#`.
 pub(super) fn plain(name: &proc_macro2::Ident) -> String {
     let text = name.to_string();
     text.strip_prefix("r#").map(str::to_owned).unwrap_or(text)
 }
 
-/// Whether something is compiled for tests alone.
+/// Whether these attributes mark code that is compiled for tests only.
 pub(super) fn for_tests(attributes: &[Attribute]) -> bool {
     attributes.iter().any(|attribute| {
         let of_cfg = || attribute.parse_args_with(Punctuated::<Meta, Token![,]>::parse_terminated);

@@ -1,10 +1,11 @@
-//! What RabbitMQ writes into a message when it becomes a dead letter (RabbitMQ guide, "Dead Letter Exchanges").
+//! The header that RabbitMQ writes into a message which becomes a dead letter (RabbitMQ guide, "Dead Letter
+//! Exchanges").
 
 use lapin::BasicProperties;
 use lapin::types::{AMQPValue, FieldTable};
 
-/// Header with every time that the message became a dead letter, the latest first. Only the broker writes it: what a sender
-/// puts there is overwritten when the broker gives up on the message, and a worker does not copy it.
+/// Header with every time that the message became a dead letter, the latest first. Only the broker writes it:
+/// it overwrites what a sender puts there when it gives up on the message, and a worker does not copy it.
 pub const DEATHS: &str = "x-death";
 
 /// The latest time that the broker gave up on a message.
@@ -12,16 +13,16 @@ pub const DEATHS: &str = "x-death";
 pub struct Death {
     /// `rejected`, `expired`, `maxlen` or `delivery_limit`.
     pub reason: String,
-    /// The queue in which it lay.
+    /// The queue that the message was in.
     pub queue: String,
-    /// The routing key under which it had come there.
+    /// The routing key with which the message had come into that queue.
     pub routing_key: Option<String>,
-    /// When, in seconds of Unix time.
+    /// When the broker gave up, in seconds of Unix time.
     pub at_s: Option<i64>,
 }
 
 impl Death {
-    /// Of a message that the broker made a dead letter; `None` for any other.
+    /// Reads the latest death from a message's properties; `None` for a message that is no dead letter.
     pub fn of(properties: &BasicProperties) -> Option<Self> {
         let headers = properties.headers().as_ref()?;
         let Some(AMQPValue::FieldArray(deaths)) = headers.inner().get(DEATHS) else {
@@ -47,7 +48,7 @@ impl Death {
     }
 }
 
-/// A header that holds text.
+/// The text of a header; `None` where the header is missing or is no text.
 pub fn text(table: &FieldTable, name: &str) -> Option<String> {
     table.inner().get(name).and_then(as_text)
 }

@@ -1,16 +1,17 @@
 //! Connections to RabbitMQ that no message can break.
 //!
-//! The AMQP library reads a message's properties with a parser that recurses once for each level of a nested header
-//! and takes short strings as UTF-8. RabbitMQ checks neither: a sender's few kilobytes end the process (the stack
-//! overflows) or the connection (a parse error), and the broker delivers the message again to the next one. So what
-//! comes from the broker passes a sieve before the library reads it:
+//! The AMQP library reads a message's properties with a parser that recurses once for each level of a nested
+//! header and takes short strings as UTF-8. RabbitMQ checks neither: a sender's few kilobytes end the process
+//! (the stack overflows) or the connection (a parse error), and the broker delivers the message again to the
+//! next consumer. So everything that the broker sends passes a sieve before the library reads it:
 //!
 //! ```text
 //! broker -> TCP, TLS -> sieve -> lapin -> consumer
 //!                         |
-//!                         +-- a frame that the library cannot read: its content stays as it is, its properties give way
-//!                             to one header that says why; the consumer sees `unreadable` and refuses the message, and
-//!                             the broker, which has kept every byte, puts it into the queue of dead letters
+//!                         +-- a frame that the library cannot read: its content stays as it is, its
+//!                             properties give way to one header that says why; the consumer sees
+//!                             `unreadable` and refuses the message, and the broker, which has kept every
+//!                             byte, puts it into the queue of dead letters
 //! ```
 //!
 //! Why a sieve, and what else was tried: runbooks/decisions/0026-what-the-library-cannot-read.md.
@@ -33,16 +34,16 @@ pub use sieve::Unreadable;
 use sieve::{MARK, Sieve};
 use stream::{Sifted, SiftedReactor};
 
-/// A connection, and what its server says of itself.
+/// A connection, with its server's version.
 #[derive(Debug)]
 pub struct Connected {
     /// The library's connection.
     pub connection: Connection,
-    /// The server's version as it writes it; empty where it does not say it.
+    /// The version as the server writes it; empty where the server does not name one.
     pub server_version: String,
 }
 
-/// Connects.
+/// Connects to the broker, with the sieve before the library.
 ///
 /// # Errors
 /// As the library's own `Connection::connect_uri_with_config`.
@@ -76,9 +77,10 @@ pub async fn connect(
     })
 }
 
-/// Why the library could not read this message, if so.
+/// Why the library could not read this message; `None` for a message that it could.
 ///
-/// A sender may write the header by which the sieve says so: such a message is refused as well, and harms nobody else.
+/// A sender may write the sieve's header itself: the worker refuses such a message too, so the sender harms
+/// nobody else.
 pub fn unreadable(properties: &BasicProperties) -> Option<Unreadable> {
     let mark = properties.headers().as_ref()?.inner().get(MARK)?;
     Some(Unreadable::of(mark))

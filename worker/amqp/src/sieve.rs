@@ -1,14 +1,17 @@
-//! Frames from the broker, one by one: what the library can read passes as it is, what it cannot is made readable.
+//! The sieve: reads frames from the broker one by one, passes those that the library can read, and makes the
+//! others readable.
 //!
 //! ```text
-//! method    basic.deliver with a name that is not UTF-8 ─ its odd bytes become '?', and the message is marked
-//! header    a table deeper than the library's stack bears ─ cut off; deeper than anybody's ─ the message is marked
+//! method    basic.deliver with a name that is not UTF-8 ─ its odd bytes become '?', the message is marked
+//! header    a table deeper than the library's stack bears ─ cut off
+//!           a table deeper than any honest sender's ─ the message is marked
 //!           a frame beyond frame_max (the broker adds headers and does not split) ─ its table is cut off
 //!           properties that the library's own parser refuses ─ the message is marked
 //! body      passes, whatever it holds
 //! ```
 //!
-//! Marked: its properties give way to the one header [`MARK`]. AMQP 0-9-1, sections 2.3.5 (frames) and 4.2.6 (content).
+//! Marked: the message's properties give way to the one header [`MARK`]. AMQP 0-9-1, sections 2.3.5 (frames)
+//! and 4.2.6 (content).
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -21,41 +24,43 @@ use lapin::types::AMQPValue;
 
 use crate::table;
 
-/// The header of a message that could not be read; its value says why.
+/// The header that marks an unreadable message; its value says why.
 pub(crate) const MARK: &str = "x-drawgate-unreadable";
 
-/// Levels that reach the library. Its parser takes about 1.5 kB of stack for each in an optimized build and ten times as
-/// much in another; nobody's own headers have more than `x-death`'s three.
+/// Most levels that the sieve passes to the library. The library's parser takes about 1.5 kB of stack for
+/// each level in an optimized build, and ten times as much in another; no honest header has more levels than
+/// the three of `x-death`.
 const DEEP: usize = 32;
 
-/// Levels beyond which a message is no message of anybody's: it is refused, and not only relieved of its headers.
+/// Beyond this many levels the sieve marks the message, so that it is refused; from `DEEP` up to here it only
+/// loses its headers.
 const DEEPEST: usize = 1024;
 
-/// Largest method or header frame. RabbitMQ takes none from a sender beyond its `frame_max` (128 KiB by default), and
-/// adds at most a few kilobytes of `x-death`.
+/// Largest method or header frame. RabbitMQ takes none from a sender beyond its `frame_max` (128 KiB by
+/// default), and adds at most a few kilobytes of `x-death`.
 const FRAME_BYTES: usize = 16 * 1024 * 1024;
 
-/// Largest frame where the server names none (0: no limit).
+/// Largest frame where the server gives no limit (0).
 const FRAME_MAX_DEFAULT: usize = 128 * 1024;
 
 const METHOD: u8 = 1;
 const HEADER: u8 = 2;
 const BODY: u8 = 3;
 const HEARTBEAT: u8 = 8;
-/// Type, channel, size of the payload.
+/// Length of a frame's head: type, channel, size of the payload.
 const HEAD: usize = 7;
-/// The head and the octet at the end.
+/// Length of the head, and of the octet at the frame's end.
 const AROUND: usize = HEAD + 1;
 const FRAME_END: u8 = 0xCE;
 
 /// Why the library could not read a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unreadable {
-    /// Its routing key, or the name of its exchange, is not UTF-8.
+    /// The routing key, or the name of the exchange, is not UTF-8.
     Address,
     /// A property or a header cannot be parsed: a name that is not UTF-8, or an unknown type.
     Properties,
-    /// Its headers are nested deeper than 1,024 levels.
+    /// The headers are nested deeper than 1,024 levels.
     TooDeep,
     /// The sender has written the mark.
     Forged,
@@ -94,31 +99,31 @@ impl fmt::Display for Unreadable {
     }
 }
 
-/// What the next byte belongs to.
+/// What the next byte from the broker belongs to.
 enum State {
-    /// A frame's first seven bytes, as far as they are there.
+    /// The first seven bytes of a frame, as far as they have come.
     Head(Vec<u8>),
-    /// A method or a header, kept until it is whole.
+    /// A method or a header, kept until it is complete.
     Whole { frame: Vec<u8>, size: usize },
-    /// A frame that passes: so many bytes of it are to come.
+    /// A frame that passes unread, with the number of bytes still to come.
     Passing { left: usize },
-    /// What came is no frame (a server that speaks another version says so in eight bytes of its own).
+    /// Bytes that are no frame: a server of another protocol version answers with eight bytes of its own.
     Foreign,
 }
 
-/// One connection's.
 pub(crate) struct Sieve {
     state: State,
     ready: Vec<u8>,
     taken: usize,
     frame_max: usize,
-    /// Channels whose message was marked by its method; the header that follows takes the mark over.
+    /// Why the method frame marked the channel's message; the header frame that follows takes the mark over.
     marked: BTreeMap<[u8; 2], Unreadable>,
     version: Arc<OnceLock<String>>,
 }
 
 impl Sieve {
-    /// `frame_max` is the client's own bound, where it has one; the server's version is told as soon as it is heard.
+    /// `frame_max` is the client's own bound, where it has one. The sieve writes the server's version into
+    /// `version` when the handshake names it.
     pub(crate) fn new(frame_max: Option<u32>, version: Arc<OnceLock<String>>) -> Self {
         Self {
             state: State::Head(Vec::with_capacity(HEAD)),
@@ -130,7 +135,7 @@ impl Sieve {
         }
     }
 
-    /// Moves what is ready into `buffer`.
+    /// Moves bytes that are ready for the library into `buffer`.
     pub(crate) fn take(&mut self, buffer: &mut [u8]) -> usize {
         let ready = &self.ready[self.taken..];
         let count = ready.len().min(buffer.len());
@@ -143,7 +148,7 @@ impl Sieve {
         count
     }
 
-    /// Takes what came from the broker.
+    /// Takes bytes from the broker.
     pub(crate) fn put(&mut self, mut bytes: &[u8]) -> io::Result<()> {
         while !bytes.is_empty() {
             match &mut self.state {
@@ -217,7 +222,8 @@ impl Sieve {
         self.ready.extend_from_slice(&frame);
     }
 
-    /// A method's tables are the broker's own and may be parsed; its names may be a sender's.
+    /// Passes a method frame. Its tables are the broker's own and may be parsed; its names may be a sender's,
+    /// so they are made UTF-8.
     fn method(&mut self, mut frame: Vec<u8>) -> Vec<u8> {
         match parse_frame(frame.as_slice()) {
             Ok((_, AMQPFrame::Method(0, AMQPClass::Connection(method)))) => self.hear(&method),
@@ -234,12 +240,13 @@ impl Sieve {
         frame
     }
 
-    /// What the handshake says of the server.
+    /// Takes the server's version and frame limit from the handshake.
     fn hear(&mut self, method: &connection::AMQPMethod) {
         match method {
             connection::AMQPMethod::Start(start) => {
                 if let Some(AMQPValue::LongString(version)) = start.server_properties.inner().get("version") {
-                    // Said once; a second start of one connection would be the library's to refuse.
+                    // Only the first start sets the version; the library refuses a second start of one
+                    // connection.
                     let _ = self.version.set(version.to_string());
                 }
             }
@@ -262,7 +269,7 @@ impl Sieve {
     }
 }
 
-/// The header frame as the library can read it.
+/// The header frame in a form that the library can read, or why there is none.
 fn relieved(frame: &[u8], frame_max: usize) -> Result<std::borrow::Cow<'_, [u8]>, Unreadable> {
     use std::borrow::Cow;
     let mut frame = Cow::Borrowed(frame);
@@ -282,7 +289,7 @@ fn relieved(frame: &[u8], frame_max: usize) -> Result<std::borrow::Cow<'_, [u8]>
     }
 }
 
-/// Where the fields of a content header begin: class, weight, size of the body.
+/// Where the property flags of a content header begin: after class, weight and size of the body.
 const FLAGS: usize = HEAD + 12;
 const PROPERTIES: usize = FLAGS + 2;
 /// AMQP 0-9-1, section 4.2.6.1: the first property has the highest bit.
@@ -295,7 +302,8 @@ fn flags(frame: &[u8]) -> Option<u16> {
     Some(u16::from_be_bytes(flags.try_into().ok()?))
 }
 
-/// Where the table of headers lies, its length included. `None` outside when the frame ends before it does.
+/// The range of the table of headers, its length field included; `Some(None)` without a table, `None` when
+/// the frame ends before the table does.
 fn headers(frame: &[u8]) -> Option<Option<std::ops::Range<usize>>> {
     let flags = flags(frame)?;
     let mut at = PROPERTIES;
@@ -313,7 +321,7 @@ fn headers(frame: &[u8]) -> Option<Option<std::ops::Range<usize>>> {
     (end < frame.len()).then_some(Some(at..end))
 }
 
-/// The same header without its table.
+/// The same header frame without its table.
 fn without(frame: &[u8], table: std::ops::Range<usize>) -> Vec<u8> {
     let left = flags(frame).unwrap_or(0) & !HEADERS;
     let mut payload = frame[HEAD..FLAGS].to_vec();
@@ -323,12 +331,12 @@ fn without(frame: &[u8], table: std::ops::Range<usize>) -> Vec<u8> {
     header_frame(channel(frame), &payload)
 }
 
-/// A header of the same message that holds the mark alone.
+/// A header frame of the same message with the mark as its only property.
 fn marked(frame: &[u8], why: Unreadable) -> Vec<u8> {
     let mut entry = vec![u8::try_from(MARK.len()).unwrap_or(0)];
     entry.extend(MARK.as_bytes());
     entry.extend([b'B', why.code()]);
-    // A header that ends before the size of its body does is the broker's mistake: the library says so.
+    // A header that ends before its body size is the broker's mistake, which the library reports.
     let mut payload = frame[HEAD..FLAGS.min(frame.len() - 1)].to_vec();
     payload.extend(HEADERS.to_be_bytes());
     payload.extend(length(&entry));
@@ -345,7 +353,7 @@ fn header_frame(channel: [u8; 2], payload: &[u8]) -> Vec<u8> {
     frame
 }
 
-/// The names in a method that carries a message, which are a sender's: exchange and routing key.
+/// The exchange and the routing key in a method that carries a message: names that a sender chose.
 fn names(frame: &[u8]) -> Option<[std::ops::Range<usize>; 2]> {
     const BASIC: u16 = 60;
     const DELIVER: u16 = 60;
@@ -373,7 +381,7 @@ fn names(frame: &[u8]) -> Option<[std::ops::Range<usize>; 2]> {
     Some([exchange, key])
 }
 
-/// As long as it was: each byte that is no part of a character becomes `?`.
+/// Replaces each byte that is no part of a character by `?`, so that the length stays the same.
 fn make_utf8(bytes: &mut [u8]) {
     let mut from = 0;
     while let Err(error) = std::str::from_utf8(&bytes[from..]) {

@@ -17,13 +17,13 @@ use lapin::tcp::AsyncTcpStream;
 
 use crate::sieve::Sieve;
 
-/// A stream of the library's own, with or without TLS.
+/// The library's own stream, with or without TLS.
 type Inner = AsyncTcpStream<<TokioRuntime as Reactor>::TcpStream>;
 
-/// Bytes asked of the stream at once: half of RabbitMQ's default frame.
+/// Bytes read from the stream at once: half of RabbitMQ's default frame.
 const CHUNK: usize = 64 * 1024;
 
-/// What comes from the broker passes the sieve; what goes to it does not.
+/// A stream whose input passes the sieve; its output goes straight to the broker.
 pub(crate) struct Sifted {
     inner: Inner,
     sieve: Sieve,
@@ -79,8 +79,8 @@ impl AsyncWrite for Sifted {
     }
 }
 
-/// Tokio's reactor, with the sieve's streams in place of its own. The library is generic over the runtime's stream, and
-/// this is the place to say which one it gets.
+/// Tokio's reactor with sifted streams in place of its own. The library is generic over the runtime's stream,
+/// and the reactor decides which one it gets.
 #[derive(Debug, Clone)]
 pub(crate) struct SiftedReactor(TokioRuntime);
 
@@ -109,7 +109,8 @@ impl Reactor for SiftedReactor {
         self.0.interval(time)
     }
 
-    /// Never asked by the library: `connect` makes its streams. A stream without its server's bounds would be none.
+    /// Always fails. The library never calls it, because `connect` makes the streams: a sieve needs the bound
+    /// in the broker's URI.
     fn tcp_connect_addr(
         &self,
         _: SocketAddr,

@@ -1,6 +1,7 @@
-//! How deep a field table is nested, without recursion: asked before anything recursive reads it.
+//! The nesting depth of a field table, computed without recursion, before anything recursive reads the table.
 
-/// Length and type of each kind of value, as RabbitMQ writes them (RabbitMQ, "AMQP 0-9-1 errata", section 3).
+/// Length of a value of each fixed-size type, as RabbitMQ writes them (RabbitMQ, "AMQP 0-9-1 errata", section
+/// 3).
 fn fixed_size(kind: u8) -> Option<usize> {
     Some(match kind {
         b'V' => 0,
@@ -13,14 +14,14 @@ fn fixed_size(kind: u8) -> Option<usize> {
     })
 }
 
-/// What is still open: where it ends, and whether its entries have names.
+/// A table or array that is being read: where it ends, and whether its entries have names.
 struct Open {
     end: usize,
     named: bool,
 }
 
-/// The number of tables and arrays that lie in one another, 1 for a table of plain values; `most + 1` stands for any more.
-/// `None` when these bytes are no table.
+/// The number of tables and arrays inside one another: 1 for a table of plain values, `most + 1` for any
+/// depth above `most`. `None` when these bytes are no table.
 pub(crate) fn depth(table: &[u8], most: usize) -> Option<usize> {
     let mut open = vec![Open {
         end: table.len(),

@@ -1,12 +1,14 @@
-//! What a roll would do, tried in virtual time. Pure: no clock, no IO, no async.
+//! A simulated fleet and queue: what a roll would do, tried in virtual time. Pure: no clock, no IO, no async.
 //!
 //! ```text
-//!   World    a fleet: instances, targets, scaling, hosts with containers, alarms; what each step does to it, and what fate does
-//!   Sim      the worker's loop around `decide`, on such a fleet: it may be killed, given commands, and left waiting
-//!   oracle   what must hold in whatever way it goes; it looks at the fleet and not at the journal
+//!   World    a fleet: instances, targets, scaling, hosts with containers, alarms; the effect of each step,
+//!            and what fate does to the fleet
+//!   Sim      the worker's loop around `decide`, on such a fleet: it may be killed, given commands,
+//!            and left waiting
+//!   oracle   the rules that hold whichever way a roll goes; it looks at the fleet and not at the journal
 //!   explore  every way that a roll can go within bounds; larger fleets by chance
 //!   Script   what is to go wrong in one rehearsal
-//!   Bug      a mistake made on purpose: the oracle has to see each
+//!   Mutant   a mistake made on purpose: the oracle has to see each
 //! ```
 #![allow(
     clippy::unwrap_used,

@@ -1,6 +1,8 @@
-//! Mistakes made on purpose. The search has to find each of them: an oracle that sees nothing is worth nothing.
+//! Mistakes made on purpose. The search has to find each of them, because an oracle that sees nothing is
+//! worth nothing.
 //!
-//! They are made around the roll's code and in the model's effects, never in the code that is released.
+//! The mistakes are made around the roll's code and in the model's effects, never in the code that is
+//! released.
 
 use std::fmt;
 
@@ -8,72 +10,72 @@ use drawgate_rollout::{Decision, Phase, QueueView, Queued, Record, Release, Step
 use drawgate_schemas::Direction;
 use jiff::Timestamp;
 
-/// A mistake.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Mutant {
     /// Leaves one process suspended.
     ForgetsOneProcess,
-    /// Resumes whatever is suspended: `ResumeProcesses` without a list.
+    /// Resumes every suspended process, as `ResumeProcesses` without a list does.
     ResumesEverything,
     /// Begins a step before its intent is written.
     ActsBeforeTheIntent,
-    /// Registers at another port than the target had.
+    /// Registers the target at another port than the earlier one.
     RegistersWithoutThePort,
-    /// Takes a target that drains for one that is registered.
+    /// Takes a draining target for a registered one.
     TakesDrainingForRegistered,
     /// Does not wait for the drain.
     SkipsTheDrain,
-    /// Starts the new container beside the old one.
+    /// Starts the new container while the old one runs.
     LeavesTheOldRunning,
-    /// Takes back a host that was never touched.
+    /// Rolls back a host that was never touched.
     RollsBackAnUntouchedHost,
-    /// Takes out as many hosts as there are.
+    /// Takes all hosts out at once.
     IgnoresTheFloor,
-    /// Goes on with a fleet that another worker has.
+    /// Goes on with a fleet whose lease another worker has.
     GoesOnWithoutTheLease,
-    /// Never finds who joined.
+    /// Never finds the instances that joined.
     MissesANewcomer,
-    /// Tells the same twice.
+    /// Sends the same event twice.
     SendsAnEventTwice,
     /// Leaves an alarm's actions off.
     ForgetsAnAlarm,
-    /// Enables actions that were off before.
+    /// Enables the actions of alarms that were off before the release.
     EnablesEveryAlarm,
-    /// Leaves the version that failed to those who boot.
+    /// Leaves the failed version in the parameter, so that new instances boot it.
     ForgetsToUnpublish,
-    /// Resumes scaling while hosts are rolled back.
+    /// Resumes scaling while hosts are still rolled back.
     ResumesScalingFirst,
-    /// Begins hosts while it is paused.
+    /// Begins hosts while the release is paused.
     WorksWhilePaused,
     /// Goes on after a cancel.
     IgnoresACancel,
     /// Takes "unknown" for "failed".
     TakesUnknownForFailed,
-    /// Takes what was under way at a crash for done.
+    /// Takes a step that was under way at a crash for done.
     TakesOpenForDone,
-    /// Runs the migration again after a crash.
+    /// Runs `[before]`, the migration, again after a crash.
     RunsBeforeAgain,
-    /// Says how it ended without having looked.
+    /// Ends the release without the last look at the fleet.
     EndsWithoutLooking,
     /// Does not wait for the canary.
     IgnoresTheCanary,
-    /// An absolute floor during rollback: as many healthy ones as at the start, whoever is sick by now.
+    /// Keeps an absolute floor during rollback: as many healthy hosts as at the start, however many are sick
+    /// by now.
     KeepsTheFloorOfTheStart,
-    /// No floor during rollback.
+    /// Keeps no floor during rollback.
     TakesTheLastHealthy,
-    /// A host that does not become healthy with the version of before keeps all others half-way.
+    /// Stops the rollback of all other hosts when one does not become healthy on its earlier version.
     StopsAtASickHost,
-    /// Leaves what replaces hosts running after the wait for sick ones.
+    /// Leaves the processes that replace hosts running after the wait for sick hosts.
     ForgetsToSuspendAgain,
-    /// Lets hosts be replaced before those that are well are marked so.
+    /// Lets the group replace hosts before the healthy ones are marked healthy.
     ReplacesBeforeMarking,
-    /// Leaves a tag on the group that says what is not so while sick hosts are waited for.
+    /// Leaves on the group a tag that names processes as suspended which run while sick hosts are waited for.
     LeavesTheTagInTheWait,
     /// Begins a release in a freeze.
     BeginsInAFreeze,
-    /// Begins a release that another one goes before.
+    /// Begins a release while another one is ahead of it in the queue.
     BeginsOutOfTurn,
-    /// Begins a release that nobody has approved.
+    /// Begins a release without its approval.
     BeginsUnapproved,
     /// Rolls an earlier build after a later one.
     IgnoresLaterBuilds,
@@ -82,7 +84,7 @@ pub enum Mutant {
 }
 
 impl Mutant {
-    /// Those that the search of a roll has to find.
+    /// The mistakes that the search of a roll has to find.
     pub const OF_A_ROLL: [Self; 29] = [
         Self::ForgetsOneProcess,
         Self::ResumesEverything,
@@ -115,7 +117,7 @@ impl Mutant {
         Self::LeavesTheTagInTheWait,
     ];
 
-    /// Those that the search of a queue has to find.
+    /// The mistakes that the search of a queue has to find.
     pub const OF_A_QUEUE: [Self; 5] = [
         Self::BeginsInAFreeze,
         Self::BeginsOutOfTurn,
@@ -124,7 +126,7 @@ impl Mutant {
         Self::LetsTheBlockedSupersede,
     ];
 
-    /// What a roll with this mistake decides.
+    /// The decisions of a roll with this mistake.
     pub(crate) fn decide(
         self,
         release: &Release,
@@ -139,7 +141,7 @@ impl Mutant {
         }
     }
 
-    /// The queue as one with this mistake sees it.
+    /// The queue as a worker with this mistake sees it.
     fn looked_at(self, release: &Release, queue: Option<&QueueView>) -> Option<QueueView> {
         let mut queue = queue?.clone();
         match self {
@@ -163,7 +165,7 @@ impl Mutant {
         Some(queue)
     }
 
-    /// The release as one with this mistake sees it.
+    /// The release as a worker with this mistake sees it.
     fn seen(self, release: &Release) -> Release {
         let mut seen = release.clone();
         match self {

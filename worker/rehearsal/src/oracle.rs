@@ -1,13 +1,13 @@
-//! What must hold, whatever the scenario: after every step, and at the end. It looks at the world and not at the
-//! journal, and knows nothing of how `decide` comes to its decisions.
+//! The rules that hold in every scenario, checked after every step and at the end. The oracle looks at the
+//! world and not at the journal, and knows nothing of how `decide` comes to its decisions.
 
 use drawgate_rollout::{Plan, Release, Step, limits};
-use drawgate_schemas::{Direction, Outcome};
+use drawgate_schemas::{Direction, LeftoverKind, NoteKind, Outcome};
 
 use crate::check::ensure;
 use crate::world::{Container, Host, LeaseOwner, VALUE, Which, World};
 
-/// How a host was before: as it was at the start, or as every newcomer is.
+/// The original state of a host: as at the start, or, of an instance that joined, as every newcomer is.
 fn was(before: &World, instance: &str) -> Host {
     let known = before.hosts.get(instance).cloned();
     known.unwrap_or_else(|| before.newcomer())
@@ -17,10 +17,10 @@ fn ran(host: &Host) -> bool {
     host.old.as_ref().is_some_and(|old| old.running)
 }
 
-/// After every entry and every effect.
+/// Checks the rules that hold after every entry and every effect.
 ///
 /// # Errors
-/// What does not hold.
+/// The rule that does not hold.
 pub fn always(before: &World, world: &World, release: &Release) -> Result<(), String> {
     let context = || format!("{:#?}\nafter {:?}", world.hosts, world.performed.last());
     ensure(world.broken.is_empty(), || world.broken.join("; "))?;
@@ -80,7 +80,7 @@ pub fn always(before: &World, world: &World, release: &Release) -> Result<(), St
     Ok(())
 }
 
-/// Before the canary was watched, nobody else gets the new version.
+/// Checks that only the canary hosts get the new version before the canary was watched.
 fn canary_first(before: &World, world: &World, release: &Release, plan: &Plan) -> Result<(), String> {
     let Some(canary) = plan.definition.roll.canary else {
         return Ok(());
@@ -94,7 +94,7 @@ fn canary_first(before: &World, world: &World, release: &Release, plan: &Plan) -
         .filter(|(_, host)| host.named == Some(Which::New));
     let well =
         new.filter(|(instance, _)| was(before, instance).healthy() || !before.hosts.contains_key(*instance));
-    // Whoever served nobody when it was planned, or when it was taken out, is no canary.
+    // A host that was sick in the plan, or when it was taken out, is no canary.
     let seen_sick = |instance: &String| {
         let mut planned = plan.hosts.iter();
         let known = planned.find(|host| host.instance == *instance);
@@ -108,7 +108,7 @@ fn canary_first(before: &World, world: &World, release: &Release, plan: &Plan) -
     })
 }
 
-/// What is not as it was, or not on the new version everywhere.
+/// What differs from the original state, or, with `on_new`, from the new version on every host.
 pub fn differences(before: &World, world: &World, on_new: bool) -> Vec<String> {
     let mut found = Vec::new();
     let mut differs = |what: String, differs: bool| {
@@ -170,14 +170,15 @@ fn is_on_old(host: &Host, was: &Host) -> bool {
     host.old == was.old && host.named == was.named && host.new.as_ref().is_none_or(|new| !new.running)
 }
 
-/// What is not as it was beside the version of each host, of which every one serves on one or the other.
+/// What differs from the original state, except the version of each host: every host serves on either
+/// version.
 fn half_way(before: &World, world: &World) -> Vec<String> {
     let mut found = Vec::new();
     for (instance, host) in &world.hosts {
         let one = |on_new: bool| {
             let mut alone = world.clone();
             alone.hosts = [(instance.clone(), host.clone())].into();
-            // One parameter for all: looked at below.
+            // There is one parameter for all hosts: it is checked below.
             alone.definition.wanted_parameter = None;
             alone.parameter.clone_from(&before.parameter);
             differences(before, &alone, on_new)
@@ -193,28 +194,25 @@ fn half_way(before: &World, world: &World) -> Vec<String> {
     found
 }
 
-/// At the end.
+/// Checks the rules that hold at the end.
 ///
 /// # Errors
-/// What does not hold.
+/// The rule that does not hold.
 pub fn at_end(before: &World, world: &World, release: &Release) -> Result<(), String> {
     let Some(ended) = &release.ended else {
         return Err("has no end".to_owned());
     };
-    let left_over = ended.receipt.iter().flat_map(|receipt| &receipt.left_over);
-    let left_over: Vec<&String> = left_over.collect();
+    let leftovers = ended.receipt.iter().flat_map(|receipt| &receipt.leftovers);
+    let leftovers: Vec<&LeftoverKind> = leftovers.map(|leftover| &leftover.what).collect();
     let text = || format!("{ended:#?}\n{:#?}", world.hosts);
     one_version(world, release).map_err(|what| format!("{what} {}", text()))?;
     if ended.outcome == Outcome::NeedsOperator {
-        return needs_operator(before, world, release, &left_over, &text);
+        return needs_operator(before, world, release, &leftovers, &text);
     }
     let named = named_latecomers(world, release);
     let mut judged = world.clone();
-    let notes = ended.receipt.iter().flat_map(|receipt| &receipt.notes);
-    if notes
-        .into_iter()
-        .any(|note| note.contains("lease could not be given back"))
-    {
+    let mut notes = ended.receipt.iter().flat_map(|receipt| &receipt.notes);
+    if notes.any(|note| matches!(note.what, NoteKind::LeaseNotGivenBack { .. })) {
         judged.lease_owner = None;
     }
     judged.hosts.retain(|instance, _| !named.contains(instance));
@@ -222,7 +220,7 @@ pub fn at_end(before: &World, world: &World, release: &Release) -> Result<(), St
     ensure(really.is_empty(), || {
         format!("left behind: {really:?} {}", text())
     })?;
-    ensure(left_over.is_empty(), text)?;
+    ensure(leftovers.is_empty(), text)?;
     let touched = world.hosts.values().any(|host| host.disturbed);
     let untouched = matches!(ended.outcome, Outcome::Failed | Outcome::Rejected);
     ensure(!(touched && untouched), || {
@@ -230,15 +228,17 @@ pub fn at_end(before: &World, world: &World, release: &Release) -> Result<(), St
     })
 }
 
-/// Among the healthy hosts one version runs, whoever fell ill meanwhile. What counts is who is a member, healthy now, and was
-/// rolled by this release or known to it; one that was ill until nobody worked on hosts any more counts as ill. Not judged is a fleet that
-/// - is left where it is on purpose, because `[before]` cannot be undone, or because another worker has it;
-/// - has a host on which a step of the rollback met a definite no until nobody asked any more: it is named, and keeps its place
-///   among those that may be out;
-/// - has two hosts or more that are back on the version of before and ill on it, or were until they left, and were not sick before:
-///   it looks as if that version did not work any more, and
-///   those that serve stay as they are;
-/// - has a host that started the new version by itself: there is nothing on it to go back to, and it is named.
+/// Checks that the healthy hosts run one version, whichever hosts fell ill meanwhile. It counts hosts that
+/// are members, healthy now, and rolled by this release or known to it; a host that was ill until no host was
+/// worked on any more counts as ill. The check leaves out a fleet that
+/// - stays where it is on purpose, because `[before]` cannot be undone, or because another worker has it;
+/// - has a host on which a step of the rollback was refused until the worker gave up: the receipt names that
+///   host, and it keeps its place among the hosts that may be out;
+/// - has two hosts or more that are back on the earlier version and ill on it, or were until they left, and
+///   were not sick before: the earlier version seems not to work any more, so the hosts that serve stay as
+///   they are;
+/// - has a host that started the new version by itself: it has no earlier version to roll back to, and the
+///   receipt names it.
 fn one_version(world: &World, release: &Release) -> Result<(), String> {
     let refused = |step: &Step| {
         let back = matches!(
@@ -255,7 +255,7 @@ fn one_version(world: &World, release: &Release) -> Result<(), String> {
     }
     let ill_on_old = |(instance, host): &(&String, &Host)| {
         let back = host.disturbed && host.named == Some(Which::Old);
-        // Who has left since was ill when it was decided who may still go back.
+        // A host that has left since was ill when the worker decided which hosts may still be rolled back.
         let ill = match host.member {
             true => host.registered() && host.sick,
             false => world.ever_sick.contains(*instance),
@@ -268,7 +268,7 @@ fn one_version(world: &World, release: &Release) -> Result<(), String> {
         waited_for || release.rolled_next.contains(instance)
     };
     let ill = world.hosts.iter().filter(ill_on_old);
-    if ill.filter(|(instance, _)| !was_sick_before(instance)).count() > limits::SICK_ON_WAY_BACK {
+    if ill.filter(|(instance, _)| !was_sick_before(instance)).count() > limits::SICK_DURING_ROLLBACK {
         return Ok(());
     }
     let on = |which: Which| {
@@ -284,51 +284,64 @@ fn one_version(world: &World, release: &Release) -> Result<(), String> {
     })
 }
 
-/// Members that nobody could have rolled, because they came after the last look for such: the receipt has to name them, unless
-/// they came after the last look at all.
+/// Members that the release could not have rolled, because they joined after it last looked for such. The
+/// receipt has to name them, unless they joined after the last look of all.
 fn named_latecomers(world: &World, release: &Release) -> Vec<String> {
     let receipt = release.ended.as_ref().and_then(|ended| ended.receipt.as_ref());
     let notes = receipt.map_or(&[][..], |receipt| &receipt.notes);
     let late = world.hosts.iter().filter(|(instance, host)| {
         let known = release.everyone().any(|known| known.instance == **instance);
-        let named = notes.iter().any(|note| note.contains(instance.as_str()));
+        let named = notes.iter().any(|note| match &note.what {
+            NoteKind::JoinedLate { instance: named, .. }
+            | NoteKind::JoinedLateBooting { instance: named, .. } => named == *instance,
+            _ => false,
+        });
         !known && (host.joined_unseen || (host.joined_late && named))
     });
     late.map(|(instance, _)| instance.clone()).collect()
 }
 
-/// An operator is called for what is really left, and is told what it is.
+/// Checks that `needs_operator` is said of a fleet where something really is left, and that the receipt says
+/// what.
 fn needs_operator(
     before: &World,
     world: &World,
     release: &Release,
-    left_over: &[&String],
+    leftovers: &[&LeftoverKind],
     text: &dyn Fn() -> String,
 ) -> Result<(), String> {
-    let says = |words: &str| left_over.iter().any(|line| line.contains(words));
+    let says = |kind: fn(&LeftoverKind) -> bool| leftovers.iter().any(|leftover| kind(leftover));
+    let names = |instance: &str| {
+        leftovers
+            .iter()
+            .any(|leftover| leftover.instance() == Some(instance))
+    };
     if release.is_one_way() {
         let half = half_way(before, world);
         ensure(half.is_empty(), || format!("left half-way: {half:?} {}", text()))?;
-        return ensure(says("not reversible"), text);
+        return ensure(says(|kind| matches!(kind, LeftoverKind::OneWay { .. })), text);
     }
     if release.lost_to_another().is_some() {
         let another = world.lease_owner == Some(LeaseOwner::Another);
-        return ensure(another && says("did nothing more to the fleet"), text);
+        return ensure(
+            another && says(|kind| matches!(kind, LeftoverKind::LostToAnother { .. })),
+            text,
+        );
     }
     let really = differences(before, world, !release.is_rolling_back());
     let blind = !release.done(&Step::Confirm);
     let nobody = world.hosts.iter().all(|(instance, host)| {
         !host.member || !before.hosts.contains_key(instance) || release.gone.contains(instance)
     });
-    // What was seen of it last was of before it left.
-    let left = |(instance, host): (&String, &Host)| !host.member && says(instance);
+    // The last observation of this host is older than its departure.
+    let left = |(instance, host): (&String, &Host)| !host.member && names(instance);
     let just_left = world.hosts.iter().any(left);
-    // One that is ill, or was when it was seen last.
-    let ill = world.ever_sick.iter().any(|instance| says(instance));
+    // A host that is ill, or was when the worker saw it last.
+    let ill = world.ever_sick.iter().any(|instance| names(instance));
     ensure(!really.is_empty() || blind || nobody || just_left || ill, || {
         format!("nothing is left: {}", text())
     })?;
-    ensure(!left_over.is_empty() || nobody, || {
+    ensure(!leftovers.is_empty() || nobody, || {
         format!("does not say what is left: {really:?} {}", text())
     })
 }

@@ -1,16 +1,17 @@
-//! Chance that can be had again from its seed.
+//! Random numbers that a seed brings back.
 
-/// A small generator (SplitMix64, Steele, Lea and Flood, "Fast Splittable Pseudorandom Number Generators", 2014).
+/// A small generator (SplitMix64; Steele, Lea and Flood, "Fast Splittable Pseudorandom Number Generators",
+/// 2014).
 #[derive(Debug, Clone)]
 pub struct Random(u64);
 
 impl Random {
-    /// The numbers that this seed stands for.
+    /// The generator with this seed.
     pub fn new(seed: u64) -> Self {
         Self(seed)
     }
 
-    /// The next number, of all that there are.
+    /// The next number, of all 64-bit numbers.
     pub fn number(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
@@ -19,17 +20,17 @@ impl Random {
         mixed ^ (mixed >> 31)
     }
 
-    /// A number below this one; 0 where there is none.
+    /// A number below this bound; 0 where the bound is 0.
     pub fn below(&mut self, bound: u64) -> u64 {
         self.number().checked_rem(bound).unwrap_or(0)
     }
 
-    /// Whether one of so many chances came.
+    /// True once in so many calls, on average.
     pub fn one_in(&mut self, chances: u64) -> bool {
         self.below(chances) == 0
     }
 
-    /// One of these.
+    /// One of these items; `None` where there is none.
     pub fn pick<'a, T>(&mut self, all: &'a [T]) -> Option<&'a T> {
         let place = self.below(all.len() as u64);
         all.get(usize::try_from(place).unwrap_or(0))

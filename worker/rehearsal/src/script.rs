@@ -1,4 +1,4 @@
-//! One rehearsal: a roll of a copy of somebody's fleet, with what is to go wrong in it.
+//! One rehearsal: a roll of a copy of an existing fleet, with a script of what is to go wrong.
 
 use drawgate_rollout::{Phase, Step, limits};
 use drawgate_schemas::Direction;
@@ -7,19 +7,20 @@ use crate::sim::{Halt, Next, Sim};
 use crate::time::start;
 use crate::world::{Extent, Fault, World};
 
-/// systemd starts a worker again after two seconds (`infra/systemd`); then it has to find its way.
+/// How long the worker is away: systemd starts it again after two seconds (`infra/systemd`), and then it
+/// reads its state.
 const AWAY_MS: u64 = 3_000;
 
-/// What is to go wrong.
+/// What is to go wrong in one rehearsal.
 #[derive(Debug, Clone, Default)]
 pub struct Script {
     /// Instances on which the new version never passes its verification.
     pub fails: Vec<String>,
-    /// When the worker is killed, in milliseconds from the acceptance, in their order.
+    /// Moments at which the worker is killed, in milliseconds from the acceptance, in ascending order.
     pub crashes_ms: Vec<u64>,
 }
 
-/// Rolls a copy of the fleet, to the end. Beside the roll as it went: what is wrong with it, if anything is.
+/// Rolls a copy of the fleet to the end. Gives the roll, and the rule that it broke, if any.
 pub fn rehearse(mut world: World, script: &Script) -> (Sim, Result<(), String>) {
     for instance in &script.fails {
         let verify = Step::Host {
@@ -62,7 +63,7 @@ fn drive(sim: &mut Sim, script: &Script) -> Result<(), String> {
     }
 }
 
-/// Broken off in its middle, where it has one.
+/// How far a killed worker brings this step: half, where the step is made of several calls.
 fn in_the_middle(step: &Step) -> Extent {
     if World::has_half(step) {
         Extent::Half

@@ -1,12 +1,13 @@
-//! How long a plan will take, and what of it costs most: known before anything is touched.
+//! How long a plan will take, and which settings cost most of that time, known before anything is touched.
 //!
 //! ```text
 //!   two at a time   |== host 1 ==|== host 3 ==|
 //!                   |===== host 2 =====|=== host 4 ===| bake |
 //!                                                             ^ expected
 //! ```
-//! Hosts begin as `decide` lets them begin: in their order, the canary first, as many at once as the plan allows. A host takes what
-//! the load balancer makes it wait, and [`HOST_MS`] for the rest. What nobody can know before (a pull, a hook) is in no sum.
+//! Hosts begin as `decide` lets them begin: in their order, the canary first, as many at once as the plan
+//! allows. A host takes the time that the load balancer makes it wait, and [`HOST_MS`] for the rest. A pull
+//! or a hook is in no sum, because nobody can know its time before.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +16,7 @@ use serde::Serialize;
 use crate::fleet::{HostPlan, Plan, TargetGroupPlan};
 use crate::limits::HOST_MS;
 
-/// What a plan's time will go into.
+/// How long a plan will take, and where the time goes.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Estimate {
     /// Hosts in the order in which they go out.
@@ -25,7 +26,7 @@ pub struct Estimate {
     pub canary_until_ms: Option<u64>,
     /// The end of the last host and of the bake, in milliseconds from the first host's start.
     pub expected_ms: u64,
-    /// What that time is made of, the largest first.
+    /// The parts of that time, the largest first.
     pub costs: Vec<Cost>,
 }
 
@@ -38,7 +39,7 @@ pub struct HostEstimate {
     pub from_ms: u64,
     /// How long until it counts as good again.
     pub takes_ms: u64,
-    /// What that is made of, in its order.
+    /// The parts of that time, in their order.
     pub parts: Vec<Cost>,
 }
 
@@ -53,7 +54,6 @@ impl HostEstimate {
 pub struct Cost {
     /// What would have to be changed: a key of the service's file, or a setting of a target group.
     pub setting: String,
-    /// Milliseconds.
     pub ms: u64,
 }
 
@@ -65,7 +65,7 @@ impl Cost {
 }
 
 impl Plan {
-    /// What the plan's time will go into.
+    /// How long the plan will take, and where the time goes.
     pub fn estimate(&self) -> Estimate {
         let (mut hosts, mut waits) = (Vec::new(), Vec::new());
         let mut from_ms = 0;
@@ -94,7 +94,7 @@ impl Plan {
         }
     }
 
-    /// Lets these hosts begin from then on; gives the end of the last one.
+    /// Lets these hosts begin from `from_ms` on; returns the end of the last one.
     fn wave(&self, wave: &[HostPlan], from_ms: u64, begun: &mut Vec<HostEstimate>) -> u64 {
         let mut now_ms = from_ms;
         let mut out: Vec<(u64, &str)> = Vec::new();
@@ -111,7 +111,7 @@ impl Plan {
                 }
             }
             let estimate = self.host_estimate(host, now_ms);
-            // One that takes no time at all still has its place.
+            // A host that takes no time at all still has its place.
             out.push((estimate.until_ms().max(now_ms + 1), &host.zone));
             begun.push(estimate);
         }
@@ -151,7 +151,7 @@ impl Plan {
         }
     }
 
-    /// The target group of a host that makes it wait for so long, in words.
+    /// Names the target group that makes a host wait for so long.
     fn slowest(
         &self,
         host: &HostPlan,
@@ -168,7 +168,7 @@ impl Plan {
     }
 }
 
-/// The parts of the hosts that the last one had to wait for, and its own.
+/// The time of the last host, and of the hosts that it had to wait for, in parts.
 fn critical(hosts: &[HostEstimate]) -> Vec<Cost> {
     let mut parts = Vec::new();
     let mut next = hosts.iter().max_by_key(|host| host.until_ms());

@@ -1,4 +1,4 @@
-//! What the world is told of each entry. Asked with the release as it is *after* the entry.
+//! The status events of each entry, judged by the release as it is *after* the entry.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -91,7 +91,7 @@ fn host_sick(release: &Release, sick: &BTreeSet<String>, kept: &FloorKept, answe
     })
 }
 
-/// Who is sick is told apart from the rollback, as data.
+/// Tells who is sick as data, apart from the rollback.
 fn sick_for_too_long(release: &Release, cause: &Cause) -> Option<Event> {
     let Some(Obstacle::Floor(kept)) = cause.failure.obstacle.as_deref() else {
         return None;
@@ -123,7 +123,7 @@ fn set_aside(release: &Release, cause: &Cause) -> String {
         .as_ref()
         .map_or(0, |plan| plan.definition.roll.failure_budget);
     format!(
-        "{instance}: {}; it goes back into service alone ({failed} of {budget} in the failure budget)",
+        "{instance}: {}; this host alone is rolled back ({failed} of {budget} in the failure budget)",
         reason(cause)
     )
 }
@@ -149,7 +149,7 @@ fn accepted(release: &Release, ahead: u32) -> Event {
     }
 }
 
-/// The first attempt of a host's phase is news; the second is not.
+/// The event at an intent. The first attempt of a host's phase is news; the second is not.
 fn begun(release: &Release, step: &Step) -> Option<Event> {
     match step.properties().events {
         StepEvents::Bake => baking(release),
@@ -201,7 +201,8 @@ fn host_begins(release: &Release, step: &Step, shown: HostPhase) -> Option<Event
     Some(Event::Host(progress))
 }
 
-/// Said again when another worker begins it anew; not when only its last look is repeated, nor for a last look alone.
+/// Told again when another worker begins the bake anew; not when only its last look is repeated, nor for a
+/// last look alone.
 fn baking(release: &Release) -> Option<Event> {
     let until = release.bakes_until()?;
     let state = release.steps.get(&Step::Bake)?;
@@ -255,9 +256,11 @@ fn ended_step(release: &Release, step: &Step, outcome: &StepOutcome) -> Vec<Even
         StepEvents::Resumed | StepEvents::Unsilenced if restored_once_more => None,
         StepEvents::Resumed => suspension(release, step, GroupPlan::suspends).map(Event::ScalingResumed),
         StepEvents::Silenced => silenced(release, evidence),
-        StepEvents::Unsilenced => return unsilenced(release, evidence),
+        StepEvents::Unsilenced => return alarms_unsilenced(release, evidence),
         StepEvents::Host(_) => host_ended(release, step, evidence),
-        StepEvents::Canary => Some(warning("the canary is well: the others follow".to_owned())),
+        StepEvents::Canary => Some(warning(
+            "the canary is healthy: the other hosts follow".to_owned(),
+        )),
         StepEvents::Published => wanted(release).map(|wanted| Event::DesiredPublished {
             parameter: wanted.parameter.clone(),
             version_name: release.request.version_name(),
@@ -291,7 +294,7 @@ fn digest(evidence: &Evidence) -> Option<Event> {
     }
 }
 
-/// Said once, of the plan that blockers: a look before everything was locked may be followed by another.
+/// Told once, when everything in the plan is locked, because an earlier look may be followed by another.
 fn planned(release: &Release, evidence: &Evidence) -> Option<Event> {
     let plan = match evidence {
         Evidence::Planned { plan } => plan,
@@ -351,17 +354,17 @@ fn joined(evidence: &Evidence) -> Option<Event> {
     }
 }
 
-/// An attempt that failed and will be made again, where people wonder why it takes so long.
+/// A failed attempt that will be made again, told where people would wonder why it takes so long.
 fn setback(release: &Release, step: &Step, failure: &Failure) -> Option<Event> {
     match step.properties().events {
-        // Told by what is done about it.
+        // The record of what is done about it tells.
         StepEvents::Nothing => None,
         StepEvents::Hook(hook) => {
             let mut progress = hook_progress(release, step, hook, HookState::Failed)?;
             progress.detail = Some(failure.what.clone());
             Some(Event::Hook(progress))
         }
-        // A pause in it is nothing new; a definite no is, and each of them is minutes apart.
+        // A pause in it is no news; a refusal is, and refusals are minutes apart.
         StepEvents::Refusals => release.was_refused(step).then(|| Event::Warning {
             text: format!(
                 "mute rules end by themselves, and {step} was refused: {}",
@@ -388,13 +391,13 @@ fn setback(release: &Release, step: &Step, failure: &Failure) -> Option<Event> {
     }
 }
 
-/// Said once, or a minute of throttling would fill the channel.
+/// Told once, or a minute of throttling would fill the channel.
 fn first_setback(release: &Release, step: &Step, failure: &Failure) -> Option<Event> {
     if release.steps.get(step).is_none_or(|state| state.attempts != 1) {
         return None;
     }
     Some(warning(match step {
-        // It names the other release.
+        // The text names the other release.
         Step::Lock => failure.what.clone(),
         _ => format!("{step}: {}", failure.what),
     }))
@@ -412,7 +415,7 @@ fn host_setback(release: &Release, step: &Step, failure: &Failure) -> Option<Eve
     let floor_forbids = matches!(failure.obstacle.as_deref(), Some(Obstacle::Floor(_)));
     match (phase, direction) {
         (Phase::Deregister, Direction::Forward) if floor_forbids => None,
-        // What the rollback itself stopped is no news beside it.
+        // A wait that the rollback itself stopped is no news beside the rollback.
         (Phase::Drain | Phase::AwaitHealthy, Direction::Forward) if release.is_rolling_back() => None,
         (Phase::Verify, _) => {
             let plan = release.plan.as_ref();
@@ -452,7 +455,8 @@ fn hook_progress(release: &Release, step: &Step, hook: Hook, state: HookState) -
     })
 }
 
-/// An `[after]` that failed for good where the file wants that only said: a green end must not hide it.
+/// Tells of an `[after]` that failed for good where the file has it only reported: a green end must not hide
+/// it.
 fn reported_only(release: &Release, step: &Step, failure: &Failure) -> Option<Event> {
     let after = release.plan.as_ref()?.definition.after.as_ref()?;
     let last_at = release.steps.get(step)?.last_at;
@@ -467,8 +471,9 @@ fn reported_only(release: &Release, step: &Step, failure: &Failure) -> Option<Ev
     Some(Event::Warning { text })
 }
 
-/// An alarm that is in ALARM still acts at the moment of unmuting: said beside it, or nobody would know why just now.
-fn unsilenced(release: &Release, evidence: &Evidence) -> Vec<Event> {
+/// An alarm that is still in ALARM acts at the moment of unmuting: the event says so, or nobody would know
+/// why just now.
+fn alarms_unsilenced(release: &Release, evidence: &Evidence) -> Vec<Event> {
     let on_again = alarms(release).map(|alarms| Event::AlarmsUnsilenced { alarms });
     let still = match evidence {
         Evidence::Unmuted { firing } if !firing.is_empty() => Some(warning(format!(
@@ -510,7 +515,7 @@ fn started(plan: &Plan) -> Started {
     }
 }
 
-/// Said once: when the last of the plan's hosts has the image.
+/// Told once, when the last of the plan's hosts has the image.
 fn staged(release: &Release) -> Option<Event> {
     let plan = release.plan.as_ref()?;
     let took = |host: &HostPlan| {

@@ -16,9 +16,12 @@ pub struct Failure {
     /// The container's last lines, where a container failed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub logs: Vec<String>,
-    /// What the load balancer says, where that is what it is.
+    /// What the load balancer says, where that is the failure.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub obstacle: Option<Box<Obstacle>>,
+    /// Whether it is that `[roll] max_roll` was over.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub overdue: bool,
 }
 
 impl Failure {
@@ -29,6 +32,7 @@ impl Failure {
             hint: None,
             logs: Vec::new(),
             obstacle: None,
+            overdue: false,
         }
     }
 
@@ -36,6 +40,13 @@ impl Failure {
     #[must_use]
     pub fn with_obstacle(mut self, obstacle: Obstacle) -> Self {
         self.obstacle = Some(Box::new(obstacle));
+        self
+    }
+
+    /// As one of a roll whose `max_roll` was over.
+    #[must_use]
+    pub fn because_overdue(mut self, overdue: bool) -> Self {
+        self.overdue = overdue;
         self
     }
 
@@ -54,20 +65,21 @@ impl Failure {
     }
 }
 
-/// What a load balancer says that keeps a step from being done, as data: `decide` goes by it, and not by the words beside it.
+/// What a load balancer says that keeps a step from being done, as data: `decide` goes by it, and not by the
+/// words beside it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "obstacle", rename_all = "snake_case")]
 pub enum Obstacle {
-    /// Nothing was done, and the host is in service: too few would be healthy without it.
+    /// Nothing was done, and the host is in service: without it too few targets would be healthy.
     Floor(FloorKept),
-    /// The host is registered and runs what it shall, and did not become healthy in its time.
+    /// The host is registered and runs what it shall, but did not become healthy in its time.
     Unhealthy {
         /// The target group's ARN.
         target_group: String,
     },
 }
 
-/// A floor that forbids that another host is taken out.
+/// A floor that forbids taking another host out.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FloorKept {
     /// The target group's ARN.

@@ -3,18 +3,19 @@
 //! ```text
 //!   request + definition + snapshot --plan()--> Plan
 //!   Entry, Entry, Entry …           --apply()--> Release          (the journal's fold)
-//!   Plan                            --outlook()--> how long it will take, and what costs most
+//!   Plan                            --estimate()--> how long it will take, and what costs most
 //!   Release, queue, now             --decide()--> what to do next (all branching is here)
-//!   Release, Entry                  --narrate()--> status events
+//!   Release, Entry                  --events_of()--> status events
 //!   Release                         --conclude()--> outcome and receipt
 //!   Marks                           --journal()--> the journal of a release whose ledger is lost
 //! ```
 //!
-//! [`Machine`] is the loop around `decide`, without IO: the worker's driver (`worker/src/roll/driver.rs`) and the search's simulator are
-//! its two shells. They append what is decided, perform it, and tell the machine what came of it. Nothing else decides, before a
-//! release begins or after.
+//! [`Machine`] is the loop around `decide`, without IO. It has two shells: the worker's driver
+//! (`worker/src/roll/driver.rs`) and the simulator of the search. They append what is decided, perform it,
+//! and tell the machine what came of it. Nothing else decides, before a release begins or after.
 
-// From the ground up: a layer imports what stands above it in this list, and nothing below (`tests/tests/layers.rs`).
+// From the ground up: a layer imports what stands above it in this list, and nothing below
+// (`tests/tests/layers.rs`).
 pub mod limits;
 mod share;
 
@@ -39,6 +40,7 @@ mod decide;
 mod estimate;
 mod events;
 mod machine;
+mod mends;
 mod recovery;
 
 pub use decide::{Decision, decide};
@@ -61,9 +63,9 @@ pub use journal::{
     Properties, Reaches, Record, Sees, Step, StepEvents, StepOutcome, Way,
 };
 pub use machine::{Action, Judged, Machine, Waits};
-pub use preflight::{Finding, Severity, host_plan, plan, unfit_healthcheck};
+pub use preflight::{Finding, Severity, host_plan, plan, refused_healthcheck};
 pub use queue::{Other, Policies, QueueView, Queued, Rival, leaps, next};
-pub use recovery::{Left, LeftContainers, Marks};
+pub use recovery::{LeftContainers, Marks};
 pub use release::{
     Illegal, Newcomer, PreflightRefused, Release, SickWait, Stage, StepState, StepStatus, attempt_ms,
     is_awaited, newcomer, patience_ms,

@@ -2,106 +2,114 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-/// One API call or engine call with its look before and after: the SDK's own time-out is 20 s, and two of them fit.
+/// One API call or engine call with its look before and after: the SDK's own time-out is 20 s, and two of
+/// them fit.
 pub const CALL_MS: u64 = 60_000;
 
-/// What a host is expected to take beside the load balancer's own waits: stop, start and verification of most services.
+/// What a host is expected to take beside the load balancer's own waits: stop, start and verification of most
+/// services.
 pub const HOST_MS: u64 = 5_000;
 
-/// What a hook gets beyond its own time: to be stopped when that is over, and to have its last lines read.
+/// What a hook gets beyond its own time, so that it can be stopped at its end and its last lines read.
 pub const HOOK_MARGIN_MS: u64 = CALL_MS;
 
-/// How long a step on the way forward is tried again when AWS throttles or a host is away for a moment. Longer, and
-/// the fleet would stand still with scaling suspended.
+/// How long a step of the roll forward is tried again when AWS throttles or a host is away for a moment.
+/// Longer, and the fleet would stand still with scaling suspended.
 pub const PATIENCE_MS: u64 = 120_000;
 
-/// How long a step that restores is tried again. A broker or AWS region that is away for minutes must not leave
-/// anything behind; after a quarter of an hour a person has to know.
+/// How long a step that restores is tried again. A broker or AWS region that is away for minutes must not
+/// leave anything behind; after a quarter of an hour a person has to know.
 pub const RESTORE_PATIENCE_MS: u64 = 15 * 60_000;
 
-/// How long a member that joined in mid-roll is awaited, and how long the desired version is tried to be published:
-/// instances boot within minutes, and turning a finished fleet back because one is slow would help nobody.
+/// How long the roll waits for a member that joined in mid-roll, and how long it tries to publish the desired
+/// version: instances boot within minutes, and rolling a finished fleet back because one is slow would help
+/// nobody.
 pub const BOOT_PATIENCE_MS: u64 = 10 * 60_000;
 
-/// How long another release is waited for that has what this one needs: a whole roll of it, whose own bound is an hour.
+/// How long a release waits for another one that has what it needs: a whole roll of it, whose own bound is an
+/// hour.
 pub const LOCK_PATIENCE_MS: u64 = 60 * 60_000;
 
-/// One attempt at the locks waits this long. Longer would keep a rollback waiting that begins meanwhile; shorter would
-/// fill the journal.
+/// How long one attempt at the locks waits. Longer would delay a rollback that begins meanwhile; shorter
+/// would fill the journal.
 pub const LOCK_ATTEMPT_MS: u64 = 30_000;
 
-/// How often a fleet is looked at before it is left alone: the second look is made with everything locked, another one
-/// only where the fleet has grown since.
+/// How often the fleet is inspected before the release gives up: the second look is made with everything
+/// locked, another one only where the fleet has grown since.
 pub const LOOKS: u32 = 10;
 
-/// A definite no during rollback is asked again this often: what was refused once (a host that boots, a name that
-/// is being removed) may pass, and there is nothing else left to try.
+/// How many refusals a step that restores meets before it has failed: what was refused once (a host that
+/// boots, a name that is being removed) may pass, and there is nothing else left to try.
 pub const RESTORE_REFUSALS: u32 = 5;
 
-/// One performance of a watch while nothing fires. It is begun anew then: a few entries an hour in the journal, and a watch
-/// that hangs is noticed.
+/// How long one performance of a watch lasts while no alarm fires. It then begins anew: that costs a few
+/// entries an hour in the journal, and a watch that hangs is noticed.
 pub const WATCH_MS: u64 = 5 * 60_000;
 
-/// How long a mute rule lasts from the moment it is made or its end is put off: when every worker is gone, the alarms act again
-/// after a quarter of an hour at most.
+/// How long a mute rule lasts from the moment it is made or renewed: when every worker is gone, the alarms
+/// act again after a quarter of an hour at most.
 pub const MUTE_MS: u64 = 15 * 60_000;
-/// How often its end is put off: twice it may fail before alarms would act.
+/// How often mute rules are renewed: two renewals may fail before alarms would act.
 pub const RENEW_MS: u64 = 5 * 60_000;
-/// Pause before that is tried again.
+/// Pause before a failed renewal is tried again.
 pub const RENEW_AGAIN_MS: u64 = 30_000;
 
-/// Pause before a step is tried again: doubles from the first to the last.
+/// First pause before a step is tried again: it doubles up to the longest.
 pub const BACKOFF_FIRST_MS: u64 = 500;
 /// The longest such pause: with it a fault of a minute costs at most ten more seconds.
 pub const BACKOFF_LAST_MS: u64 = 10_000;
 
-/// Longest way forward where the service's file says nothing: an hour of suspended scaling is what a team notices.
+/// Longest roll forward where the service's file says nothing: an hour of suspended scaling is what a team
+/// notices.
 pub const MAX_ROLL_DEFAULT_MS: u64 = 3_600_000;
 
 /// Longest pause where the service's file says nothing, for the same reason.
 pub const MAX_PAUSE_DEFAULT_MS: u64 = 3_600_000;
 
-/// How long the floor has to forbid a host's turn before sick hosts are reckoned with: the load balancer's answers may be older than
-/// what was registered last, and a target that misses one check is healthy again with the next.
+/// How long the floor has to forbid taking a host out before the roll reckons with sick hosts: the load
+/// balancer's answers may be older than the last registration, and a target that misses one check is healthy
+/// again with the next.
 pub const SICK_AFTER_MS: u64 = 3_000;
 
-/// How long sick hosts are waited for where the service's file says nothing: Auto Scaling notices one within minutes, and its
-/// replacement boots within minutes.
+/// How long the roll waits for sick hosts where the service's file says nothing: Auto Scaling notices one
+/// within minutes, and its replacement boots within minutes.
 pub const SICK_WAIT_DEFAULT_MS: u64 = 10 * 60_000;
 
-/// Waits for sick hosts in one roll: a fleet whose hosts go on falling ill is a person's concern.
+/// How many waits for sick hosts one roll makes: a fleet whose hosts go on falling ill is a person's concern.
 pub const SICK_WAITS: u32 = 20;
 
-/// Hosts that may stay unhealthy with the version of before without keeping others from going back, beside those that were sick
-/// before. One may be ill by itself; a
-/// second one says that the version of before does not work any more, and then the hosts that serve stay as they are.
-pub const SICK_ON_WAY_BACK: usize = 1;
+/// How many hosts may stay unhealthy with the previous version without keeping others from going back, beside
+/// those that were sick before. One host may be ill by itself; a second one says that the previous version
+/// does not work any more, and then the hosts that serve stay as they are.
+pub const SICK_DURING_ROLLBACK: usize = 1;
 
-/// One look out for sick hosts becoming healthy lasts so long: as with the watch, one that hangs is noticed.
+/// How long one wait for sick hosts to become healthy lasts: as with the watch, a wait that hangs is noticed.
 pub const AWAIT_HEALTHY_MS: u64 = 5 * 60_000;
 
-/// Control commands that one release takes: beyond it somebody's script goes round in circles.
+/// How many control commands one release takes: more of them come from a script that goes round in circles.
 pub const CONTROL_COMMANDS: usize = 100;
 
-/// Looks at the end before an operator is called for what they show: AWS may answer with what was so a moment ago (Amazon EC2
-/// API Reference, "Eventual consistency").
+/// How many last looks are made before an operator is called for what they show: AWS may answer with an
+/// earlier state (Amazon EC2 API Reference, "Eventual consistency").
 pub const LOOKS_AT_END: u32 = 3;
 
-/// Between two of them, in milliseconds: answers agree within seconds, and nothing is out of service meanwhile.
+/// Pause between two last looks, in milliseconds: answers agree within seconds, and nothing is out of service
+/// meanwhile.
 pub const LOOK_AT_END_AGAIN_MS: u64 = 5_000;
 
-/// How often what blocks a release is looked at again: so much later than it could it begins, and a thousand blocked ones cost the
-/// ledger two hundred small reads a second.
+/// How often the driver re-checks what blocks a release: the release begins so much later than it could, and
+/// a thousand blocked releases cost the ledger two hundred small reads a second.
 pub const HELD_LOOK_MS: u64 = 5_000;
 
-/// How soon a release that goes first looks again, where the ledger could not be asked, or has no room for a whole roll.
+/// How soon a release that goes first looks again where the ledger could not be asked, or has no room for a
+/// whole roll.
 pub const QUEUE_LOOK_MS: u64 = 1_000;
 
-/// Rounds in which members that joined are rolled too. Each round is a whole roll of the newcomers; a fleet that
-/// grows faster than it can be rolled is a person's concern.
+/// Rounds in which members that joined are rolled too. Each round is a whole roll of the newcomers; a fleet
+/// that grows faster than it can be rolled is a person's concern.
 pub const DETECTIONS: u32 = 10;
 
-/// Attempts of one step whatever else: a bound on the journal's length.
+/// How many attempts one step gets, whatever its patience: a bound on the journal's length.
 pub const ATTEMPTS: u32 = 200;
 
 /// `ts` + `ms`, never beyond the end of time.
@@ -122,8 +130,8 @@ pub fn backoff_ms(attempts: u32) -> u64 {
     doubled.min(BACKOFF_LAST_MS)
 }
 
-/// Pause before a host is tried again that the floor keeps in service: others that are out may be so for an hour, and the number of
-/// attempts is bounded.
+/// Pause before a host that the floor keeps in service is tried again: other hosts may be out for an hour,
+/// and the number of attempts is bounded.
 pub(crate) fn kept_again_ms(attempts: u32) -> u64 {
     match attempts {
         0..8 => backoff_ms(attempts),

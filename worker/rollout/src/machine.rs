@@ -1,4 +1,5 @@
-//! The loop around `decide` for one release, without IO: append the intent, perform, append the outcome, ask again.
+//! The loop around `decide` for one release, without IO: append the intent, perform, append the outcome, ask
+//! again.
 //!
 //! ```text
 //!            next()                                     shell (the worker's driver, or the simulator)
@@ -23,36 +24,35 @@ pub enum Action {
     Append(Record),
     /// Perform the step, whose intent is written; at its end say [`Machine::finished`].
     Perform {
-        /// Which step.
         step: Step,
-        /// The performance ends by then; what is not known by then is unknown.
+        /// The performance ends by this moment; an outcome that is not known by then is unknown.
         deadline: Timestamp,
     },
-    /// Break off the performance of this step: what came of it is written already, or nobody will know.
+    /// Break off the performance of this step: its outcome is written already, or will stay unknown.
     Drop(Step),
     /// Fetch what is known of the queue, and say [`Machine::queue_is`].
     LookAtQueue,
     /// Fetch what is known of another release of the target, and say [`Machine::rival_is`].
     LookAt(ReleaseId),
-    /// Wait until a step ends, a control command comes, the time is there, or, while the release is queued, the queue changes; then
-    /// say what it was.
+    /// Wait until a step ends, a control command comes, the time is there, or, while the release is queued,
+    /// the queue changes; then tell the machine which it was.
     Wait(Waits),
     /// The release has ended.
     Ended(Outcome),
-    /// The worker stops, and nothing is under way that has to come to its end.
+    /// The worker stops, and no step under way has to come to its end.
     Stopped,
-    /// Nothing is under way and nothing is to be done, before the end: a mistake in `decide`.
+    /// Nothing is under way and nothing is to be done before the end: a mistake in `decide`.
     Stuck,
 }
 
-/// What becomes of a control command.
+/// The answer to a control command.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Judged {
-    /// It was taken before: the same command may be delivered twice.
+    /// The command was taken before: the same command may be delivered twice.
     Known,
-    /// It is to be written.
+    /// The command can be taken: this record is to be written.
     Take(Record),
-    /// It cannot be taken, for this reason.
+    /// The command cannot be taken, for this reason.
     Refused(String),
 }
 
@@ -60,16 +60,17 @@ pub enum Judged {
 #[derive(Debug, Clone)]
 pub struct Machine {
     release: Release,
-    /// Steps that are performed by this process.
+    /// Steps that this process performs.
     under_way: BTreeSet<Step>,
-    /// Outcomes that are to be written.
+    /// Outcomes to be written.
     to_write: VecDeque<Record>,
     to_drop: VecDeque<Step>,
-    /// What is left of the last decisions.
+    /// The last decisions that are still to be carried out.
     decided: VecDeque<Decision>,
     /// The step whose intent is being written, with its deadline.
     intended: Option<(Step, Timestamp)>,
-    /// Whether the decisions were all carried out, and nothing has been recorded since.
+    /// Whether the machine waits once the last decisions are carried out, unless something is recorded
+    /// meanwhile.
     rests: bool,
     recorded: bool,
     waits: Waits,
@@ -82,15 +83,15 @@ pub struct Machine {
 /// What a release waits for, apart from its steps under way.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Waits {
-    /// The time, if there is one.
+    /// The time to wake at, if there is one.
     pub until: Option<Timestamp>,
-    /// Whether its place in the queue is all that stands before it.
+    /// Whether only its place in the queue keeps the release from beginning.
     pub ready: bool,
 }
 
 impl Machine {
-    /// A release that was just accepted, or one that no process has driven since its last entry. One that was under way is
-    /// taken over first.
+    /// The loop of a release that was just accepted, or that no process has driven since its last entry. A
+    /// release that was under way is taken over first.
     pub fn new(release: Release) -> Self {
         let open = release.steps.values().any(|state| state.last.is_none());
         let was_under_way = release.ended.is_none() && (open || release.started_at.is_some());
@@ -110,7 +111,7 @@ impl Machine {
         }
     }
 
-    /// Whether everything that was decided is carried out, so that a control command may be judged.
+    /// Whether every decision is carried out, so that a control command may be judged.
     pub fn listens(&self) -> bool {
         self.decided.is_empty() && self.intended.is_none() && self.to_write.is_empty()
     }
@@ -120,7 +121,8 @@ impl Machine {
         self.intended.as_ref().map(|(step, deadline)| (step, *deadline))
     }
 
-    /// What is to be written before anything else is decided: a take-up, or the outcome of a step that has ended.
+    /// What is to be written before anything else is decided: a takeover, or the outcome of a step that has
+    /// ended.
     pub fn unwritten(&mut self) -> Option<Record> {
         self.to_write.pop_front()
     }
@@ -135,7 +137,7 @@ impl Machine {
         self.next_by(now, decide)
     }
 
-    /// The same, with another `decide`: for mistakes that are made on purpose.
+    /// The same with another `decide`, for mistakes that are made on purpose.
     pub fn next_by(
         &mut self,
         now: Timestamp,
@@ -211,7 +213,8 @@ impl Machine {
         }
     }
 
-    /// What changes something is given a moment to come to its end; waits are dropped, and begun anew by the next process.
+    /// Lets a step that changes something come to its end; waits are dropped, and the next process begins
+    /// them anew.
     fn last_steps(&self) -> Action {
         let finishes = |step: &Step| step.properties().on_shutdown == OnShutdown::Finish;
         match self.under_way.iter().any(finishes) {
@@ -220,7 +223,7 @@ impl Machine {
         }
     }
 
-    /// This entry is in the journal.
+    /// Takes in an entry that is in the journal.
     ///
     /// # Errors
     /// When it cannot follow; nothing is changed then.
@@ -241,27 +244,27 @@ impl Machine {
         Ok(())
     }
 
-    /// A performance has come to its end.
+    /// Takes in the outcome of a performance.
     pub fn finished(&mut self, step: Step, outcome: StepOutcome) {
-        // One that was dropped may have ended all the same: what came of it is written already.
+        // A performance that was dropped may have ended all the same: its outcome is written already.
         if self.under_way.remove(&step) {
             self.to_write.push_back(Record::Outcome { step, outcome });
         }
     }
 
-    /// What is known of the queue. `None` where the ledger could not be asked.
+    /// Takes in what is known of the queue; `None` where the ledger could not be asked.
     pub fn queue_is(&mut self, queue: Option<QueueView>) {
         self.queue = queue;
     }
 
-    /// What is known of another release of the target.
+    /// Takes in what is known of another release of the target.
     pub fn rival_is(&mut self, id: ReleaseId, rival: Rival) {
         if let Some(queue) = &mut self.queue {
             queue.rivals.insert(id, rival);
         }
     }
 
-    /// The queue has changed since it was looked at: what was decided by it is decided anew.
+    /// Decides anew, because the queue has changed since it was looked at.
     pub fn queue_changed(&mut self) {
         self.decided.clear();
         self.rests = false;
@@ -282,8 +285,8 @@ impl Machine {
         }
     }
 
-    /// The lease had run out and was had again. As after a take-up, nothing that was under way is known, and nobody knows who has
-    /// the fleet now.
+    /// Takes the release over anew, because the lease had run out and was taken again. As after any takeover,
+    /// the outcomes of steps under way are unknown, and so is who has the fleet now.
     pub fn lapsed(&mut self) {
         if self.release.is_queued() || self.release.ended.is_some() {
             return;
@@ -296,7 +299,7 @@ impl Machine {
         self.to_write.push_back(Record::TakenOver);
     }
 
-    /// The worker is told to stop: nothing more is begun.
+    /// Begins nothing more, because the worker is told to stop.
     pub fn stop(&mut self) {
         self.stopping = true;
         self.decided.clear();

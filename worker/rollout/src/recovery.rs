@@ -1,5 +1,5 @@
-//! A release of which nothing is left but what it has put on the things it touched: its journal is written anew from that, as far
-//! as it takes for the rollback.
+//! Recovery: the journal of a release whose ledger is lost is written anew from the marks that the release
+//! has put on the things it touched, as far as the rollback needs it.
 //!
 //! ```text
 //!   fleet as it is, less what the marks say was changed  --plan()-->  the plan that the lost release had, or one as good
@@ -7,13 +7,12 @@
 //!                                                                     then: rolled back
 //! ```
 //!
-//! From there on `decide` does what it does for every release whose worker was killed during rollback.
+//! From there on `decide` treats the release like any other whose worker was killed during rollback.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use drawgate_schemas::{Direction, ReleaseId, ReleaseRequest};
+use drawgate_schemas::{Command, Direction, Leftover, LeftoverKind, ReleaseId, ReleaseRequest};
 use jiff::Timestamp;
-use serde::Serialize;
 
 use crate::definition::names::{new_container, old_container};
 use crate::definition::{Process, RestartPolicy, ServiceDefinition};
@@ -23,27 +22,28 @@ use crate::fleet::{
     TargetSnapshot,
 };
 use crate::journal::{Cause, Entry, Evidence, Phase, Record, Step, StepOutcome};
+use crate::mends;
 use crate::preflight::{Finding, plan};
 use crate::release::path;
 
-/// What one release has left on the things it touched.
+/// The marks that one release has left on the things it touched.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Marks {
-    /// Which release.
     pub release: ReleaseId,
     /// Processes that it suspended, by Auto Scaling group.
     pub suspended: BTreeMap<String, Vec<Process>>,
-    /// Processes that it had suspended and lets run for a while, so that sick hosts are replaced; by Auto Scaling group.
+    /// Processes that it had suspended and let run for a while, so that sick hosts are replaced; by Auto
+    /// Scaling group.
     pub let_run: BTreeMap<String, Vec<Process>>,
-    /// Whether everything that is suspended for a roll of this fleet is so: hosts are worked on only then.
+    /// Whether every process that a roll of this fleet suspends is suspended: hosts are worked on only then.
     pub still_suspended: bool,
     /// Alarms whose actions it disabled.
     pub silenced: BTreeSet<String>,
     /// Targets that it took out, by instance.
     pub taken_out: BTreeMap<String, Vec<TargetSnapshot>>,
-    /// Hosts on which there is a container of it.
+    /// Hosts that have a container of this release.
     pub containers: BTreeMap<String, LeftContainers>,
-    /// Whether the fleet's lease is its.
+    /// Whether this release has the fleet's lease.
     pub has_lease: bool,
 }
 
@@ -52,57 +52,42 @@ pub struct Marks {
 pub struct LeftContainers {
     /// The image of its own container, as it was named.
     pub image: Option<String>,
-    /// Whether that container runs, or has the service's name: then the hosts were swapped, or half so.
+    /// Whether that container runs, or has the service's name: then the host was swapped, or half so.
     pub swapped: bool,
     /// The container that it replaced, or was to replace.
     pub before: Option<ContainerSnapshot>,
-    /// The restart policy that this one had, as its own container says.
+    /// The restart policy of the replaced container, as the release's own container notes it.
     pub restart_before: Option<RestartPolicy>,
 }
 
-/// Something that has to be put right.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Left {
-    /// What it is.
-    pub what: String,
-    /// The commands that do it, in their order.
-    pub commands: Vec<String>,
+fn alarm_leftover(alarm: &str) -> Leftover {
+    let what = LeftoverKind::AlarmActionsOff {
+        alarm: alarm.to_owned(),
+    };
+    what.mended_by(vec![
+        mends::enable_alarm_actions(alarm),
+        mends::untag_alarm_by_name(alarm),
+    ])
 }
 
-fn alarm_left(alarm: &str) -> Left {
-    let arn = format!(
-        "aws cloudwatch describe-alarms --alarm-names {alarm} --query MetricAlarms[0].AlarmArn --output text"
-    );
-    Left {
-        what: format!("{alarm}: its actions are off"),
-        commands: vec![
-            format!("aws cloudwatch enable-alarm-actions --alarm-names {alarm}"),
-            format!("aws cloudwatch untag-resource --tag-keys drawgate:silenced --resource-arn $({arn})"),
-        ],
-    }
-}
-
-fn target_left(instance: &str, target: &TargetSnapshot) -> Left {
-    let TargetSnapshot {
-        target_group,
-        id,
-        port,
-        ..
-    } = target;
-    let group = target_group.split('/').nth(1).unwrap_or(target_group);
-    Left {
-        what: format!("{instance}: taken out of {group}, port {port}"),
-        commands: vec![
-            format!(
-                "aws elbv2 register-targets --target-group-arn {target_group} --targets Id={id},Port={port}"
-            ),
-            format!("aws ec2 delete-tags --resources {instance} --tags Key=drawgate:target:{group}:{port}"),
-        ],
-    }
+fn target_leftover(instance: &str, target: &TargetSnapshot) -> Leftover {
+    let arn = &target.target_group;
+    let group = arn.split('/').nth(1).unwrap_or(arn);
+    let what = LeftoverKind::Target {
+        id: target.id.clone(),
+        port: target.port,
+        target_group: group.to_owned(),
+        found: "absent".to_owned(),
+        expected: target.state.clone(),
+    };
+    what.mended_by(vec![
+        mends::register_target(arn, &target.id, target.port),
+        mends::untag_target(instance, group, target.port),
+    ])
 }
 
 impl Marks {
-    /// Of a release that has left nothing so far.
+    /// The marks of a release that has left nothing so far.
     pub fn of(release: ReleaseId) -> Self {
         Self {
             release,
@@ -116,7 +101,7 @@ impl Marks {
         }
     }
 
-    /// With what the fleet tells of how far it had come.
+    /// Adds what the fleet tells of how far the release had come.
     #[must_use]
     pub fn on(mut self, fleet: &FleetSnapshot, definition: &ServiceDefinition) -> Self {
         let runs = |group: &GroupSnapshot| {
@@ -129,71 +114,67 @@ impl Marks {
         self
     }
 
-    /// Whether something of it has to be put right on the fleet. Containers that serve are no such thing: every release that
-    /// has succeeded leaves them.
+    /// Whether something of the release has to be put right on the fleet. A container that serves does not
+    /// have to be: every release that has succeeded leaves one.
     pub fn is_anything_left(&self) -> bool {
         let aside = self.containers.values().any(|left| !left.swapped);
         aside || !self.suspended.is_empty() || !self.silenced.is_empty() || !self.taken_out.is_empty()
     }
 
-    /// What of it has to be put right, each with the commands that do it, in the order in which they are safe: hosts first, scaling
-    /// last.
-    pub fn left(&self, definition: &ServiceDefinition) -> Vec<Left> {
+    /// What has to be put right, each with the commands that do it, in the order in which they are safe:
+    /// hosts first, scaling last.
+    pub fn leftovers(&self, definition: &ServiceDefinition) -> Vec<Leftover> {
         let hosts = self
             .containers
             .iter()
-            .filter_map(|(instance, left)| self.left_on_host(instance, left, definition));
-        let mut all: Vec<Left> = hosts.collect();
+            .filter_map(|(instance, left)| self.host_leftover(instance, left, definition));
+        let mut all: Vec<Leftover> = hosts.collect();
         for (instance, targets) in &self.taken_out {
-            all.extend(targets.iter().map(|target| target_left(instance, target)));
+            all.extend(targets.iter().map(|target| target_leftover(instance, target)));
         }
-        all.extend(self.silenced.iter().map(|alarm| alarm_left(alarm)));
+        all.extend(self.silenced.iter().map(|alarm| alarm_leftover(alarm)));
         all.extend(
             self.suspended
                 .iter()
-                .map(|(group, processes)| self.group_left(group, processes)),
+                .map(|(group, processes)| self.group_leftover(group, processes)),
         );
         all
     }
 
-    /// Health checks first; then whoever was marked unhealthy while it was out is marked healthy, or it would be replaced; never
-    /// without a list, which would resume what a person has suspended too.
-    fn group_left(&self, group: &str, processes: &[Process]) -> Left {
-        let resume = |processes: &[&str]| {
-            let names = processes.join(" ");
-            format!(
-                "aws autoscaling resume-processes --auto-scaling-group-name {group} --scaling-processes {names}"
-            )
-        };
+    /// Resumes health checks first; then marks the hosts that were taken out as healthy, because a host that
+    /// was marked unhealthy meanwhile would be replaced. No command is without a list of processes, because
+    /// that would resume what a person has suspended too.
+    fn group_leftover(&self, group: &str, processes: &[Process]) -> Leftover {
         let names: Vec<&str> = processes.iter().map(|process| process.as_str()).collect();
         let (first, rest): (Vec<&str>, Vec<&str>) = names
             .iter()
             .partition(|name| **name == Process::HealthCheck.as_str());
         let mut commands = Vec::new();
         if !first.is_empty() {
-            commands.push(resume(&first));
+            commands.push(mends::resume_processes(group, &first));
         }
-        commands.extend(self.taken_out.keys().map(|instance| {
-            format!("aws autoscaling set-instance-health --instance-id {instance} --health-status Healthy")
-        }));
+        commands.extend(
+            self.taken_out
+                .keys()
+                .map(|instance| mends::mark_healthy(instance)),
+        );
         if !rest.is_empty() {
-            commands.push(resume(&rest));
+            commands.push(mends::resume_processes(group, &rest));
         }
-        commands.push(format!(
-            "aws autoscaling delete-tags --tags ResourceId={group},ResourceType=auto-scaling-group,Key=drawgate:suspended"
-        ));
-        Left {
-            what: format!("{group}: suspended {}", names.join(", ")),
-            commands,
-        }
+        commands.push(mends::untag_group(group));
+        let what = LeftoverKind::ProcessesSuspended {
+            group: group.to_owned(),
+            processes: names.into_iter().map(str::to_owned).collect(),
+        };
+        what.mended_by(commands)
     }
 
-    fn left_on_host(
+    fn host_leftover(
         &self,
         instance: &str,
         left: &LeftContainers,
         definition: &ServiceDefinition,
-    ) -> Option<Left> {
+    ) -> Option<Leftover> {
         let name = &definition.container()?.name;
         let (new, old) = (
             new_container(name, self.release),
@@ -201,31 +182,32 @@ impl Marks {
         );
         let out = self.taken_out.contains_key(instance);
         match (left.swapped, out) {
-            (false, false) => Some(Left {
-                what: format!("{instance}: the container {new} serves nobody"),
-                commands: vec![format!("on the host: docker rm {new}")],
-            }),
+            (false, false) => {
+                let remove = Command::on(instance, format!("docker rm {new}"));
+                let what = LeftoverKind::UnusedContainer {
+                    instance: instance.to_owned(),
+                    container: new,
+                };
+                Some(what.mended_by(vec![remove]))
+            }
             (_, true) => {
                 let restart = left
                     .restart_before
                     .map_or_else(String::new, |restart| format!(" --restart={restart}"));
                 let mut commands = Vec::new();
                 if left.swapped {
-                    commands.push(format!(
-                        "on the host: docker stop {name}; docker rename {name} {new}"
-                    ));
-                    commands.push(format!("on the host: docker rename {old} {name}"));
+                    commands.push(format!("docker stop {name}; docker rename {name} {new}"));
+                    commands.push(format!("docker rename {old} {name}"));
                 }
-                commands.push(format!(
-                    "on the host: docker update{restart} {name}; docker start {name}"
-                ));
-                commands.push(format!("on the host: docker rm {new}"));
-                Some(Left {
-                    what: format!("{instance}: its containers are between two versions"),
-                    commands,
-                })
+                commands.push(format!("docker update{restart} {name}; docker start {name}"));
+                commands.push(format!("docker rm {new}"));
+                let what = LeftoverKind::HalfSwapped {
+                    instance: instance.to_owned(),
+                };
+                let commands = commands.into_iter().map(|run| Command::on(instance, run));
+                Some(what.mended_by(commands.collect()))
             }
-            // It serves: whether it goes back is for a person to say.
+            // The new container serves: a person has to say whether the host goes back.
             (true, false) => None,
         }
     }
@@ -233,7 +215,7 @@ impl Marks {
     /// The plan of the rollback.
     ///
     /// # Errors
-    /// What stands against any release of this fleet.
+    /// What preflight has against any release of this fleet.
     pub fn plan(
         &self,
         request: &ReleaseRequest,
@@ -241,7 +223,7 @@ impl Marks {
         fleet: FleetSnapshot,
     ) -> Result<Plan, Vec<Finding>> {
         let mut definition = definition.clone();
-        // What is asked of a release that is to go forward does not matter while it rolls back.
+        // A rollback does not need what is asked of a release that goes forward.
         definition.alarms.watch = Vec::new();
         definition.roll.allow_outage = true;
         definition.roll.canary = None;
@@ -299,12 +281,13 @@ impl Marks {
         else {
             return;
         };
-        // Its own container holds the port now, and has a name that no release may find taken.
+        // The release's own container has the port now, and a name that no release may find taken: preflight
+        // must see neither.
         ports_held.clear();
         **outside = OutsideDocker::default();
         *disk_free_bytes = None;
         if self.was_ending() {
-            // It stays as it is.
+            // The host stays as it is.
             return;
         }
         if let Some(left) = self.containers.get(&host.instance) {
@@ -312,7 +295,8 @@ impl Marks {
         }
         if let Some(before) = container.as_mut().filter(|_| self.touched(&host.instance)) {
             before.running = true;
-            // It was taken off before it was stopped. Releases of the versions before have not noted which it was.
+            // The restart policy was taken off before the container was stopped. Releases of earlier versions
+            // have not noted which it was.
             let noted = self
                 .containers
                 .get(&host.instance)
@@ -328,7 +312,8 @@ impl Marks {
         self.let_run.get(group).into_iter().flatten().copied()
     }
 
-    /// Whether the lost release stood at its end: hosts were whole, and what it had suspended was being resumed.
+    /// Whether the lost release stood at its end: its hosts were whole, and the processes that it had
+    /// suspended were being resumed.
     pub fn was_ending(&self) -> bool {
         !self.still_suspended
     }
@@ -337,12 +322,12 @@ impl Marks {
         self.containers.get(instance).is_some_and(|left| left.swapped)
     }
 
-    /// Whether a host was taken out of service, or perhaps so.
+    /// Whether a host was taken out of service, or may have been.
     fn touched(&self, instance: &str) -> bool {
         self.is_swapped(instance) || self.taken_out.contains_key(instance)
     }
 
-    /// What it had begun, as its marks prove, and whether that had come to its end.
+    /// The steps that the release had begun, as its marks prove, each with whether it had come to its end.
     fn begun(&self, plan: &Plan) -> Vec<(Step, bool)> {
         let mut begun = Vec::new();
         if plan.definition.lease_parameter.is_some() {
@@ -354,7 +339,7 @@ impl Marks {
                 begun.push((Step::LetReplace { group: group.clone() }, false));
             }
         }
-        // A mute rule leaves no mark on an alarm: whether there is one is looked at.
+        // A mute rule leaves no mark on an alarm, so the rollback looks whether there is one.
         if !self.silenced.is_empty() || (plan.mutes() && !plan.alarms.is_empty()) {
             begun.push((Step::Silence, false));
         }
@@ -367,8 +352,9 @@ impl Marks {
         begun
     }
 
-    /// How far a host had come. A swap may have begun wherever there is something to swap, and its rollback does no harm where it
-    /// had not. Once scaling ran again, hosts are put back as they are.
+    /// How far a host had come. A swap may have begun wherever there is something to swap, and its rollback
+    /// does no harm where it had not. Where processes were being resumed already, hosts are put back as they
+    /// are.
     fn phases(&self, instance: &str) -> Vec<(Phase, bool)> {
         let (out, left) = (
             self.taken_out.contains_key(instance),

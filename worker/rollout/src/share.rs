@@ -9,14 +9,14 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Written", into = "Written")]
 pub enum Share {
-    /// So many, however many there are.
+    /// A fixed number of hosts, however many there are.
     Count(u32),
-    /// So many of a hundred, 1 to 100; rounded down, and at least one.
+    /// A percentage, 1 to 100, of all hosts; rounded down, and at least one host.
     Percent(u32),
 }
 
 impl Share {
-    /// How many that is of `all`.
+    /// How many hosts that is of `all`.
     pub fn of(self, all: u32) -> u32 {
         match self {
             Self::Count(count) => count,

@@ -4,8 +4,8 @@
 use drawgate_rollout::definition::Canary;
 use drawgate_rollout::{Entry, Estimate, Plan, Record};
 
-/// A plan of so many hosts, every other one in zone `b`. Each drains for 30 s, is swapped and verified in 5 s, and is healthy 10 s
-/// later for 10 s: 55 s.
+/// A plan of `hosts` hosts, every other one in zone `b`. Each host drains for 30 s, is swapped and verified
+/// in 5 s, is healthy 10 s later and has to stay so for 10 s: 55 s.
 fn plan(hosts: usize) -> Plan {
     let journal = include_str!("../../rehearsal/tests/journals/0.1.0-first-succeeded.jsonl");
     let mut entries = journal
@@ -74,7 +74,7 @@ fn as_many_at_once_as_may_be_out() {
     let estimate = plan.estimate();
     assert_eq!(starts_s(&estimate), [0, 0, 55, 55, 110]);
     assert_eq!(estimate.expected_ms, 165_000);
-    // Three hosts stand one behind the other, not five.
+    // Three hosts follow one another, not five.
     assert_eq!(estimate.costs[0].ms, 90_000);
 }
 

@@ -1,4 +1,4 @@
-//! CloudWatch alarms: which there are, what they would do, and holding their actions still.
+//! CloudWatch alarms: their states, their actions, and turning those actions off and on.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,26 +13,26 @@ use super::limits;
 /// A metric or composite alarm.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Alarm {
-    /// Its name.
     pub name: String,
-    /// Its ARN.
     pub arn: String,
-    /// Whether its actions are on.
+    /// Whether the alarm's actions are on.
     pub actions_enabled: bool,
     /// `OK`, `ALARM`, `INSUFFICIENT_DATA`.
     pub state: String,
-    /// Since when it is in that state, where CloudWatch says so.
+    /// Since when the alarm is in that state, where CloudWatch says so.
     pub since: Option<Timestamp>,
-    /// Why it is in that state, in CloudWatch's words.
+    /// Why the alarm is in that state, in CloudWatch's words.
     pub reason: String,
-    /// True when it has actions and every one of them is a scaling policy: such an alarm is not silenced.
+    /// True when the alarm has actions and every one of them is a scaling policy: such an alarm is not
+    /// silenced.
     pub scaling_policy_only: bool,
-    /// ARNs of everything it does, in any state.
+    /// ARNs of all its actions, for any state.
     pub actions: Vec<String>,
 }
 
 impl Aws {
-    /// The alarms of these names; a `*` at the end of a name stands for any rest. Sorted by name, each once.
+    /// The alarms with these names; a `*` at the end of a name stands for any rest. Sorted by name, each
+    /// once.
     pub async fn alarms_matching(&self, patterns: &[String]) -> Result<Vec<Alarm>, AwsError> {
         let mut found = BTreeMap::new();
         let (names, prefixes) = split(patterns);
@@ -41,7 +41,7 @@ impl Aws {
                 .await?;
         }
         for prefix in prefixes {
-            // An empty prefix is what the API calls no prefix; both mean every alarm.
+            // The API calls an empty prefix no prefix; both mean every alarm.
             let prefix = Some(prefix).filter(|prefix| !prefix.is_empty());
             self.describe_alarms(&mut found, None, prefix).await?;
         }
@@ -64,7 +64,7 @@ impl Aws {
             .map(drop)
     }
 
-    /// The value of a tag of an alarm; `None` where the alarm, or its tag, is not there.
+    /// The value of an alarm's tag; `None` where the alarm or its tag does not exist.
     pub async fn alarm_tag(&self, arn: &str, key: &str) -> Result<Option<String>, AwsError> {
         let request = self.cloudwatch.list_tags_for_resource().resource_arn(arn);
         let answer = match self.read("cloudwatch:ListTagsForResource", request.send()).await {
@@ -77,7 +77,7 @@ impl Aws {
             .and_then(|tag| tag.value))
     }
 
-    /// Turns the actions of these alarms off. No names, no call.
+    /// Turns off the actions of these alarms. Without names, makes no call.
     pub async fn disable_actions(&self, names: &[String]) -> Result<(), AwsError> {
         for chunk in names.chunks(limits::ALARMS_PER_CALL) {
             let request = self
@@ -90,7 +90,7 @@ impl Aws {
         Ok(())
     }
 
-    /// Turns the actions of these alarms on. No names, no call.
+    /// Turns on the actions of these alarms. Without names, makes no call.
     pub async fn enable_actions(&self, names: &[String]) -> Result<(), AwsError> {
         for chunk in names.chunks(limits::ALARMS_PER_CALL) {
             let request = self
@@ -116,7 +116,7 @@ impl Aws {
             let request = request
                 .set_alarm_name_prefix(prefix.clone())
                 .set_next_token(token);
-            // Without both types the API gives metric alarms only.
+            // Unless both types are named, the API gives metric alarms only.
             let request = request
                 .alarm_types(AlarmType::MetricAlarm)
                 .alarm_types(AlarmType::CompositeAlarm);
@@ -141,7 +141,7 @@ impl Aws {
     }
 }
 
-/// Plain names, and the prefixes of those that end in `*`.
+/// Splits patterns into plain names, and the prefixes of those that end in `*`.
 fn split(patterns: &[String]) -> (Vec<String>, BTreeSet<String>) {
     let mut names = BTreeSet::new();
     let mut prefixes = BTreeSet::new();
@@ -207,7 +207,8 @@ fn only_scaling_policies(actions: &[String]) -> bool {
     !actions.is_empty() && actions.iter().all(|arn| is_scaling_policy(arn))
 }
 
-/// `arn:aws:autoscaling:region:account:scalingPolicy:...`, of Auto Scaling and Application Auto Scaling alike.
+/// Whether the action is a scaling policy: `arn:aws:autoscaling:region:account:scalingPolicy:...`, of Auto
+/// Scaling and Application Auto Scaling alike.
 fn is_scaling_policy(arn: &str) -> bool {
     let mut parts = arn.split(':');
     parts

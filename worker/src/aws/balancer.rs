@@ -7,65 +7,63 @@ use super::client::Aws;
 use super::error::AwsError;
 use super::limits;
 
-/// A target group, without its attributes, which cost a call each.
+/// A target group, without its attributes, which cost a call for each group.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TargetGroup {
-    /// Its ARN.
     pub arn: String,
-    /// Its name.
     pub name: String,
     /// `HTTP`, `TCP`, ...
     pub protocol: String,
-    /// The port targets get where none is given; a target's own port counts.
+    /// The port for targets registered without one; a target's own port counts.
     pub port: Option<u16>,
     /// `instance`, `ip`, `lambda`, `alb`.
     pub target_type: String,
-    /// The load balancers that use it. Without one its targets stay `unused` for ever.
+    /// The load balancers that use the group. Without one its targets stay `unused` for ever.
     pub load_balancers: Vec<String>,
-    /// How its targets are checked.
+    /// How the load balancer checks the targets.
     pub health_check: HealthCheck,
 }
 
 /// A target group's health check.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct HealthCheck {
-    /// Whether there is one.
+    /// Whether health checks are on.
     pub enabled: bool,
     /// Seconds between two checks.
     pub interval_s: u32,
     /// Seconds one check may take.
     pub timeout_s: u32,
-    /// Passed checks until a target is healthy.
+    /// Checks that must pass until a target is healthy.
     pub healthy_threshold: u32,
-    /// Failed checks until a target is unhealthy.
+    /// Checks that must fail until a target is unhealthy.
     pub unhealthy_threshold: u32,
 }
 
-/// What is known of a target group only by asking for its attributes.
+/// The facts about a target group that AWS gives only with its attributes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TargetGroupAttributes {
     /// Seconds that a deregistered target is `draining`.
     pub deregistration_delay_s: u32,
-    /// Seconds over which a new target gets its share, 0 for at once.
+    /// Seconds over which a new target's share grows, 0 for the whole share at once.
     pub slow_start_s: u32,
-    /// Whether connections that are still open are ended when the deregistration delay is over. Network Load Balancers
-    /// alone have it as a choice; they keep them where it is off.
+    /// Whether connections that are still open are ended when the deregistration delay is over. Only a
+    /// Network Load Balancer can choose, and it keeps them where this is off.
     pub ends_connections: bool,
-    /// Cross-zone balancing: `Some` where the group says, `None` where the load balancer decides.
+    /// Cross-zone balancing: `Some` where the group's own attribute decides, `None` where the load balancer
+    /// does.
     pub cross_zone: Option<bool>,
     /// All attributes as AWS gave them.
     pub all: std::collections::BTreeMap<String, String>,
 }
 
-/// One address of a target group. The port is always given: without it, AWS means the group's own port, which is
-/// another target.
+/// One address of a target group. The port is always given: AWS reads an address without one as the group's
+/// own port, which is another target.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct TargetId {
     /// Instance id or IP address.
     pub id: String,
-    /// Port.
     pub port: u16,
-    /// Availability zone, where it was registered with one (`all` for addresses outside the VPC).
+    /// Availability zone, where the target was registered with one (`all` for addresses outside the VPC).
     pub zone: Option<String>,
 }
 
@@ -74,11 +72,9 @@ pub struct TargetId {
 pub struct Target {
     /// Instance id or IP address.
     pub id: String,
-    /// Port.
     pub port: u16,
     /// Availability zone, where AWS gives one.
     pub zone: Option<String>,
-    /// Its state.
     pub state: TargetState,
     /// AWS's reason code, `Target.Timeout`, ...
     pub reason: Option<String>,
@@ -103,15 +99,14 @@ impl Target {
 pub enum TargetState {
     /// Registered, not yet checked often enough.
     Initial,
-    /// Gets traffic.
     Healthy,
     /// Fails its checks.
     Unhealthy,
-    /// Fails its checks and is being emptied.
+    /// Fails its checks, and its connections are being drained.
     UnhealthyDraining,
-    /// Deregistered, its connections are being waited for.
+    /// Deregistered; the load balancer waits for its connections.
     Draining,
-    /// Not registered, or no load balancer sends it anything.
+    /// Not registered, or registered and without traffic from any load balancer.
     Unused,
     /// Health checks are off.
     Unavailable,
@@ -163,7 +158,8 @@ impl std::fmt::Display for TargetState {
 }
 
 impl TargetGroup {
-    /// Whether it belongs to a Network Load Balancer: those pass on connections, Application Load Balancers requests.
+    /// Whether the group belongs to a Network Load Balancer: it passes on connections, an Application Load
+    /// Balancer passes on requests.
     pub fn passes_connections(&self) -> bool {
         !matches!(self.protocol.as_str(), "HTTP" | "HTTPS")
     }
@@ -211,8 +207,8 @@ impl Aws {
         Ok(attributes(answer.attributes.unwrap_or_default()))
     }
 
-    /// Whether a Network Load Balancer spreads over zones, where its target groups leave that to it. By default it does
-    /// not. (An Application Load Balancer always does.)
+    /// Whether a Network Load Balancer spreads over zones, where its target groups leave that to it. By
+    /// default it does not. (An Application Load Balancer always does.)
     pub async fn balances_across_zones(&self, arn: &str) -> Result<bool, AwsError> {
         let request = self
             .elbv2
@@ -231,7 +227,8 @@ impl Aws {
         Ok(says.and_then(|attribute| attribute.value()) == Some("true"))
     }
 
-    /// All targets of a group, draining ones included. A Lambda function is no member of a fleet and left out.
+    /// All targets of a group, draining ones included. A Lambda function is left out, because it is no member
+    /// of a fleet.
     pub async fn target_health(&self, arn: &str) -> Result<Vec<Target>, AwsError> {
         let request = self.elbv2.describe_target_health().target_group_arn(arn);
         let answer = self
@@ -245,7 +242,7 @@ impl Aws {
             .collect())
     }
 
-    /// Registers targets. One that is registered already stays so.
+    /// Registers targets. A registered target stays registered.
     pub async fn register(&self, arn: &str, targets: &[TargetId]) -> Result<(), AwsError> {
         for chunk in targets.chunks(limits::TARGETS_PER_CALL) {
             let request = self.elbv2.register_targets().target_group_arn(arn);
@@ -256,7 +253,7 @@ impl Aws {
         Ok(())
     }
 
-    /// Deregisters targets, each with its port: without one, AWS takes every port of that id.
+    /// Deregisters targets, each with its port: without a port, AWS deregisters every port of that id.
     pub async fn deregister(&self, arn: &str, targets: &[TargetId]) -> Result<(), AwsError> {
         for chunk in targets.chunks(limits::TARGETS_PER_CALL) {
             let request = self.elbv2.deregister_targets().target_group_arn(arn);
@@ -299,7 +296,7 @@ fn attributes(attributes: Vec<types::TargetGroupAttribute>) -> TargetGroupAttrib
         .collect();
     let seconds = |key: &str| all.get(key).and_then(|value| value.parse().ok());
     TargetGroupAttributes {
-        // AWS's own defaults, for a group that does not say.
+        // AWS's own defaults, for a group without the attribute.
         deregistration_delay_s: seconds("deregistration_delay.timeout_seconds").unwrap_or(300),
         slow_start_s: seconds("slow_start.duration_seconds").unwrap_or(0),
         ends_connections: all

@@ -1,4 +1,4 @@
-//! The SDK clients, and the one place through which every call goes.
+//! The SDK clients, and the one function that every call goes through.
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -24,7 +24,7 @@ use aws_smithy_types::retry::ErrorKind as RetryKind;
 use super::error::{self, AwsError, Cause, Effect};
 use super::limits;
 
-/// The worker's connection to AWS. Clones share everything.
+/// The worker's connection to AWS. Clones share its state.
 #[derive(Debug, Clone)]
 pub struct Aws {
     pub(super) autoscaling: aws_sdk_autoscaling::Client,
@@ -37,7 +37,7 @@ pub struct Aws {
     calls: Arc<Mutex<BTreeMap<String, u64>>>,
 }
 
-/// The clients of the services differ in their types alone.
+/// Builds the client of one service: the clients differ only in their types.
 macro_rules! client {
     ($sdk:ident, $shared:expr, $quota:expr) => {
         $sdk::Client::from_conf(
@@ -50,9 +50,9 @@ macro_rules! client {
     };
 }
 
-/// Left to itself, the SDK pays for each repetition from one quota for all clients of a service in the process. Time does not fill
-/// it up again, only calls that succeed at once do: after a hundred repetitions nothing is repeated any more, in any lane. A
-/// call's own attempts bound it.
+/// Gives every call as many repetitions as its own attempts allow. By default the SDK pays for each
+/// repetition from one quota for all clients of a service in the process. Only calls that succeed at once
+/// refill it, time does not: after a hundred repetitions nothing is repeated any more, in any lane.
 fn no_quota() -> RetryPartition {
     RetryPartition::custom("drawgate")
         .token_bucket(TokenBucket::unlimited())
@@ -65,8 +65,8 @@ impl Aws {
         Self::connect_with(aws_config::defaults(BehaviorVersion::latest())).await
     }
 
-    /// Clients for another endpoint, region or credentials than the environment's. Time-outs and repetition stay
-    /// ours.
+    /// Clients for another endpoint, region or credentials than the environment's. Time-outs and repetition
+    /// stay the worker's own.
     pub async fn connect_with(environment: ConfigLoader) -> Self {
         let timeouts = TimeoutConfig::builder()
             .connect_timeout(limits::CONNECT_TIMEOUT)
@@ -99,7 +99,7 @@ impl Aws {
         self.calls.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Makes a call that only looks.
+    /// Makes a call that only reads.
     pub(super) async fn read<T, E>(
         &self,
         operation: &'static str,
@@ -147,8 +147,8 @@ impl Aws {
 }
 
 tokio::task_local! {
-    /// Whether the request of the call under way has been handed to the HTTP client. The SDK's own error does not
-    /// tell missing credentials from a connection that broke after sending.
+    /// Whether the request of the current call has been handed to the HTTP client. The SDK's own error does
+    /// not tell missing credentials from a connection that broke after sending.
     static SENT: Cell<bool>;
 }
 
@@ -166,14 +166,14 @@ impl Intercept for NoteSent {
         _: &RuntimeComponents,
         _: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        // Outside a call's scope there is nobody to tell.
+        // Outside a call's scope the flag does not exist, and is not needed.
         let _ = SENT.try_with(|sent| sent.set(true));
         Ok(())
     }
 }
 
-/// Lets the SDK repeat what AWS turned away for being asked too often, and so has not begun; everything else is the caller's to
-/// repeat. A step of many calls would otherwise begin anew for each that was turned away.
+/// Lets the SDK repeat only throttled calls, which AWS has not begun; the caller repeats everything else.
+/// Without this, a step of many calls would begin anew for each throttled call.
 #[derive(Debug)]
 struct OnlyThrottled;
 
@@ -201,7 +201,7 @@ impl ClassifyRetry for OnlyThrottled {
     }
 }
 
-/// What the caller may conclude from a failed call.
+/// Sorts a failed call by what the caller may conclude from it.
 fn classify<E>(
     operation: &'static str,
     effect: Effect,
@@ -219,7 +219,7 @@ where
     let never_left = match &failure {
         _ if !sent => true,
         SdkError::ConstructionFailure(_) => true,
-        // The only time-out the HTTP client has of its own is the one for connecting.
+        // The HTTP client's only time-out of its own is that for connecting.
         SdkError::DispatchFailure(dispatch) => {
             dispatch.is_timeout()
                 || dispatch
@@ -251,7 +251,7 @@ fn never_connected(error: &(dyn Error + 'static)) -> bool {
 /// Deeper than any chain of causes that the SDK builds.
 const CAUSES_LOOKED_AT: usize = 20;
 
-/// AWS's time as ours; `None` for a time that no calendar has.
+/// AWS's time as a timestamp; `None` for a time beyond the calendar.
 pub(super) fn timestamp(time: &aws_smithy_types::DateTime) -> Option<jiff::Timestamp> {
     let nanoseconds = i32::try_from(time.subsec_nanos()).ok()?;
     jiff::Timestamp::new(time.secs(), nanoseconds).ok()

@@ -1,4 +1,4 @@
-//! What can become of a call to AWS, sorted by what the caller may conclude from it.
+//! Errors of calls to AWS, sorted by what the caller may conclude from them.
 //!
 //! | variant     | did it happen?        | what to do                      |
 //! |-------------|-----------------------|---------------------------------|
@@ -6,9 +6,9 @@
 //! | `Throttled` | no                    | the same again, later           |
 //! | `NotSent`   | no                    | the same again, later           |
 //! | `Unknown`   | perhaps               | look before anything else       |
-//! | `Invalid`   | no: we did not ask    | a fault of ours                 |
+//! | `Invalid`   | no: nothing was asked | a fault of the worker's         |
 //!
-//! A read has no effect, so its lost answer is `NotSent` in the caller's terms: nothing happened, ask again. It is
+//! A read has no effect, so its lost answer is as harmless as `NotSent`: nothing happened, ask again. It is
 //! called `Unanswered` to keep the message honest.
 
 use std::error::Error;
@@ -20,7 +20,7 @@ pub type Cause = Arc<dyn Error + Send + Sync>;
 /// Why a call to AWS gave no result. `operation` is always `service:Operation`, as IAM policies write it.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum AwsError {
-    /// AWS said no. It did not happen, and the same call will be refused again.
+    /// AWS refused. The call had no effect, and the same call will be refused again.
     #[error("{operation} was refused: {code}: {message}")]
     Refused {
         /// `service:Operation`.
@@ -30,7 +30,7 @@ pub enum AwsError {
         /// AWS's own words.
         message: String,
     },
-    /// AWS asked to come back later. It did not happen.
+    /// AWS asked to come back later. The call had no effect.
     #[error("{operation} has to wait: {code}: {message}")]
     Throttled {
         /// `service:Operation`.
@@ -40,16 +40,16 @@ pub enum AwsError {
         /// AWS's own words.
         message: String,
     },
-    /// The request never left: no credentials, no route, connection refused. It did not happen.
+    /// The request was never sent: no credentials, no route, connection refused. The call had no effect.
     #[error("{operation} could not be sent")]
     NotSent {
         /// `service:Operation`.
         operation: &'static str,
-        /// What was in the way.
+        /// The error that was in the way.
         #[source]
         source: Cause,
     },
-    /// A read got no usable answer. Reads have no effect, so it can be asked again.
+    /// A read got no usable answer. Reads have no effect, so the caller can ask again.
     #[error("{operation} got no answer")]
     Unanswered {
         /// `service:Operation`.
@@ -58,7 +58,8 @@ pub enum AwsError {
         #[source]
         source: Cause,
     },
-    /// A write was sent and its answer is lost, or AWS failed while it worked on it: it may have happened.
+    /// A write was sent and its answer is lost, or AWS failed while it worked on it: the write may have
+    /// happened.
     #[error("{operation} may or may not have happened")]
     Unknown {
         /// `service:Operation`.
@@ -67,18 +68,18 @@ pub enum AwsError {
         #[source]
         source: Cause,
     },
-    /// The call would have meant something else than it says (an empty process list means *all*), or AWS's answer
-    /// cannot be read to its end. Nothing was sent, or nothing was changed.
+    /// The call would have meant something other than it says (an empty process list means *all*), or AWS's
+    /// listing does not end. Nothing was sent, or nothing was changed.
     #[error("{operation} was not made: {reason}")]
     Invalid {
         /// `service:Operation`.
         operation: &'static str,
-        /// What is wrong with it.
+        /// What is wrong with the call.
         reason: &'static str,
     },
 }
 
-/// A server's failure in its own words, as the cause of `Unknown` and `Unanswered`.
+/// A server's failure in the server's own words, as the cause of `Unknown` and `Unanswered`.
 #[derive(Debug, thiserror::Error)]
 #[error("HTTP {status}: {code}: {message}")]
 pub(super) struct ServerFailure {
@@ -88,7 +89,7 @@ pub(super) struct ServerFailure {
 }
 
 impl AwsError {
-    /// A listing that did not end within its bound.
+    /// The error of a listing that did not end within its bound.
     pub(super) fn too_long(operation: &'static str) -> Self {
         Self::Invalid {
             operation,
@@ -108,12 +109,12 @@ impl AwsError {
         }
     }
 
-    /// True when the call may have happened: look at the world before anything else.
+    /// True when the call may have happened: look at AWS before anything else.
     pub fn is_unknown(&self) -> bool {
         matches!(self, Self::Unknown { .. })
     }
 
-    /// True when the call did not happen, or had no effect, and may work a moment later.
+    /// True when the call did not happen, or had no effect, and may succeed a moment later.
     pub fn is_transient(&self) -> bool {
         matches!(
             self,
@@ -121,12 +122,12 @@ impl AwsError {
         )
     }
 
-    /// True when AWS said a definite no, or the call was never a possible one.
+    /// True when AWS refused the call, or the call was invalid.
     pub fn is_refused(&self) -> bool {
         matches!(self, Self::Refused { .. } | Self::Invalid { .. })
     }
 
-    /// True when AWS said that there is no such thing.
+    /// True when AWS said that the resource does not exist.
     pub fn is_not_found(&self) -> bool {
         self.code().is_some_and(|code| NOT_FOUND.contains(&code))
     }
@@ -139,7 +140,7 @@ impl AwsError {
         }
     }
 
-    /// The way out, where there is a known one.
+    /// What to do, where that is known.
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Refused { operation, code, .. } if DENIED.contains(&code.as_str()) => Some(format!(
@@ -157,7 +158,7 @@ impl AwsError {
     }
 }
 
-/// Codes for "there is no such thing", as CloudWatch has them.
+/// Codes for "this does not exist", as CloudWatch has them.
 const NOT_FOUND: [&str; 2] = ["ResourceNotFound", "ResourceNotFoundException"];
 
 /// Codes for "not allowed". Each service has its own.
@@ -180,7 +181,8 @@ const BAD_CREDENTIALS: [&str; 8] = [
     "IncompleteSignature",
 ];
 
-/// Codes for "later": rate limits, and groups that are busy with another change. AWS checks these before it acts.
+/// Codes for "later": rate limits, and groups that are busy with another change. AWS checks these before it
+/// acts.
 const LATER: [&str; 17] = [
     "BandwidthLimitExceeded",
     "EC2ThrottledException",
@@ -204,9 +206,9 @@ const LATER: [&str; 17] = [
 /// Whether a call changes something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Effect {
-    /// It only looks.
+    /// The call only reads.
     Read,
-    /// It changes something.
+    /// The call changes something.
     Write,
 }
 

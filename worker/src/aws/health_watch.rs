@@ -1,6 +1,7 @@
 //! One look at target health for any number of waiters.
 //!
-//! Ten hosts that drain from one target group would ask ten times a second what one answer tells them all.
+//! Ten hosts that drain from one target group would otherwise ask AWS ten times a second for the same
+//! answer.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -17,7 +18,7 @@ use super::shared_poll::{Observation, SharedPoll};
 type Fetched = Pin<Box<dyn Future<Output = Result<Vec<Target>, AwsError>> + Send>>;
 type FetchTargets = Box<dyn Fn(String) -> Fetched + Send + Sync>;
 
-/// The shared look at `DescribeTargetHealth`. Clones share everything.
+/// The shared look at `DescribeTargetHealth`. Clones share its state.
 #[derive(Clone)]
 pub struct HealthWatch {
     poll: Arc<SharedPoll<FetchTargets, Vec<Target>>>,
@@ -43,8 +44,8 @@ impl HealthWatch {
 
     /// The targets of a group, by a request that began at or after `not_before`.
     ///
-    /// Waits until that moment and for the group's next poll. A failed request is the error of one waiter; the
-    /// others go on to the next poll. Bound the wait outside: it ends only with an answer.
+    /// Waits until that moment and for the group's next poll. A failed request is the error of one waiter;
+    /// the others wait for the next poll. The caller must bound the wait: it ends only with an answer.
     pub async fn look(
         &self,
         arn: &str,

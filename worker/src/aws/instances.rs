@@ -1,4 +1,4 @@
-//! EC2 instances: found by id or by tag, with every address they answer at.
+//! EC2 instances: found by id or by tag, with all their private addresses.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,27 +13,25 @@ use super::limits;
 /// An instance as EC2 knows it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Instance {
-    /// Instance id.
     pub id: String,
     /// `pending`, `running`, `stopping`, ...
     pub state: String,
-    /// Every private address of every interface, IPv6 at the end; the primary one first. A target may be
+    /// Every private address of every interface: the primary one first, IPv6 addresses last. A target may be
     /// registered under any of them.
     pub private_addresses: Vec<String>,
-    /// Availability zone.
     pub zone: String,
-    /// Its tags.
     pub tags: BTreeMap<String, String>,
     /// When it was last launched.
     pub launched_at: Option<Timestamp>,
 }
 
 impl Aws {
-    /// The instances of these ids that exist, in any state; terminated ones vanish after about an hour.
+    /// The instances with these ids that exist, in any state; terminated ones vanish after about an hour.
     pub async fn instances_by_ids(&self, ids: &[String]) -> Result<Vec<Instance>, AwsError> {
         let mut instances = Vec::new();
         for chunk in ids.chunks(limits::INSTANCES_PER_QUERY) {
-            // By filter and not by `InstanceIds`: one id that EC2 has forgotten would refuse them all.
+            // Asks by filter and not by `InstanceIds`: with those, one id that EC2 has forgotten would make
+            // it refuse them all.
             let filter = types::Filter::builder()
                 .name("instance-id")
                 .set_values(Some(chunk.to_vec()))
@@ -43,7 +41,8 @@ impl Aws {
         Ok(instances)
     }
 
-    /// The pending and running instances that carry all of these tags. No tags is refused: it means every instance.
+    /// The pending and running instances that have all of these tags. Refuses an empty list: it would mean
+    /// every instance.
     pub async fn instances_by_tags(
         &self,
         tags: &BTreeMap<String, String>,
@@ -104,7 +103,7 @@ impl Aws {
 
 const DESCRIBE: &str = "ec2:DescribeInstances";
 
-/// Filter values have wildcards; a tag's value is meant as it is.
+/// Escapes a tag's value for a filter, whose values have wildcards.
 fn literal(value: &str) -> String {
     let mut literal = String::with_capacity(value.len());
     for character in value.chars() {

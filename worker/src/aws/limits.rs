@@ -2,32 +2,33 @@
 
 use std::time::Duration;
 
-/// Longest wait for a connection. The endpoints are in the same region; what takes longer is a missing route, and
-/// the action's own deadline has better uses for the time.
+/// Longest wait for a connection. The endpoints are in the same region; a longer wait means a missing route,
+/// and the action's own deadline has better uses for the time.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Longest wait for one call, connection included. Below every action's deadline, so that the core hears of a lost
-/// call while it can still look again.
+/// Longest wait for one call, connection included. Below every action's deadline, so that the core learns of
+/// a lost call while it can still look again.
 pub const OPERATION_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Attempts of a call that AWS turns away for being asked too often, the first included. With half of all calls turned away,
-/// one in 32 fails for its caller, who begins his step anew.
+/// Attempts of a call that AWS throttles, the first included. With half of all calls throttled, one in 32
+/// fails for its caller, who begins the step anew.
 pub const THROTTLED_ATTEMPTS: u32 = 5;
 
-/// Pause before the second attempt, at most; the SDK doubles it and takes a random part of it. AWS refills its buckets each second.
+/// Longest pause before the second attempt; the SDK doubles it for each further one and takes a random part
+/// of it. AWS refills its buckets each second.
 pub const THROTTLED_BACKOFF: Duration = Duration::from_millis(250);
 
-/// Longest pause between two attempts: with five of them a call stays within [`OPERATION_TIMEOUT`].
+/// Longest pause between two attempts: five attempts stay within [`OPERATION_TIMEOUT`].
 pub const THROTTLED_BACKOFF_MAX: Duration = Duration::from_secs(2);
 
-/// Most pages of one listing. With the page sizes below that is more than the largest quotas allow (3,000 target
-/// groups, 5,000 alarms of a prefix); a listing that goes on is a token that does not advance.
+/// Most pages of one listing. With the page sizes below that is more than the largest quotas allow (3,000
+/// target groups, 5,000 alarms of a prefix); a longer listing has a token that does not advance.
 pub const PAGES: usize = 200;
 
 /// `DescribeAutoScalingInstances` takes at most 50 instance ids.
 pub const INSTANCES_PER_GROUP_QUERY: usize = 50;
 
-/// A filter of `DescribeInstances` takes at most 200 values; half of it keeps the request small.
+/// A filter of `DescribeInstances` takes at most 200 values; half of that keeps the request small.
 pub const INSTANCES_PER_QUERY: usize = 100;
 
 /// `DescribeInstances` gives at most 1,000 per page.
@@ -36,12 +37,12 @@ pub const INSTANCES_PER_PAGE: i32 = 1000;
 /// `DescribeTargetGroups` gives at most 400 per page.
 pub const TARGET_GROUPS_PER_PAGE: i32 = 400;
 
-/// `RegisterTargets` and `DeregisterTargets` are sent at most this many targets, far below what the API takes.
+/// Most targets in one `RegisterTargets` or `DeregisterTargets`, far below what the API takes.
 pub const TARGETS_PER_CALL: usize = 100;
 
 /// `DescribeAlarms`, `DisableAlarmActions` and `EnableAlarmActions` take at most 100 alarms.
 pub const ALARMS_PER_CALL: usize = 100;
 
-/// `DescribeInstanceRefreshes` gives the newest first and a group has at most one that is under way, so the head
-/// of the list is enough.
+/// `DescribeInstanceRefreshes` gives the newest first, and a group has at most one refresh under way, so the
+/// head of the list is enough.
 pub const REFRESHES_LOOKED_AT: i32 = 10;

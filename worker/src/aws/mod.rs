@@ -6,9 +6,9 @@
 //!                                  +- Ok(plain struct) | AwsError: Refused, Throttled, NotSent, Unknown
 //! ```
 //!
-//! The SDK repeats one thing: a call that AWS turned away for being asked too often, which has not happened
-//! (`client.rs`). The core decides whether anything else is repeated, because only the core knows whether a call that may
-//! have happened has to be looked for first.
+//! The SDK repeats only calls that AWS throttled, which have not happened (`client.rs`). The core decides
+//! whether anything else is repeated, because only the core knows whether a call that may have happened has
+//! to be looked for first.
 
 mod alarms;
 mod balancer;

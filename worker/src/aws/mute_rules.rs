@@ -1,5 +1,5 @@
-//! Alarm mute rules: alarms go on changing their state, and what they would do is held back (Amazon CloudWatch User Guide,
-//! "Alarm Mute Rules").
+//! Alarm mute rules: the alarms go on changing their state, and CloudWatch keeps back their actions (Amazon
+//! CloudWatch User Guide, "Alarm Mute Rules").
 
 use aws_sdk_cloudwatch::types::{AlarmMuteRuleStatus, MuteTargets, Rule, Schedule};
 use jiff::civil::DateTime;
@@ -12,19 +12,20 @@ use super::error::AwsError;
 /// A rule as CloudWatch has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SeenMuteRule {
-    /// When its one window begins, where it is a rule of ours: others may come again and again.
+    /// When its one window begins, where a release made the rule: other rules may have recurring windows.
     pub from: Option<Timestamp>,
-    /// When it ends for good.
+    /// When the rule ends for good.
     pub until: Option<Timestamp>,
-    /// Whether it mutes now.
+    /// Whether the rule mutes now.
     pub active: bool,
-    /// Whether it has ended for good.
+    /// Whether the rule has ended for good.
     pub expired: bool,
 }
 
 impl Aws {
-    /// Makes a rule with one window, or replaces the one of that name. A window begins and ends with a full minute (API
-    /// Reference, "Schedule"); `from` is cut down to one, and the window lasts at least until `until`.
+    /// Makes a rule with one window, or replaces the rule of that name. A window begins and ends with a full
+    /// minute (API Reference, "Schedule"): `from` is cut down to one, and the window lasts at least until
+    /// `until`.
     pub async fn put_mute_rule(
         &self,
         name: &str,
@@ -58,7 +59,7 @@ impl Aws {
         self.write(OPERATION, request.send()).await.map(drop)
     }
 
-    /// The rule of that name, if there is one.
+    /// The rule of that name, if it exists.
     pub async fn mute_rule(&self, name: &str) -> Result<Option<SeenMuteRule>, AwsError> {
         let request = self.cloudwatch.get_alarm_mute_rule().alarm_mute_rule_name(name);
         let answer = match self.read("cloudwatch:GetAlarmMuteRule", request.send()).await {
@@ -74,7 +75,8 @@ impl Aws {
         }))
     }
 
-    /// Removes a rule. One that is not there is no error. Alarms that are in ALARM do at once what they were kept from.
+    /// Deletes a rule; a missing rule is no error. CloudWatch then runs at once the actions of alarms that
+    /// are in ALARM.
     pub async fn delete_mute_rule(&self, name: &str) -> Result<(), AwsError> {
         let request = self
             .cloudwatch

@@ -6,14 +6,13 @@ use jiff::Timestamp;
 use super::client::{Aws, timestamp};
 use super::error::AwsError;
 
-/// A parameter as it is.
+/// A parameter's value, and when it was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Parameter {
-    /// Its value.
     pub value: String,
-    /// Whether it is encrypted: then `value` is ciphertext, and must not be written back as text.
+    /// Whether the parameter is encrypted: then `value` is ciphertext, and must not be written back as text.
     pub secure: bool,
-    /// When it was last written, by AWS's clock.
+    /// When the parameter was last written, by AWS's clock.
     pub modified_at: Option<Timestamp>,
 }
 
@@ -21,7 +20,7 @@ const GET: &str = "ssm:GetParameter";
 const DELETE: &str = "ssm:DeleteParameter";
 
 impl Aws {
-    /// The parameter of that name, if there is one.
+    /// The parameter of that name, if it exists.
     pub async fn parameter(&self, name: &str) -> Result<Option<Parameter>, AwsError> {
         let request = self.ssm.get_parameter().name(name);
         let answer = Box::pin(self.read(GET, request.send())).await;
@@ -36,7 +35,7 @@ impl Aws {
         }))
     }
 
-    /// Writes a text parameter, new or not.
+    /// Writes a text parameter, whether it exists or not.
     pub async fn put_parameter(&self, name: &str, value: &str) -> Result<(), AwsError> {
         let request = self
             .ssm
@@ -44,8 +43,9 @@ impl Aws {
             .name(name)
             .value(value)
             .r#type(ParameterType::String)
-            // Standard wherever the value fits, and an advanced parameter stays one: naming the standard tier for it
-            // would be refused (AWS Systems Manager API Reference, "PutParameter").
+            // AWS takes the standard tier where the value fits, and leaves an advanced parameter advanced:
+            // naming the standard tier for that one would be refused (AWS Systems Manager API Reference,
+            // "PutParameter").
             .tier(ParameterTier::IntelligentTiering)
             .overwrite(true);
         Box::pin(self.write("ssm:PutParameter", request.send()))
@@ -53,8 +53,8 @@ impl Aws {
             .map(drop)
     }
 
-    /// Writes a text parameter that is not there yet. `false` when there is one: of any number of callers one is told
-    /// `true` (AWS Systems Manager API Reference, "PutParameter", `Overwrite`).
+    /// Writes a text parameter that does not exist yet; gives `false` when it does. Of any number of callers
+    /// exactly one gets `true` (AWS Systems Manager API Reference, "PutParameter", `Overwrite`).
     pub async fn create_parameter(&self, name: &str, value: &str) -> Result<bool, AwsError> {
         let request = self
             .ssm
@@ -69,7 +69,7 @@ impl Aws {
         }
     }
 
-    /// Deletes a parameter. One that is not there is no error.
+    /// Deletes a parameter. A missing parameter is no error.
     pub async fn delete_parameter(&self, name: &str) -> Result<(), AwsError> {
         let request = self.ssm.delete_parameter().name(name);
         match Box::pin(self.write(DELETE, request.send())).await {

@@ -1,4 +1,4 @@
-//! Amazon ECR: a login that lives for hours, asked for anew for every release.
+//! Amazon ECR: a login that lasts for hours, asked for anew for every release.
 
 use aws_sdk_ecr::config::Region;
 use aws_smithy_types::base64;
@@ -10,8 +10,8 @@ use crate::host::RegistryCredentials;
 const LOGIN: &str = "ecr:GetAuthorizationToken";
 
 impl Aws {
-    /// A login at the ECR registries of this account, in that region where it is another than ours. It is good for 12 hours
-    /// (Amazon ECR API Reference, "GetAuthorizationToken").
+    /// A login at this account's ECR registries; in `region`, where that is not the worker's own. AWS accepts
+    /// it for 12 hours (Amazon ECR API Reference, "GetAuthorizationToken").
     pub async fn registry_login(&self, region: Option<&str>) -> Result<RegistryCredentials, AwsError> {
         let request = self.ecr.get_authorization_token();
         let request = request.customize().config_override(self.in_region(region));
@@ -30,7 +30,7 @@ impl Aws {
 }
 
 impl Aws {
-    /// The life-cycle policy of an ECR repository, if it has one: JSON.
+    /// The life-cycle policy of an ECR repository as JSON, if it has one.
     pub async fn lifecycle_policy(
         &self,
         region: Option<&str>,
@@ -52,7 +52,7 @@ impl Aws {
 
 const NO_POLICY: &str = "LifecyclePolicyNotFoundException";
 
-/// The token is `user:password` in Base64.
+/// Reads a token: `user:password` in Base64.
 fn login_of(token: &str) -> Option<RegistryCredentials> {
     let text = String::from_utf8(base64::decode(token).ok()?).ok()?;
     let (username, password) = text.split_once(':')?;
@@ -62,8 +62,8 @@ fn login_of(token: &str) -> Option<RegistryCredentials> {
     })
 }
 
-/// The region of an ECR registry by its host name, `None` for another registry (Amazon ECR User Guide, "Private
-/// registries"; the endpoints of FIPS and of China included).
+/// The region in an ECR registry's host name, `None` for another registry (Amazon ECR User Guide, "Private
+/// registries"). Knows the endpoints of FIPS and of China too.
 pub(crate) fn ecr_region(registry: &str) -> Option<&str> {
     let (account, rest) = registry.split_once('.')?;
     let rest = rest

@@ -1,4 +1,4 @@
-//! Auto Scaling groups: what they are, who is in them, and which of their processes stand still.
+//! Auto Scaling groups: their settings, their members, and which of their processes are suspended.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,39 +14,36 @@ use super::limits;
 /// An Auto Scaling group as it is now.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Group {
-    /// Its name.
     pub name: String,
-    /// Its ARN.
     pub arn: String,
-    /// Suspended processes by the API's name, unknown ones included, each with AWS's reason.
+    /// Suspended processes by the API's names, each with AWS's reason; names that this build does not know
+    /// are included.
     pub suspended: BTreeMap<String, String>,
     /// The group's own tags.
     pub tags: BTreeMap<String, String>,
-    /// Its instances in every lifecycle state.
+    /// The group's instances, in every lifecycle state.
     pub members: Vec<Member>,
     /// Target groups attached to the group.
     pub target_group_arns: Vec<String>,
     /// Classic load balancers attached to the group, which this worker cannot drain.
     pub classic_load_balancers: Vec<String>,
-    /// All traffic sources, target groups among them.
+    /// All traffic sources, including the target groups.
     pub traffic_sources: Vec<TrafficSource>,
-    /// `EC2`, `ELB`, ... as configured.
+    /// Types of health check as configured: `EC2`, `ELB`, ...
     pub health_check_type: String,
-    /// Desired capacity.
     pub desired: u32,
-    /// Minimum size.
     pub min: u32,
-    /// Maximum size.
     pub max: u32,
     /// Whether instances wait in a warm pool.
     pub warm_pool: bool,
-    /// Age in seconds at which instances are replaced, where there is such a bound.
+    /// Age in seconds at which instances are replaced, where one is set.
     pub max_instance_lifetime_s: Option<u64>,
 }
 
 impl Group {
-    /// Processes that nobody suspended by a call: AWS does so itself where launches fail for a day (Amazon EC2 Auto
-    /// Scaling User Guide, "Administrative suspension"). A call leaves "User suspended at ...".
+    /// Processes that AWS itself suspended, because launches failed for a day (Amazon EC2 Auto Scaling User
+    /// Guide, "Administrative suspension"). A suspension by a call has a reason that begins with "User
+    /// suspended at ...".
     pub fn suspended_by_aws(&self) -> BTreeSet<String> {
         let by_aws = |reason: &str| !reason.is_empty() && !reason.starts_with("User suspended");
         let processes = self.suspended.iter().filter(|(_, reason)| by_aws(reason));
@@ -62,19 +59,17 @@ impl Group {
 /// An instance as its group sees it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Member {
-    /// Instance id.
     pub id: String,
     /// Lifecycle state by the API's name, `InService`, `Pending:Wait`, ...
     pub lifecycle: String,
-    /// `Healthy` or `Unhealthy`, as the group believes.
+    /// `Healthy` or `Unhealthy`, as the group judges it.
     pub health: String,
-    /// Availability zone.
     pub zone: String,
-    /// Protected from scale-in.
+    /// Whether it is protected from scale-in.
     pub protected_from_scale_in: bool,
 }
 
-/// Where a group's traffic comes from.
+/// A source of a group's traffic.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TrafficSource {
     /// ARN or name.
@@ -83,25 +78,24 @@ pub struct TrafficSource {
     pub kind: String,
 }
 
-/// A planned change of a group's size.
+/// A scheduled change of a group's size.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ScheduledAction {
-    /// Its name.
     pub name: String,
-    /// When it happens next.
+    /// The next time it runs.
     pub next: Option<Timestamp>,
-    /// Its cron line, if it repeats.
+    /// Its cron expression, if it repeats.
     pub recurrence: Option<String>,
-    /// The least size it sets.
+    /// The minimum size that it sets.
     pub min: Option<u32>,
-    /// The greatest size it sets.
+    /// The maximum size that it sets.
     pub max: Option<u32>,
-    /// The size it sets.
+    /// The desired size that it sets.
     pub desired: Option<u32>,
 }
 
 impl Aws {
-    /// The group of that name, if there is one.
+    /// The group of that name, if it exists.
     pub async fn group_by_name(&self, name: &str) -> Result<Option<Group>, AwsError> {
         const OPERATION: &str = "autoscaling:DescribeAutoScalingGroups";
         let request = self
@@ -119,7 +113,7 @@ impl Aws {
         let mut groups = BTreeMap::new();
         for chunk in ids.chunks(limits::INSTANCES_PER_GROUP_QUERY) {
             let request = self.autoscaling.describe_auto_scaling_instances();
-            // At most one page: as many ids as a page holds.
+            // The answer fits in one page: the chunk has as many ids as a page holds.
             let request = request.set_instance_ids(Some(chunk.to_vec()));
             let answer = self.read(OPERATION, request.send()).await?;
             let found = answer.auto_scaling_instances.unwrap_or_default().into_iter();
@@ -130,7 +124,7 @@ impl Aws {
         Ok(groups)
     }
 
-    /// Suspends exactly these processes. An empty list would suspend all and is refused here.
+    /// Suspends exactly these processes. Refuses an empty list, which AWS would read as all of them.
     pub async fn suspend(&self, name: &str, processes: &[Process]) -> Result<(), AwsError> {
         const OPERATION: &str = "autoscaling:SuspendProcesses";
         let names = process_names(OPERATION, processes)?;
@@ -139,7 +133,7 @@ impl Aws {
         self.write(OPERATION, request.send()).await.map(drop)
     }
 
-    /// Resumes exactly these processes. An empty list would resume all and is refused here.
+    /// Resumes exactly these processes. Refuses an empty list, which AWS would read as all of them.
     pub async fn resume(&self, name: &str, processes: &[Process]) -> Result<(), AwsError> {
         const OPERATION: &str = "autoscaling:ResumeProcesses";
         let names = process_names(OPERATION, processes)?;
@@ -179,7 +173,7 @@ impl Aws {
             .map(drop)
     }
 
-    /// The status of the instance refresh that is under way, if one is.
+    /// The status of the instance refresh under way, if there is one.
     pub async fn refresh_running(&self, name: &str) -> Result<Option<String>, AwsError> {
         let request = self
             .autoscaling
@@ -218,7 +212,7 @@ impl Aws {
     }
 }
 
-/// The API's names; refuses the list that would mean every process.
+/// The API's names of these processes; refuses the empty list, which would mean every process.
 fn process_names(operation: &'static str, processes: &[Process]) -> Result<Vec<String>, AwsError> {
     if processes.is_empty() {
         let reason = "an empty list of processes means all of them";
@@ -237,7 +231,8 @@ fn group_tag(name: &str, key: &str) -> types::builders::TagBuilder {
         .key(key)
 }
 
-/// A refresh that has not ended acts on the instances, or will. A status that is new to this build counts as such.
+/// A refresh that has not ended acts on the instances, or will. A status that this build does not know counts
+/// as not ended.
 fn refresh_is_under_way(status: &types::InstanceRefreshStatus) -> bool {
     use types::InstanceRefreshStatus as Status;
     !matches!(
@@ -324,7 +319,7 @@ fn scheduled_action(action: types::ScheduledUpdateGroupAction) -> Option<Schedul
     })
 }
 
-/// AWS writes -1, or nothing, for a size that stays as it is.
+/// The size, where one is set: AWS writes -1, or nothing, for a size that stays as it is.
 fn size(number: Option<i32>) -> Option<u32> {
     number.and_then(|number| u32::try_from(number).ok())
 }

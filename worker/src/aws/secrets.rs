@@ -1,16 +1,16 @@
-//! Secrets Manager and Parameter Store: values that a container gets and nobody else sees.
+//! Secrets Manager and Parameter Store: secret values for a container.
 
 use std::fmt;
 
 use super::client::Aws;
 use super::error::AwsError;
 
-/// A secret as it is kept.
+/// A secret as AWS stores it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct StoredSecret {
-    /// Its text, or Base64 of it where it is binary.
+    /// The secret's text, or its Base64 where it is binary.
     pub text: String,
-    /// The version that this is.
+    /// The version of this value.
     pub version: String,
 }
 
@@ -26,7 +26,7 @@ const SECRET: &str = "secretsmanager:GetSecretValue";
 const PARAMETER: &str = "ssm:GetParameter";
 
 impl Aws {
-    /// A secret of Secrets Manager: the current version, or that one.
+    /// A secret of Secrets Manager: the current version, or the one given.
     pub async fn secret(&self, name: &str, version: Option<&str>) -> Result<StoredSecret, AwsError> {
         let request = self
             .secretsmanager
@@ -45,7 +45,7 @@ impl Aws {
         }
     }
 
-    /// A parameter of Parameter Store, decrypted: the newest version, or that one.
+    /// A parameter of Parameter Store, decrypted: the newest version, or the one given.
     pub async fn secret_parameter(
         &self,
         name: &str,

@@ -1,4 +1,4 @@
-//! One request for any number of waiters, whatever is asked.
+//! One request for any number of waiters, on any subject.
 //!
 //! ```text
 //! waiter A: look(subject, not before 3) --+
@@ -6,8 +6,8 @@
 //! waiter C: look(subject, not before 1) -----> the last observation, if it was begun at 1 or later
 //! ```
 //!
-//! An observation answers a waiter only when its *request began* at or after the waiter's moment: what was asked
-//! before a target was deregistered says nothing about its drain.
+//! An observation answers a waiter only when its *request began* at or after the waiter's moment: a request
+//! that began before a target was deregistered says nothing about its drain.
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -16,16 +16,16 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
 
-/// What was seen, and when it was asked.
+/// An observation, and when its request began.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Observation<T> {
     /// When the request began.
     pub at: Instant,
-    /// What it told.
+    /// The answer.
     pub targets: T,
 }
 
-/// Shares what `fetch` gives among everyone who asks about the same subject.
+/// Shares the answers of `fetch` among all waiters on the same subject.
 pub struct SharedPoll<F, T> {
     fetch: F,
     poll_interval: Duration,
@@ -42,7 +42,7 @@ impl<F, T> std::fmt::Debug for SharedPoll<F, T> {
 
 struct Subject<T> {
     latest: Mutex<Option<Arc<Observation<T>>>>,
-    /// Held by the one who asks; holds when the last request began.
+    /// The lock of the waiter that makes the request; in it, when the last request began.
     turn: tokio::sync::Mutex<Option<Instant>>,
 }
 
@@ -54,7 +54,7 @@ impl<T> Subject<T> {
 }
 
 impl<F, T> SharedPoll<F, T> {
-    /// Shares what `fetch` gives, asking at most once per interval and subject.
+    /// Shares the answers of `fetch`, and asks at most once per interval and subject.
     pub fn new(fetch: F, poll_interval: Duration) -> Self {
         Self {
             fetch,
@@ -63,15 +63,16 @@ impl<F, T> SharedPoll<F, T> {
         }
     }
 
-    /// What is known of a subject, by a request that began at or after `not_before`.
+    /// An observation of a subject, by a request that began at or after `not_before`.
     pub async fn look<G, E>(&self, subject: &str, not_before: Instant) -> Result<Arc<Observation<T>>, E>
     where
         F: Fn(String) -> G,
         G: Future<Output = Result<T, E>>,
     {
         let entry = self.subject(subject);
-        // Each turn either answers, or sleeps to a moment that is fixed before it and then is its first to ask or
-        // finds another's newer answer: the loop has no end of its own only while requests of others fail.
+        // Each round answers, or sleeps until a moment fixed beforehand. After that sleep this waiter asks,
+        // or finds a newer answer to another waiter's request; only while other waiters' requests fail does
+        // the loop go on.
         loop {
             if let Some(observation) = entry.latest_since(not_before) {
                 return Ok(observation);
@@ -86,12 +87,14 @@ impl<F, T> SharedPoll<F, T> {
                 .map(|begun| begun + self.poll_interval)
                 .filter(|due| *due > now)
             {
-                // Sleep without the lock, so that nobody with an older question waits for this one.
+                // Sleeps without the lock, so that a waiter with an earlier `not_before` does not wait for
+                // this one.
                 drop(last_begun);
                 sleep_until(due).await;
                 continue;
             }
-            // Noted before asking: a request that fails, or whose waiter goes away, counts for the spacing too.
+            // Noted before asking: a request that fails, or whose waiter goes away, counts for the spacing
+            // too.
             *last_begun = Some(now);
             let targets = (self.fetch)(subject.to_owned()).await?;
             let observation = Arc::new(Observation { at: now, targets });
@@ -124,7 +127,7 @@ mod tests {
     const INTERVAL: Duration = Duration::from_secs(2);
     const LATENCY: Duration = Duration::from_millis(100);
 
-    /// Counts its calls and answers, after a while, with the moment at which it was called.
+    /// Counts its calls, and answers each after a while with the moment of the call.
     struct Source {
         begun: Mutex<Vec<Instant>>,
         failing: AtomicU32,
@@ -220,7 +223,7 @@ mod tests {
             second.targets, second.at,
             "the moment of asking is the moment noted"
         );
-        // One who is content with the older moment gets the newest answer without a request.
+        // A waiter with an older moment gets the newest answer without a request.
         let third = poll.look("group", first.at).await.unwrap();
         assert_eq!((third.at, source.begun().len()), (second.at, 2));
     }

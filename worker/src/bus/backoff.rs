@@ -1,4 +1,4 @@
-//! Pauses that double, with jitter, so that workers do not come back in step.
+//! Pauses that double, with jitter, so that workers do not reconnect in step.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ pub(super) struct Backoff(ExponentialBackoff);
 
 impl Default for Backoff {
     fn default() -> Self {
-        // The library adds up to as much again to each pause: half of the bounds here keeps them.
+        // The library's jitter can double a pause, so it is given half of each bound.
         let pauses = ExponentialBuilder::new()
             .with_min_delay(limits::BACKOFF_FIRST / 2)
             .with_max_delay(limits::BACKOFF_LAST / 2)
@@ -22,7 +22,7 @@ impl Default for Backoff {
 }
 
 impl Backoff {
-    /// The next pause: between half of and the whole of 0.2, 0.4, 0.8 … 10 s.
+    /// The next pause: a random time between half and the whole of 0.2, 0.4, 0.8 … 10 s.
     pub(super) fn next(&mut self) -> Duration {
         self.0.next().unwrap_or(limits::BACKOFF_LAST)
     }

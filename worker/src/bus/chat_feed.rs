@@ -1,4 +1,4 @@
-//! Events for chat, one at a time and in order; acknowledged after they were posted.
+//! Feeds events to chat one at a time and in order; each is acknowledged after it was posted.
 
 use std::future::Future;
 use std::time::{Duration, Instant};
@@ -13,23 +13,22 @@ use super::stop::Stop;
 use super::{Bus, limits};
 use crate::Causes;
 
-/// What became of a post.
+/// The result of a post.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Posted {
-    /// It was taken, or is not to be posted.
+    /// The webhook took the event, or the event is not to be posted.
     Done,
-    /// Not now: the same event again after this pause.
+    /// The post failed for now: post the same event again after this pause.
     Again(Duration),
 }
 
-/// Posts events.
 pub trait ChatHandler: Send {
-    /// Posts one. The same event may come again.
+    /// Posts one event. The same event may come again.
     fn post(&mut self, event: &StatusEvent) -> impl Future<Output = Posted> + Send;
 }
 
 impl Bus {
-    /// Feeds chat until told to stop. It has a consumer of its own: nothing else waits for it.
+    /// Feeds chat until told to stop. The feed has a consumer of its own, so nothing else waits for it.
     pub async fn feed_chat(&self, handler: &mut impl ChatHandler, stop: watch::Receiver<bool>) {
         let queue = Queue {
             name: CHAT_QUEUE.to_owned(),
@@ -60,7 +59,7 @@ impl<H: ChatHandler> OnDelivery for Feed<'_, H> {
             match self.handler.post(&event).await {
                 Posted::Done => return Next::Ack,
                 Posted::Again(pause) if began.elapsed() + pause < limits::CHAT_HOLD => {
-                    // A channel that was lost meanwhile delivers it anew.
+                    // After a lost channel the broker delivers the event anew.
                     if !stop.sleep(pause).await || !delivery.acker.usable() {
                         return Next::GiveBack;
                     }

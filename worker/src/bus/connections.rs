@@ -1,4 +1,4 @@
-//! The worker's connections to the broker: what each of its loops runs on.
+//! The worker's connections to the broker, one for each group of its loops.
 
 use std::sync::Arc;
 
@@ -11,21 +11,21 @@ use super::settings::BusSettings;
 use super::stop::Stop;
 use super::topology::Part;
 
-/// The worker's place on the broker. Clones share it.
+/// All of the worker's connections to the broker. Clones share them.
 #[derive(Debug, Clone)]
 pub struct Bus {
     pub(super) releases: Arc<Link>,
     pub(super) control: Arc<Link>,
     pub(super) publishing: Arc<Link>,
-    /// Connected when chat is fed.
+    /// Connected only when chat is fed.
     pub(super) chat: Arc<Link>,
     pub(super) delivery_limit: Arc<DeliveryLimitTrial>,
     pub(super) settings: Arc<BusSettings>,
 }
 
 impl Bus {
-    /// A place on the broker that these settings name. Nothing is connected yet: each loop makes its connection, and tries on for as
-    /// long as the broker is away.
+    /// The connections to the broker that these settings name. Nothing is connected yet: each loop makes its
+    /// own connection, and keeps trying for as long as the broker is away.
     ///
     /// # Errors
     /// Settings that cannot be used.
@@ -45,7 +45,8 @@ impl Bus {
         })
     }
 
-    /// Connects and declares what releases depend on, where a loop has not done so. False when it was told to stop first.
+    /// Connects and declares what releases depend on, unless a loop has done so. False when told to stop
+    /// first.
     pub async fn connected(&self, stop: watch::Receiver<bool>) -> bool {
         let mut stop = Stop::new(stop);
         for link in [&self.releases, &self.control, &self.publishing] {
@@ -56,19 +57,20 @@ impl Bus {
         true
     }
 
-    /// Whether the connections that releases depend on stand at this moment.
+    /// Whether the connections that releases depend on are up now.
     pub fn is_connected(&self) -> bool {
         [&self.releases, &self.control, &self.publishing]
             .iter()
             .all(|link| link.is_connected())
     }
 
-    /// How often the broker gives a release out before it becomes a dead letter, as a person is to know it.
+    /// The trial of the broker's delivery limit: how often the broker delivers a release before it
+    /// dead-letters it.
     pub fn delivery_limit(&self) -> Arc<DeliveryLimitTrial> {
         Arc::clone(&self.delivery_limit)
     }
 
-    /// Closes the connections. Call it when the loops have ended.
+    /// Closes the connections. Call it after the loops have ended.
     pub async fn close(&self) {
         for link in [&self.releases, &self.control, &self.publishing, &self.chat] {
             link.close().await;

@@ -1,4 +1,4 @@
-//! One consumer, kept alive: channel, prefetch, deliveries one by one in their order, until told to stop.
+//! Keeps one consumer alive: channel, prefetch, deliveries one by one in their order, until told to stop.
 
 use std::future::Future;
 
@@ -16,18 +16,17 @@ use super::stop::Stop;
 use super::{BusError, limits, topology};
 use crate::error_chain;
 
-/// A message as it came.
+/// A message as the broker delivered it.
 #[derive(Debug, Clone)]
 pub struct Delivered {
-    /// Its bytes.
     pub body: Vec<u8>,
-    /// The key it was published under.
+    /// The routing key that the message was published under.
     pub routing_key: String,
-    /// Whether it was delivered before: to be met with the same answer.
+    /// Whether the message was delivered before; it must get the same answer again.
     pub redelivered: bool,
     /// Headers, user id, reply queue and the like.
     pub properties: BasicProperties,
-    /// Why its properties could not be read, if so: they are none of the sender's then.
+    /// Why the message's properties could not be read, if so. `properties` are not the sender's then.
     pub unreadable: Option<Unreadable>,
 }
 
@@ -42,13 +41,13 @@ impl Delivered {
         }
     }
 
-    /// Who published it: the user that the broker vouches for, where the message names one (RabbitMQ refuses a false one;
-    /// RabbitMQ guide, "Validated User-ID").
+    /// The publisher: the user that the broker vouches for, where the message names one (RabbitMQ refuses a
+    /// false user id; RabbitMQ guide, "Validated User-ID").
     pub fn user(&self) -> Option<&str> {
         self.properties.user_id().as_ref().map(|user| user.as_str())
     }
 
-    /// A header that holds text.
+    /// The value of a header, if it is text.
     pub fn header(&self, name: &str) -> Option<&[u8]> {
         match self.properties.headers().as_ref()?.inner().get(name)? {
             AMQPValue::LongString(text) => Some(text.as_bytes()),
@@ -57,7 +56,7 @@ impl Delivered {
         }
     }
 
-    /// How often the queue has given it out before, where the queue counts that.
+    /// How often the queue has delivered this message already; 0 where the queue does not count.
     pub fn delivery_count(&self) -> i64 {
         let headers = self.properties.headers().as_ref();
         match headers.and_then(|headers| headers.inner().get("x-delivery-count")) {
@@ -70,30 +69,29 @@ impl Delivered {
     }
 }
 
-/// What becomes of a delivery.
+/// What to do with a delivery.
 pub(super) enum Next {
-    /// It is done with: acknowledge it.
+    /// The delivery is handled: acknowledge it.
     Ack,
-    /// Nobody can read it: the broker is to put it among the dead letters as it came.
+    /// The message cannot be read: the broker dead-letters it as it came.
     Refuse,
-    /// It cannot be done with now: give back all that is unacknowledged by closing the channel.
+    /// The delivery cannot be handled now: close the channel, which gives back everything unacknowledged.
     GiveBack,
     /// It is time to stop.
     Stop,
 }
 
-/// What is consumed, and how.
+/// The queue to consume, and its prefetch.
 pub(super) struct Queue {
     pub(super) name: String,
     pub(super) prefetch: u16,
 }
 
-/// What is done with deliveries.
+/// The handler of deliveries.
 pub(super) trait OnDelivery: Send {
-    /// Handles one.
     fn on(&mut self, delivery: &Delivery, stop: &mut Stop) -> impl Future<Output = Next> + Send;
 
-    /// Whether it makes sense to fetch any.
+    /// Whether to fetch deliveries now.
     fn ready(&mut self) -> impl Future<Output = bool> + Send {
         async { true }
     }
@@ -113,7 +111,7 @@ pub(super) async fn run(link: &Link, queue: &Queue, stop: &mut Stop, on: &mut im
     }
 }
 
-/// True when at least one delivery was done with.
+/// Consumes over one channel. True when at least one delivery was handled.
 async fn one_channel(
     link: &Link,
     channel: &Channel,
@@ -127,7 +125,7 @@ async fn one_channel(
             close(channel).await;
             progress
         }
-        // A channel that did not answer would not answer to a close either: it is dropped.
+        // A channel that did not answer would not answer a close either, so it is dropped.
         Err(error) => {
             tracing::warn!(
                 queue = queue.name,
@@ -186,10 +184,10 @@ async fn deliveries(
     progress
 }
 
-/// The next delivery, or `None` when the channel is gone (why, the link tells) or it is time to stop.
+/// The next delivery, or `None` when the channel is gone (the link logs why) or it is time to stop.
 ///
-/// Looked at from time to time and not only waited for: a consumer whose connection breaks is told so by lapin, but a
-/// worker that is never told again would be deaf for ever.
+/// The channel is also checked from time to time: lapin tells a consumer when its connection breaks, but if
+/// that notice never came, the worker would be deaf for ever.
 async fn next(channel: &Channel, consumer: &mut Consumer, stop: &mut Stop) -> Option<Delivery> {
     loop {
         match stop
@@ -206,8 +204,9 @@ async fn next(channel: &Channel, consumer: &mut Consumer, stop: &mut Stop) -> Op
     }
 }
 
-/// False when the channel was lost meanwhile: it is delivered again. lapin may wait for ever for an acknowledgement
-/// that was under way when the connection broke (seen with 4.12.3 when the broker was killed).
+/// False when the channel was lost meanwhile: the broker delivers the message again. lapin may wait for ever
+/// for an acknowledgement that was under way when the connection broke (seen with 4.12.3 when the broker was
+/// killed).
 async fn sent(acknowledgement: impl Future<Output = lapin::Result<bool>>) -> bool {
     match tokio::time::timeout(limits::ACK_TIMEOUT, acknowledgement).await {
         Ok(sent) => sent.unwrap_or(false),
@@ -218,7 +217,7 @@ async fn sent(acknowledgement: impl Future<Output = lapin::Result<bool>>) -> boo
     }
 }
 
-/// Gives back what is unacknowledged.
+/// Closes the channel, which gives back every unacknowledged delivery.
 async fn close(channel: &Channel) {
     if channel.status().connected() {
         let _ = tokio::time::timeout(limits::CALL_TIMEOUT, channel.close(200, "".into())).await;

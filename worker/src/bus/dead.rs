@@ -1,4 +1,4 @@
-//! Dead letters: a message that was refused for good, with the reason in its headers.
+//! Dead letters: messages that were refused for good, with the reason in their headers.
 
 use drawgate_amqp::DEATHS;
 use drawgate_schemas::Rejection;
@@ -13,8 +13,8 @@ use super::consume::Delivered;
 use super::limits;
 use super::publisher::PERSISTENT;
 
-/// The original's properties with the reason added. Left out is what would act on the dead letter itself: its
-/// expiry, and its user id, which the broker holds against the worker's own.
+/// The original's properties with the reason added. Two properties that would act on the dead letter itself
+/// are left out: the expiry, and the user id, which the broker checks against the worker's own.
 pub(super) fn properties(
     message: &Delivered,
     rejection: &Rejection,
@@ -46,8 +46,8 @@ fn headers(message: &Delivered, rejection: &Rejection, worker: &str, at: Timesta
     let original = message.properties.headers().clone().unwrap_or_default();
     let mut headers = FieldTable::default();
     if size(&original) <= limits::DEAD_HEADER_BYTES {
-        // Who published it, and whether the broker has given up on it before, the broker vouches for: a sender's own header of
-        // that name does not.
+        // The broker vouches for who published the message, and for whether it has dead-lettered the message
+        // before. A sender's own headers of these names vouch for nothing, so they are dropped.
         let of_sender = original.inner().iter();
         for (name, value) in of_sender.filter(|(name, _)| ![HEADER_USER_ID, DEATHS].contains(&name.as_str()))
         {
@@ -68,7 +68,7 @@ fn headers(message: &Delivered, rejection: &Rejection, worker: &str, at: Timesta
     headers
 }
 
-/// About how many bytes a table takes in a frame; never less than it does by more than its small parts.
+/// About how many bytes a table takes in a frame. An underestimate is at most the size of its small parts.
 fn size(table: &FieldTable) -> usize {
     table
         .inner()

@@ -1,4 +1,5 @@
-//! Dead letters that the broker itself has made: past their expiry, or past the limit on deliveries. Nobody has told of them.
+//! Dead letters that the broker itself has made: messages past their expiry or past the delivery limit. No
+//! worker has published an event for them.
 //!
 //! ```text
 //! drawgate.dead (fanout) -> drawgate.dead           stays until a person drops or replays it
@@ -14,11 +15,12 @@ use super::consume::{self, Delivered, Next, OnDelivery, Queue};
 use super::stop::Stop;
 use super::{Bus, ReleaseHandler, limits};
 
-/// Why the broker puts a message among the dead letters when a worker has refused it: then the worker has told.
+/// The death reason that RabbitMQ gives when a worker rejected the message: that worker has published the
+/// event.
 const BY_A_WORKER: &str = "rejected";
 
 impl Bus {
-    /// Tells of this site's releases on which the broker gave up, until told to stop.
+    /// Publishes `rejected` for this site's releases on which the broker gave up, until told to stop.
     pub async fn tell_of_dead_letters(&self, handler: &impl ReleaseHandler, stop: watch::Receiver<bool>) {
         let queue = Queue {
             name: dead_copies_queue(&self.settings.site),

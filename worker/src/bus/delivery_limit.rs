@@ -1,7 +1,8 @@
-//! How often the broker gives a release out before it puts it among the dead letters.
+//! How often the broker delivers a release before it dead-letters it.
 //!
-//! AMQP does not tell a queue's policy, and the worker has no login at the management interface: so it is tried. A queue
-//! whose name the policy's pattern matches gets one message, which is taken and given back until it does not come again.
+//! AMQP does not show a queue's policy, and the worker has no login at the management interface, so the
+//! worker tries it out. A queue whose name the policy's pattern matches gets one message; the worker takes it
+//! and gives it back until it does not come again.
 //!
 //! ```text
 //! drawgate.releases.<site>.trial-<id>:  publish one -> get, reject(requeue) ... until it is gone: so many, less one
@@ -27,19 +28,19 @@ use super::topology::Declared;
 use super::{BusError, limits, topology};
 use crate::error_chain;
 
-/// What was found.
+/// The delivery limit that a trial found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DeliveryLimit {
-    /// So many deliveries beyond the first.
+    /// This many deliveries beyond the first.
     Of(u32),
-    /// None, or one that nobody reaches.
+    /// No limit, or one above [`limits::DELIVERY_LIMIT_TRIED`].
     None,
-    /// It could not be tried.
+    /// The trial failed, for this reason.
     Unknown(String),
 }
 
 impl DeliveryLimit {
-    /// What an operator is to know and do; `None` where the limit is a good one.
+    /// What an operator must know and do about the limit; `None` where the limit is good.
     pub fn concern(&self) -> Option<String> {
         const REMEDY: &str =
             "import the shipped policies: rabbitmqctl import_definitions infra/rabbitmq/definitions.json";
@@ -68,7 +69,7 @@ impl DeliveryLimit {
     }
 }
 
-/// Tries it, and remembers what was found.
+/// Tries the delivery limit out, and remembers the result.
 #[derive(Debug)]
 pub struct DeliveryLimitTrial {
     link: Arc<Link>,
@@ -87,7 +88,7 @@ impl DeliveryLimitTrial {
         }
     }
 
-    /// The limit, as it was found not long ago. Who asks at the same time waits for one trial.
+    /// The limit, from a recent trial or a new one. Callers at the same time wait for one trial.
     pub async fn find(&self) -> DeliveryLimit {
         let mut found = self.found.lock().await;
         if let Some((at, limit)) = &*found
@@ -108,7 +109,7 @@ impl DeliveryLimitTrial {
     async fn try_once(&self) -> Result<DeliveryLimit, BusError> {
         let channel = self.link.try_channel().await?;
         let tried = self.on(&channel).await;
-        // Whatever was found: the queue goes, and else expires.
+        // The queue is deleted whatever was found. If the deletion fails, the queue expires.
         let _ = channel
             .queue_delete(self.queue.as_str().into(), QueueDeleteOptions::default())
             .await;
@@ -144,7 +145,7 @@ impl DeliveryLimitTrial {
         Ok(DeliveryLimit::None)
     }
 
-    /// As those of the queue of releases, but that what it gives up on goes nowhere.
+    /// The same arguments as the queue of releases, except that its dead letters go nowhere.
     fn arguments(&self) -> FieldTable {
         let mut arguments = topology::quorum(&[
             ("x-expires", AMQPValue::LongInt(limits::TRIAL_QUEUE_EXPIRES_MS)),
@@ -163,7 +164,7 @@ impl DeliveryLimitTrial {
         arguments
     }
 
-    /// A message that was given back is in the queue again within milliseconds.
+    /// The next delivery. A message that was given back is in the queue again within milliseconds.
     async fn next(&self, channel: &Channel) -> lapin::Result<Option<lapin::message::BasicGetMessage>> {
         const LOOKS: u32 = 20;
         const PAUSE: Duration = Duration::from_millis(20);

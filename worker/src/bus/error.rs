@@ -1,28 +1,24 @@
-//! What can go wrong between the worker and the broker.
+//! Errors between the worker and the broker.
 
 use std::io;
 use std::path::PathBuf;
 
-/// Why something could not be had from the broker.
+/// Why a call to the broker failed.
 #[derive(Debug, thiserror::Error)]
 pub enum BusError {
-    /// The URL is not one of a broker. It is not repeated here, because it may hold a password.
+    /// The URL does not name a broker. It is not repeated here, because it may contain a password.
     #[error(
         "the broker's URL cannot be read; write amqp://user@host:5672/vhost or amqps://… (a '/' in the name of the vhost as %2f)"
     )]
     Url,
-    /// A binding key cannot be one.
+    /// A route is not a valid binding key.
     #[error("the route {key:?} is not a binding key: 1 to 255 bytes, such as staging.* or *.search-api")]
-    Route {
-        /// The key.
-        key: String,
-    },
+    Route { key: String },
     /// The password file cannot be read.
     #[error("cannot read the broker's password from {path}", path = path.display())]
     PasswordFile {
-        /// The file.
         path: PathBuf,
-        /// What was in the way.
+        /// The file system's error.
         #[source]
         source: io::Error,
     },
@@ -31,31 +27,29 @@ pub enum BusError {
     OtherArguments {
         /// `exchange` or `queue`.
         kind: &'static str,
-        /// Its name.
         name: String,
         /// The broker's words.
         #[source]
         source: lapin::Error,
     },
-    /// The broker was not reached.
+    /// The broker could not be reached.
     #[error("the broker is not reached")]
     Unreachable(#[source] lapin::Error),
-    /// The broker said no, or went away.
+    /// The broker refused an operation, or went away.
     #[error("the broker did not {operation}")]
     Refused {
-        /// What was asked.
+        /// The operation.
         operation: &'static str,
-        /// Its words.
         #[source]
         source: lapin::Error,
     },
-    /// A queue did not confirm a message in time.
+    /// The broker did not confirm a message in time: one of the queues it went to did not.
     #[error("the broker did not confirm a message in time")]
     Unconfirmed,
     /// The broker did not answer in time.
     #[error("the broker did not {operation} in time")]
     Silent {
-        /// What was asked.
+        /// The operation.
         operation: &'static str,
     },
     /// No queue is bound to where the message was sent.
@@ -67,7 +61,7 @@ pub enum BusError {
 }
 
 impl BusError {
-    /// The way out, where there is a known one.
+    /// The remedy, where there is a known one.
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::OtherArguments { kind, name, .. } => Some(format!(
@@ -83,7 +77,7 @@ impl BusError {
         }
     }
 
-    /// Why there is no connection.
+    /// Sorts a failed connection: unreachable, or refused.
     pub(super) fn unconnected(source: lapin::Error) -> Self {
         match source.kind() {
             lapin::ErrorKind::IOError(_) => Self::Unreachable(source),
@@ -94,7 +88,7 @@ impl BusError {
         }
     }
 
-    /// For `map_err`: what was asked.
+    /// For `map_err`, with the operation that was asked for.
     pub(super) fn refused(operation: &'static str) -> impl FnOnce(lapin::Error) -> Self {
         move |source| Self::Refused { operation, source }
     }

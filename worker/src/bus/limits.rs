@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-/// Pause before the second try after a loss. A broker that restarts takes seconds; a flapping connection comes back at
-/// once.
+/// Pause before the second try after a loss. A broker that restarts takes seconds; a flapping connection is
+/// back at once.
 pub const BACKOFF_FIRST: Duration = Duration::from_millis(200);
 
 /// Longest pause between two tries: what an operator who has just brought the broker back is willing to wait.
@@ -12,98 +12,102 @@ pub const BACKOFF_LAST: Duration = Duration::from_secs(10);
 /// Longest wait for one connection with its handshake.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// Heartbeat where the URL names none. A dead peer is noticed after twice this; the broker's own default is 60 s.
+/// Heartbeat where the URL names none. A dead peer is noticed after twice this time; the broker's default is
+/// 60 s.
 pub const HEARTBEAT_S: u16 = 15;
 
 /// Longest wait for an answer to a declaration, a consumer or a close.
 pub const CALL_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// Longest wait until an acknowledgement is on the wire. It takes microseconds; the wait is for a connection that is
-/// gone without a word.
+/// Longest wait until an acknowledgement is on the wire. That takes microseconds; the bound is for a
+/// connection that vanished silently.
 pub const ACK_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How often a consumer that hears nothing looks whether its channel is still there.
+/// How often an idle consumer checks that its channel still exists.
 pub const CHANNEL_LOOK: Duration = Duration::from_secs(5);
 
-/// Longest wait for a confirm. A quorum queue whose leader dies answers within a second or two; a broker under a disk
-/// alarm does not answer at all.
+/// Longest wait for a confirm. A quorum queue whose leader dies answers within a second or two; a broker under
+/// a disk alarm does not answer at all.
 pub const CONFIRM_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Most questions that may be on their way to one consumer: each takes milliseconds to answer.
+/// Prefetch of questions: each takes milliseconds to answer.
 pub const QUESTIONS_OUT: u16 = 16;
 
-/// Releases on their way at once. A channel that closes counts as a delivery for each message that was out, and the queue's
-/// limit is on deliveries: with one, a message pays for nobody but itself. The next one comes within the round trip
-/// that the acknowledgement takes, and is accepted in a transaction that takes longer.
+/// Prefetch of releases. Each message that is out when a channel closes counts one delivery towards the
+/// queue's limit. With a prefetch of one, a message pays for no other message. The next release arrives
+/// within the acknowledgement's round trip, and its acceptance is a transaction that takes longer.
 pub const RELEASES_OUT: u16 = 1;
 
-/// How long a release is kept while the ledger does not take it, before it is given back for another worker of the site.
-/// Within the shortest `consumer_timeout` that a broker may have (a minute), and long enough that an hour of it costs a
-/// message fewer deliveries than the shipped policy allows.
+/// How long a consumer keeps a release while the ledger is unavailable, before it gives the release back for
+/// another worker of the site. Below the shortest `consumer_timeout` that a broker may have (a minute), and
+/// long enough that an hour of outage costs a message fewer deliveries than the shipped policy allows.
 pub const LEDGER_HOLD: Duration = Duration::from_secs(45);
 
-/// How often the ledger is asked meanwhile.
+/// How often the consumer asks the ledger meanwhile.
 pub const LEDGER_LOOK: Duration = Duration::from_secs(1);
 
 /// Deliveries after which the shipped policy (`infra/rabbitmq`) puts a release among the dead letters.
 pub const DELIVERY_LIMIT: u32 = 200;
 
-/// The lowest limit on deliveries that nobody is warned of: a release that a hundred restarts of its worker met is
-/// still a good one.
+/// The lowest delivery limit that raises no warning: a release that came through a hundred restarts of its
+/// worker is still a good one.
 pub const DELIVERY_LIMIT_LEAST: u32 = 120;
 
-/// Deliveries after which a queue that is tried counts as one without a limit.
+/// A trial that sees this many deliveries concludes that the queue has no limit.
 pub const DELIVERY_LIMIT_TRIED: u32 = 500;
 
-/// Longest time for trying it: a quorum queue takes a millisecond or a few for each delivery, and a control command that comes
-/// meanwhile waits for the answer to `ping`.
+/// Longest time for a trial. A quorum queue takes a millisecond or a few for each delivery, and a control
+/// command that comes meanwhile waits until the `ping` before it is answered.
 pub const DELIVERY_LIMIT_TIMEOUT: Duration = Duration::from_secs(4);
 
-/// How long a limit that was found good is believed: a policy is changed by hand, and `ping` is asked more often.
+/// How long a good limit is trusted: a policy is changed by hand, and `ping` comes more often than that.
 pub const DELIVERY_LIMIT_GOOD_FOR: Duration = Duration::from_secs(10 * 60);
 
-/// The same where it was not: whoever has just set the policy asks again. It keeps a stream of pings from being one of
-/// thousands of deliveries.
+/// How long a bad limit is trusted: an operator who has just set the policy asks again. The bound keeps a
+/// stream of pings from causing a stream of thousands of deliveries.
 pub const DELIVERY_LIMIT_BAD_FOR: Duration = Duration::from_secs(5);
 
-/// A queue that is tried goes by itself when its worker ends meanwhile.
+/// A trial queue expires after this time when its worker ends meanwhile.
 pub const TRIAL_QUEUE_EXPIRES_MS: i32 = 60_000;
 
-/// Most events that are published and not confirmed. Enough to hide the round trip (a quorum queue confirms 64 in the
-/// time of two or three), few enough that little is sent twice after a loss.
+/// Most events that are published but not confirmed. Enough to hide the round trip (a quorum queue confirms
+/// 64 in the time of two or three); few enough that little is sent twice after a loss.
 pub const EVENTS_IN_FLIGHT: u32 = 64;
 
-/// How often the relay looks for events without being woken: only another process on the same ledger appends without
-/// waking it.
+/// How often the relay looks for events without being woken: only another process on the same ledger appends
+/// events without waking it.
 pub const OUTBOX_POLL: Duration = Duration::from_secs(1);
 
-/// How long the relay goes on publishing after the order to stop: what is left goes out at the next start.
+/// How long the relay keeps publishing after it was told to stop. The rest goes out at the next start.
 pub const LAST_WORDS: Duration = Duration::from_secs(5);
 
-/// How often a worker that may not relay (another one on the same ledger does) asks for the relay lease.
+/// How often a worker asks for the relay's lease while another worker on the same ledger has it.
 pub const RELAY_LEASE_POLL: Duration = Duration::from_secs(5);
 
-/// Questions live this long in the queue. Each names its own, shorter, time; this is for those whose site has no
-/// worker.
+/// How long a question lives in the queue. Each question names its own shorter expiry; this one is for
+/// questions to a site without a worker.
 pub const QUESTION_TTL_MS: u32 = 60_000;
 
-/// Copies of dead letters live this long where a site has no worker; whoever waited for such a release has gone by then. The
-/// letters themselves stay until somebody drops them.
+/// How long a copy of a dead letter lives at a site without a worker: by then nobody waits for the release
+/// any more. The dead letters themselves stay until an operator drops them.
 pub const DEAD_COPIES_TTL_MS: u32 = 24 * 60 * 60 * 1000;
 
-/// Longest time for one answer.
+/// Longest time for the answer to one question.
 pub const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Chat posts that are older are not worth a person's look any more; the outcome is in `drawgate status`.
+/// How long a chat post lives: an older one is not worth a person's attention, and `drawgate status` has the
+/// outcome.
 pub const CHAT_TTL_MS: u32 = 24 * 60 * 60 * 1000;
 
-/// How long a chat message is held without acknowledgement. RabbitMQ closes a channel after 30 minutes (its
-/// `consumer_timeout`); before that it is given back to the queue's head and fetched again.
+/// How long the worker keeps a chat message unacknowledged. RabbitMQ closes a channel after 30 minutes (its
+/// `consumer_timeout`); before that the worker gives the message back to the queue's head and fetches it
+/// again.
 pub const CHAT_HOLD: Duration = Duration::from_secs(15 * 60);
 
 /// An AMQP short string, such as a binding key, has at most 255 bytes.
 pub const KEY_BYTES: usize = 255;
 
-/// Headers of a rejected message that are carried over to its dead letter, in bytes. Headers travel in one frame
-/// (128 KiB by default): a sender who fills it would make a dead letter that no broker takes, again and again.
+/// Most bytes of a rejected message's headers that its dead letter carries. Headers travel in one frame (128
+/// KiB by default): full headers plus the reason would make a dead letter that the broker refuses again and
+/// again.
 pub const DEAD_HEADER_BYTES: usize = 32 * 1024;

@@ -1,4 +1,4 @@
-//! One connection that comes back by itself. Whoever needs a channel asks for one and waits as long as it takes.
+//! One connection that reconnects by itself. A caller asks for a channel and waits as long as that takes.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,12 +16,12 @@ use crate::error_chain;
 
 #[derive(Debug)]
 pub(super) struct Link {
-    /// As the broker's management interface shows it.
+    /// The connection's name in the broker's management interface.
     name: String,
     part: Part,
     settings: Arc<BusSettings>,
     state: Mutex<State>,
-    /// How its queue was found at the last connection.
+    /// How the queue of this part was found at the last connection.
     declared: watch::Sender<Declared>,
 }
 
@@ -31,7 +31,7 @@ struct State {
     told: Told,
 }
 
-/// What the log says already: a change is told once, not each try.
+/// What the log says already: a change is logged once, not at each try.
 #[derive(Debug, Default, PartialEq)]
 enum Told {
     #[default]
@@ -57,11 +57,11 @@ impl Link {
         }
     }
 
-    /// A channel of the connection, which is made first where there is none. `None` when it is time to stop.
+    /// A channel of the connection. Connects first where necessary. `None` when it is time to stop.
     pub(super) async fn channel(&self, stop: &mut Stop) -> Option<Channel> {
         let mut backoff = Backoff::default();
         while !stop.is_set() {
-            // An error has been told already.
+            // `try_channel` has logged an error already.
             if let Some(Ok(channel)) = stop.or(self.try_channel()).await {
                 return Some(channel);
             }
@@ -70,19 +70,21 @@ impl Link {
         None
     }
 
-    /// How its queue was found: what it does with a message that is refused, or comes back again and again.
+    /// How the queue was found. It decides what the broker does with a message that is refused or that comes
+    /// back again and again.
     pub(super) fn declared(&self) -> Declared {
         *self.declared.borrow()
     }
 
-    /// Gives the connection up, so that the next one declares everything anew: an exchange or a queue is not there.
+    /// Drops the connection because an exchange or a queue is missing: the next connection declares
+    /// everything anew.
     pub(super) async fn start_over(&self) {
         let connection = self.state.lock().await.connection.take();
         close(connection).await;
     }
 
     pub(super) fn is_connected(&self) -> bool {
-        // Whoever holds the lock is connecting.
+        // A held lock means that a caller is connecting.
         let state = self.state.try_lock();
         state.is_ok_and(|state| {
             state
@@ -97,7 +99,7 @@ impl Link {
     }
 
     pub(super) async fn try_channel(&self) -> Result<Channel, BusError> {
-        // Held while connecting: whoever else needs a channel wants the same connection.
+        // The lock is kept while connecting, because other callers need the same connection.
         let mut state = self.state.lock().await;
         let attempt = tokio::time::timeout(limits::CONNECT_TIMEOUT * 2, self.open(&mut state.connection));
         let channel = attempt.await.unwrap_or(Err(BusError::Silent {
@@ -168,7 +170,7 @@ impl Link {
 async fn close(connection: Option<Connection>) {
     const PATIENCE: Duration = Duration::from_secs(5);
     if let Some(connection) = connection {
-        // Whatever comes of it: the connection goes with its handle.
+        // A failed close does not matter: dropping the handle ends the connection.
         let _ = tokio::time::timeout(PATIENCE, connection.close(200, "".into())).await;
     }
 }

@@ -1,4 +1,4 @@
-//! RabbitMQ: what the worker hears and says.
+//! RabbitMQ: what the worker consumes and publishes.
 //!
 //! ```text
 //! drawgate.releases -> drawgate.releases.<site> -> consume_releases(handler) -> Accepted: ack
@@ -10,11 +10,11 @@
 //! drawgate.events   -> drawgate.chat            -> feed_chat(handler)        -> ack after it was posted
 //! ```
 //!
-//! Four connections, each of which comes back by itself. What publishes may be throttled by the broker (a memory or
-//! disk alarm stops reading from a connection that publishes), and acknowledgements must not wait behind that; control
-//! commands must be heard whatever becomes of releases; chat must stop nothing else, so its queue is declared and
-//! consumed over its own. Each of the loops runs until it is told to stop, and waits for its connection as long as it takes:
-//! nobody else waits for it.
+//! The worker has four connections, and each reconnects by itself. The broker may throttle a connection that
+//! publishes (a memory or disk alarm stops reading from it), and acknowledgements must not wait behind that.
+//! Control commands must be heard whatever happens to releases. Chat must stop nothing else, so its queue is
+//! declared and consumed over its own connection. Each loop runs until it is told to stop and waits for its
+//! connection as long as that takes; nobody else waits for the loop.
 
 mod backoff;
 mod chat_feed;

@@ -1,4 +1,4 @@
-//! Publishing with confirms over a channel that is made anew when it is lost.
+//! Publishes with confirms, over a channel that is opened anew after a loss.
 
 use std::sync::Arc;
 
@@ -10,10 +10,10 @@ use super::link::Link;
 use super::stop::Stop;
 use super::{BusError, limits, topology};
 
-/// Persistent: survives the broker's restart.
+/// Delivery mode "persistent": the message survives the broker's restart.
 pub(super) const PERSISTENT: u8 = 2;
 
-/// Where to, and whether somebody must be listening.
+/// The destination, and whether a queue must be bound there.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Address<'a> {
     pub(super) exchange: &'static str,
@@ -31,7 +31,7 @@ impl Publisher {
         Self { link, channel: None }
     }
 
-    /// Publishes and waits until the broker has it. `None` when it is time to stop.
+    /// Publishes and waits for the broker's confirm. `None` when it is time to stop.
     pub(super) async fn publish(
         &mut self,
         address: Address<'_>,
@@ -46,7 +46,7 @@ impl Publisher {
         Some(self.confirmed(confirm).await)
     }
 
-    /// Publishes without waiting: the confirm comes later. `None` when it is time to stop.
+    /// Publishes without waiting for the confirm. `None` when it is time to stop.
     pub(super) async fn send(
         &mut self,
         address: Address<'_>,
@@ -97,8 +97,8 @@ impl Publisher {
         result
     }
 
-    /// After a failure nothing that is on its way counts: a new channel, and where something is not there, a new
-    /// connection that declares it.
+    /// After a failure no unconfirmed message counts as stored. The channel is replaced; where an exchange or
+    /// a queue is missing, the connection is too, because a new connection declares it.
     async fn recover(&mut self, result: &Result<(), BusError>) {
         self.channel = None;
         let missing = match result {

@@ -1,4 +1,5 @@
-//! Questions and their answers. A reply comes at most once; who hears nothing asks again, so nothing is retried here.
+//! Questions and their answers. A reply is sent at most once: an asker that hears nothing asks again, so
+//! nothing is retried here.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -17,9 +18,8 @@ use super::stop::Stop;
 use super::{Bus, limits};
 use crate::Causes;
 
-/// Answers questions.
 pub trait QuestionHandler: Send + Sync {
-    /// The answer to one question. `from` is who asks, see [`Delivered::user`].
+    /// The answer to one question. `from` is the asker, see [`Delivered::user`].
     fn answer(&self, question: Question, from: Option<String>) -> impl Future<Output = Answer> + Send;
 }
 
@@ -116,7 +116,7 @@ impl<H: QuestionHandler> Desk<'_, H> {
             key: reply_to,
             mandatory: false,
         };
-        // The asker may be gone, which is no error, and a lost reply is asked for again.
+        // A missing asker is no error, and an asker that loses a reply asks again.
         if let Some(Err(error)) = self
             .publisher
             .send(address, &body, properties, stop)
@@ -128,7 +128,8 @@ impl<H: QuestionHandler> Desk<'_, H> {
     }
 }
 
-/// Why a question is not answered any more. Whoever asked may be gone; where their clock is slow they are there, and hear it.
+/// Why a question is too late to be answered, if it is. The asker may have gone; if only its clock is slow,
+/// it is still there and gets this reason.
 fn late(question: &Question, now: Timestamp) -> Option<String> {
     let expired_at = question.expires_at;
     (expired_at <= now).then(|| {
@@ -136,8 +137,8 @@ fn late(question: &Question, now: Timestamp) -> Option<String> {
     })
 }
 
-/// Only a queue that the broker has named: anybody may write any name there, and the answer would be put into, say,
-/// the queue of releases.
+/// The reply queue, if the broker named it. A sender may write any queue's name there, and the answer would
+/// land in, say, the queue of releases.
 fn reply_queue(message: &Delivered) -> Option<&str> {
     message
         .properties
@@ -147,7 +148,7 @@ fn reply_queue(message: &Delivered) -> Option<&str> {
         .filter(|queue| queue.starts_with("amq."))
 }
 
-/// The id of a question that could not be read: from what can be read of it, else the correlation id.
+/// The id of a question that could not be decoded: from the parts that are readable, else the correlation id.
 fn question_id(message: &Delivered) -> Uuid {
     let in_body = || {
         let json: serde_json::Value = serde_json::from_slice(&message.body).ok()?;

@@ -1,11 +1,13 @@
-//! The relay: the ledger's outbox goes to the events exchange, in order, until the broker has confirmed it.
+//! The relay publishes the ledger's outbox to the events exchange, in order, and repeats until the broker
+//! confirms.
 //!
 //! ```text
 //! unpublished(64) -> publish all -> confirms in order -> mark the confirmed front -> again from the first that is not
 //! ```
 //!
-//! After a loss the rest is sent again, so a consumer may see 1 2 3 2 3 4: the same ids, never a gap. Only one process
-//! per ledger relays (a lease like a lane's), or two would interleave.
+//! After a loss the unconfirmed rest is sent again, so a consumer may see 1 2 3 2 3 4: the same ids, never a
+//! gap. Only one process per ledger relays (it needs a lease, as a lane does), because two would interleave
+//! events.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -23,7 +25,7 @@ use crate::error_chain;
 use crate::ledger::{self, Acquired, Lease, Ledger, LedgerError, OutboxRow};
 
 impl Bus {
-    /// Publishes the outbox until told to stop. What is in flight then is confirmed first.
+    /// Publishes the outbox until told to stop. Events in flight at that moment are confirmed first.
     pub async fn relay(&self, ledger: &Ledger, stop: watch::Receiver<bool>) {
         let mut stop = Stop::new(stop);
         let mut relay = Relay {
@@ -48,7 +50,7 @@ struct Relay<'a> {
     ledger: &'a Ledger,
     publisher: Publisher,
     backoff: Backoff,
-    /// What the log says already about why events are not getting out.
+    /// The reason that the log gives already for events not getting out.
     trouble: Option<String>,
 }
 
@@ -64,7 +66,7 @@ impl Relay<'_> {
                     Err(error) => self.trouble(error_chain(&error), None, stop).await,
                 }
             }
-            // A process that was stopped for a while wakes up here with a lease that is somebody else's by now.
+            // A process that was suspended may wake up here after its lease has passed to another process.
             if lease.remaining().is_zero() {
                 continue;
             }
@@ -76,7 +78,7 @@ impl Relay<'_> {
         }
     }
 
-    /// What was appended before the order to stop still goes out, where the broker is there to take it.
+    /// Publishes the events that were appended before the stop, as far as the broker takes them.
     async fn last_words(&mut self) {
         let (_never, receiver) = watch::channel(false);
         let mut stop = Stop::new(receiver);
@@ -88,12 +90,12 @@ impl Relay<'_> {
                 self.publish(&rows, &mut stop).await;
             }
         };
-        // Whatever is left goes out at the next start.
+        // The rest goes out at the next start.
         let _ = tokio::time::timeout(limits::LAST_WORDS, flush).await;
     }
 
     async fn one_batch(&mut self, stop: &mut Stop) {
-        // While one is refused, those behind it are not sent again and again.
+        // While the broker refuses an event, the events behind it are not sent again and again.
         let most = if self.trouble.is_some() {
             1
         } else {
@@ -123,7 +125,7 @@ impl Relay<'_> {
         }
     }
 
-    /// The places of the front that the broker has, and what stopped the rest.
+    /// The places of the leading rows that the broker has confirmed, and the error that stopped the rest.
     async fn publish_in_order(
         &mut self,
         rows: &[OutboxRow],
@@ -154,14 +156,16 @@ impl Relay<'_> {
         while let Some((place, confirm)) = sent.pop_front() {
             match self.publisher.confirmed(confirm).await {
                 Ok(()) => confirmed.push(place),
-                // Later ones may have arrived: they are sent again behind this one, because order is by place.
+                // Later rows may have arrived. They are sent again behind this one, because the order is by
+                // place.
                 Err(error) => return (confirmed, Some(error)),
             }
         }
         (confirmed, failure)
     }
 
-    /// Marks until the ledger has taken it: sending again what was confirmed would be worse than waiting.
+    /// Retries until the ledger has noted the places: publishing confirmed events again would be worse than
+    /// waiting.
     async fn mark(&mut self, places: &[i64], stop: &mut Stop) {
         loop {
             match self.ledger.mark_published(places).await {
@@ -176,7 +180,7 @@ impl Relay<'_> {
         error.is_unavailable() && !stop.is_set()
     }
 
-    /// Says it once per reason, and pauses.
+    /// Logs each reason once, and pauses.
     async fn trouble(&mut self, what: String, hint: Option<String>, stop: &mut Stop) {
         if self.trouble.as_ref() != Some(&what) {
             tracing::warn!(hint, "events are not published, trying on: {what}");
@@ -186,7 +190,7 @@ impl Relay<'_> {
     }
 }
 
-/// A quarter of the lease, and never later than the rule.
+/// A quarter of the lease, and at most [`ledger::limits::RENEW_EVERY`].
 fn renew_every(lease: &Lease) -> Duration {
     ledger::limits::RENEW_EVERY.min(lease.length() / 4)
 }

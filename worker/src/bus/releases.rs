@@ -1,4 +1,5 @@
-//! Release requests: acknowledged when the ledger has them, or when their dead letter is safe.
+//! Release requests: acknowledged when the ledger has accepted them, or when the broker has confirmed their
+//! dead letter.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -18,40 +19,44 @@ use super::topology::Declared;
 use super::{Bus, dead, limits};
 use crate::error_chain;
 
-/// What becomes of a release request.
+/// The decision on a release request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
-    /// The ledger has it.
+    /// The ledger has accepted the request.
     Accepted,
-    /// It will be refused tomorrow as today.
+    /// The request is refused for good: it would be refused tomorrow too.
     Reject(Rejection),
-    /// The same, of a message that nobody can read: the broker alone has all of it.
+    /// The message cannot be read and is refused for good. Only the broker has all of it, so the broker must
+    /// dead-letter it.
     Unreadable(Rejection),
-    /// The ledger is away: nothing is acknowledged.
+    /// The ledger is unavailable: nothing is acknowledged.
     Unavailable,
 }
 
-/// Takes release requests in.
+/// Accepts or refuses release requests.
 pub trait ReleaseHandler: Send + Sync {
-    /// Decides over one message. The same message may come again and must get the same answer.
+    /// Judges one message. The same message may come again and must get the same answer.
     fn handle(&self, message: Delivered) -> impl Future<Output = Verdict> + Send;
 
-    /// Tells of one on which the broker gave up, for the reason that it names; false when the ledger is away.
+    /// Publishes that the broker gave up on a release, for the reason that the broker named. False when the
+    /// ledger is unavailable.
     fn given_up(&self, message: Delivered, reason: &str) -> impl Future<Output = bool> + Send;
 
-    /// Asked before messages are fetched, and again after [`Verdict::Unavailable`] until it says yes. Asking here
-    /// instead of with the next message keeps a long outage from counting deliveries up.
+    /// Whether the ledger is available. Asked before messages are fetched, and after [`Verdict::Unavailable`]
+    /// until it is true. Asking here instead of with the next message keeps a long outage from counting up
+    /// deliveries.
     fn ready(&self) -> impl Future<Output = bool> + Send;
 }
 
 impl Bus {
-    /// Consumes the site's release requests until told to stop. What is being handled then is finished.
+    /// Consumes the site's release requests until told to stop. A request in hand is finished first.
     ///
-    /// One at a time, and kept while the ledger is away: each channel that closes with it counts as a delivery, and the queue
-    /// may have a limit on them.
+    /// Requests come one at a time, and the consumer keeps one while the ledger is unavailable: each channel
+    /// that closes with a request counts as a delivery, and the queue may limit those.
     pub async fn consume_releases(&self, handler: &impl ReleaseHandler, stop: watch::Receiver<bool>) {
         let mut stop = Stop::new(stop);
-        // Whoever publishes next listens to events, and what is refused needs a place: both are declared there.
+        // The publishing part declares the events exchange, which producers listen to, and the dead-letter
+        // queue. Both must exist before the first request is taken.
         if self.publishing.channel(&mut stop).await.is_none() {
             return;
         }
@@ -82,7 +87,8 @@ impl<H: ReleaseHandler> OnDelivery for Inbox<'_, H> {
         match self.judged(&message, delivery, stop).await {
             Verdict::Accepted => Next::Ack,
             Verdict::Reject(rejection) => self.bury(&message, &rejection, stop).await,
-            // A queue of somebody else's making may have nowhere to put what is refused: then its body is kept at least.
+            // A queue with other arguments may have no dead-letter exchange. The worker then publishes the
+            // dead letter itself, so that at least the body is kept.
             Verdict::Unreadable(rejection) if self.link.declared() == Declared::Others => {
                 self.bury(&message, &rejection, stop).await
             }
@@ -97,7 +103,8 @@ impl<H: ReleaseHandler> OnDelivery for Inbox<'_, H> {
 }
 
 impl<H: ReleaseHandler> Inbox<'_, H> {
-    /// What becomes of it. While the ledger is away it is kept for a while, so that a short outage costs it no delivery.
+    /// Judges a request. While the ledger is unavailable the request is kept for a while, so that a short
+    /// outage costs it no delivery.
     async fn judged(&self, message: &Delivered, delivery: &Delivery, stop: &mut Stop) -> Verdict {
         let until = Instant::now() + limits::LEDGER_HOLD;
         let mut verdict = self.handler.handle(message.clone()).await;
@@ -116,8 +123,8 @@ impl<H: ReleaseHandler> Inbox<'_, H> {
         verdict
     }
 
-    /// The dead letter first, the acknowledgement after the broker has it: in between lies a second dead letter at
-    /// worst, never a lost message.
+    /// Publishes the dead letter and acknowledges after the broker has confirmed it. A crash in between
+    /// leaves a second dead letter at worst, never a lost message.
     async fn bury(&mut self, message: &Delivered, rejection: &Rejection, stop: &mut Stop) -> Next {
         let properties = dead::properties(message, rejection, self.worker, Timestamp::now());
         let address = Address {

@@ -1,4 +1,4 @@
-//! Where the broker is and what this worker hears of it.
+//! Where the broker is, and which messages this worker consumes.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -8,18 +8,19 @@ use lapin::uri::AMQPUri;
 
 use super::{BusError, limits};
 
-/// Where the broker is and what this worker hears of it.
+/// Where the broker is, and which messages this worker consumes.
 #[derive(Clone)]
 pub struct BusSettings {
-    /// `amqp://` or `amqps://`. It may hold a password, so it is never shown.
+    /// `amqp://` or `amqps://`. It may contain a password, so it is never shown.
     pub url: String,
-    /// A file whose first line is the password, in place of the URL's. Read again at each connection.
+    /// A file whose first line is the password, which replaces the URL's. It is read again at each
+    /// connection.
     pub password_file: Option<PathBuf>,
-    /// The site whose queue it is.
+    /// The site whose queues this worker consumes.
     pub site: Site,
     /// The worker's name.
     pub worker: String,
-    /// Which releases come to this site: binding keys such as `staging.*`.
+    /// Which releases are routed to this site: binding keys such as `staging.*`.
     pub routes: Vec<String>,
 }
 
@@ -34,7 +35,7 @@ impl fmt::Debug for BusSettings {
 }
 
 impl BusSettings {
-    /// What can be found wrong without a broker.
+    /// Checks what can be checked without a broker.
     pub(super) fn check(&self) -> Result<(), BusError> {
         for key in &self.routes {
             if key.is_empty() || key.len() > limits::KEY_BYTES {
@@ -44,7 +45,7 @@ impl BusSettings {
         self.uri().map(drop)
     }
 
-    /// The URL with the password of the file, where there is one.
+    /// The URL, with the password from the file if there is one.
     pub(super) fn uri(&self) -> Result<AMQPUri, BusError> {
         let mut uri: AMQPUri = self.url.parse().map_err(|_| BusError::Url)?;
         if let Some(path) = &self.password_file {

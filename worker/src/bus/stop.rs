@@ -1,11 +1,11 @@
-//! The order to stop, as every loop waits for it.
+//! The signal to stop, as every loop awaits it.
 
 use std::future::Future;
 use std::time::Duration;
 
 use tokio::sync::watch;
 
-/// True, once, for ever. A sender that is gone means the same.
+/// Becomes true once and stays so. A dropped sender means the same.
 #[derive(Debug, Clone)]
 pub(super) struct Stop(watch::Receiver<bool>);
 
@@ -19,11 +19,11 @@ impl Stop {
     }
 
     pub(super) async fn wait(&mut self) {
-        // An error says that the sender is gone.
+        // An error means that the sender is gone.
         let _ = self.0.wait_for(|stop| *stop).await;
     }
 
-    /// The future's output, or `None` when it is time to stop first.
+    /// The future's output, or `None` when the signal to stop comes first.
     pub(super) async fn or<T>(&mut self, future: impl Future<Output = T>) -> Option<T> {
         tokio::select! {
             biased;

@@ -1,4 +1,4 @@
-//! Exchanges and queues, as data, and their declaration. Declaring what exists with the same arguments is harmless.
+//! Exchanges and queues, as data, and their declaration. Declaring again with the same arguments is harmless.
 
 use drawgate_schemas::topology::{
     CHAT_QUEUE, CONTROL_EXCHANGE, DEAD_EXCHANGE, DEAD_QUEUE, EVENTS_EXCHANGE, QUESTION_KEY,
@@ -14,15 +14,14 @@ use super::{BusError, BusSettings, limits};
 use crate::chat::kinds;
 use crate::error_chain;
 
-/// How often a quorum queue gives a message out before it discards it, or puts it among the dead letters.
+/// The argument that says how often a quorum queue delivers a message before it discards or dead-letters it.
 const DELIVERY_LIMIT: &str = "x-delivery-limit";
 
-/// What a connection needs to be there. Each declares its own part and nothing more: a queue that does not answer (no
-/// leader, no majority) or an exchange of another type then stops nothing else, and without chat there is no chat queue
-/// that only fills.
+/// The exchanges and queues that one connection needs. Each connection declares only its own part. A queue
+/// that does not answer (no leader, no majority) or an exchange of another type then stops nothing else, and
+/// a worker without chat leaves no chat queue that only fills.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Part {
-    /// Releases.
     Releases,
     /// Questions and control commands, and copies of dead letters.
     Control,
@@ -36,11 +35,11 @@ pub(super) enum Part {
 #[derive(Debug, PartialEq)]
 struct QueuePlan {
     name: String,
-    /// Without a word on deliveries, as a worker on RabbitMQ 3 declares it.
+    /// Without a delivery limit, as a worker on RabbitMQ 3 declares the queue.
     arguments: FieldTable,
-    /// Whether the broker's own limit on deliveries is to be taken off.
+    /// Whether the declaration takes off the broker's own delivery limit.
     takes_limit_off: bool,
-    /// Exchange and key.
+    /// Pairs of exchange and binding key.
     bindings: Vec<(&'static str, String)>,
 }
 
@@ -55,12 +54,13 @@ fn exchanges(part: Part) -> Vec<(&'static str, ExchangeKind)> {
     }
 }
 
-/// Bounds on length and deliveries are left to policies (`infra/rabbitmq`): an argument could not be changed later.
+/// Limits on length and deliveries are left to policies (`infra/rabbitmq`), because an argument cannot be
+/// changed later.
 fn queues(part: Part, settings: &BusSettings, version: &ServerVersion) -> Vec<QueuePlan> {
     let text = |text: &str| AMQPValue::LongString(text.into());
     let ttl = |ms: u32| AMQPValue::LongLongInt(i64::from(ms));
-    // At-least-once dead-lettering asks for reject-publish; a message the broker gives up on is then not lost on its
-    // way to drawgate.dead.
+    // At-least-once dead-lettering requires reject-publish. A message the broker gives up on is then not lost
+    // on its way to drawgate.dead.
     let releases = [
         ("x-single-active-consumer", AMQPValue::Boolean(true)),
         ("x-overflow", text("reject-publish")),
@@ -69,7 +69,7 @@ fn queues(part: Part, settings: &BusSettings, version: &ServerVersion) -> Vec<Qu
     ];
     let control = [("x-message-ttl", ttl(limits::QUESTION_TTL_MS))];
     let copies = [("x-message-ttl", ttl(limits::DEAD_COPIES_TTL_MS))];
-    // One at a time, or a later event could overtake an earlier one.
+    // A single active consumer, because with two a later event could overtake an earlier one.
     let chat = [
         ("x-single-active-consumer", AMQPValue::Boolean(true)),
         ("x-message-ttl", ttl(limits::CHAT_TTL_MS)),
@@ -112,8 +112,9 @@ fn queues(part: Part, settings: &BusSettings, version: &ServerVersion) -> Vec<Qu
 }
 
 impl QueuePlan {
-    /// The arguments of a queue that is made today. RabbitMQ 4's own limit of 20 deliveries would discard good messages in a
-    /// long outage, and is taken off: a policy sets one that is high enough. (-1 gives way to a policy; no argument does not.)
+    /// The arguments for a new queue. RabbitMQ 4's own limit of 20 deliveries would discard good messages in
+    /// a long outage, so it is taken off and a policy sets a limit that is high enough. (-1 gives way to a
+    /// policy; leaving the argument out does not.)
     fn todays_arguments(&self) -> FieldTable {
         let mut arguments = self.arguments.clone();
         if self.takes_limit_off {
@@ -136,20 +137,21 @@ pub(super) fn quorum(more: &[(&str, AMQPValue)]) -> FieldTable {
     arguments
 }
 
-/// How the queue of a part was found.
+/// How a part's queue was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Declared {
-    /// With this worker's arguments.
+    /// The queue has this worker's arguments.
     Ours {
-        /// Whether the broker's own limit on deliveries was taken off when it was made: not under RabbitMQ 3, which has none.
+        /// Whether the broker's own delivery limit was taken off when the queue was made. False under
+        /// RabbitMQ 3, which has none.
         limit_taken_off: bool,
     },
-    /// With others: how it treats what is refused is not known.
+    /// The queue has other arguments: how it treats refused messages is unknown.
     Others,
 }
 
-/// Declares a part. A queue that is there already is taken as it is: its arguments were fixed at its birth, which may have
-/// been under another version of RabbitMQ or of this worker.
+/// Declares a part. An existing queue is used as it is: its arguments were fixed when it was made, perhaps
+/// under another version of RabbitMQ or of this worker.
 pub(super) async fn declare(
     connection: &Connection,
     part: Part,
@@ -191,7 +193,7 @@ async fn declare_queue(connection: &Connection, queue: QueuePlan) -> Result<Decl
     close(channel).await.map(|()| declared)
 }
 
-/// A queue whose arguments are not the ones that this worker would give it today.
+/// Finds out how an existing queue with other arguments than today's was declared.
 async fn taken_as_it_is(
     connection: &Connection,
     queue: &QueuePlan,
@@ -230,7 +232,7 @@ async fn taken_as_it_is(
     Ok(Declared::Others)
 }
 
-/// Over a channel of its own, because a refused declaration closes the channel.
+/// Declares a queue over a channel of its own, because a refused declaration closes the channel.
 async fn declare_as(connection: &Connection, name: &str, arguments: FieldTable) -> Result<Channel, BusError> {
     let channel = open(connection).await?;
     channel

@@ -1,14 +1,14 @@
-//! Which RabbitMQ it is.
+//! The broker's RabbitMQ version.
 //!
-//! Why it must be known: `x-delivery-limit = -1` means "none" to RabbitMQ 4, where leaving it out means 20. RabbitMQ
-//! 3.10 takes the same argument without a word and drops a message at its first redelivery.
+//! The worker must know it, because `x-delivery-limit = -1` means "none" to RabbitMQ 4, where leaving it out
+//! means 20. RabbitMQ 3.10 accepts the same argument silently and drops a message at its first redelivery.
 
-/// A server's version, as far as it matters here.
+/// A server's version, as far as the worker needs it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct ServerVersion {
-    /// The first number; `None` when the server does not say it.
+    /// The first number; `None` when the server does not state it.
     pub(super) major: Option<u32>,
-    /// As the server writes it.
+    /// The version as the server writes it.
     pub(super) text: String,
 }
 
@@ -21,7 +21,7 @@ impl ServerVersion {
         }
     }
 
-    /// Whether it discards a message after 20 deliveries unless it is told otherwise (RabbitMQ guide, "Quorum Queues",
+    /// Whether the server discards a message after 20 deliveries by default (RabbitMQ guide, "Quorum Queues",
     /// "Poison Message Handling").
     pub(super) fn has_a_limit_of_its_own(&self) -> bool {
         self.major.is_some_and(|major| major >= 4)

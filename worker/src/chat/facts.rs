@@ -1,4 +1,4 @@
-//! What a post needs to know of a release beside the event itself.
+//! The facts about a release that a post needs besides the event itself.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -6,23 +6,22 @@ use drawgate_schemas::{Event, ReleaseId, StatusEvent};
 
 use super::limits;
 
-/// The names of a release.
+/// Names of a release's versions, requester and build.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Facts {
-    /// What a person calls the desired version.
+    /// The name of the version that the release rolls out.
     pub to: Option<String>,
-    /// What ran before.
+    /// The name of the version that ran until then.
     pub from: Option<String>,
-    /// Who asked.
     pub requested_by: Option<String>,
     /// The build's number.
     pub build: Option<String>,
-    /// Where a person finds the build.
+    /// The link to the build.
     pub build_url: Option<String>,
 }
 
 impl Facts {
-    /// Adds what an event tells.
+    /// Adds an event's facts.
     pub fn learn(&mut self, event: &Event) {
         match event {
             Event::Accepted {
@@ -45,7 +44,7 @@ impl Facts {
         }
     }
 
-    /// What the events of a release tell.
+    /// The facts from a release's events.
     pub fn of<'a>(events: impl IntoIterator<Item = &'a StatusEvent>) -> Self {
         let mut facts = Self::default();
         for event in events {
@@ -55,7 +54,7 @@ impl Facts {
     }
 }
 
-/// The facts of the releases that were spoken of last.
+/// The facts of the releases that chat posted about last.
 #[derive(Debug, Default)]
 pub(super) struct Memory {
     facts: HashMap<ReleaseId, Facts>,

@@ -1,10 +1,11 @@
-//! Which kinds of event the chat queue is given. It stands beside [`render`](super::render()) and is held to it by a test: a kind that is bound
-//! and not rendered is thrown away, and one that is rendered and not bound is never heard of.
+//! The kinds of event that are bound to the chat queue. A test compares them with
+//! [`render`](super::render()): a kind that is bound but not rendered is thrown away, and a kind that is
+//! rendered but not bound never arrives.
 
-/// `accepted` is not posted: it is given to chat for what it tells of the release.
+/// `accepted` is not posted. Chat gets it for its facts about the release.
 pub(super) const FOR_ITS_FACTS: &str = "accepted";
 
-/// Last words of routing keys. What is added here is bound to a queue that is there already at the next start of the worker.
+/// Last words of routing keys. At its next start the worker binds an added kind to the existing queue too.
 pub(crate) const BOUND: [&str; 21] = [
     FOR_ITS_FACTS,
     "emergency",
@@ -39,14 +40,14 @@ mod tests {
     use super::*;
     use crate::chat::{Facts, render};
 
-    /// The contract as it is generated from the types: whoever adds a kind of event adds it here.
+    /// The generated contract. A new kind of event must be sorted here, or a test fails.
     const SCHEMA: &str = include_str!("../../../schemas/json/status-event.v1.json");
 
     fn schema() -> Value {
         serde_json::from_str(SCHEMA).unwrap()
     }
 
-    /// The words that a definition of the schema knows.
+    /// The words of a definition in the schema.
     fn words(definition: &str) -> Vec<String> {
         let schema = schema();
         let kinds = schema["$defs"][definition]["oneOf"].as_array().unwrap().clone();
@@ -62,7 +63,7 @@ mod tests {
         kinds.iter().map(word).collect()
     }
 
-    /// One event of each kind, in each of its forms that has a key of its own.
+    /// One event of each kind, in each form that has a routing key of its own.
     fn events() -> Vec<Event> {
         let at = "2026-01-01T00:00:00Z";
         let digest = format!("sha256:{}", "d".repeat(64));

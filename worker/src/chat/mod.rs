@@ -1,13 +1,13 @@
-//! Chat: one line for each turn of a release, in the order of the events, each once.
+//! Chat: one post for each notable event of a release, in the order of the events, each once.
 //!
 //! ```text
 //! event -> Facts (who, build, from, to) -> render() -> Post -> slack::body() -> POST -> 2xx -> noted in the ledger -> ack
 //!                                                                                 else -> the same again, later
 //! ```
 //!
-//! `Post` knows no chat system: another one, or a message that is edited as the release goes (`Post::release` is what
-//! ties its posts together), is another arm of [`Service`]. A chat that is away keeps its queue waiting and nothing
-//! else.
+//! `Post` knows no chat system. Another system, or a message that is edited while the release rolls
+//! (`Post::release` ties its posts together), is another arm of [`Service`]. A chat that is down delays its
+//! own queue and nothing else.
 
 mod facts;
 pub(crate) mod kinds;

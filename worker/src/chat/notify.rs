@@ -1,10 +1,10 @@
-//! Posting, with patience.
+//! Posts events, and retries.
 //!
-//! | answer               | meaning                      | then                                            |
-//! |----------------------|------------------------------|-------------------------------------------------|
-//! | 2xx                  | taken                        | noted in the ledger, acknowledged               |
-//! | 429, 408, 5xx, none  | not now                      | after Retry-After, or 1, 2, 4 … s, at most 5 min |
-//! | other                | the webhook is not ours to use | said loudly, and tried every 5 min             |
+//! | answer              | meaning                   | then                                             |
+//! |---------------------|---------------------------|--------------------------------------------------|
+//! | 2xx                 | taken                     | noted in the ledger, acknowledged                |
+//! | 429, 408, 5xx, none | not now                   | after Retry-After, or 1, 2, 4 … s, at most 5 min |
+//! | other               | the webhook is not usable | logged as an error, tried every 5 min            |
 
 use std::time::Duration;
 
@@ -22,13 +22,13 @@ use crate::config::{SecretError, SecretSource};
 use crate::error_chain;
 use crate::ledger::{Begin, Ledger};
 
-/// Why chat cannot be posted to at all. The address itself is a secret and is not told.
+/// Why chat cannot be posted to. The webhook's address is a secret and is never shown.
 #[derive(Debug, thiserror::Error)]
 pub enum ChatError {
-    /// The webhook's address cannot be had.
+    /// The secret with the webhook's address cannot be read.
     #[error("the webhook's address cannot be had")]
     Secret(#[source] SecretError),
-    /// It is not an address.
+    /// The secret is not a web address.
     #[error("the webhook's address is not one; it begins with https://")]
     Address,
     /// The HTTP client could not be made.
@@ -47,14 +47,14 @@ pub struct Chat {
     tries: Tries,
 }
 
-/// How often the present event was tried.
+/// How often the current event has been tried.
 #[derive(Debug, Default)]
 struct Tries {
     event: Uuid,
     count: u32,
 }
 
-/// What came of one request.
+/// The result of one request.
 #[derive(Debug, PartialEq, Eq)]
 enum Answer {
     Taken,
@@ -63,15 +63,15 @@ enum Answer {
 }
 
 impl Chat {
-    /// Posts to this webhook; what was posted is noted in the ledger.
+    /// A chat that posts to this webhook and notes its posts in the ledger.
     ///
     /// # Errors
-    /// When the address cannot be had or is none. Later on, when it changes for the worse, it is only said in the log.
+    /// When the address cannot be read or is not one. If it becomes unusable later, only the log says so.
     pub fn new(webhook: SecretSource, ledger: Ledger) -> Result<Self, ChatError> {
         address(&webhook)?;
         let client = Client::builder()
             .timeout(limits::POST_TIMEOUT)
-            // A redirect would turn the POST into a GET, or carry it to somebody else.
+            // A redirect would turn the POST into a GET, or send it to another server.
             .redirect(redirect::Policy::none())
             .build()
             .map_err(ChatError::Client)?;
@@ -86,9 +86,9 @@ impl Chat {
         })
     }
 
-    /// What is known of the event's release, with what the event itself tells.
+    /// The known facts about the event's release, with the event's own.
     async fn facts(&mut self, event: &StatusEvent) -> Facts {
-        // A rejected message may name a release that is somebody else's.
+        // A rejected message may name another sender's release.
         let release = match (&event.event, event.release) {
             (Event::Rejected { .. }, _) | (_, None) => return Facts::default(),
             (_, Some(release)) => release,
@@ -97,7 +97,7 @@ impl Chat {
             Some(facts) => facts.clone(),
             None => match self.ledger.events(release, 0, limits::FIRST_EVENTS).await {
                 Ok((events, _)) => Facts::of(&events),
-                // Names are missing then; the line is still worth posting.
+                // Names are then missing, but the post is still useful.
                 Err(_) => Facts::default(),
             },
         };
@@ -145,7 +145,7 @@ impl Chat {
         };
         match self.client.post(url).json(&self.service.body(post)).send().await {
             Ok(response) => judge(response).await,
-            // Without the address: it is a secret.
+            // The address is a secret, so the error is logged without it.
             Err(error) => Answer::NotNow {
                 asked: None,
                 why: error_chain(&error.without_url()),
@@ -199,7 +199,7 @@ async fn judge(response: Response) -> Answer {
     if status.is_success() {
         return Answer::Taken;
     }
-    // Slack says what is wrong in a word, such as no_service or channel_is_archived.
+    // Slack's body names the mistake in a word, such as no_service or channel_is_archived.
     let words = response.text().await.unwrap_or_default();
     sort(status, asked, &words)
 }
@@ -217,7 +217,7 @@ fn sort(status: StatusCode, asked: Option<Duration>, words: &str) -> Answer {
     }
 }
 
-/// In seconds, as Slack writes it.
+/// The Retry-After header in seconds, as Slack writes it.
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     headers
         .get(RETRY_AFTER)?

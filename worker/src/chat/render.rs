@@ -1,4 +1,4 @@
-//! From an event to a post. Pure.
+//! Renders an event as a post. Pure.
 //!
 //! ```text
 //! search-api 9d11ab0 → 4f2c91e on staging · ben · build 812: started, 3 hosts
@@ -12,37 +12,35 @@ use super::limits;
 /// One message to people.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Post {
-    /// The release it is about: posts of one release belong together.
+    /// The release that the post is about: posts of one release belong together.
     pub release: Option<ReleaseId>,
-    /// How it is meant.
+    /// The tone of the message.
     pub tone: Tone,
-    /// What it is about: release, person, build.
+    /// The subject: release, requester, build.
     pub header: Vec<Part>,
-    /// What happened.
     pub what: String,
-    /// What else is worth saying, a line each.
+    /// Further lines, such as warnings, reasons and hints.
     pub notes: Vec<String>,
 }
 
-/// How a post is meant.
+/// The tone of a post.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Tone {
-    /// For those who watch.
+    /// Information for readers who follow along.
     Progress,
     /// A good end.
     Good,
-    /// A bad end, or the way to one; what was touched is restored.
+    /// A bad end or a rollback. The release restores what it touched.
     Bad,
     /// A person must act.
     NeedsPerson,
 }
 
-/// A piece of text, with a link where there is one.
+/// A piece of text, perhaps with a link.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Part {
-    /// The text.
     pub text: String,
-    /// Where it leads.
+    /// The link's address.
     pub link: Option<String>,
 }
 
@@ -55,7 +53,7 @@ impl Part {
     }
 }
 
-/// The post for an event, or `None` for those that chat is spared.
+/// The post for an event, or `None` for a kind that chat does not get.
 pub fn render(event: &StatusEvent, facts: &Facts) -> Option<Post> {
     let (tone, what, notes) = match &event.event {
         Event::Started(started) => (Tone::Progress, started_with(started), started.warnings.clone()),
@@ -87,13 +85,14 @@ pub fn render(event: &StatusEvent, facts: &Facts) -> Option<Post> {
                 reason,
             )
         }
-        // Where it is rolled back, the rollback event says so; where the sick are rolled next, the roll goes on.
+        // The rollback event reports a release that is rolled back, and a roll with the sick hosts next
+        // simply goes on.
         Event::HostSick(sick) if matches!(sick.answer, SickAnswer::Waits { .. }) => {
             (Tone::NeedsPerson, sick.to_string(), Vec::new())
         }
         Event::SickWaitOver => (
             Tone::Progress,
-            "no sick host is waited for any more: goes on".to_owned(),
+            "no host is sick any more: the roll goes on".to_owned(),
             Vec::new(),
         ),
         Event::RollingBack { reason, instance } => {
@@ -117,7 +116,7 @@ pub fn render(event: &StatusEvent, facts: &Facts) -> Option<Post> {
             ),
             vec![forgotten.reason.to_string()],
         ),
-        // What is posted is bound too (`kinds.rs`): a new kind of event is asked here which it is to be.
+        // A kind that is posted must be bound too (`kinds.rs`). A new kind of event must be sorted here.
         Event::Accepted { .. }
         | Event::Resolved { .. }
         | Event::Staged { .. }
@@ -147,7 +146,7 @@ pub fn render(event: &StatusEvent, facts: &Facts) -> Option<Post> {
     })
 }
 
-/// Until when, and what those who are asked have to type.
+/// The deadline, and the commands that an approver types.
 fn asked_of(release: Option<ReleaseId>, awaited: &AwaitedApproval) -> Vec<String> {
     let until = format!(
         "until {:.0}; not by {}, who published it",
@@ -213,11 +212,9 @@ fn ended_with(ended: &Ended) -> String {
 }
 
 fn notes_of(ended: &Ended) -> Vec<String> {
-    let left_over = ended
-        .receipt
-        .iter()
-        .flat_map(|receipt| receipt.left_over.iter().cloned());
-    ended.hint.iter().cloned().chain(left_over).collect()
+    let leftovers = ended.receipt.iter().flat_map(|receipt| &receipt.leftovers);
+    let leftovers = leftovers.map(ToString::to_string);
+    ended.hint.iter().cloned().chain(leftovers).collect()
 }
 
 fn duration(ms: u64) -> String {
@@ -227,7 +224,7 @@ fn duration(ms: u64) -> String {
     }
 }
 
-/// Chat systems give `<`, `>` and `|` a meaning inside a link; an address never needs them.
+/// Chat systems give `<`, `>` and `|` a meaning inside a link, and an address never needs them.
 fn is_link(url: &str) -> bool {
     let odd = |c: char| c.is_whitespace() || matches!(c, '<' | '>' | '|');
     (url.starts_with("https://") || url.starts_with("http://")) && !url.contains(odd)

@@ -1,4 +1,4 @@
-//! The chat systems, and how each wants a post.
+//! The chat systems, and the request body that each expects.
 
 use super::render::Post;
 use super::slack;

@@ -1,4 +1,5 @@
-//! Slack's shape of a post (docs.slack.dev, "Sending messages using incoming webhooks", "Formatting message text").
+//! A post in Slack's format (docs.slack.dev, "Sending messages using incoming webhooks", "Formatting message
+//! text").
 
 use drawgate_schemas::limits::cut;
 use serde_json::{Value, json};
@@ -18,7 +19,8 @@ fn text(post: &Post) -> String {
         text.push_str("\n> ");
         text.push_str(&escaped(note));
     }
-    // The id comes last and is never cut off: it is what a person has to name to approve, pause or cancel it.
+    // The id comes last and is never cut off, because an operator must name it to approve, pause or cancel
+    // the release.
     let name = post
         .release
         .map_or_else(String::new, |release| format!("\n> release {release}"));
@@ -33,7 +35,8 @@ fn part(part: &Part) -> String {
     }
 }
 
-/// The three characters that Slack gives a meaning; without this, a branch called `<!channel>` would call everybody.
+/// Escapes the three characters with a meaning in Slack; otherwise a branch called `<!channel>` would notify
+/// everybody.
 fn escaped(text: &str) -> String {
     text.replace('&', "&amp;")
         .replace('<', "&lt;")

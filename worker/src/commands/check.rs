@@ -1,4 +1,4 @@
-//! `drawgate-worker check`: every mistake of the configuration, with file, line and fix.
+//! `drawgate-worker check`: reports every mistake of the configuration, with file, line and fix.
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -6,10 +6,10 @@ use std::process::ExitCode;
 use super::{CommandError, print};
 use crate::config::{Config, explain};
 
-/// Prints what is wrong, or that nothing is.
+/// Prints the mistakes, or that there are none.
 ///
 /// # Errors
-/// Never; mistakes are data.
+/// Never; mistakes are part of the report.
 pub fn check(path: &Path, json: bool) -> Result<ExitCode, CommandError> {
     let loaded = Config::load(path);
     let report = match &loaded {

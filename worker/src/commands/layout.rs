@@ -1,11 +1,11 @@
-//! How a report for a person is laid out: at 80 columns, without colour.
+//! Lays out a report for people: 80 columns, no colour.
 
 use std::fmt::{self, Write as _};
 
-/// Narrower than this no terminal is.
+/// Terminals are at least this wide.
 pub(super) const WIDTH: usize = 80;
 
-/// One line, folded between words at [`WIDTH`]; a word that is longer stays whole, so that it can be copied.
+/// Writes one line, folded between words at [`WIDTH`]. A longer word stays whole, so that it can be copied.
 pub(super) fn wrapped(f: &mut impl fmt::Write, mark: &str, text: &str, indent: usize) -> fmt::Result {
     let indent = " ".repeat(indent);
     let options = textwrap::Options::new(WIDTH)

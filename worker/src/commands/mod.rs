@@ -18,34 +18,30 @@ use drawgate_rollout::Failure;
 use crate::config::ConfigErrors;
 use crate::ledger::LedgerError;
 
-/// Why a command came to no good end.
+/// Why a command failed.
 #[derive(Debug, thiserror::Error)]
 pub enum CommandError {
     /// The configuration has mistakes; its text names each.
     #[error("{0}")]
     Config(ConfigErrors),
-    /// An argument is not what it should be.
+    /// An argument is not valid.
     #[error("{0}")]
     Usage(String),
     /// The ledger could not be opened.
     #[error("the ledger {path} could not be opened", path = path.display())]
     Ledger {
-        /// Its path.
         path: PathBuf,
-        /// Why.
         #[source]
         source: LedgerError,
     },
     /// The directory for sockets could not be made.
     #[error("no directory for sockets could be made in {path}", path = path.display())]
     Sockets {
-        /// Where.
         path: PathBuf,
-        /// Why.
         #[source]
         source: std::io::Error,
     },
-    /// The broker's topology stands in the way, or its settings are not usable.
+    /// The settings for the broker are not usable.
     #[error("the broker")]
     Bus(#[source] crate::bus::BusError),
     /// Chat cannot be posted to.
@@ -54,25 +50,23 @@ pub enum CommandError {
     /// The webhook of chat is not usable.
     #[error("chat")]
     Chat(#[source] crate::chat::ChatError),
-    /// A snapshot is not usable.
+    /// A snapshot cannot be read.
     #[error("{path} is not the snapshot of a fleet", path = path.display())]
     Snapshot {
-        /// Its path.
         path: PathBuf,
-        /// Why.
         #[source]
         source: io::Error,
     },
-    /// The fleet could not be looked at.
+    /// The fleet could not be inspected.
     #[error("{}", .0.what)]
     Fleet(Failure),
-    /// Signals could not be listened to.
+    /// The process could not listen for signals.
     #[error("signals cannot be listened to")]
     Signals(#[source] std::io::Error),
 }
 
 impl CommandError {
-    /// 2 for what the caller can mend by other words, 1 for the rest.
+    /// 2 for errors that the caller can fix in the input, 1 for the rest.
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Config(_) | Self::Usage(_) | Self::NoChat | Self::Snapshot { .. } => 2,
@@ -80,7 +74,7 @@ impl CommandError {
         }
     }
 
-    /// The way out.
+    /// The remedy, where there is a known one.
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Config(_) => {

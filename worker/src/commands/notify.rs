@@ -1,4 +1,5 @@
-//! `drawgate-worker notify`: posts to chat what the event bus tells, apart from `run` if that is wanted.
+//! `drawgate-worker notify`: posts the events on the bus to chat, in a process apart from `run` if that is
+//! wanted.
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -12,7 +13,7 @@ use crate::ledger::Ledger;
 /// Posts until SIGTERM or SIGINT.
 ///
 /// # Errors
-/// What keeps it from starting.
+/// Why it cannot start.
 pub async fn notify(path: &Path) -> Result<ExitCode, CommandError> {
     let config = setup::load(path)?;
     let ledger = setup::open_ledger(&config).await?;
@@ -26,7 +27,7 @@ pub async fn notify(path: &Path) -> Result<ExitCode, CommandError> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// What posts to chat; `None` where no chat is configured.
+/// The poster to chat; `None` where no chat is configured.
 pub(super) fn handler(config: &Config, ledger: &Ledger) -> Result<Option<Chat>, CommandError> {
     let Some(webhook) = &config.settings().webhook else {
         return Ok(None);

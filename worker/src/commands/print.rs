@@ -1,15 +1,15 @@
-//! Data on stdout.
+//! Writes data to stdout.
 
 use std::io::{self, Write};
 
 use serde::Serialize;
 
-/// Writes text to stdout. A reader that has gone away (a pipe into `head`) is no error of ours.
+/// Writes text to stdout. Ignores a reader that has gone away (a pipe into `head`).
 pub(super) fn text(text: &str) {
     let _ = io::stdout().lock().write_all(text.as_bytes());
 }
 
-/// Writes a report in the form that is wanted.
+/// Writes a report as JSON or as text.
 pub(super) fn either<T: Serialize + ToString>(as_json: bool, report: &T) {
     if as_json {
         json(report);

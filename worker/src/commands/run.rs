@@ -1,4 +1,4 @@
-//! `drawgate-worker run`: everything together, until SIGTERM or SIGINT.
+//! `drawgate-worker run`: runs all parts of the worker, until SIGTERM or SIGINT.
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -19,7 +19,7 @@ use crate::service_manager;
 /// Consumes release messages and rolls.
 ///
 /// # Errors
-/// What keeps the worker from starting. Once it runs, it survives broker, AWS and hosts being away.
+/// Why the worker cannot start. Once it runs, it survives outages of the broker, AWS and hosts.
 pub async fn run(path: &Path, chat: bool) -> Result<ExitCode, CommandError> {
     let config = setup::load(path)?;
     let bus = Bus::new(setup::bus_settings(&config)).map_err(CommandError::Bus)?;
@@ -57,8 +57,8 @@ pub async fn run(path: &Path, chat: bool) -> Result<ExitCode, CommandError> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Everything on the broker, until the stop. Rolls go on while the broker is away, or refuses: what they say waits in the
-/// outbox.
+/// Runs all loops on the broker until the stop. Rolls go on while the broker is away or refuses: their events
+/// wait in the outbox.
 async fn serve(
     bus: &Bus,
     config: &Arc<Config>,
@@ -84,7 +84,7 @@ async fn serve(
             bus.feed_chat(handler, stop.clone()).await;
         }
     };
-    // The relay goes on until the lanes have said their last.
+    // The relay runs until the lanes have written their last events.
     let (ended, last_words) = watch::channel(false);
     let relay = async {
         tokio::join!(bus.relay(ledger, last_words), async {
@@ -103,7 +103,7 @@ async fn serve(
     bus.close().await;
 }
 
-/// Once, as soon as there is a broker.
+/// Warns once about the delivery limit, as soon as the broker is connected.
 async fn say_what_the_broker_lacks(bus: &Bus, stop: watch::Receiver<bool>) {
     if bus.connected(stop).await
         && let Some(concern) = bus.delivery_limit().find().await.concern()

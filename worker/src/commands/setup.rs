@@ -1,4 +1,4 @@
-//! From the configuration to the parts of a worker.
+//! Makes the parts of a worker from the configuration.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -22,7 +22,7 @@ use crate::ledger::{Ledger, LedgerError};
 use crate::roll::PolicySource;
 use crate::service_manager;
 
-/// The configuration, with its warnings in the log.
+/// Loads the configuration, and logs its warnings.
 pub(super) fn load(path: &Path) -> Result<Arc<Config>, CommandError> {
     let config = Config::load(path).map_err(CommandError::Config)?;
     for warning in config.warnings() {
@@ -31,7 +31,7 @@ pub(super) fn load(path: &Path) -> Result<Arc<Config>, CommandError> {
     Ok(Arc::new(config))
 }
 
-/// The hands: connections to AWS and to the hosts. Nothing is sent yet.
+/// The effects, with clients for AWS and the hosts. Nothing is sent yet.
 pub(super) async fn effects(config: &Arc<Config>) -> Result<Effects, CommandError> {
     let aws = Aws::connect_with(aws_environment(config)).await;
     let settings = host_settings(&config.settings().ssh);
@@ -72,7 +72,7 @@ fn host_settings(ssh: &SshSettings) -> HostSettings {
     }
 }
 
-/// The broker as the configuration has it, with what this site's queue is bound to.
+/// The settings for the broker, with the binding keys of this site's queue.
 pub(super) fn bus_settings(config: &Config) -> BusSettings {
     let settings = config.settings();
     let keys = config.routes().into_iter().flat_map(|route| {
@@ -103,7 +103,7 @@ pub(super) async fn open_ledger(config: &Config) -> Result<Ledger, CommandError>
         .map_err(|source| ledger_error(config, source))
 }
 
-/// What to say of a ledger that could not be used.
+/// The error for a ledger that could not be used.
 pub(super) fn ledger_error(config: &Config, source: LedgerError) -> CommandError {
     CommandError::Ledger {
         path: config.settings().ledger.clone(),
@@ -111,8 +111,8 @@ pub(super) fn ledger_error(config: &Config, source: LedgerError) -> CommandError
     }
 }
 
-/// Becomes true at SIGTERM or SIGINT. A second signal ends the process at once: what was under way is looked at again
-/// when the release is taken over.
+/// Becomes true at SIGTERM or SIGINT. A second signal ends the process at once: the worker that takes a
+/// release over looks again at the steps that were under way.
 pub(super) fn stop_signal() -> Result<(watch::Sender<bool>, watch::Receiver<bool>), CommandError> {
     let mut terminate = signal(SignalKind::terminate()).map_err(CommandError::Signals)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(CommandError::Signals)?;
@@ -130,7 +130,7 @@ pub(super) fn stop_signal() -> Result<(watch::Sender<bool>, watch::Receiver<bool
     Ok((stopper, stop))
 }
 
-/// What the worker's own files say.
+/// The worker's own files as the source of definitions, policies and credentials.
 struct Files(Arc<Config>);
 
 impl Definitions for Files {
@@ -142,7 +142,7 @@ impl Definitions for Files {
 }
 
 impl PolicySource for Files {
-    /// Without a service file nothing is known of a target: then no release supersedes another one there.
+    /// A target without a service file has no policy, and no release supersedes another there.
     fn policies(&self, environment: &Environment, service: &Service) -> Policies {
         let definition = self.0.definition(environment, service);
         Policies {

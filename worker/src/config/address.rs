@@ -1,14 +1,14 @@
-//! Addresses, as far as the configuration has to understand them: whether they can be one, and whether they hold a
-//! password.
-//! Nothing here says the address itself in an error, because it may hold a password.
+//! Addresses, as far as the configuration must understand them: whether a text is an address, and whether it
+//! contains a password. No error here quotes the address itself, because it may contain a password.
 
-/// What was seen of an address.
+/// The facts about an address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Address {
     pub(super) has_password: bool,
 }
 
-/// `scheme://[user[:password]@]host[:port][/path]` with one of the schemes; the error never holds the address.
+/// Checks `scheme://[user[:password]@]host[:port][/path]` with one of the schemes; the error never contains
+/// the address.
 pub(super) fn check(url: &str, schemes: &[&str]) -> Result<Address, String> {
     let wanted = || format!("must begin with {}://", schemes.join(":// or "));
     let (scheme, rest) = url.split_once("://").ok_or_else(wanted)?;
@@ -46,7 +46,7 @@ fn split_user(authority: &str) -> (Option<&str>, &str) {
         .map_or((None, authority), |(user, host)| (Some(user), host))
 }
 
-/// `host[:port]`.
+/// Whether the text is `host[:port]`.
 pub(super) fn is_registry(host: &str) -> bool {
     let (name, port) = host
         .split_once(':')

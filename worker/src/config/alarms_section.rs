@@ -1,4 +1,4 @@
-//! `[alarms]`: which alarms are silenced while a roll lasts, which turn it back, and how long it bakes.
+//! `[alarms]`: which alarms are silenced during a roll, which start a rollback, and how long the roll bakes.
 
 use drawgate_rollout::definition::{AlarmDefinition, SilenceBy};
 use drawgate_schemas::{Environment, Service};
@@ -47,7 +47,7 @@ impl Default for Alarms {
 }
 
 impl Alarms {
-    /// Everything for one target.
+    /// The definition for one target.
     pub(super) fn fill(&self, environment: &Environment, service: &Service) -> AlarmDefinition {
         let fill = |names: &[Template]| names.iter().map(|name| name.fill(environment, service)).collect();
         AlarmDefinition {
@@ -127,7 +127,7 @@ fn way(field: &Field<'_, '_>, problems: &mut Problems<'_>) -> Option<SilenceBy> 
     }
 }
 
-/// Names of alarms; a `*` may stand at their end. `would` says what is done to alarms of others when it stands alone.
+/// Names of alarms; they may end in `*`. `would` says what a `*` alone would do to the alarms of others.
 fn names(field: &Field<'_, '_>, example: &str, would: &str, problems: &mut Problems<'_>) -> Vec<Template> {
     let mut names = Vec::new();
     for item in field.list(at::LIST, example, problems).unwrap_or_default() {

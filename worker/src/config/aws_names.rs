@@ -1,11 +1,11 @@
-//! Names that AWS gives its things.
+//! Names of AWS resources.
 
 use super::error::Problems;
 use super::limits as at;
 use super::placeholders::Template;
 use super::reader::Field;
 
-/// The name of an Auto Scaling group or an alarm.
+/// Reads the name of an Auto Scaling group or an alarm.
 pub(super) fn aws_name(field: &Field<'_, '_>, problems: &mut Problems<'_>) -> Option<Template> {
     let text = field.text(problems)?;
     if text.chars().count() > at::AWS_NAME_CHARS {

@@ -1,4 +1,4 @@
-//! What stands beside `[command]` in a service file and has to go with it: nothing there is silently ignored.
+//! Checks that the other sections of a service file fit its `[command]`: nothing there is silently ignored.
 
 use std::ops::Range;
 
@@ -22,7 +22,7 @@ pub(super) struct Beside<'a> {
 }
 
 impl Beside<'_> {
-    /// Notes what does not go with these programs.
+    /// Notes a mistake for each section or key that does not fit these programs.
     pub(super) fn fit(&self, command: &Command, problems: &mut Problems<'_>) {
         let here = command.place_span.clone();
         if let Some(wanted) = self.wanted {

@@ -1,4 +1,4 @@
-//! `[command]`: a swap that is done by programs of the service's own, on each host or on the bastion.
+//! `[command]`: a swap done by the service's own programs, on each host or on the bastion.
 
 use std::collections::BTreeMap;
 
@@ -24,7 +24,7 @@ pub(super) struct Command {
     env: Templates,
     secrets: BTreeMap<String, SecretTemplate>,
     version: Option<Version>,
-    /// Where it is said that it runs on the bastion, or on the hosts.
+    /// Where the file says that the programs run on the bastion, or on the hosts.
     pub(super) place_span: std::ops::Range<usize>,
 }
 
@@ -57,7 +57,7 @@ impl Command {
         matches!(self.fixed.place, CommandPlace::Worker(_))
     }
 
-    /// Placeholders that stand for nothing where its programs run.
+    /// Placeholders without a value where the programs run.
     pub(super) fn without(&self) -> Vec<&'static str> {
         without(self.runs_on_bastion())
     }
@@ -128,7 +128,8 @@ pub(super) fn read(
     Some(Command {
         fixed: CommandDefinition {
             place: place?,
-            // Without them an error is noted, and the file refused: the other sections are judged all the same.
+            // If one is missing, an error is noted and the file refused; the other sections are checked all
+            // the same.
             deploy: deploy.unwrap_or_default(),
             rollback: rollback.unwrap_or_default(),
             version: None,
@@ -186,7 +187,7 @@ fn words(
         field.invalid_hint("the program's name has an equals sign", hint, problems);
         return None;
     }
-    // On a host a path is relative to the login's home.
+    // Only on the bastion: on a host a path is relative to the login's home.
     if let Some(CommandPlace::Worker(around)) = place {
         program_words::needs_directory(&words, around.directory.as_deref(), field, problems);
     }

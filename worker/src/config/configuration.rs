@@ -1,4 +1,4 @@
-//! A configuration without mistakes, and what it answers of each target.
+//! A configuration without mistakes, and its answers about each target.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -14,7 +14,7 @@ use super::service_file::ServiceFile;
 use super::suggest;
 use super::worker_file::WorkerSettings;
 
-/// Names listed in an answer about an unknown one.
+/// Most names listed in an answer about an unknown one.
 const NAMES_SHOWN: usize = 20;
 
 /// A configuration without mistakes.
@@ -25,10 +25,9 @@ pub struct Config {
     pub(super) warnings: Vec<ConfigError>,
 }
 
-/// A service and where it may be released.
+/// A service, and the environments that it may be released to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Route {
-    /// The service.
     pub service: Service,
     /// Its environments, by name or pattern.
     pub environments: Vec<EnvironmentPattern>,
@@ -40,22 +39,21 @@ pub enum NotFound {
     /// No file for that service.
     #[error("no service \"{service}\" here{}; {}", similar(service.as_str(), known), listed(known))]
     UnknownService {
-        /// What was asked for.
+        /// The requested service.
         service: Service,
-        /// The services that there are.
+        /// The services that have a file.
         known: Vec<String>,
     },
-    /// The service has a file, but it does not name that environment.
+    /// The service has a file, but the file does not name that environment.
     #[error(
         "service \"{service}\" has no environment \"{environment}\" here{}; {}",
         similar(environment.as_str(), known), listed(known)
     )]
     UnknownEnvironment {
-        /// The service.
         service: Service,
-        /// What was asked for.
+        /// The requested environment.
         environment: Environment,
-        /// The names and patterns that there are.
+        /// The names and patterns in the service's file.
         known: Vec<String>,
     },
 }
@@ -80,7 +78,7 @@ fn listed(known: &[String]) -> String {
 }
 
 impl Config {
-    /// What `worker.toml` says.
+    /// The settings from `worker.toml`.
     pub fn settings(&self) -> &WorkerSettings {
         &self.worker
     }
@@ -95,12 +93,13 @@ impl Config {
         self.worker.max_waiting_per_lane
     }
 
-    /// What is probably not meant, or may surprise: for the log at start, and for `check`.
+    /// Warnings about settings that are probably not meant, or may surprise: for the log at start, and for
+    /// `check`.
     pub fn warnings(&self) -> &[ConfigError] {
         &self.warnings
     }
 
-    /// The report of `check` on a good configuration, in the shape that a bad one has.
+    /// The report of `check` on a good configuration, in the same form as for a bad one.
     pub fn report(&self, path: &Path) -> ConfigErrors {
         ConfigErrors {
             file: path.display().to_string(),
@@ -152,14 +151,14 @@ impl Config {
         })
     }
 
-    /// What stands before a release to a target, beside an approval.
+    /// The gates of a release to a target, besides an approval.
     pub fn gates(&self, environment: &Environment, service: &Service) -> Gates {
         let file = self.services.get(service);
         let asked = file.and_then(|file| file.asks(environment));
         asked.map(EnvironmentSection::gates).unwrap_or_default()
     }
 
-    /// Every service with its environments: what the worker's queue is bound to, see
+    /// Every service with its environments: the worker's queue is bound to them, see
     /// [`EnvironmentPattern::topic_word`].
     pub fn routes(&self) -> Vec<Route> {
         let route = |(service, file): (&Service, &ServiceFile)| Route {

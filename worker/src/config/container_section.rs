@@ -1,4 +1,4 @@
-//! `[container]`: what runs on every host. The image is not here: it comes with the release.
+//! `[container]`: the container on every host. The image is not here: it comes with the release.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -36,22 +36,22 @@ pub(super) const KEYS: [&str; 14] = [
     "secrets",
 ];
 
-/// Labels that say who owns a container: a roll refuses to touch what is owned by others.
+/// Labels that name a container's owner: a roll refuses to touch a container with another owner.
 const OWNERS: [&str; 3] = ["drawgate.", "com.docker.compose.", "com.docker.swarm."];
 
 /// A container with the texts that depend on the environment.
 #[derive(Debug, Clone)]
 pub(super) struct Container {
-    /// What does not depend on it; its maps and its volumes are empty.
+    /// The part that does not depend on the environment; its maps and its volumes are empty.
     fixed: ContainerDefinition,
     env: Templates,
     secrets: BTreeMap<String, SecretTemplate>,
     labels: Templates,
     log_options: Templates,
     volumes: Vec<Template>,
-    /// Where each of `ports` stands.
+    /// The place of each of `ports` in the file.
     pub(super) port_spans: Vec<std::ops::Range<usize>>,
-    /// Where the name stands; 0..0 where the file has none.
+    /// The place of the name in the file; 0..0 where the file has none.
     pub(super) name_span: std::ops::Range<usize>,
 }
 
@@ -88,7 +88,7 @@ impl Container {
         self.fixed.network.as_deref() == Some("host")
     }
 
-    /// A container of that name and nothing else.
+    /// A container with that name and nothing else.
     pub(super) fn absent(name: &str) -> Self {
         let fixed = ContainerDefinition {
             name: name.to_owned(),
@@ -120,7 +120,7 @@ impl Container {
     }
 }
 
-/// Reads the section. The container is named like the service where the file does not say.
+/// Reads the section. Without a name in the file, the container is named like the service.
 pub(super) fn read(
     mut table: Table<'_, '_>,
     service: &str,
@@ -229,7 +229,7 @@ fn read_ports(field: &Field<'_, '_>, container: &mut Container, problems: &mut P
     }
 }
 
-/// Whether two published ports cannot be held at the same time on one host.
+/// Whether two published ports cannot both be bound on one host.
 pub(super) fn clash(one: &PortMapping, other: &PortMapping) -> bool {
     let any = |port: &PortMapping| {
         let address = port

@@ -1,4 +1,4 @@
-//! What can be judged only with all service files at hand: two that mean one service, two that cannot live on one host.
+//! Checks that need all service files: two files for one service, two services that cannot share a host.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -27,7 +27,7 @@ pub(super) fn check(files: &[Loaded]) -> Vec<ConfigError> {
     errors
 }
 
-/// Approvals that nobody could give.
+/// Notes approvals that the listed people could never give.
 pub(super) fn approvals(files: &[Loaded], people: &People) -> Vec<ConfigError> {
     let mut errors = Vec::new();
     for Loaded { source, file } in files {
@@ -72,7 +72,8 @@ fn same_service(files: &[Loaded]) -> Vec<ConfigError> {
     errors
 }
 
-/// Two services that want their versions in one parameter: what boots would start the one or the other.
+/// Two services with one parameter for their desired versions: an instance that boots would start either of
+/// them.
 fn same_parameter(files: &[Loaded]) -> Vec<ConfigError> {
     let publishing: Vec<&Loaded> = files
         .iter()
@@ -81,7 +82,7 @@ fn same_parameter(files: &[Loaded]) -> Vec<ConfigError> {
     let mut errors = Vec::new();
     for (n, one) in publishing.iter().enumerate() {
         for other in publishing.iter().skip(n + 1) {
-            // Where both name their service, they differ.
+            // Where both parameters contain the service's name, they differ.
             let both = [one, other].iter().all(|loaded| {
                 loaded
                     .file
@@ -116,8 +117,8 @@ fn common_parameter(one: &ServiceFile, other: &ServiceFile) -> Option<Environmen
         .find(|environment| one.wanted_parameter(environment) == other.wanted_parameter(environment))
 }
 
-/// Pairs of services that share a host port or a container's name: only those can be in each other's way. Each pair
-/// once, the later file second.
+/// Pairs of services that share a host port or a container's name: only those can conflict. Each pair once,
+/// the later file second.
 fn neighbours(files: &[Loaded]) -> Vec<(&Loaded, &Loaded)> {
     let mut by_port: BTreeMap<u16, Vec<usize>> = BTreeMap::new();
     let mut by_name: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
@@ -148,7 +149,7 @@ fn neighbours(files: &[Loaded]) -> Vec<(&Loaded, &Loaded)> {
         .collect()
 }
 
-/// Two services that meet on a host and want the same port or name there.
+/// Two services that share a host and use the same port or name there.
 fn on_one_host(one: &Loaded, other: &Loaded) -> Vec<ConfigError> {
     let Some(environment) = meeting(&one.file, &other.file) else {
         return Vec::new();
@@ -203,7 +204,8 @@ fn meeting(one: &ServiceFile, other: &ServiceFile) -> Option<Environment> {
         })
 }
 
-/// Whether one selector's hosts are all hosts of the other. Tags select what carries all of them: more tags, fewer hosts.
+/// Whether all hosts of one selector are hosts of the other. Tags select the instances that have all of them:
+/// more tags, fewer hosts.
 fn same_hosts(one: &FleetSelector, other: &FleetSelector) -> bool {
     match (one, other) {
         (FleetSelector::AutoScalingGroup(one), FleetSelector::AutoScalingGroup(other)) => one == other,

@@ -1,11 +1,11 @@
-//! Docker's short syntax for ports, volumes and restart policies, as `docker run` takes it. What it allows but a roll
-//! cannot use (a random port, an anonymous volume) is refused with the reason.
+//! Docker's short syntax for ports, volumes and restart policies, as `docker run` takes it. Forms that a roll
+//! cannot use (a random port, an anonymous volume) are refused with the reason.
 
 use std::net::IpAddr;
 
 use drawgate_rollout::definition::{PortMapping, Protocol, RestartPolicy};
 
-/// A refused text: what is wrong and what to write.
+/// Why a text is refused, and what to write instead.
 pub(super) type Refused = (String, String);
 
 /// `[address:]host:container[/protocol]`.
@@ -71,7 +71,8 @@ const VOLUME_OPTIONS: [&str; 14] = [
     "consistent",
 ];
 
-/// The path in the container of `source:target[:options]`, where the source is an absolute path or a volume's name.
+/// The path in the container, from `source:target[:options]`, where the source is an absolute path or a
+/// volume's name.
 pub(super) fn volume_target(text: &str) -> Result<String, Refused> {
     const USAGE: &str =
         "write \"/on/host:/in/container\" or \"volume:/in/container\", with \":ro\" for read only";
@@ -114,7 +115,8 @@ pub(super) fn volume_target(text: &str) -> Result<String, Refused> {
     }
 }
 
-/// A volume's or container's name, as the engine's own pattern has it: `[a-zA-Z0-9][a-zA-Z0-9_.-]+`.
+/// Whether the text is a volume's or container's name by the engine's own pattern:
+/// `[a-zA-Z0-9][a-zA-Z0-9_.-]+`.
 pub(super) fn is_volume_name(name: &str) -> bool {
     name.len() >= 2
         && name.len() <= 255
@@ -124,7 +126,7 @@ pub(super) fn is_volume_name(name: &str) -> bool {
             .all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-'))
 }
 
-/// `no`, `always`, `unless-stopped`, `on-failure`, `on-failure:5`.
+/// Reads `no`, `always`, `unless-stopped`, `on-failure` or `on-failure:5`.
 pub(super) fn restart(text: &str) -> Result<RestartPolicy, Refused> {
     let retries = text
         .strip_prefix("on-failure:")

@@ -1,4 +1,4 @@
-//! `[environment.NAME]` of a service's file: what a release to it needs before it begins.
+//! `[environment.NAME]` of a service's file: what a release to that environment needs before it begins.
 
 use std::collections::BTreeSet;
 
@@ -16,7 +16,7 @@ use super::suggest;
 const EXAMPLE: &str = "approval = { from = [\"ops\"], count = 1 }";
 const WINDOWS: &str = "windows = { timezone = \"America/Los_Angeles\", open = [\"Mon-Thu 08:00-16:00\"] }";
 
-/// What one environment, or pattern of environments, asks for.
+/// The conditions of one environment, or of a pattern of environments.
 #[derive(Debug, Clone)]
 pub(super) struct EnvironmentSection {
     pub(super) environments: EnvironmentPattern,
@@ -26,7 +26,7 @@ pub(super) struct EnvironmentSection {
 }
 
 impl EnvironmentSection {
-    /// What stands before a release, beside an approval.
+    /// The gates of a release, besides an approval.
     pub(super) fn gates(&self) -> Gates {
         Gates {
             requires: self.requires.as_ref().map(|required| required.value.clone()),
@@ -35,7 +35,7 @@ impl EnvironmentSection {
     }
 }
 
-/// The approval that it asks for.
+/// The approval that an environment asks for.
 #[derive(Debug, Clone)]
 pub(super) struct ApprovalSection {
     pub(super) from: Vec<Located<String>>,
@@ -44,7 +44,7 @@ pub(super) struct ApprovalSection {
 }
 
 impl ApprovalSection {
-    /// With the people who are in its groups.
+    /// The approval, with the people of its groups.
     pub(super) fn fill(&self, people: &People) -> Approval {
         Approval {
             from: self.from.iter().map(|group| group.value.clone()).collect(),
@@ -54,13 +54,13 @@ impl ApprovalSection {
         }
     }
 
-    /// Everybody who may give it.
+    /// Everybody who may give the approval.
     pub(super) fn people(&self, people: &People) -> BTreeSet<String> {
         people.of(self.from.iter().map(|group| group.value.as_str()))
     }
 }
 
-/// Reads `[environment]`, whose keys are among the service's environments.
+/// Reads `[environment]`, whose keys must be among the service's environments.
 pub(super) fn read(
     root: &mut Table<'_, '_>,
     known: &[Located<EnvironmentPattern>],
@@ -96,7 +96,7 @@ pub(super) fn read(
             });
         }
     }
-    // A name goes before a pattern that matches it.
+    // A name takes precedence over a pattern that matches it.
     sections.sort_by_key(|section| matches!(section.environments, EnvironmentPattern::Pattern { .. }));
     sections
 }
@@ -155,7 +155,8 @@ fn read_approval(field: &Field<'_, '_>, problems: &mut Problems<'_>) -> Option<A
     })
 }
 
-/// What has succeeded elsewhere is known to this worker only where it rolls there itself.
+/// Reads `requires`. It must name one of this file's environments: the worker knows only the releases that it
+/// rolled itself.
 fn read_requires(
     field: &Field<'_, '_>,
     own: &str,

@@ -1,4 +1,4 @@
-//! Mistakes in the configuration, as an operator reads them: where, what, and what to write instead.
+//! Mistakes in the configuration, as the operator reads them: where, what, and what to write instead.
 
 use std::fmt::{self, Write as _};
 use std::ops::Range;
@@ -8,10 +8,10 @@ use serde::Serialize;
 
 use super::source::Source;
 
-/// Longest message or hint: four lines of a terminal. What was written is quoted in it, and may be of any length.
+/// Longest message or hint: four lines of a terminal. It quotes the file's text, which may be of any length.
 const MESSAGE_CHARS: usize = 400;
 
-/// Findings kept of one file. A file with more has one cause, and nobody reads the hundred-and-first.
+/// Findings kept of one file. A file with more usually has one cause, and nobody reads the hundred-and-first.
 pub(super) const FINDINGS_PER_FILE: usize = 100;
 
 /// One mistake, or one warning.
@@ -19,9 +19,9 @@ pub(super) const FINDINGS_PER_FILE: usize = 100;
 pub struct ConfigError {
     /// The file, as seen from the folder of `worker.toml`.
     pub file: String,
-    /// Line, from 1; 0 where the file as a whole is meant.
+    /// Line, from 1; 0 for the file as a whole.
     pub line: usize,
-    /// Column in characters, from 1; 0 where the file as a whole is meant.
+    /// Column in characters, from 1; 0 for the file as a whole.
     pub column: usize,
     /// What is wrong.
     pub message: String,
@@ -36,7 +36,7 @@ pub struct ConfigError {
 }
 
 impl ConfigError {
-    /// A mistake of a file as a whole.
+    /// A mistake in a file as a whole.
     pub(super) fn of_file(file: impl Into<String>, message: impl Into<String>) -> Self {
         Self {
             file: file.into(),
@@ -61,12 +61,12 @@ impl ConfigError {
         }
     }
 
-    /// Says what to do.
+    /// Adds what to do.
     pub(super) fn hint(&mut self, hint: impl Into<String>) {
         self.hint = Some(cut(&hint.into(), MESSAGE_CHARS));
     }
 
-    /// Says what to do, as part of an expression.
+    /// Adds what to do, as part of an expression.
     pub(super) fn with_hint(mut self, hint: impl Into<String>) -> Self {
         self.hint(hint);
         self
@@ -96,15 +96,15 @@ impl fmt::Display for ConfigError {
 
 impl std::error::Error for ConfigError {}
 
-/// Everything that is wrong with a configuration. `Serialize` is the stable shape of `check --format json`:
-/// `{"file": …, "errors": [{"file", "line", "column", "message", "hint", "source_line"}], "warnings": […]}`.
+/// All mistakes in a configuration. `Serialize` is the stable format of `check --format json`: `{"file": …,
+/// "errors": [{"file", "line", "column", "message", "hint", "source_line"}], "warnings": […]}`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ConfigErrors {
     /// The `worker.toml` that was read.
     pub file: String,
-    /// What must be corrected. Empty only in the report of a configuration that is good.
+    /// The mistakes to correct. Empty only in the report of a good configuration.
     pub errors: Vec<ConfigError>,
-    /// What is probably not meant, or may surprise.
+    /// Settings that are probably not meant, or may surprise.
     pub warnings: Vec<ConfigError>,
 }
 
@@ -116,7 +116,7 @@ impl fmt::Display for ConfigErrors {
 
 impl std::error::Error for ConfigErrors {}
 
-/// The report as text for a person: every finding with its line, then how many there are.
+/// The report as text for an operator: every finding with its line, then how many there are.
 pub fn explain(report: &ConfigErrors) -> String {
     let mut text = String::new();
     let findings = |kind: &'static str, list: &[ConfigError]| {
@@ -147,13 +147,13 @@ fn counted(count: usize, noun: &str) -> String {
     }
 }
 
-/// What was found in one file so far.
+/// The findings in one file so far.
 #[derive(Debug)]
 pub(super) struct Problems<'s> {
     source: &'s Source,
     pub(super) errors: Vec<ConfigError>,
     pub(super) warnings: Vec<ConfigError>,
-    /// Takes what is beyond the bound.
+    /// Receives the findings beyond the bound.
     overflow: ConfigError,
 }
 
@@ -167,7 +167,7 @@ impl<'s> Problems<'s> {
         }
     }
 
-    /// Notes a mistake; a hint can be added to what is returned.
+    /// Notes a mistake; the caller can add a hint to the returned error.
     pub(super) fn error(&mut self, span: Range<usize>, message: impl Into<String>) -> &mut ConfigError {
         let Self {
             source,
@@ -178,7 +178,7 @@ impl<'s> Problems<'s> {
         note(errors, overflow, source, &span, message.into())
     }
 
-    /// Notes a warning; a hint can be added to what is returned.
+    /// Notes a warning; the caller can add a hint to the returned one.
     pub(super) fn warning(&mut self, span: Range<usize>, message: impl Into<String>) -> &mut ConfigError {
         let Self {
             source,
@@ -189,7 +189,7 @@ impl<'s> Problems<'s> {
         note(warnings, overflow, source, &span, message.into())
     }
 
-    /// In the order of the file, as one corrects it.
+    /// The findings in the order of the file, which is the order of correcting them.
     pub(super) fn sorted(mut self) -> (Vec<ConfigError>, Vec<ConfigError>) {
         self.errors.sort_by_key(|error| (error.line, error.column));
         self.warnings

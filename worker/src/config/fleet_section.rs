@@ -1,4 +1,4 @@
-//! `auto_scaling_group` and `[fleet]`: which hosts are a service's.
+//! `auto_scaling_group` and `[fleet]`: which hosts belong to a service.
 
 use std::collections::BTreeMap;
 
@@ -38,13 +38,13 @@ impl Fleet {
         match self {
             Self::Group(name) => name.names_environment(),
             Self::Tags(tags) => tags.values().any(Template::names_environment),
-            // Its programs are told the environment.
+            // Its programs get the environment's name.
             Self::Bastion => true,
         }
     }
 }
 
-/// Where programs run on the bastion there are no hosts to be found.
+/// The fleet where programs run on the bastion: refuses keys that say where hosts are.
 pub(super) fn none(root: &mut Table<'_, '_>, problems: &mut Problems<'_>) -> Option<Fleet> {
     let mut found = false;
     for key in ["auto_scaling_group", "fleet"] {
@@ -59,7 +59,7 @@ pub(super) fn none(root: &mut Table<'_, '_>, problems: &mut Problems<'_>) -> Opt
     (!found).then_some(Fleet::Bastion)
 }
 
-/// Where the fleet is, as `auto_scaling_group` or [fleet] says.
+/// Reads the fleet from `auto_scaling_group` or `[fleet]`.
 pub(super) fn read(
     root: &mut Table<'_, '_>,
     belongs: impl Fn(&str) -> Option<&'static str>,

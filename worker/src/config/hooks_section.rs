@@ -1,4 +1,4 @@
-//! `[before]` and `[after]`: what runs once per release.
+//! `[before]` and `[after]`: programs that run once per release.
 
 use std::collections::BTreeMap;
 
@@ -11,14 +11,14 @@ use super::program_words::{self, program};
 use super::reader::{Field, Table, Templates};
 use super::roll_section::count;
 
-/// `[before]`, with what depends on the environment.
+/// `[before]`, with the texts that depend on the environment.
 #[derive(Debug, Clone)]
 pub(super) struct Before {
     fixed: BeforeDefinition,
     env: Templates,
 }
 
-/// `[after]`, with what depends on the environment.
+/// `[after]`, with the texts that depend on the environment.
 #[derive(Debug, Clone)]
 pub(super) struct After {
     fixed: AfterDefinition,

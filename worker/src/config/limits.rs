@@ -1,12 +1,12 @@
-//! Every bound of the configuration, with its reason. Beyond a bound is a mistake in the file (a wrong unit, as a
-//! rule), which is better told at load than met in mid-roll.
+//! Every bound of the configuration, with its reason. A value beyond a bound is a mistake in the file
+//! (usually a wrong unit), better told at load than met in mid-roll.
 
 use super::units::Bounds;
 
-/// Size of a configuration file. A service file has 2 KiB; one of this size is something else.
+/// Size of a configuration file. A service file has 2 KiB; a file of this size is something else.
 pub(super) const FILE_BYTES: u64 = 256 * 1024;
 
-/// Service files of one worker. Each is a lane at least; beyond this, another bastion.
+/// Service files of one worker. Each is at least one lane; more belong to another bastion.
 pub(super) const SERVICE_FILES: usize = 500;
 
 /// Environments or patterns of one service.
@@ -28,10 +28,10 @@ pub(super) const TAG_VALUE_CHARS: usize = 256;
 /// Characters of an Auto Scaling group's name, and of an alarm's.
 pub(super) const AWS_NAME_CHARS: usize = 255;
 
-/// Characters of a Parameter Store name: AWS allows 1011 with the ARN before it, which is at most 100 long.
+/// Characters of a Parameter Store name: AWS allows 1011 with the ARN in front of it, which has at most 100.
 pub(super) const PARAMETER_CHARS: usize = 900;
 
-/// Levels of such a name.
+/// Levels of a Parameter Store name.
 pub(super) const PARAMETER_LEVELS: usize = 15;
 
 /// Releases that may wait in one lane.
@@ -40,16 +40,16 @@ pub(super) const WAITING: Bounds = Bounds {
     max: 10_000,
     reason: "each waiting release is read at every start; a line of thousands is a loop in a CI job",
 };
-/// Ten builds an hour and a roll that is stuck overnight stay below it.
+/// Ten builds an hour during a roll that is stuck overnight stay below it.
 pub(super) const WAITING_DEFAULT: u32 = 100;
 
-/// An SSH connection.
+/// Wait for an SSH connection.
 pub(super) const CONNECT_TIMEOUT: Bounds = Bounds {
     min: 1_000,
     max: 120_000,
     reason: "a connection takes a second or two, and a roll stands still while it waits for one",
 };
-/// What the host adapter takes by itself.
+/// The host adapter's own default.
 pub(super) const CONNECT_TIMEOUT_DEFAULT_MS: u64 = 10_000;
 
 /// Hosts out of service at once.
@@ -71,17 +71,17 @@ pub(super) const BAKE: Bounds = Bounds {
     max: 6 * 3_600_000,
     reason: "scaling is suspended meanwhile",
 };
-/// Long enough for a metric or two.
+/// Long enough for one or two periods of a metric.
 pub(super) const BAKE_DEFAULT_MS: u64 = 120_000;
 
-/// Hosts that may fail once.
+/// Hosts that may fail and are tried once more.
 pub(super) const FAILURE_BUDGET: Bounds = Bounds {
     min: 0,
     max: 500,
     reason: "it counts hosts; a release has 500 of them at most",
 };
 
-/// Longest way forward.
+/// Longest time that a release may roll forward.
 pub(super) const MAX_ROLL: Bounds = Bounds {
     min: 60_000,
     max: 24 * 3_600_000,
@@ -95,27 +95,26 @@ pub(super) const SICK_WAIT: Bounds = Bounds {
     reason: "most of scaling is suspended meanwhile; a host that is sick for an hour is for a person to see to",
 };
 
-/// Longest pause.
 pub(super) const MAX_PAUSE: Bounds = Bounds {
     min: 60_000,
     max: 24 * 3_600_000,
     reason: "scaling stays suspended while a roll is paused",
 };
 
-/// People who have to approve a release.
+/// How many people must approve a release.
 pub(super) const APPROVALS: Bounds = Bounds {
     min: 1,
     max: 10,
     reason: "leave `approval` out for none; more than ten people agree nowhere within a day",
 };
 
-/// How long an approval is waited for.
+/// How long a release waits for its approval.
 pub(super) const APPROVED_WITHIN: Bounds = Bounds {
     min: 60_000,
     max: 7 * 24 * 3_600_000,
     reason: "releases of the same target wait behind it meanwhile",
 };
-/// Whoever has to approve comes to work within a day.
+/// The people who have to approve come to work within a day.
 pub(super) const APPROVED_WITHIN_DEFAULT_MS: u64 = 24 * 3_600_000;
 
 /// How long a host must stay healthy.
@@ -124,7 +123,7 @@ pub(super) const MIN_HEALTHY_TIME: Bounds = Bounds {
     max: 3_600_000,
     reason: "every batch of hosts waits so long, with scaling suspended",
 };
-/// Long enough to see a container that dies of its first requests, short beside a drain.
+/// Long enough to see a container that dies of its first requests, short compared to a drain.
 pub(super) const MIN_HEALTHY_TIME_DEFAULT_MS: u64 = 10_000;
 
 /// Least time between deregistering and stopping.
@@ -160,7 +159,7 @@ pub(super) const POLL_INTERVAL: Bounds = Bounds {
     max: 60_000,
     reason: "AWS throttles whoever asks more often; more seldom only costs time",
 };
-/// All hosts share one look; a second is not throttled and loses half a second per wait.
+/// All hosts share one look; a look per second is not throttled, and costs half a second per wait.
 pub(super) const POLL_INTERVAL_DEFAULT_MS: u64 = 1_000;
 
 /// Hosts that pull at once.
@@ -169,10 +168,9 @@ pub(super) const PULL_CONCURRENCY: Bounds = Bounds {
     max: 100,
     reason: "each is a download from the registry and an SSH connection",
 };
-/// Kind to a registry of one's own; ECR serves more.
+/// Easy on a self-hosted registry; ECR serves more.
 pub(super) const PULL_CONCURRENCY_DEFAULT: u32 = 4;
 
-/// Longest pull.
 pub(super) const PULL_TIMEOUT: Bounds = Bounds {
     min: 10_000,
     max: 7_200_000,
@@ -222,7 +220,7 @@ pub(super) const MEMORY: Bounds = Bounds {
     reason: "the engine refuses less than 6MiB, and no host has more than 16TiB",
 };
 
-/// A container's CPUs, in billionths. The engine refuses less than a hundredth.
+/// A container's CPUs, in billionths. The engine refuses less than a hundredth of a CPU.
 pub(super) const NANO_CPUS_MIN: u64 = 10_000_000;
 /// The largest EC2 instances have 896.
 pub(super) const NANO_CPUS_MAX: u64 = 1_024_000_000_000;
@@ -236,13 +234,13 @@ pub(super) const STOP_TIMEOUT: Bounds = Bounds {
 /// Docker's own default.
 pub(super) const STOP_TIMEOUT_DEFAULT_S: u32 = 10;
 
-/// Images of one repository that a host keeps beside the one that runs.
+/// Images of one repository that a host keeps besides the running one.
 pub(super) const KEEP_IMAGES: Bounds = Bounds {
     min: 1,
     max: 100,
     reason: "the last good one always stays, and each takes its place on every host's disk",
 };
-/// The last good one.
+/// Only the last good image.
 pub(super) const KEEP_IMAGES_DEFAULT: u32 = 1;
 
 /// Attempts of a verification.
@@ -251,7 +249,7 @@ pub(super) const ATTEMPTS: Bounds = Bounds {
     max: 1_000,
     reason: "the host is out of service while they last; raise `interval` for a slow start",
 };
-/// As the pipelines that were read for this do it.
+/// The usual number in the pipelines that were read for this.
 pub(super) const ATTEMPTS_DEFAULT: u32 = 3;
 
 /// One run of `[before]` or `[after]`.
@@ -276,7 +274,7 @@ pub(super) const HOOK_INTERVAL: Bounds = Bounds {
     max: 3_600_000,
     reason: "scaling is suspended while it waits",
 };
-/// A minute between attempts is what pipelines take; ten seconds do for most.
+/// Pipelines usually wait a minute between attempts; ten seconds suffice for most.
 pub(super) const HOOK_INTERVAL_DEFAULT_MS: u64 = 10_000;
 
 /// Time between two attempts.
@@ -288,7 +286,6 @@ pub(super) const INTERVAL: Bounds = Bounds {
 /// With three attempts, 15 s for a service to come up.
 pub(super) const INTERVAL_DEFAULT_MS: u64 = 5_000;
 
-/// One attempt.
 pub(super) const TIMEOUT: Bounds = Bounds {
     min: 100,
     max: 600_000,
@@ -304,7 +301,7 @@ pub(super) const START_TIMEOUT: Bounds = Bounds {
     reason: "the host is out of service while it waits; an hour is what a large cache takes to warm up",
 };
 
-/// How long a lane is a worker's without being renewed.
+/// How long a worker keeps a lane without renewing its lease.
 pub(super) const LEASE: Bounds = Bounds {
     min: 30_000,
     max: 600_000,
@@ -314,5 +311,6 @@ pub(super) const LEASE: Bounds = Bounds {
 /// Secrets of one service: each is one call for every host.
 pub(super) const SECRETS: usize = 50;
 
-/// Characters of a secret's name or ARN: AWS allows 512 for a name and 1011 for a parameter's; an ARN is longer by some 100.
+/// Characters of a secret's name or ARN: AWS allows 512 for a secret's name and 1011 for a parameter's; an
+/// ARN is some 100 longer.
 pub(super) const SECRET_NAME_CHARS: usize = 1200;

@@ -1,4 +1,4 @@
-//! From the files on disk to a [`Config`], or to everything that is wrong with them.
+//! Reads the files on disk into a [`Config`], or into all the mistakes in them.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -16,7 +16,7 @@ use super::source::Source;
 use super::worker_file::{self, Surroundings, WorkerSettings};
 use super::{env_vars, service_file};
 
-/// What the machine says beside the files.
+/// What the machine contributes besides the files.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Machine {
     pub(super) amqp_url: Option<String>,
@@ -28,7 +28,7 @@ impl Machine {
     pub(super) fn this() -> Self {
         Self {
             amqp_url: std::env::var(env_vars::DRAWGATE_AMQP_URL).ok(),
-            // Linux's own word for it; no library and no child process needed.
+            // Linux's own file for it, so that no library and no child process is needed.
             hostname: std::fs::read_to_string("/proc/sys/kernel/hostname").ok(),
         }
     }
@@ -53,18 +53,18 @@ impl Config {
     /// Reads `worker.toml` and the service files that belong to it.
     ///
     /// # Errors
-    /// Everything that is wrong with them; [`super::explain`] makes a text of it.
+    /// All mistakes in the files; [`super::explain`] makes a text of them.
     pub fn load(path: &Path) -> Result<Self, ConfigErrors> {
         load(path, Machine::this())
     }
 }
 
-/// Reads everything.
 pub(super) fn load(path: &Path, machine: Machine) -> Result<Config, ConfigErrors> {
     let mut findings = Findings::default();
     let folder = folder_of(path);
     let worker = read_worker(path, &folder, machine, &mut findings);
-    // Without a worker.toml that can be read, its services are still looked at: one go shows all mistakes.
+    // Without a readable worker.toml the default folder of services is still checked, so that one run shows
+    // all mistakes.
     let services = worker
         .as_ref()
         .map_or_else(|| folder.join("services"), |worker| worker.services.clone());
@@ -134,7 +134,7 @@ fn read_worker(
     judge_worker(&Source::with_secrets(name, text), &around, findings)
 }
 
-/// `worker.toml` from its text.
+/// Reads `worker.toml` from its text.
 pub(super) fn judge_worker(
     source: &Source,
     around: &Surroundings<'_>,
@@ -147,8 +147,8 @@ pub(super) fn judge_worker(
     settings
 }
 
-/// The tree of a file without syntax errors. With one, the rest of the tree is a guess, and judging it would only
-/// add errors that are none.
+/// The tree of a file without syntax errors. With a syntax error the rest of the tree is a guess, and
+/// checking it would only add false errors.
 fn parse<'s>(source: &'s Source, problems: &mut Problems<'_>) -> Option<DeTable<'s>> {
     let (table, errors) = DeTable::parse_recoverable(source.text());
     for error in errors.iter().take(FINDINGS_PER_FILE) {
@@ -161,7 +161,8 @@ fn parse<'s>(source: &'s Source, problems: &mut Problems<'_>) -> Option<DeTable<
     errors.is_empty().then(|| table.into_inner())
 }
 
-/// The parser's words, and what is usually meant where they do not say it. A missed text loses a hint, no more.
+/// The parser's message, and a hint where the message does not say the usual cause. If the parser's wording
+/// changes, only the hint is lost.
 fn syntax(message: &str) -> (&str, Option<&'static str>) {
     match message {
         message if message.starts_with("string values must be quoted") => {
@@ -212,7 +213,7 @@ fn read_services(services: &Path, folder: &Path, findings: &mut Findings) -> Vec
         .collect()
 }
 
-/// The `*.toml` of the folder in order, without hidden ones: an editor's locks and swap files.
+/// The `*.toml` of the folder, sorted, without hidden ones: those are an editor's locks and swap files.
 fn service_paths(services: &Path) -> io::Result<Vec<PathBuf>> {
     let mut paths = Vec::new();
     for entry in std::fs::read_dir(services)? {
@@ -240,7 +241,7 @@ fn read_service(path: &Path, name: String, findings: &mut Findings) -> Option<Lo
     judge_service(Source::new(name, text), findings)
 }
 
-/// A service file from its text.
+/// Reads a service file from its text.
 pub(super) fn judge_service(source: Source, findings: &mut Findings) -> Option<Loaded> {
     let mut problems = Problems::new(&source);
     let root = parse(&source, &mut problems);
@@ -249,7 +250,7 @@ pub(super) fn judge_service(source: Source, findings: &mut Findings) -> Option<L
     Some(Loaded { file: file?, source })
 }
 
-/// A file's text, bounded.
+/// A file's text; refuses a file beyond the bound.
 fn read_text(path: &Path) -> io::Result<String> {
     let mut bytes = Vec::new();
     File::open(path)?

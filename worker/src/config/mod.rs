@@ -6,9 +6,9 @@
 //! /etc/drawgate/services/…   ────────┘  (reader, units, docker, …)   ┘             (environment, service)
 //! ```
 //!
-//! Two rules: nothing is silently ignored (a key that is not known is a mistake), and all mistakes are told in one go,
-//! each with its place and with what to write. A configuration with a mistake is not handed out at all: a worker that
-//! starts on half of its files would refuse releases for the rest.
+//! Two rules: nothing is silently ignored (an unknown key is a mistake), and all mistakes are told in one go,
+//! each with its place and with what to write. A configuration with a mistake is not handed out at all,
+//! because a worker that starts on half of its files would refuse releases for the rest.
 
 mod address;
 mod alarms_section;
@@ -57,13 +57,13 @@ pub use self::secrets::{Secret, SecretError, SecretSource};
 pub use self::ssh_section::{KnownHosts, SshSettings};
 pub use self::worker_file::{AmqpSettings, AwsSettings, RegistrySettings, WorkerSettings};
 
-/// Where `worker.toml` is when nobody says otherwise.
+/// Path of `worker.toml` where no other is given.
 pub const DEFAULT_PATH: &str = "/etc/drawgate/worker.toml";
 
-/// `"10s"`, `"1h 30m"` in milliseconds; the error says what to write.
+/// Reads `"10s"`, `"1h 30m"` in milliseconds.
 ///
 /// # Errors
-/// What to write in place of it.
+/// Says what to write instead.
 pub fn duration_ms(text: &str) -> Result<u64, String> {
     units::duration_ms(text)
 }

@@ -5,7 +5,7 @@ use super::limits as at;
 use super::placeholders::Template;
 use super::reader::{Field, Located};
 
-/// The name of a parameter: a path, because permissions are given by path.
+/// Reads the name of a parameter: a path, because permissions are given by path.
 pub(super) fn name(
     field: &Field<'_, '_>,
     example: &str,

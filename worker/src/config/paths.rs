@@ -1,4 +1,4 @@
-//! Paths in `worker.toml`, and the files of secrets among them.
+//! Paths in `worker.toml`, including the files of secrets.
 
 use std::path::{Path, PathBuf};
 
@@ -6,7 +6,7 @@ use super::error::Problems;
 use super::reader::{Field, Table};
 use super::secrets::SecretSource;
 
-/// Paths are meant from the folder of `worker.toml`, wherever the worker is started.
+/// Resolves paths from the folder of `worker.toml`, wherever the worker is started.
 pub(super) struct Paths<'s> {
     pub(super) folder: &'s Path,
 }
@@ -45,7 +45,8 @@ impl Paths<'_> {
         table.take(key).and_then(|field| self.read(&field, problems))
     }
 
-    /// A secret's file: read at use, but told now when it cannot be.
+    /// The path of a secret's file. The secret is read at use, but a file that cannot be read is a mistake
+    /// now.
     pub(super) fn secret(&self, field: &Field<'_, '_>, problems: &mut Problems<'_>) -> Option<PathBuf> {
         let path = self.read(field, problems)?;
         if let Err(error) = SecretSource::File(path.clone()).read() {

@@ -1,4 +1,4 @@
-//! Names of environments, and patterns with one `*` for environments that come and go (`personal-*`).
+//! Names of environments, and patterns with one `*` for short-lived environments (`personal-*`).
 
 use std::fmt;
 
@@ -8,13 +8,12 @@ use serde::{Serialize, Serializer};
 /// A name of an environment, or a pattern.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum EnvironmentPattern {
-    /// One environment.
     Name(Environment),
-    /// Every environment that begins and ends so.
+    /// Every environment whose name begins and ends like this.
     Pattern {
-        /// What stands before the `*`.
+        /// The text before the `*`.
         prefix: String,
-        /// What stands after the `*`.
+        /// The text after the `*`.
         suffix: String,
     },
 }
@@ -41,7 +40,7 @@ impl EnvironmentPattern {
         }
     }
 
-    /// Whether the environment is meant.
+    /// Whether this name or pattern matches the environment.
     pub fn matches(&self, environment: &Environment) -> bool {
         match self {
             Self::Name(name) => name == environment,
@@ -52,8 +51,8 @@ impl EnvironmentPattern {
         }
     }
 
-    /// The word of an AMQP topic that covers it. A topic has no wildcard within a word: a pattern is bound as `*`, and
-    /// what does not match is refused by the worker.
+    /// The word of an AMQP topic that covers this name or pattern. A topic has no wildcard within a word, so
+    /// a pattern is bound as `*`, and the worker refuses environments that do not match.
     pub fn topic_word(&self) -> &str {
         match self {
             Self::Name(name) => name.as_str(),
@@ -61,7 +60,7 @@ impl EnvironmentPattern {
         }
     }
 
-    /// An environment that both mean, if there is one.
+    /// An environment that both match, if there is one.
     pub(super) fn common(&self, other: &Self) -> Option<Environment> {
         let (prefix, suffix) = match (self, other) {
             (Self::Name(name), pattern) | (pattern, Self::Name(name)) => {
@@ -79,7 +78,7 @@ impl EnvironmentPattern {
         .example()
     }
 
-    /// An environment that it means.
+    /// An environment that this name or pattern matches.
     fn example(&self) -> Option<Environment> {
         match self {
             Self::Name(name) => Some(name.clone()),

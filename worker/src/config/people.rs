@@ -1,5 +1,5 @@
-//! `[groups]`, `[people]`, `[orders]` and `[emergency]` of `worker.toml`: who may tell a release what to do. People are the broker's users: the
-//! broker vouches for who sends a message, and for nothing else in it.
+//! `[groups]`, `[people]`, `[orders]` and `[emergency]` of `worker.toml`: who may control releases. People
+//! are the broker's users: the broker vouches for the sender of a message, and for nothing else in it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,16 +8,16 @@ use super::limits as at;
 use super::reader::Table;
 use super::suggest;
 
-/// The broker's users, as far as the worker's file knows them.
+/// The broker's users, as far as `worker.toml` names them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct People {
     groups: BTreeMap<String, BTreeSet<String>>,
-    /// Users that several people or programs send as: nobody knows whose word theirs is.
+    /// Users that several people or programs send as: the sender of their messages is not known.
     shared: BTreeSet<String>,
 }
 
 impl People {
-    /// Everybody in these groups whose word is one person's.
+    /// Everybody in these groups, without the shared users.
     pub(super) fn of<'n>(&self, groups: impl Iterator<Item = &'n str>) -> BTreeSet<String> {
         let people = groups.filter_map(|group| self.groups.get(group)).flatten();
         people
@@ -32,7 +32,7 @@ impl People {
         people.cloned().collect()
     }
 
-    /// What to say of a group that is not there.
+    /// The mistake and the hint for a group that does not exist.
     pub(super) fn lacks(&self, name: &str) -> Option<(String, String)> {
         if self.groups.contains_key(name) {
             return None;
@@ -45,10 +45,11 @@ impl People {
     }
 }
 
-/// Who may give control commands.
+/// The users who may give control commands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Operators {
-    /// Nobody: the worker's file does not say who. A login at the broker is no right to stop a release; every build has one.
+    /// Nobody, because `worker.toml` names nobody. A login at the broker gives no right to stop a release;
+    /// every build has one.
     Nobody,
     /// These users of the broker.
     These(BTreeSet<String>),

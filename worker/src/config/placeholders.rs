@@ -1,14 +1,14 @@
 //! `{environment}` and `{service}` in a text of a service file.
 //!
-//! A placeholder is a word in braces. Other braces stay as they are, so that JSON and Docker's `{{.Name}}` need no
-//! escape; `{{word}}` is the text `{word}`.
+//! A placeholder is a word in braces. Other braces stay as they are, so that JSON and Docker's `{{.Name}}`
+//! need no escape; `{{word}}` is the text `{word}`.
 
 use std::fmt;
 
 use drawgate_rollout::placeholders::{Piece, pieces};
 use drawgate_schemas::{Environment, Service};
 
-/// A text whose placeholders are known to be good.
+/// A text whose placeholders have been checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Template {
     parts: Vec<Part>,
@@ -24,10 +24,10 @@ enum Part {
 /// Why a text is not a template.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(super) enum PlaceholderError {
-    /// A word that is filled in nowhere.
+    /// A placeholder that has no value anywhere.
     #[error("unknown placeholder {{{0}}}")]
     Unknown(String),
-    /// `${environment}`: the dollar would stay.
+    /// `${environment}`: the dollar sign would stay.
     #[error("`${{{0}}}` would become a dollar sign with the {0}'s name")]
     Dollar(String),
 }
@@ -51,7 +51,7 @@ impl PlaceholderError {
 }
 
 impl Template {
-    /// Reads a text.
+    /// Reads a text, and checks its placeholders.
     pub(super) fn parse(text: &str) -> Result<Self, PlaceholderError> {
         let mut parts = Vec::new();
         let mut literal = String::new();
@@ -87,7 +87,7 @@ impl Template {
             .collect()
     }
 
-    /// The text with its placeholders filled in by something of the right shape, to be judged as a whole.
+    /// The text with its placeholders filled in by valid examples, so that it can be checked as a whole.
     pub(super) fn example(&self) -> String {
         let environment = Environment::try_from("environment".to_owned());
         let service = Service::try_from("service".to_owned());
@@ -97,12 +97,12 @@ impl Template {
         }
     }
 
-    /// Whether it holds `{environment}`.
+    /// Whether the text contains `{environment}`.
     pub(super) fn names_environment(&self) -> bool {
         self.parts.contains(&Part::Environment)
     }
 
-    /// Whether the service's name is a part of it.
+    /// Whether the text contains `{service}`.
     pub(super) fn names_service(&self) -> bool {
         self.parts.contains(&Part::Service)
     }
@@ -118,7 +118,7 @@ impl fmt::Display for Template {
     }
 }
 
-/// The placeholder in a text that stays as it is, if it holds one: it would look filled in and not be.
+/// A placeholder in a text where none is filled in, if there is one: it would look filled in and not be.
 pub(super) fn misplaced(text: &str) -> Option<&'static str> {
     ["{environment}", "{service}"]
         .into_iter()

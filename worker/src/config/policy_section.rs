@@ -7,7 +7,7 @@ use super::error::Problems;
 use super::limits as at;
 use super::reader::{Field, Table};
 
-/// Reads the section: the repositories, and which releases take the place of others.
+/// Reads the section: the repositories, and which releases supersede others.
 pub(super) fn read(
     root: &mut Table<'_, '_>,
     belongs: impl Fn(&str) -> Option<&'static str>,
@@ -65,7 +65,7 @@ fn read_images(field: &Field<'_, '_>, example: &str, problems: &mut Problems<'_>
         .collect()
 }
 
-/// A repository without tag and digest.
+/// Reads a repository, without tag and digest.
 fn repository(item: &Field<'_, '_>, problems: &mut Problems<'_>) -> Option<String> {
     let text = item.plain_text(problems)?;
     if let Ok(image) = text.parse::<ImageReference>() {

@@ -11,16 +11,16 @@ use super::limits as at;
 use super::placeholders::Template;
 use super::reader::{Field, Located, Table};
 
-/// Placeholders that stand for nothing where a program does not run on each host.
+/// Placeholders without a value in a program that does not run on each host.
 pub(super) const HOOK: [&str; 3] = ["instance", "address", "expected"];
 
-/// The same for one that checks on the bastion.
+/// The same for a check that runs on the bastion.
 pub(super) const ON_BASTION: [&str; 2] = ["instance", "address"];
 
 /// Programs that read an argument as commands.
 const SHELLS: [&str; 6] = ["sh", "bash", "dash", "ash", "ksh", "zsh"];
 
-/// A program with its arguments: a list of words, with placeholders but `without` these.
+/// Reads a program with its arguments: a list of words, with placeholders except those in `without`.
 pub(super) fn program(
     field: &Field<'_, '_>,
     example: &str,
@@ -61,7 +61,7 @@ pub(super) fn program(
     Some(words)
 }
 
-/// A placeholder that stands for something there.
+/// Checks that a placeholder is known and has a value there.
 pub(super) fn known(
     word: &str,
     without: &[&str],
@@ -86,7 +86,7 @@ pub(super) fn known(
     None
 }
 
-/// Whether the next word is the text of `sh -c`.
+/// Whether a shell would read the next word as commands, as in `sh -c`.
 fn is_read_by_a_shell(words: &[String]) -> bool {
     let Some((program, options)) = words.split_first() else {
         return false;
@@ -146,7 +146,7 @@ pub(super) fn surroundings(table: &mut Table<'_, '_>, problems: &mut Problems<'_
     Surroundings { directory, pass_env }
 }
 
-/// A full path.
+/// Reads an absolute path.
 pub(super) fn directory(field: &Field<'_, '_>, problems: &mut Problems<'_>) -> Option<String> {
     let text = field.plain_text(problems)?;
     if !text.starts_with('/') {
@@ -160,7 +160,7 @@ pub(super) fn directory(field: &Field<'_, '_>, problems: &mut Problems<'_>) -> O
     Some(text.to_owned())
 }
 
-/// A program by a relative path, without a directory that it could be relative to.
+/// Notes a relative path to a program, where there is no directory to start from.
 pub(super) fn needs_directory(
     words: &[String],
     directory: Option<&str>,

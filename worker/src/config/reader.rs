@@ -1,8 +1,8 @@
-//! Reading a TOML tree key by key, with every mistake noted where it stands and the reading going on.
+//! Reads a TOML tree key by key, notes every mistake at its place, and goes on reading.
 //!
-//! serde stops at the first mistake and knows no "belongs in another table"; so the tree is walked by hand. A getter
-//! that meets a mistake notes it and answers `None`: the caller goes on with its default, and nothing comes of it,
-//! because a configuration with an error is not handed out.
+//! serde stops at the first mistake, and cannot say "belongs in another table"; so this module walks the tree
+//! by hand. A getter that finds a mistake notes it and returns `None`. The caller goes on with its default,
+//! which does no harm, because a configuration with an error is not handed out.
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -14,7 +14,7 @@ use super::error::Problems;
 use super::placeholders::{self, Template};
 use super::units::{self, Bounds};
 
-/// A value and where it stands.
+/// A value, and its place in the file.
 #[derive(Debug, Clone)]
 pub(super) struct Located<T> {
     pub(super) value: T,
@@ -53,12 +53,12 @@ impl<'t, 'i> Table<'t, 'i> {
         }
     }
 
-    /// Where the table stands: its header.
+    /// The table's place in the file: its header.
     pub(super) fn span(&self) -> Range<usize> {
         self.span.clone()
     }
 
-    /// The entry of that name, which is known from now on.
+    /// The entry with that name, which counts as a known key from now on.
     pub(super) fn take(&mut self, key: &'static str) -> Option<Field<'t, 'i>> {
         self.asked.push(key);
         self.find(key)
@@ -69,7 +69,7 @@ impl<'t, 'i> Table<'t, 'i> {
         Some(self.field(found.get_ref(), found.span(), value.span(), value.get_ref()))
     }
 
-    /// The entry of that name, which has to be there; `example` is what a correct one looks like.
+    /// The entry with that name, which must be there; `example` shows a correct one.
     pub(super) fn require(
         &mut self,
         key: &'static str,
@@ -99,7 +99,7 @@ impl<'t, 'i> Table<'t, 'i> {
         self.take(key)?.table(problems)
     }
 
-    /// A key that one may expect here, refused with the reason.
+    /// Refuses, with the reason, a key that an author might expect here.
     pub(super) fn refuse_as(
         &mut self,
         key: &'static str,
@@ -115,12 +115,12 @@ impl<'t, 'i> Table<'t, 'i> {
         }
     }
 
-    /// Whether there is such a key.
+    /// Whether the table has the key.
     pub(super) fn has(&self, key: &str) -> bool {
         self.find(key).is_some()
     }
 
-    /// Every entry, whatever its name.
+    /// All entries of the table.
     pub(super) fn entries(&self) -> impl Iterator<Item = (&'t str, Field<'t, 'i>)> + use<'_, 't, 'i> {
         self.entries.iter().map(|(key, value)| {
             let name: &'t str = key.get_ref();
@@ -128,7 +128,7 @@ impl<'t, 'i> Table<'t, 'i> {
         })
     }
 
-    /// Notes the keys that nobody asked for. `belongs` may know the right table for a name.
+    /// Notes the keys that were never asked for. `belongs` may know the right table for a key.
     pub(super) fn finish(self, belongs: impl Fn(&str) -> Option<&'static str>, problems: &mut Problems<'_>) {
         for (name, field) in self.entries() {
             if self.asked.contains(&name) || self.refused.contains(&name) {
@@ -171,12 +171,12 @@ impl<'t, 'i> Table<'t, 'i> {
 }
 
 impl<'t, 'i> Field<'t, 'i> {
-    /// Its full name, `container.ports`.
+    /// The field's full name, `container.ports`.
     pub(super) fn path(&self) -> &str {
         &self.path
     }
 
-    /// What kind of value it is, where it is a string.
+    /// The value, where it is a string.
     pub(super) fn as_text(&self) -> Option<&'t str> {
         self.value.as_str()
     }
@@ -196,12 +196,12 @@ impl<'t, 'i> Field<'t, 'i> {
             .hint(format!("write {example}"));
     }
 
-    /// Notes that the value does not do.
+    /// Notes that the value is not allowed.
     pub(super) fn invalid(&self, problem: impl Display, problems: &mut Problems<'_>) {
         problems.error(self.span.clone(), format!("`{}`: {problem}", self.path));
     }
 
-    /// The same, with what to do.
+    /// The same, with a hint.
     pub(super) fn invalid_hint(
         &self,
         problem: impl Display,
@@ -230,7 +230,7 @@ impl<'t, 'i> Field<'t, 'i> {
         Some(text)
     }
 
-    /// A text in which no placeholder is filled in, and which therefore may hold none.
+    /// A text in which no placeholder is filled in, and which therefore must not contain one.
     pub(super) fn plain_text(&self, problems: &mut Problems<'_>) -> Option<&'t str> {
         let text = self.text(problems)?;
         if let Some(placeholder) = placeholders::misplaced(text) {
@@ -244,7 +244,7 @@ impl<'t, 'i> Field<'t, 'i> {
         Some(text)
     }
 
-    /// A text with placeholders; it may be empty and have several lines, as an environment variable may.
+    /// A text with placeholders; like an environment variable, it may be empty and have several lines.
     pub(super) fn template(&self, problems: &mut Problems<'_>) -> Option<Template> {
         let Some(text) = self.value.as_str() else {
             self.wrong_kind("a string", &self.quoted(), problems);
@@ -263,7 +263,7 @@ impl<'t, 'i> Field<'t, 'i> {
         }
     }
 
-    /// The value in quotes, for a person who forgot them.
+    /// The value in quotes, as an example for an author who forgot them.
     fn quoted(&self) -> String {
         match self.value {
             DeValue::Integer(number) => format!("\"{}\"", number.as_str()),
@@ -358,7 +358,7 @@ impl<'t, 'i> Field<'t, 'i> {
         within
     }
 
-    /// The items of a list of at most `most`.
+    /// The items of a list with at most `most` items.
     pub(super) fn list(
         &self,
         most: usize,
@@ -384,7 +384,7 @@ impl<'t, 'i> Field<'t, 'i> {
         Some(items.iter().take(most).enumerate().map(item).collect())
     }
 
-    /// The table that it is.
+    /// The value as a table.
     pub(super) fn table(&self, problems: &mut Problems<'_>) -> Option<Table<'t, 'i>> {
         let Some(entries) = self.value.as_table() else {
             let name = &self.path;
@@ -404,7 +404,7 @@ impl<'t, 'i> Field<'t, 'i> {
         })
     }
 
-    /// A table of texts with placeholders, of at most `most` entries.
+    /// A table of texts with placeholders, with at most `most` entries.
     pub(super) fn templates(&self, most: usize, problems: &mut Problems<'_>) -> Templates {
         let Some(table) = self.table(problems) else {
             return BTreeMap::new();

@@ -1,4 +1,4 @@
-//! `[roll]`: pace and patience, and which Auto Scaling processes are suspended.
+//! `[roll]`: pace, time-outs, and which Auto Scaling processes are suspended.
 
 use drawgate_rollout::Share;
 use drawgate_rollout::definition::{Canary, Process, RollPolicy};
@@ -135,7 +135,7 @@ pub(super) fn read(
     Roll { policy, suspend }
 }
 
-/// A number of hosts, or a share of the fleet.
+/// Reads a number of hosts, or a share of the fleet.
 fn max_unavailable(field: &Field<'_, '_>, problems: &mut Problems<'_>) -> Option<Share> {
     match field.as_text() {
         Some(text) if text.contains('%') => match text.parse() {
@@ -153,7 +153,7 @@ fn max_unavailable(field: &Field<'_, '_>, problems: &mut Problems<'_>) -> Option
     }
 }
 
-/// `{ instances = 1, bake = "2m" }`
+/// Reads `{ instances = 1, bake = "2m" }`.
 fn canary(mut table: Table<'_, '_>, problems: &mut Problems<'_>) -> Option<Canary> {
     let instances = table
         .require("instances", "canary = { instances = 1, bake = \"2m\" }", problems)
@@ -168,7 +168,7 @@ fn canary(mut table: Table<'_, '_>, problems: &mut Problems<'_>) -> Option<Canar
     })
 }
 
-/// A number that fits a `u32`, as its bounds see to.
+/// A number within bounds that fit a `u32`.
 pub(super) fn count(field: &Field<'_, '_>, bounds: Bounds, problems: &mut Problems<'_>) -> Option<u32> {
     field
         .number(bounds, problems)

@@ -1,9 +1,9 @@
-//! `[container] secrets`: environment variables whose values are kept in AWS.
+//! `[container] secrets`: environment variables whose values are stored in AWS.
 //!
 //! ```text
 //!   DATABASE_URL = "secretsmanager:search/{environment}#database_url"     a field of a JSON object
 //!   LICENSE      = "ssm:/search/{environment}/license"                     a parameter, decrypted
-//!   KEY          = "secretsmanager:search/key|base64"                      what is kept is Base64 of the value
+//!   KEY          = "secretsmanager:search/key|base64"                      stored as Base64 of the value
 //! ```
 
 use std::collections::BTreeMap;
@@ -52,7 +52,7 @@ pub(super) fn fill(
 const HINT: &str = "write NAME = \"secretsmanager:search/{environment}#field\" or \"ssm:/search/{environment}/name\"; \
                     `|base64` at the end where what is kept is Base64";
 
-/// Reads the table; a variable that `env` sets too would have two values.
+/// Reads the table. A variable that `env` sets too is a mistake: it would have two values.
 pub(super) fn read(
     field: &Field<'_, '_>,
     env: &Templates,

@@ -1,11 +1,11 @@
-//! Secrets: never printed, and read from their files when they are used, so that a rotated one is used at once.
+//! Secrets: never printed, and read from their files at use, so that a rotated secret takes effect at once.
 
 use std::fmt;
 use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-/// Largest secret that is read: a password or an address has some hundred bytes.
+/// Largest secret that is read: a password or an address has at most some hundred bytes.
 const SECRET_BYTES: u64 = 16 * 1024;
 
 /// A text that no log shows.
@@ -30,42 +30,39 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// Why a secret could not be had.
+/// Why a secret could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum SecretError {
     /// The file cannot be read.
     #[error("cannot read the secret in {path}")]
     Unreadable {
-        /// The file.
         path: PathBuf,
-        /// Why.
         #[source]
         source: std::io::Error,
     },
-    /// The file holds nothing that could be one.
+    /// The file's content cannot be a secret.
     #[error("{path} holds no secret: {problem}")]
     Unusable {
-        /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// What is wrong with the content.
         problem: &'static str,
     },
 }
 
-/// Where a secret comes from.
+/// The source of a secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SecretSource {
-    /// It stands in `worker.toml` or in an environment variable.
+    /// The secret is in `worker.toml` or in an environment variable.
     Inline(Secret),
-    /// It is the only line of a file.
+    /// The secret is the only line of a file.
     File(PathBuf),
 }
 
 impl SecretSource {
-    /// The secret as it is now.
+    /// The secret's value now.
     ///
     /// # Errors
-    /// When its file is unreadable, empty, too large or not a text.
+    /// When the file is unreadable, empty, too large or not a text.
     pub fn read(&self) -> Result<Secret, SecretError> {
         match self {
             Self::Inline(secret) => Ok(secret.clone()),

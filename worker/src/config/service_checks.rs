@@ -1,4 +1,4 @@
-//! What the sections of one service file have to agree on.
+//! Checks between the sections of one service file.
 
 use std::ops::Range;
 
@@ -15,7 +15,7 @@ use super::placeholders::Template;
 use super::reader::Located;
 use super::verify_section::Verify;
 
-/// Several environments that want their versions in one parameter overwrite each other's.
+/// Several environments with one parameter for their desired versions would overwrite each other's.
 pub(super) fn one_parameter(
     environments: &[Located<EnvironmentPattern>],
     wanted: Option<&Located<Template>>,
@@ -40,7 +40,7 @@ fn several(environments: &[Located<EnvironmentPattern>]) -> bool {
             .any(|one| matches!(one.value, EnvironmentPattern::Pattern { .. }))
 }
 
-/// Several environments that are all one fleet roll the same hosts, each undoing the other.
+/// Several environments with one fleet would roll the same hosts, each undoing the other.
 pub(super) fn one_fleet(
     environments: &[Located<EnvironmentPattern>],
     fleet: &Fleet,
@@ -57,7 +57,7 @@ pub(super) fn one_fleet(
     }
 }
 
-/// What has succeeded is known by its digest.
+/// Notes a `requires` without `{digest}` in a command: a success elsewhere is recognised by its digest.
 pub(super) fn digests(
     command: &Command,
     service: &Service,
@@ -79,7 +79,7 @@ pub(super) fn digests(
     }
 }
 
-/// A probe at a port that nobody publishes fails on every host.
+/// Notes a probe at a port that the container does not publish: it would fail on every host.
 pub(super) fn probe_port(container: &Container, verify: &Verify, problems: &mut Problems<'_>) {
     let Probe::Http { port, .. } = verify.value.probe else {
         return;

@@ -22,7 +22,7 @@ use super::roll_section::{self, Roll};
 use super::service_checks;
 use super::verify_section::{self, Verify};
 
-/// A service file that was read, with its places in the text for what is checked later.
+/// A service file that was read, with the places in its text for later checks.
 #[derive(Debug, Clone)]
 pub(super) struct ServiceFile {
     pub(super) service: Located<Service>,
@@ -40,7 +40,7 @@ pub(super) struct ServiceFile {
     pub(super) after: Option<After>,
 }
 
-/// What is exchanged on a host, before an environment is filled in.
+/// What a swap replaces on a host, before an environment is filled in.
 #[derive(Debug, Clone)]
 pub(super) enum SwapSection {
     Container(Box<Container>),
@@ -55,7 +55,7 @@ impl SwapSection {
         }
     }
 
-    /// The container, where it is one.
+    /// The container, where the swap has one.
     pub(super) fn container(&self) -> Option<&Container> {
         match self {
             Self::Container(container) => Some(container),
@@ -72,7 +72,7 @@ impl SwapSection {
 }
 
 impl ServiceFile {
-    /// Everything for one environment.
+    /// The whole definition for one environment.
     pub(super) fn definition(&self, environment: &Environment) -> ServiceDefinition {
         let service = &self.service.value;
         ServiceDefinition {
@@ -87,7 +87,7 @@ impl ServiceFile {
             images: self.images.clone(),
             supersede: self.supersede,
             wanted_parameter: self.wanted_parameter(environment),
-            // The worker's, and not the service's, to say.
+            // The worker sets it, not the service's file.
             lease_parameter: None,
             approval: None,
             before: self
@@ -100,13 +100,13 @@ impl ServiceFile {
 }
 
 impl ServiceFile {
-    /// What is asked of a release to an environment.
+    /// The `[environment]` section that applies to an environment.
     pub(super) fn asks(&self, environment: &Environment) -> Option<&EnvironmentSection> {
         let mut sections = self.asked.iter();
         sections.find(|section| section.environments.matches(environment))
     }
 
-    /// The name of the parameter in one environment.
+    /// The name of the parameter for the desired version in one environment.
     pub(super) fn wanted_parameter(&self, environment: &Environment) -> Option<String> {
         let wanted = self.wanted.as_ref()?;
         Some(wanted.value.fill(environment, &self.service.value))
@@ -131,7 +131,7 @@ pub(super) fn read(mut root: Table<'_, '_>, problems: &mut Problems<'_>) -> Opti
     let command = swap.as_ref().and_then(SwapSection::command);
     let fleet = match command {
         Some(command) if command.runs_on_bastion() => fleet_section::none(&mut root, problems),
-        // Whether there is to be one is not known.
+        // `[command]` could not be read, so whether the service needs a fleet is not known.
         None if commanded => {
             for key in ["auto_scaling_group", "fleet"] {
                 root.take(key);
@@ -213,7 +213,7 @@ fn belongs(key: &str) -> Option<&'static str> {
         "images" | "supersede" => Some("policy"),
         key if alarms_section::KEYS.contains(&key) => Some("alarms"),
         key if roll_section::KEYS.contains(&key) => Some("roll"),
-        // A probe and a container both have a command.
+        // Both `[verify]` and `[container]` have the key.
         "command" => None,
         key if command_section::KEYS.contains(&key) => Some("command"),
         key if container_section::KEYS.contains(&key) => Some("container"),
@@ -285,7 +285,7 @@ fn read_environments(field: &Field<'_, '_>, problems: &mut Problems<'_>) -> Vec<
     environments
 }
 
-/// What runs on a host: a container, also where nothing is said.
+/// Reads what a swap replaces: a container, also where the file has neither section.
 fn read_swap(root: &mut Table<'_, '_>, name: &str, problems: &mut Problems<'_>) -> Option<SwapSection> {
     let container = root.take("container");
     let command = root.take("command");

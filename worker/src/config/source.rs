@@ -1,12 +1,13 @@
-//! A configuration file as an error shows it: its name, and the line that is meant.
+//! A configuration file as an error shows it: its name, and the line of the mistake.
 
 use std::ops::Range;
 
-/// Longest part of a line that is shown. A line of a service file is shorter; a generated one must not fill a screen.
+/// Longest part of a line that is shown. Lines of service files are shorter; a generated line must not fill a
+/// screen.
 const LINE_CHARS: usize = 160;
 
-/// Keys of `worker.toml` whose values may be printed. Everything else there may be or hold a secret, a mistyped
-/// `password = "…"` too, and is left out of what `check` prints.
+/// Keys of `worker.toml` whose values may be printed. All other values there may be or contain a secret, even
+/// under a mistyped `password = "…"`, so `check` does not print them.
 const PRINTABLE: [&str; 19] = [
     "worker",
     "site",
@@ -37,7 +38,7 @@ pub(super) struct Source {
     holds_secrets: bool,
 }
 
-/// Where something stands, with the line for the reader's eye.
+/// A place in a file, with its line for the reader.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Place {
     pub(super) line: usize,
@@ -100,7 +101,7 @@ impl Source {
         Place {
             line: before.iter().filter(|byte| **byte == b'\n').count() + 1,
             column,
-            // A caret under something that is not printed would mislead, and so would one for what is not there.
+            // No caret under a line that is not printed, and none for a missing key: it would mislead.
             source_line: source_line.filter(|_| column <= room && *span != (0..0)),
             width: chars(start, span.end.clamp(start, line_end)).clamp(1, room.saturating_sub(column).max(1)),
         }
@@ -124,7 +125,8 @@ impl Source {
     }
 }
 
-/// A line that cannot rewrite a terminal; tabs become one space each, so that the caret stands right.
+/// The line without characters that could rewrite a terminal; tabs become one space each, so that the caret
+/// is in the right place.
 fn printable(line: &str) -> String {
     line.chars()
         .take(LINE_CHARS)

@@ -1,4 +1,4 @@
-//! `[ssh]` of `worker.toml`: how hosts are reached.
+//! `[ssh]` of `worker.toml`: how the worker reaches hosts.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -22,35 +22,31 @@ pub(super) const KEYS: [&str; 9] = [
     "runtime_dir",
 ];
 
-/// How hosts are reached. What is absent is left to the `ssh_config`.
+/// How the worker reaches hosts. Where a setting is absent, the `ssh_config` decides.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SshSettings {
-    /// Login name.
     pub user: Option<String>,
-    /// Port.
     pub port: Option<u16>,
-    /// Private key.
     pub key_file: Option<PathBuf>,
     /// The `ssh_config` in place of the user's and the system's.
     pub config_file: Option<PathBuf>,
-    /// What an unknown host key means.
+    /// How an unknown host key is treated.
     pub known_hosts: KnownHosts,
-    /// Leaves the address to the `ssh_config`, which is given the instance's id.
+    /// Leaves the address to the `ssh_config`, which gets the instance's id.
     pub connect_by_instance_id: bool,
     /// The engine's socket on the host.
     pub docker_socket: PathBuf,
     /// Longest wait for a connection.
     pub connect_timeout: Duration,
-    /// Where the private directory for sockets is made; the system's temporary directory where absent.
+    /// Parent of the private directory for sockets; the system's temporary directory where absent.
     pub runtime_dir: Option<PathBuf>,
 }
 
-/// What an unknown host key means.
+/// How an unknown host key is treated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KnownHosts {
-    /// No connection.
     Strict,
-    /// Remembered on first sight, refused when it differs later.
+    /// Remembers the key on first sight, and refuses it when it differs later.
     AcceptNew,
 }
 
@@ -127,7 +123,7 @@ fn known_hosts(field: &Field<'_, '_>, problems: &mut Problems<'_>) -> Option<Kno
     }
 }
 
-/// A path on the hosts, and therefore absolute.
+/// Reads the socket's path. It is a path on the hosts, so it must be absolute.
 fn docker_socket(table: &mut Table<'_, '_>, problems: &mut Problems<'_>) -> Option<PathBuf> {
     let field = table.take("docker_socket")?;
     let text = field.plain_text(problems)?;

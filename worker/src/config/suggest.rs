@@ -1,16 +1,16 @@
-//! The known name that a mistyped one probably means.
+//! Suggests the known name that a mistyped one probably means.
 
-/// Names longer than this are no typing mistakes, and comparing them costs the square of their length.
+/// Names longer than this are no typing mistakes, and comparing names costs the square of their length.
 const NAME_CHARS: usize = 64;
 
-/// The nearest of the known names, where one is near enough: a third of the letters may differ.
+/// The nearest of the known names, if it is near enough: a third of the letters may differ.
 pub(super) fn nearest<'k>(written: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
     if written.len() > NAME_CHARS {
         return None;
     }
     let written = written.to_lowercase().replace('-', "_");
     let distance = |name: &str| strsim::damerau_levenshtein(&written, &name.to_lowercase().replace('-', "_"));
-    // `password` for `password_file`: half a name is near, too.
+    // The beginning of a name is near, too: `password` for `password_file`.
     let begins = |name: &str| written.len() >= 4 && name.starts_with(written.as_str());
     known
         .into_iter()

@@ -1,17 +1,17 @@
-//! Durations and sizes with a unit, and the bounds they have to keep.
+//! Durations and sizes with a unit, and the bounds they must keep.
 
 use jiff::fmt::friendly::SpanParser;
 
-/// What a number may be, and why.
+/// The range of a number, and its reason.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Bounds {
     pub(super) min: u64,
     pub(super) max: u64,
-    /// Why not more or less; ends the message.
+    /// Why the number may not be larger or smaller; ends the message.
     pub(super) reason: &'static str,
 }
 
-/// `"10s"`, `"2m"`, `"1h 30m"`, `"500ms"` in milliseconds; the error says what to write.
+/// Reads `"10s"`, `"2m"`, `"1h 30m"`, `"500ms"` as milliseconds; the error says what to write.
 pub(super) fn duration_ms(text: &str) -> Result<u64, String> {
     let unitless = || {
         format!(
@@ -31,7 +31,7 @@ pub(super) fn duration_ms(text: &str) -> Result<u64, String> {
     u64::try_from(duration.as_millis()).map_err(|_| "write a shorter duration".to_owned())
 }
 
-/// Milliseconds as a person writes them.
+/// Milliseconds in the form that an operator writes.
 pub(super) fn show_ms(ms: u64) -> String {
     let units = [(3_600_000, "h"), (60_000, "m"), (1_000, "s")];
     match units.iter().find(|(size, _)| ms > 0 && ms.is_multiple_of(*size)) {
@@ -53,7 +53,7 @@ const SIZES: [(&str, u64); 9] = [
     ("TB", 1_000_000_000_000),
 ];
 
-/// `"512MiB"`, `"2GiB"`, `"1.5GB"` in bytes; the error says what to write.
+/// Reads `"512MiB"`, `"2GiB"`, `"1.5GB"` as bytes; the error says what to write.
 pub(super) fn size_bytes(text: &str) -> Result<u64, String> {
     const USAGE: &str =
         "write a size as \"512MiB\" or \"2GiB\" (units: B, KiB, MiB, GiB, TiB, KB, MB, GB, TB)";
@@ -66,7 +66,7 @@ pub(super) fn size_bytes(text: &str) -> Result<u64, String> {
     let Some((_, factor)) = SIZES.iter().find(|(name, _)| *name == unit) else {
         return Err(docker_size(number, unit).unwrap_or_else(|| USAGE.to_owned()));
     };
-    // Whole numbers exactly; a fraction is good to 53 bits, more than any size here.
+    // Whole numbers are exact; a fraction is exact to 53 bits, more than any size here.
     let bytes = match number.parse::<u64>() {
         Ok(number) => number.checked_mul(*factor),
         Err(_) => number
@@ -77,7 +77,8 @@ pub(super) fn size_bytes(text: &str) -> Result<u64, String> {
     bytes.ok_or_else(|| USAGE.to_owned())
 }
 
-/// `512m`, as Docker writes it: powers of two, whatever the letter looks like.
+/// A hint for a size in Docker's form, `512m`: Docker's units are powers of two, whatever the letter looks
+/// like.
 fn docker_size(number: &str, unit: &str) -> Option<String> {
     let letter = match unit.to_ascii_lowercase().as_str() {
         "k" | "ki" | "kib" => "KiB",
@@ -89,9 +90,9 @@ fn docker_size(number: &str, unit: &str) -> Option<String> {
     (!number.is_empty()).then(|| format!("write \"{number}{letter}\""))
 }
 
-/// A float as a whole number, where it is one that fits.
+/// A float as a whole number, where it is one and fits.
 pub(super) fn whole(number: f64) -> Option<u64> {
-    // 2^53: beyond it a float does not hold every whole number.
+    // 2^53: larger floats cannot represent every whole number.
     let fits = number.is_finite() && (0.0..=9_007_199_254_740_992.0).contains(&number);
     #[allow(
         clippy::cast_possible_truncation,
@@ -101,7 +102,7 @@ pub(super) fn whole(number: f64) -> Option<u64> {
     fits.then(|| number.round() as u64)
 }
 
-/// Bytes as a person writes them.
+/// Bytes in the form that an operator writes.
 pub(super) fn show_bytes(bytes: u64) -> String {
     let units = [
         (1 << 40, "TiB"),

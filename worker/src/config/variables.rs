@@ -2,7 +2,7 @@
 
 use super::error::Problems;
 
-/// The name of an environment variable.
+/// Checks the name of an environment variable.
 pub(super) fn check_variable(name: &str, span: &std::ops::Range<usize>, problems: &mut Problems<'_>) {
     if name.is_empty() || name.contains(['=', '\0']) || name.chars().any(char::is_whitespace) {
         let shown: String = name.chars().take(60).collect();

@@ -33,10 +33,10 @@ const STATUS: Bounds = Bounds {
     reason: "it is an HTTP status",
 };
 
-/// A checked definition, and where its probe stands.
+/// A checked definition, and its probe's place in the file.
 pub(super) type Verify = Located<VerifyDefinition>;
 
-/// What is checked where the file says nothing.
+/// The verification where the file has no section: the container must run.
 pub(super) fn absent() -> Verify {
     Located {
         value: definition(Probe::Running),
@@ -56,7 +56,8 @@ fn definition(probe: Probe) -> VerifyDefinition {
 
 /// Reads the section.
 ///
-/// With a `[command]`, its `command` is one of the service's own programs, with placeholders but `without` these.
+/// With a `[command]`, its `command` is one of the service's own programs, with placeholders except those in
+/// `without`.
 pub(super) fn read(
     mut table: Table<'_, '_>,
     without: Option<&[&str]>,
@@ -106,7 +107,7 @@ pub(super) fn read(
 
 type Found = (Range<usize>, Option<Probe>);
 
-/// The one probe; an unreadable one counts, so that one mistake is told once.
+/// The one probe. An unreadable probe counts as found, so that one mistake is told once.
 fn one(mut found: Vec<Found>, section: Range<usize>, problems: &mut Problems<'_>) -> (Range<usize>, Probe) {
     const HINT: &str = "write one of http = { path = \"/health\", port = 8080 }, command = [\"bin/smoke\"], healthcheck = true";
     if found.len() > 1 {
@@ -162,7 +163,7 @@ fn path(field: &Field<'_, '_>, problems: &mut Problems<'_>) -> Option<String> {
     Some(path.to_owned())
 }
 
-/// A port's number.
+/// Reads a port's number.
 pub(super) fn port(field: &Field<'_, '_>, problems: &mut Problems<'_>) -> Option<u16> {
     field
         .number(PORT, problems)
@@ -182,7 +183,7 @@ fn command(field: &Field<'_, '_>, without: Option<&[&str]>, problems: &mut Probl
     words.map(Probe::Command)
 }
 
-/// A command as a list of words, at least one.
+/// Reads a command as a list of at least one word.
 pub(super) fn words(
     field: &Field<'_, '_>,
     example: &str,
@@ -201,7 +202,8 @@ pub(super) fn words(
     (words.len() == items.len()).then_some(words)
 }
 
-/// Of the other checks nothing says that a container is still starting: they have attempts.
+/// Reads `start_timeout`. Only a HEALTHCHECK says that a container is still starting; the other checks have
+/// attempts.
 fn start_timeout(field: &Field<'_, '_>, probe: &Probe, problems: &mut Problems<'_>) -> Option<u64> {
     if *probe != Probe::Healthcheck {
         field.invalid_hint(

@@ -1,4 +1,4 @@
-//! `worker.toml`: who this worker is and what it talks to.
+//! `worker.toml`: this worker's name, and the systems that it talks to.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -18,7 +18,7 @@ use super::secrets::{Secret, SecretSource};
 use super::ssh_section::{self, SshSettings};
 use crate::ledger;
 
-/// What `worker.toml` says.
+/// The settings from `worker.toml`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WorkerSettings {
     /// The worker's name in events and leases.
@@ -29,37 +29,37 @@ pub struct WorkerSettings {
     pub ledger: PathBuf,
     /// The folder of the service files.
     pub services: PathBuf,
-    /// The broker.
     pub amqp: AmqpSettings,
-    /// How hosts are reached.
+    /// How the worker reaches hosts.
     pub ssh: SshSettings,
     /// The chat's incoming webhook; no chat where absent.
     pub webhook: Option<SecretSource>,
-    /// AWS, as far as the environment does not say it.
+    /// AWS settings that override the environment's.
     pub aws: AwsSettings,
     /// Logins at registries, by host.
     pub registries: BTreeMap<String, RegistrySettings>,
-    /// The parameter that is a fleet's lease; `None` where no lease is taken.
+    /// The name of the parameter with a fleet's lease; `None` where no lease is taken.
     pub(super) fleet_lease: Option<Template>,
     /// Releases that may wait in one lane before the next is refused.
     pub max_waiting_per_lane: u32,
-    /// How long a lane is a worker's without being renewed.
+    /// How long the worker keeps a lane without renewing its lease.
     pub lease: Duration,
     /// The broker's users: their groups, and which of them are shared.
     pub people: People,
-    /// Groups whose people may give control commands: pause, resume, cancel, freeze, thaw, forget a lane's numbers; nobody where absent.
+    /// Groups whose people may give control commands: pause, resume, cancel, freeze, thaw, forget a lane's
+    /// numbers; nobody where absent.
     pub orders_from: Option<Vec<String>>,
     /// Groups whose people may let a release pass every gate; nobody where empty.
     pub emergency_from: Vec<String>,
 }
 
 impl WorkerSettings {
-    /// Who may let a release pass every gate: people, and no login that several share.
+    /// The people who may let a release pass every gate; shared logins are excluded.
     pub fn emergency_from(&self) -> BTreeSet<String> {
         self.people.of(self.emergency_from.iter().map(String::as_str))
     }
 
-    /// Who may give control commands.
+    /// The users who may give control commands.
     pub fn operators(&self) -> Operators {
         let Some(groups) = &self.orders_from else {
             return Operators::Nobody;
@@ -68,19 +68,17 @@ impl WorkerSettings {
     }
 }
 
-/// The broker.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AmqpSettings {
-    /// Its address; it may hold the password.
+    /// The broker's address; it may contain the password.
     pub url: Secret,
-    /// The password's file, read for every connection, where the address holds no password.
+    /// The password's file, read for every connection, where the address contains no password.
     pub password_file: Option<PathBuf>,
 }
 
-/// AWS, as far as the environment does not say it.
+/// AWS settings that override the environment's.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AwsSettings {
-    /// The region.
     pub region: Option<String>,
     /// One endpoint for every service, for a lab.
     pub endpoint: Option<String>,
@@ -91,16 +89,15 @@ pub struct AwsSettings {
 pub enum RegistrySettings {
     /// With a password.
     Password {
-        /// User name.
         username: String,
         /// Where the password comes from.
         password: SecretSource,
     },
-    /// With a token that Amazon ECR gives for the asking.
+    /// With a token that Amazon ECR gives on request.
     Ecr,
 }
 
-/// What the machine says, as an argument, so that tests can say it.
+/// What the machine contributes, as an argument, so that tests can set it.
 pub(super) struct Surroundings<'s> {
     /// The folder that relative paths start from.
     pub(super) folder: &'s Path,
@@ -168,7 +165,8 @@ pub(super) fn read(
     })
 }
 
-/// Left out, nobody may: who has a login at the broker, as every build has, is not by that somebody who stops releases.
+/// Warns that `[orders]` is missing: nobody may give control commands then, because every build has a login
+/// at the broker, and that alone gives no right to stop releases.
 fn nobody_may_stop(problems: &mut Problems<'_>) {
     let message = "there is no [orders]: nobody may pause, resume or cancel a release, freeze, thaw, or have build numbers forgotten";
     let hint = "write [orders] with from = [\"ops\"], and [groups] with ops = [\"ben\"], users of the broker";
@@ -179,7 +177,7 @@ fn nobody_may_stop(problems: &mut Problems<'_>) {
 fn belongs(key: &str) -> Option<&'static str> {
     Some(match key {
         "worker" | "site" | "ledger" | "services" | "fleet_lease" => "",
-        // The broker has a user and a port too, in its url.
+        // `user` and `port` could also be meant for the broker, whose url has both.
         "user" | "port" => return None,
         "url" => "amqp",
         "webhook" | "webhook_file" => "chat",
@@ -190,12 +188,13 @@ fn belongs(key: &str) -> Option<&'static str> {
     })
 }
 
-/// Where the leases are, unless the file says otherwise.
+/// Name of the lease parameters, unless the file sets another.
 const FLEET_LEASE: &str = "/drawgate/lease/{environment}/{service}";
-/// How a file says that there are none.
+/// The value of `fleet_lease` that turns leases off.
 const NO_LEASE: &str = "none";
 
-/// Two targets with one lease would shut each other out.
+/// Reads `fleet_lease`. It must contain environment and service: two targets with one lease would shut each
+/// other out.
 fn fleet_lease(root: &mut Table<'_, '_>, problems: &mut Problems<'_>) -> Option<Template> {
     let Some(field) = root.take("fleet_lease") else {
         return Template::parse(FLEET_LEASE).ok();
@@ -318,7 +317,7 @@ fn amqp(
     }
 }
 
-/// The address from the environment. A password in it goes before the file's.
+/// Reads the broker's address from the environment. A password in it overrides the file's.
 fn env_url(url: &str, password_file: Option<PathBuf>, problems: &mut Problems<'_>) -> Option<AmqpSettings> {
     match address::check(url, &["amqps", "amqp"]) {
         Ok(address) => {
@@ -446,7 +445,8 @@ fn read_registries(
     registries
 }
 
-/// ECR is known by its name; a registry with another one has to say so.
+/// Reads `login`. An ECR registry is recognised by its host name; under another name the file must say that
+/// it is ECR.
 fn ecr_login(field: &Field<'_, '_>, problems: &mut Problems<'_>) -> Option<RegistrySettings> {
     if field.text(problems)? == "ecr" {
         return Some(RegistrySettings::Ecr);

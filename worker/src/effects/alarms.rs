@@ -1,7 +1,8 @@
-//! Alarms: kept from acting while the roll lasts, by mute rules (`mute.rs`) or by disabling their actions; then as before.
+//! Alarms: mute rules (`mute.rs`) or disabled actions keep them from acting during the roll; afterwards they
+//! are as before.
 //!
-//! An alarm whose actions we disabled carries our tag until they are enabled again. One without it was switched off by
-//! somebody else, and stays so.
+//! An alarm whose actions a release disabled carries that release's tag until they are enabled again. An
+//! alarm without the tag was switched off by somebody else, and stays off.
 
 use drawgate_rollout::StepOutcome;
 
@@ -31,7 +32,7 @@ impl Effects {
         if on.is_empty() {
             return Ok(StepOutcome::already());
         }
-        // The tag comes first: from it anybody can tell which alarms to enable again.
+        // The tag comes first: an operator can tell from it which alarms to enable again.
         for alarm in &on {
             let tagged = self.aws.tag_alarm(&alarm.arn, ALARM_TAG, &task.id()).await;
             unless_gone(tagged).sorted()?;
@@ -83,7 +84,7 @@ impl Effects {
         Ok(held)
     }
 
-    /// Alarms of the plan as they are now. One that was deleted meanwhile is not missed.
+    /// Alarms of the plan as they are now. An alarm deleted since the plan was made is left out.
     pub(super) async fn planned_alarms(
         &self,
         task: Task<'_>,
@@ -99,7 +100,7 @@ impl Effects {
     }
 }
 
-/// An alarm that is deleted at this very moment must not keep the others waiting.
+/// An alarm that is deleted at this very moment must not keep the other alarms waiting.
 fn unless_gone(done: Result<(), AwsError>) -> Result<(), AwsError> {
     match done {
         Err(error) if error.is_not_found() => Ok(()),

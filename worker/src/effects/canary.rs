@@ -1,4 +1,4 @@
-//! The first hosts are watched for a while before the others follow.
+//! The canary step: watches the first hosts for a while before the other hosts follow.
 
 use std::time::Duration;
 
@@ -16,8 +16,8 @@ impl Effects {
         either(self.try_canary(task).await)
     }
 
-    /// Looks once per poll interval until the bake time is over, reckoned from the step's first intent: a worker that takes
-    /// it up goes on with the rest. Looks once in any case.
+    /// Looks once per poll interval until the bake time is over, and once in any case. The bake time counts
+    /// from the step's first intent, so a worker that takes the release over waits only for the rest.
     async fn try_canary(&self, task: Task<'_>) -> Effect<StepOutcome> {
         let poll = Duration::from_millis(task.plan.definition.roll.poll_interval_ms);
         let until = Instant::now() + left(task);
@@ -33,7 +33,8 @@ impl Effects {
         }
     }
 
-    /// A canary that left the fleet says nothing about the version, and is not missed: neither its container nor its targets.
+    /// A canary that left the fleet says nothing about the version: neither its container nor its targets are
+    /// required.
     async fn is_well(&self, task: Task<'_>, host: &HostPlan, look_at: Instant) -> Effect<()> {
         let Err(why) = self.looks_well(task, host, look_at).await else {
             return Ok(());
@@ -60,7 +61,7 @@ impl Effects {
     }
 }
 
-/// Whether a host is on the new version and was healthy with it.
+/// Whether a host runs the new version, was healthy with it, and is still in the fleet.
 fn is_in(release: &Release, host: &HostPlan) -> bool {
     release.is_through(&host.instance, Direction::Forward) && !release.gone.contains(&host.instance)
 }

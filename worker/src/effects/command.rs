@@ -1,10 +1,10 @@
-//! Programs of the service's own in place of a container: on the host over SSH, or on the bastion.
+//! The service's own programs, run in place of a container: on the host over SSH, or on the bastion.
 //!
 //! ```text
 //!   deploy -> what runs now? -> [verify]        back: rollback -> what runs now? -> [verify]
 //! ```
-//! A program that was broken off is run again, once the first has ended: it has to bear that. What it printed goes with
-//! its failure; what it leaves behind only `version` tells.
+//! A program that was broken off is run again once its first run has ended, so it must tolerate that. A
+//! failure carries the program's output; only `version` tells what the program left on the host.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -30,10 +30,10 @@ use crate::aws::Instance;
 use crate::host::{HostError, HostProgram, HostRan};
 use crate::program::{self, Program, Ran};
 
-/// How long a program may take that only tells which version runs.
+/// How long `version` may take: it only tells which version runs.
 const TELL: Duration = Duration::from_secs(10);
 
-/// How a program is run: for how long, and whether it is the only one.
+/// Bounds of one run: how long it may take, and whether it must be the only one.
 #[derive(Clone, Copy)]
 struct Bounds {
     limit: Duration,
@@ -115,13 +115,13 @@ impl Effects {
         let name = words.first().map_or("", String::as_str);
         match judged(name, &ran, verify.timeout_ms) {
             Ok(()) => Ok(StepOutcome::done()),
-            // It may pass at its next attempt.
+            // Not a definite no here: the next attempt may pass.
             Err(StepOutcome::Refused { failure }) => Err(StepOutcome::Transient { failure }),
             Err(other) => Err(other),
         }
     }
 
-    /// What runs at the end, where the service's own program tells it.
+    /// The version that runs at the end, where the service has a `version` program.
     pub(super) async fn observe_version(&self, task: Task<'_>, host: &HostPlan, seen: &mut ObservedHost) {
         let command = task.plan.definition.command();
         let Some((command, version)) = command.and_then(|command| Some((command, command.version.as_ref()?)))
@@ -157,7 +157,7 @@ impl Effects {
         told(&version.run, &ran).or_else(not_yet)
     }
 
-    /// Runs one of the programs for a host, with everything filled in that a release says.
+    /// Runs one of the programs for a host, with the release's placeholders and variables filled in.
     async fn run_for(
         &self,
         task: Task<'_>,
@@ -201,7 +201,7 @@ impl Effects {
         }
     }
 
-    /// What a host tells before anything is done to it. That nothing of the service runs there now is a part of it.
+    /// What a host tells before anything is done to it; "nothing of the service runs here" is an answer too.
     pub(super) async fn told_by_host(
         &self,
         instance: &Instance,
@@ -241,7 +241,7 @@ impl Effects {
         })
     }
 
-    /// What stands in the place of a host where programs run on the bastion.
+    /// The stand-in for a host where the programs run on the bastion.
     pub(super) async fn on_bastion(&self, definition: &ServiceDefinition) -> HostSnapshot {
         HostSnapshot {
             instance: ON_BASTION.to_owned(),
@@ -270,12 +270,13 @@ impl Effects {
     }
 }
 
-/// One program of a service at a time, in each environment: two may share a host.
+/// The key under which a service's programs run one at a time, in each environment: two services may share a
+/// host.
 fn lane(definition: &ServiceDefinition) -> String {
     format!("{}.{}", definition.environment, definition.service)
 }
 
-/// The file on a host that is locked meanwhile, in the login's home.
+/// The lock file on a host while a program runs, in the login's home.
 fn lock_on_host(definition: &ServiceDefinition) -> String {
     format!(".drawgate.{}.lock", lane(definition))
 }
@@ -287,7 +288,7 @@ fn ended(ran: HostRan) -> Effect<Ran> {
     }
 }
 
-/// What is said of a program that another one keeps out.
+/// The failure of a program that could not start because another one is running.
 const HELD: &str =
     "a program of this service is under way there, of a release that was broken off or by hand";
 
@@ -333,7 +334,7 @@ async fn run_on_bastion(
         .or_else(|error| refused(format!("{name} could not be started: {error}")))
 }
 
-/// What a program's end says; a definite no unless it ended well.
+/// Judges how a program ended: anything but exit code 0 is a definite no.
 fn judged(name: &str, ran: &Ran, timeout_ms: u64) -> Effect<()> {
     let (what, hint) = match ran.exit_code {
         Some(0) => return Ok(()),
@@ -359,7 +360,7 @@ fn judged(name: &str, ran: &Ran, timeout_ms: u64) -> Effect<()> {
     })
 }
 
-/// The version in what a program printed: its one line.
+/// The version that a program printed: its one line.
 fn told(words: &[String], ran: &Ran) -> Result<String, String> {
     let name = words.first().map_or("", String::as_str);
     if let Err(outcome) = judged(name, ran, u64::try_from(TELL.as_millis()).unwrap_or(u64::MAX)) {
@@ -381,7 +382,7 @@ fn told(words: &[String], ran: &Ran) -> Result<String, String> {
     }
 }
 
-/// What `version` is to print once a swap has ended well, where it tells.
+/// What `version` must print after a successful swap, where the service has one.
 fn is_to_be<'a>(
     task: Task<'_>,
     host: &HostPlan,
@@ -397,7 +398,7 @@ fn is_to_be<'a>(
     Some((version, wanted))
 }
 
-/// The desired version as `version` prints it, or else as a person calls it.
+/// The desired version as `version` prints it (`is`), or else the name that people use for it.
 fn wanted(task: Task<'_>, host: &HostPlan, command: &CommandDefinition) -> String {
     let is = command.version.as_ref().and_then(|version| version.is.as_ref());
     let values = task.release.values_on(host);

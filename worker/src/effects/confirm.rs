@@ -1,4 +1,4 @@
-//! The last look: everything that was touched, as it is now.
+//! The last look: everything that the release touched, as it is now.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -17,7 +17,7 @@ use super::names::GROUP_TAG;
 use super::outcome::{Effect, Sorted, either};
 use super::task::Task;
 
-/// Hosts that are looked at side by side.
+/// How many hosts are observed at the same time.
 const SIDE_BY_SIDE: usize = 8;
 
 impl Effects {
@@ -26,7 +26,7 @@ impl Effects {
     }
 
     async fn try_confirm(&self, task: Task<'_>) -> Effect<StepOutcome> {
-        // Each on the heap: the SDK's futures are large.
+        // Boxed, because the SDK's futures are large.
         let (groups, alarms, hosts, desired, strangers, tag_digest) = tokio::try_join!(
             Box::pin(self.observe_groups(task)),
             Box::pin(self.observe_alarms(task)),
@@ -53,7 +53,7 @@ impl Effects {
     async fn observe_groups(&self, task: Task<'_>) -> Effect<BTreeMap<String, ObservedGroup>> {
         let mut groups = BTreeMap::new();
         for plan in &task.plan.groups {
-            // A group that was deleted meanwhile is not missed: it has nothing suspended.
+            // A deleted group has nothing suspended: it counts as released.
             let group = self.aws.group_by_name(&plan.name).await.sorted()?;
             let observed = group.map_or_else(ObservedGroup::default, |group| ObservedGroup {
                 suspended: group.suspended_names(),
@@ -72,8 +72,8 @@ impl Effects {
     }
 
     async fn observe_hosts(&self, task: Task<'_>) -> Effect<BTreeMap<String, ObservedHost>> {
-        // One moment for all: they share a look at each target group. One that is younger than the poll interval, and so
-        // later than every registering that has settled, is not asked for again.
+        // All hosts use the same moment, so they share one look at each target group. A look younger than the
+        // poll interval is reused: it is later than every registering of a host that became healthy.
         let poll = Duration::from_millis(task.plan.definition.roll.poll_interval_ms);
         let recent = Instant::now().checked_sub(poll).unwrap_or_else(Instant::now);
         let looks: Vec<_> = task
@@ -84,7 +84,7 @@ impl Effects {
         stream::iter(looks).buffered(SIDE_BY_SIDE).try_collect().await
     }
 
-    /// What is seen of the alarms, in an observation of nothing else.
+    /// Observes the alarms; the rest of the observation stays empty.
     async fn observe_alarms(&self, task: Task<'_>) -> Effect<Observation> {
         let mut seen = Observation::default();
         let there = self.planned_alarms(task, |_| true).await?;
@@ -157,7 +157,7 @@ impl Effects {
         }
     }
 
-    /// Where the tag points now; a registry that is away hides only whether the tag moved.
+    /// The digest that the tag points to now. A registry that is away hides only whether the tag moved.
     async fn tag_digest(&self, task: Task<'_>) -> Option<drawgate_schemas::Digest> {
         task.plan.image.tag()?;
         task.plan.digest.as_ref()?;

@@ -1,4 +1,5 @@
-//! What every effect acts through: the connections to AWS and to the hosts, and where definitions and credentials come from.
+//! What every effect needs: the connections to AWS and to the hosts, and the sources of definitions and
+//! credentials.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,7 +16,7 @@ use crate::aws::{Aws, HealthWatch, Instance};
 use crate::descriptors;
 use crate::host::{Host, Hosts};
 
-/// The hands of a worker.
+/// Performs a worker's effects; clones share the same connections.
 #[derive(Clone)]
 pub struct Effects {
     pub(super) aws: Aws,
@@ -24,12 +25,12 @@ pub struct Effects {
     pub(super) definitions: Arc<dyn Definitions>,
     watches: Arc<Mutex<HashMap<Duration, HealthWatch>>>,
     pub(super) logins: Arc<Logins>,
-    /// The hosts of each release that is under way, by instance id: their connections are in use.
+    /// Hosts in use by each release under way, by instance id: their connections stay open.
     in_use: Arc<Mutex<HashMap<ReleaseId, BTreeSet<String>>>>,
 }
 
 impl Effects {
-    /// Hands on these connections.
+    /// Builds the effects from these connections and sources.
     pub fn new(
         aws: Aws,
         hosts: Hosts,
@@ -57,8 +58,8 @@ impl Effects {
         self.hosts.connections()
     }
 
-    /// Ends the connections that a release has left, once it is no longer driven here: whatever hosts it had looked at, but those of
-    /// the releases that are under way beside it.
+    /// Closes the connections of a release that this worker no longer drives: those to every host it looked
+    /// at, except hosts that other releases under way use.
     pub async fn leave(&self, release: ReleaseId) {
         let in_use: BTreeSet<String> = {
             let mut in_use = self.in_use.lock().unwrap_or_else(PoisonError::into_inner);
@@ -76,7 +77,7 @@ impl Effects {
         }
     }
 
-    /// Whether so many instances can be connected beside all others.
+    /// Checks that the file descriptors suffice for connections to these instances besides all others.
     pub(super) fn fits(&self, instances: &[Instance]) -> Effect<()> {
         let ids: BTreeSet<&str> = instances.iter().map(|instance| instance.id.as_str()).collect();
         descriptors::suffice(ids.len() + self.hosts.others(&ids)).map_err(|error| StepOutcome::Refused {
@@ -93,7 +94,8 @@ impl Effects {
         self.hosts.host(&host.instance, &host.address)
     }
 
-    /// The shared look at target health: at most one call per target group and interval, whoever asks.
+    /// The shared look at target health: at most one call per target group and interval, however many steps
+    /// ask.
     pub(super) fn watch(&self, definition: &ServiceDefinition) -> HealthWatch {
         let interval = Duration::from_millis(definition.roll.poll_interval_ms);
         let mut watches = self.watches.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,7 +1,7 @@
 //! The containers of one host: create, swap, swap back, keep, remove.
 //!
-//! Identity is never a name: the old container is the id that the plan recorded, the new one is the one that carries
-//! the release's label. So a swap finds its place again from any half-way point.
+//! Identity is never a name: the old container is the id that the plan recorded, the new one is the one that
+//! carries the release's label. So a swap that was broken off half-way finds where to go on.
 
 use drawgate_rollout::definition::{ContainerDefinition, RestartPolicy};
 use drawgate_rollout::names::{self, old_container, old_prefix};
@@ -41,7 +41,8 @@ impl Effects {
         let image = task.plan.pinned();
         let created = engine.create(definition, &name, &image, &labels).await;
         match created {
-            // Somebody tidied up between the pull and now: `docker image prune -a` in a timer, for one.
+            // The image was removed between the pull and now, for example by `docker image prune -a` in a
+            // timer.
             Err(error) if error.status() == Some(NO_SUCH_IMAGE) => {
                 self.try_stage(task, host).await?;
                 engine.create(definition, &name, &image, &labels).await.sorted()?;
@@ -122,7 +123,7 @@ impl Effects {
         Ok(StepOutcome::done())
     }
 
-    /// The container that ran before, which has to be there if there was one.
+    /// The container that ran before the release. Refuses if there was one and it is gone.
     pub(super) async fn old_container(
         &self,
         engine: &Host,
@@ -169,7 +170,7 @@ impl Effects {
         })
     }
 
-    /// The container that is to serve in one direction; `None` where there is to be none.
+    /// The container that must serve in this direction; `None` where there is to be none.
     pub(super) async fn serving_container(
         &self,
         task: Task<'_>,
@@ -190,9 +191,10 @@ impl Effects {
         either(self.try_clean_up(task, host).await)
     }
 
-    /// After a success the replaced container stays, stopped, and those that earlier releases replaced go, with the
-    /// images that nobody needs any more. After a failure the failed container goes; its last lines are in the journal.
-    /// Its image stays for whoever wants to look at it, until the next success.
+    /// After a success the replaced container stays, stopped; the containers that earlier releases replaced
+    /// are removed, with the images that nothing needs any more. After a failure the failed container is
+    /// removed (its last lines are in the journal), and its image stays for inspection until the next
+    /// success.
     async fn try_clean_up(&self, task: Task<'_>, host: &HostPlan) -> Effect<StepOutcome> {
         let engine = self.host(host);
         let name = &task.container()?.name;
@@ -202,7 +204,8 @@ impl Effects {
         let mut removed = false;
         for container in engine.containers(true).await.sorted()? {
             let failed = !succeeded && is_of(&container, task) && container.name != *name;
-            // Every swap takes the policy off the container that it replaces: one that has a policy is a stranger's.
+            // Every swap takes the restart policy off the container that it replaces, so a container that has
+            // one was not replaced by a release.
             let replaced = container.name.strip_prefix(&prefix).is_some_and(is_short_id)
                 && container.restart_policy == RestartPolicy::No;
             let superseded = succeeded && replaced;
@@ -210,7 +213,7 @@ impl Effects {
                 removed |= engine.remove(&container.id, true).await.sorted()?;
                 continue;
             }
-            // One that runs is somebody's service, whatever went wrong before.
+            // A running container is somebody's service, whatever went wrong before: it is not removed.
             if (failed || superseded) && !container.running && keep != Some(container.id.as_str()) {
                 removed |= engine.remove(&container.id, false).await.sorted()?;
             }
@@ -227,7 +230,8 @@ impl Effects {
 }
 
 impl Effects {
-    /// The images of this repository that nobody needs any more. The one that ran before is used by its container.
+    /// Removes the images of this repository that nothing needs any more. The previous image is in use by its
+    /// container.
     async fn clean_up_images(&self, task: Task<'_>, engine: &Host) -> Effect<bool> {
         let Some(running) = new_container(engine, task).await? else {
             return Ok(false);
@@ -242,14 +246,15 @@ impl Effects {
 /// The engine's answer to a create when the image is not there (Docker Engine API, "ContainerCreate").
 const NO_SUCH_IMAGE: u16 = 404;
 
-/// The one-off container of a hook of this release. A `[before]` that still runs, of which nobody knew how to wait for
-/// its end, is left to end by itself.
+/// The one-off container of a hook of this release. A `[before]` that still runs although its end could not
+/// be awaited is left to end by itself.
 fn is_own_hook(container: &ContainerInfo, task: Task<'_>) -> bool {
     let has = |label: &str| container.labels.get(label) == Some(&task.id());
     has(LABEL_AFTER) || (has(LABEL_BEFORE) && !container.running)
 }
 
-/// As [`drawgate_schemas::ReleaseId::short`] writes it: other names that begin alike are not ours.
+/// Tests the form that [`drawgate_schemas::ReleaseId::short`] writes: other names that begin alike are not
+/// ours.
 fn is_short_id(text: &str) -> bool {
     text.len() == 8 && text.chars().all(|c| c.is_ascii_hexdigit())
 }

@@ -1,5 +1,5 @@
-//! The desired version in Parameter Store: reserved before a host is touched, published once all are good, put back on the
-//! rollback. What somebody else wrote there meanwhile is not overwritten.
+//! The desired version in Parameter Store: reserved before a host is touched, published once all hosts are
+//! good, restored on rollback. A value that somebody else wrote there meanwhile is not overwritten.
 
 use drawgate_rollout::definition::ServiceDefinition;
 use drawgate_rollout::{DesiredPlan, DesiredSnapshot, Evidence, Failure, ObservedParameter, StepOutcome};
@@ -13,7 +13,7 @@ use crate::aws::Parameter;
 use crate::desired;
 
 impl Effects {
-    /// The parameter as it is, and as this release will write it.
+    /// The parameter's value now, and the value that this release will write.
     pub(super) async fn desired_snapshot(
         &self,
         request: &ReleaseRequest,
@@ -49,7 +49,8 @@ impl Effects {
         either(self.try_reserve(task).await)
     }
 
-    /// Whether the parameter may be written is not to be found out when the hosts are through.
+    /// Writes the earlier value, or a placeholder, so that a missing permission shows before any host is
+    /// touched.
     async fn try_reserve(&self, task: Task<'_>) -> Effect<StepOutcome> {
         let planned = planned(task)?;
         self.writable(planned).await?;
@@ -93,7 +94,7 @@ impl Effects {
         let name = &planned.parameter;
         let seen = self.value_of(name).await?;
         if !seen.as_deref().is_some_and(|seen| planned.is_ours(seen)) {
-            // As before, or what somebody else wants now: theirs stays.
+            // The parameter has its earlier value, or one that somebody else wrote since: that one stays.
             return Ok(StepOutcome::already());
         }
         match &planned.before {
@@ -101,12 +102,12 @@ impl Effects {
             None => Box::pin(self.aws.delete_parameter(name)).await.sorted()?,
         }
         if self.value_of(name).await? != planned.before {
-            return not_yet(format!("{name} does not have its value of before yet"));
+            return not_yet(format!("{name} does not have its earlier value yet"));
         }
         Ok(StepOutcome::done())
     }
 
-    /// The parameter at the end.
+    /// The parameter's value at the end.
     pub(super) async fn observe_parameter(&self, task: Task<'_>) -> Effect<Option<ObservedParameter>> {
         let Some(planned) = &task.plan.desired else {
             return Ok(None);
@@ -123,7 +124,7 @@ impl Effects {
         Ok(seen.map(|seen| seen.value))
     }
 
-    /// The parameter, which has to hold what was there before or what this release put there.
+    /// The parameter. Refuses unless it has its earlier value or one that this release wrote.
     async fn writable(&self, planned: &DesiredPlan) -> Effect<Option<Parameter>> {
         let seen = Box::pin(self.aws.parameter(&planned.parameter)).await.sorted()?;
         let value = seen.as_ref().map(|seen| seen.value.as_str());

@@ -26,8 +26,8 @@ impl Effects {
             let Some(kept) = self.kept(task, host, Direction::Forward, look_at).await? else {
                 return Ok(StepOutcome::done());
             };
-            // A look at which somebody seems to be gone takes as long as the consistency that it waits for, and what was seen
-            // is to be told before the time is over.
+            // Stops early. A look that finds a host gone takes `CONSISTENCY` longer, and what was seen must
+            // be told before the deadline.
             if Instant::now() + CONSISTENCY + LAST_WORDS + task.poll() >= task.deadline {
                 let failure = Failure::new(kept_in(task, &kept)).with_obstacle(Obstacle::Floor(kept));
                 return Err(StepOutcome::Transient { failure });
@@ -36,7 +36,7 @@ impl Effects {
         }
     }
 
-    /// What keeps a host in service, if anything does.
+    /// The target group whose floor keeps this host in service, if any.
     pub(super) async fn kept(
         &self,
         task: Task<'_>,
@@ -49,7 +49,7 @@ impl Effects {
             if floor_kept(task, host, target, &all, direction).is_none() {
                 continue;
             }
-            // One that was terminated is not missed: its own step, at which it is dropped, may be to come.
+            // A terminated host does not count as missing: the step that drops it may be still to come.
             let mut release = task.release.clone();
             let left = Box::pin(self.left(task, host, target, &all)).await?;
             release.gone.extend(left);
@@ -61,7 +61,8 @@ impl Effects {
         Ok(None)
     }
 
-    /// Other hosts that are not healthy in this target group because they have left the fleet, and are not known to have.
+    /// Other hosts that are unhealthy in this target group because they have left the fleet, which the
+    /// release does not know yet.
     async fn left(
         &self,
         task: Task<'_>,
@@ -86,11 +87,12 @@ impl Effects {
     }
 }
 
-/// The floor of a target group: taking this host out must leave as many healthy as the plan says, or, during rollback, all but as many
-/// as may be out of those that are healthy now. A host that is not healthy costs nothing.
+/// The floor of a target group. Rolling forward, taking this host out must leave as many healthy targets as
+/// the plan says. During rollback, as many of the targets healthy now may go out as the plan allows. A host
+/// that is not healthy costs nothing.
 ///
-/// Targets of other hosts that we have out do not count, whatever AWS says of them: its answer may be older than their
-/// deregistering.
+/// Targets of other hosts that this release has out do not count, even if AWS reports them healthy: the
+/// answer may be older than their deregistering.
 fn floor_kept(
     task: Task<'_>,
     host: &HostPlan,
@@ -170,7 +172,7 @@ fn is_missed(host: &HostPlan, arn: &str, all: &[Target]) -> bool {
     targets.any(|of| of.can_be_healthy() && !healthy(of))
 }
 
-/// What is told of a floor that keeps a host in service.
+/// The message about a floor that keeps a host in service.
 pub(super) fn kept_in(task: Task<'_>, kept: &FloorKept) -> String {
     let name = task.release.kept_where(kept);
     let FloorKept { healthy, floor, .. } = kept;

@@ -1,4 +1,5 @@
-//! The HEALTHCHECK of the wanted image, for preflight: from a host that has the image, or else from its registry.
+//! The desired image's HEALTHCHECK, for preflight: read from a host that has the image, or else from the
+//! registry.
 
 use drawgate_rollout::definition::{Probe, ServiceDefinition};
 use drawgate_rollout::{HostView, ImageHealthcheck, ImageSnapshot};
@@ -9,11 +10,11 @@ use super::outcome::chain;
 use crate::host::Host;
 use crate::registry::AtRegistry;
 
-/// Hosts that are asked whether they have the image: they are alike, and one may be down.
+/// How many hosts are asked whether they have the image: hosts are alike, and one may be down.
 const ASKED: usize = 3;
 
 impl Effects {
-    /// Notes it, or why it is not known. Reads only.
+    /// Notes the image's HEALTHCHECK, or why it is not known. Reads only.
     pub(super) async fn see_healthcheck(
         &self,
         request: &ReleaseRequest,

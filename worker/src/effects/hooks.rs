@@ -1,8 +1,8 @@
 //! `[before]` and `[after]`: one-off containers on a host, and a program on the bastion.
 //!
-//! A `[before]` is never begun twice. Its container is created in a step of its own; from then on the container itself
-//! says how far it came: never started, running, or ended with a code. One that vanished says nothing, and is not made
-//! anew.
+//! A `[before]` is never begun twice. Its container is created in a step of its own; from then on the
+//! container itself says how far it came: never started, running, or ended with a code. A container that
+//! vanished says nothing, and is not created again.
 
 use std::path::Path;
 use std::time::Duration;
@@ -23,15 +23,16 @@ use crate::host::{ContainerInfo, Host};
 use crate::program::{self, Program};
 use crate::sanitize::LOG_LINES;
 
-/// Between two looks at a one-off container: the first, and the last of a long one.
+/// Pauses between looks at a one-off container: the first pause, and the longest.
 const LOOK_FIRST: Duration = Duration::from_millis(100);
 const LOOK_LAST: Duration = Duration::from_secs(2);
 
-/// A container that seems not to have been started, though it may: looked at twice, this far apart. An order to start
-/// that was on its way when the connection broke has arrived by then, or never will.
+/// A container that seems not to have been started is looked at twice, this far apart: a start request that
+/// was on its way when the connection broke has arrived by then, or never will.
 const ON_ITS_WAY: Duration = Duration::from_secs(3);
 
-/// Between SIGTERM and SIGKILL for a one-off container whose time is over. Well below [`limits::HOOK_MARGIN_MS`].
+/// Seconds between SIGTERM and SIGKILL for a one-off container that ran out of time. Well below
+/// [`limits::HOOK_MARGIN_MS`].
 const STOP_TIMEOUT_S: u32 = 10;
 
 /// Where a program on the bastion runs when its file names no directory.
@@ -152,7 +153,7 @@ impl Effects {
             Some(image) => self.pulled(&engine, image, task).await?,
             None => task.plan.pinned(),
         };
-        // What an attempt of a worker that was killed left there, perhaps still running.
+        // A worker that was killed may have left its attempt's container, perhaps still running.
         if let Some(left) = engine.labelled(LABEL_AFTER, &task.id()).await.sorted()? {
             engine.remove(&left.id, true).await.sorted()?;
         }
@@ -165,7 +166,7 @@ impl Effects {
         judged(after, &host.instance, ended, logs)
     }
 
-    /// An image of the service's file on this host; how it is run there.
+    /// Makes an image of the service's file available on this host; gives the reference to run it by.
     async fn pulled(&self, engine: &Host, image: &str, task: Task<'_>) -> Effect<String> {
         let release = task.release.request.id;
         let Ok(reference) = image.parse::<ImageReference>() else {
@@ -188,7 +189,7 @@ impl Effects {
 }
 
 impl Task<'_> {
-    /// What placeholders stand for.
+    /// The values of the placeholders.
     pub(super) fn values(&self) -> Values {
         Values::of(
             &self.release.request,
@@ -198,7 +199,7 @@ impl Task<'_> {
         .with("previous", self.plan.previous())
     }
 
-    /// How often a step was begun, this time included.
+    /// How many times a step was begun, this time included.
     pub(super) fn attempts(&self, step: &Step) -> u32 {
         self.release.steps.get(step).map_or(0, |state| state.attempts)
     }
@@ -229,7 +230,8 @@ async fn on_the_bastion(
     judged(after, "the worker", ran.exit_code.map(i64::from), ran.output)
 }
 
-/// An attempt that failed is made again, as often as the file says: a test that passes at its second attempt passes.
+/// Judges a check of `[after]`. A failed attempt is made again as often as the file says: a test that passes
+/// at its second attempt passes.
 fn judged(after: &AfterDefinition, on: &str, ended: Option<i64>, output: Vec<String>) -> Effect<StepOutcome> {
     let command = after.run.join(" ");
     let what = match ended {
@@ -242,7 +244,7 @@ fn judged(after: &AfterDefinition, on: &str, ended: Option<i64>, output: Vec<Str
     })
 }
 
-/// The last line, which as a rule says why.
+/// The last line that is not blank: it usually says why.
 pub(super) fn last_of(output: &[String]) -> String {
     let last = output.iter().rev().find(|line| !line.trim().is_empty());
     last.map_or_else(String::new, |line| format!(": {}", line.trim()))
@@ -264,8 +266,8 @@ fn failed(what: String, logs: Vec<String>) -> StepOutcome {
     }
 }
 
-/// A container like the service's, that publishes nothing and is nobody's. Its log stays with the engine, where its last
-/// lines can be read.
+/// The service's container definition without its ports, labels, volumes, environment, secrets and log
+/// driver. The log stays with the engine, where its last lines can be read.
 fn one_off_of(service: &ContainerDefinition) -> ContainerDefinition {
     ContainerDefinition {
         ports: Vec::new(),
@@ -308,8 +310,8 @@ async fn create(
     engine.create(&definition, &name, image, &labels).await.sorted()
 }
 
-/// The container of `[before]`, which has to be there: what it did while it was is not known, and a second one might do
-/// it twice.
+/// The container of `[before]`. Refuses if it is gone: what it did is not known, and a second one might do it
+/// twice.
 async fn the_one_off(engine: &Host, task: Task<'_>, before: &BeforeDefinition) -> Effect<ContainerInfo> {
     let found = engine.labelled(LABEL_BEFORE, &task.id()).await.sorted()?;
     found.ok_or_else(|| StepOutcome::Refused {
@@ -321,18 +323,18 @@ async fn the_one_off(engine: &Host, task: Task<'_>, before: &BeforeDefinition) -
     })
 }
 
-/// The engine notes the start of a container before its program runs.
+/// Whether the program never ran: the engine notes a container's start before its program runs.
 fn never_ran(container: &ContainerInfo) -> bool {
     container.status == "created" && container.started_at.is_none()
 }
 
-/// Until when a `[before]` may run: what is left then is for stopping it.
+/// Until when a `[before]` may run: the margin after it is for stopping the container.
 fn until(task: Task<'_>) -> Instant {
     let margin = Duration::from_millis(limits::HOOK_MARGIN_MS);
     task.deadline.checked_sub(margin).unwrap_or_else(Instant::now)
 }
 
-/// The exit code of a container, or `None` where its time was over: it is stopped then.
+/// The exit code of a container, or `None` where its time was over and it was stopped.
 async fn wait_for_end(engine: &Host, id: &str, until: Instant) -> Effect<Option<i64>> {
     let mut pause = LOOK_FIRST;
     loop {

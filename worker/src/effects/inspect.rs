@@ -1,4 +1,5 @@
-//! Looking at a fleet: everything that preflight judges. Reads only; what `run` sees here, `plan` prints.
+//! Looks at a fleet: collects everything that preflight judges. Reads only, so `plan` prints what `run` would
+//! see.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -19,11 +20,11 @@ use super::outcome::{Effect, Sorted, chain, either, refused};
 use crate::aws::{Alarm, Group, HealthWatch, Instance, Target, TargetGroup};
 use crate::host::{ContainerInfo, Host, HostError};
 
-/// Hosts and target groups that are looked at side by side: quick for a large fleet, and far below AWS's request
-/// rates and sshd's limits.
+/// How many hosts and target groups are looked at side by side: quick for a large fleet, and far below AWS's
+/// request rates and sshd's limits.
 const SIDE_BY_SIDE: usize = 8;
 
-/// A plan, or why there is none.
+/// A plan, or the findings that rule one out.
 pub type Inspection = Result<Plan, Vec<Finding>>;
 
 impl Effects {
@@ -43,10 +44,10 @@ impl Effects {
         Ok(StepOutcome::Done { evidence })
     }
 
-    /// The fleet as it is, and what a release would do to it. Reads only.
+    /// Looks at the fleet as it is, and plans what a release would do to it. Reads only.
     ///
     /// # Errors
-    /// Why the fleet could not be looked at.
+    /// Says why the fleet could not be looked at.
     pub async fn plan(
         &self,
         request: &ReleaseRequest,
@@ -96,7 +97,7 @@ impl Effects {
     /// The digest that an image's tag stands for now, as a release would resolve it. Reads only.
     ///
     /// # Errors
-    /// Why it could not be had.
+    /// Says why there is no digest.
     pub async fn digest_of(&self, request: &ReleaseRequest) -> Result<Option<Digest>, StepOutcome> {
         if let Some(digest) = request.image.digest() {
             return Ok(Some(digest.clone()));
@@ -119,7 +120,7 @@ impl Effects {
             .map(Some)
     }
 
-    /// The instances of a fleet, whatever state they are in.
+    /// The instances of a fleet, in any state.
     pub(super) async fn fleet_instances(&self, fleet: &FleetSelector) -> Effect<Vec<Instance>> {
         match fleet {
             FleetSelector::AutoScalingGroup(name) => {
@@ -153,15 +154,15 @@ fn findings_failure(findings: &[Finding]) -> Failure {
 /// The fleet as it is now.
 ///
 /// # Errors
-/// Why it could not be looked at.
+/// Says why the fleet could not be looked at.
 pub async fn snapshot(
     effects: &Effects,
     definition: &ServiceDefinition,
 ) -> Result<FleetSnapshot, StepOutcome> {
     let instances = effects.fleet_instances(&definition.fleet).await?;
     effects.fits(&instances)?;
-    // The hosts answer while AWS does: opening the SSH connections takes longest. Each on the heap: the SDK's futures
-    // are large, and four of them side by side do not fit on a stack.
+    // AWS and the hosts are asked at the same time: opening the SSH connections takes longest. Boxed, because
+    // the SDK's futures are large and four of them side by side do not fit on a stack.
     let (groups, (target_groups, mut targets), (alarms, watched), views) = tokio::try_join!(
         Box::pin(groups_of(effects, &instances)),
         Box::pin(effects.registrations(definition, &instances)),
@@ -202,7 +203,7 @@ pub async fn snapshot(
     })
 }
 
-/// Alarms to be silenced, and alarms to be watched.
+/// The alarms to silence, and the alarms to watch.
 async fn alarms_of(
     effects: &Effects,
     definition: &ServiceDefinition,
@@ -276,7 +277,7 @@ fn group_snapshot(
     }
 }
 
-/// One without a next time is over.
+/// The scheduled action, or `None` where it is over: it has no next time.
 fn scheduled_action(action: crate::aws::ScheduledAction) -> Option<ScheduledAction> {
     Some(ScheduledAction {
         name: action.name,
@@ -291,7 +292,8 @@ fn scheduled_action(action: crate::aws::ScheduledAction) -> Option<ScheduledActi
 type Registrations = BTreeMap<String, Vec<TargetSnapshot>>;
 
 impl Effects {
-    /// One scan of all target groups; the ones that hold an instance of the fleet, by id or by any of its addresses.
+    /// Scans all target groups once; gives those with an instance of the fleet, by id or by any of its
+    /// addresses.
     pub(super) async fn registrations(
         &self,
         definition: &ServiceDefinition,
@@ -358,8 +360,8 @@ impl Effects {
         })
     }
 
-    /// Whether a zone's targets serve that zone alone: the group says so, or else its load balancers do (Elastic Load
-    /// Balancing, "Cross-zone load balancing").
+    /// Whether a zone's targets serve that zone alone: the target group's own setting decides, or else that
+    /// of its load balancers (Elastic Load Balancing, "Cross-zone load balancing").
     async fn is_zonal(&self, group: &TargetGroup, cross_zone: Option<bool>) -> Effect<bool> {
         if let Some(across) = cross_zone {
             return Ok(!across);
@@ -376,7 +378,7 @@ impl Effects {
         Ok(false)
     }
 
-    /// What is seen of each instance over SSH, in their order.
+    /// What each instance shows over SSH, in the order of the instances.
     pub(super) async fn views(
         &self,
         definition: &ServiceDefinition,
@@ -473,7 +475,7 @@ pub(super) fn address(instance: &Instance) -> &str {
     instance.private_addresses.first().map_or("", String::as_str)
 }
 
-/// The instance that a target is: by its id, or by any of its private addresses.
+/// The instance behind a target: by its id, or by any of its private addresses.
 fn owner<'a>(instances: &'a [Instance], id: &str) -> Option<&'a Instance> {
     instances
         .iter()
@@ -481,7 +483,8 @@ fn owner<'a>(instances: &'a [Instance], id: &str) -> Option<&'a Instance> {
 }
 
 fn container_snapshot(container: ContainerInfo) -> ContainerSnapshot {
-    // A tag's digest is only as good as the tag; what the engine pulled it by is what it is.
+    // The digest behind a tag may have changed since; the digest that the engine pulled the image by is
+    // certain.
     let pinned = container
         .image_reference
         .split_once('@')
@@ -503,5 +506,5 @@ fn container_snapshot(container: ContainerInfo) -> ContainerSnapshot {
     }
 }
 
-/// A look that must not take longer than this in `Confirm`, for hosts that are away.
+/// Longest look at one host in `Confirm`: some hosts may be away.
 pub(super) const HOST_LOOK: Duration = Duration::from_secs(20);

@@ -1,5 +1,5 @@
-//! Members that joined while the roll went on: those that run the desired version already are up to date, the others are
-//! rolled too, and whoever is on the way in is awaited.
+//! Hosts that joined while the fleet was rolled: those that run the desired version already are up to date,
+//! the others are rolled too, and those still on their way in are awaited.
 
 use std::collections::BTreeSet;
 
@@ -15,17 +15,18 @@ use super::outcome::{Effect, Sorted, either, not_yet};
 use super::task::Task;
 use crate::aws::Instance;
 
-/// Members that are not known yet, as one look finds them.
+/// Members that the release does not know yet, as one look finds them.
 #[derive(Default)]
 struct Found {
     in_service: Vec<(Instance, Option<String>)>,
-    /// What is waited for, in words.
+    /// What the release waits for, in words.
     awaited: Option<String>,
     by_themselves: Vec<String>,
 }
 
 impl Found {
-    /// One that cannot be taken in now.
+    /// Notes an instance that cannot be judged now. It is awaited, unless it was launched after the desired
+    /// version was published: then it starts that version by itself.
     fn put_off(&mut self, task: Task<'_>, instance: &Instance, why: String) {
         if is_awaited(instance.launched_at, task.release) {
             self.awaited.get_or_insert(why);
@@ -42,8 +43,8 @@ impl Effects {
 
     async fn try_detect_joined(&self, task: Task<'_>) -> Effect<StepOutcome> {
         let mut found = Box::pin(self.look_for_newcomers(task)).await?;
-        // Who was launched just before the desired version was published may be missing from an answer as old as that. That
-        // nobody is there is believed at the second look.
+        // An instance launched just before the desired version was published may be missing from an answer as
+        // old as that, so "none joined" is believed only at the second look.
         if task.plan.desired.is_some() && found.in_service.is_empty() && found.awaited.is_none() {
             sleep(CONSISTENCY).await;
             found = Box::pin(self.look_for_newcomers(task)).await?;
@@ -56,7 +57,7 @@ impl Effects {
                 Newcomer::Await(why) => found.put_off(task, &instance, why),
             }
         }
-        // Whoever is ready does not wait for the others: the fleet is looked over again afterwards.
+        // Hosts that are ready do not wait for the others: the fleet is looked at again afterwards.
         if !hosts.is_empty() || !up_to_date.is_empty() {
             return Ok(StepOutcome::Done {
                 evidence: Evidence::Joined { hosts, up_to_date },
@@ -77,7 +78,7 @@ impl Effects {
         for instance in self.unknown_instances(task).await? {
             let group = self.group_of(task, &instance).await?;
             match self.membership(&instance.id, group.as_deref()).await? {
-                // Standby, warm, on its way out: not ours to touch.
+                // Standby, warm or on its way out: the release does not touch it.
                 Membership::Gone { .. } => {}
                 Membership::Awaited(state) => {
                     let why = format!("{} joined and is {state}", instance.id);
@@ -110,8 +111,7 @@ impl Effects {
         Ok(joined.iter().zip(views).map(judge).collect())
     }
 
-    /// Instances of the fleet that are not this release's concern yet, in whatever state. A group that was deleted
-    /// meanwhile has none.
+    /// Instances of the fleet, in any state, that this release does not know yet. A deleted group has none.
     async fn unknown_instances(&self, task: Task<'_>) -> Effect<Vec<Instance>> {
         let known: BTreeSet<&str> = task
             .release

@@ -1,13 +1,13 @@
-//! The fleet's lease: a parameter that only one can create. A worker on a rebuilt bastion, whose ledger is empty, finds out by
-//! it that somebody rolls the fleet already.
+//! The fleet's lease: a parameter that only one worker can create. A worker on a rebuilt bastion has an empty
+//! ledger; the lease tells it that another worker rolls the fleet already.
 //!
-//! | what is there                        | what comes of it                                 |
-//! |--------------------------------------|--------------------------------------------------|
-//! | nothing                              | created                                          |
-//! | ours                                 | kept                                             |
-//! | another release's of our own ledger  | it has ended, or the lane were not ours: replaced |
-//! | of another ledger                    | it is the other's: a person knows whether its owner lives |
-//! | something that cannot be read        | refused                                          |
+//! | what is there                        | what comes of it                                           |
+//! |--------------------------------------|------------------------------------------------------------|
+//! | nothing                              | created                                                    |
+//! | ours                                 | kept: already taken                                        |
+//! | another release's of our own ledger  | replaced: that release has ended, because the lane is ours |
+//! | of another ledger                    | left alone: a person knows whether its owner lives         |
+//! | something that cannot be read        | refused                                                    |
 
 use drawgate_rollout::{Evidence, Failure, Release, Step, StepOutcome};
 use jiff::Timestamp;
@@ -17,10 +17,9 @@ use tokio::time::Instant;
 use super::connections::Effects;
 use super::outcome::{Effect, Sorted, either, not_yet, refused, within};
 
-/// Who takes a lease.
+/// The worker that takes a lease.
 #[derive(Debug, Clone)]
 pub struct LeaseOwner {
-    /// Which ledger.
     pub ledger: String,
     /// The worker's name.
     pub worker: String,
@@ -28,7 +27,7 @@ pub struct LeaseOwner {
     pub epoch: u64,
 }
 
-/// What the parameter holds.
+/// The content of the parameter.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct LeaseRecord {
     version: u32,
@@ -39,11 +38,12 @@ pub(super) struct LeaseRecord {
     pub(super) since: Timestamp,
 }
 
-/// What this worker writes, and reads.
+/// The version that this worker writes.
 const VERSION: u32 = 1;
 
 impl Effects {
-    /// Takes the lease of a release's fleet for it, or gives it back. Whatever is not known at the deadline is unknown.
+    /// Takes the lease of a release's fleet, or gives it back. Without an answer by the deadline the outcome
+    /// is unknown.
     pub async fn lease(
         &self,
         release: &Release,

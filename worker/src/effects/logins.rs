@@ -1,5 +1,5 @@
-//! Logins at Amazon ECR: one call for each release and registry. They are kept in memory for that release, and go to a host in
-//! the header of a pull and nowhere else.
+//! Logins at Amazon ECR: one call for each release and registry. A login is kept in memory for that release,
+//! and goes to a host in the header of a pull and nowhere else.
 
 use drawgate_schemas::{ImageReference, ReleaseId};
 use tokio::time::Instant;
@@ -11,7 +11,8 @@ use super::sources::Login;
 use crate::host::RegistryCredentials;
 
 impl Effects {
-    /// The life-cycle policy of an image's repository, where its registry has such a thing; or why it could not be read.
+    /// The life-cycle policy of an image's repository, where its registry has such policies; or why it could
+    /// not be read.
     pub(super) async fn lifecycle(&self, image: &ImageReference) -> (Option<String>, Option<String>) {
         let Ok(Login::Ecr { region }) = self.credentials.of(image.repository()) else {
             return (None, None);
@@ -35,7 +36,7 @@ impl Effects {
             Login::Ecr { region } => region,
         };
         let registry = repository.split('/').next().unwrap_or(repository);
-        // Held while AWS is asked: hosts that pull side by side share one call.
+        // The lock is kept while AWS is asked, so that hosts that pull side by side share one call.
         let mut logins = self.logins.0.lock().await;
         if let Some(kept) = logins.get(registry)
             && kept.release == release
@@ -51,7 +52,7 @@ impl Effects {
             since: Instant::now(),
             credentials: credentials.clone(),
         };
-        // As many entries as there are registries in the services' files.
+        // The map stays small: one entry for each registry in the services' files.
         logins.insert(registry.to_owned(), kept);
         Ok(Some(credentials))
     }

@@ -1,4 +1,5 @@
-//! What releases have left on the things they touched, as anybody can see it who knows nothing else of them (`names.rs`).
+//! The marks that releases left on the things they touched, found without knowing anything else of them
+//! (`names.rs`).
 
 use std::collections::BTreeMap;
 
@@ -21,33 +22,30 @@ use super::outcome::{Effect, Sorted};
 use crate::aws::Instance;
 use crate::host::{ContainerInfo, HostError};
 
-/// Hosts that are asked side by side.
+/// How many hosts are asked side by side.
 const SIDE_BY_SIDE: usize = 10;
 
-/// A fleet, and what was left on it.
+/// A fleet, and the marks found on it.
 pub struct Leftovers {
-    /// The fleet.
     pub fleet: FleetSnapshot,
-    /// What each release has left.
+    /// The marks of each release.
     pub marks: Vec<Marks>,
-    /// Who has the fleet's lease.
+    /// The owner of the fleet's lease.
     pub lease: Option<LeaseHolder>,
     /// Hosts whose containers could not be looked at, and why.
     pub unseen: BTreeMap<String, String>,
 }
 
-/// Who has a fleet's lease.
+/// The owner of a fleet's lease.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LeaseHolder {
-    /// The parameter.
     pub parameter: String,
     /// The worker's name.
     pub worker: String,
-    /// Which ledger it has.
+    /// The id of the owner's ledger.
     pub ledger: String,
-    /// For which release.
+    /// The release that the lease was taken for.
     pub release: ReleaseId,
-    /// Since when.
     pub since: jiff::Timestamp,
 }
 
@@ -56,7 +54,7 @@ pub struct LeaseHolder {
 struct Found(BTreeMap<ReleaseId, Marks>);
 
 impl Found {
-    /// What this release has left; `None` where the text names none.
+    /// The marks of this release; `None` where the text is no release id.
     fn of(&mut self, release: &str) -> Option<&mut Marks> {
         let release: ReleaseId = release.parse().ok()?;
         Some(self.0.entry(release).or_insert_with(|| Marks::of(release)))
@@ -64,10 +62,10 @@ impl Found {
 }
 
 impl Effects {
-    /// A target's fleet, and everything that releases have left on it. Reads only.
+    /// A target's fleet, and all the marks that releases have left on it. Reads only.
     ///
     /// # Errors
-    /// Why it could not be looked at.
+    /// Says why the fleet could not be looked at.
     pub async fn leftovers(&self, definition: &ServiceDefinition) -> Result<Leftovers, StepOutcome> {
         let fleet = Box::pin(snapshot(self, definition)).await?;
         let mut found = Found::default();
@@ -135,7 +133,7 @@ impl Effects {
         Ok(())
     }
 
-    /// Gives the hosts that could not be asked.
+    /// Notes the marks on containers; gives the hosts that could not be asked.
     async fn find_containers(
         &self,
         definition: &ServiceDefinition,
@@ -181,10 +179,10 @@ impl Effects {
         }))
     }
 
-    /// Takes a lease away from a worker that is known to be gone.
+    /// Deletes the lease of a worker that is known to be gone.
     ///
     /// # Errors
-    /// Why it could not be done.
+    /// Says why the lease could not be deleted.
     pub async fn evict(&self, holder: &LeaseHolder) -> Result<(), StepOutcome> {
         Box::pin(self.aws.delete_parameter(&holder.parameter))
             .await
@@ -192,7 +190,8 @@ impl Effects {
     }
 }
 
-/// `RELEASE ID PORT ZONE`, as `names::target_value` writes it. It was healthy: nothing else is taken out and awaited.
+/// Reads `RELEASE ID PORT ZONE`, as `names::target_value` writes it. The target was healthy: no other target
+/// is taken out and awaited.
 fn taken_out<'v>(arn: &str, value: &'v str) -> Option<(&'v str, TargetSnapshot)> {
     let mut words = value.split(' ');
     let (release, id, port, zone) = (words.next()?, words.next()?, words.next()?, words.next()?);
@@ -223,7 +222,7 @@ fn left_on(
             && has(container, LABEL_ENVIRONMENT, definition.environment.as_str())
     });
     for own in of_service {
-        // One that a later release replaced is that one's to go back to.
+        // A container that a later release replaced is for that release to go back to.
         if own.name.starts_with(&old_prefix(name)) {
             continue;
         }

@@ -7,27 +7,27 @@ use tokio::time::sleep;
 use super::connections::Effects;
 use super::outcome::{Effect, Sorted};
 
-/// Where an instance stands.
+/// Whether an instance is a member, and how it is leaving or arriving.
 pub(super) enum Membership {
     /// `InService` in its group and `running` in EC2; without a group, `running`.
     InService,
-    /// On its way in.
+    /// On its way into the fleet, in this state.
     Awaited(String),
-    /// On its way out, or out. Never registered by us.
+    /// On its way out, or out. A release never registers it.
     Gone {
-        /// How that was seen.
+        /// How it was seen.
         why: String,
-        /// Whether the instance has ended, or is about to: nothing of it can be left behind.
+        /// Whether the instance is terminated or about to be: no leftovers can remain on it.
         ended: bool,
     },
 }
 
-/// AWS's answers may be older than the last change (Amazon EC2 API Reference, "Eventual consistency"): what a host is
-/// dropped for is looked at twice, this far apart.
+/// AWS's answers may be older than the last change (Amazon EC2 API Reference, "Eventual consistency"). Before
+/// a host is dropped, the evidence for it is looked at twice, this far apart.
 pub(super) const CONSISTENCY: Duration = Duration::from_secs(3);
 
 impl Effects {
-    /// Where an instance stands. That it is gone is believed at the second look.
+    /// The membership of an instance. "Gone" is believed only at the second look.
     pub(super) async fn membership(&self, instance: &str, group: Option<&str>) -> Effect<Membership> {
         match self.look_at_membership(instance, group).await? {
             Membership::Gone { .. } => {
@@ -38,7 +38,8 @@ impl Effects {
         }
     }
 
-    /// While `HealthCheck` is suspended a group goes on listing dead instances as `InService`: both are asked.
+    /// While `HealthCheck` is suspended a group goes on listing dead instances as `InService`, so EC2 and the
+    /// group are both asked.
     async fn look_at_membership(&self, instance: &str, group: Option<&str>) -> Effect<Membership> {
         let seen = self.aws.instances_by_ids(&[instance.to_owned()]).await.sorted()?;
         let state = seen

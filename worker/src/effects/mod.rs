@@ -1,5 +1,5 @@
-//! What a roll does to the world. One file per subject; every effect looks, acts, and confirms, so that doing it
-//! twice is harmless, and sorts what came of it: a definite no, not yet, or not known.
+//! What a roll does to the world. One file per subject; every effect looks, acts, and confirms, so that
+//! performing it twice is harmless, and sorts its result: a definite no, not yet, or not known.
 //!
 //! Nothing here decides what comes next: that is `drawgate_rollout::decide`.
 

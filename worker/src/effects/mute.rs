@@ -1,4 +1,4 @@
-//! Mute rules: made with an end, put off while the roll lasts, deleted once the alarms are OK.
+//! Mute rules: made with an end, extended while the roll lasts, deleted once the alarms are OK.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ impl Effects {
         either(self.try_mute(task).await)
     }
 
-    /// Makes the rules, or puts off their end.
+    /// Makes the rules, or extends those that are there.
     pub(super) async fn try_mute(&self, task: Task<'_>) -> Effect<StepOutcome> {
         let until = after(task.clock.now(), MUTE_MS);
         self.mute_until(task, until).await?;
@@ -29,7 +29,7 @@ impl Effects {
     }
 
     async fn mute_until(&self, task: Task<'_>, until: Timestamp) -> Effect<()> {
-        // A rule that names an alarm which is not there is refused.
+        // CloudWatch refuses a rule that names an alarm which does not exist.
         let there = self.planned_alarms(task, |_| true).await?;
         for mut rule in task.plan.mute_rules(task.release.request.id) {
             rule.alarms
@@ -41,8 +41,9 @@ impl Effects {
         Ok(())
     }
 
-    /// A rule that is there keeps its beginning, so that its window has no gap. A new one begins with the running minute;
-    /// where CloudWatch has it that this minute is over, with the next.
+    /// Writes a rule that ends at `until`. A rule that is there keeps its beginning, so that its window has
+    /// no gap. A new rule begins with the running minute, or with the next where CloudWatch says that the
+    /// running minute is over.
     async fn put_off(&self, rule: &MuteRule, now: Timestamp, until: Timestamp) -> Effect<()> {
         let seen = self.aws.mute_rule(&rule.name).await.sorted()?;
         let from = match &seen {
@@ -68,7 +69,7 @@ impl Effects {
         }
     }
 
-    /// Waits until no alarm is in ALARM, or until they had their time to settle; then the rules are deleted.
+    /// Waits until no alarm is in ALARM, or until `settle_ms` is over; then deletes the rules.
     pub(super) async fn try_unmute(&self, task: Task<'_>) -> Effect<StepOutcome> {
         let id = task.release.request.id;
         let mut there = Vec::new();
@@ -93,7 +94,7 @@ impl Effects {
         })
     }
 
-    /// The alarms that are in ALARM still at the end of the wait.
+    /// The alarms that are still in ALARM when the wait ends.
     async fn settled(&self, task: Task<'_>) -> Effect<Vec<String>> {
         let alarms = &task.plan.definition.alarms;
         let begun_at = task

@@ -1,5 +1,5 @@
-//! Names of what a release leaves on the things it touches, so that each can be put right from the thing itself,
-//! without the ledger.
+//! Names of the marks that a release leaves on the things it touches, so that each thing can be put right
+//! from its own marks, without the ledger.
 
 use std::collections::BTreeMap;
 
@@ -8,11 +8,12 @@ use drawgate_rollout::{LABEL_RELEASE, LABEL_VERSION, Plan, TargetPlan};
 use drawgate_schemas::Digest;
 use drawgate_schemas::ReleaseId;
 
-/// Tag of an Auto Scaling group: the release, and the processes that it suspends.
+/// Tag of an Auto Scaling group: the release, and the processes that it has suspended.
 pub(super) const GROUP_TAG: &str = "drawgate:suspended";
 /// Tag of an alarm whose actions a release disabled.
 pub(super) const ALARM_TAG: &str = "drawgate:silenced";
-/// Label of the one-off container of `[before]`: the release. Not [`LABEL_RELEASE`], which is the service's container.
+/// Label of the one-off container of `[before]`: the release. Not [`LABEL_RELEASE`], which marks the
+/// service's container.
 pub(super) const LABEL_BEFORE: &str = "drawgate.before";
 /// Label of the one-off container of `[after]`: the release.
 pub(super) const LABEL_AFTER: &str = "drawgate.after";
@@ -22,13 +23,15 @@ pub(super) const LABEL_DIGEST: &str = "drawgate.digest";
 pub(super) const LABEL_SERVICE: &str = "drawgate.service";
 /// Label: the environment.
 pub(super) const LABEL_ENVIRONMENT: &str = "drawgate.environment";
-/// Label: the restart policy of the container that this one replaces, as JSON. It is taken off while that one is kept.
+/// Label: the restart policy of the container that this one replaces, as JSON. The swap takes the policy off
+/// that container, so it is kept here.
 pub(super) const LABEL_RESTART_BEFORE: &str = "drawgate.restart_before";
-/// Label: how a release verified this container, as JSON. On a later rollback it is judged by this again.
+/// Label: how a release verified this container, as JSON. A later rollback verifies the container by this
+/// again.
 pub(super) const LABEL_VERIFY: &str = "drawgate.verify";
 
-/// Value of [`GROUP_TAG`]: what is suspended, and behind it what is not for a while, so that sick hosts are replaced. Tag values take
-/// no comma, hence the plus.
+/// Value of [`GROUP_TAG`]: the processes that are suspended, then those resumed for a while so that sick
+/// hosts are replaced. Tag values take no comma, hence the plus.
 pub(super) fn suspension(release: &str, suspended: &[Process], let_run: &[Process]) -> String {
     let names = |processes: &[Process]| {
         let names: Vec<&str> = processes.iter().map(|process| process.as_str()).collect();
@@ -41,7 +44,7 @@ pub(super) fn suspension(release: &str, suspended: &[Process], let_run: &[Proces
     }
 }
 
-/// What such a value says: the release, what is suspended, what is let run for a while.
+/// What a value of [`GROUP_TAG`] says: the release, the suspended processes, and those resumed for a while.
 pub(super) fn suspended_by(tag: &str) -> Option<(&str, Vec<Process>, Vec<Process>)> {
     let mut words = tag.split(' ');
     let (release, suspended) = (words.next()?, words.next()?);
@@ -53,10 +56,10 @@ pub(super) fn suspended_by(tag: &str) -> Option<(&str, Vec<Process>, Vec<Process
     ))
 }
 
-/// How every tag of an instance for one of its targets begins.
+/// Prefix of the tags that an instance carries for its targets.
 pub(super) const TARGET_TAG_PREFIX: &str = "drawgate:target:";
 
-/// Tag of an instance for one of its targets: one tag each, because a value has at most 256 characters.
+/// Key of an instance's tag for one of its targets: one tag each, because a value has at most 256 characters.
 pub(super) fn target_tag(plan: &Plan, target: &TargetPlan) -> String {
     let name = plan
         .target_groups
@@ -65,7 +68,7 @@ pub(super) fn target_tag(plan: &Plan, target: &TargetPlan) -> String {
     format!("{TARGET_TAG_PREFIX}{name}:{}", target.port)
 }
 
-/// Value of such a tag.
+/// Value of an instance's tag for one of its targets.
 pub(super) fn target_value(release: &str, target: &TargetPlan) -> String {
     let zone = target.zone.as_deref().unwrap_or("-");
     format!("{release} {} {} {zone}", target.id, target.port)
@@ -76,7 +79,7 @@ pub(super) fn one_off(name: &str, hook: &str, release: ReleaseId) -> String {
     format!("{name}.hook-{hook}-{}", release.short())
 }
 
-/// Labels of a container of ours.
+/// Labels of a container that a release creates.
 pub(crate) fn labels(
     release: &str,
     version: &str,
@@ -97,7 +100,7 @@ pub(crate) fn labels(
     .collect()
 }
 
-/// How a container was verified when a release of ours made it.
+/// How the release that made this container verified it.
 pub(super) fn verify_of(labels: &BTreeMap<String, String>) -> Option<VerifyDefinition> {
     labels
         .get(LABEL_VERIFY)
@@ -108,7 +111,8 @@ pub(super) fn verify_of(labels: &BTreeMap<String, String>) -> Option<VerifyDefin
 mod tests {
     use super::*;
 
-    /// As versions before wrote it, and with what is let run for sick hosts to be replaced.
+    /// Reads the value that earlier versions wrote, and the one with processes resumed so that sick hosts are
+    /// replaced.
     #[test]
     fn trap_34_a_suspension_tag_says_what_is_suspended() {
         let (one, other) = (

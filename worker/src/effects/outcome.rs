@@ -1,4 +1,4 @@
-//! From an adapter's error to what the core may conclude from it.
+//! Turns an adapter's error into the outcome that the core may conclude from it.
 
 use std::error::Error;
 
@@ -9,7 +9,7 @@ use crate::aws::AwsError;
 pub(super) use crate::error_chain as chain;
 use crate::host::HostError;
 
-/// An effect's end before its natural one.
+/// The value of a part of an effect, or the outcome that ends the whole effect early.
 pub(super) type Effect<T> = Result<T, StepOutcome>;
 
 fn failure(error: &dyn Error, hint: Option<String>) -> Failure {
@@ -20,7 +20,7 @@ fn failure(error: &dyn Error, hint: Option<String>) -> Failure {
     }
 }
 
-/// Sorts an adapter's error.
+/// Sorts an adapter's error into an outcome.
 pub(super) trait Sorted<T> {
     /// The value, or the outcome that the error amounts to.
     fn sorted(self) -> Effect<T>;
@@ -52,21 +52,20 @@ impl<T> Sorted<T> for Result<T, HostError> {
     }
 }
 
-/// A definite no.
+/// A definite no, with this text.
 pub(super) fn refused<T>(what: impl AsRef<str>) -> Effect<T> {
     Err(StepOutcome::Refused {
         failure: Failure::new(what),
     })
 }
 
-/// Not yet.
 pub(super) fn not_yet<T>(what: impl AsRef<str>) -> Effect<T> {
     Err(StepOutcome::Transient {
         failure: Failure::new(what),
     })
 }
 
-/// Whatever is not known at the deadline is unknown.
+/// Performs an effect until the deadline: without an answer by then the outcome is unknown.
 pub(super) async fn within(deadline: Instant, effect: impl Future<Output = StepOutcome>) -> StepOutcome {
     let unknown = |_| StepOutcome::Unknown {
         failure: Failure::new("no answer within its time"),
@@ -74,7 +73,7 @@ pub(super) async fn within(deadline: Instant, effect: impl Future<Output = StepO
     timeout_at(deadline, effect).await.unwrap_or_else(unknown)
 }
 
-/// Whichever way an effect ended.
+/// The outcome of an effect, however it ended.
 pub(super) fn either(effect: Effect<StepOutcome>) -> StepOutcome {
     effect.unwrap_or_else(|outcome| outcome)
 }

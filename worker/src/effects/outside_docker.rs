@@ -1,4 +1,5 @@
-//! What is on a host beside the service's container: systemd's units, processes on its ports, names that look like ours.
+//! What occupies a host besides the service's container: systemd's units, processes on its ports, names like
+//! the service's.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,7 +8,7 @@ use drawgate_rollout::{LABEL_RELEASE, ListenerSnapshot, OutsideDocker, names};
 
 use crate::host::{ContainerInfo, Host, HostError, HostFacts};
 
-/// Looks by plain commands over SSH; what a host has no program for stays unknown.
+/// Looks by plain commands over SSH; where the host lacks the program for one, the answer stays unknown.
 pub(super) async fn look(
     host: &Host,
     facts: &HostFacts,
@@ -16,8 +17,8 @@ pub(super) async fn look(
 ) -> Result<OutsideDocker, HostError> {
     let ports: BTreeSet<u16> = wanted.ports.iter().map(|port| port.host).collect();
     let (unit, listeners) = tokio::try_join!(host.unit_of(&wanted.name), host.listeners(&ports))?;
-    // On the host's own network a container publishes nothing, and its socket looks like any process's: the one that is
-    // to be replaced will be gone when the new one starts.
+    // On the host's own network a container publishes nothing, and its socket looks like any process's. The
+    // container to be replaced will be gone when the new one starts, so its listeners are ignored.
     let replaced_on_host_network = containers.iter().any(|container| {
         container.name == wanted.name && container.running && container.network_mode == "host"
     });
@@ -41,7 +42,7 @@ pub(super) async fn look(
     })
 }
 
-/// Whether the engine listens there for a container.
+/// Whether the engine listens on this port for a container.
 fn published(containers: &[ContainerInfo], port: u16, protocol: &str) -> bool {
     containers
         .iter()

@@ -1,4 +1,4 @@
-//! From a step to the effect that performs it.
+//! Maps a step to the effect that performs it.
 
 use drawgate_rollout::{Evidence, Failure, HostPlan, ON_BASTION, Phase, Release, Step, StepOutcome};
 use drawgate_schemas::Direction;
@@ -11,7 +11,7 @@ use super::task::Task;
 use crate::clock::RollClock;
 
 impl Effects {
-    /// Performs a step once. Whatever is not known at the deadline is unknown.
+    /// Performs a step once. Without an answer by the deadline the outcome is unknown.
     pub async fn perform(
         &self,
         release: &Release,
@@ -48,7 +48,7 @@ impl Effects {
             clock,
         };
         match step {
-            // Locks and lease are the ledger's: whoever drives the release takes them.
+            // Locks and lease are the ledger's: the driver of the release takes them.
             Step::Resolve
             | Step::Control
             | Step::Inspect
@@ -74,7 +74,7 @@ impl Effects {
             Step::Confirm => Box::pin(self.confirm(task)).await,
             Step::CreateBefore { instance } | Step::RunBefore { instance } => {
                 match release.host(instance) {
-                    // Not `on_member`: of a host that is gone in its middle nobody knows how far it came.
+                    // Not `on_member`: if the host goes away during `[before]`, how far it came is not known.
                     Some(host) => Box::pin(self.before(task, step, host)).await,
                     None => StepOutcome::Refused {
                         failure: Failure::new("not a host of this release"),
@@ -92,7 +92,8 @@ impl Effects {
         }
     }
 
-    /// A host that does not answer may be gone: then nothing of it is missed, and nobody waits for it.
+    /// A host that does not answer may be gone: then its leftovers do not matter, and the release does not
+    /// wait for it.
     async fn on_member(&self, task: Task<'_>, step: &Step, host: &HostPlan) -> StepOutcome {
         let outcome = Box::pin(self.on_host(task, step, host)).await;
         if outcome.failure().is_none() || host.instance == ON_BASTION {

@@ -1,8 +1,8 @@
-//! Suspending the processes of an Auto Scaling group, and resuming exactly those, in the order that terminates
-//! nobody.
+//! Suspends the processes of an Auto Scaling group, and resumes exactly those, in an order that terminates no
+//! host.
 //!
-//! `ResumeProcesses` and `SuspendProcesses` without a list act on *every* process (Amazon EC2 Auto Scaling API
-//! Reference); no empty list is ever sent.
+//! `ResumeProcesses` and `SuspendProcesses` without a list act on *every* process (Amazon EC2 Auto Scaling
+//! API Reference); no empty list is ever sent.
 
 use drawgate_rollout::definition::Process;
 use drawgate_rollout::{GroupPlan, Step, StepOutcome};
@@ -32,11 +32,11 @@ impl Effects {
                 ));
             }
             Some(_) => {}
-            // The tag comes first: from it anybody can restore the group when everything else is lost.
+            // The tag comes first: an operator can restore the group from it when everything else is lost.
             None => {
                 self.aws.tag_group(name, GROUP_TAG, &tag).await.sorted()?;
-                // Two targets may share a group, and the last to write a tag has it. An answer that has none at all is older
-                // than the tag, and says nothing of another release.
+                // Two targets may share a group, and the last to write the tag has the group. An answer
+                // without a tag is older than the tag, and says nothing of another release.
                 match self.group(name).await?.tags.get(GROUP_TAG) {
                     Some(seen) if *seen == tag => {}
                     Some(_) => {
@@ -62,12 +62,13 @@ impl Effects {
         either(self.try_resume(task, name).await)
     }
 
-    /// HealthCheck first; then hosts that were marked unhealthy while *we* had them out are marked healthy; then
-    /// ReplaceUnhealthy, which would terminate them otherwise; then the rest.
+    /// Resumes HealthCheck first; then marks healthy the hosts that were marked unhealthy while this release
+    /// had them out; then resumes ReplaceUnhealthy, which would terminate those hosts otherwise; then the
+    /// rest.
     async fn try_resume(&self, task: Task<'_>, name: &str) -> Effect<StepOutcome> {
         let plan = group_plan(task, name)?;
         let Some(group) = self.aws.group_by_name(name).await.sorted()? else {
-            // Deleted meanwhile: nothing of it can be left suspended.
+            // The group was deleted meanwhile: nothing of it can be left suspended.
             return Ok(StepOutcome::already());
         };
         if group
@@ -75,12 +76,14 @@ impl Effects {
             .get(GROUP_TAG)
             .is_some_and(|tag| !tag.starts_with(&task.id()))
         {
-            // We were refused because another release holds the group: what is suspended is its to resume.
+            // Another release has the group, and this one was refused: that release resumes what is
+            // suspended.
             return Ok(StepOutcome::already());
         }
         let mut ours = without(&plan.suspend, |process| !is_suspended(&group, process));
         if ours.len() < plan.suspend.len() {
-            // That something of ours runs already is believed at the second look: the first may be older than our suspending.
+            // "Resumed already" is believed only at the second look: the first may be older than the
+            // suspending.
             sleep(CONSISTENCY).await;
             let again = self.group(name).await?;
             ours = without(&plan.suspend, |process| {
@@ -89,7 +92,7 @@ impl Effects {
         }
         let first = without(&ours, |process| process != Process::HealthCheck);
         self.resume_these(name, &first).await?;
-        // What keeps ReplaceUnhealthy waiting must not keep the rest suspended.
+        // An error that delays ReplaceUnhealthy must not leave the other processes suspended.
         let marked = match ours.contains(&Process::ReplaceUnhealthy) {
             true => self.mark_healthy(task, name).await.map(drop),
             false => Ok(()),
@@ -120,7 +123,8 @@ impl Effects {
         either(self.try_let_replace(task, name).await)
     }
 
-    /// As at the end, hosts are marked healthy between HealthCheck and ReplaceUnhealthy; all else stays suspended.
+    /// As at the end, hosts are marked healthy between HealthCheck and ReplaceUnhealthy; all other processes
+    /// stay suspended.
     async fn try_let_replace(&self, task: Task<'_>, name: &str) -> Effect<StepOutcome> {
         let plan = group_plan(task, name)?;
         let both: Vec<Process> = plan.replaces().collect();
@@ -141,7 +145,7 @@ impl Effects {
             }
             self.resume_these(name, &[Process::ReplaceUnhealthy]).await?;
         }
-        // The tag comes last: until then it says that more is suspended than there is.
+        // The tag is written last: until then it names more processes than are suspended.
         let suspended = without(&plan.suspend, |process| both.contains(&process));
         let tag = suspension(&task.id(), &suspended, &both);
         self.aws.tag_group(name, GROUP_TAG, &tag).await.sorted()?;
@@ -190,10 +194,10 @@ impl Effects {
         self.aws.resume(name, processes).await.sorted()
     }
 
-    /// Only hosts that we took out, and that are healthy in all their target groups now: whoever else is unhealthy
-    /// is unhealthy for a reason, and Auto Scaling shall replace it.
+    /// Marks healthy only hosts that this release took out and that are healthy in all their target groups
+    /// now: any other unhealthy host has a reason, and Auto Scaling must replace it.
     ///
-    /// Gives those that it marked.
+    /// Gives the hosts that it marked.
     async fn mark_healthy(&self, task: Task<'_>, name: &str) -> Effect<Vec<String>> {
         let mut marked = Vec::new();
         let group = self.group(name).await?;
@@ -218,7 +222,7 @@ impl Effects {
         Ok(marked)
     }
 
-    /// The group, which has to be there.
+    /// The group. Refuses if it does not exist.
     pub(super) async fn group(&self, name: &str) -> Effect<Group> {
         match self.aws.group_by_name(name).await.sorted()? {
             Some(group) => Ok(group),
@@ -234,7 +238,7 @@ fn group_plan<'a>(task: Task<'a>, name: &str) -> Effect<&'a GroupPlan> {
     }
 }
 
-/// Whether a call that resumes may be on its way still: nobody heard how an attempt at it ended.
+/// Whether a call that resumes may still be on its way: an attempt at it ended without an answer.
 fn may_resume_late(task: Task<'_>, name: &str) -> bool {
     let let_replace = Step::LetReplace {
         group: name.to_owned(),
@@ -255,7 +259,8 @@ fn without(processes: &[Process], drop: impl Fn(Process) -> bool) -> Vec<Process
         .collect()
 }
 
-/// What a host's health is judged by in one direction: during rollback, only what was healthy before.
+/// Whether a target's health is awaited in this direction: during rollback, only a target that was healthy
+/// before.
 pub(super) fn is_awaited(state_before: &str, can_be_healthy: bool, direction: Direction) -> bool {
     match direction {
         Direction::Forward => can_be_healthy,

@@ -1,5 +1,5 @@
-//! Secrets on their way from where they are kept into a container's environment. They are read when a container is
-//! created, by the version that the plan names, and kept nowhere.
+//! Secrets on their way from their store into a container's environment. They are read when a container is
+//! created, in the version that the plan names, and kept nowhere.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ use super::outcome::{Effect, Sorted, refused};
 use super::task::Task;
 use crate::aws::StoredSecret;
 
-/// Largest value: one environment variable of a Linux process holds 128 KiB with its name.
+/// Largest value: one environment variable of a Linux process has 128 KiB with its name.
 const VALUE_BYTES: usize = 120 * 1024;
 
 impl Effects {
@@ -40,7 +40,8 @@ impl Effects {
         Ok(seen)
     }
 
-    /// The environment of a container of this service, secrets and all: for the request that creates it, and nothing else.
+    /// The environment of a container of this service, secrets included: for the request that creates it, and
+    /// nothing else.
     pub(super) async fn environment(
         &self,
         task: Task<'_>,
@@ -73,7 +74,7 @@ impl Effects {
     }
 }
 
-/// The value that a reference means. Errors never hold a part of it.
+/// The value that a reference means. Errors never contain a part of it.
 fn value_of(reference: &SecretReference, stored: &StoredSecret) -> Effect<String> {
     let text = match &reference.field {
         None => stored.text.clone(),

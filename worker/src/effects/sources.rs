@@ -1,11 +1,11 @@
-//! Where a roll's definitions and credentials come from.
+//! Sources of a roll's definitions and credentials.
 
 use drawgate_rollout::definition::ServiceDefinition;
 use drawgate_schemas::{Environment, Service};
 
 use crate::host::RegistryCredentials;
 
-/// Where registry credentials come from. Asked anew for every release: they may live for hours only.
+/// Source of registry credentials. Asked anew for every release, because credentials may last for hours only.
 pub trait Credentials: Send + Sync {
     /// How to log in at the registry of a repository.
     ///
@@ -17,18 +17,16 @@ pub trait Credentials: Send + Sync {
 /// How to log in at a registry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Login {
-    /// It needs none.
+    /// The registry needs no login.
     None,
-    /// With these.
     With(RegistryCredentials),
-    /// With what Amazon ECR gives for the asking, in this region where it is another than ours.
+    /// A login that Amazon ECR gives on request; in this region, where it is not the worker's own.
     Ecr {
-        /// The region.
         region: Option<String>,
     },
 }
 
-/// Where service definitions come from.
+/// Source of service definitions.
 pub trait Definitions: Send + Sync {
     /// The definition in force for a target.
     ///

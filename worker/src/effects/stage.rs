@@ -1,7 +1,7 @@
-//! The image: which bytes, and onto every host before anything is touched.
+//! The image: resolves its digest, and pulls it onto every host before anything is touched.
 
 use drawgate_rollout::definition::{FleetSelector, Probe};
-use drawgate_rollout::{Evidence, Failure, HostPlan, Release, StepOutcome, unfit_healthcheck};
+use drawgate_rollout::{Evidence, Failure, HostPlan, Release, StepOutcome, refused_healthcheck};
 use drawgate_schemas::{Digest, ImageReference, ReleaseId, ReleaseRequest};
 use futures_util::stream::{self, StreamExt};
 
@@ -10,11 +10,12 @@ use super::outcome::{Effect, Sorted, chain, either, not_yet, refused};
 use super::task::Task;
 use crate::host::{Host, HostError, RegistryImage};
 
-/// Connections that are opened side by side: sshd refuses some beyond 10 that have not logged in (`MaxStartups`),
-/// which matters where all go through one jump host.
+/// How many connections are opened side by side: sshd refuses some beyond 10 that have not logged in
+/// (`MaxStartups`), which matters where all go through one jump host.
 const CONNECTED_AHEAD: usize = 8;
 
-/// Hosts that are asked for a digest before giving up: any engine of the fleet can tell, and one may be down.
+/// How many hosts are asked for a digest before giving up: any engine of the fleet can tell, and one may be
+/// down.
 const ASKED: usize = 3;
 
 impl Effects {
@@ -22,8 +23,8 @@ impl Effects {
         either(self.try_resolve(release).await)
     }
 
-    /// Any engine of the fleet can ask the registry: it has the route, the trust and the proxy that the pull will
-    /// use.
+    /// Asks the registry through any engine of the fleet: it has the route, the trust and the proxy that the
+    /// pull will use.
     async fn try_resolve(&self, release: &Release) -> Effect<StepOutcome> {
         let request = &release.request;
         let definition = self
@@ -53,7 +54,7 @@ impl Effects {
 
     async fn some_hosts(&self, fleet: &FleetSelector) -> Effect<Vec<Host>> {
         let instances = self.fleet_instances(fleet).await?;
-        // All of them are connected to in a moment.
+        // The next lines connect to all of them.
         self.fits(&instances)?;
         let running = instances.iter().filter(|instance| instance.state == "running");
         let hosts: Vec<Host> = running
@@ -67,8 +68,8 @@ impl Effects {
         Ok(hosts)
     }
 
-    /// Opens the connections that the inspection will want a moment later. Whether that works is the inspection's to
-    /// say.
+    /// Opens the connections that the inspection needs a moment later. Failures are ignored: the inspection
+    /// reports them.
     fn connect_ahead(&self, hosts: &[Host]) {
         let hosts = hosts.to_vec();
         tokio::spawn(async move {
@@ -93,7 +94,7 @@ impl Effects {
             .or_else(|_| refused(format!("the registry says digest {said:?}")))
     }
 
-    /// Platforms that the wanted bytes are for. Empty where that cannot be had: the pull will tell.
+    /// Platforms of the desired image. Empty where they cannot be had: the pull will tell.
     pub(super) async fn platforms_of(
         &self,
         request: &ReleaseRequest,
@@ -119,7 +120,7 @@ impl Effects {
             match host.at_registry(&image.to_string(), credentials.as_ref()).await {
                 Ok(known) => return Ok(known),
                 Err(error) if registry_is_away(&error) => last = not_yet(chain(&error)),
-                // The registry's own no is the same from every host.
+                // The registry's refusal is the same from every host.
                 Err(error) if error.is_refused() => {
                     let failure = Failure::new(format!("{image}: {}", chain(&error))).with_hint(
                         "push the image first, or check the registry's credentials in worker.toml",
@@ -153,7 +154,7 @@ impl Effects {
         match pulled {
             Ok(pulled) if pulled.already => Ok(StepOutcome::already()),
             Ok(_) => Ok(StepOutcome::done()),
-            // Layers that came are kept, the rest is asked for again.
+            // The engine keeps the layers that arrived; the next attempt asks for the rest.
             Err(error) if registry_is_away(&error) => not_yet(chain(&error)),
             Err(error) => Err(error).sorted(),
         }
@@ -161,7 +162,8 @@ impl Effects {
 }
 
 impl Effects {
-    /// Preflight may not have been able to read the image's HEALTHCHECK. Here it is on a host, and nothing is touched yet.
+    /// Checks the HEALTHCHECK again, because preflight may not have been able to read it. The image is on a
+    /// host now, and nothing is touched yet.
     async fn fits_healthcheck(&self, task: Task<'_>, host: &HostPlan, digest: &str) -> Effect<()> {
         let definition = &task.plan.definition;
         if definition.verify.probe != Probe::Healthcheck {
@@ -173,15 +175,16 @@ impl Effects {
             .image_healthcheck(repository, digest)
             .await
             .sorted()?;
-        match check.and_then(|check| unfit_healthcheck(definition, check)) {
+        match check.and_then(|check| refused_healthcheck(definition, check)) {
             Some(failure) => Err(StepOutcome::Refused { failure }),
             None => Ok(()),
         }
     }
 }
 
-/// Whether the engine could not speak with the registry, or not to the end: it says so by a status of the 500s, or, in the middle
-/// of a pull, by none. A no of the registry's own (not there, not allowed) comes as one of the 400s.
+/// Whether the engine could not reach the registry, or lost it part-way. The engine answers with a 5xx status
+/// then, or, in the middle of a pull, with none. A refusal by the registry itself (not there, not allowed)
+/// comes as a 4xx.
 fn registry_is_away(error: &HostError) -> bool {
     error.is_refused() && error.status().is_none_or(|status| status >= 500)
 }

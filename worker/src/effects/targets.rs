@@ -1,4 +1,4 @@
-//! A host's way out of its target groups and back in.
+//! Takes a host out of its target groups, and puts it back.
 //!
 //! ```text
 //!   floor kept? -> tag -> deregister ... drained (unused or absent, and min_drain) ... register -> healthy -> untag
@@ -20,20 +20,19 @@ use super::scaling::is_awaited;
 use super::task::{LAST_WORDS, Task};
 use crate::aws::{Target, TargetId, TargetState};
 
-/// The load balancer notices the end of a delay by a clock of its own: a look at that very moment would come a little
-/// too early, and cost a whole interval.
+/// The load balancer notices the end of a delay by a clock of its own: a look at that very moment would come
+/// a little too early, and cost a whole interval.
 const DRAIN_NOTICED: Duration = Duration::from_millis(40);
 
-/// The same for its checks, which wait for answers too.
+/// The same for the load balancer's health checks, which also wait for answers.
 const CHECK_NOTICED: Duration = Duration::from_millis(50);
 
 /// Why a host does not count as healthy.
 pub(super) struct Unhealthy {
-    /// Whether it is registered in the target group at least.
+    /// Whether the target is registered in the target group at all.
     registered: bool,
     /// The target group's ARN.
     target_group: String,
-    /// In words.
     pub(super) why: String,
 }
 
@@ -58,7 +57,8 @@ impl Effects {
             .unwrap_or_else(Instant::now);
         if let Some(kept) = self.kept(task, host, direction, recent).await? {
             let failure = Failure::new(kept_in(task, &kept));
-            // What is out in part, by an attempt before, is not in service: that is no host that was left alone.
+            // A host that an earlier attempt took out in part is not in service, so the floor did not leave
+            // it untouched.
             return Err(StepOutcome::Transient {
                 failure: match self.is_in_service(task, host, recent).await? {
                     true => failure.with_obstacle(Obstacle::Floor(kept)),
@@ -113,8 +113,8 @@ impl Effects {
         if host.targets.is_empty() {
             return Ok(StepOutcome::already());
         }
-        // `draining` lasts for the whole delay, even when nothing is open (Elastic Load Balancing, "Deregistration
-        // delay"): the first look before its end would be wasted.
+        // `draining` lasts for the whole delay, even when no connection is open (Elastic Load Balancing,
+        // "Deregistration delay"): a look before its end would be wasted.
         sleep_until(drained_at(task, host, direction)).await;
         let mut drained_before = !is_doubtful(task, host, direction);
         let mut back_since = None;
@@ -129,7 +129,7 @@ impl Effects {
                 }
             }
             if for_long(is_back, &mut back_since) {
-                // A registering that nobody heard of in time may come after the deregistering.
+                // A registering whose call timed out may take effect after the deregistering.
                 tracing::warn!(
                     instance = host.instance,
                     "its target is registered again: deregistered once more"
@@ -153,9 +153,9 @@ impl Effects {
         }
     }
 
-    /// Connections that outlast the deregistration delay, with the first such target group: a Network Load Balancer
-    /// without connection termination keeps them, and only the host knows of them. What cannot be counted is not
-    /// waited for.
+    /// Connections that outlast the deregistration delay, with the first such target group: a Network Load
+    /// Balancer without connection termination keeps them, and only the host knows of them. Connections that
+    /// cannot be counted are not waited for.
     async fn still_open(&self, task: Task<'_>, host: &HostPlan) -> Option<(String, u64)> {
         for target in &host.targets {
             let group = task.plan.target_groups.get(&target.target_group);
@@ -190,7 +190,8 @@ impl Effects {
 
     async fn try_register(&self, host: &HostPlan) -> Effect<StepOutcome> {
         self.must_be_member(host).await?;
-        // No look before it: registering what is registered changes nothing, and a draining target is not registered.
+        // No look before it: registering a registered target changes nothing, and a draining target is not
+        // registered.
         for target in &host.targets {
             self.aws
                 .register(&target.target_group, &[target_id(target)])
@@ -224,8 +225,9 @@ impl Effects {
         let poll = task.poll();
         let mut healthy_since: Option<Instant> = None;
         let (mut restarts, mut absent_since) = (None, None);
-        // Registering has just looked, and no target is healthy the moment it is registered. The checks come at whole
-        // seconds from then on, so that looks at the same moments would each come a little too early.
+        // The first look comes after a poll interval: no target is healthy the moment it is registered. The
+        // load balancer checks at whole seconds from then on, so looks at the same moments would each come a
+        // little too early.
         if !awaited.is_empty() {
             sleep_until(Instant::now() + poll + CHECK_NOTICED).await;
         }
@@ -258,8 +260,8 @@ impl Effects {
         Ok(StepOutcome::done())
     }
 
-    /// A deregistering that nobody heard of in time may come after the registering. What is not registered for longer than AWS's answers
-    /// may be old is registered again.
+    /// A deregistering whose call timed out may take effect after the registering. A target that is missing
+    /// for longer than AWS's answers may be old is registered again.
     async fn register_again(
         &self,
         host: &HostPlan,
@@ -277,7 +279,7 @@ impl Effects {
         self.try_register(host).await.map(drop)
     }
 
-    /// What stands in the way of calling the host healthy.
+    /// The first reason why the host is not healthy yet.
     pub(super) async fn first_unhealthy(
         &self,
         task: Task<'_>,
@@ -307,7 +309,8 @@ impl Effects {
                     }));
                 }
                 _ => {
-                    // AWS's answers may be older than our registering: it is waited for like health itself.
+                    // AWS's answer may be older than the registering, so a missing registration is awaited as
+                    // health is.
                     self.must_be_member(host).await?;
                     return Ok(Some(Unhealthy {
                         registered: false,
@@ -320,7 +323,8 @@ impl Effects {
         Ok(None)
     }
 
-    /// The instance is a member still, or the step is over: its host is gone, or not yet to be judged.
+    /// Returns if the instance is still a member; otherwise ends the step: the host is gone, or cannot be
+    /// judged yet.
     pub(super) async fn must_be_member(&self, host: &HostPlan) -> Effect<()> {
         match self.membership(&host.instance, host.group.as_deref()).await? {
             Membership::InService => Ok(()),
@@ -356,7 +360,7 @@ impl Effects {
     }
 }
 
-/// What is told of a host that is not healthy at the end of its time.
+/// The failure of a host that is not healthy at the end of its time.
 fn not_settled(unhealthy: Option<Unhealthy>) -> Failure {
     let Some(unhealthy) = unhealthy else {
         return Failure::new("not healthy for long enough");
@@ -370,7 +374,7 @@ fn not_settled(unhealthy: Option<Unhealthy>) -> Failure {
     }
 }
 
-/// Whether that is so for longer than AWS's answers may be old. Said once, and then again after as long.
+/// Whether the condition has lasted longer than AWS's answers may be old. True once, and again after as long.
 fn for_long(is_so: bool, since: &mut Option<Instant>) -> bool {
     if !is_so {
         *since = None;
@@ -383,7 +387,7 @@ fn for_long(is_so: bool, since: &mut Option<Instant>) -> bool {
     long
 }
 
-/// Drained, as far as the load balancer goes.
+/// The drain is done as far as the load balancer goes: connections outlast it.
 fn outlasted((group, open): (String, u64)) -> StepOutcome {
     StepOutcome::Done {
         evidence: Evidence::Outlasted {
@@ -401,8 +405,8 @@ fn target_id(target: &TargetPlan) -> TargetId {
     }
 }
 
-/// Whether what is seen first may be older than what was done: an earlier performance was broken off, or the targets were found
-/// deregistered although registering had begun.
+/// Whether the first look may be older than the last change: an earlier attempt was broken off, or the
+/// targets were found deregistered although registering had begun.
 fn is_doubtful(task: Task<'_>, host: &HostPlan, direction: Direction) -> bool {
     let state = |direction, phase| {
         let instance = host.instance.clone();
@@ -420,7 +424,7 @@ fn is_doubtful(task: Task<'_>, host: &HostPlan, direction: Direction) -> bool {
     broken_off || (found && registered)
 }
 
-/// The soonest end of the drain, reckoned from when deregistering was confirmed.
+/// The soonest end of the drain, counted from when deregistering was confirmed.
 fn drained_at(task: Task<'_>, host: &HostPlan, direction: Direction) -> Instant {
     let step = Step::Host {
         instance: host.instance.clone(),
@@ -428,7 +432,8 @@ fn drained_at(task: Task<'_>, host: &HostPlan, direction: Direction) -> Instant 
         phase: Phase::Deregister,
     };
     let state = task.release.steps.get(&step);
-    // Found deregistered: since when is not known, so that only the least is waited for before looking.
+    // The targets were found deregistered, and since when is not known: only the shortest drain is waited for
+    // before looking.
     let already = state.and_then(|state| state.last.as_ref());
     let wait_ms = match already {
         Some(StepOutcome::AlreadyDone { .. }) => task.plan.definition.roll.min_drain_ms,
@@ -439,7 +444,8 @@ fn drained_at(task: Task<'_>, host: &HostPlan, direction: Direction) -> Instant 
     Instant::now() + Duration::from_millis(left_ms) + DRAIN_NOTICED
 }
 
-/// The policy that a host's container is to keep in one direction; `None` where there is no container.
+/// The restart policy that a host's container must have in this direction; `None` where there is no
+/// container.
 pub(super) fn policy(task: Task<'_>, host: &HostPlan, direction: Direction) -> Option<RestartPolicy> {
     match direction {
         Direction::Forward => task

@@ -1,4 +1,4 @@
-//! One step that is being performed.
+//! The step that is being performed.
 
 use std::time::Duration;
 
@@ -12,10 +12,10 @@ use tokio::time::Instant;
 use super::outcome::{Effect, refused};
 use crate::clock::RollClock;
 
-/// An attempt of a wait ends this much before its deadline, so that what was seen last can be told.
+/// A waiting attempt ends this much before its deadline, so that its last observation can be told.
 pub(super) const LAST_WORDS: Duration = Duration::from_millis(500);
 
-/// One performance of one step: what it is about, and until when.
+/// One attempt at one step: its release and plan, and its deadline.
 #[derive(Clone, Copy)]
 pub(super) struct Task<'a> {
     pub(super) release: &'a Release,
@@ -40,13 +40,13 @@ impl Task<'_> {
         self.release.request.id.to_string()
     }
 
-    /// The bytes that every host gets.
+    /// The digest that every host gets.
     pub(super) fn digest(&self) -> Effect<&Digest> {
         let digest = self.plan.digest.as_ref();
         digest.map_or_else(|| refused("the digest is not known"), Ok)
     }
 
-    /// The container that every host shall run.
+    /// The container that every host must run.
     pub(super) fn container(&self) -> Effect<&ContainerDefinition> {
         let container = self.plan.definition.container();
         container.map_or_else(

@@ -1,4 +1,5 @@
-//! Whether a container does its work: one look, or, with a HEALTHCHECK, the wait for the engine's verdict.
+//! Verifies that a container does its work: by one look, or, with a HEALTHCHECK, by waiting for the engine's
+//! verdict.
 
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use super::outcome::{Effect, Sorted, either, refused};
 use super::task::Task;
 use crate::host::{ContainerInfo, Host};
 
-/// Lines of a failed container that are kept.
+/// How many of a failed container's last log lines are kept.
 const LOG_LINES: usize = drawgate_schemas::limits::LOG_LINES;
 
 impl Effects {
@@ -38,8 +39,8 @@ impl Effects {
         self.runs_steadily(task, host, &container, before).await?;
         let verify = match direction {
             Direction::Forward => Some(task.plan.definition.verify.clone()),
-            // The rollback is judged by what was in force when the container was made. Of one that another tool made
-            // nothing more is known than that it has to run; its load balancer says the rest.
+            // The rollback verifies a container as the release that made it did. Of a container that another
+            // tool made only one thing is known, that it must run; its load balancer says the rest.
             Direction::Back => verify_of(&container.labels),
         };
         let Some(verify) = verify else {
@@ -60,9 +61,9 @@ impl Effects {
         }
     }
 
-    /// Waits while the engine has no verdict yet: `starting` is neither a failure nor an attempt. The engine itself ends it after
-    /// what the image says, and the service's file after `until`. On the way forward both the bound and `unhealthy` are definite; on
-    /// the rollback there is nothing else left to try.
+    /// Waits while the engine has no verdict yet: `starting` is neither a failure nor an attempt. The engine
+    /// ends the wait by the image's own settings, and the service's file by `until`. Rolling forward, both
+    /// that bound and `unhealthy` are definite; during rollback there is nothing else left to try.
     async fn await_verdict(
         &self,
         task: Task<'_>,
@@ -99,7 +100,7 @@ impl Effects {
         })
     }
 
-    /// Asks once; what was wrong, in words, or nothing.
+    /// Asks once; gives what was wrong, in words, or `None`.
     async fn probe(
         &self,
         host: &HostPlan,
@@ -109,7 +110,7 @@ impl Effects {
         let engine = self.host(host);
         let timeout = Duration::from_millis(verify.timeout_ms);
         Ok(match &verify.probe {
-            // The engine's own verdict is awaited, not asked for once.
+            // Not asked here: `await_verdict` waits for the engine's own verdict.
             Probe::Running | Probe::Healthcheck => None,
             Probe::Http { path, port, status } => http_probe(&engine, path, *port, *status, timeout).await,
             Probe::Command(command) => {
@@ -123,8 +124,9 @@ impl Effects {
         })
     }
 
-    /// It runs, and the engine has not had to start it again: a container that restarts again and again looks
-    /// "running" at most moments. One that ended does not come back: that is definite.
+    /// Checks that the container runs, and that the engine has not had to restart it: a container that
+    /// restarts again and again looks "running" at most moments. A container that ended does not come back,
+    /// so that is definite.
     async fn runs_steadily(
         &self,
         task: Task<'_>,
@@ -151,16 +153,18 @@ impl Effects {
         })
     }
 
-    /// During rollback a host may have been rebooted after the swap: its container has no restart policy before it is
-    /// verified, so that it is started here again, as often as a refusal is asked again. The next look judges it.
+    /// During rollback a host may have been rebooted after the swap. Its container has no restart policy
+    /// until it is verified, so it is started here again, as often as a refusal is retried. The next look
+    /// judges it.
     async fn start_again(&self, task: Task<'_>, host: &HostPlan, container: &ContainerInfo) -> Effect<()> {
         self.host(host).start(&container.id).await.sorted()?;
         let name = task.plan.definition.runs_as();
         refused(format!("the container {name} had ended, and was started again"))
     }
 
-    /// While a host settles: its container goes on as it should. `seen` is how often it had been restarted at the first
-    /// look: one that restarts slowly is up at most moments, and its count rises from one look to another.
+    /// Checks, while a host becomes healthy, that its container goes on running. `seen` is the restart count
+    /// at the first look: a container that restarts slowly is up at most moments, but its count rises from
+    /// one look to another.
     pub(super) async fn still_serves(
         &self,
         task: Task<'_>,
@@ -180,7 +184,7 @@ impl Effects {
             .await
     }
 
-    /// The last lines, where they can be had: a failure is told without them too.
+    /// The container's last lines, or none where they cannot be had: the failure is told without them too.
     async fn logs(&self, host: &HostPlan, container: &ContainerInfo) -> Vec<String> {
         self.host(host)
             .logs(&container.id, LOG_LINES)
@@ -189,7 +193,7 @@ impl Effects {
     }
 }
 
-/// Asks once over the SSH connection; what was wrong, in words, or nothing.
+/// Asks once over the SSH connection; gives what was wrong, in words, or `None`.
 pub(super) async fn http_probe(
     host: &Host,
     path: &str,
@@ -207,8 +211,9 @@ pub(super) async fn http_probe(
     }
 }
 
-/// How often the engine may have restarted a container by itself before we looked: never for one that we made. The old
-/// one keeps the count it had when the plan was made, or begins at 0 once it has been stopped and started.
+/// How often the engine may have restarted a container by itself before this look: never, for the new one.
+/// The old one keeps the count it had when the plan was made, or begins at 0 once it has been stopped and
+/// started.
 fn restarts_before(host: &HostPlan, direction: Direction) -> u64 {
     match direction {
         Direction::Forward => 0,
@@ -216,7 +221,7 @@ fn restarts_before(host: &HostPlan, direction: Direction) -> u64 {
     }
 }
 
-/// During rollback a host that ran nothing before is to run nothing.
+/// Whether the container must run: during rollback, a host that ran nothing before must run nothing.
 fn is_to_run(host: &HostPlan, direction: Direction) -> bool {
     direction == Direction::Forward || host.before.as_ref().is_some_and(|before| before.running)
 }

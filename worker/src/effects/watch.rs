@@ -1,4 +1,5 @@
-//! Watched alarms: their state is read again and again while the way leads forward, and once more at the end of the bake.
+//! Watched alarms: their state is read again and again while the release rolls forward, and once more at the
+//! end of the bake.
 
 use std::time::Duration;
 
@@ -11,21 +12,21 @@ use super::outcome::Sorted;
 use super::task::Task;
 use crate::aws::Alarm;
 
-/// Until so long before its deadline a watch goes on: then there is time to be patient once more.
+/// A watch ends this long before its deadline, so that time is left for the full patience once more.
 const LAST_WORDS: Duration = Duration::from_millis(PATIENCE_MS + CALL_MS);
 
-/// What one look at the watched alarms brought.
+/// The result of one look at the watched alarms.
 enum Sight {
     Quiet,
-    /// One of them fires.
+    /// One of the alarms fires.
     Fires(Failure),
-    /// They could not all be seen: nobody may say that they are quiet.
+    /// Some alarms could not be seen: they must not count as quiet.
     Blind(Failure),
 }
 
 impl Effects {
-    /// Until one fires, until they cannot be seen for the patience of a step on the way forward, or, quiet, until its
-    /// time is over: then it is begun anew.
+    /// Watches until an alarm fires, until the alarms cannot be seen for the patience of a step rolling
+    /// forward, or until its time is over while all are quiet: then the driver begins the watch anew.
     pub(super) async fn watch_alarms(&self, task: Task<'_>) -> StepOutcome {
         let interval = Duration::from_millis(task.plan.definition.alarms.watch_interval_ms);
         let mut seen_at = Instant::now();
@@ -47,7 +48,8 @@ impl Effects {
         }
     }
 
-    /// Waits for the end of the bake, then looks once more: what is called good has been seen to be so.
+    /// Waits for the end of the bake, then looks once more, so that the version is called good only after a
+    /// look at the end.
     pub(super) async fn bake(&self, task: Task<'_>) -> StepOutcome {
         let now = task.clock.now();
         let left_ms = task
@@ -72,7 +74,7 @@ impl Effects {
                 return Sight::Blind(outcome.failure().cloned().unwrap_or_else(unsaid));
             }
         };
-        // Who fires is said before who is missing.
+        // An alarm that fires is reported before one that is missing.
         let mut missing = None;
         for plan in watched {
             match alarms.iter().find(|alarm| alarm.name == plan.name) {

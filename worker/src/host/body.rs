@@ -1,4 +1,4 @@
-//! The request that creates a container, built whole as data.
+//! The request that creates a container, built as plain data.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -8,10 +8,10 @@ use bollard::models::{
 };
 use drawgate_rollout::definition::{ContainerDefinition, PortMapping, RestartPolicy};
 
-/// The body of `POST /containers/create`. `image` is `repository@digest`; our labels win over the definition's.
+/// The body of `POST /containers/create`. `image` is `repository@digest`; `labels` win over the definition's.
 ///
-/// The restart policy is `no`: a container that has not passed its verification must not come back by itself and
-/// take the port. It gets its policy afterwards.
+/// The restart policy is `no`: a container that has not passed its verification must not come back by itself
+/// and take the port. It gets its policy afterwards.
 pub fn container_body(
     definition: &ContainerDefinition,
     image: &str,
@@ -41,7 +41,7 @@ pub fn container_body(
     }
 }
 
-/// A restart policy as the engine writes it.
+/// A restart policy in the engine's form.
 pub(crate) fn engine_policy(policy: RestartPolicy) -> EnginePolicy {
     let (name, retries) = match policy {
         RestartPolicy::No => (RestartPolicyNameEnum::NO, 0),
@@ -55,7 +55,7 @@ pub(crate) fn engine_policy(policy: RestartPolicy) -> EnginePolicy {
     }
 }
 
-/// The engine's restart policy as ours; none given means `no`.
+/// The restart policy behind the engine's; none given means `no`.
 pub(super) fn restart_policy(policy: Option<&EnginePolicy>) -> RestartPolicy {
     let Some(policy) = policy else {
         return RestartPolicy::No;
@@ -128,7 +128,8 @@ fn port_bindings(ports: &[PortMapping]) -> PortMap {
     bindings
 }
 
-/// No machine has as much; the engine's own limits speak first.
+/// The number as the engine's signed type, cut at its maximum: no machine has as much, and the engine's own
+/// limits speak first.
 fn saturating(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }

@@ -1,4 +1,4 @@
-//! What runs on a host.
+//! The containers on a host.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -17,33 +17,31 @@ use super::pool::Host;
 /// A container as the engine knows it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ContainerInfo {
-    /// Id.
     pub id: String,
     /// Name, without Docker's leading slash.
     pub name: String,
-    /// The image as it was asked for: a tag, a digest, an id.
+    /// The image as the creator asked for it: a tag, a digest or an id.
     pub image_reference: String,
     /// Id of the image on this host.
     pub image_id: String,
-    /// `repository@digest` of that image, every one the engine knows; empty when the image has been removed.
+    /// Every `repository@digest` that the engine knows for the image; empty when the image has been removed.
     pub repo_digests: Vec<String>,
-    /// Labels, the image's among them.
+    /// Labels, including those of the image.
     pub labels: BTreeMap<String, String>,
-    /// True while its process runs; also while it is paused.
+    /// True while the container's process runs; also while it is paused.
     pub running: bool,
     /// `created`, `running`, `restarting`, `exited`, ...
     pub status: String,
-    /// Exit code of its last end.
+    /// Exit code when it last ended.
     pub exit_code: Option<i64>,
-    /// Killed for want of memory.
+    /// Whether it was killed for lack of memory.
     pub oom_killed: bool,
     /// The engine's error at the last start, empty without one.
     pub error: String,
     /// How often the engine has restarted it by itself.
     pub restart_count: u64,
-    /// Restart policy.
     pub restart_policy: RestartPolicy,
-    /// Removed by the engine when it ends.
+    /// Whether the engine removes it when it ends.
     pub auto_remove: bool,
     /// When it was created, as the engine writes it.
     pub created_at: String,
@@ -51,7 +49,7 @@ pub struct ContainerInfo {
     pub started_at: Option<String>,
     /// `starting`, `healthy`, `unhealthy`; `None` for an image without a health check.
     pub health: Option<String>,
-    /// Published ports: as they are while it runs, as they will be while it does not.
+    /// Published ports: as they are while the container runs, as they will be while it does not.
     pub host_ports: Vec<HostPort>,
     /// Network mode, `default`, `host`, the name of a network.
     pub network_mode: String,
@@ -72,7 +70,7 @@ pub struct HostPort {
     pub protocol: String,
 }
 
-/// A host port and the running container that holds it.
+/// A host port, and the running container that has it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct PortUse {
     /// Port on the host.
@@ -83,15 +81,15 @@ pub struct PortUse {
     pub protocol: String,
     /// Name of the container, without Docker's leading slash.
     pub container: String,
-    /// Its id.
     pub container_id: String,
 }
 
-/// What a list is narrowed to, as Docker's `filters`.
+/// Docker's `filters`, which narrow a list.
 pub(super) type Filters = HashMap<String, Vec<String>>;
 
 impl Host {
-    /// The host's containers; with `all`, those that do not run too. One that vanishes meanwhile is left out.
+    /// The host's containers; with `all`, also those that do not run. A container that vanishes during the
+    /// look is left out.
     pub async fn containers(&self, all: bool) -> Result<Vec<ContainerInfo>, HostError> {
         let ids: Vec<String> = self
             .list(all, HashMap::new())
@@ -107,7 +105,8 @@ impl Host {
         Ok(found.into_iter().flatten().collect())
     }
 
-    /// The container that carries this label, without its image's digests: two requests, however many there are.
+    /// The container with this label, without its image's digests: two requests, however many containers
+    /// there are.
     pub async fn labelled(&self, label: &str, value: &str) -> Result<Option<ContainerInfo>, HostError> {
         let filters = HashMap::from([("label".to_owned(), vec![format!("{label}={value}")])]);
         match self
@@ -130,7 +129,7 @@ impl Host {
         Ok(Some(container))
     }
 
-    /// Which running container holds which host port.
+    /// Which running container has which host port.
     pub async fn ports_in_use(&self) -> Result<Vec<PortUse>, HostError> {
         let mut uses: BTreeSet<PortUse> = BTreeSet::new();
         for summary in self.list(false, HashMap::new()).await? {
@@ -139,7 +138,7 @@ impl Host {
         Ok(uses.into_iter().collect())
     }
 
-    /// The container without its image's digests, which cost a request of their own.
+    /// The container without its image's digests, which cost another request.
     pub async fn container_alone(&self, name_or_id: &str) -> Result<Option<ContainerInfo>, HostError> {
         let answer = self
             .ask("inspecting a container", Effect::Read, |docker| {
@@ -185,7 +184,7 @@ impl Host {
     }
 }
 
-/// "Not found" is an answer to a look.
+/// Turns "not found" into `None`: for a look, that is an answer.
 pub(super) fn present<T>(answer: Result<T, DockerError>) -> Result<Option<T>, DockerError> {
     match answer {
         Ok(found) => Ok(Some(found)),
@@ -243,12 +242,12 @@ fn plain_name(name: &str) -> String {
     name.strip_prefix('/').unwrap_or(name).to_owned()
 }
 
-/// The engine's word for a container that was never started.
+/// Whether the moment is the engine's word for "never": year 1.
 fn is_never(moment: &str) -> bool {
     moment.starts_with("0001-01-01")
 }
 
-/// `none` and nothing both say that the image has no health check.
+/// Turns `none` and an empty text into `None`: both say that the image has no health check.
 fn known(health: String) -> Option<String> {
     Some(health).filter(|health| !health.is_empty() && health != "none")
 }

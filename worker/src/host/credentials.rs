@@ -22,7 +22,7 @@ impl fmt::Debug for RegistryCredentials {
 }
 
 impl RegistryCredentials {
-    /// As the engine wants them, for the registry of this image reference.
+    /// The credentials in the engine's form, for the registry of this image reference.
     pub(super) fn for_engine(&self, reference: &str) -> DockerCredentials {
         DockerCredentials {
             username: Some(self.username.clone()),

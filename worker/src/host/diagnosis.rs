@@ -1,12 +1,12 @@
-//! Why the Docker engine does not answer through a forward: ssh and the engine both just close the connection, so
-//! the host is asked by other means.
+//! Why the Docker engine does not answer through a forward: ssh and the engine both just close the
+//! connection, so this module asks the host by other means.
 
 use std::path::Path;
 
 use super::error::Stage;
 use super::master::Master;
 
-/// How far it came, and the way out.
+/// How far the request came, and a hint what to do.
 pub(super) async fn diagnose(master: &Master, socket: &Path) -> (Stage, String) {
     let path = socket.to_string_lossy();
     let (shown, path) = (path.clone(), path.as_ref());
@@ -20,7 +20,7 @@ pub(super) async fn diagnose(master: &Master, socket: &Path) -> (Stage, String) 
         );
         return (Stage::Engine, hint);
     }
-    // Asks the engine on the spot, without a forward.
+    // Asks the engine on the host itself, without a forward.
     match exit_code(
         master,
         "docker",

@@ -15,14 +15,14 @@ use super::limits;
 use super::master::Remote;
 use super::pool::{Host, Link};
 
-/// A connection with its engine.
+/// A connection, and the Docker engine behind it.
 pub(super) struct Engine {
     pub(super) link: Arc<Link>,
     pub(super) docker: Docker,
 }
 
-/// bollard's own bound on a request's first answer. Ours is around every call and shorter, so this one only has to
-/// be out of the way.
+/// bollard's own time-out for a request's first answer. Every call has a shorter one of the worker's around
+/// it, so this one must only stay out of the way.
 const OUT_OF_THE_WAY_S: u64 = 7 * 24 * 3600;
 
 impl Host {
@@ -40,8 +40,8 @@ impl Host {
             .await
     }
 
-    /// Makes a request with a time-out of its own. What never left, and a look that was lost with the connection, is
-    /// asked once more over a new one.
+    /// Makes a request with a time-out of its own. A request that never left, and a look that was lost with
+    /// the connection, are repeated once over a new connection.
     pub(super) async fn ask_within<T, R>(
         &self,
         operation: &'static str,
@@ -89,10 +89,10 @@ impl Host {
         }
     }
 
-    /// Asks the host for a sign of life; gives up the connection when none comes.
+    /// Asks the host for a sign of life, and drops the connection when none comes.
     ///
-    /// A connection in the middle of its death still accepts requests and then breaks them off, just as an engine
-    /// does that is not there: this tells them apart.
+    /// A dying connection still accepts requests and then breaks them off, just as a missing engine does: the
+    /// sign of life tells them apart.
     pub(super) async fn dropped_as_dead(&self, link: &Arc<Link>) -> bool {
         let dead = link.master.round_trip().await.is_err();
         if dead {
@@ -117,7 +117,8 @@ impl Host {
                 .negotiate_version()
                 .await
         };
-        // What is wrong is only seen at the first request: ssh grants a forward without trying it.
+        // The first request is part of it: ssh grants a forward without trying it, so a fault shows only
+        // then.
         let cause: Cause = match timeout(settings.docker_timeout, opened).await {
             Ok(Ok(docker)) => return Ok(docker),
             Ok(Err(error)) => Arc::new(error),
@@ -127,7 +128,7 @@ impl Host {
         Err(self.unreachable(operation, stage, Some(hint), cause))
     }
 
-    /// What a failed request means.
+    /// Sorts a failed request.
     pub(super) fn failed(&self, operation: &'static str, effect: Effect, error: DockerError) -> HostError {
         let refused = |status, message| HostError::Refused {
             host: self.label(),
@@ -145,7 +146,7 @@ impl Host {
         }
     }
 
-    /// What a lost answer means: for a look, that it can be repeated; for the rest, that nobody knows.
+    /// Sorts a lost answer: a look can be repeated; whether a change happened is not known.
     pub(super) fn lost(&self, operation: &'static str, effect: Effect, source: Cause) -> HostError {
         match effect {
             Effect::Write => HostError::Unknown {
@@ -158,7 +159,7 @@ impl Host {
     }
 }
 
-/// True when the local end of the forward could not be opened: the request is still here.
+/// True when the local end of the forward could not be opened: the request was not sent.
 fn never_left(error: &DockerError) -> bool {
     match error {
         DockerError::HyperLegacyError { err } => err.is_connect(),
@@ -167,7 +168,7 @@ fn never_left(error: &DockerError) -> bool {
     }
 }
 
-/// True when the connection ended before its answer did.
+/// True when the connection ended in the middle of the answer.
 fn is_broken(error: &DockerError) -> bool {
     matches!(
         error,
@@ -177,8 +178,8 @@ fn is_broken(error: &DockerError) -> bool {
     )
 }
 
-/// The engine reads `X-Registry-Auth` in URL-safe base64; bollard writes the other alphabet, which differs for
-/// passwords with `~`, `?` or `>` in the wrong place.
+/// Rewrites `X-Registry-Auth` in URL-safe base64, which the engine reads; bollard writes the other alphabet,
+/// which differs for passwords with `~`, `?` or `>` in the wrong place.
 fn url_safe_credentials(mut request: bollard::BollardRequest) -> bollard::BollardRequest {
     if let Some(value) = request.headers_mut().get_mut("X-Registry-Auth") {
         let safe: Vec<u8> = value

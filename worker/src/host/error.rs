@@ -1,4 +1,4 @@
-//! What can become of something asked of a host, sorted by what the caller may conclude from it.
+//! The errors of requests to a host, sorted by what the caller may conclude from them.
 //!
 //! | variant       | did it happen?                          | what to do                |
 //! |---------------|-----------------------------------------|---------------------------|
@@ -14,7 +14,7 @@ use std::sync::Arc;
 /// The cause underneath, shared so that the error can be handed to several waiters.
 pub type Cause = Arc<dyn Error + Send + Sync>;
 
-/// Why a host did not do what it was asked.
+/// Why a request to a host failed.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum HostError {
     /// Nothing happened: the host or its engine was not reached, or a look was lost, which has no effect.
@@ -22,34 +22,34 @@ pub enum HostError {
     Unreachable {
         /// Instance id and address.
         host: String,
-        /// What was asked.
+        /// The operation.
         operation: &'static str,
-        /// How far it came.
+        /// How far the request came.
         stage: Stage,
-        /// The way out, where there is a known one.
+        /// What to do, where that is known.
         hint: Option<String>,
-        /// What was in the way.
+        /// The error that was in the way.
         #[source]
         source: Cause,
     },
-    /// The engine said no.
+    /// The engine refused.
     #[error("{host}: {operation} was refused: {message}")]
     Refused {
         /// Instance id and address.
         host: String,
-        /// What was asked.
+        /// The operation.
         operation: &'static str,
         /// The engine's HTTP status; `None` where it failed in the middle of its answer, as pulls do.
         status: Option<u16>,
         /// The engine's own words.
         message: String,
     },
-    /// It was asked and the answer is lost: it may have happened.
+    /// The request was made and its answer is lost: it may have happened.
     #[error("{host}: {operation} may or may not have happened")]
     Unknown {
         /// Instance id and address.
         host: String,
-        /// What was asked.
+        /// The operation.
         operation: &'static str,
         /// How the answer was lost.
         #[source]
@@ -62,7 +62,7 @@ pub enum HostError {
         host: String,
         /// Port on the host.
         port: u16,
-        /// What came instead.
+        /// The error in place of an answer.
         #[source]
         source: Cause,
     },
@@ -93,17 +93,17 @@ impl fmt::Display for Stage {
 }
 
 impl HostError {
-    /// True when it may have happened: look at the host before anything else.
+    /// True when the request may have happened: look at the host before anything else.
     pub fn is_unknown(&self) -> bool {
         matches!(self, Self::Unknown { .. })
     }
 
-    /// True when nothing happened and it may work a moment later.
+    /// True when nothing happened, and the same request may succeed a moment later.
     pub fn is_transient(&self) -> bool {
         matches!(self, Self::Unreachable { .. } | Self::NoAnswer { .. })
     }
 
-    /// True when the engine said a definite no.
+    /// True when the engine refused.
     pub fn is_refused(&self) -> bool {
         matches!(self, Self::Refused { .. })
     }
@@ -116,7 +116,7 @@ impl HostError {
         }
     }
 
-    /// How far it came, for a host that was not reached.
+    /// How far the request came, for a host that was not reached.
     pub fn stage(&self) -> Option<Stage> {
         match self {
             Self::Unreachable { stage, .. } => Some(*stage),
@@ -124,7 +124,7 @@ impl HostError {
         }
     }
 
-    /// The way out, where there is a known one.
+    /// What to do, where that is known.
     pub fn hint(&self) -> Option<&str> {
         match self {
             Self::Unreachable { hint, .. } => hint.as_deref(),
@@ -136,9 +136,9 @@ impl HostError {
 /// Whether a request changes something on the host that would have to be undone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Effect {
-    /// It only looks, or can be repeated without harm.
+    /// The request only looks, or can be repeated without harm.
     Read,
-    /// It changes something.
+    /// The request changes something.
     Write,
 }
 
@@ -147,7 +147,7 @@ pub(super) enum Effect {
 #[error("{0}")]
 pub(super) struct Reason(pub(super) String);
 
-/// The cause of everything that took too long.
+/// The cause of a request that took too long.
 #[derive(Debug, thiserror::Error)]
 #[error("no answer within {} s", .0.as_secs_f32())]
 pub(super) struct TookTooLong(pub(super) std::time::Duration);

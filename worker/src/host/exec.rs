@@ -1,4 +1,4 @@
-//! Listening to a container: its log, and commands in it.
+//! A container's log, and commands run in a container.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,17 +16,18 @@ use super::limits;
 use super::pool::Host;
 use crate::sanitize::{sanitized, sanitized_lines};
 
-/// What became of a command in a container.
+/// The result of a command in a container.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ExecResult {
-    /// Its exit code; `None` when it did not end in time (it goes on in the container).
+    /// The exit code; `None` when the command did not end in time (it goes on in the container).
     pub exit_code: Option<i64>,
-    /// The end of what it printed, control characters left out.
+    /// The end of the command's output, without control characters.
     pub output_tail: String,
 }
 
 impl Host {
-    /// The last lines of a container's log, standard output and error, bounded and fit to be shown.
+    /// The last lines of a container's log, standard output and error, bounded and without control
+    /// characters.
     pub async fn logs(&self, id: &str, tail: usize) -> Result<Vec<String>, HostError> {
         let tail = tail.clamp(1, limits::LOG_LINES);
         let printed = self
@@ -38,7 +39,8 @@ impl Host {
                     .build();
                 let id = id.to_owned();
                 async move {
-                    // The engine cuts long lines into pieces, so that more of them come than were asked for.
+                    // The engine cuts long lines into pieces, so more pieces arrive than lines were asked
+                    // for.
                     let lines = docker.logs(&id, Some(options)).take(limits::LOG_PIECES);
                     lines
                         .map_ok(LogOutput::into_bytes)
@@ -101,7 +103,8 @@ impl Host {
     }
 }
 
-/// Reads to the end and keeps the last bytes. A stream that breaks has ended too: the exit code tells the rest.
+/// Reads to the end and keeps the last bytes. A stream that breaks counts as ended: the exit code tells the
+/// rest.
 async fn keep_tail<E>(output: impl Stream<Item = Result<LogOutput, E>>, tail: &mut Vec<u8>) {
     let mut output = std::pin::pin!(output);
     while let Some(Ok(piece)) = output.next().await {

@@ -1,4 +1,4 @@
-//! What preflight wants to know of a host before anything is touched.
+//! The facts about a host that preflight needs before anything is touched.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use super::diagnosis::diagnose;
 use super::error::{Effect, HostError, Stage};
 use super::pool::{Host, Link};
 
-/// A host that was reached on every way that a roll will use.
+/// Facts about a host that was reached in every way that a roll will use.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct HostFacts {
     /// The engine's version.
@@ -19,23 +19,23 @@ pub struct HostFacts {
     pub os: String,
     /// Architecture, `x86_64`, `aarch64`.
     pub arch: String,
-    /// Both as images name them, `linux/amd64`, `linux/arm64`; `None` where the engine does not say.
+    /// Operating system and architecture as images name them, `linux/amd64`, `linux/arm64`; `None` where the
+    /// engine does not say.
     pub platform: Option<String>,
     /// The engine's directory for images and containers.
     pub docker_root_dir: String,
-    /// Free bytes for it; `None` when `df` cannot say.
+    /// Free bytes for that directory; `None` when `df` cannot say.
     pub disk_free_bytes: Option<u64>,
-    /// Running containers.
     pub running_containers: u64,
-    /// Whether containers go on when the engine stops.
+    /// Whether containers keep running while the engine is stopped.
     pub live_restore: bool,
-    /// One way to the host and back over the existing connection.
+    /// Round trip to the host over the existing connection.
     pub ssh_latency_ms: f64,
 }
 
 impl Host {
-    /// Looks at the host by SSH, by a forwarded socket and by its engine. The error tells which of them failed and
-    /// the way out.
+    /// Looks at the host by SSH, by a forwarded socket and by its engine. The error says which of them
+    /// failed, and what to do.
     pub async fn probe(&self) -> Result<HostFacts, HostError> {
         const OPERATION: &str = "looking at the host";
         let link = self.link(OPERATION).await?;
@@ -46,7 +46,7 @@ impl Host {
                 source,
                 ..
             }) => {
-                // It answered earlier on this connection.
+                // The engine answered earlier on this connection, so the diagnosis has not been made yet.
                 let (stage, hint) = diagnose(&link.master, &self.shared.settings.docker_socket).await;
                 Err(self.unreachable(OPERATION, stage, Some(hint), source))
             }
@@ -93,7 +93,7 @@ impl Host {
     async fn disk_free(&self, dir: &str) -> Result<Option<u64>, HostError> {
         const OPERATION: &str = "asking for free disk space";
         let link = self.link(OPERATION).await?;
-        // The portable form: every `df` knows it, and no line is broken in two.
+        // `-P` is the portable form: every `df` knows it, and it breaks no line in two.
         let output = link.master.run("df", &["-Pk", "--", dir]).await;
         let output =
             output.map_err(|error| self.unreachable(OPERATION, Stage::Command, None, Arc::new(error)))?;
@@ -101,13 +101,13 @@ impl Host {
     }
 }
 
-/// The engine's own platform in Go's words, which are those of image manifests.
+/// The engine's own platform in Go's words, which image manifests use too.
 fn platform(os: Option<String>, arch: Option<String>) -> Option<String> {
     let known = |word: Option<String>| word.filter(|word| !word.is_empty());
     Some(format!("{}/{}", known(os)?, known(arch)?))
 }
 
-/// The fourth column of the last line, in units of 1024 bytes.
+/// Available bytes: the fourth column of the last line, in units of 1024 bytes.
 fn available_bytes(printed: &str) -> Option<u64> {
     let line = printed.lines().last()?;
     let kilobytes: u64 = line.split_whitespace().nth(3)?.parse().ok()?;

@@ -1,5 +1,5 @@
-//! A GET to a service on the host's own loopback, through the SSH connection: the service as the load balancer's
-//! health check would see it, without a port opened to the bastion.
+//! A GET to a service on the host's own loopback, through the SSH connection. It sees the service as the load
+//! balancer's health check would, and no port has to be opened to the bastion.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,10 +19,9 @@ use super::limits;
 use super::master::{Master, Remote, SessionError};
 use super::pool::Host;
 
-/// An HTTP answer, as much of it as is worth showing.
+/// An HTTP answer, cut to what is worth showing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HttpAnswer {
-    /// Status code.
     pub status: u16,
     /// The beginning of the body.
     pub body_start: String,
@@ -41,9 +40,9 @@ enum GetError {
 }
 
 impl Host {
-    /// `GET path` on `127.0.0.1:port` of the host. Redirects are answers, not followed.
+    /// `GET path` on `127.0.0.1:port` of the host. A redirect is an answer, and is not followed.
     ///
-    /// Only when the host itself is there does silence count as the service's.
+    /// Silence counts as the service's only while the host itself answers.
     pub async fn http_get(&self, port: u16, path: &str, limit: Duration) -> Result<HttpAnswer, HostError> {
         const OPERATION: &str = "HTTP check";
         let mut tries = 1;
@@ -84,7 +83,7 @@ async fn get(master: &Master, port: u16, path: &str) -> Result<HttpAnswer, GetEr
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
         .await
         .map_err(GetError::Http)?;
-    // How the connection ends is told by the request.
+    // The request reports how the connection ends.
     let _driver = EndOnDrop(tokio::spawn(async move { drop(connection.await) }));
     let answer = sender.send_request(request).await.map_err(GetError::Http)?;
     let status = answer.status().as_u16();
@@ -94,7 +93,7 @@ async fn get(master: &Master, port: u16, path: &str) -> Result<HttpAnswer, GetEr
     })
 }
 
-/// The first bytes of a body; one that breaks off has ended.
+/// The first bytes of a body; a body that breaks off counts as ended.
 async fn body_start(mut body: Incoming) -> String {
     let mut start = Vec::new();
     while start.len() < limits::HTTP_BODY_BYTES {
@@ -109,7 +108,7 @@ async fn body_start(mut body: Incoming) -> String {
     String::from_utf8_lossy(&start).into_owned()
 }
 
-/// A body that never ends must not keep its connection.
+/// Ends a connection's task when dropped, so that a body that never ends does not keep the connection.
 struct EndOnDrop(JoinHandle<()>);
 
 impl Drop for EndOnDrop {

@@ -1,4 +1,4 @@
-//! Images: which bytes a tag means, and having them on the host.
+//! Images: which digest a tag stands for, and how an image gets onto the host.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -20,32 +20,31 @@ use super::pool::Host;
 /// How far a pull is. The totals grow while layers are discovered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PullProgress {
-    /// Bytes downloaded.
     pub done_bytes: u64,
     /// Bytes to download, as far as known.
     pub total_bytes: u64,
 }
 
-/// What a pull did.
+/// The result of a pull.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pulled {
-    /// The image was there, nothing was asked of the registry.
+    /// Whether the image was on the host already: the registry was not asked.
     pub already: bool,
-    /// Bytes downloaded, as far as the engine reported them; small layers come without a number.
+    /// Bytes downloaded, as far as the engine reported them; it reports no number for small layers.
     pub bytes: u64,
 }
 
 /// What a registry says of a reference.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RegistryImage {
-    /// The digest behind it: of the index, where the image is for several platforms.
+    /// The digest behind the reference: that of the index, where the image is for several platforms.
     pub digest: String,
-    /// Platforms that it is for, `linux/amd64`, `linux/arm/v7`; empty where the registry does not say.
+    /// Platforms of the image, `linux/amd64`, `linux/arm/v7`; empty where the registry does not say.
     pub platforms: Vec<String>,
 }
 
 impl Host {
-    /// What a reference means at its registry now, asked by the engine of this host.
+    /// What the registry says of a reference now, asked by this host's engine.
     pub async fn at_registry(
         &self,
         reference: &str,
@@ -69,11 +68,11 @@ impl Host {
         Ok(RegistryImage { digest, platforms })
     }
 
-    /// Whether the image of that digest is on the host, under this repository's name.
+    /// Whether the image with that digest is on the host, under this repository's name.
     pub async fn has_image(&self, repository: &str, digest: &str) -> Result<bool, HostError> {
         let reference = format!("{repository}@{digest}");
-        // The engine found it by this very digest. It may know it by another one as well, or only: of an image for
-        // several platforms, that of the index or of the host's own part.
+        // Asks by this very digest. The engine may know an image for several platforms by the digest of the
+        // index, by that of the host's own platform, or by both.
         self.knows_image(&reference).await
     }
 
@@ -111,10 +110,11 @@ impl Host {
         Ok(index.and_then(|index| index.secure) == Some(false))
     }
 
-    /// Brings the image of that digest to the host. Can be repeated; a pull that is cut off leaves whole layers.
+    /// Brings the image with that digest to the host. Can be repeated; a pull that is cut off leaves whole
+    /// layers.
     ///
-    /// A refusal without a status is a pull that failed in its middle (registry gone, disk full): the engine says
-    /// it in words only.
+    /// A refusal without a status is a pull that failed part-way (registry gone, disk full): the engine
+    /// reports that in words only.
     pub async fn pull(
         &self,
         repository: &str,
@@ -159,7 +159,8 @@ impl Host {
     }
 }
 
-/// A HEALTHCHECK as Docker writes it, in nanoseconds, with zero or nothing for its defaults. `NONE` takes away that of a parent image.
+/// Reads a HEALTHCHECK as Docker writes it: in nanoseconds, with zero or nothing for its defaults. `NONE`
+/// cancels that of a parent image.
 pub(crate) fn healthcheck_of(check: Option<&HealthConfig>) -> ImageHealthcheck {
     let test = check.and_then(|check| check.test.as_deref()).unwrap_or_default();
     let (Some(check), Some(kind)) = (check, test.first()) else {
@@ -183,7 +184,8 @@ pub(crate) fn healthcheck_of(check: Option<&HealthConfig>) -> ImageHealthcheck {
     })
 }
 
-/// As people write it. What is no program (a signature, a provenance) calls itself `unknown/unknown`.
+/// The platform as people write it. An entry that is no program (a signature, a provenance) calls itself
+/// `unknown/unknown`, and gives `None`.
 fn platform(platform: OciPlatform) -> Option<String> {
     let (os, architecture) = (platform.os?, platform.architecture?);
     let said = |word: &str| !word.is_empty() && word != "unknown";
@@ -216,7 +218,7 @@ async fn follow(
 struct Layers(HashMap<String, (u64, u64)>);
 
 impl Layers {
-    /// Takes an event in; true when it moved the progress.
+    /// Notes an event; true when it changed the progress.
     fn note(&mut self, event: &CreateImageInfo) -> bool {
         let Some(layer) = &event.id else { return false };
         let (done, total) = self.0.entry(layer.clone()).or_default();
@@ -227,7 +229,7 @@ impl Layers {
                 .unwrap_or_default()
         };
         match (event.status.as_deref(), &event.progress_detail) {
-            // Extracting counts the same bytes a second time.
+            // Only downloads count: extracting counts the same bytes a second time.
             (Some("Downloading"), Some(detail)) => {
                 *done = bytes(detail.current);
                 *total = bytes(detail.total).max(*done);

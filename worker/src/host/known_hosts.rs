@@ -1,5 +1,5 @@
-//! Whether the host key of an instance that nobody has logged in to before would be believed, as far as that can be told
-//! without one: by what the operator's own `ssh_config` says of it.
+//! Whether the worker would trust the host key of an instance that nobody has logged in to before. Judged
+//! without such an instance, by what the operator's own `ssh_config` says of it.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -15,8 +15,9 @@ use super::settings::{HostKeys, HostSettings};
 const NOBODY: &str = "i-00000000000000000";
 
 impl Hosts {
-    /// Why the host key of a newly launched instance would not be believed; `None` where a certificate authority or a
-    /// command vouches for it, where keys are accepted on first sight, or where that cannot be told from here.
+    /// Why the host key of a newly launched instance would not be trusted; `None` where a certificate
+    /// authority or a command vouches for it, where keys are accepted on first sight, or where that cannot be
+    /// told from here.
     pub async fn unknown_host_keys(&self) -> Option<String> {
         let settings = &self.shared.settings;
         if settings.host_keys == HostKeys::AcceptNew {
@@ -35,7 +36,7 @@ impl Hosts {
     }
 }
 
-/// What `ssh -G` says of such an instance; `None` where it says nothing.
+/// What `ssh -G` prints for such an instance; `None` where it prints nothing.
 async fn effective_config(settings: &HostSettings) -> Option<String> {
     let mut command = Command::new("ssh");
     command.arg("-G");
@@ -55,7 +56,7 @@ async fn effective_config(settings: &HostSettings) -> Option<String> {
     output.status.success().then_some(said)
 }
 
-/// Whether that configuration vouches for it.
+/// Whether this configuration vouches for the key of a new instance.
 fn knows(config: &str, read: impl Fn(&Path) -> Option<String>) -> bool {
     for line in config.lines() {
         let (key, value) = line.split_once(' ').unwrap_or((line, ""));
@@ -63,7 +64,8 @@ fn knows(config: &str, read: impl Fn(&Path) -> Option<String>) -> bool {
             "knownhostscommand" if value != "none" => return true,
             "userknownhostsfile" | "globalknownhostsfile" => {
                 for name in value.split_whitespace() {
-                    // A name with tokens is another one for each connection: that it vouches cannot be ruled out.
+                    // A name with tokens expands differently for each connection, so whether that file
+                    // vouches cannot be ruled out.
                     let vouches =
                         name.contains('%') || read(&expanded(name)).is_some_and(|text| has_authority(&text));
                     if vouches {
@@ -84,7 +86,8 @@ fn expanded(name: &str) -> PathBuf {
     }
 }
 
-/// Whether a known-hosts file has a certificate authority for instance ids (sshd(8), "SSH_KNOWN_HOSTS FILE FORMAT").
+/// Whether a known-hosts file has a certificate authority for instance ids (sshd(8), "SSH_KNOWN_HOSTS FILE
+/// FORMAT").
 fn has_authority(known_hosts: &str) -> bool {
     let patterns = known_hosts.lines().filter_map(|line| {
         let mut words = line.split_whitespace();

@@ -1,5 +1,5 @@
-//! Making, starting, stopping, renaming and removing containers. Each method looks before it acts: `Ok(true)` means
-//! that it did it, `Ok(false)` that it was so already.
+//! Makes, starts, stops, renames and removes containers. Each method looks before it acts: `Ok(true)` means
+//! that it acted, `Ok(false)` that nothing was left to do.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -19,8 +19,8 @@ use super::limits;
 use super::pool::Host;
 
 impl Host {
-    /// Creates a container, without starting it and without a restart policy; gives its id. A name that is taken is
-    /// refused with status 409.
+    /// Creates a container, without starting it and without a restart policy; gives its id. The engine
+    /// refuses a name that is taken with status 409.
     pub async fn create(
         &self,
         definition: &ContainerDefinition,
@@ -62,7 +62,7 @@ impl Host {
     pub async fn stop(&self, id: &str, timeout_s: u32) -> Result<bool, HostError> {
         const OPERATION: &str = "stopping the container";
         let container = self.existing(OPERATION, id).await?;
-        // Between two restarts there is no process, but there will be.
+        // A container between two restarts has no process, but will have one: it must be stopped too.
         if !container.running && container.status != "restarting" {
             return Ok(false);
         }
@@ -92,7 +92,7 @@ impl Host {
         Ok(true)
     }
 
-    /// Gives a container another name. A name that is taken is refused with status 409.
+    /// Renames a container. The engine refuses a name that is taken with status 409.
     pub async fn rename(&self, id: &str, name: &str) -> Result<bool, HostError> {
         const OPERATION: &str = "renaming the container";
         if self.existing(OPERATION, id).await?.name == name {
@@ -107,7 +107,7 @@ impl Host {
         Ok(true)
     }
 
-    /// Removes a container, never its volumes. With `force` also one that runs. `Ok(false)`: there was none.
+    /// Removes a container, never its volumes. With `force`, even while it runs. `Ok(false)`: there was none.
     pub async fn remove(&self, id: &str, force: bool) -> Result<bool, HostError> {
         self.ask("removing the container", Effect::Write, |docker| {
             let options = RemoveContainerOptionsBuilder::new().force(force).v(false).build();
@@ -123,7 +123,7 @@ impl Host {
         .await
     }
 
-    /// The container that something is to be done to; its absence is a refusal.
+    /// The container to act on. Refuses if it is absent.
     async fn existing(&self, operation: &'static str, id: &str) -> Result<ContainerInfo, HostError> {
         self.container_alone(id).await?.ok_or_else(|| HostError::Refused {
             host: self.label(),

@@ -1,9 +1,10 @@
 //! One ssh process per host: the master that every command and every forward goes through.
 //!
-//! It is started here and not by openssh's own `SessionBuilder`, for three things that one cannot do: host keys are
-//! looked up under the instance id (`HostKeyAlias`), ssh's own words are kept for the operator, and the master ends
-//! with the worker. For the last, its session runs `cat` on a pipe of ours: when the worker dies, however it dies,
-//! the pipe closes, `cat` ends, and so does the master. A daemon (`ssh -f`) would stay for ever.
+//! The worker starts it itself, because openssh's own `SessionBuilder` cannot do three things: look up host
+//! keys under the instance id (`HostKeyAlias`), keep ssh's own messages for the operator, and end the master
+//! with the worker. For the last, the master's session runs `cat` on a pipe from the worker: when the worker
+//! dies, however it dies, the pipe closes, `cat` ends, and so does the master. A daemon (`ssh -f`) would stay
+//! for ever.
 
 use std::collections::HashMap;
 use std::ffi::OsString;
@@ -32,15 +33,15 @@ pub(super) enum LaunchError {
     /// The local `ssh` could not be started.
     #[error("`ssh` could not be started")]
     Start(#[source] std::io::Error),
-    /// ssh ended; these are its own words.
+    /// ssh ended; these are its own messages.
     #[error("ssh said: {0}")]
     Ended(String),
-    /// Neither a connection nor an error in time.
+    /// There was neither a connection nor an error in time.
     #[error("no SSH login within {} s; ssh said: {said}", .limit.as_secs())]
     TookTooLong { limit: Duration, said: String },
 }
 
-/// Why something over an existing connection failed.
+/// Why an action over an existing connection failed.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum SessionError {
     #[error("the ssh master does not answer")]
@@ -65,18 +66,17 @@ pub(super) struct CommandOutput {
     pub(super) stdout: String,
 }
 
-/// What became of a program that does more than look.
+/// How a program ended that may change the host.
 #[derive(Debug)]
 pub(super) enum Remotely {
-    /// It ended.
     Ended(Ran),
-    /// It was not begun.
+    /// The program was not begun.
     NotBegun(SessionError),
-    /// It was begun, and what became of it is not known.
+    /// The program was begun, and how it ended is not known.
     Lost(SessionError),
 }
 
-/// What a shell makes of a program that a signal ended, where nobody tells which one.
+/// The exit code that a shell gives a program ended by a signal; which signal is not told.
 const KILLED: i32 = 128;
 
 /// A running connection to one host.
@@ -87,14 +87,14 @@ pub(super) struct Master {
     lifeline: tokio::sync::Mutex<Lifeline>,
     commands: Semaphore,
     forwards: tokio::sync::Mutex<HashMap<Remote, PathBuf>>,
-    /// Sockets ever asked for, for names that are not taken.
+    /// How many sockets were ever asked for: gives each a new name.
     sockets: AtomicU64,
     dir: TempDir,
 }
 
 #[derive(Debug)]
 struct Lifeline {
-    /// `None` once the connection is closed by us.
+    /// `None` once the worker has closed the connection.
     stdin: Option<ChildStdin>,
     stdout: BufReader<ChildStdout>,
     sent: u64,
@@ -114,7 +114,7 @@ impl Master {
             .args(ssh_arguments(settings, id, address, &control))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            // A file and not a pipe: a proxy command's words arrive here too, and nobody has to read along.
+            // A file and not a pipe: a proxy command writes here too, and nothing has to read along.
             .stderr(File::create(&log).map_err(LaunchError::Start)?)
             .kill_on_drop(true)
             .spawn()
@@ -156,7 +156,7 @@ impl Master {
         matches!(child.try_wait(), Ok(None))
     }
 
-    /// One way to the host and back.
+    /// Measures the round trip to the host.
     pub(super) async fn round_trip(&self) -> Result<Duration, SessionError> {
         let limit = limits::COMMAND_TIMEOUT;
         let echo = async { self.lifeline.lock().await.echo().await };
@@ -166,13 +166,13 @@ impl Master {
             .map_err(|_| SessionError::Closed)
     }
 
-    /// A local socket that leads to `remote`; asked for once, then reused.
+    /// A local socket that leads to `remote`; made once, then reused.
     pub(super) async fn forward(&self, remote: Remote) -> Result<PathBuf, SessionError> {
         let mut forwards = self.forwards.lock().await;
         if let Some(path) = forwards.get(&remote) {
             return Ok(path.clone());
         }
-        // A name of its own for every attempt: ssh does not bind to a path that is there already.
+        // Every attempt gets a new name, because ssh does not bind to a path that exists.
         let path = self
             .dir
             .path()
@@ -193,13 +193,13 @@ impl Master {
         Ok(path)
     }
 
-    /// Runs a program with arguments, none of which a shell gets to read.
+    /// Runs a program with arguments; no shell reads any of them.
     pub(super) async fn run(&self, program: &str, arguments: &[&str]) -> Result<CommandOutput, SessionError> {
         self.run_reading(program, arguments, limits::COMMAND_OUTPUT_BYTES)
             .await
     }
 
-    /// The same, reading more or less of what it prints.
+    /// The same, with another bound on the output that is read.
     pub(super) async fn run_reading(
         &self,
         program: &str,
@@ -243,7 +243,7 @@ impl Master {
         })
     }
 
-    /// Runs the program of these words to its end, however long that takes; what it prints is kept from its end.
+    /// Runs the program of these words to its end, however long that takes; keeps the end of its output.
     pub(super) async fn run_program(&self, words: &[&str]) -> Remotely {
         let Some((program, arguments)) = words.split_first() else {
             return Remotely::NotBegun(SessionError::Closed);
@@ -264,7 +264,7 @@ impl Master {
         let (stdout, stderr) = (child.stdout().take(), child.stderr().take());
         let (status, printed) = tailed(child.wait(), stdout, stderr).await;
         let exit_code = match status {
-            // Ended by a signal, it has no code.
+            // A program ended by a signal has no exit code.
             Ok(status) => status.code().unwrap_or(KILLED),
             Err(openssh::Error::RemoteProcessTerminated) if self.is_alive() => KILLED,
             Err(error) => return Remotely::Lost(SessionError::Mux(error)),
@@ -276,7 +276,7 @@ impl Master {
         })
     }
 
-    /// Ends the connection: asks first, then insists.
+    /// Ends the connection: closes the lifeline, and kills the ssh process if it does not end.
     pub(super) async fn close(&self) {
         let ended = async {
             drop(self.lifeline.lock().await.stdin.take());
@@ -292,13 +292,13 @@ impl Master {
     /// Ends the ssh process at once.
     pub(super) fn kill(&self) {
         let mut child = self.child.lock().unwrap_or_else(PoisonError::into_inner);
-        // It may have ended by itself a moment ago.
+        // The process may have ended by itself a moment ago.
         let _ = child.start_kill();
     }
 }
 
 impl Lifeline {
-    /// Sends a line and waits until it comes back; whatever else comes before is a banner.
+    /// Sends a line and waits until it comes back; all lines before that are a banner.
     async fn echo(&mut self) -> std::io::Result<Duration> {
         self.sent += 1;
         let line = format!("drawgate {}\n", self.sent);
@@ -331,12 +331,12 @@ fn ssh_arguments(settings: &HostSettings, id: &str, address: &str, control: &Pat
     let mut arguments: Vec<OsString> = ["-M", "-T", "-a", "-x", "-S"].map(OsString::from).into();
     arguments.push(control.into());
     let mut option = |text: String| arguments.extend(["-o".into(), text.into()]);
-    // Ends with its lifeline, not later.
+    // The master ends with its lifeline, not later.
     option("ControlPersist=no".to_owned());
     option("BatchMode=yes".to_owned());
     option(format!("StrictHostKeyChecking={}", settings.host_keys.as_str()));
     option(format!("HostKeyAlias={id}"));
-    // Addresses are reused: whose key was last seen at this one says nothing.
+    // Addresses are reused: the key last seen at this one says nothing.
     option("CheckHostIP=no".to_owned());
     if !settings.connect_by_instance_id {
         option(format!("HostName={address}"));
@@ -350,7 +350,7 @@ fn ssh_arguments(settings: &HostSettings, id: &str, address: &str, control: &Pat
         limits::ALIVE_INTERVAL.as_secs()
     ));
     option("ServerAliveCountMax=3".to_owned());
-    // What an operator has configured for sitting at a terminal is not for us.
+    // The worker does not want what an operator has configured for work at a terminal.
     option("ClearAllForwardings=yes".to_owned());
     option("RemoteCommand=none".to_owned());
     option("PermitLocalCommand=no".to_owned());
@@ -372,7 +372,7 @@ fn ssh_arguments(settings: &HostSettings, id: &str, address: &str, control: &Pat
     arguments
 }
 
-/// The command with which a person can see for themselves.
+/// The command with which an operator can try the connection by hand.
 pub(super) fn ssh_by_hand(settings: &HostSettings, id: &str, address: &str) -> String {
     let mut words = vec!["ssh".to_owned()];
     words.extend(
@@ -396,12 +396,12 @@ pub(super) fn ssh_by_hand(settings: &HostSettings, id: &str, address: &str) -> S
     words.join(" ")
 }
 
-/// What ssh said first, which is why it failed.
+/// ssh's first lines, which say why it failed.
 fn ssh_words(log: &Path) -> String {
     let mut said = Vec::new();
     if let Ok(file) = File::open(log) {
         let bound = limits::SSH_LOG_BYTES as u64;
-        // What cannot be read is not said.
+        // A log that cannot be read counts as empty.
         let _ = file.take(bound).read_to_end(&mut said);
     }
     let said = String::from_utf8_lossy(&said);

@@ -10,9 +10,9 @@
 //!   `------- Host i-2 ---- ...
 //! ```
 //!
-//! Secrets travel in the bodies and headers of Docker's API only: never in an argument list, never on the host's
-//! disk. (bollard and hyper log whole requests at `debug` and `trace`: the worker's log filter must keep both at
-//! `info` or above.)
+//! Secrets travel in the bodies and headers of Docker's API only: never in an argument list, never on the
+//! host's disk. (bollard and hyper log whole requests at `debug` and `trace`: the worker's log filter must
+//! keep both at `info` or above.)
 
 mod body;
 mod containers;

@@ -1,5 +1,5 @@
-//! What is on a host beside Docker's containers and may be in a release's way: systemd units that start containers by
-//! name, and processes on the service's ports. Docker knows nothing of either.
+//! What occupies a host besides Docker's containers and may be in a release's way: systemd units that start
+//! containers by name, and processes on the service's ports. Docker knows nothing of either.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -10,26 +10,26 @@ use super::error::{HostError, Stage};
 use super::limits;
 use super::pool::Host;
 
-/// A socket that waits for others.
+/// A listening socket.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Listener {
     /// Host address; `*`, `0.0.0.0` and `[::]` mean all.
     pub address: String,
-    /// Port.
     pub port: u16,
     /// `tcp` or `udp`.
     pub protocol: String,
-    /// Name and id of the process, where the SSH user may see it: its own ones, or all as root.
+    /// Name and id of the process, where the SSH user may see it: its own processes, or all as root.
     pub process: Option<String>,
 }
 
 impl Host {
-    /// The systemd unit that starts a container of that name, and is active or started at boot; `None` on a host
-    /// without systemd too.
+    /// The systemd unit that starts a container of that name, and is active or started at boot; `None` also
+    /// on a host without systemd.
     ///
-    /// Neither `docker inspect` nor the container's cgroup has a trace of it (the engine starts the container, not the
-    /// unit), so the units' own command lines are read: `docker run --name NAME`, `docker start NAME`. A unit that
-    /// runs a script is not seen through (systemctl(1), "show"; systemd.service(5), "ExecStart=").
+    /// Neither `docker inspect` nor the container's cgroup has a trace of the unit, because the engine starts
+    /// the container. So the units' own command lines are read: `docker run --name NAME`, `docker start
+    /// NAME`. A unit that runs a script is not seen through (systemctl(1), "show"; systemd.service(5),
+    /// "ExecStart=").
     pub async fn unit_of(&self, container: &str) -> Result<Option<String>, HostError> {
         const ARGUMENTS: [&str; 6] = [
             "show",
@@ -46,11 +46,12 @@ impl Host {
             .run_reading("systemctl", &ARGUMENTS, limits::UNITS_OUTPUT_BYTES)
             .await
             .map_err(|error| self.unreachable(OPERATION, Stage::Command, None, Arc::new(error)))?;
-        // Without systemd there is no such program, or it says that nothing runs there; either way, nothing is printed.
+        // Without systemd `systemctl` is absent, or says that systemd does not run: nothing is printed either
+        // way.
         Ok(owner(&output.stdout, container))
     }
 
-    /// Who listens on these ports; `None` without `ss`.
+    /// The sockets that listen on these ports; `None` without `ss`.
     pub async fn listeners(&self, ports: &BTreeSet<u16>) -> Result<Option<Vec<Listener>>, HostError> {
         const OPERATION: &str = "asking who listens";
         if ports.is_empty() {
@@ -68,7 +69,8 @@ impl Host {
     }
 }
 
-/// The first unit in systemd's answer (blocks of `Property=value`, an empty line between two) that starts it.
+/// The first unit in systemd's answer (blocks of `Property=value`, with an empty line between two) that
+/// starts the container.
 fn owner(printed: &str, container: &str) -> Option<String> {
     printed.split("\n\n").find_map(|block| {
         let values = |name: &'static str| {

@@ -1,8 +1,9 @@
-//! Counting what is open on a port, which the load balancer does not tell.
+//! Counts the connections open on a port, which the load balancer does not tell.
 //!
-//! With Docker's address translation a connection to a published port exists in the container's network only; with
-//! host networking or a service outside of Docker it is a socket of the host. Both places are counted. A connection
-//! through Docker's user-land proxy (from the host to itself) is in both and counts twice: never too few.
+//! With Docker's address translation a connection to a published port exists in the container's network only;
+//! with host networking or a service outside of Docker it is a socket of the host. Both places are counted. A
+//! connection through Docker's user-land proxy (from the host to itself) is in both and counts twice: the
+//! count is never too low.
 
 use std::sync::Arc;
 
@@ -38,7 +39,8 @@ impl Host {
         Ok((output.exit_code == Some(0)).then_some(lines as u64))
     }
 
-    /// The processes whose networks hold the connections to a published TCP port.
+    /// The processes in whose networks the connections to a published TCP port are, each with the container's
+    /// port.
     async fn publishers(&self, port: u16) -> Result<Vec<(u32, u16)>, HostError> {
         let uses = self.ports_in_use().await?;
         let mut ids: Vec<&str> = uses
@@ -85,7 +87,8 @@ impl Host {
     }
 }
 
-/// Established connections to a local port in the kernel's `/proc/net/tcp` format: `sl local remote state ...`.
+/// Established connections to a local port in the kernel's `/proc/net/tcp` format: `sl local remote state
+/// ...`.
 fn established(table: &str, port: u16) -> u64 {
     const ESTABLISHED: &str = "01";
     let matching = table.lines().filter(|line| {

@@ -31,7 +31,7 @@ pub(super) struct Shared {
     connections: AtomicU64,
 }
 
-/// The place of one host's connection.
+/// The connection to one host, or the place for it.
 #[derive(Debug)]
 struct Slot {
     id: String,
@@ -42,7 +42,7 @@ struct Slot {
 #[derive(Debug, Default)]
 struct SlotState {
     link: Option<Arc<Link>>,
-    /// The last failure to connect, told to all who were waiting for that attempt.
+    /// The last failure to connect; all requests that waited for that attempt get it.
     failed: Option<(Instant, HostError)>,
 }
 
@@ -84,7 +84,7 @@ impl Hosts {
         })
     }
 
-    /// The host of that instance at that address.
+    /// The host for that instance at that address.
     pub fn host(&self, instance_id: &str, address: &str) -> Host {
         let mut slots = self.shared.slots.lock().unwrap_or_else(PoisonError::into_inner);
         let slot = slots
@@ -103,7 +103,7 @@ impl Hosts {
         }
     }
 
-    /// A file beside the sockets, for programs of which no two may run at once.
+    /// A lock file next to the sockets' directories, for programs of which no two may run at once.
     pub fn lock_file(&self, name: &str) -> PathBuf {
         self.shared
             .settings
@@ -116,18 +116,18 @@ impl Hosts {
         self.shared.connections.load(Ordering::Relaxed)
     }
 
-    /// How many hosts there are connections to, or were, beside those of these ids.
+    /// How many hosts there are connections to, or were, besides these ids.
     pub fn others(&self, ids: &BTreeSet<&str>) -> usize {
         let slots = self.shared.slots.lock().unwrap_or_else(PoisonError::into_inner);
         slots.keys().filter(|(id, _)| !ids.contains(id.as_str())).count()
     }
 
-    /// Ends the connections to the hosts of which `which` says so, and forgets the hosts. One that somebody uses at this very moment
-    /// is left as it is; a later use of the others connects anew.
+    /// Ends the connections to the hosts for which `which` is true, and forgets those hosts. A host in use at
+    /// this very moment is left as it is; later use of the others connects anew.
     pub async fn close_those(&self, which: impl Fn(&str) -> bool) {
         let idle: Vec<Arc<Slot>> = {
             let mut slots = self.shared.slots.lock().unwrap_or_else(PoisonError::into_inner);
-            // Only this map has it, and it is locked: nobody can begin to use it now.
+            // Only this map has the slot, and the map is locked: no request can begin to use it now.
             slots
                 .extract_if(|(id, _), slot| which(id) && Arc::strong_count(slot) == 1)
                 .map(|(_, slot)| slot)
@@ -136,7 +136,7 @@ impl Hosts {
         join_all(idle.iter().map(|slot| slot.close())).await;
     }
 
-    /// Ends every connection and waits, bounded, until the ssh processes are gone. A later use connects anew.
+    /// Ends every connection and waits, bounded, until the ssh processes are gone. Later use connects anew.
     pub async fn close(&self) {
         let slots: Vec<_> = {
             let slots = self.shared.slots.lock().unwrap_or_else(PoisonError::into_inner);
@@ -155,27 +155,25 @@ impl Slot {
 }
 
 impl Host {
-    /// Instance id.
     pub fn instance_id(&self) -> &str {
         &self.slot.id
     }
 
-    /// Private address.
     pub fn address(&self) -> &str {
         &self.slot.address
     }
 
-    /// Ends this host's connection, if there is one. A later use connects anew.
+    /// Ends this host's connection, if there is one. Later use connects anew.
     pub async fn disconnect(&self) {
         self.slot.close().await;
     }
 
-    /// How messages name this host.
+    /// The host's name in messages.
     pub(super) fn label(&self) -> String {
         format!("{} ({})", self.slot.id, self.slot.address)
     }
 
-    /// The living connection, made now if there is none. One attempt for all who wait for it.
+    /// The living connection, made now if there is none. All requests that wait share one attempt.
     pub(super) async fn link(&self, operation: &'static str) -> Result<Arc<Link>, HostError> {
         let asked = Instant::now();
         let mut state = self.slot.state.lock().await;
@@ -201,7 +199,7 @@ impl Host {
         }
     }
 
-    /// Gives up a connection that turned out dead, unless it has been replaced already.
+    /// Drops a connection that turned out dead, unless it has been replaced already.
     pub(super) async fn forget(&self, dead: &Arc<Link>) {
         let mut state = self.slot.state.lock().await;
         if state.link.as_ref().is_some_and(|link| Arc::ptr_eq(link, dead)) {
@@ -213,7 +211,7 @@ impl Host {
     async fn connect(&self, operation: &'static str) -> Result<Arc<Link>, HostError> {
         let number = self.shared.connections.fetch_add(1, Ordering::Relaxed);
         let (id, address) = (self.slot.id.as_str(), self.slot.address.as_str());
-        // Both become words of ssh's command line and configuration.
+        // Id and address both become words of ssh's command line and configuration.
         if !is_plain(id) || !is_plain(address) {
             let reason = Reason("instance id or address has characters that ssh would interpret".to_owned());
             return Err(self.unreachable(operation, Stage::Ssh, None, Arc::new(reason)));

@@ -1,12 +1,13 @@
-//! Programs of a service on its host: an argument list, never a shell's to read; ended on the host itself when their time is
-//! over, and never two of one service at once.
+//! Runs a service's programs on its host: as an argument list that no shell reads, ended on the host itself
+//! when their time is over, and never two of one service at once.
 //!
 //! ```text
 //!   worker -- ssh --> flock: one at a time -> timeout: ends its group -> env: folder, variables -> the program
 //! ```
 //!
-//! A connection that breaks, or a worker that is killed, leaves a program running on the host. Whoever repeats the step waits
-//! there until it has ended, and no longer than it may take: so a host needs no process of ours.
+//! A connection that breaks, or a worker that is killed, leaves a program running on the host. The repeated
+//! step waits there until it has ended, and no longer than it may take: so the host needs no process of the
+//! worker's.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -22,13 +23,13 @@ use crate::program::Ran;
 /// `timeout`'s exit code when the time was over (GNU coreutils manual, "timeout invocation").
 const TIMED_OUT: i32 = 124;
 
-/// `EX_TEMPFAIL` of `sysexits.h`: what `flock` is told to end with when the lock was not to be had.
+/// `EX_TEMPFAIL` of `sysexits.h`: the exit code that `flock` is told to use when it did not get the lock.
 const HELD: i32 = 75;
 
-/// Between SIGTERM and SIGKILL.
+/// Time between SIGTERM and SIGKILL.
 const KILL_AFTER: &str = "--kill-after=5s";
 
-/// What an answer may take beyond the program's own time: [`KILL_AFTER`], and the way to the host and back.
+/// Time that an answer may take beyond the program's own: [`KILL_AFTER`], and the round trip to the host.
 const MARGIN: Duration = Duration::from_secs(15);
 
 /// One program to run on a host.
@@ -36,22 +37,22 @@ const MARGIN: Duration = Duration::from_secs(15);
 pub struct HostProgram<'a> {
     /// Program and arguments.
     pub words: &'a [String],
-    /// Its environment variables, beside those of the login. They stand in the host's list of processes.
+    /// Environment variables, besides those of the login. They are visible in the host's list of processes.
     pub env: &'a BTreeMap<String, String>,
-    /// Its working directory; the login's home where absent.
+    /// Working directory; the login's home where absent.
     pub directory: Option<&'a str>,
     /// How long it may take.
     pub limit: Duration,
-    /// What is held while it runs, and how long that is waited for.
+    /// The lock file for the time it runs, and how long to wait for the lock.
     pub lock: Option<(&'a str, Duration)>,
 }
 
 /// How a program on a host ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum HostRan {
-    /// By itself, or because its time was over.
+    /// The program ended by itself, or because its time was over.
     Ended(Ran),
-    /// It was not begun: another one of the same service runs there.
+    /// The program was not begun: another one of the same service runs there.
     Held,
 }
 
@@ -59,7 +60,7 @@ impl Host {
     /// Runs a program to its end.
     ///
     /// # Errors
-    /// `Unreachable` when it was not begun, `Unknown` when the connection was lost while it ran.
+    /// `Unreachable` when the program was not begun, `Unknown` when the connection was lost while it ran.
     pub async fn run_program(&self, program: HostProgram<'_>) -> Result<HostRan, HostError> {
         const OPERATION: &str = "running a program";
         let waits = program.lock.map_or(Duration::ZERO, |(_, wait)| wait);
@@ -102,14 +103,15 @@ fn sorted(ran: Ran, program: HostProgram<'_>) -> HostRan {
     }
 }
 
-/// The whole command line. What the program prints says that it was begun, so that its own 75 is told apart.
+/// The whole command line. `flock` prints nothing when another program has the lock, so an exit code of 75
+/// with output is the program's own.
 fn words(program: HostProgram<'_>) -> Vec<String> {
     let mut words = Vec::new();
     let mut add = |more: &[&str]| words.extend(more.iter().map(|word| (*word).to_owned()));
     if let Some((lock, wait)) = program.lock {
         let wait = format!("--wait={}", wait.as_secs());
         let held = format!("--conflict-exit-code={HELD}");
-        // `--close`: a service that the program starts does not hold the lock.
+        // `--close`: a service that the program starts does not keep the lock.
         add(&["flock", "--exclusive", "--close", &wait, &held, lock]);
     }
     let limit = format!("{}s", program.limit.as_secs().max(1));

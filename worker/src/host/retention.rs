@@ -1,5 +1,5 @@
-//! Which images go from a host after a success. Nothing is ever pruned: of one repository, what nobody uses and what is
-//! older than the ones to be kept is removed by its name.
+//! Which images are removed from a host after a success. Nothing is ever pruned: of one repository, the
+//! images that nothing uses and that are older than those to be kept are removed by name.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -21,12 +21,13 @@ struct Kept {
 }
 
 impl Host {
-    /// Removes the images of a repository that no container uses, whether it runs or not, but for so many that `keep`
-    /// are left beside the one that runs. An image that another repository has too is left alone. Gives the references
-    /// that were removed.
+    /// Removes the images of a repository that no container uses, whether that container runs or not; the
+    /// newest stay, so that `keep` are left besides the running one. An image that another repository has too
+    /// is left alone. Gives the references that were removed.
     ///
     /// # Errors
-    /// When the engine is not reached. Its refusal to remove one (somebody uses it by now) is respected.
+    /// When the engine is not reached. If it refuses to remove an image (a container uses it by now), the
+    /// image stays.
     pub async fn retain_images(
         &self,
         repository: &str,
@@ -50,7 +51,7 @@ impl Host {
         Ok(removed)
     }
 
-    /// Ids of images that some container was made from.
+    /// Ids of the images that containers were made from.
     async fn images_in_use(&self) -> Result<BTreeSet<String>, HostError> {
         let containers = self.list(true, HashMap::new()).await?;
         Ok(containers
@@ -59,7 +60,8 @@ impl Host {
             .collect())
     }
 
-    /// Without force: an image that a container uses stays. `Ok(false)`: it stays, or was not there.
+    /// Removes an image without force: an image that a container uses stays. `Ok(false)`: it stays, or was
+    /// not there.
     async fn remove_image(&self, reference: &str) -> Result<bool, HostError> {
         self.ask("removing an image", Effect::Write, |docker| {
             let reference = reference.to_owned();
@@ -82,7 +84,7 @@ impl Host {
     }
 }
 
-/// The image, if every name it has is of this repository, and it has one.
+/// The image, if it has names and all of them are of this repository.
 fn only_of(repository: &str, image: ImageSummary) -> Option<Kept> {
     let wanted = familiar(repository);
     let named = |reference: &String| !reference.starts_with("<none>");
@@ -102,7 +104,7 @@ fn only_of(repository: &str, image: ImageSummary) -> Option<Kept> {
     })
 }
 
-/// References to remove: the oldest first to go, by the time they were built.
+/// The references to remove: those of the images built earliest.
 fn superfluous(mut images: Vec<Kept>, used: &BTreeSet<String>, running: &str, keep: u32) -> Vec<String> {
     let kept_by_use = images
         .iter()
@@ -130,7 +132,7 @@ fn repository_of(reference: &str) -> &str {
     }
 }
 
-/// As the engine shows the repositories of Docker Hub, which have several names.
+/// The repository as the engine shows it: those of Docker Hub have several names.
 fn familiar(repository: &str) -> &str {
     let name = repository
         .strip_prefix("docker.io/")
@@ -183,7 +185,7 @@ mod tests {
             ["r:5000/api:v2", "r:5000/api@sha256:2"]
         );
         assert_eq!(removed(&images, &used, 3), Vec::<String>::new());
-        // The container that ran before is gone: its image is the newest, and stays.
+        // The previous container is gone: its image is the newest of the unused ones, and stays.
         assert_eq!(
             removed(&images[..4], &["now"], 1),
             ["r:5000/api@sha256:3", "r:5000/api:v2", "r:5000/api@sha256:2"]

@@ -1,9 +1,9 @@
-//! How hosts are reached, from the worker's configuration.
+//! Settings for reaching hosts, from the worker's configuration.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// How hosts are reached.
+/// Settings for reaching hosts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HostSettings {
     /// Login name; the `ssh_config` decides where absent.
@@ -14,10 +14,11 @@ pub struct HostSettings {
     pub keyfile: Option<PathBuf>,
     /// The `ssh_config` to use in place of the user's and the system's.
     pub config_file: Option<PathBuf>,
-    /// What an unknown host key means.
+    /// How an unknown host key is treated.
     pub host_keys: HostKeys,
-    /// Leaves `HostName` to the `ssh_config`: `%h` in a `ProxyCommand` is then the instance id, as Session Manager
-    /// and EC2 Instance Connect Endpoint want it. Otherwise ssh goes to the instance's private address.
+    /// Leaves `HostName` to the `ssh_config`: `%h` in a `ProxyCommand` is then the instance id, as Session
+    /// Manager and EC2 Instance Connect Endpoint want it. Otherwise ssh goes to the instance's private
+    /// address.
     pub connect_by_instance_id: bool,
     /// Longest wait for a connection.
     pub connect_timeout: Duration,
@@ -25,7 +26,8 @@ pub struct HostSettings {
     pub docker_socket: PathBuf,
     /// Longest Docker request, except pulls and stops, which have their own.
     pub docker_timeout: Duration,
-    /// Where the private directory for sockets is made: short, on a local disk, `/run/drawgate` or the like.
+    /// Parent of the private directory for sockets: a short path on a local disk, `/run/drawgate` or the
+    /// like.
     pub runtime_dir: PathBuf,
 }
 
@@ -40,19 +42,21 @@ impl Default for HostSettings {
             connect_by_instance_id: false,
             connect_timeout: super::limits::CONNECT_TIMEOUT,
             docker_socket: PathBuf::from("/var/run/docker.sock"),
-            // A start or create answers within a second; a busy engine gets a minute before it counts as lost.
+            // A start or create answers within a second; a busy engine gets a minute before its answer counts
+            // as lost.
             docker_timeout: Duration::from_secs(60),
             runtime_dir: std::env::temp_dir(),
         }
     }
 }
 
-/// What an unknown host key means. The key is looked up under the instance id, because addresses are reused.
+/// How an unknown host key is treated. The key is looked up under the instance id, because addresses are
+/// reused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HostKeys {
-    /// No connection. The key has to be known, by `@cert-authority` or by a known-hosts command.
+    /// Refuses the connection. The key has to be known, by `@cert-authority` or by a known-hosts command.
     Strict,
-    /// Remembered on first sight, refused when it differs later.
+    /// Remembers the key on first sight, and refuses it when it differs later.
     AcceptNew,
 }
 

@@ -1,5 +1,5 @@
-//! The private directory for sockets. The process that made it holds a lock on it; what a killed process left behind is
-//! removed by the next one.
+//! The private directory for sockets. The process that made it has a lock on it; the next process removes
+//! what a killed one left behind.
 
 use std::fs::{self, File};
 use std::io;
@@ -13,16 +13,16 @@ use super::limits;
 
 const PREFIX: &str = "dg-";
 
-/// A directory that goes with its process, however that ends.
+/// A directory that is removed with its process, or, if that was killed, by the next one.
 #[derive(Debug)]
 pub(super) struct SocketDir {
     dir: TempDir,
-    /// Keeps the lock.
+    /// The open directory keeps the lock.
     _lock: File,
 }
 
 impl SocketDir {
-    /// A new one in `parent`; those of processes that are gone are removed.
+    /// Makes a directory in `parent`, and removes those of processes that are gone.
     pub(super) fn new(parent: &Path) -> io::Result<Self> {
         remove_stale(parent);
         let dir = tempfile::Builder::new()
@@ -39,7 +39,8 @@ impl SocketDir {
     }
 }
 
-/// Only what is ours, free, and not so young that its maker may be about to lock it. What cannot be removed is no harm.
+/// Removes directories that this user's workers made, that are not locked, and that are old enough: the maker
+/// of a young one may be about to lock it. A directory that cannot be removed does no harm.
 fn remove_stale(parent: &Path) {
     let Ok(entries) = fs::read_dir(parent) else { return };
     for entry in entries.flatten().take(limits::STALE_SOCKET_DIRS) {

@@ -7,43 +7,44 @@ use sqlx::{Row as _, SqliteConnection};
 use super::store::Ledger;
 use super::{LedgerError, journal, outbox, sequence};
 
-/// What became of a request.
+/// The result of accepting a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Accept {
-    /// It is in the ledger now.
+    /// The ledger has it now.
     New {
-        /// Open releases of the same target before it.
+        /// Open releases of the same target ahead of it.
         ahead: u32,
     },
-    /// It was in the ledger already, asked in the same words: the message came twice.
+    /// The ledger had it already with the same content: the message came twice.
     Same,
-    /// Another request with this id was accepted before.
+    /// Another request with this id was accepted earlier.
     Reused,
-    /// As many releases of this target wait as may.
+    /// The lane's queue is full.
     LaneFull,
-    /// Its number lies too far above the highest of its target.
+    /// Its build number lies too far above the highest of its target.
     Leaps {
-        /// The highest: of those that have succeeded, roll or wait.
+        /// The highest number of the target's releases that have succeeded, roll or wait.
         highest: u64,
     },
 }
 
-/// Whether a number may lie as far above the highest of its target as it wants.
+/// Whether a build number may lie far above the highest of its target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Leap {
-    /// It may not: a mistyped one would keep every other build out.
+    /// It may not: a mistyped number would keep every other build out.
     Refused,
-    /// Somebody who may says that it is meant.
+    /// An operator with the right to do so says that the number is meant.
     Meant,
 }
 
 impl Ledger {
-    /// Takes a request in: release, first journal entry and events, in one transaction. `build` is given the number
-    /// of open releases that go before it and makes the entry and the events. One release of a lane runs and at
-    /// most `max_waiting` wait behind it. Whether its number leaps is judged here, where no other one can come in between.
+    /// Accepts a request: release, first journal entry and events, in one transaction. `build` gets the
+    /// number of open releases ahead and makes the entry and the events. One release of a lane runs, and at
+    /// most `max_waiting` wait behind it. A leap of the number is judged inside the transaction, where no
+    /// other request can come in between.
     ///
     /// # Errors
-    /// When the ledger is not available, or what was built cannot be written.
+    /// When the ledger is not available, or the entry or the events cannot be written.
     pub async fn accept(
         &self,
         request: &ReleaseRequest,
@@ -75,7 +76,7 @@ impl Ledger {
         insert_release(write.connection()?, request, &fingerprint).await?;
         let ahead = journal::ahead_of(write.connection()?, request.id).await?;
         let (entry, events) = build(ahead);
-        // No lease is needed to be taken in: epoch 0 comes before every lease.
+        // Acceptance needs no lease: epoch 0 comes before every lease.
         journal::insert(write.connection()?, request.id, 0, &entry).await?;
         outbox::insert_all(write.connection()?, &events).await?;
         write.commit().await?;
@@ -85,11 +86,12 @@ impl Ledger {
 }
 
 impl Ledger {
-    /// Takes in a release whose own ledger is lost, with the journal that was written anew for it: all of it in one transaction, so
-    /// that nobody takes it for one that is to go forward. Refused where the release is known here, or its lane is not free.
+    /// Accepts a release whose own ledger is lost, with the journal that the doctor wrote anew for it. One
+    /// transaction takes all of it, so that no driver takes it for a release that is to roll forward. Refused
+    /// when the release is known here, or when its lane is not free.
     ///
     /// # Errors
-    /// When the ledger is not available, or what is to be written cannot be.
+    /// When the ledger is not available, or the entries or the events cannot be written.
     pub async fn recover(
         &self,
         request: &ReleaseRequest,
@@ -120,7 +122,8 @@ impl Ledger {
     }
 }
 
-/// The number that a request leaps too far above. One that was refused for it stays so: its dead letter and its event are out already.
+/// The highest number that the request leaps too far above, if it does. A request refused for a leap stays
+/// refused, because its dead letter and its event are out already.
 async fn leaps_above(
     connection: &mut SqliteConnection,
     request: &ReleaseRequest,
@@ -171,7 +174,8 @@ async fn insert_release(
     request: &ReleaseRequest,
     fingerprint: &str,
 ) -> Result<(), LedgerError> {
-    // One beyond what the database can hold is newer than all that it can: nobody counts that far.
+    // A number beyond the database's range is stored as the greatest one, newer than all others: no build
+    // counts that far.
     let sequence = request
         .sequence
         .map(|sequence| i64::try_from(sequence).unwrap_or(i64::MAX));

@@ -1,5 +1,6 @@
-//! What was posted to chat: a webhook has no key that would make a second post harmless, so each post is noted before
-//! it is sent and again when it was taken. Only a process killed in between can cause one repeat.
+//! What was posted to chat. A webhook has no idempotency key that would make a second post harmless, so each
+//! post is noted before it is sent and again when it was taken. Only a process killed in between can cause
+//! one repeat.
 
 use sqlx::Row as _;
 use uuid::Uuid;
@@ -7,14 +8,13 @@ use uuid::Uuid;
 use super::store::Ledger;
 use super::{LedgerError, limits};
 
-/// Whether a post was begun before.
+/// Whether a post was begun earlier.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Begin {
-    /// Never.
     First,
-    /// It was begun and nobody knows whether it arrived.
+    /// The post was begun, and nobody knows whether it arrived.
     Repeat,
-    /// It was posted: do not post it again.
+    /// The post was taken: do not post it again.
     AlreadyPosted,
 }
 
@@ -47,7 +47,7 @@ impl Ledger {
         Ok(Begin::First)
     }
 
-    /// Notes that the post of an event was taken, and forgets very old ones.
+    /// Notes that the webhook took an event's post, and forgets very old posts.
     ///
     /// # Errors
     /// When the ledger is not available.

@@ -1,5 +1,5 @@
-//! Time for leases: CLOCK_BOOTTIME, which goes on while the machine sleeps and which nobody can set. It begins anew
-//! with each boot, so a moment of it is worth something only beside the boot's id.
+//! Time for leases: CLOCK_BOOTTIME, which runs on while the machine sleeps and which nobody can set. It
+//! starts anew with each boot, so a time from it means something only together with the boot's id.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What can go wrong with the ledger, sorted by what the caller may conclude from it.
+//! Errors of the ledger, sorted by what the caller may conclude from them.
 //!
 //! | `is_unavailable()` | meaning                                  | what to do                       |
 //! |--------------------|------------------------------------------|----------------------------------|
@@ -10,66 +10,66 @@ use std::path::PathBuf;
 
 use drawgate_schemas::ReleaseId;
 
-/// Why the ledger did not do what it was asked.
+/// Why a ledger operation failed.
 #[derive(Debug, thiserror::Error)]
 pub enum LedgerError {
-    /// The database did not answer, or did not take it. Nothing was written.
+    /// The database did not answer, or did not take the write. Nothing was written.
     #[error("the ledger is not available ({operation})")]
     Unavailable {
-        /// What was asked.
+        /// The operation.
         operation: &'static str,
-        /// What was in the way.
+        /// The database's error.
         #[source]
         source: sqlx::Error,
     },
-    /// The database said a definite no: a damaged file, or a mistake in this program.
+    /// The database definitely refused: a damaged file, or a mistake in this program.
     #[error("the ledger refused ({operation})")]
     Refused {
-        /// What was asked.
+        /// The operation.
         operation: &'static str,
-        /// The database's words.
+        /// The database's error.
         #[source]
         source: sqlx::Error,
     },
-    /// A file or directory of the ledger could not be made or read.
+    /// A file or directory of the ledger could not be created or read.
     #[error("{what} {path}", path = path.display())]
     File {
-        /// What was tried.
+        /// The attempt that failed.
         what: &'static str,
-        /// On which path.
+        /// The file or directory.
         path: PathBuf,
-        /// What was in the way.
+        /// The file system's error.
         #[source]
         source: io::Error,
     },
-    /// The disk has not the space that open releases may need: nothing new is taken in.
+    /// The disk lacks the space that open releases may need, so no new release is accepted.
     #[error("{path} cannot be reserved: {bytes} bytes for the releases that are open; make room on the ledger's disk", path = path.display())]
     NoRoom {
-        /// How much is wanted.
+        /// The size of the reserve.
         bytes: u64,
         /// The reserve's file.
         path: PathBuf,
-        /// What was in the way.
+        /// The file system's error.
         #[source]
         source: io::Error,
     },
-    /// The file lies on a file system whose locks are not SQLite's.
+    /// The ledger lies on a file system whose locks SQLite cannot rely on.
     #[error("{path} is on {kind}, where file locks cannot be relied on; put the ledger on a local disk", path = path.display())]
     NetworkFileSystem {
-        /// The directory that was looked at.
+        /// The ledger's directory.
         path: PathBuf,
         /// The kind of file system.
         kind: &'static str,
     },
-    /// The tables could not be brought up to date.
+    /// The tables could not be migrated.
     #[error("the ledger's tables could not be brought up to date")]
     Migration(#[source] sqlx::migrate::MigrateError),
-    /// A newer worker has made the tables.
+    /// A newer worker has migrated the tables.
     #[error(
         "the ledger's tables are of version {found}, made by a newer drawgate-worker; start that version again"
     )]
     NewerTables {
-        /// The version that this worker does not know.
+        /// The migration that this worker does not know.
         found: i64,
     },
     /// A newer worker has written records.
@@ -85,66 +85,56 @@ pub enum LedgerError {
     /// A row could not be read back.
     #[error("the ledger's {what} of {of} cannot be read")]
     Unreadable {
-        /// Which column.
         what: &'static str,
-        /// Whose.
         of: String,
-        /// What is wrong with it.
+        /// The parser's error.
         #[source]
         source: serde_json::Error,
     },
     /// A value could not be written as JSON.
     #[error("an entry or event could not be written as JSON")]
     Unwritable(#[source] serde_json::Error),
-    /// Another holder, or another epoch, has the lane: whoever gets this must stop acting.
+    /// Another holder, or another epoch, has the lane: the caller must stop acting.
     #[error("the lease of {environment}/{service} (epoch {epoch}) is lost")]
     LostLease {
         /// The lane's environment.
         environment: String,
         /// The lane's service.
         service: String,
-        /// The epoch that is over.
+        /// The caller's epoch, which is over.
         epoch: u64,
     },
     /// The lease is for another lane than the release's.
     #[error("release {release} is not in the lane {environment}/{service} that the lease is for")]
     WrongLane {
-        /// The release.
         release: ReleaseId,
         /// The lease's environment.
         environment: String,
         /// The lease's service.
         service: String,
     },
-    /// The entry was good for some time only, and that is over.
+    /// The entry or command was valid only until a moment, and the moment has passed.
     #[error("the ledger was away for as long as the entry was good")]
     TooLate,
-    /// The entry is not the journal's next: another one was appended meanwhile, or one was left out.
+    /// The entry is not the journal's next: another entry was appended meanwhile, or one was left out.
     #[error("entry {n} of release {release} cannot be appended: the next is {next}")]
     NotNext {
-        /// The release.
         release: ReleaseId,
         /// The entry's number.
         n: u64,
-        /// The number that would be right.
+        /// The number of the next entry.
         next: u64,
     },
-    /// The release has ended; nothing follows.
+    /// The release has ended; nothing may follow.
     #[error("release {release} has ended")]
-    HasEnded {
-        /// The release.
-        release: ReleaseId,
-    },
-    /// No such release.
+    HasEnded { release: ReleaseId },
+    /// The release is not in this ledger.
     #[error("release {release} is not in the ledger")]
-    UnknownRelease {
-        /// The release.
-        release: ReleaseId,
-    },
+    UnknownRelease { release: ReleaseId },
 }
 
 impl LedgerError {
-    /// True when it may be otherwise in a moment, without anyone's doing: disk full, locked, I/O.
+    /// True when the problem may pass by itself: disk full, locked, I/O.
     pub fn is_unavailable(&self) -> bool {
         matches!(self, Self::Unavailable { .. } | Self::NoRoom { .. })
     }
@@ -163,7 +153,7 @@ impl LedgerError {
         code.is_some_and(|code| code & 0xff == FULL)
     }
 
-    /// True when another worker has the lane.
+    /// True when another worker has taken the lane.
     pub fn is_lost_lease(&self) -> bool {
         matches!(self, Self::LostLease { .. })
     }
@@ -179,7 +169,7 @@ impl LedgerError {
         }
     }
 
-    /// For `map_err`: what could not be done with which path.
+    /// For `map_err`: the attempt that failed, and its path.
     pub(super) fn file(what: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
         let path = path.into();
         move |source| Self::File { what, path, source }
@@ -200,7 +190,7 @@ impl LedgerError {
     }
 }
 
-/// Whether a database error may be gone in a moment.
+/// Whether a database error may pass by itself.
 fn may_pass(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::Io(_)
@@ -215,7 +205,8 @@ fn may_pass(error: &sqlx::Error) -> bool {
     }
 }
 
-/// SQLite's primary result codes (sqlite.org/rescode.html), the low byte of the extended ones.
+/// SQLite's primary result codes (sqlite.org/rescode.html); an extended code has its primary code in the low
+/// byte.
 fn passing_code(code: i32) -> bool {
     const BUSY: i32 = 5;
     const LOCKED: i32 = 6;

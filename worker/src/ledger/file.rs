@@ -1,4 +1,4 @@
-//! The ledger's place on disk: private, and on a file system whose locks hold.
+//! The ledger's place on disk: private, and on a file system with reliable locks.
 
 use std::fs::{self, DirBuilder, OpenOptions};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::LedgerError;
 
-/// `statfs(2)` magic numbers of file systems that other machines (or a daemon in user space) serve.
+/// `statfs(2)` magic numbers of file systems that another machine (or a daemon in user space) serves.
 const NOT_LOCAL: [(u64, &str); 14] = [
     (0x6969, "NFS"),
     (0x517b, "SMB"),
@@ -24,7 +24,8 @@ const NOT_LOCAL: [(u64, &str); 14] = [
     (0x786f_4256, "a VirtualBox shared folder"),
 ];
 
-/// Makes the directory (0700) and the file (0600) where they are missing, and refuses a network file system.
+/// Creates the directory (0700) and the file (0600) where they are missing, and refuses a network file
+/// system.
 pub(super) fn prepare(path: &Path) -> Result<(), LedgerError> {
     let directory = parent(path);
     make_directory(&directory)?;
@@ -38,7 +39,7 @@ pub(super) fn prepare(path: &Path) -> Result<(), LedgerError> {
     Ok(())
 }
 
-/// A directory of our own beside the ledger or above it.
+/// Creates a private directory, with its parents.
 pub(super) fn make_directory(directory: &Path) -> Result<(), LedgerError> {
     DirBuilder::new()
         .recursive(true)
@@ -47,7 +48,7 @@ pub(super) fn make_directory(directory: &Path) -> Result<(), LedgerError> {
         .map_err(LedgerError::file("cannot create", directory))
 }
 
-/// The path with something appended to its last component.
+/// The path with an ending appended to its last component.
 pub(super) fn beside(path: &Path, ending: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(ending);
@@ -65,7 +66,7 @@ fn refuse_network(directory: &Path) -> Result<(), LedgerError> {
     let real = fs::canonicalize(directory).map_err(LedgerError::file("cannot read", directory))?;
     let found = rustix::fs::statfs(&real)
         .map_err(|errno| LedgerError::file("cannot ask for the file system of", &real)(errno.into()))?;
-    // The field's type differs between platforms, and signed ones fill the upper half of a 64-bit value.
+    // The field's type differs between platforms, and a signed one fills the upper half of a 64-bit value.
     #[allow(clippy::unnecessary_cast)]
     let magic = found.f_type as u64 & 0xffff_ffff;
     match not_local(magic) {

@@ -1,4 +1,4 @@
-//! What stands before a release: freezes, and what has succeeded where.
+//! What the gates ask of the ledger: freezes, and which digests have succeeded where.
 
 use drawgate_schemas::{Digest, Environment, Freeze, Service};
 use jiff::Timestamp;
@@ -8,7 +8,7 @@ use super::LedgerError;
 use super::rows::from_json;
 use super::store::Ledger;
 
-/// How the freeze of every environment is kept.
+/// The scope of a freeze of every environment.
 const ALL: &str = "*";
 
 fn scope(environment: Option<&Environment>) -> &str {
@@ -16,7 +16,7 @@ fn scope(environment: Option<&Environment>) -> &str {
 }
 
 impl Ledger {
-    /// Keeps a freeze, in place of the one that its environment has. Those that are over go.
+    /// Stores a freeze in place of its environment's earlier one, and deletes the freezes that are over.
     ///
     /// # Errors
     /// When the ledger is not available.
@@ -40,7 +40,7 @@ impl Ledger {
         write.commit().await
     }
 
-    /// Ends a freeze; says whether there was one that was not over.
+    /// Ends a freeze, and returns whether there was one in force.
     ///
     /// # Errors
     /// When the ledger is not available.
@@ -55,7 +55,7 @@ impl Ledger {
         Ok(there_was)
     }
 
-    /// Freezes that are not over.
+    /// The freezes in force.
     ///
     /// # Errors
     /// When the ledger is not available, or one cannot be read.
@@ -74,7 +74,7 @@ impl Ledger {
         rows.iter().map(read).collect()
     }
 
-    /// Whether a release of these bytes of a service has succeeded in an environment.
+    /// Whether a release of this digest of a service has succeeded in an environment.
     ///
     /// # Errors
     /// When the ledger is not available.

@@ -1,12 +1,12 @@
-//! Whether the process that holds a lease is still there: each holder keeps a lock on a file of its own for its
-//! lifetime, and the kernel gives the lock back when the process ends, however it ends. A process that is stopped
-//! keeps its lock, and with it the lane until the lease expires.
+//! Whether the process that has a lease is still alive. Each holder locks a file of its own for its lifetime,
+//! and the kernel frees that lock when the process ends, however it ends. A suspended process keeps its lock,
+//! and with it the lane until the lease expires.
 //!
 //! ```text
 //! <ledger>.holders/<uuid>.lock
 //!   can be locked by us ... its process is gone: the lane may be taken over at once, the file is removed
-//!   cannot be locked ...... it lives (or is stopped): wait for the lease
-//!   is not there .......... nobody knows (somebody removed it by hand): wait for the lease
+//!   cannot be locked ...... it lives (or is suspended): wait for the lease
+//!   is missing ............ unknown (an operator removed it by hand): wait for the lease
 //! ```
 
 use std::fs::{self, File, OpenOptions};
@@ -20,28 +20,28 @@ use uuid::Uuid;
 use super::file::{beside, make_directory};
 use super::{LedgerError, limits};
 
-/// This process as a holder of leases. Its lock file goes with it.
+/// This process as a holder of leases. Dropping it unlocks its lock file.
 #[derive(Debug)]
 pub(super) struct Holder {
     id: Uuid,
     directory: PathBuf,
-    // Keeps the lock.
+    // The open file keeps the lock.
     file: File,
 }
 
-/// What is known of another holder.
+/// Whether another holder's process lives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Life {
-    /// Its process holds its lock.
+    /// The process has its file locked.
     Alive,
-    /// Its process has ended.
+    /// The process has ended.
     Gone,
-    /// There is no lock file.
+    /// The lock file is missing.
     Unknown,
 }
 
 impl Holder {
-    /// A new holder beside the ledger at `path`.
+    /// A new holder, with its lock file next to the ledger at `path`.
     pub(super) fn new(path: &Path) -> Result<Self, LedgerError> {
         let directory = beside(path, ".holders");
         make_directory(&directory)?;
@@ -61,21 +61,21 @@ impl Holder {
         self.id
     }
 
-    /// Whether another holder's process is still there.
+    /// Whether another holder's process is still alive.
     pub(super) fn life_of(&self, holder: Uuid) -> Life {
         match OpenOptions::new()
             .read(true)
             .open(lock_file(&self.directory, holder))
         {
             Err(_) => Life::Unknown,
-            // The lock taken here is given back when `file` goes; taking it for a moment harms nobody, because the
-            // owner locks its file before its id is known to anyone.
+            // Dropping `file` frees the lock taken here. Taking it for a moment disturbs nobody, because an
+            // owner locks its file before anyone knows its id.
             Ok(file) if lock(&file).is_ok_and(|locked| locked) => Life::Gone,
             Ok(_) => Life::Alive,
         }
     }
 
-    /// Removes the lock files of processes that are gone, except those that leases still speak of.
+    /// Removes the lock files of ended processes, except those that a lease still names.
     pub(super) fn remove_stale(&self, in_use: &[Uuid]) {
         let Ok(entries) = fs::read_dir(&self.directory) else {
             return;
@@ -94,8 +94,8 @@ impl Holder {
 
 impl Drop for Holder {
     fn drop(&mut self) {
-        // Said outright, because a child process may have been given a copy of the descriptor. The file itself stays:
-        // a lease may still name it, and then its being free is what frees the lane.
+        // Unlocked explicitly, because a child process may have inherited a copy of the descriptor. The file
+        // stays: a lease may still name it, and then the unlocked file is what frees the lane.
         let _ = flock(&self.file, FlockOperation::Unlock);
     }
 }
@@ -104,7 +104,7 @@ fn lock_file(directory: &Path, id: Uuid) -> PathBuf {
     directory.join(format!("{id}.lock"))
 }
 
-/// `None` when another process has removed the file between its creation and our lock.
+/// `None` when another process has locked or removed the file between its creation and the lock here.
 fn create_locked(path: &Path) -> io::Result<Option<File>> {
     let file = OpenOptions::new()
         .create_new(true)
@@ -123,7 +123,7 @@ fn create_locked(path: &Path) -> io::Result<Option<File>> {
     }
 }
 
-/// Whether the lock was free.
+/// Takes the lock if it is free, and returns whether it was.
 fn lock(file: &File) -> io::Result<bool> {
     match flock(file, FlockOperation::NonBlockingLockExclusive) {
         Ok(()) => Ok(true),
@@ -132,7 +132,7 @@ fn lock(file: &File) -> io::Result<bool> {
     }
 }
 
-/// Removed while locked, so that its owner (should it be about to lock it) notices.
+/// Removes the file under its lock, so that an owner that is about to lock it notices.
 fn remove_if_free(path: &Path) {
     if let Ok(file) = OpenOptions::new().read(true).open(path)
         && lock(&file).is_ok_and(|locked| locked)

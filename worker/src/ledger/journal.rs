@@ -14,15 +14,12 @@ use super::{LedgerError, limits, locks, outbox};
 /// A release that has not ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OpenRelease {
-    /// Its id.
     pub id: ReleaseId,
-    /// Where to.
     pub environment: Environment,
-    /// What.
     pub service: Service,
-    /// Whether it passes every gate, and goes before those that wait.
+    /// Whether the release is an emergency: it passes every gate and goes before the waiting releases.
     pub emergency: bool,
-    /// Whether it has begun.
+    /// Whether the release has begun.
     pub begun: bool,
 }
 
@@ -64,7 +61,8 @@ impl Ledger {
         row.as_ref().map(read_head).transpose()
     }
 
-    /// The other releases of the same target that are open, and the latest build that succeeded since the lane's numbers were last forgotten.
+    /// The other open releases of the same target, and its highest build that has succeeded since the lane's
+    /// numbers were last forgotten.
     ///
     /// # Errors
     /// When the ledger is not available.
@@ -92,7 +90,7 @@ impl Ledger {
         Ok(others)
     }
 
-    /// Open releases of the same target that go before this one: see [`ahead_of`].
+    /// Counts the open releases of the same target that go before this one: see [`ahead_of`].
     ///
     /// # Errors
     /// When the ledger is not available.
@@ -121,12 +119,13 @@ impl Ledger {
             .collect()
     }
 
-    /// Appends the journal's next entry with the events that tell of it, and ends the release and frees its locks where
-    /// `ended` says so:
-    /// all of it or nothing. Refused when the lease's epoch is over, whatever the lease itself believes.
+    /// Appends the journal's next entry with the events that report it. With `ended`, also ends the release
+    /// and frees its locks. Everything is written or nothing. Refused when the lease's epoch is over, even if
+    /// the lease itself seems valid.
     ///
     /// # Errors
-    /// [`LedgerError::LostLease`] and [`LedgerError::NotNext`] say that another process is at work: stop acting.
+    /// [`LedgerError::LostLease`] and [`LedgerError::NotNext`] mean that another process is at work: stop
+    /// acting.
     pub async fn append(
         &self,
         lease: &Lease,
@@ -138,10 +137,11 @@ impl Ledger {
         self.append_before(None, lease, id, entry, events, ended).await
     }
 
-    /// As [`Ledger::append`], of an entry that is good until a moment only: however long the ledger was waited for.
+    /// [`Ledger::append`] for an entry that is valid only until `moment`, however long the wait for the
+    /// ledger takes.
     ///
     /// # Errors
-    /// As [`Ledger::append`]; [`LedgerError::TooLate`] when the moment is over, and nothing was written.
+    /// As [`Ledger::append`]; [`LedgerError::TooLate`] when the moment has passed. Nothing was written then.
     pub async fn append_before(
         &self,
         moment: Option<Timestamp>,
@@ -191,8 +191,9 @@ impl Ledger {
     }
 }
 
-/// How many go before a release of its lane: what has begun, then emergencies, then in the order of acceptance. The core has the same
-/// rule (`drawgate_rollout::next`), against which this one is tested.
+/// Counts the releases of the lane that go before this one: releases that have begun, then emergencies, then
+/// the order of acceptance. The core has the same rule (`drawgate_rollout::next`), and a test compares the
+/// two.
 pub(super) async fn ahead_of(connection: &mut SqliteConnection, id: ReleaseId) -> Result<u32, LedgerError> {
     let count: i64 = sqlx::query_scalar(
         "SELECT COUNT(*) FROM releases other JOIN releases this
@@ -258,7 +259,7 @@ async fn check_next(
     }
 }
 
-/// For whoever asks where these bytes have succeeded.
+/// Stores the resolved digest, for the question in which environments it has succeeded.
 async fn keep_digest(
     connection: &mut SqliteConnection,
     release: ReleaseId,

@@ -1,4 +1,4 @@
-//! The lanes as the ledger has them: what is open in each, and what ended last.
+//! The lanes as the ledger has them: each one's open releases, and the release that ended last.
 
 use std::collections::BTreeMap;
 
@@ -16,36 +16,34 @@ use super::store::Ledger;
 /// A lane: environment and service.
 pub type LaneName = (Environment, Service);
 
-/// What a lane holds.
+/// The releases of a lane.
 #[derive(Debug, Default)]
 pub struct LaneRow {
-    /// Open releases, in the order in which they go.
+    /// Open releases, in the order of the queue.
     pub open: Vec<ReleaseId>,
-    /// The one that ended last, of those that did not make room for a newer one.
+    /// The release that ended last, superseded ones not counted.
     pub last: Option<LastRow>,
 }
 
 /// A release that has ended.
 #[derive(Debug)]
 pub struct LastRow {
-    /// Its id.
     pub id: ReleaseId,
-    /// What was asked for.
+    /// The release's request.
     pub request: ReleaseRequest,
     /// How it ended.
     pub outcome: Outcome,
-    /// When.
     pub at: Timestamp,
 }
 
-/// Of a first entry, its request.
+/// The part of a journal's first entry that is read here: its record, which has the request.
 #[derive(Deserialize)]
 struct First {
     record: Record,
 }
 
 impl Ledger {
-    /// Every lane that holds anything, of one environment or service where these are named.
+    /// Every lane with a release, limited to one environment or service where these are named.
     ///
     /// # Errors
     /// When the ledger is not available, or a row cannot be read.
@@ -67,7 +65,7 @@ impl Ledger {
                 lanes.entry(name).or_default().open.push(open.id);
             }
         }
-        // Each lane's last by its index; then its first entry, by its key.
+        // Finds each lane's last release by index, then its first entry by key.
         let rows = sqlx::query(
             "WITH lanes AS (SELECT DISTINCT environment, service FROM releases WHERE outcome <> 'superseded')
              SELECT r.id, r.environment, r.service, r.outcome, r.ended_at, first.entry AS first
@@ -91,7 +89,7 @@ impl Ledger {
         Ok(lanes)
     }
 
-    /// The newest releases of a lane, the last accepted first.
+    /// The ids of a lane's newest releases, the last accepted first.
     ///
     /// # Errors
     /// When the ledger is not available.
@@ -120,14 +118,14 @@ impl Ledger {
     async fn read_last(&self, row: &SqliteRow) -> Result<Option<LastRow>, LedgerError> {
         let id: &str = row.get("id");
         let first: First = from_json("entry", id, row.get("first"))?;
-        // A journal begins with nothing else.
+        // Every journal begins with `Accepted`.
         let Record::Accepted { request, .. } = first.record else {
             return Ok(None);
         };
         let release: ReleaseId = from_word("id", id, id)?;
         let at = match row.get::<Option<&str>, _>("ended_at") {
             Some(at) => Some(from_word("time", id, at)?),
-            // It ended when nobody noted the time beside it: its last entry has it.
+            // An older worker ended the release without writing `ended_at`: its last entry has the time.
             None => self.journal(release).await?.last().map(|entry| entry.at),
         };
         Ok(Some(LastRow {

@@ -1,17 +1,18 @@
-//! Who may roll a lane: one holder at a time, for a while, and every change of hands raises the epoch.
+//! Leases: which process may roll a lane. One holder at a time, for a limited time; each change of holder
+//! raises the epoch.
 //!
-//! | the row says            | its holder's process | acquire()                      |
-//! |-------------------------|----------------------|--------------------------------|
-//! | nobody                  |                      | ours                           |
-//! | somebody, expired       | has ended            | ours, and the log says so      |
-//! | somebody, expired       | lives, or is stopped | ours when what it had begun must have landed, and the log says so |
-//! | somebody, of a boot ago |                      | ours, and the log says so      |
-//! | somebody, still valid   | has ended            | ours at once, the log says so  |
-//! | somebody, still valid   | lives, or is stopped | held                           |
+//! | the row says            | its holder's process   | acquire()                                         |
+//! |-------------------------|------------------------|---------------------------------------------------|
+//! | nobody                  |                        | ours                                              |
+//! | a holder, expired       | has ended              | ours, and the log says so                         |
+//! | a holder, expired       | lives, or is suspended | ours after `limits::LANDING`, and the log says so |
+//! | a holder, of a boot ago |                        | ours, and the log says so                         |
+//! | a holder, still valid   | has ended              | ours at once, and the log says so                 |
+//! | a holder, still valid   | lives, or is suspended | held                                              |
 //!
-//! A lease fences the ledger, not AWS and not Docker: one call that had begun when the holder was stopped may still
-//! land after its end. Whoever takes over waits for that too (`limits::LANDING`), and believes that a target is drained
-//! at the second look.
+//! A lease fences the ledger, not AWS and not Docker: a call that was under way when the holder was suspended
+//! may still land after the lease has ended. A takeover waits for that too (`limits::LANDING`), and a driver
+//! believes that a target is drained only at the second look.
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
@@ -24,21 +25,21 @@ use super::holder::Life;
 use super::store::{Inner, Ledger, from_db, to_db};
 use super::{LedgerError, clock};
 
-/// The relay's lane. Neither is a name that an environment or a service can have.
+/// The relay's lane. Neither word is a possible environment or service.
 const RELAY: (&str, &str) = ("_", "relay");
 
-/// The answer to asking for a lane.
+/// The answer to a request for a lane.
 #[derive(Debug)]
 pub enum Acquired {
-    /// The lane is ours.
+    /// This process has the lane now.
     Lease(Lease),
-    /// Somebody has it.
+    /// Another holder has the lane.
     Held {
-        /// The process that has it.
+        /// The process that has the lane.
         holder: Uuid,
         /// That process's worker, by name.
         worker: String,
-        /// When the lane is free, unless its lease is renewed.
+        /// The time until the lane is free, unless the lease is renewed.
         expires_in: Duration,
     },
 }
@@ -56,22 +57,24 @@ pub struct Lease {
 }
 
 impl Lease {
-    /// Time until it expires; zero when it has. Stop acting when an action could last longer than this.
+    /// Time until the lease expires; zero when it has. Stop acting when an action could last longer than
+    /// this.
     pub fn remaining(&self) -> Duration {
         clock::until(self.until_ms.load(Ordering::Relaxed))
     }
 
-    /// Rises with every change of hands.
+    /// The lane's epoch, which rises with every change of holder.
     pub fn epoch(&self) -> u64 {
         self.epoch
     }
 
-    /// How often it was renewed after it had run out: in between nobody knows what others did.
+    /// How often the lease was renewed after it had expired: nobody knows what other processes did in
+    /// between.
     pub fn lapses(&self) -> u32 {
         self.lapses.load(Ordering::Relaxed)
     }
 
-    /// How long it lasts from each renewal.
+    /// How long the lease lasts from each renewal.
     pub fn length(&self) -> Duration {
         self.length
     }
@@ -93,7 +96,7 @@ impl Lease {
     }
 }
 
-/// A lane's row.
+/// A row of `lanes`.
 struct Row {
     epoch: u64,
     holder: Option<Uuid>,
@@ -116,7 +119,8 @@ impl Ledger {
         self.spending(acquired)
     }
 
-    /// Asks for the right to publish the outbox: two workers on one ledger would mix up the order of events.
+    /// Asks for the right to publish the outbox, because two workers on one ledger would mix up the order of
+    /// events.
     ///
     /// # Errors
     /// When the ledger is not available.
@@ -124,10 +128,10 @@ impl Ledger {
         self.acquire_named(RELAY).await
     }
 
-    /// Makes a lease last its whole length again, from now.
+    /// Renews a lease to its whole length from now.
     ///
     /// # Errors
-    /// [`LedgerError::LostLease`] when somebody has taken the lane over: stop acting.
+    /// [`LedgerError::LostLease`] when another process has taken the lane over: stop acting.
     pub async fn renew(&self, lease: &Lease) -> Result<(), LedgerError> {
         let renewed = self.try_renew(lease).await;
         self.spending(renewed)
@@ -159,10 +163,10 @@ impl Ledger {
         Ok(())
     }
 
-    /// Gives a lane back, so that the next one need not wait. Nothing happens when it was lost already.
+    /// Gives a lane back, so that the next worker need not wait. Does nothing when the lane was lost already.
     ///
     /// # Errors
-    /// When the ledger is not available; the lease expires by itself then.
+    /// When the ledger is not available; the lease then expires by itself.
     pub async fn give_back(&self, lease: Lease) -> Result<(), LedgerError> {
         let mut write = self.write("give a lease back").await?;
         sqlx::query(
@@ -238,7 +242,7 @@ impl Inner {
         clock::boot_time_ms().saturating_add(u64::try_from(self.lease.as_millis()).unwrap_or(u64::MAX))
     }
 
-    /// `Held` when the row's holder may still act; `None` when the lane may be taken.
+    /// `Held` while the row's holder may still act; `None` when the lane may be taken.
     fn held(&self, row: &Row) -> Option<Acquired> {
         let holder = row.holder?;
         if row.boot_id != self.boot_id {
@@ -276,7 +280,7 @@ impl Inner {
     }
 }
 
-/// Within a transaction: the lane is still the lease's.
+/// Within a transaction: checks that the lease still has its lane.
 pub(super) async fn check(connection: &mut SqliteConnection, lease: &Lease) -> Result<(), LedgerError> {
     match read_row(connection, lease.lane()).await? {
         Some(row) if row.epoch == lease.epoch && row.holder == Some(lease.holder) => Ok(()),

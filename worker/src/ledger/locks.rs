@@ -1,9 +1,9 @@
-//! Locks on what several services can share: Auto Scaling groups, target groups, instances. A release takes all that it
-//! touches or nothing, in one transaction, so that no two can wait for one another; they are its own until its end, whatever
-//! becomes of the process, and are freed in the transaction that writes the end.
+//! Locks on things that several services can share: Auto Scaling groups, target groups, instances. A release
+//! takes all locks it needs or none, in one transaction, so that no two releases can wait for each other. It
+//! keeps them until its end, whatever happens to the process; the transaction that writes the end frees them.
 //!
-//! They are freed with every end, `needs_operator` included: nobody would be left to free them, and what such an end leaves
-//! behind is marked on the things themselves, where the next preflight sees it (decision 10).
+//! Every end frees them, `needs_operator` included, because nobody would be left to free them. What such an
+//! end leaves behind is marked on the things themselves, where the next preflight sees it (decision 10).
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,10 +18,10 @@ use super::lease::{self, Lease};
 use super::rows::{check_release, from_word};
 use super::store::{Ledger, from_db};
 
-/// A lock, and who has it.
+/// A lock, and the release that has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lock {
-    /// What is locked.
+    /// The locked thing.
     pub name: String,
     /// The release that has it.
     pub release: ReleaseId,
@@ -29,36 +29,36 @@ pub struct Lock {
     pub environment: Environment,
     /// That release's service.
     pub service: Service,
-    /// Since when, for a person.
+    /// When it was taken. Shown to operators only.
     pub since: Timestamp,
 }
 
-/// The answer to asking for locks.
+/// The answer to a request for locks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Locking {
-    /// All of them are the release's.
+    /// The release has all of them.
     Ours {
         /// How often locks had been freed by then.
         frees: u64,
     },
-    /// None was taken: another release has this one, the first by name.
+    /// No lock was taken, because another release has this one (the first by name).
     Held(Box<Lock>),
 }
 
-/// What a release knows of its locks at one moment, to tell later whether what it saw then holds.
+/// A release's locks at one moment, to tell later whether what it saw then is still true.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LockNote {
-    /// The locks that it had.
+    /// The locks that the release had.
     pub ours: BTreeSet<String>,
-    /// How often locks had been freed.
+    /// How often locks had been freed by then.
     pub frees: u64,
 }
 
 impl Ledger {
-    /// Takes every one of these locks for a release, or none. Those it has already are its own.
+    /// Takes all of these locks for a release, or none. Locks it has already stay its own.
     ///
     /// # Errors
-    /// [`LedgerError::LostLease`] when the lane is another worker's.
+    /// [`LedgerError::LostLease`] when another worker has the lane.
     pub async fn lock(
         &self,
         lease: &Lease,
@@ -85,12 +85,13 @@ impl Ledger {
         Ok(Locking::Ours { frees })
     }
 
-    /// What a release has locked, and how often locks were freed so far.
+    /// The release's locks, and how often locks have been freed so far.
     ///
     /// # Errors
     /// When the ledger is not available.
     pub async fn lock_note(&self, release: ReleaseId) -> Result<LockNote, LedgerError> {
-        // Frees first: one that comes between the two reads makes the note older than it is, and never newer.
+        // Reads the frees first: a free between the two reads then makes the note seem older than it is,
+        // never newer.
         let frees = count_frees(&self.inner.pool).await?;
         let ours = self.locks().await?.into_iter();
         let ours = ours.filter(|lock| lock.release == release).map(|lock| lock.name);
@@ -112,13 +113,13 @@ impl Ledger {
         rows.iter().map(read).collect()
     }
 
-    /// Told whenever this process frees locks.
+    /// Notified whenever this process frees locks.
     pub fn freed_locks(&self) -> watch::Receiver<()> {
         self.inner.freed.subscribe()
     }
 }
 
-/// Within the transaction that ends a release: its locks are free. Whether there were any.
+/// Within the transaction that ends a release: frees its locks, and returns whether there were any.
 pub(super) async fn free(connection: &mut SqliteConnection, release: ReleaseId) -> Result<bool, LedgerError> {
     let freed = sqlx::query("DELETE FROM locks WHERE release_id = $1")
         .bind(release.to_string())
@@ -137,7 +138,7 @@ pub(super) async fn free(connection: &mut SqliteConnection, release: ReleaseId) 
 
 const READ_ALL: &str = "SELECT name, release_id, environment, service, since FROM locks ORDER BY name";
 
-/// A few hundred at most: each release has one lane, and a lane one release that runs.
+/// Reads all locks. A few hundred at most: a release has one lane, and one release of a lane runs.
 async fn read_all(connection: &mut SqliteConnection) -> Result<BTreeMap<String, Lock>, LedgerError> {
     let rows = sqlx::query(READ_ALL)
         .fetch_all(connection)

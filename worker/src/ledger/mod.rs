@@ -7,9 +7,9 @@
 //! relay   <-unpublished()-- events --mark_published()      at least once, in order
 //! ```
 //!
-//! Who may append is decided by three things that do not trust one another: the lease's epoch in the same
-//! transaction, the journal's primary key, and (so that a killed worker's lane is free at once) a file lock that dies
-//! with its process. No wall clock takes part.
+//! Three things that do not trust one another decide which process may append: the lease's epoch in the same
+//! transaction, the journal's primary key, and a file lock that dies with its process (so that a killed
+//! worker's lane is free at once). No wall clock takes part.
 
 mod accept;
 mod chat;

@@ -1,4 +1,4 @@
-//! The outbox: events stand here in the order they are to be published, written with what they tell of.
+//! The outbox: events in the order of publishing, each written together with the entry it reports.
 
 use drawgate_schemas::topology::event_key;
 use drawgate_schemas::{ReleaseId, StatusEvent};
@@ -9,21 +9,21 @@ use super::rows::from_json;
 use super::store::{Ledger, from_db, to_db};
 use super::{LedgerError, limits};
 
-/// One event that has not been published for certain.
+/// One event that the broker has not confirmed yet, as far as the ledger knows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OutboxRow {
-    /// Its place in the order of publishing.
+    /// The event's place in the order of publishing.
     pub place: i64,
     /// The event's id.
     pub event_id: Uuid,
-    /// The key to publish it under.
+    /// The event's routing key.
     pub routing_key: String,
     /// The event as JSON.
     pub json: String,
 }
 
 impl Ledger {
-    /// Events that are still to be published, at most `limit`, in order.
+    /// Events still to be published, at most `limit`, in order.
     ///
     /// # Errors
     /// When the ledger is not available.
@@ -44,8 +44,8 @@ impl Ledger {
         Ok(rows.iter().map(read).collect())
     }
 
-    /// Number of the last event of a release, 0 before the first. What a journal's entries bring in events may differ
-    /// between versions of the worker; what was written down does not.
+    /// The number of a release's last event, 0 before the first. Read from the written events, because
+    /// versions of the worker may differ in how many events a journal entry causes.
     ///
     /// # Errors
     /// When the ledger is not available.
@@ -58,10 +58,10 @@ impl Ledger {
         Ok(last.map_or(0, from_db))
     }
 
-    /// The broker has confirmed these.
+    /// Marks events that the broker has confirmed.
     ///
     /// # Errors
-    /// When the ledger is not available; they are published again then.
+    /// When the ledger is not available; the events are then published again.
     pub async fn mark_published(&self, places: &[i64]) -> Result<(), LedgerError> {
         if places.is_empty() {
             return Ok(());
@@ -77,7 +77,8 @@ impl Ledger {
         write.commit().await
     }
 
-    /// Puts an event into the outbox that tells of no release: a message was rejected. The same event twice is one.
+    /// Puts an event without a release into the outbox: a message was rejected. The same event twice counts
+    /// once.
     ///
     /// # Errors
     /// When the ledger is not available.
@@ -92,7 +93,7 @@ impl Ledger {
         Ok(())
     }
 
-    /// Waits until something was appended to the outbox by this process since the last wait. May return early.
+    /// Waits until this process has appended an event since the last wait. May return early.
     pub async fn appended(&self) {
         self.inner.wake.notified().await;
     }
@@ -126,7 +127,7 @@ impl Ledger {
     }
 }
 
-/// Within a transaction: events of a release.
+/// Within a transaction: appends events of a release.
 pub(super) async fn insert_all(
     connection: &mut SqliteConnection,
     events: &[StatusEvent],
@@ -137,8 +138,8 @@ pub(super) async fn insert_all(
     Ok(())
 }
 
-/// `release` is the release whose sequence the event belongs to. A `rejected` event may name a release of somebody
-/// else's (that is why it was rejected) and belongs to none.
+/// Inserts an event. `release` is the release to whose sequence the event belongs. A `rejected` event may
+/// name another sender's release (that is why it was rejected), and belongs to none.
 async fn insert(
     connection: &mut SqliteConnection,
     event: &StatusEvent,

@@ -1,12 +1,12 @@
-//! Disk space that is reserved while there is some, and given up when there is none.
+//! Disk space that is reserved while there is room, and given up when the disk is full.
 //!
 //! ```text
-//!   room     reserve kept       everything is taken in
-//!   full     reserve given up   releases that are open write on, to their end; nothing new is taken in or begun
+//!   room     reserve kept       every release is accepted
+//!   full     reserve given up   open releases keep writing to their end; none is accepted or begun
 //!   room     reserve kept again
 //! ```
 //!
-//! "Intent before effect" with a full disk would forbid putting a fleet back in order. What a release writes is some
+//! "Intent before effect" on a full disk would forbid putting a fleet back in order. A release writes some
 //! hundred kilobytes, so the reserve lasts for every lane that may be open.
 
 use std::fs::{self, File, OpenOptions};
@@ -24,24 +24,24 @@ pub(super) struct Reserve {
 }
 
 impl Reserve {
-    /// The reserve of the ledger at this path; nothing is reserved yet.
+    /// The reserve of the ledger at this path. Nothing is reserved yet.
     pub(super) fn of(ledger: &Path) -> Self {
         Self {
             path: file::beside(ledger, ".reserve"),
         }
     }
 
-    /// Sees to it that the space is reserved.
+    /// Ensures that the space is reserved.
     ///
     /// # Errors
-    /// [`LedgerError::NoRoom`] when the disk does not have it.
+    /// [`LedgerError::NoRoom`] when the disk lacks the space.
     pub(super) fn keep(&self) -> Result<(), LedgerError> {
         let kept = fs::metadata(&self.path).is_ok_and(|found| found.len() == limits::RESERVE_BYTES);
         if kept {
             return Ok(());
         }
         self.fill().map_err(|source| {
-            // A part of it would be taken for the whole by nobody, and would only be in the way.
+            // A partial reserve would never count as one, and would only take up space.
             let _ = fs::remove_file(&self.path);
             LedgerError::NoRoom {
                 bytes: limits::RESERVE_BYTES,
@@ -60,13 +60,13 @@ impl Reserve {
             .open(&self.path)?;
         match fallocate(&file, FallocateFlags::empty(), 0, limits::RESERVE_BYTES) {
             Ok(()) => Ok(()),
-            // Not every file system can: then it is written.
+            // A file system without `fallocate` gets zeros written instead.
             Err(rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::NOSYS) => write_zeros(&mut file),
             Err(errno) => Err(errno.into()),
         }
     }
 
-    /// Gives the space up; false when there was none left to give.
+    /// Gives the space up; false when there was no reserve left.
     pub(super) fn spend(&self) -> bool {
         fs::remove_file(&self.path).is_ok()
     }

@@ -1,4 +1,4 @@
-//! What rows of the ledger's tables hold, and what every file that reads them needs.
+//! Rows of the ledger's tables, and the readers that several files share.
 
 use drawgate_schemas::{Environment, Outcome, ReleaseId, Service};
 use serde::de::DeserializeOwned;
@@ -8,16 +8,13 @@ use sqlx::{Row as _, SqliteConnection};
 use super::error::LedgerError;
 use super::lease::Lease;
 
-/// A release in a few words.
+/// A release's id, target and outcome.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReleaseHead {
-    /// Its id.
     pub id: ReleaseId,
-    /// Where to.
     pub environment: Environment,
-    /// What.
     pub service: Service,
-    /// How it ended, if it has.
+    /// The outcome, if the release has ended.
     pub outcome: Option<Outcome>,
 }
 
@@ -34,7 +31,7 @@ pub(super) fn from_json<T: DeserializeOwned>(
     })
 }
 
-/// Reads a column that holds one word of a type that is a string in JSON.
+/// Reads a column with one word of a type that is a string in JSON.
 pub(super) fn from_word<T: DeserializeOwned>(
     what: &'static str,
     of: impl std::fmt::Display,
@@ -61,7 +58,7 @@ pub(super) fn read_head(row: &SqliteRow) -> Result<ReleaseHead, LedgerError> {
     })
 }
 
-/// The release is open, and it is the lease's lane that it stands in.
+/// Checks that the release is open and in the lease's lane.
 pub(super) async fn check_release(
     connection: &mut SqliteConnection,
     lease: &Lease,

@@ -1,4 +1,5 @@
-//! The order of a lane's builds: its highest number, requests that leap too far above it, and how it is forgotten.
+//! The build numbers of a lane: the highest, requests that leap too far above it, and the command to forget
+//! them.
 
 use drawgate_schemas::{Environment, ForgottenSequence, ReleaseId, ReleaseRequest, Service, StatusEvent};
 use jiff::Timestamp;
@@ -9,34 +10,35 @@ use super::rows::{from_json, from_word};
 use super::store::{Ledger, from_db, to_db};
 use super::{LedgerError, limits, outbox};
 
-/// A command to forget a lane's numbers.
+/// The command to forget a lane's numbers.
 #[derive(Debug, Clone)]
 pub struct Forget<'a> {
-    /// The command's own id: given twice, it is done once.
+    /// The command's own id: a command that comes twice is done once.
     pub id: Uuid,
-    /// It is not done any more from then on: whoever gave it has been told that nobody answered.
+    /// The command is not done after this time, because the operator has been told that nobody answered.
     pub expires_at: Timestamp,
-    /// Where to.
     pub environment: &'a Environment,
-    /// What.
     pub service: &'a Service,
 }
 
-/// What became of it.
+/// The result of the command to forget.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Forgot {
-    /// What is on record, now or since the command was given before; `None` where no release that has succeeded has a number that counts.
+    /// The record of forgetting, made now or when the command came earlier. `None` where no succeeded release
+    /// of the lane has a number that counts.
     pub forgotten: Option<ForgottenSequence>,
-    /// Open releases with a number, the highest first: they count as before, also once they have succeeded.
+    /// Open releases with a number, the highest first. Their numbers keep counting, also once they have
+    /// succeeded.
     pub open: Vec<(ReleaseId, u64)>,
 }
 
 impl Ledger {
-    /// Forgets the numbers of a lane's releases that have succeeded. `make` is given the highest, and makes the record and the event that
-    /// tells of it: all of it in one transaction.
+    /// Forgets the numbers of a lane's succeeded releases. `make` gets the highest one and makes the record
+    /// and the event that reports it. One transaction writes everything.
     ///
     /// # Errors
-    /// When the ledger is not available; [`LedgerError::TooLate`] when the command's time was over before it could be done.
+    /// When the ledger is not available; [`LedgerError::TooLate`] when the command expired before it could be
+    /// done.
     pub async fn forget_sequence(
         &self,
         forget: &Forget<'_>,
@@ -68,7 +70,7 @@ impl Ledger {
         Ok(Forgot { forgotten, open })
     }
 
-    /// When a lane's numbers were forgotten, the last time first.
+    /// The records of forgetting a lane's numbers, the latest first.
     ///
     /// # Errors
     /// When the ledger is not available, or a row cannot be read.
@@ -94,7 +96,7 @@ impl Ledger {
     }
 }
 
-/// The highest number of those of a lane that have succeeded, since its numbers were last forgotten.
+/// The highest number of a lane's succeeded releases since its numbers were last forgotten.
 async fn highest_that_succeeded(
     connection: &mut SqliteConnection,
     environment: &Environment,
@@ -112,8 +114,8 @@ async fn highest_that_succeeded(
     Ok(highest.map(from_db))
 }
 
-/// The highest number of a lane: of those that have succeeded, and of those that wait or roll. A release that came to another end says nothing
-/// of where the counter is.
+/// The highest number of a lane's releases that have succeeded, roll or wait. A release with another end says
+/// nothing about how far the build counter has come.
 pub(super) async fn highest(
     connection: &mut SqliteConnection,
     environment: &Environment,
@@ -124,7 +126,8 @@ pub(super) async fn highest(
     Ok(succeeded.max(open.first().map(|(_, number)| *number)))
 }
 
-/// Against which number this very request was refused before, and its lane's numbers were not forgotten since.
+/// The highest number that this same request was refused against, unless the lane's numbers were forgotten
+/// since.
 pub(super) async fn refused_before(
     connection: &mut SqliteConnection,
     fingerprint: &str,
@@ -138,7 +141,7 @@ pub(super) async fn refused_before(
     Ok(highest.map(from_db))
 }
 
-/// Keeps a refusal. Everybody who may publish can cause one, so only so many are kept.
+/// Remembers a refusal. Every publisher can cause one, so only a limited number is kept.
 pub(super) async fn refuse(
     connection: &mut SqliteConnection,
     request: &ReleaseRequest,
@@ -199,7 +202,7 @@ async fn open_numbers(
     rows.iter().map(read).collect()
 }
 
-/// From here on they count no more; what was refused because of them may come again.
+/// Forgets the lane's numbers. Requests that were refused because of them may come again.
 async fn mark(
     connection: &mut SqliteConnection,
     environment: &Environment,

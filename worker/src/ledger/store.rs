@@ -1,4 +1,4 @@
-//! Opening the ledger, and the one way to write to it.
+//! Opens the ledger, and has the only way to write to it.
 
 use std::fs::File;
 use std::path::Path;
@@ -17,7 +17,7 @@ use super::reserve::Reserve;
 use super::{LedgerError, clock, file, limits};
 use crate::Causes;
 
-/// One worker process's hold on the ledger. Clones share it.
+/// One worker process's access to the ledger. Clones share it.
 #[derive(Debug, Clone)]
 pub struct Ledger {
     pub(super) inner: Arc<Inner>,
@@ -33,26 +33,28 @@ pub(super) struct Inner {
     pub(super) lease: Duration,
     pub(super) landing: Duration,
     pub(super) reserve: Reserve,
-    /// Told whenever an event is appended.
+    /// Notified whenever an event is appended.
     pub(super) wake: Notify,
-    /// Told whenever locks are freed.
+    /// Notified whenever locks are freed.
     pub(super) freed: watch::Sender<()>,
-    /// SQLite has one writer at a time: within a process they queue here, in order, and not in its busy handler.
+    /// SQLite has one writer at a time. Writers of this process queue here in order, instead of in SQLite's
+    /// busy handler.
     turn: Mutex<()>,
 }
 
 impl Ledger {
-    /// Opens the ledger, makes it where there is none, and brings its tables up to date. `worker` is the name that
-    /// others read when this process holds a lane.
+    /// Opens the ledger, creates it where it is missing, and migrates its tables. `worker` is the name that
+    /// other processes read while this one has a lane.
     ///
     /// # Errors
-    /// When the place is not fit for a ledger, when a newer worker has written to it, or when it is not available.
+    /// When the path is not fit for a ledger, when a newer worker has written to it, or when it is not
+    /// available.
     pub async fn open(path: &Path, worker: &str) -> Result<Self, LedgerError> {
         Self::open_with_lease(path, worker, limits::LEASE, limits::LANDING).await
     }
 
-    /// As [`Ledger::open`], with leases of another length than [`limits::LEASE`], and a lane that stays shut for another
-    /// time than [`limits::LANDING`] after one whose holder hangs.
+    /// [`Ledger::open`] with another length of leases than [`limits::LEASE`], and another time than
+    /// [`limits::LANDING`] that a lane stays closed after the lease of a suspended holder.
     ///
     /// # Errors
     /// As [`Ledger::open`].
@@ -64,7 +66,7 @@ impl Ledger {
     ) -> Result<Self, LedgerError> {
         file::prepare(path)?;
         let holder = Holder::new(path)?;
-        // Two workers that start at once must not both make the tables.
+        // Two workers that start at once must not both migrate the tables.
         let _guard = opening_lock(path).await?;
         let pool = connect(path).await?;
         sqlx::migrate!("./migrations")
@@ -75,7 +77,7 @@ impl Ledger {
         holder.remove_stale(&holders_of_lanes(&pool).await?);
         let reserve = Reserve::of(path);
         if let Err(error) = reserve.keep() {
-            // Releases that are open must be taken over all the same.
+            // Open releases must be taken over even on a full disk.
             tracing::error!(error = %Causes(&error), "nothing is taken in until there is room");
         }
         let inner = Inner {
@@ -96,15 +98,15 @@ impl Ledger {
         })
     }
 
-    /// This process as a holder of leases: new with each start.
+    /// This process's id as a holder of leases: new at each start.
     pub fn holder(&self) -> Uuid {
         self.inner.holder.id()
     }
 
-    /// Writes one row, to learn whether the ledger can be written: a full disk still reads well.
+    /// Writes one row to learn whether the ledger can be written, because a full disk still reads well.
     ///
     /// # Errors
-    /// What stands in the way.
+    /// Why the ledger cannot be written.
     pub async fn probe(&self) -> Result<(), LedgerError> {
         let mut write = self.write("probe").await?;
         sqlx::query(
@@ -117,27 +119,28 @@ impl Ledger {
         write.commit().await
     }
 
-    /// Which ledger this is: made with it, and never another's.
+    /// The ledger's identity, created with the file and different from every other ledger's.
     pub fn identity(&self) -> &str {
         &self.inner.identity
     }
 
-    /// The name of the worker that opened it.
+    /// The name of the worker that opened the ledger.
     pub fn worker(&self) -> &str {
         &self.inner.worker
     }
 
-    /// Whether a release may be taken in or begun: there is room for it, and for the rollback of those that are open.
+    /// Whether a release may be accepted or begun: the disk has room for it, and for the rollback of open
+    /// releases.
     ///
     /// # Errors
-    /// What stands in the way.
+    /// Why not.
     pub async fn ready(&self) -> Result<(), LedgerError> {
         self.inner.reserve.keep()?;
         self.probe().await
     }
 
-    /// A full disk must not keep an open release from writing on: the reserve is given up for it, and what failed
-    /// just now goes through when it is tried again.
+    /// Gives up the reserve when an open release's write fails on a full disk. The write that failed goes
+    /// through when it is tried again.
     pub(super) fn spending<T>(&self, written: Result<T, LedgerError>) -> Result<T, LedgerError> {
         if let Err(error) = &written
             && error.is_full()
@@ -150,13 +153,13 @@ impl Ledger {
         written
     }
 
-    /// Waits for what is under way and closes the file. Nothing works after it.
+    /// Waits for the write under way and closes the file. Nothing works afterwards.
     pub async fn close(&self) {
         let _guard = self.inner.turn.lock().await;
         self.inner.pool.close().await;
     }
 
-    /// Begins the one writing transaction of this process.
+    /// Begins this process's only write transaction.
     pub(super) async fn write(&self, operation: &'static str) -> Result<Write<'_>, LedgerError> {
         let turn = self.inner.turn.lock().await;
         let connection = self
@@ -170,18 +173,18 @@ impl Ledger {
             operation,
             _guard: turn,
         };
-        // IMMEDIATE: the lock is taken before anything is read, so that a transaction cannot find at its end that
+        // IMMEDIATE takes the lock before anything is read. A transaction then cannot find at its end that
         // what it read has changed.
         write.execute("BEGIN IMMEDIATE").await?;
         Ok(write)
     }
 }
 
-/// A transaction. Dropped without [`Write::commit`], it has not happened, and its connection goes with it: SQLite
-/// itself rolls back when the disk is full, and sqlx's own transaction would not know (it hands the connection out
-/// again and every later transaction on it fails).
+/// A transaction. Dropped without [`Write::commit`] it is undone, and its connection is closed. SQLite itself
+/// rolls back when the disk is full, and sqlx's own transaction would not know: it returns the connection to
+/// the pool, and every later transaction on it fails.
 pub(super) struct Write<'a> {
-    // Always there until `commit` has succeeded.
+    // Present until `commit` has succeeded.
     connection: Option<PoolConnection<Sqlite>>,
     operation: &'static str,
     _guard: MutexGuard<'a, ()>,
@@ -197,7 +200,7 @@ impl Write<'_> {
 
     pub(super) async fn commit(mut self) -> Result<(), LedgerError> {
         self.execute("COMMIT").await?;
-        // Back to the pool, whole.
+        // Returns the connection to the pool.
         drop(self.connection.take());
         Ok(())
     }
@@ -220,12 +223,12 @@ impl Drop for Write<'_> {
     }
 }
 
-/// A number as the database keeps it. Nothing here counts to 2^63.
+/// A number as the database stores it. No number here reaches 2^63.
 pub(super) fn to_db(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
-/// A number from the database; ours are never negative.
+/// A number from the database. The ledger writes none below zero.
 pub(super) fn from_db(number: i64) -> u64 {
     u64::try_from(number).unwrap_or(0)
 }
@@ -240,7 +243,8 @@ async fn connect(path: &Path) -> Result<SqlitePool, LedgerError> {
     let options = SqliteConnectOptions::new()
         .filename(path)
         .journal_mode(SqliteJournalMode::Wal)
-        // With WAL, anything less may lose the last commits when the power fails: an intent without its record.
+        // With WAL, a lower setting may lose the last commits in a power failure: an effect without its
+        // intent.
         .synchronous(SqliteSynchronous::Full)
         .foreign_keys(true)
         .busy_timeout(limits::BUSY_TIMEOUT)
@@ -255,7 +259,7 @@ async fn connect(path: &Path) -> Result<SqlitePool, LedgerError> {
         .map_err(LedgerError::database("open"))
 }
 
-/// A lock that is held while a process opens the ledger.
+/// A lock for the time that a process opens the ledger.
 async fn opening_lock(path: &Path) -> Result<File, LedgerError> {
     let directory = file::beside(path, ".holders");
     let handle = File::open(&directory).map_err(LedgerError::file("cannot open", &directory))?;

@@ -1,4 +1,4 @@
-//! The facts that a queued release is judged by. They are fetched here, and judged by `decide`.
+//! Fetches the facts that admission needs about a queued release. `decide` judges them.
 
 use drawgate_rollout::{Policies, QueueView, Release, Rival};
 use drawgate_schemas::ReleaseId;
@@ -8,7 +8,7 @@ use super::context::Context;
 use super::queue::Place;
 use crate::ledger::LedgerError;
 
-/// What is known of the queue of a release. `None` where the ledger could not tell.
+/// The release's queue. `None` when the ledger could not be read.
 pub(super) async fn look_at_queue(
     context: &Context,
     release: &Release,
@@ -19,13 +19,13 @@ pub(super) async fn look_at_queue(
     match view(context, release).await {
         Ok(view) => Some(QueueView {
             next,
-            // Whether there is room matters to the one that would begin.
+            // Room matters only to the release that would begin.
             has_room: goes_first && has_room(context, release).await,
             ..view
         }),
         Err(error) => {
             let causes = crate::error_chain(&error);
-            tracing::error!(release = %release.request.id, error = causes, "what stands before it could not be read");
+            tracing::error!(release = %release.request.id, error = causes, "the queue before it could not be read");
             None
         }
     }
@@ -45,7 +45,7 @@ async fn view(context: &Context, release: &Release) -> Result<QueueView, LedgerE
     })
 }
 
-/// What is known of another release of the target. An error is one of the ledger: it is looked at again.
+/// The facts about another release of the target. An error means that the ledger is unavailable: ask again.
 pub(super) async fn look_at(
     context: &Context,
     release: &Release,
@@ -55,7 +55,7 @@ pub(super) async fn look_at(
     let rival = match context.ledger.journal(other).await {
         Ok(journal) => Release::fold(&journal).ok(),
         Err(error) if error.is_unavailable() => return Err(error),
-        // Its own driver says that it cannot be read.
+        // The other release's own driver logs that its journal cannot be read.
         Err(_) => None,
     };
     let policies = context.policies.policies(&request.environment, &request.service);
@@ -69,7 +69,8 @@ pub(super) async fn look_at(
     })
 }
 
-/// Whether its digest has succeeded where it has to first, or in its own environment: what ran there may always come back.
+/// Whether the release's digest has succeeded in the required environment, or in its own: a digest that ran
+/// there may always return.
 async fn is_proven(context: &Context, release: &Release, policies: &Policies) -> Result<bool, LedgerError> {
     let (Some(required), Some(digest)) = (&policies.gates.requires, &release.digest) else {
         return Ok(false);

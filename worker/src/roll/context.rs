@@ -1,4 +1,4 @@
-//! What every driver needs.
+//! The context that all drivers share.
 
 use std::sync::Arc;
 
@@ -10,13 +10,13 @@ use super::control::ControlCommands;
 use crate::effects::Effects;
 use crate::ledger::Ledger;
 
-/// Where the policies of a target come from.
+/// The source of a target's policies.
 pub trait PolicySource: Send + Sync {
     /// The policies in force for a target.
     fn policies(&self, environment: &Environment, service: &Service) -> Policies;
 }
 
-/// Everything that a driver needs, shared by all.
+/// The parts that all drivers share.
 pub(super) struct Context {
     pub(super) ledger: Ledger,
     pub(super) effects: Effects,

@@ -1,4 +1,4 @@
-//! Control commands on their way from a person to the driver of a release, and what becomes of each back again.
+//! Carries control commands to the driver of a release, and the results back.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -7,35 +7,36 @@ use drawgate_schemas::{ControlCommand, ReleaseId};
 use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot};
 
-/// Control commands that wait for one driver. It takes each within moments; more than these come from a script in a loop.
+/// Control commands that may wait for one driver. It takes each within moments; more come only from a script
+/// in a loop.
 const WAITING: usize = 16;
 
-/// A control command, and where its giver waits for the answer.
+/// A control command, and the channel for its answer.
 pub(super) struct Given {
     pub(super) id: String,
     pub(super) command: ControlCommand,
-    /// From then on its giver has been told that nobody took it in time.
+    /// After this time the operator has been told that nobody took the command.
     pub(super) expires_at: Timestamp,
     pub(super) taken: oneshot::Sender<Taken>,
 }
 
-/// What became of a control command.
+/// The result of a control command.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Taken {
-    /// It is in the journal, now or since it came before.
+    /// The journal has the command, from now or from an earlier delivery.
     Yes,
-    /// It cannot be taken, for this reason; nothing was changed.
+    /// The command cannot be taken, for this reason. Nothing was changed.
     No(String),
     /// No driver of this process has the release.
     NotDriven,
 }
 
-/// Where the drivers of this process take their commands from.
+/// The queues from which this process's drivers take control commands.
 #[derive(Clone, Default)]
 pub(super) struct ControlCommands(Arc<Mutex<BTreeMap<ReleaseId, mpsc::Sender<Given>>>>);
 
 impl ControlCommands {
-    /// A driver begins to take commands for a release; until its queue is dropped.
+    /// Registers a driver's queue of commands for a release. It counts until the receiver is dropped.
     pub(super) fn listen(&self, release: ReleaseId) -> mpsc::Receiver<Given> {
         let (sender, receiver) = mpsc::channel(WAITING);
         let mut drivers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -44,7 +45,7 @@ impl ControlCommands {
         receiver
     }
 
-    /// Gives a control command, and waits for what becomes of it.
+    /// Gives a driver a control command, and waits for the result.
     pub(super) async fn give(
         &self,
         release: ReleaseId,

@@ -1,4 +1,4 @@
-//! Drives one release: carries out what its machine says, and tells the machine what came of it.
+//! Drives one release: does what its machine says, and tells the machine the result.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -21,31 +21,31 @@ use super::{admission, journal_log};
 use crate::clock::RollClock;
 use crate::ledger::{Lease, LedgerError, LockNote};
 
-/// How driving a release ended.
+/// How the driving of a release ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Driven {
     /// The release has ended.
     Ended(Outcome),
     /// The worker is stopping; the release stays open in the ledger.
     Stopped,
-    /// The lane belongs to another worker now.
+    /// Another worker has the lane now.
     LostLane,
 }
 
-/// What a driver cannot go on from.
+/// Why a driver cannot go on.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum DriveError {
-    /// The journal cannot be folded, or the core appended what cannot follow.
+    /// The journal cannot be folded, or the core made an entry that may not follow.
     #[error("the journal of {release} cannot be followed")]
     Journal {
         release: ReleaseId,
         #[source]
         source: Illegal,
     },
-    /// Nothing is under way and nothing is to be done, before the end: a mistake in the core.
+    /// The machine has nothing under way and nothing to do before the end: a mistake in the core.
     #[error("release {0} waits for nothing")]
     Idle(ReleaseId),
-    /// The ledger said a definite no.
+    /// The ledger definitely refused.
     #[error("the ledger refused")]
     Ledger(#[from] LedgerError),
 }
@@ -69,25 +69,26 @@ pub(super) struct Driver {
     place: Place,
     machine: Machine,
     running: JoinSet<(Step, StepOutcome)>,
-    /// How to drop a step under way.
+    /// How to abort a step under way.
     under_way: BTreeMap<Step, AbortHandle>,
-    /// What was locked when the fleet was last looked at; gone with the process, and then the look is repeated.
+    /// The release's locks at the last look at the fleet. Lost with the process, and then the look is
+    /// repeated.
     note: Option<LockNote>,
-    /// Whether the others of the queue know that its place is all that stands before this release.
+    /// Whether the others of the queue were told that only its place keeps this release waiting.
     told_others: bool,
-    /// Lapses of the lane's lease that are known of.
+    /// Lapses of the lane's lease that the machine knows of.
     lapses: u32,
     /// The number of the last status event.
     last_event: u64,
     clock: RollClock,
     stop: watch::Receiver<bool>,
-    /// From when on nothing is waited for any more, once the worker stops.
+    /// The end of the wait for steps under way, once the worker stops.
     stops_at: Option<Instant>,
     commands: mpsc::Receiver<Given>,
 }
 
 impl Driver {
-    /// Reads the journal; a release that was under way is taken over.
+    /// Reads the journal. A release that another process began is taken over.
     pub(super) async fn take_over(
         context: Arc<Context>,
         lane: LaneLease,
@@ -127,7 +128,7 @@ impl Driver {
     /// Drives the release to its end, or until the worker stops.
     pub(super) async fn drive(mut self) -> Result<Driven, DriveError> {
         let driven = self.run().await;
-        // What is under way still would connect anew.
+        // A step still under way would connect again after `leave`.
         self.running.shutdown().await;
         self.context.effects.leave(self.id()).await;
         match driven {
@@ -162,7 +163,8 @@ impl Driver {
         self.machine.release().request.id
     }
 
-    /// The order to stop, and a lease that had run out meanwhile and is ours again: this process was stopped, or its ledger away.
+    /// Tells the machine to stop once the worker stops. Also tells it that the lease had expired and was
+    /// renewed: this process was suspended then, or its ledger unavailable.
     fn see_what_has_changed(&mut self) {
         if *self.stop.borrow() && self.stops_at.is_none() {
             self.stops_at = Some(Instant::now() + LAST_STEPS);
@@ -174,7 +176,8 @@ impl Driver {
             self.machine.lapsed();
         }
         if self.machine.release().is_queued() {
-            // It may wait for days: what the machine's clock is set to meanwhile counts, and then no more.
+            // The release may wait for days, so the clock follows every adjustment of the machine's clock
+            // while it is queued, and none afterwards.
             self.clock = RollClock::set(self.clock.now());
         }
     }
@@ -190,20 +193,22 @@ impl Driver {
             Ok(rival) => self.machine.rival_is(other, rival),
             Err(error) => {
                 let causes = crate::error_chain(&error);
-                tracing::error!(release = %self.id(), error = causes, "what stands before it could not be read");
+                tracing::error!(release = %self.id(), error = causes, "the queue before it could not be read");
                 self.machine.queue_is(None);
             }
         }
     }
 
-    /// From the moment at which only its place stands before a release, it supersedes others.
+    /// Tells the others of the queue, once only its place keeps a release waiting: from then on it supersedes
+    /// others.
     fn tell_others(&mut self, ready: bool) {
         if !std::mem::replace(&mut self.told_others, ready) && ready {
             self.place.tell_others();
         }
     }
 
-    /// Waits for a step's end, for a control command, for the moment to look again, or for the order to stop.
+    /// Waits for a step's end, a control command, a change of the queue, the next look, the lane's loss, or
+    /// the stop.
     async fn wait(&mut self, until: Option<Timestamp>) -> Result<(), Halt> {
         let now = self.clock.now();
         let stops_at = self.stops_at;
@@ -218,7 +223,7 @@ impl Driver {
         }
     }
 
-    /// Takes a control command that can be taken, and tells its giver.
+    /// Judges a control command, records it if it can be taken, and answers the operator.
     async fn take_command(&mut self, given: Given) -> Result<(), Halt> {
         let Given {
             id,
@@ -226,7 +231,7 @@ impl Driver {
             expires_at,
             taken,
         } = given;
-        // The ledger was away: whoever gave it may have decided otherwise by now.
+        // The ledger was unavailable, and the operator may have decided otherwise by now.
         let too_late = || Taken::No("it came too late: nobody took it in time".to_owned());
         let answer = match self.machine.judge(&id, command) {
             Judged::Known => Taken::Yes,
@@ -237,7 +242,7 @@ impl Driver {
                 false => too_late(),
             },
         };
-        // Who gave it may be gone; the command holds all the same.
+        // The operator may be gone; the command is valid all the same.
         let _ = taken.send(answer);
         Ok(())
     }
@@ -250,7 +255,7 @@ impl Driver {
                 Ok(())
             }
             Err(dropped) if dropped.is_cancelled() => Ok(()),
-            // The task itself has nothing that could break: the effect in it is caught.
+            // The task itself cannot break, because `perform` catches a panic of the effect.
             Err(_) => Err(Halt::Stopped),
         }
     }
@@ -261,7 +266,7 @@ impl Driver {
         }
     }
 
-    /// The effect of a step whose intent is written.
+    /// Starts the effect of a step whose intent is written.
     fn perform(&mut self, step: Step, deadline: Timestamp) -> Result<(), Halt> {
         let Some(lease) = self.lane.lease() else {
             return Err(Halt::LostLane);
@@ -284,8 +289,8 @@ impl Driver {
         Ok(())
     }
 
-    /// Writes what the machine says. A release begins only if the queue is as it was when it was looked at, and the intent of a
-    /// step is written only while the lease lasts for its effect.
+    /// Writes the machine's record. A release begins only if its queue is unchanged since the last look. The
+    /// intent of a step is written only while the lease lasts for its effect.
     async fn append_next(&mut self, record: Record) -> Result<(), Halt> {
         match &record {
             Record::Started if !self.place.claim() => {
@@ -303,7 +308,7 @@ impl Driver {
         self.append_before(record, None).await.map(drop)
     }
 
-    /// A lease that lasts for the effect that is about to begin.
+    /// Waits for a lease that lasts for the next effect.
     async fn safe_lease(&mut self) -> Result<Arc<Lease>, Halt> {
         loop {
             match self.lane.lease() {
@@ -318,8 +323,8 @@ impl Driver {
         }
     }
 
-    /// Writes a record with the events that it brings, in one transaction. While the ledger is away nothing is done. Of a record
-    /// that is good until a moment only, says whether it was written.
+    /// Writes a record with its events in one transaction. Waits while the ledger is unavailable. False when
+    /// `moment` passed before the record was written.
     async fn append_before(&mut self, record: Record, moment: Option<Timestamp>) -> Result<bool, Halt> {
         let id = self.id();
         let entry = Entry {
@@ -351,7 +356,7 @@ impl Driver {
                     tried = true;
                     sleep(LEDGER_RETRY).await;
                 }
-                // The disk said no, and had written it all the same.
+                // An earlier try had written the entry, although the disk reported a failure.
                 Err(_) if tried && self.is_last(&entry).await => break,
                 Err(LedgerError::TooLate) => return Ok(false),
                 Err(error) => return Err(DriveError::from(error).into()),
@@ -371,10 +376,10 @@ impl Driver {
     }
 }
 
-/// The runtime's clock for a moment of the journal's.
+/// The runtime's instant for a time of the journal.
 fn instant_of(at: Option<Timestamp>, now: Timestamp) -> Instant {
     let ms = at.map_or(0, |at| at.duration_since(now).as_millis());
-    // A release expires within years at most; a day is enough to sleep at a time, the core is asked again then.
+    // A day bounds each sleep: a release expires within years, and the core is asked again after a sleep.
     let bounded = u64::try_from(ms).unwrap_or(0).min(24 * 3_600_000);
     Instant::now() + Duration::from_millis(bounded)
 }

@@ -1,4 +1,4 @@
-//! What the log says of each entry of a journal.
+//! Logs each entry of a journal.
 
 use drawgate_rollout::{Entry, Failure, Record};
 use drawgate_schemas::ReleaseId;
@@ -35,7 +35,7 @@ pub(super) fn log(id: ReleaseId, entry: &Entry) {
         }
         Record::Blocked { blockers } => {
             let blockers: Vec<String> = blockers.iter().map(ToString::to_string).collect();
-            tracing::info!(release = %id, n = entry.n, ?blockers, "what blockers it");
+            tracing::info!(release = %id, n = entry.n, ?blockers, "what blocks it");
         }
         Record::Accepted { .. } | Record::Started | Record::SickWaitOver | Record::TakenOver => {
             tracing::info!(release = %id, n = entry.n, "{}", kind(&entry.record));
@@ -47,7 +47,7 @@ fn kind(record: &Record) -> &'static str {
     match record {
         Record::Accepted { .. } => "accepted",
         Record::Started => "it begins",
-        Record::SickWaitOver => "nobody is sick any more",
+        Record::SickWaitOver => "no host is sick any more",
         Record::TakenOver => "taken over",
         _ => "",
     }

@@ -26,8 +26,8 @@ pub(super) struct Lane {
 }
 
 impl Lane {
-    /// Holds the lane for as long as the worker runs, and drives its releases. A lane that is lost is asked for again:
-    /// its releases are in the ledger.
+    /// Keeps the lane for as long as the worker runs, and drives its releases. A lost lane is asked for
+    /// again, because its releases are still in the ledger.
     pub(super) async fn run(mut self) {
         let mut stop = self.context.stop.clone();
         while !*stop.borrow() {
@@ -74,7 +74,7 @@ impl Lane {
         }
     }
 
-    /// From here on the lane is ours, until it is lost or the worker stops.
+    /// Drives the lane's releases until the lease is lost or the worker stops.
     async fn hold(&mut self, lease: Lease, stop: &mut watch::Receiver<bool>) {
         let mut renewal = interval(lease.length() / RENEWALS);
         let (lease_sender, lease_receiver) = watch::channel(Some(Arc::new(lease)));
@@ -99,13 +99,14 @@ impl Lane {
                     if !self.renew(&lease_sender).await {
                         break;
                     }
-                    // Another worker on this ledger may have accepted a release while the lane was ours.
+                    // Another worker on this ledger may have accepted a release while this worker had the
+                    // lane.
                     self.enqueue(&queue, &lane, &mut drivers).await;
                 }
                 _ = stop.changed() => break,
             }
         }
-        // Drivers see the order to stop, or the loss of the lane, and come to their end by themselves.
+        // Drivers see the stop, or the loss of the lane, and end by themselves.
         while drivers.join_next().await.is_some() {}
         if let Some(lease) = lease_sender.send_replace(None).and_then(Arc::into_inner)
             && let Err(error) = self.context.ledger.give_back(lease).await
@@ -120,7 +121,7 @@ impl Lane {
         };
         match self.context.ledger.renew(&held).await {
             Ok(()) => {
-                // The lease itself knows its new end; those who wait for it are told.
+                // The lease itself knows its new end; only its waiters are notified here.
                 lease.send_modify(|_| {});
                 true
             }
@@ -136,7 +137,7 @@ impl Lane {
         }
     }
 
-    /// Every open release of the ledger that is not in the queue yet joins it, in the order of acceptance.
+    /// Adds every open release of the lane that is not queued yet, in the order of acceptance.
     async fn enqueue(
         &self,
         queue: &watch::Sender<Queue>,
@@ -154,7 +155,7 @@ impl Lane {
         if new.is_empty() {
             return;
         }
-        // All of them before the first is driven: another one may go first.
+        // All releases join before the first is driven, because a later one may go first.
         queue.send_modify(|queue| queue.extend(new.iter().copied()));
         for Queued { id, .. } in new {
             let place = Place::new(id, queue);
@@ -182,7 +183,7 @@ impl Lane {
     }
 }
 
-/// Drives one release; gives its id when its place in the queue is free.
+/// Drives one release; returns its id when it has ended and its place in the queue is free.
 async fn drive(context: Arc<Context>, lane: LaneLease, place: Place, id: ReleaseId) -> Option<ReleaseId> {
     let driven = match Driver::take_over(context, lane, place, id).await {
         Ok(driver) => driver.drive().await,
@@ -192,9 +193,10 @@ async fn drive(context: Arc<Context>, lane: LaneLease, place: Place, id: Release
         Ok(Driven::Ended(_)) => Some(id),
         Ok(Driven::Stopped | Driven::LostLane) => None,
         Err(error) => {
-            // Its lane stays blocked: what it left behind is not known, and the next one must not roll over it.
+            // The release keeps its place and so stops the lane: what it left behind is unknown, and the next
+            // release must not roll over it.
             let causes = crate::error_chain(&error);
-            tracing::error!(release = %id, error = %causes, "cannot go on; its lane is held until a person has looked");
+            tracing::error!(release = %id, error = %causes, "cannot go on; its lane waits until a person has looked");
             None
         }
     }

@@ -1,4 +1,4 @@
-//! Whether, and by which lease, a lane is ours.
+//! The lease by which this worker has a lane, if it has it.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use tokio::sync::watch;
 
 use crate::ledger::Lease;
 
-/// The lane's lease as it stands. Every driver of the lane holds one of these.
+/// A view of the lane's present lease. Every driver of the lane has one.
 #[derive(Clone)]
 pub(super) struct LaneLease(watch::Receiver<Option<Arc<Lease>>>);
 
@@ -19,7 +19,7 @@ impl LaneLease {
         self.0.borrow().clone()
     }
 
-    /// Comes back when the lane is ours no more.
+    /// Returns when the lane is lost.
     pub(super) async fn lost(&self) {
         let _ = self.0.clone().wait_for(Option::is_none).await;
     }

@@ -16,8 +16,8 @@ use super::pulse::Pulse;
 use crate::effects::Effects;
 use crate::ledger::{Ledger, LedgerError};
 
-/// All lanes of a worker. A lane begins with its first release; targets come from the worker's own files, so that
-/// there are never more than are configured.
+/// All lanes of a worker. A lane begins with its first release. Targets come from the worker's own files, so
+/// there are never more lanes than targets are configured.
 pub struct Lanes {
     context: Arc<Context>,
     lanes: Mutex<Started>,
@@ -31,7 +31,7 @@ struct Started {
 }
 
 impl Lanes {
-    /// No lane yet; `stop` ends them all.
+    /// Starts without lanes; `stop` ends them all.
     pub fn new(
         ledger: Ledger,
         effects: Effects,
@@ -53,7 +53,7 @@ impl Lanes {
         }
     }
 
-    /// Takes up what the ledger has open.
+    /// Starts a lane for every target with open releases in the ledger. Returns how many releases are open.
     ///
     /// # Errors
     /// When the ledger cannot be read.
@@ -65,7 +65,7 @@ impl Lanes {
         Ok(open.len())
     }
 
-    /// A release was accepted: its lane takes it into its queue.
+    /// Passes an accepted release to its lane, which is started if necessary.
     pub fn accepted(&self, environment: &Environment, service: &Service, id: ReleaseId) {
         let mut lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
         let target = (environment.clone(), service.clone());
@@ -85,12 +85,12 @@ impl Lanes {
             lanes.senders.insert(target.clone(), sender);
         }
         if let Some(sender) = lanes.senders.get(&target) {
-            // The lane ends only with the worker; then the release waits in the ledger.
+            // The lane ends only with the worker. The release then waits in the ledger.
             let _ = sender.send(id);
         }
     }
 
-    /// Gives a control command to an open release, and waits for what becomes of it.
+    /// Gives an open release a control command, and waits for the result.
     pub async fn control(
         &self,
         release: ReleaseId,
@@ -101,7 +101,7 @@ impl Lanes {
         self.context.commands.give(release, id, command, expires_at).await
     }
 
-    /// The lane that has not come by for longest, and for how long.
+    /// The lane whose last sign of life is oldest, and how long ago that was.
     pub(crate) fn longest_silence(&self) -> Option<(String, Duration)> {
         let lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
         let silences = lanes
@@ -111,7 +111,7 @@ impl Lanes {
         silences.max_by_key(|(_, silence)| *silence)
     }
 
-    /// Waits until every lane has come to its end; the order to stop was given before.
+    /// Waits until every lane has ended, after the stop was signalled.
     pub async fn ended(&self) {
         let mut tasks = {
             let mut lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);

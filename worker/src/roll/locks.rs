@@ -1,4 +1,4 @@
-//! Taking a release's locks: the one step that is done to the ledger and not to the world.
+//! Takes a release's locks: the one step that acts on the ledger and not on the world.
 
 use drawgate_rollout::{Evidence, Failure, Release, Step, StepOutcome};
 use tokio::time::{Instant, sleep};
@@ -6,9 +6,9 @@ use tokio::time::{Instant, sleep};
 use super::limits::{LEDGER_RETRY, LOCK_POLL};
 use crate::ledger::{Lease, Ledger, Lock, LockNote, Locking};
 
-/// Takes every lock that the release needs, or waits for them until the deadline. The first attempt comes back at once,
-/// and a later one when the locks have changed hands, so that the journal says who has them. `note` is what was known when
-/// the fleet was looked at; without one, what was seen then is not to be relied on.
+/// Takes every lock that the release needs, or waits for them until the deadline. The first attempt returns
+/// at once, and a later one when another release has got the lock, so that the journal says which release has
+/// it. `note` has the locks at the last look at the fleet; without one, that look is not to be relied on.
 pub(super) async fn lock(
     ledger: &Ledger,
     lease: &Lease,

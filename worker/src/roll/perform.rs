@@ -1,4 +1,4 @@
-//! The performance of one step, for as long as the lane's lease lasts.
+//! Performs one step for as long as the lane's lease lasts.
 
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
@@ -15,7 +15,7 @@ use crate::clock::RollClock;
 use crate::effects::LeaseOwner;
 use crate::ledger::{Lease, Ledger, LockNote};
 
-/// What a performance goes by.
+/// The parts that a performance needs.
 pub(super) struct Performance {
     pub(super) context: Arc<Context>,
     pub(super) release: Arc<Release>,
@@ -25,7 +25,7 @@ pub(super) struct Performance {
     pub(super) clock: RollClock,
 }
 
-/// Performs a step. Locks and lease are the ledger's, everything else is the world's.
+/// Performs a step. Locks and lease act on the ledger, all other steps on the world.
 pub(super) async fn perform(performance: Performance, step: &Step) -> StepOutcome {
     let Performance {
         context,
@@ -59,8 +59,9 @@ fn lease_owner(ledger: &Ledger, lease: &Lease) -> LeaseOwner {
     }
 }
 
-/// Carries an effect on for as long as the lease lasts: beyond the call that is on its way nothing more is done. A panic
-/// is a mistake of ours; what the effect did then is not known, and the core looks again.
+/// Polls an effect for as long as the lease lasts: after the lease has expired nothing follows the call that
+/// is on its way. A panic is a mistake in this program; what the effect did is then unknown, and the core
+/// looks again.
 async fn guarded(lease: &Lease, effect: impl Future<Output = StepOutcome>) -> StepOutcome {
     let unknown = |what: &str| StepOutcome::Unknown {
         failure: Failure::new(what),

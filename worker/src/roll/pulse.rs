@@ -1,11 +1,11 @@
-//! Whether a lane hangs: the watchdog asks when it has come by last.
+//! A lane's sign of life, so that the watchdog notices a lane that hangs.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// When a lane has come by last.
+/// The time of a lane's last sign of life.
 #[derive(Clone)]
 pub(super) struct Pulse(Arc<Mutex<Instant>>);
 
@@ -16,7 +16,7 @@ impl Default for Pulse {
 }
 
 impl Pulse {
-    /// The lane comes by.
+    /// Notes that the lane is alive.
     pub(super) fn beat(&self) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
     }

@@ -1,5 +1,5 @@
-//! The queue of a lane: its open releases in the order of acceptance, and the place of one among them. Whose turn it is, the core
-//! says (`drawgate_rollout::next`).
+//! The queue of a lane: its open releases in the order of acceptance, and a release's place among them. The
+//! core decides which release goes first (`drawgate_rollout::next`).
 
 use drawgate_rollout::{Queued, next};
 use drawgate_schemas::ReleaseId;
@@ -24,24 +24,25 @@ impl Place {
         }
     }
 
-    /// The release that goes first. From here on the queue's changes count: what is asked of the ledger now is of the queue as it
-    /// is now.
+    /// The release that goes first. Changes of the queue count from this look on, so that what the ledger is
+    /// asked next is asked for the present queue.
     pub(super) fn look(&mut self) -> Option<Queued> {
         next(self.seen.borrow_and_update().iter()).copied()
     }
 
-    /// Comes back when the queue has changed since it was looked at, or what is known of the releases in it.
+    /// Returns when the queue, or what is known of its releases, has changed since the last look.
     pub(super) async fn changed(&mut self) {
         // The queue lives as long as the lane does.
         let _ = self.seen.changed().await;
     }
 
-    /// The other releases of the queue are to look again at what is known of this one.
+    /// Wakes the other releases of the queue, so that they look again at what is known of this one.
     pub(super) fn tell_others(&self) {
         self.queue.send_modify(|_| {});
     }
 
-    /// Begins, unless the queue has changed since it was looked at: of a lane's releases one has begun at a time.
+    /// Marks the release as begun, unless the queue has changed since the last look: one release of a lane
+    /// rolls at a time.
     pub(super) fn claim(&self) -> bool {
         let mut claimed = false;
         self.queue.send_if_modified(|queue| {
@@ -53,7 +54,7 @@ impl Place {
     }
 }
 
-/// Lets a release begin, if it goes first and nothing has begun: says whether it may.
+/// Marks a release as begun if it goes first and no release has begun, and returns whether it did.
 fn claim(queue: &mut Queue, id: ReleaseId) -> bool {
     let free = next(queue.iter()).is_some_and(|next| next.id == id && !next.begun);
     let own = queue.iter_mut().find(|queued| queued.id == id && free);

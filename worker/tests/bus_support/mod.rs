@@ -1,4 +1,5 @@
-//! What the tests against a real RabbitMQ share: a vhost each, a wire that can be cut, a chat that can be moody.
+//! Helpers of the tests against a real RabbitMQ: a vhost for each test, a wire that can be cut, a chat that
+//! can fail.
 
 #![allow(
     dead_code,
@@ -38,7 +39,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use uuid::Uuid;
 
-/// A vhost of its own, removed at the end.
+/// A vhost for one test, removed at the end.
 pub struct Broker {
     api: String,
     pub vhost: String,
@@ -47,7 +48,7 @@ pub struct Broker {
 }
 
 impl Broker {
-    /// `None`, with a line that says so, where no broker is given.
+    /// Creates the vhost; `None`, with a line that says so, where no broker is configured.
     pub async fn new() -> Option<Self> {
         let (Ok(url), Ok(api)) = (
             std::env::var("DRAWGATE_AMQP_URL"),
@@ -56,7 +57,7 @@ impl Broker {
             eprintln!("skipped: DRAWGATE_AMQP_URL and LAB_RABBITMQ_API are not set");
             return None;
         };
-        // RUST_LOG=drawgate_worker=debug shows what the worker says.
+        // RUST_LOG=drawgate_worker=debug shows the worker's log.
         let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "off".into());
         let _ = tracing_subscriber::fmt()
             .with_env_filter(filter)
@@ -85,7 +86,7 @@ impl Broker {
         Some(broker)
     }
 
-    /// The vhost's URL, at another port where a wire is in between.
+    /// The vhost's URL, with another port for a wire in between.
     pub fn url(&self, port: Option<u16>) -> String {
         let mut url = self.url.clone();
         url.set_path(&self.vhost);
@@ -115,7 +116,7 @@ impl Broker {
         response.json().await.unwrap_or(Value::Null)
     }
 
-    /// A queue as the broker has it.
+    /// A queue as the broker's API describes it.
     pub async fn queue(&self, name: &str) -> Value {
         self.call("GET", &format!("/queues/{}/{name}", self.vhost), None)
             .await
@@ -126,7 +127,7 @@ impl Broker {
         self.http.get(url).send().await.unwrap().status().is_success()
     }
 
-    /// Declared, bound, and with a consumer: in this order the worker goes about it.
+    /// Whether the queue has a consumer. The worker declares and binds it before that.
     pub async fn is_consumed(&self, queue: &str) -> bool {
         let consumers = self
             .call("GET", &format!("/consumers/{}", self.vhost), None)
@@ -154,7 +155,7 @@ impl Broker {
             .await;
     }
 
-    /// Messages in a queue, ready and delivered, as its process counts them now.
+    /// Ready messages of a queue, as its process counts them now.
     pub async fn messages(&self, name: &str) -> u32 {
         let connection = self.connect().await;
         let channel = connection.create_channel().await.unwrap();
@@ -200,7 +201,7 @@ impl Broker {
         }
     }
 
-    /// The shipped policies, for this vhost.
+    /// Sets the shipped policies in this vhost.
     pub async fn set_policies(&self) {
         let shipped = include_str!("../../../infra/rabbitmq/definitions.json");
         let shipped: Value = serde_json::from_str(shipped).unwrap();
@@ -210,7 +211,7 @@ impl Broker {
         }
     }
 
-    /// A connected bus, and what stops its loops.
+    /// A connected bus, and the sender that stops its loops.
     pub async fn bus(&self, port: Option<u16>) -> (Bus, watch::Sender<bool>) {
         let (stop, receiver) = watch::channel(false);
         let bus = Bus::new(self.settings(port)).unwrap();
@@ -224,7 +225,7 @@ impl Broker {
     }
 }
 
-/// Another program on the broker.
+/// Another program at the broker.
 pub struct Client {
     _connection: Connection,
     pub channel: Channel,
@@ -256,7 +257,7 @@ impl Client {
         .await;
     }
 
-    /// A durable queue that hears every event.
+    /// Consumes a durable queue that receives every event.
     pub async fn hear_events(&self) -> Consumer {
         let name = "everything";
         self.channel
@@ -301,14 +302,14 @@ pub async fn next(consumer: &mut Consumer) -> Delivery {
     delivery
 }
 
-/// Nothing comes for a while.
+/// Asserts that no message comes for a while.
 pub async fn silence(consumer: &mut Consumer, length: Duration) {
     if let Ok(delivery) = tokio::time::timeout(length, consumer.next()).await {
         panic!("heard {delivery:?}");
     }
 }
 
-/// A TCP proxy before the broker that can be cut, as a broker's restart cuts it.
+/// A TCP proxy before the broker that can be cut, as a broker's restart cuts connections.
 pub struct Wire {
     pub port: u16,
     cut: Arc<AtomicBool>,
@@ -351,12 +352,12 @@ impl Wire {
         }
     }
 
-    /// From the next connection on the broker says a version that begins with this digit.
+    /// From the next connection on, the broker's version begins with this digit.
     pub fn says_major(&self, digit: u8) {
         *self.major.lock().unwrap() = Some(digit);
     }
 
-    /// Every connection breaks, and new ones too until it is mended.
+    /// Breaks every connection, and each new one until `mend`.
     pub fn cut(&self) {
         self.cut.store(true, Ordering::SeqCst);
         self.changed.send_modify(|n| *n += 1);
@@ -366,7 +367,7 @@ impl Wire {
         self.cut.store(false, Ordering::SeqCst);
     }
 
-    /// From here on what the worker sends is lost, until the connections break.
+    /// Loses everything that the worker sends from now on, until the connections break.
     pub fn swallow(&self) {
         self.swallows.store(true, Ordering::SeqCst);
     }
@@ -393,7 +394,8 @@ async fn forward(
         let mut buffer = [0; 4096];
         let mut swallowed = false;
         while let Ok(n @ 1..) = from_near.read(&mut buffer).await {
-            // For good: a stream may end early, but it never has a hole.
+            // Once it has lost data, a connection loses everything: a stream may end early, but it never has
+            // a gap.
             swallowed |= swallows.load(Ordering::SeqCst);
             if !swallowed && to_far.write_all(&buffer[..n]).await.is_err() {
                 break;
@@ -412,7 +414,7 @@ async fn forward(
     }
 }
 
-/// Hands on the broker's first frame with another version in it.
+/// Forwards the broker's first frame with another version in it.
 async fn says_another_version(
     from: &mut (impl tokio::io::AsyncRead + Unpin),
     to: &mut (impl tokio::io::AsyncWrite + Unpin),
@@ -423,7 +425,7 @@ async fn says_another_version(
     let size = u32::from_be_bytes([head[3], head[4], head[5], head[6]]);
     let mut payload = vec![0; usize::try_from(size).unwrap() + 1];
     from.read_exact(&mut payload).await?;
-    // Name, type and length, and then the version.
+    // The field's name, type and length come before the version.
     let name = b"versionS";
     let at = payload.windows(name.len()).position(|part| part == name).unwrap();
     payload[at + name.len() + 4] = digit;
@@ -494,7 +496,7 @@ pub fn warning(request: &ReleaseRequest, sequence: u64) -> StatusEvent {
     )
 }
 
-/// Accepts with one event.
+/// Accepts a release with one event.
 pub async fn accept(ledger: &Ledger, request: &ReleaseRequest) -> Accept {
     let build = |ahead| {
         let record = Record::Accepted {
@@ -556,14 +558,14 @@ pub async fn append(
         .unwrap();
 }
 
-/// What must not take long.
+/// Awaits a future that must not take long.
 pub async fn soon<T>(future: impl Future<Output = T>) -> T {
     tokio::time::timeout(Duration::from_secs(10), future)
         .await
         .expect("within 10 s")
 }
 
-/// Asks until it is so.
+/// Checks the condition until it holds.
 pub async fn until<F: Future<Output = bool>>(what: &str, mut is_so: impl FnMut() -> F) {
     let began = Instant::now();
     while !is_so().await {
@@ -575,12 +577,12 @@ pub async fn until<F: Future<Output = bool>>(what: &str, mut is_so: impl FnMut()
     }
 }
 
-/// A Slack that answers as it is told, and checks what it is sent against Slack's documented shape.
+/// A stand-in for Slack that answers as it is told, and checks each post against Slack's documented shape.
 pub struct Slack {
     pub url: String,
     /// Answers to come, status and headers; 200 when there are none.
     pub moods: Arc<Mutex<Vec<(u16, &'static str)>>>,
-    /// Every text that was sent, with the status it was answered with.
+    /// Every text that was posted, with the status of its answer.
     pub heard: Arc<Mutex<Vec<(String, u16)>>>,
 }
 
@@ -611,7 +613,7 @@ impl Slack {
             .collect()
     }
 
-    /// A handler that posts here.
+    /// A handler that posts to this stand-in.
     pub fn chat(&self, books: &Books) -> Chat {
         let webhook = SecretSource::Inline(Secret::new(self.url.clone()));
         Chat::new(webhook, books.ledger.clone()).unwrap()

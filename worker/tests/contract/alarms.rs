@@ -1,4 +1,4 @@
-//! Alarms: kept from acting, by either way, and watched.
+//! Steps of alarms: silenced, by disabled actions or by a mute rule, and watched.
 
 use drawgate_rehearsal::world::Fault::{UnknownDone, UnknownHalf, UnknownNotDone};
 use drawgate_rollout::Step;
@@ -21,23 +21,23 @@ const UNTAG: &str = "cloudwatch:UntagResource";
 const RULE: &str = "cloudwatch:GetAlarmMuteRule";
 const PUT_RULE: &str = "cloudwatch:PutAlarmMuteRule";
 const DELETE_RULE: &str = "cloudwatch:DeleteAlarmMuteRule";
-/// Every look of one performance.
+/// More reads than one performance makes, so that all get the old answer.
 const ALL: u32 = 9;
 
-/// What somebody does to the alarm whose actions are on.
+/// A change from outside, to the alarm whose actions are on.
 #[derive(Debug, Clone)]
 pub(crate) enum Change {
-    /// It carries this release's tag.
+    /// The alarm carries this release's tag.
     Tagged,
-    /// It carries none.
+    /// The alarm carries no tag.
     Untagged,
-    /// Its actions are enabled, or disabled.
+    /// The alarm's actions are enabled, or disabled.
     Actions(bool),
-    /// It is deleted.
+    /// The alarm is deleted.
     Deleted,
-    /// It goes into ALARM.
+    /// The alarm goes into ALARM.
     Fires,
-    /// The rules that mute it are deleted.
+    /// The rules that mute the alarm are deleted.
     Unmuted,
 }
 

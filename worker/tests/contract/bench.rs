@@ -1,5 +1,5 @@
-//! One release on two fleets that are alike: the model's, and the lab's. Each step is performed on both, and what came of it and what
-//! is there afterwards are held against each other.
+//! One release on two equal fleets: the model's, and the lab's. Each step is performed on both, and the
+//! outcomes and the states afterwards are compared.
 
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -26,54 +26,54 @@ use crate::lab::Fleet;
 use crate::outside::Outside;
 use crate::view::{self, View};
 
-/// The service, its container and its repository.
+/// The name of the service, its container and its repository.
 pub(crate) const NAME: &str = "contract";
-/// Its Auto Scaling group.
+/// The name of the Auto Scaling group.
 pub(crate) const GROUP: &str = "contract-staging";
-/// Its target groups, both on the port of its container.
+/// The target groups, both on the port of the container.
 pub(crate) const TARGET_GROUPS: [&str; 2] = ["contract-8080", "contract-admin"];
 /// The alarm whose actions are on.
 pub(crate) const ALARM: &str = "contract-5xx";
-/// Where the desired version is published.
+/// The parameter with the desired version.
 pub(crate) const PARAMETER: &str = "/drawgate/wanted/staging/contract";
-/// What is published there before.
+/// The parameter's value before the release.
 pub(crate) const BEFORE: &str = "a version of before";
-/// The fleet's lease.
+/// The parameter with the fleet's lease.
 pub(crate) const LEASE: &str = "/drawgate/lease/staging/contract";
-/// What the table calls the instances, in their order.
+/// The table's names for the instances, in their order.
 pub(crate) const FIRST: &str = "the first";
 pub(crate) const SECOND: &str = "the second";
-/// What the addresses of the lab's hosts begin with; the rest of each is its number.
+/// The first part of the addresses of the lab's hosts; the rest of each is its number.
 const ADDRESSES: &str = "10.77.0.1";
-/// The hosts.
 pub(crate) const HOSTS: [&str; 2] = ["h1", "h2"];
 
-/// Longest performance of a step that is to come to its end.
+/// Time limit of a step that is to end.
 pub(crate) const LONG: Duration = Duration::from_secs(40);
-/// One whose answer never arrives is cut after this: looks and calls of the lab take a few milliseconds.
+/// Time limit of a step whose answer never comes: looks and calls of the lab take a few milliseconds.
 pub(crate) const CUT: Duration = Duration::from_secs(3);
 
-/// The last second of a minute at which a walk with mute rules begins: on a busy machine it takes up to 25 s.
+/// The last second of a minute at which a walk with mute rules may begin: on a busy machine it takes up to 25
+/// s.
 const LATEST_S: i64 = 35;
-/// Between two looks at the lab.
+/// Time between two looks at the lab.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
-/// What a bench begins with.
+/// The variant of a bench.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Setup {
-    /// Whether alarms are muted by rules; else their actions are disabled.
+    /// Whether alarms are muted by rules; otherwise their actions are disabled.
     pub(crate) mutes: bool,
-    /// Whether the version of before ignores SIGTERM, so that a stop takes as long as it may.
+    /// Whether the earlier version ignores SIGTERM, so that a stop takes as long as it may.
     pub(crate) is_stubborn: bool,
 }
 
-/// The same of both fleets.
+/// The same thing of both fleets.
 pub(crate) struct Both<T> {
     pub(crate) model: T,
     pub(crate) lab: T,
 }
 
-/// What came of a step, or what the model did instead.
+/// The outcome of a step, or what the model did instead.
 pub(crate) type Came = Result<StepOutcome, String>;
 
 /// One release on both fleets.
@@ -107,7 +107,8 @@ impl Credentials for Files {
 }
 
 impl Bench {
-    /// A lab as new, with the version of before on two hosts of one group in two target groups; and the model of it.
+    /// Resets the lab, makes two hosts of one group in two target groups with the earlier version, and copies
+    /// them into the model.
     pub(crate) async fn begin(outside: &Arc<Outside>, setup: Setup) -> Self {
         outside.clear_faults().await;
         outside.wake().await;
@@ -116,7 +117,7 @@ impl Bench {
         let repository = format!("{}/{NAME}", outside.lab.registry());
         let (_, v2) = outside.lab.image(NAME, "v2", "ok", false).await;
         for host in HOSTS {
-            // Images outlive a reset; where there is none, that is as it shall be.
+            // Images outlive a reset of the lab; the removal may find none.
             outside
                 .try_docker(host, &["rmi", &format!("{repository}@{v2}")])
                 .await;
@@ -160,24 +161,24 @@ impl Bench {
         }
     }
 
-    /// Ends the connections.
+    /// Closes the connections.
     pub(crate) async fn end(self) {
         self.effects.close().await;
     }
 
-    /// The n-th instance, in the order in which a roll takes them.
+    /// The n-th instance, in the order of a roll.
     pub(crate) fn instance(&self, n: usize) -> String {
         self.fleet.instances[n].0.clone()
     }
 
-    /// The host of the n-th instance, as the lab calls it.
+    /// The lab's name for the host of the n-th instance.
     pub(crate) fn host(&self, n: usize) -> String {
         let (_, address) = &self.fleet.instances[n];
         let place = address.strip_prefix(ADDRESSES).expect("an address of the lab");
         format!("h{place}")
     }
 
-    /// The instance that the table calls so.
+    /// The instance behind a name of the table.
     pub(crate) fn named(&self, name: &str) -> String {
         self.instance(usize::from(name == SECOND))
     }
@@ -193,7 +194,7 @@ impl Bench {
         self.release.request.id.to_string()
     }
 
-    /// Notes something in the release's journal.
+    /// Appends a record to the release's journal.
     pub(crate) fn note(&mut self, record: Record) {
         let entry = Entry {
             n: self.release.last_entry + 1,
@@ -203,7 +204,7 @@ impl Bench {
         self.release.apply(&entry).unwrap();
     }
 
-    /// The step on this fleet, whose instances the table does not know.
+    /// The step with this fleet's instances in place of the table's names.
     pub(crate) fn here(&self, step: &Step) -> Step {
         let mut text = serde_json::to_string(step).unwrap();
         for (n, name) in [FIRST, SECOND].iter().enumerate() {
@@ -212,8 +213,8 @@ impl Bench {
         serde_json::from_str(&text).unwrap()
     }
 
-    /// Performs a step in the lab and then in the model, as whoever drives the release does: its intent is noted first, and what
-    /// came of it in the lab afterwards.
+    /// Performs a step in the lab and then in the model, as the driver does: its intent is written first, and
+    /// the lab's outcome afterwards.
     pub(crate) async fn perform(&mut self, step: &Step, limit: Duration) -> Both<Came> {
         self.note(Record::Intent { step: step.clone() });
         let deadline = Instant::now() + limit;
@@ -228,7 +229,7 @@ impl Bench {
                     .lease(&self.release, step, &lease_owner, deadline)
                     .await
             }
-            // On the heap, as the futures of all cells are: the SDK's are large.
+            // Boxed, as the futures of all cells are, because the SDK's futures are large.
             _ => {
                 let performed = self.effects.perform(&self.release, step, deadline, self.clock);
                 Box::pin(performed).await
@@ -236,7 +237,7 @@ impl Bench {
         };
         self.world.now = self.clock.now();
         let (world, release) = (&mut self.world, &self.release);
-        // What the model cannot be asked is a difference like any other.
+        // A step on which the model panics is a difference like any other.
         let model = catch_unwind(AssertUnwindSafe(|| world.perform(release, step)));
         self.note(Record::Outcome {
             step: step.clone(),
@@ -248,7 +249,7 @@ impl Bench {
         }
     }
 
-    /// What is there on both fleets.
+    /// The state of both fleets.
     pub(crate) async fn look(&self) -> Both<View> {
         Both {
             model: view::of_model(&self.world, &self.release),
@@ -256,7 +257,7 @@ impl Bench {
         }
     }
 
-    /// What is there in the one and not in the other.
+    /// The differences between the two states.
     pub(crate) async fn differences(&self) -> Vec<String> {
         let Both { model, lab } = self.look().await;
         let said = |view: &View, key: &String| view.get(key).cloned().unwrap_or_else(|| "nothing".to_owned());
@@ -267,7 +268,7 @@ impl Bench {
             .collect()
     }
 
-    /// Performs a step that comes before the one that is looked at, and that has to succeed on both fleets.
+    /// Performs a preparing step, which has to succeed on both fleets.
     pub(crate) async fn bring(&mut self, step: &Step) {
         if matches!(step, Step::Lock) {
             return self.lock();
@@ -279,7 +280,7 @@ impl Bench {
         }
     }
 
-    /// Locks are the ledger's: the model has its own, and in the lab nobody asks for them.
+    /// Locks are the ledger's, so in the lab no step takes them; the model has its own.
     fn lock(&mut self) {
         let step = Step::Lock;
         self.note(Record::Intent { step: step.clone() });
@@ -292,7 +293,7 @@ impl Bench {
         });
     }
 
-    /// From here on the release is rolled back.
+    /// Begins the rollback of the release.
     pub(crate) fn roll_back(&mut self) {
         let cause = Cause {
             step: Step::Canary,
@@ -302,7 +303,7 @@ impl Bench {
         self.note(Record::RollingBack { cause });
     }
 
-    /// Holds what drains, or lets it go.
+    /// Keeps draining targets draining, or lets them go.
     pub(crate) async fn hold_draining(&self, hold: bool) {
         for group in TARGET_GROUPS {
             let order = json!({"target_group": group, "hold": hold});
@@ -337,8 +338,9 @@ impl Bench {
     }
 }
 
-/// A mute rule begins with a full minute. One that is made as the minute ends is not active yet when it is looked at, and the step is
-/// to be performed again: that is as it shall be, and nothing that the model knows of.
+/// Waits for the next minute when this one is about to end. A mute rule begins with a full minute: a rule
+/// that is made as the minute ends is not active yet at the next look, so the step is to be performed again.
+/// That is correct, and unknown to the model.
 async fn away_from_the_end_of_a_minute() {
     let second = Timestamp::now().as_second().rem_euclid(60);
     if second >= LATEST_S {
@@ -368,7 +370,7 @@ async fn until_health(outside: &Outside, instances: &[String], wanted: &str) {
 }
 
 async fn fleet(outside: &Outside, setup: Setup) -> Fleet {
-    // By another tag: a host that has the one image of a tag does not ask for the other.
+    // A tag of its own, because a host that has an image of the tag would not pull the other image.
     let (tag, mode) = match setup.is_stubborn {
         true => ("stubborn", "ignore-term"),
         false => ("v1", "ok"),
@@ -388,7 +390,8 @@ async fn fleet(outside: &Outside, setup: Setup) -> Fleet {
             json!({"name": name, "port": 8080, "deregistration_delay_s": 1, "listen": listen, "health": health})
         })
         .collect();
-    // Launch is a person's: an instance that the lab launched by itself would have an address where nobody lives.
+    // A person has suspended Launch: an instance that the lab launched by itself would have an address
+    // without a host.
     let spec = json!({
         "name": GROUP, "hosts": HOSTS, "target_groups": groups, "suspended": ["ScheduledActions", "Launch"],
         "health_check_type": "EC2",
@@ -415,7 +418,8 @@ fn request(repository: &str) -> ReleaseRequest {
     serde_json::from_value(request).unwrap()
 }
 
-/// The model's own service, on the lab's fleet and as quick as the lab is, with everything that a service can have.
+/// The model's own service on the lab's fleet, with times as short as the lab's, and with every feature that
+/// a service can have.
 fn definition(repository: &str, setup: Setup) -> ServiceDefinition {
     let mut definition = model_definition();
     definition.service = NAME.parse().unwrap();

@@ -1,4 +1,4 @@
-//! The cells of the table: situations, and how each is made.
+//! The cells of the table: situations, and how to make each.
 
 use drawgate_rehearsal::world::Fault;
 use drawgate_rollout::Step;
@@ -6,20 +6,20 @@ use drawgate_rollout::Step;
 use crate::bench::Setup;
 use crate::change::Change;
 
-/// What a step meets.
+/// The situation that a step meets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Situation {
-    /// Nothing of it was done before.
+    /// No part of the step was done before.
     Once,
-    /// It was done before.
+    /// The step was done before.
     Repeated,
-    /// Some of it is there.
+    /// A part of the step was done.
     Half,
-    /// What it is about is gone, is another's, or is not well.
+    /// The object of the step is gone, is another release's, or is sick.
     Gone,
-    /// The answer of a call never arrives, and its deadline cuts it.
+    /// The answer of a call never comes, and the deadline cuts the step.
     Unknown,
-    /// AWS answers with what was before.
+    /// AWS answers with an earlier state.
     Stale,
 }
 
@@ -33,7 +33,7 @@ impl Situation {
         Self::Stale,
     ];
 
-    /// The head of its column.
+    /// The head of the situation's column.
     pub(crate) fn head(self) -> &'static str {
         match self {
             Self::Once => "once",
@@ -46,58 +46,59 @@ impl Situation {
     }
 }
 
-/// What keeps an answer from arriving.
+/// The cause of a missing answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Silence {
-    /// AWS does not do this call.
+    /// AWS does not perform this call.
     Lost(&'static str),
-    /// AWS does this call, and nobody hears of it.
+    /// AWS performs this call, and its answer is lost.
     Unheard(&'static str),
     /// The first host's engine hangs.
     Engine,
     /// The registry hangs.
     Registry,
-    /// The version of before takes all its time to stop.
+    /// The earlier version takes the longest time to stop.
     Stop,
 }
 
-/// What the model is to make of an old answer.
+/// How the model treats an old answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Seen {
-    /// The step looks twice: it comes out as with an answer of now.
+    /// The step looks twice: its outcome is as with a current answer.
     Through,
-    /// It comes out as on the fleet of before.
+    /// The outcome is as on the earlier fleet.
     Before,
-    /// What was done is not confirmed, and is seen to be done by the next performance.
+    /// The step's effect is not confirmed; the next performance sees it.
     Unconfirmed,
-    /// The same of what comes first in it: the rest is not begun.
+    /// The first part of the step is not confirmed, so the rest is not begun.
     UnconfirmedHalf,
 }
 
-/// How a situation is made.
+/// How to make a situation.
 #[derive(Debug, Clone)]
 pub(crate) enum Cell {
-    /// The step is performed after these changes.
+    /// Perform the step after these changes.
     After(Vec<Change>),
-    /// It is cut while that keeps an answer from it, and then performed once more. The model is told how far it came.
+    /// Cut the step while its answer is missing, and perform it once more. The fault tells the model how far
+    /// the step came.
     Cut(Vec<Change>, Silence, Fault),
-    /// So many reads of an action are answered as before these changes; then the step is performed once more.
+    /// Answer so many reads of an action as before these changes; then perform the step once more.
     Old(Vec<Change>, &'static str, u32, Seen),
-    /// It cannot be made.
+    /// The situation cannot be made, for this reason.
     Never(&'static str),
 }
 
-/// One step's line of the table.
+/// One step's row of the table.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Row {
     pub(crate) setup: Setup,
-    /// The steps that bring the fleet there.
+    /// The steps that bring the fleet to this step.
     pub(crate) brought: Vec<Step>,
-    /// The steps after these, where the release is rolled back.
+    /// The further steps after the rollback has begun, for a step of the rollback.
     pub(crate) rolled_back: Option<Vec<Step>>,
-    /// Whether the next host waits for sick ones.
+    /// Whether the next host waits for sick hosts.
     pub(crate) waits_for_sick: bool,
-    /// Why it can be performed on neither fleet, where that is so.
+    /// Why the step can be performed on neither fleet, where that is so.
     pub(crate) never: Option<&'static str>,
     pub(crate) half: Vec<Cell>,
     pub(crate) gone: Vec<Cell>,
@@ -106,7 +107,7 @@ pub(crate) struct Row {
 }
 
 impl Row {
-    /// A step that nobody can perform on both fleets.
+    /// The row of a step that cannot be performed on both fleets.
     pub(crate) fn never(why: &'static str) -> Self {
         Self {
             never: Some(why),
@@ -114,7 +115,7 @@ impl Row {
         }
     }
 
-    /// A step that these bring the fleet to.
+    /// The row of a step after these steps.
     pub(crate) fn after(brought: Vec<Step>) -> Self {
         Self {
             brought,
@@ -122,7 +123,8 @@ impl Row {
         }
     }
 
-    /// The cells of a situation; none for the two that are performed on the way of a whole release.
+    /// The cells of a situation; none for `Once` and `Repeated`, which the walks through whole releases
+    /// perform.
     pub(crate) fn cells(&self, situation: Situation) -> Vec<Cell> {
         if let Some(why) = self.never {
             return vec![Cell::Never(why)];
@@ -156,19 +158,19 @@ impl Row {
         self
     }
 
-    /// The same with alarms that are muted by rules.
+    /// The same row with alarms that are muted by rules.
     pub(crate) fn muted(mut self) -> Self {
         self.setup.mutes = true;
         self
     }
 
-    /// The same with a version of before that ignores SIGTERM.
+    /// The same row with an earlier version that ignores SIGTERM.
     pub(crate) fn stubborn(mut self) -> Self {
         self.setup.is_stubborn = true;
         self
     }
 
-    /// The same, rolled back after these further steps.
+    /// The same row during a rollback, after these further steps.
     pub(crate) fn rolled_back(mut self, then: Vec<Step>) -> Self {
         self.rolled_back = Some(then);
         self

@@ -1,4 +1,5 @@
-//! What is changed from outside before a step is performed: in the lab by hand, and in the model by editing its fleet.
+//! Changes from outside before a step is performed: by hand in the lab, and by editing the fleet in the
+//! model.
 
 use crate::bench::Bench;
 use crate::{alarms, desired, hooks, hosts, lease, scaling, targets};
@@ -16,7 +17,7 @@ pub(crate) enum Change {
 }
 
 impl Change {
-    /// Makes it on both fleets.
+    /// Makes the change on both fleets.
     pub(crate) async fn make(&self, bench: &mut Bench) {
         self.in_lab(bench).await;
         self.in_model(bench);
@@ -34,7 +35,7 @@ impl Change {
         }
     }
 
-    /// Makes it in the model alone.
+    /// Makes the change in the model alone.
     pub(crate) fn in_model(&self, bench: &mut Bench) {
         match self {
             Self::Scaling(change) => change.in_model(bench),

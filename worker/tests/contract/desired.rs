@@ -1,4 +1,4 @@
-//! The desired version's parameter.
+//! Steps on the parameter with the desired version.
 
 use drawgate_rehearsal::world::Fault::{UnknownDone, UnknownNotDone};
 use drawgate_rollout::Step;
@@ -13,15 +13,15 @@ use crate::table::{self, ONE_CALL};
 
 const READ: &str = "ssm:GetParameter";
 const WRITE: &str = "ssm:PutParameter";
-/// Every look of one performance.
+/// More reads than one performance makes, so that all get the old answer.
 const ALL: u32 = 9;
 
-/// What somebody does to the parameter.
+/// A change from outside, to the parameter.
 #[derive(Debug, Clone)]
 pub(crate) enum Change {
-    /// Somebody else publishes another version.
+    /// Another program publishes another version.
     TakenByAnother,
-    /// It is deleted.
+    /// The parameter is deleted.
     Deleted,
 }
 

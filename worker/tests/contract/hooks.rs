@@ -12,14 +12,14 @@ use crate::change::Change as Any;
 use crate::hosts;
 use crate::table::{self, NO_AWS, ONE_CALL};
 
-/// What somebody does to a one-off container.
+/// A change from outside, to a one-off container.
 #[derive(Debug, Clone)]
 pub(crate) enum Change {
-    /// That of `[before]` is started.
+    /// The container of `[before]` is started.
     BeforeStarted,
-    /// It is removed.
+    /// The container of `[before]` is removed.
     BeforeRemoved,
-    /// An earlier attempt's container of `[after]` is there still.
+    /// An earlier attempt has left its container of `[after]`.
     AfterLeft,
 }
 
@@ -59,7 +59,8 @@ impl Change {
                 world.before_runs += 1;
             }
             Self::BeforeRemoved => world.one_off = None,
-            // The model has no container of `[after]`: an attempt begins anew whatever is there.
+            // The model has no container of `[after]`: an attempt begins anew, whatever an earlier one has
+            // left.
             Self::AfterLeft => {}
         }
     }

@@ -14,20 +14,20 @@ use crate::change::Change as Any;
 use crate::outside::Query;
 use crate::table::{self, NO_AWS, ONE_CALL, READS_ONLY};
 
-/// What somebody does to an instance, or to a container of the first one.
+/// A change from outside, to an instance, or to a container of the first one.
 #[derive(Debug, Clone)]
 pub(crate) enum Change {
-    /// It is terminated, and its host is gone with it.
+    /// The instance is terminated, and its host is stopped.
     Terminated(&'static str),
-    /// The container that serves in a direction is removed.
+    /// The container that serves in this direction is removed.
     Removed(Direction),
-    /// It has ended.
+    /// The container that serves in this direction is stopped.
     Stopped(Direction),
-    /// Both have their names for a direction, and nothing was stopped or started yet.
+    /// Both containers have their names for this direction, and nothing was stopped or started yet.
     Named(Direction),
-    /// The same, and the one that is to go is stopped.
+    /// Both have their names for this direction, and the container that is to go is stopped.
     NamedAndStopped(Direction),
-    /// No host has the new image any more.
+    /// The first host has no copy of the new image any more.
     ImageRemoved,
 }
 
@@ -81,7 +81,7 @@ impl Change {
                     .docker(&bench.host(0), &["images", "-q", "--digests", &image])
                     .await;
                 for id in images.lines() {
-                    // That of the version of before is in use, and stays.
+                    // The earlier version's image is in use, and stays.
                     bench.outside.try_docker(&bench.host(0), &["rmi", id]).await;
                 }
             }
@@ -136,7 +136,7 @@ fn of(host: &mut drawgate_rehearsal::world::Host, which: Which, change: impl FnO
     change(container.as_mut().unwrap());
 }
 
-/// The id of the container that serves in a direction, whatever its name is now.
+/// The id of the container that serves in this direction, whatever its name is.
 async fn found(bench: &Bench, direction: Direction) -> String {
     match direction {
         Direction::Back => {
@@ -154,7 +154,7 @@ async fn found(bench: &Bench, direction: Direction) -> String {
     }
 }
 
-/// As a swap names them: the one that serves has the service's name.
+/// Renames the containers as a swap does: the one that serves gets the service's name.
 async fn name(bench: &Bench, direction: Direction) {
     let (comes, goes) = (
         found(bench, direction).await,

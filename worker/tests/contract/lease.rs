@@ -1,5 +1,6 @@
-//! The fleet's lease, which is reached past the driver: `Effects::lease`. Locks are not: they are taken in the ledger by the driver
-//! itself (`roll/locks.rs`), and `worker/tests/ledger/locks.rs` has them.
+//! Steps of the fleet's lease, performed past the driver through `Effects::lease`. Locks are not in the
+//! table: the driver itself takes them in the ledger (`roll/locks.rs`), and `worker/tests/ledger/locks.rs`
+//! tests them.
 
 use drawgate_rehearsal::world::Fault::{UnknownDone, UnknownNotDone};
 use drawgate_rehearsal::world::LeaseOwner;
@@ -17,15 +18,15 @@ use crate::table::{self, ONE_CALL};
 const READ: &str = "ssm:GetParameter";
 const WRITE: &str = "ssm:PutParameter";
 const DELETE: &str = "ssm:DeleteParameter";
-/// Every look of one performance.
+/// More reads than one performance makes, so that all get the old answer.
 const ALL: u32 = 9;
 
-/// What somebody does to the lease.
+/// A change from outside, to the lease.
 #[derive(Debug, Clone)]
 pub(crate) enum Change {
-    /// A worker with another ledger takes it.
+    /// A worker with another ledger takes the lease.
     TakenByAnother,
-    /// It is deleted.
+    /// The lease is deleted.
     Deleted,
 }
 
@@ -56,7 +57,8 @@ impl Change {
 }
 
 pub(crate) fn take() -> Row {
-    // Once it was given back: only what was read before has an old answer.
+    // The lease was taken and given back before: the lab has an old answer only for a parameter that was read
+    // before.
     Row::after(table::with(&[Step::TakeLease, Step::GiveLeaseBack]))
         .half([Never(ONE_CALL)])
         .gone([After(vec![Change::TakenByAnother.into()])])
@@ -68,7 +70,8 @@ pub(crate) fn take() -> Row {
 }
 
 pub(crate) fn give_back() -> Row {
-    // Taken twice: it is read at the second time, and only what was read before has an old answer.
+    // The lease was taken twice, and read the second time: the lab has an old answer only for a parameter
+    // that was read before.
     Row::after(table::with(&[Step::TakeLease, Step::TakeLease]))
         .half([Never(ONE_CALL)])
         .gone([

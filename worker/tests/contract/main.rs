@@ -1,12 +1,14 @@
-//! The contract of a roll's steps. Each is performed by the real effects, in the lab, and by the model that a search of millions of
-//! executions stands on; what came of it and what is there afterwards must be the same, whatever the step has met.
+//! The contract of a roll's steps. Each is performed by the real effects, in the lab, and by the model on
+//! which a search of millions of executions rests; outcome and state afterwards must be the same, whatever
+//! the step has met.
 //!
 //! ```text
-//!   table      every step, and how each situation is made for it (scaling, targets, hosts, alarms, desired, hooks, lease, fleet)
+//!   table      every step, and how each situation is made for it (scaling, targets, hosts, alarms, desired,
+//!              hooks, lease, fleet)
 //!   cell       a situation, as data        change   what is made from outside, on both fleets alike
 //!   bench      one release on both fleets  outside  the lab, reached past the worker and its adapters
-//!   view       what is there, in words that both have in common
-//!   run        performs the cells          shown    the table, for people
+//!   view       the state of a fleet, in words that both have in common
+//!   run        performs the cells          printed  the table, for people
 //! ```
 //! `make test` performs every step once, on the way of a release forward and back; `make contract` all.
 #![allow(
@@ -40,13 +42,15 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use drawgate_rollout::Step;
+use serde_json::json;
 
 use lab::Lab;
 use outside::Outside;
 use printed::Table;
 use table::Line;
 
-/// `all`, or parts of the names of lines, with commas between them: their cells alone. Without it, each step is performed once.
+/// `all`, or parts of the names of lines, separated by commas: performs the cells of those lines alone.
+/// Without it, each step is performed once.
 const CHOICE: &str = "DRAWGATE_CONTRACT";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -78,7 +82,7 @@ async fn model_and_lab_agree_on_every_step() {
     );
 }
 
-/// What the reader of a journal knows is what there is: a step without a line would be compared nowhere.
+/// Every step that the journal's reader knows must have a line: a step without one would be compared nowhere.
 #[test]
 fn every_step_has_a_line_in_the_table() {
     let unknown = serde_json::from_str::<Step>("{\"step\": \"?\"}")
@@ -93,7 +97,17 @@ fn every_step_has_a_line_in_the_table() {
             .unwrap()
             .to_owned()
     };
+    // A name that is read and no longer written is one that a step had before.
+    let is_current = |name: &&&str| {
+        let fields =
+            json!({"step": name, "instance": "i-1", "group": "g", "direction": "forward", "phase": "swap"});
+        named(&serde_json::from_value(fields).unwrap()) == **name
+    };
     let told: BTreeSet<String> = lines.iter().map(|line| named(&line.step)).collect();
-    let missing: Vec<&&str> = known.iter().filter(|name| !told.contains(**name)).collect();
+    let missing: Vec<&&str> = known
+        .iter()
+        .filter(is_current)
+        .filter(|name| !told.contains(**name))
+        .collect();
     assert!(missing.is_empty(), "no line for {missing:?}");
 }

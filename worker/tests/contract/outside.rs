@@ -1,8 +1,8 @@
-//! What is done to the lab's fleet, and seen of it, by neither the worker nor its adapters: AWS's API spoken by hand, `docker` on
-//! a host's own socket, signals, and the lab's orders.
+//! Changes to the lab's fleet, and looks at it, past the worker and its adapters: AWS's API spoken by hand,
+//! `docker` on a host's own socket, signals, and the lab's own API.
 //!
-//! The lab takes calls with its own user agent neither for the worker's, nor do its faults strike them; it checks no
-//! signature, and goes by the credential's scope alone.
+//! The lab recognises calls with its own user agent: it does not count them as the worker's, and its faults
+//! do not strike them. It checks no signature, and goes by the credential's scope alone.
 
 use std::path::PathBuf;
 
@@ -12,7 +12,7 @@ use tokio::process::Command;
 use crate::bench::HOSTS;
 use crate::lab::Lab;
 
-/// By this the lab knows calls that are no worker's.
+/// The user agent by which the lab tells these calls from a worker's.
 const USER_AGENT: &str = "drawgate-lab";
 
 /// A call of AWS's query protocol.
@@ -52,7 +52,7 @@ impl Query {
         }
     }
 
-    /// With a parameter.
+    /// Adds a parameter to the call.
     pub(crate) fn with(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.form.push((name.into(), value.into()));
         self
@@ -97,7 +97,7 @@ impl Outside {
         text
     }
 
-    /// Makes such a call, which has to succeed.
+    /// Makes this call, which has to succeed.
     pub(crate) async fn call(&self, query: Query) {
         let mut body: Vec<String> = vec![format!("Version={}", query.version)];
         body.extend(
@@ -122,7 +122,7 @@ impl Outside {
         request.send().await.unwrap()
     }
 
-    /// A parameter's value, where it is there.
+    /// A parameter's value; `None` where the parameter does not exist.
     pub(crate) async fn parameter(&self, name: &str) -> Option<String> {
         let answer = self.parameter_store("GetParameter", &json!({"Name": name})).await;
         let seen: Value = serde_json::from_str(&answer.text().await.unwrap()).unwrap();
@@ -146,24 +146,24 @@ impl Outside {
         assert!(answer.status().is_success(), "{name}: {}", answer.status());
     }
 
-    /// The next calls of this action meet that.
+    /// Makes the next `count` calls of this action meet this fault.
     pub(crate) async fn fault(&self, action: &str, mode: &str, count: u32) {
         self.lab.fault(action, mode, count).await;
     }
 
-    /// No call meets anything any more, and those that are held are answered.
+    /// Ends all faults, and answers the calls that the lab holds back.
     pub(crate) async fn clear_faults(&self) {
         self.lab.delete("fault").await;
     }
 
-    /// `docker` on a host, which has to succeed; gives what it says.
+    /// Runs `docker` on a host, which has to succeed; gives its output.
     pub(crate) async fn docker(&self, host: &str, arguments: &[&str]) -> String {
         let (said, error) = self.try_docker(host, arguments).await;
         assert!(error.is_none(), "docker {arguments:?} on {host}: {error:?}");
         said
     }
 
-    /// The same, whatever becomes of it.
+    /// Runs `docker` on a host; gives its output, and the error, if it failed.
     pub(crate) async fn try_docker(&self, host: &str, arguments: &[&str]) -> (String, Option<String>) {
         let socket = self.lab.state().join("hosts").join(host).join("docker.sock");
         let done = Command::new("docker")
@@ -179,13 +179,13 @@ impl Outside {
         (text(&done.stdout), error)
     }
 
-    /// Sends a signal to a host's engine, which has to be there.
+    /// Sends a signal to a host's engine, which has to run.
     pub(crate) async fn signal_engine(&self, host: &str, signal: &str) {
         let found = self.try_signal_engine(host, signal).await;
         assert!(found, "no engine runs on {host}");
     }
 
-    /// The same; says whether it is there.
+    /// Sends a signal to a host's engine; says whether it runs.
     async fn try_signal_engine(&self, host: &str, signal: &str) -> bool {
         let Some(of_host) = network(&self.pid(host)) else {
             return false;
@@ -207,7 +207,7 @@ impl Outside {
         kill(signal, &self.pid("registry")).await;
     }
 
-    /// Lets everything go on that a signal may have stopped.
+    /// Continues the registry and all engines, which a signal may have stopped.
     pub(crate) async fn wake(&self) {
         self.signal_registry("CONT").await;
         for host in HOSTS {
@@ -234,7 +234,7 @@ async fn kill(signal: &str, pid: &str) {
     assert!(done.success(), "kill -{signal} {pid}: {done}");
 }
 
-/// As a form has it: everything but letters and digits by its number.
+/// Encodes text for a form: everything except letters and digits by its number.
 fn encoded(text: &str) -> String {
     let byte = |byte: u8| match byte {
         b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' => char::from(byte).to_string(),

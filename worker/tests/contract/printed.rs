@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 use crate::cell::Situation;
 use crate::table::{self, Line};
 
-/// What a cell says.
+/// The mark in a cell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Mark {
     /// Model and lab did the same.
     Same,
-    /// They did not.
+    /// Model and lab differ.
     Differs,
-    /// It cannot be made: the note says why.
+    /// The cell cannot be made: the note with this number says why.
     Never(usize),
 }
 
@@ -21,7 +21,7 @@ const NAME: usize = 30;
 const CELL: usize = 8;
 const WIDTH: usize = 80;
 
-/// What was found.
+/// The results.
 pub(crate) struct Table {
     cells: BTreeMap<(String, Situation), Vec<Mark>>,
     notes: Vec<&'static str>,
@@ -37,7 +37,7 @@ impl Table {
         }
     }
 
-    /// Notes how a cell came out.
+    /// Adds the result of a cell.
     pub(crate) fn note(&mut self, line: &Line, situation: Situation, how: &str, differs: Vec<String>) {
         let name = format!("{}, {}", line.name(), situation.head());
         let how = match how {
@@ -60,7 +60,7 @@ impl Table {
         }
     }
 
-    /// Notes that a cell cannot be made.
+    /// Adds a cell that cannot be made.
     pub(crate) fn never(&mut self, line: &Line, situation: Situation, why: &'static str) {
         let known = self.notes.iter().position(|note| *note == why);
         let number = known.unwrap_or_else(|| {
@@ -73,7 +73,7 @@ impl Table {
             .push(Mark::Never(number + 1));
     }
 
-    /// Notes rules that the model saw broken on the way of a whole release.
+    /// Adds rules that the model saw broken on the way of a whole release.
     pub(crate) fn note_rules(&mut self, broken: Vec<String>) {
         if !broken.is_empty() {
             self.differences

@@ -1,4 +1,4 @@
-//! Performs the cells of the table, and notes what differs.
+//! Performs the cells of the table, and records the differences.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -19,14 +19,14 @@ use crate::printed::Table;
 use crate::table::{self, Line};
 use crate::view;
 
-/// A look at target health is older than the poll interval by then.
+/// After this time a look at target health is older than the poll interval.
 const LOOKED_AT: Duration = Duration::from_millis(250);
-/// A stubborn container is killed by then.
+/// After this time a stubborn container is killed.
 const STOPPED: Duration = Duration::from_secs(5);
-/// The order to stop it is under way by then, and it is not stopped.
+/// After this time the engine is stopping the container, which has not ended yet.
 const WHILE_IT_STOPS: Duration = Duration::from_millis(1_500);
 
-/// Every step once, and again where that is asked for, on the way of whole releases.
+/// Performs every step once, and once more with `again`, on the way of whole releases.
 pub(crate) async fn walks(outside: &Arc<Outside>, table: &mut Table, again: bool) {
     for line in table::lines() {
         if let Some(why) = table::row(&line).never {
@@ -42,7 +42,7 @@ pub(crate) async fn walks(outside: &Arc<Outside>, table: &mut Table, again: bool
     Box::pin(walk(outside, table, again, by_rule, &[table::with(&muted)])).await;
 }
 
-/// The first of these on the way forward; before the second the release is rolled back.
+/// Performs the first of these ways forward; before the second the rollback begins.
 async fn walk(outside: &Arc<Outside>, table: &mut Table, again: bool, setup: Setup, ways: &[Vec<Step>]) {
     let mut bench = Bench::begin(outside, setup).await;
     for (n, way) in ways.iter().enumerate() {
@@ -65,7 +65,7 @@ async fn walk(outside: &Arc<Outside>, table: &mut Table, again: bool, setup: Set
             let differs = compare(&mut bench, &step, limit(&step)).await;
             table.note(&line, Situation::Once, "", differs);
             if again {
-                // Target health that was seen within a poll interval is not asked for again.
+                // The worker does not ask again for target health that it saw within a poll interval.
                 sleep(LOOKED_AT).await;
                 let differs = compare(&mut bench, &step, limit(&step)).await;
                 table.note(&line, Situation::Repeated, "", differs);
@@ -79,7 +79,7 @@ async fn walk(outside: &Arc<Outside>, table: &mut Table, again: bool, setup: Set
     bench.end().await;
 }
 
-/// Every other cell of these lines, each on fleets as new.
+/// Performs every other cell of these lines, each on fresh fleets.
 pub(crate) async fn cells(outside: &Arc<Outside>, table: &mut Table, wanted: impl Fn(&Line) -> bool) {
     for line in table::lines().into_iter().filter(wanted) {
         let row = table::row(&line);
@@ -89,7 +89,7 @@ pub(crate) async fn cells(outside: &Arc<Outside>, table: &mut Table, wanted: imp
                     table.never(&line, situation, why);
                     continue;
                 }
-                // One that cannot be made keeps the others from nothing.
+                // A cell that panics must not end the others.
                 let one = AssertUnwindSafe(Box::pin(one(outside, &row, &line, &cell))).catch_unwind();
                 let differs = one
                     .await
@@ -135,12 +135,13 @@ async fn one(outside: &Arc<Outside>, row: &Row, line: &Line, cell: &Cell) -> Vec
     differs
 }
 
-/// A wait that is to end without its end having come says what it saw a little before.
+/// The step's time limit. A wait whose end does not come reports, a little before the limit, what it saw.
 fn limit(step: &Step) -> Duration {
     match step {
-        // That an instance is gone is believed at a second look, 3 s later, in each of its target groups.
+        // An instance counts as gone at a second look, 3 s later, in each of its target groups.
         Step::AwaitFloor => Duration::from_secs(12),
-        // Near its deadline nothing is begun that cannot be begun twice.
+        // The worker does not begin `[before]` within this margin of its deadline, because `[before]` must
+        // not run twice.
         Step::RunBefore { .. } => LONG + Duration::from_millis(HOOK_MARGIN_MS),
         _ => LONG,
     }
@@ -150,11 +151,11 @@ async fn make(bench: &mut Bench, changes: &[Change]) {
     for change in changes {
         Box::pin(change.make(bench)).await;
     }
-    // Target health that was seen within a poll interval is not asked for again.
+    // The worker does not ask again for target health that it saw within a poll interval.
     sleep(LOOKED_AT).await;
 }
 
-/// Both perform the step, and both are looked at.
+/// Performs the step on both fleets, and compares outcomes and states.
 async fn compare(bench: &mut Bench, step: &Step, limit: Duration) -> Vec<String> {
     let outcome = Box::pin(bench.perform(step, limit)).await;
     differences(bench, &outcome).await
@@ -171,7 +172,7 @@ async fn differences(bench: &Bench, outcome: &Both<Came>) -> Vec<String> {
     differs
 }
 
-/// The step is cut while no answer comes, and performed once more when answers come again.
+/// Cuts the step while no answer comes, and performs it once more when answers come again.
 async fn cut(bench: &mut Bench, step: &Step, silence: Silence, fault: Fault) -> Vec<String> {
     fall_silent(bench, silence).await;
     bench.world.faults.push((step.clone(), fault, 1));
@@ -205,7 +206,7 @@ async fn speak_again(bench: &Bench, silence: Silence) {
     }
 }
 
-/// AWS answers as before the changes, and then as it is.
+/// Performs the step while AWS answers as before the changes, and once more with current answers.
 async fn old(
     bench: &mut Bench,
     step: &Step,
@@ -225,7 +226,8 @@ async fn old(
     let outcome = bench.perform(step, limit(step)).await;
     bench.outside.clear_faults().await;
     if seen == Seen::Before && step.reads() {
-        // What it saw was of before, and it has changed nothing.
+        // The step saw the earlier fleet and has changed nothing: the model goes on from the fleet with the
+        // changes.
         bench.world = before;
         for change in changes {
             change.in_model(bench);
@@ -236,7 +238,7 @@ async fn old(
     differs
 }
 
-/// The step is performed once more, with nothing in its way.
+/// Performs the step once more, undisturbed, and compares.
 async fn once_more(bench: &mut Bench, step: &Step) -> Vec<String> {
     if let Step::Host {
         phase: Phase::Drain, ..
@@ -252,7 +254,7 @@ async fn once_more(bench: &mut Bench, step: &Step) -> Vec<String> {
         .collect()
 }
 
-/// The next host waits for sick ones.
+/// Records that the next host waits for sick hosts.
 fn wait_for_sick(bench: &mut Bench) {
     let target_group = bench.target_groups()[0].clone();
     let kept = FloorKept {

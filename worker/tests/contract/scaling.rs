@@ -1,4 +1,4 @@
-//! Suspending and resuming the processes of an Auto Scaling group.
+//! Steps that suspend and resume the processes of an Auto Scaling group.
 
 use std::collections::BTreeSet;
 
@@ -19,23 +19,23 @@ const SUSPEND: &str = "autoscaling:SuspendProcesses";
 const RESUME: &str = "autoscaling:ResumeProcesses";
 const TAG: &str = "autoscaling:CreateOrUpdateTags";
 const UNTAG: &str = "autoscaling:DeleteTags";
-/// Every look of one performance.
+/// More reads than one performance makes, so that all get the old answer.
 const ALL: u32 = 9;
 
-/// What somebody does to the group.
+/// A change from outside, to the group.
 #[derive(Debug, Clone)]
 pub(crate) enum Change {
-    /// It carries this release's tag, which says that all that is to be suspended is.
+    /// The group carries this release's tag, which names all processes of the plan as suspended.
     Tagged,
-    /// It carries another release's tag.
+    /// The group carries another release's tag.
     TaggedByAnother,
-    /// These of its processes are suspended.
+    /// These processes of the group are suspended.
     Suspended(&'static [&'static str]),
-    /// These of its processes run.
+    /// These processes of the group run.
     Resumed(&'static [&'static str]),
-    /// Everything that this release suspends runs.
+    /// All processes that this release suspends run.
     ResumedAll,
-    /// It is deleted.
+    /// The group is deleted.
     Deleted,
 }
 
@@ -45,7 +45,7 @@ impl From<Change> for Any {
     }
 }
 
-/// What this release suspends, as the plan has it where there is one.
+/// The processes that this release suspends by its plan; none without a plan.
 fn planned(bench: &Bench) -> Vec<String> {
     let groups = bench.release.plan.iter().flat_map(|plan| &plan.groups);
     groups
@@ -95,7 +95,7 @@ impl Change {
         let (id, planned) = (bench.id(), planned(bench));
         if matches!(self, Self::Deleted) {
             bench.world.groups.remove(GROUP);
-            // With a group its instances are terminated.
+            // Deleting the group terminates its instances.
             bench
                 .world
                 .hosts

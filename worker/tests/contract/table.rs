@@ -1,4 +1,5 @@
-//! The table: every step, and how each situation is made for it. The compiler asks for a line when a step is added.
+//! The table: every step, and how each situation is made for it. The compiler asks for a row when a step is
+//! added.
 
 use drawgate_rollout::{Phase, Step};
 use drawgate_schemas::Direction;
@@ -13,16 +14,16 @@ pub(crate) const NO_AWS: &str = "it reads nothing of AWS";
 const DRIVERS: &str = "the driver takes locks, in the ledger: worker/tests/ledger/locks.rs";
 const NO_STEP: &str = "a control command: it is never performed";
 
-/// A step in one of the ways that it can be done.
+/// A line of the table: a step in one of its variants.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Line {
     pub(crate) step: Step,
-    /// Whether alarms are muted by rules, and not by disabling their actions.
+    /// Whether alarms are muted by rules; otherwise their actions are disabled.
     pub(crate) mutes: bool,
 }
 
 impl Line {
-    /// Its name, as the journal has it.
+    /// The step's name in the journal, with its variant.
     pub(crate) fn name(&self) -> String {
         let seen = serde_json::to_value(&self.step).unwrap();
         let words = ["step", "phase", "direction"].map(|key| seen[key].as_str().unwrap_or_default());
@@ -32,7 +33,7 @@ impl Line {
     }
 }
 
-/// How a step's situations are made.
+/// How the situations of a line are made.
 pub(crate) fn row(line: &Line) -> Row {
     match &line.step {
         Step::Control => Row::never(NO_STEP),
@@ -106,7 +107,7 @@ fn host(phase: Phase, direction: Direction) -> Step {
     }
 }
 
-/// A whole release that succeeds, in its order; with sick hosts that are waited for in its middle.
+/// All steps of a release that succeeds, in order, with a wait for sick hosts in the middle.
 pub(crate) fn way_forward() -> Vec<Step> {
     let mut steps = vec![
         Step::Resolve,
@@ -140,7 +141,7 @@ pub(crate) fn way_forward() -> Vec<Step> {
     steps
 }
 
-/// The same up to where the desired version is published, as short as it can be.
+/// The shortest way forward up to the publication of the desired version.
 pub(crate) fn way_to_publish() -> Vec<Step> {
     let left_out = |step: &Step| {
         matches!(
@@ -160,7 +161,7 @@ pub(crate) fn way_to_publish() -> Vec<Step> {
     steps
 }
 
-/// What follows where a release is rolled back once its first host was rolled and the desired version published.
+/// The steps of a rollback after the first host was rolled and the desired version published.
 pub(crate) fn rollback() -> Vec<Step> {
     let mut steps = vec![Step::RestoreDesired];
     steps.extend(PHASES[1..].iter().map(|phase| host(*phase, Direction::Back)));
@@ -189,22 +190,22 @@ pub(crate) fn lines() -> Vec<Line> {
     lines
 }
 
-/// Up to the digest behind the tag.
+/// The steps up to the digest behind the tag.
 pub(crate) fn resolved() -> Vec<Step> {
     vec![Step::Resolve]
 }
 
-/// Up to the plan.
+/// The steps up to the plan and its locks.
 pub(crate) fn planned() -> Vec<Step> {
     vec![Step::Resolve, Step::Inspect, Step::Lock]
 }
 
-/// The plan, and then these.
+/// The steps up to the plan, and then these.
 pub(crate) fn with(steps: &[Step]) -> Vec<Step> {
     [planned(), steps.to_vec()].concat()
 }
 
-/// Up to right before this phase of the first host, on the way forward.
+/// The steps up to right before this phase of the first host, on the way forward.
 pub(crate) fn up_to(phase: Phase) -> Vec<Step> {
     let before = PHASES.iter().take_while(|other| **other != phase);
     let mut steps = with(&[hosts::stage_first(), Step::Suspend { group: group() }]);
@@ -212,20 +213,20 @@ pub(crate) fn up_to(phase: Phase) -> Vec<Step> {
     steps
 }
 
-/// Up to where the first host serves with the new version.
+/// The steps up to where the first host serves with the new version.
 pub(crate) fn rolled() -> Vec<Step> {
     let mut steps = up_to(Phase::AwaitHealthy);
     steps.push(host(Phase::AwaitHealthy, Direction::Forward));
     steps
 }
 
-/// Right before this phase of the first host, while it rolls back.
+/// The steps of the first host's rollback, up to right before this phase.
 pub(crate) fn back_up_to(phase: Phase) -> Vec<Step> {
     let before = PHASES[1..].iter().take_while(|other| **other != phase);
     before.map(|phase| host(*phase, Direction::Back)).collect()
 }
 
-/// The whole rollback of the first host.
+/// All steps of the first host's rollback.
 pub(crate) fn back_up_to_the_end() -> Vec<Step> {
     PHASES[1..]
         .iter()

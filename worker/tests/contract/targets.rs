@@ -1,4 +1,4 @@
-//! A host's way out of its target groups and back in, and its health there.
+//! Steps that take a host out of its target groups and bring it back, and its health there.
 
 use drawgate_rehearsal::world::Fault::{UnknownHalf, UnknownNotDone};
 use drawgate_rehearsal::world::Target;
@@ -22,20 +22,20 @@ const REGISTER: &str = "elasticloadbalancing:RegisterTargets";
 const TAG: &str = "ec2:CreateTags";
 const UNTAG: &str = "ec2:DeleteTags";
 
-/// What somebody does to a target.
+/// A change from outside, to a target.
 #[derive(Debug, Clone)]
 pub(crate) enum Change {
-    /// The first instance carries the tags of its targets.
+    /// The first instance carries the tags for its targets.
     Tagged,
-    /// It carries none of them.
+    /// The first instance carries none of these tags.
     Untagged,
-    /// It is deregistered from the first of the groups, or from both.
+    /// The first instance is deregistered from the first of the groups (1), or from both (2).
     Deregistered(usize),
-    /// It is registered in the first of the groups, or in both.
+    /// The first instance is registered in the first of the groups (1), or in both (2).
     Registered(usize),
-    /// The load balancer has let go of it.
+    /// The load balancer has finished draining the first instance.
     Drained,
-    /// What drains goes on draining.
+    /// Draining targets go on draining.
     HeldDraining,
     /// The load balancer finds this instance unhealthy, whatever runs there.
     FallsIll(&'static str),
@@ -120,7 +120,7 @@ async fn move_to(action: &str, bench: &Bench, groups: &[String]) {
     }
 }
 
-/// On the way forward, or during rollback, up to a phase.
+/// The row of a host's phase, on the way forward or during rollback.
 fn brought(direction: Direction, phase: Phase) -> Row {
     match direction {
         Direction::Forward => Row::after(table::up_to(phase)),

@@ -1,4 +1,5 @@
-//! What is there after a step, in words that the model and the lab have in common; and what came of the step.
+//! The state of a fleet after a step, and the step's outcome, in words that the model and the lab have in
+//! common.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,10 +10,10 @@ use serde_json::{Value, json};
 
 use crate::bench::{Bench, Came, LEASE, NAME, PARAMETER};
 
-/// Everything that a release may touch, as pairs of a name and a word: what differs is then named by itself.
+/// Everything that a release may touch, as pairs of a name and a word, so that each difference has a name.
 pub(crate) type View = BTreeMap<String, String>;
 
-/// The fleet of the model.
+/// The state of the model's fleet.
 pub(crate) fn of_model(world: &World, release: &Release) -> View {
     let mut view = View::new();
     for (name, group) in &world.groups {
@@ -55,7 +56,7 @@ pub(crate) fn of_model(world: &World, release: &Release) -> View {
         Some(LeaseOwner::Another) => "another",
     };
     view.insert("lease".to_owned(), lease_owner.to_owned());
-    // What was on a host that is gone is gone with it.
+    // The containers of a host that is gone are gone with it.
     let hosts_it = |instance: &str| world.hosts.get(instance).is_some_and(|host| host.member);
     let one_off = world
         .one_off
@@ -69,7 +70,7 @@ pub(crate) fn of_model(world: &World, release: &Release) -> View {
     view
 }
 
-/// The fleet of the lab.
+/// The state of the lab's fleet.
 pub(crate) async fn of_lab(bench: &Bench) -> View {
     let state = bench.outside.lab.get("state").await;
     let mut view = View::new();
@@ -117,7 +118,7 @@ fn see_alarms(bench: &Bench, state: &Value, view: &mut View) {
     view.insert("muted".to_owned(), muted.to_string());
 }
 
-/// Whether it runs, and its group has it in service.
+/// Whether the instance runs and is `InService` in its group.
 fn is_member(state: &Value, instance: &str) -> bool {
     let groups = list(&state["groups"]);
     let mut members = groups.iter().flat_map(|group| list(&group["instances"]));
@@ -175,7 +176,7 @@ async fn see_parameters(bench: &Bench, view: &mut View) {
     view.insert("lease".to_owned(), lease.to_owned());
 }
 
-/// What came of a step: its kind, the kind of what was learnt, and what a load balancer says.
+/// The outcome of a step: its kind, the kind of its evidence, and the obstacle, if any.
 pub(crate) fn outcome(came: &Came) -> String {
     let outcome = match came {
         Ok(outcome) => outcome,
@@ -198,13 +199,13 @@ pub(crate) fn outcome(came: &Came) -> String {
     }
 }
 
-/// What went wrong, in words, for whoever reads a difference.
+/// The failure in words, for people who read a difference.
 pub(crate) fn why(came: &Came) -> String {
     let failure = came.as_ref().ok().and_then(StepOutcome::failure);
     failure.map_or_else(String::new, |failure| format!(" [{}]", failure.what))
 }
 
-/// Of what was learnt, that which the model and the lab must have in common.
+/// The part of the evidence in which the model and the lab must agree.
 fn learnt(evidence: &str, seen: &Value) -> String {
     let ids = |key: &str| {
         let ids: Vec<String> = list(&seen[key])
@@ -223,7 +224,7 @@ fn learnt(evidence: &str, seen: &Value) -> String {
     }
 }
 
-/// A plan, but for the value of the desired version, which the model makes up, and for times.
+/// A plan, without times and without the value of the desired version, which the model makes up.
 fn planned(plan: &Value) -> String {
     let of = |key: &str, what: &str| {
         let each = list(&plan[key]);
@@ -246,7 +247,7 @@ fn planned(plan: &Value) -> String {
     )
 }
 
-/// An observation, but for the ids of containers, and for what a registry says, which the model makes up.
+/// An observation, without container ids and without the registry's answers, which the model makes up.
 fn observed(seen: &Value) -> String {
     let mut seen = seen.clone();
     for (_, host) in seen["hosts"].as_object_mut().into_iter().flatten() {
@@ -254,11 +255,11 @@ fn observed(seen: &Value) -> String {
             host.as_object_mut().map(|host| host.remove(key));
         }
         if host["member"] == false {
-            // Of an instance that has ended AWS says this or that for a while.
+            // For a while AWS gives changing answers about the targets of a terminated instance.
             host["targets"] = json!([]);
         }
         for target in host["targets"].as_array_mut().into_iter().flatten() {
-            // Health comes and goes by a clock of its own.
+            // Health changes at its own pace, so only the registration is compared.
             let state = match target["state"].as_str() {
                 Some("draining") => "draining",
                 Some("absent" | "unused") => "absent",

@@ -1,4 +1,4 @@
-//! The lab, as a test sees it from inside (`infra/lab/lab run -- CMD`).
+//! The lab, from inside (`infra/lab/lab run -- CMD`).
 #![allow(dead_code, reason = "each test file uses a part of it")]
 #![allow(
     clippy::unwrap_used,
@@ -11,10 +11,10 @@ use std::path::PathBuf;
 use serde_json::{Value, json};
 use tokio::sync::{Mutex, MutexGuard};
 
-/// Faults are ordered for everyone in the lab, so the tests of one file take turns.
+/// A fault of the lab affects every test, so the tests of one file run one after another.
 static SERIAL: Mutex<()> = Mutex::const_new(());
 
-/// A turn in the lab.
+/// Exclusive use of the lab.
 pub(crate) struct Lab {
     state: PathBuf,
     api: String,
@@ -22,7 +22,7 @@ pub(crate) struct Lab {
     _guard: MutexGuard<'static, ()>,
 }
 
-/// A fleet that the lab made.
+/// A fleet in the lab.
 pub(crate) struct Fleet {
     pub(crate) group: String,
     pub(crate) instances: Vec<(String, String)>,
@@ -30,7 +30,7 @@ pub(crate) struct Fleet {
 }
 
 impl Lab {
-    /// Takes a turn; `None`, with a line on stderr, outside of the lab.
+    /// Waits for exclusive use of the lab; `None`, with a line on stderr, outside the lab.
     pub(crate) async fn enter(test: &str) -> Option<Self> {
         let (Some(state), Ok(api)) = (std::env::var_os("DRAWGATE_LAB"), std::env::var("LAB_API")) else {
             eprintln!("skipped: {test} needs the lab: infra/lab/lab run -- cargo test");

@@ -1,4 +1,4 @@
-//! Freezes, and what has succeeded where.
+//! Freezes, the releases that have succeeded in an environment, and the order of a queue.
 
 use drawgate_rollout::{Evidence, Queued, Record, Step, StepOutcome, next};
 use drawgate_schemas::{Digest, Environment, Freeze, Outcome};
@@ -45,12 +45,13 @@ async fn a_freeze_is_kept_until_its_end_and_one_for_each_environment() {
     assert!(ledger.thaw(Some(&staging), now).await.unwrap());
     assert!(!ledger.thaw(Some(&staging), now).await.unwrap());
     assert_eq!(reasons(now).await, ["all"]);
-    // One that is over has ended by itself.
+    // A freeze that is over has ended by itself, so there is nothing to thaw.
     assert!(!ledger.thaw(None, now + hour).await.unwrap());
 }
 
-/// By tag it is the digest that was found, by digest the one that was asked for; what failed has not succeeded. The same of
-/// releases that an older worker kept, whose ledger had no place for the digest.
+/// A release by tag counts with the digest that was resolved, a release by digest with the requested one; a
+/// failed release has not succeeded. The same holds for releases of an older worker, whose ledger had no
+/// column for the digest.
 #[tokio::test]
 async fn what_has_succeeded_is_known_by_its_digest() {
     let place = place();
@@ -117,7 +118,7 @@ async fn what_has_succeeded_is_known_by_its_digest() {
     }
 }
 
-/// What makes a ledger as workers had it before there were gates.
+/// Statements that undo the migration for gates, so that the ledger is as older workers had it.
 const BEFORE_GATES: [&str; 4] = [
     "DROP INDEX releases_by_digest",
     "ALTER TABLE releases DROP COLUMN digest",
@@ -125,7 +126,8 @@ const BEFORE_GATES: [&str; 4] = [
     "DELETE FROM _sqlx_migrations WHERE version = 6",
 ];
 
-/// What has begun, then emergencies, then who came first; the same in a ledger of an older worker.
+/// The order of a queue: the release that has begun, then emergencies, then the others as they came; the same
+/// in a ledger of an older worker.
 #[tokio::test]
 async fn an_emergency_goes_after_what_has_begun_and_before_the_rest() {
     let place = place();
@@ -172,8 +174,8 @@ async fn an_emergency_goes_after_what_has_begun_and_before_the_rest() {
     }
 }
 
-/// The ledger counts what goes before a release; who goes first, the core says. Both have one rule, whatever has begun and whatever is an
-/// emergency.
+/// The ledger counts the releases ahead of one, and the core decides which is first. Both follow one rule,
+/// whichever has begun and whichever is an emergency.
 #[tokio::test]
 async fn the_ledger_counts_by_the_rule_of_the_core() {
     let place = place();

@@ -1,12 +1,13 @@
-//! What `status` reads.
+//! The lanes as `status` reads them.
 
 use drawgate_rollout::Record;
 use drawgate_schemas::{Outcome, ReleaseId};
 
 use super::{accept, entry, environment, lease, open, place, raw, request, service};
 
-/// An emergency ends before those that were accepted earlier, and a late build of long ago, which did nothing, after them. What an old
-/// worker ended, without the time beside it, ended before all that has one.
+/// The last release of a lane is the one that ended last: an emergency ends before releases that were
+/// accepted earlier, and a superseded build, which did nothing, does not count. A release that an older
+/// worker ended, without a time, counts as ended before all that have one.
 #[tokio::test]
 async fn the_last_of_a_lane_is_what_ended_last() {
     let place = place();

@@ -1,4 +1,4 @@
-//! Locks: all or none, fenced, whole after a kill, and free with the release's end.
+//! Locks: taken all or none, fenced, whole after a kill, and free with the release's end.
 
 use std::collections::BTreeSet;
 
@@ -12,7 +12,7 @@ fn names(names: &[&str]) -> BTreeSet<String> {
     names.iter().map(|name| (*name).to_owned()).collect()
 }
 
-/// An accepted release of a service of its own, and its lane.
+/// Accepts a release of a service of its own, and acquires its lane.
 async fn release_of(ledger: &Ledger, service: &str) -> (ReleaseRequest, Lease) {
     let request = request_of(service);
     accept(ledger, &request).await;
@@ -42,7 +42,7 @@ async fn trap_07_locks_are_taken_all_or_none_and_name_who_has_them() {
     assert!(is_ours(
         &ledger.lock(&search_lane, search.id, &wanted).await.unwrap()
     ));
-    // Again, and more of it: the same release has them.
+    // The same release takes the locks again, and one more.
     let more = names(&["group web", "instance i-1", "instance i-2", "instance i-3"]);
     assert!(is_ours(
         &ledger.lock(&search_lane, search.id, &more).await.unwrap()
@@ -103,7 +103,7 @@ async fn trap_07_every_end_frees_the_locks_and_is_seen_to() {
         end(&ledger, &second_lane, &second, Outcome::Succeeded).await;
     }
     assert!(ledger.locks().await.unwrap().is_empty());
-    // An end without locks is nobody's news.
+    // The end of a release without locks does not raise the count of freed locks.
     let before = ledger.lock_note(request_of("none").id).await.unwrap().frees;
     let (none, lane) = release_of(&ledger, "none").await;
     end(&ledger, &lane, &none, Outcome::Failed).await;
@@ -117,7 +117,7 @@ async fn trap_07_locks_are_the_releases_and_not_the_processes() {
     let (first, old) = release_of(&a, "first").await;
     let wanted = names(&["group web", "instance i-1"]);
     a.lock(&old, first.id, &wanted).await.unwrap();
-    // Dropped as in a crash.
+    // The ledger is dropped as in a crash.
     drop(a);
     let (second, second_lane) = release_of(&b, "second").await;
     assert!(
@@ -129,7 +129,7 @@ async fn trap_07_locks_are_the_releases_and_not_the_processes() {
         is_ours(&b.lock(&new, first.id, &wanted).await.unwrap()),
         "lost by the take-up"
     );
-    // Whoever has lost the lane takes no locks.
+    // A worker that has lost the lane takes no locks.
     let error = b.lock(&old, first.id, &wanted).await.unwrap_err();
     assert!(error.is_lost_lease(), "{error}");
     let error = b.lock(&new, second.id, &wanted).await.unwrap_err();
@@ -145,7 +145,7 @@ async fn trap_07_of_many_that_ask_at_once_one_has_the_lock() {
         let ledger = if n % 2 == 0 { &a } else { &b };
         lanes.push((ledger.clone(), release_of(ledger, &format!("service-{n}")).await));
     }
-    // Each asks for two of three, so that orders could cross.
+    // Each release asks for two of three names, so that requests could cross.
     let sets = [names(&["x", "y"]), names(&["y", "z"]), names(&["x", "z"])];
     let mut open: Vec<_> = lanes.into_iter().zip(sets.iter().cycle().cloned()).collect();
     let mut rounds = 0;

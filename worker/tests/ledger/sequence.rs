@@ -1,4 +1,4 @@
-//! The order of a lane's builds: its highest number, what leaps above it, and how it is forgotten.
+//! The sequence of a lane's builds: its highest number, leaps above it, and how it is forgotten.
 
 use drawgate_rollout::Record;
 use drawgate_schemas::{Event, ForgottenSequence, Outcome, ReleaseRequest, StatusEvent};
@@ -28,7 +28,7 @@ async fn take_in(ledger: &Ledger, request: &ReleaseRequest, leap: Leap) -> Accep
     ledger.accept(request, first, 1000, leap).await.unwrap()
 }
 
-/// Accepted, and ended so.
+/// Accepts a build, and ends it with this outcome.
 async fn ends(ledger: &Ledger, sequence: u64, outcome: Outcome) -> ReleaseRequest {
     let request = build(sequence);
     let accepted = take_in(ledger, &request, Leap::Meant).await;
@@ -76,8 +76,8 @@ fn soon() -> Timestamp {
     Timestamp::now() + SignedDuration::from_mins(1)
 }
 
-/// The highest is that of what has succeeded, rolls or waits; what failed says nothing. What is meant passes, and a lane without a number
-/// takes any.
+/// The highest number is that of releases that have succeeded, roll or wait; failed ones do not count. A leap
+/// that is meant passes, and a lane without a number takes any.
 #[tokio::test]
 async fn trap_44_a_number_that_leaps_is_refused_unless_it_is_meant() {
     let place = place();
@@ -121,7 +121,8 @@ async fn trap_44_a_number_that_leaps_is_refused_unless_it_is_meant() {
     );
 }
 
-/// Its event and its dead letter are out: delivered again, by another process too, it is no other answer, whatever the lane has come to.
+/// A refused leap has its event and dead letter already: when it is delivered again, also to another process,
+/// the answer is the same, whatever the lane's number is by then.
 #[tokio::test]
 async fn trap_44_what_leapt_once_is_refused_when_it_comes_again() {
     let place = place();
@@ -139,13 +140,13 @@ async fn trap_44_what_leapt_once_is_refused_when_it_comes_again() {
         Accept::New { .. }
     ));
     assert_eq!(ledger.release_head(leapt.id).await.unwrap(), None);
-    // The way out of it.
+    // Forgetting the sequence lets the build pass.
     forget(&ledger, Uuid::now_v7(), soon()).await.unwrap();
     let accepted = take_in(&ledger, &leapt, Leap::Refused).await;
     assert!(matches!(accepted, Accept::New { .. }), "{accepted:?}");
 }
 
-/// Of many that come at once, each is judged by what the others have made of the lane.
+/// Of many builds that come at once, each is judged by the number that the others have given the lane.
 #[tokio::test(flavor = "multi_thread")]
 async fn trap_44_of_numbers_that_come_at_once_none_leaps_unseen() {
     let place = place();
@@ -156,7 +157,7 @@ async fn trap_44_of_numbers_that_come_at_once_none_leaps_unseen() {
     let taken =
         futures_util::future::join_all(all.map(|request| take_in(&ledger, request, Leap::Refused))).await;
     let of = |accepted: &Accept| matches!(accepted, Accept::New { .. });
-    // Whichever came first made the lane's number; no lower one is refused, and a leap above one is.
+    // The first build gives the lane its number; no lower build is refused, and a leap above it is.
     let highs = taken
         .iter()
         .skip(1)
@@ -175,7 +176,8 @@ async fn trap_44_of_numbers_that_come_at_once_none_leaps_unseen() {
     );
 }
 
-/// Who has succeeded before supersedes nobody any more; one that is open counts on. Asked twice, it is done once; too late, it is not done.
+/// After the sequence is forgotten, releases that succeeded before supersede no other; an open release still
+/// counts. A repeated request is done once, and a request that comes too late is not done.
 #[tokio::test]
 async fn trap_44_a_lanes_number_is_forgotten_once_and_on_record() {
     let place = place();

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use crate::limits;
 
-/// What is to be done at a moment of a question that every worker answers.
+/// What is due at a moment, for a question that every worker answers.
 #[derive(Debug, PartialEq)]
 pub(super) enum DueOfAll {
     Nothing,
@@ -17,18 +17,18 @@ pub(super) enum DueOfAll {
     End(Vec<Answer>),
 }
 
-/// The answers to a question that every worker answers. Pure: time is an argument.
+/// The answers to a question that every worker answers. Pure: the time is an argument.
 #[derive(Debug)]
 pub(super) struct RoundOfAll {
     id: Uuid,
     began: Instant,
     quiet: Duration,
-    /// How many are known to be there; 0 where nobody knows yet.
+    /// Workers that are known to be there; 0 where the number is not known yet.
     expected: usize,
-    /// When no other worker is expected any more.
+    /// When no further worker is expected any more.
     until: Instant,
     again: Instant,
-    /// Each worker that has heard it, with its answer.
+    /// Every worker that has heard the question, with its answer.
     workers: BTreeMap<String, Option<Answer>>,
 }
 
@@ -73,7 +73,7 @@ impl RoundOfAll {
     }
 
     pub(super) fn next_due(&self) -> Instant {
-        // Whoever has heard it is at work on it, and would do it twice.
+        // A worker that has heard the question is at work on it, and would do the work twice.
         match self.workers.is_empty() {
             true => self.until.min(self.again),
             false if self.is_waited_for() => self.end(),
@@ -125,7 +125,8 @@ mod tests {
         }
     }
 
-    /// The one that can may be slow: it is waited for once it has heard the question, and nobody is asked twice.
+    /// A worker that can do it may be slow: it is waited for once it has heard the question, and nobody is
+    /// asked twice.
     #[test]
     fn whoever_has_heard_it_is_waited_for() {
         let now = Instant::now();
@@ -167,7 +168,7 @@ mod tests {
         assert_eq!(round.due(now + limits::ANSWER), DueOfAll::End(Vec::new()));
     }
 
-    /// A page that fewer answer than the one before would be taken for the last one.
+    /// A page with fewer answers than the page before would be taken for the last page.
     #[test]
     fn a_next_page_ends_with_the_last_of_those_who_answered_the_one_before() {
         let now = Instant::now();

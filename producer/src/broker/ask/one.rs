@@ -1,4 +1,4 @@
-//! The round of a question that one worker answers: the one that has the release.
+//! The round of a question that one worker answers: the worker that has the release.
 
 use drawgate_schemas::{Answer, ReleaseView, Reply};
 use tokio::time::Instant;
@@ -6,42 +6,32 @@ use uuid::Uuid;
 
 use crate::limits;
 
-/// What the workers said.
+/// The verdict of the workers about a question.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Verdict {
-    /// This one has the release.
+    /// A worker has the release.
     Known(Box<ReleaseView>),
-    /// The control command was taken.
+    /// A worker took the control command.
     Taken {
-        /// Who took it.
+        /// The worker that took it.
         worker: String,
-        /// What follows.
         what: String,
     },
-    /// The control command was not taken, and nothing was changed.
+    /// A worker did not take the control command, and nothing was changed.
     NotTaken {
-        /// Who says so.
+        /// The worker that refused it.
         worker: String,
-        /// Why not.
         why: String,
     },
-    /// These answered, and none has it.
-    Unknown {
-        /// Their names.
-        workers: Vec<String>,
-    },
-    /// This one could not answer, and no other did better.
-    Refused {
-        /// Its name.
-        worker: String,
-        /// Its words.
-        reason: String,
-    },
-    /// None answered in time.
+    /// These workers answered, and none of them has the release.
+    Unknown { workers: Vec<String> },
+    /// This worker could not answer, and no other did better.
+    Refused { worker: String, reason: String },
+    /// No worker answered in time.
     Silence,
 }
 
-/// What is to be done at a moment.
+/// What is due at a moment.
 #[derive(Debug, PartialEq)]
 pub(super) enum Due {
     Nothing,
@@ -49,7 +39,7 @@ pub(super) enum Due {
     End(Verdict),
 }
 
-/// One question's answers. Pure: time is an argument.
+/// The answers to one question. Pure: the time is an argument.
 #[derive(Debug)]
 pub(super) struct Round {
     id: Uuid,
@@ -98,7 +88,8 @@ impl Round {
             | Reply::Heard
             | Reply::Pong(_) => {}
             Reply::Refused { reason } => {
-                // Another worker of its site may be the one that can: the question goes to it when it is asked again.
+                // Another worker of the same site may be able to answer: the question reaches that worker
+                // when it is asked again.
                 self.refused = Some((answer.worker, reason));
                 return None;
             }
@@ -123,7 +114,8 @@ impl Round {
         Due::Nothing
     }
 
-    /// A worker that could not read the question might have the release: its words say more than another's no.
+    /// Decides at the end of the round. A worker that could not read the question might have the release, so
+    /// its words say more than another worker's no.
     fn verdict(&mut self) -> Verdict {
         match self.refused.take() {
             Some((worker, reason)) => Verdict::Refused { worker, reason },

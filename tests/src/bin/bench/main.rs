@@ -1,16 +1,19 @@
-//! `make bench`: one roll of three hosts, and what of its time is not the load balancer's and Docker's own.
+//! `make bench`: one roll of three hosts, and how much of its time is neither the load balancer's nor
+//! Docker's own.
 //!
 //! ```text
-//!   per host    drain (trace of the balancer) -> stop, start (Docker's events) -> healthy (trace of the balancer)
+//!   per host    drain (balancer's trace) -> stop, start (Docker's events) -> healthy (balancer's trace)
 //!   floor       their sum: with one host out at a time nothing of it can overlap
 //!   wall        from before `drawgate publish` to the event of the end
 //! ```
-//! Containers are on the host's network, as many services behind a load balancer are: on Docker's bridge the engine alone
-//! needs several times as long for stop and start, for its firewall rules. `DRAWGATE_BENCH_BRIDGE=1` measures that.
+//! Containers are on the host's network, as many services behind a load balancer are: on Docker's bridge the
+//! engine alone needs several times as long for stop and start, for its firewall rules.
+//! `DRAWGATE_BENCH_BRIDGE=1` measures that.
 //!
-//! `make bench-peer` then has the classic Ansible playbook (`tests/peer`) roll the same fleet to the next version.
+//! `make bench-peer` then has the classic Ansible playbook (`tests/peer`) roll the same fleet to the next
+//! version.
 //!
-//! What Docker needs for pulling and creating is not counted into the floor, although somebody has to wait for it.
+//! The floor leaves out Docker's time for pulling and creating, although a roll has to wait for both.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -35,17 +38,18 @@ use measure::{DockerEvents, Floor};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-/// Between two looks at target health.
+/// Time between two looks at target health.
 const POLL_INTERVAL_S: f64 = 0.25;
-/// Calls are timed when they arrive at the lab's API; the way there is not always equally long.
+/// Calls are timed when they arrive at the lab's API, and their way there takes a little longer or shorter
+/// each time.
 const ARRIVAL_JITTER_S: f64 = 0.02;
-/// What the issue allows: 5 % of the floor and one second.
+/// The bound from the issue: 5 % of the floor and one second.
 const ALLOWED_SHARE: f64 = 1.05;
 const ALLOWED_S: f64 = 1.0;
-/// What it allows a host to be without a serving container.
+/// The bound from the issue on the time that a host may be without a serving container.
 const GAP_MS: u64 = 150;
 
-/// The last line.
+/// The result, printed as the last line.
 #[derive(Serialize)]
 struct Result {
     hosts: usize,
@@ -57,7 +61,7 @@ struct Result {
     ssh_connections: usize,
 }
 
-/// One host's time, in seconds.
+/// The time of one host's roll, in seconds.
 struct HostTime {
     instance: String,
     took_s: f64,
@@ -144,7 +148,8 @@ async fn main() -> ExitCode {
     }
 }
 
-/// Three hosts on v1: the load balancer drains for 3 s, and calls a target healthy after two checks a second apart.
+/// Makes a fleet of three hosts on v1: the load balancer drains for 3 s, and calls a target healthy after two
+/// checks a second apart.
 async fn fleet(scene: &Scene, bridge: bool) -> Fleet {
     let network = if bridge {
         ["-p", "8080:8080"]
@@ -160,7 +165,7 @@ async fn fleet(scene: &Scene, bridge: bool) -> Fleet {
     fleet
 }
 
-/// Logins that the hosts' sshd have seen.
+/// The number of logins that the hosts' sshd have logged.
 fn ssh_connections(scene: &Scene) -> usize {
     let count = |host: &str| {
         let log =
@@ -245,7 +250,8 @@ fn print_times(hosts: &[HostTime], result: &Result, requests: u64) {
     println!("SSH connections: {}\n", result.ssh_connections);
 }
 
-/// Every step as the journal has it: when it began, and how long it took. Waits for the load balancer are in there.
+/// Prints every step of the journal: when it began, and how long it took, waits for the load balancer
+/// included.
 fn print_steps(journal: &[Value], begun_at: jiff::Timestamp) {
     let at = |entry: &Value| {
         entry["at"]
@@ -281,7 +287,7 @@ fn print_steps(journal: &[Value], begun_at: jiff::Timestamp) {
     println!();
 }
 
-/// What the issue demands, each with its line.
+/// Prints one line for each demand of the issue; true when the result meets all.
 fn judge(result: &Result, log: &Value, fleet: &Fleet) -> bool {
     let limit_s = result.floor_s * ALLOWED_SHARE + ALLOWED_S;
     let scans = result
@@ -325,7 +331,7 @@ fn judge(result: &Result, log: &Value, fleet: &Fleet) -> bool {
     checks.iter().all(|(good, _)| *good)
 }
 
-/// The shortest time between two DescribeTargetHealth of one target group.
+/// The shortest time between two DescribeTargetHealth calls for one target group.
 fn closest_looks_s(log: &Value, arn: &str) -> f64 {
     let looks = log.as_array().expect("a log").iter();
     let of_group = looks.filter(|call| {

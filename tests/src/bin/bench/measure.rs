@@ -1,4 +1,4 @@
-//! What the load balancer and Docker needed, from their own traces.
+//! The time that the load balancer and Docker needed, from their own traces.
 
 use std::collections::BTreeMap;
 use std::process::Stdio;
@@ -7,7 +7,7 @@ use drawgate_tests::lab::HOSTS;
 use drawgate_tests::{Fleet, Scene};
 use serde_json::Value;
 
-/// What one host's roll cannot be quicker than, in seconds.
+/// The time that one host's roll cannot be quicker than, in seconds.
 pub(crate) struct Floor {
     pub(crate) drain_s: f64,
     pub(crate) docker_s: f64,
@@ -15,7 +15,7 @@ pub(crate) struct Floor {
 }
 
 impl Floor {
-    /// Of one instance that went out, and in again on another container.
+    /// The floor of one instance that went out of service and came back with another container.
     pub(crate) fn of(
         instance: &str,
         fleet: &Fleet,
@@ -57,7 +57,7 @@ impl DockerEvents {
         Self(HOSTS.into_iter().map(follow).collect())
     }
 
-    /// Everything so far, by host.
+    /// Ends the recording, and gives all events so far, by host.
     pub(crate) async fn stop(self) -> BTreeMap<String, Vec<Value>> {
         let mut all = BTreeMap::new();
         for (host, child) in self.0 {
@@ -76,7 +76,7 @@ impl DockerEvents {
     }
 }
 
-/// Time from one state of a target to another, in the balancer's trace.
+/// The time from one state of a target to another, in the balancer's trace.
 fn between(transitions: &Value, instance: &str, from: &str, to: &str) -> f64 {
     let at = |state: &str| {
         let all = transitions.as_array().expect("transitions");
@@ -90,8 +90,8 @@ fn between(transitions: &Value, instance: &str, from: &str, to: &str) -> f64 {
     at(to) - at(from)
 }
 
-/// What the engine itself needed: from the signal until the old container had stopped, and from the new one's getting
-/// its network until it had started. What lies between is ours.
+/// The time that the engine itself needed: from the signal until the old container had stopped, and from the
+/// new one's getting its network until it had started. The time between the two is Drawgate's.
 fn docker_s(events: &[Value]) -> f64 {
     let at = |kind: &str, action: &str| {
         let found = events

@@ -10,10 +10,10 @@ use serde_json::json;
 
 use crate::measure::{DockerEvents, Floor};
 
-/// The playbook, from the workspace's folder, which `make` runs in.
+/// The playbook's path in the workspace's folder, where `make` runs.
 const PLAYBOOK: &str = "tests/peer/roll.yml";
 
-/// What the peer's roll took.
+/// The time that the peer's roll took.
 #[derive(Serialize)]
 pub(crate) struct Peer {
     wall_s: f64,
@@ -21,7 +21,7 @@ pub(crate) struct Peer {
     failed_requests: u64,
 }
 
-/// Rolls the fleet to v3 with `ansible-playbook` of that virtualenv.
+/// Rolls the fleet to v3 with the `ansible-playbook` of that virtualenv.
 pub(crate) async fn roll(scene: &Scene, fleet: &Fleet, virtualenv: &Path) -> Peer {
     scene.lab.image("search", "v3", "v3", "ok").await;
     let inventory = scene.folder().join("inventory.json");
@@ -85,7 +85,7 @@ fn inventory_of(scene: &Scene, fleet: &Fleet) -> serde_json::Value {
 }
 
 impl Peer {
-    /// Prints both side by side.
+    /// Prints the times of Drawgate and the peer side by side.
     pub(crate) fn compare(&self, wall_s: f64, floor_s: f64, hosts: usize) {
         let over = |wall_s: f64, floor_s: f64| (wall_s - floor_s) / hosts as f64;
         let (ours_s, theirs_s) = (over(wall_s, floor_s), over(self.wall_s, self.floor_s));

@@ -42,14 +42,14 @@ fn header(properties: AMQPProperties) -> Vec<u8> {
     ))
 }
 
-/// A header whose properties are these bytes, their flags included.
+/// A header frame with these bytes as its properties, flags included.
 fn raw_header(properties: &[u8]) -> Vec<u8> {
     let mut payload = vec![0, 60, 0, 0, 0, 0, 0, 0, 0, 0, 0, 4];
     payload.extend(properties);
     header_frame([0, 7], &payload)
 }
 
-/// Flags and table of headers nested so deep, with a user id behind them.
+/// Property flags, a table of headers nested `levels` deep, and a user id after it.
 fn nested(levels: usize) -> Vec<u8> {
     let mut value = vec![b'V'];
     for _ in 0..levels {
@@ -78,7 +78,7 @@ fn through(sieve: &mut Sieve, bytes: &[u8]) -> Vec<u8> {
     all
 }
 
-/// What the library reads of a message's header.
+/// The properties that the library reads from a header frame.
 fn read(bytes: &[u8]) -> AMQPProperties {
     match parse_frame(bytes) {
         Ok(([], AMQPFrame::Header(7, header))) => {

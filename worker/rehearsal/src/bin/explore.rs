@@ -1,12 +1,12 @@
-//! Searches everything that may become of a roll, lets chance try larger fleets, and lets every planted mistake be found. The
-//! last line is one JSON object.
+//! Runs the complete searches of a roll and of a queue, then runs by chance with larger fleets, and checks
+//! that the oracle finds every planted mistake. The last line is one JSON object.
 //!
 //! ```text
-//! explore --most 2       at most so many things come between in the complete search
-//!         --seed N       the runs by chance begin with this seed, which else is new each time
-//!         --runs 20000   so many of them
-//!         --queue-runs N so many runs by chance of two releases of one target
-//!         --fleet TEXT   of the fleets that are searched completely, those whose name has this text
+//! explore --most 2       at most so many interleavings in one execution of the complete search
+//!         --seed N       the runs by chance begin with this seed; without it the seed is new each time
+//!         --runs 20000   number of runs by chance of one roll
+//!         --queue-runs N number of runs by chance of two releases of one target
+//!         --fleet TEXT   searches completely only the fleets whose name contains this text
 //! ```
 
 use std::io::{self, Write as _};
@@ -20,10 +20,10 @@ use drawgate_rehearsal::lane::{self, Scenario};
 use drawgate_rehearsal::{Mutant, World};
 use serde_json::json;
 
-/// Runs by chance: about half a minute.
+/// Runs by chance of one roll: about half a minute.
 const RUNS: u64 = 20_000;
 
-/// Runs by chance of two releases of one target: about as long.
+/// Runs by chance of two releases of one target: about half a minute too.
 const QUEUE_RUNS: u64 = 100_000;
 
 fn main() -> ExitCode {
@@ -37,7 +37,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Whether nothing was found that must never be, and every planted mistake was.
+/// Runs every search. True when none found a violation and every planted mistake was found.
 fn run() -> io::Result<bool> {
     let begun = Instant::now();
     let most = asked("--most")?
@@ -92,13 +92,13 @@ fn run() -> io::Result<bool> {
     Ok(violations == 0 && caught == planted)
 }
 
-/// How many mistakes were made on purpose, and how many of them were found.
+/// Searches once with each planted mistake. Gives the number of mistakes, and how many of them were found.
 fn planted_mistakes(fleets: &[(String, World)], scenarios: &[Scenario]) -> (usize, usize) {
-    // What a mistake breaks may break the model too, which is no news here.
+    // A planted mistake may make the model panic too; the panic's message is no news here.
     std::panic::set_hook(Box::new(|_| {}));
     let in_a_roll = |mutant: &Mutant| {
         let caught = fleets.iter().find_map(|(name, world)| {
-            // The model itself may not be able to go on with what the mistake has made of it.
+            // The model itself may panic on a state that the mistake has made.
             let found = std::panic::catch_unwind(|| explore(world, 1, Some(*mutant)));
             let what = match found {
                 Ok(found) => found.violation?.what,
@@ -148,7 +148,7 @@ fn first_line(text: &str) -> &str {
     text.lines().next().unwrap_or_default()
 }
 
-/// The number behind a flag.
+/// Reads the number that follows a flag on the command line.
 fn asked(flag: &str) -> io::Result<Option<u64>> {
     let mut arguments = std::env::args().skip_while(|argument| argument != flag).skip(1);
     let number = arguments.next().map(|text| text.parse::<u64>());
@@ -157,7 +157,7 @@ fn asked(flag: &str) -> io::Result<Option<u64>> {
         .map_err(|error| io::Error::other(format!("{flag}: {error}")))
 }
 
-/// Larger fleets, and many things that come between; gives how many runs went wrong.
+/// Runs larger fleets with many interleavings by chance. Gives the number of runs that ended in a violation.
 fn by_chance(seed: u64, runs: u64) -> io::Result<u32> {
     let begun = Instant::now();
     let seeds: Vec<u64> = (0..runs).map(|run| seed.wrapping_add(run)).collect();
@@ -181,13 +181,13 @@ fn by_chance(seed: u64, runs: u64) -> io::Result<u32> {
     Ok(violations)
 }
 
-/// What the search of queues came to.
+/// The result of the searches of a queue.
 struct Queues {
     executions: u64,
     violations: u32,
 }
 
-/// Two releases of one target: complete with one thing between, and many things by chance.
+/// Searches two releases of one target: completely with one interleaving, and by chance with many.
 fn explore_queue(scenarios: &[Scenario], seed: u64, runs: u64) -> io::Result<Queues> {
     let begun = Instant::now();
     let found = side_by_side(scenarios, |scenario| lane::explore::explore(scenario, None));
@@ -239,7 +239,7 @@ fn tell_queue(out: &mut impl io::Write, name: &str, violation: &lane::explore::V
     Ok(())
 }
 
-/// How it came to be, entry by entry.
+/// Prints the journal that led to a violation, entry by entry.
 fn show(name: &str, world: &World, violation: &Violation) -> io::Result<()> {
     let mut out = io::stdout().lock();
     writeln!(out, "\nviolation in {name}: {}", first_line(&violation.what))?;
@@ -258,7 +258,7 @@ fn told(record: &drawgate_rollout::Record) -> String {
     text.chars().take(150).collect()
 }
 
-/// Does it to all, as many at a time as there are cores.
+/// Applies `work` to all items, on as many threads as there are cores.
 fn side_by_side<T: Sync, R: Send>(all: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
     let next = AtomicUsize::new(0);
     let results = Mutex::new(Vec::new());

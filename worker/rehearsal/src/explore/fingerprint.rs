@@ -1,8 +1,10 @@
-//! Two states with one fingerprint go on alike: the search goes on from one of them.
+//! The fingerprint of a state. Two states with one fingerprint go on alike, so the search goes on from one of
+//! them only.
 //!
-//! Left out is what nothing that is decided later depends on: how a step that is done came to be done, numbers of entries and events,
-//! and moments, of which only the distance from now counts. The longest bound (`max_roll`, an hour) is out of reach of
-//! what is explored: [`super::judge`] fails where a roll meets it.
+//! The fingerprint leaves out what no later decision depends on: how a finished step came to be done, the
+//! numbers of entries and events, and absolute moments, of which only the distance from now counts. It leaves
+//! out the longest bound too (`max_roll`, an hour), because no explored roll comes near it: [`super::judge`]
+//! fails where one does.
 
 use std::fmt::{self, Write as _};
 use std::hash::{DefaultHasher, Hasher as _};
@@ -14,7 +16,7 @@ use super::interleaving::Harm;
 use crate::sim::Sim;
 use crate::world::World;
 
-/// Text goes in, a number comes out.
+/// A hasher that `write!` can write text into.
 struct Hash(DefaultHasher);
 
 impl fmt::Write for Hash {
@@ -24,10 +26,11 @@ impl fmt::Write for Hash {
     }
 }
 
-/// The fingerprint of a state with what may still come of it.
+/// The fingerprint of a state, together with the harm so far and the number of interleavings that may still
+/// come.
 pub(super) fn fingerprint(sim: &Sim, harm: Harm, left: u8) -> u64 {
     let mut hash = Hash(DefaultHasher::new());
-    // A hasher takes whatever it is given.
+    // Writing into a hasher never fails.
     let _ = write(&mut hash, sim, harm, left);
     hash.0.finish()
 }
@@ -95,7 +98,8 @@ fn release(hash: &mut Hash, release: &Release, now: Timestamp) -> fmt::Result {
 }
 
 fn step_state(hash: &mut Hash, step: &Step, state: &StepState, now: Timestamp) -> fmt::Result {
-    // What goes on beside the others, and what is put back once more: when they were done is asked later.
+    // For some steps (`Moment::Counts`) later decisions ask when the step was done: steps that run beside the
+    // others, and steps that put something back once more.
     let timed = step.properties().moment == Moment::Counts;
     match &state.last {
         Some(last) if last.evidence().is_some() => {

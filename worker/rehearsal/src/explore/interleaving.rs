@@ -1,4 +1,4 @@
-//! What may come between: everything that a worker, a fleet and people can do to a roll at one moment.
+//! Interleavings: everything that a worker, a fleet and people can do to a roll at one moment.
 
 use std::fmt;
 
@@ -8,41 +8,42 @@ use drawgate_schemas::Control;
 use crate::sim::{Halt, Sim, by_ben};
 use crate::world::{Extent, Fault, LeaseOwner, World, id};
 
-/// Nobody drives the release for so long after a worker was killed.
+/// After a worker was killed, no worker drives the release for this time.
 const AWAY_MS: u64 = 90_000;
-/// A paused roll that is resumed rests for so long.
+/// A paused roll that has come to rest is resumed after this time.
 const RESTS_MS: u64 = 60_000;
-/// The number of the first instance that is launched.
+/// The number of the first instance that the fleet launches.
 const NEWCOMER: usize = 7;
 
-/// One thing that comes between.
+/// One event that comes between two moments of a roll.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Interleaving {
-    /// The worker is killed, each step under way having come so far; another process takes over.
+    /// The worker is killed while each step under way has come so far; another process takes over.
     Killed(Vec<Extent>),
-    /// The same, and meanwhile a worker with another ledger has taken the fleet.
+    /// The worker is killed as above, and meanwhile a worker with another ledger has taken the fleet.
     KilledAndLost(Vec<Extent>),
-    /// Somebody cancels it.
+    /// An operator cancels the release.
     Cancelled,
-    /// Somebody pauses it, and lets it go on later.
+    /// An operator pauses the release, and resumes it later.
     Paused,
-    /// Somebody pauses it, and goes home.
+    /// An operator pauses the release, and nobody resumes it.
     PausedForEver,
-    /// The step that comes to its end meets this.
+    /// The step that is about to end meets this fault.
     Faulty(Fault),
-    /// It is refused, now and ever.
+    /// The step that is about to end is refused, now and at every later attempt.
     RefusedForEver,
-    /// Nobody hears of it in time, and it takes effect after the next one.
+    /// The answer of the step is lost; its effect comes late, after that of the next step.
     Late,
-    /// It sees the fleet as it was before the last change.
+    /// The step sees the fleet as it was before the last change.
     Stale,
     /// An instance is terminated.
     Terminated(String),
     /// An instance is launched.
     Launched,
-    /// The application of an instance hangs: the engine answers, EC2 says `running`, and the load balancer `unhealthy`.
+    /// The application of an instance hangs: the engine answers, EC2 says `running`, and the load balancer
+    /// says `unhealthy`.
     FallsIll(String),
-    /// It answers again.
+    /// The application of a sick instance answers again.
     GetsWell(String),
     /// The watched alarm fires.
     AlarmFires,
@@ -54,21 +55,21 @@ impl fmt::Display for Interleaving {
     }
 }
 
-/// What the end may be after what came between.
+/// The outcomes that the interleavings so far allow.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Harm {
-    /// Something failed for good: it may go back.
+    /// Something failed for good: the release may be rolled back.
     pub(crate) failed: bool,
-    /// What was to be put back could not be, or is not ours any more: an operator may be needed.
+    /// Something could not be restored, or the fleet is not ours any more: the release may need an operator.
     pub(crate) stuck: bool,
-    /// Somebody cancelled it, in time.
+    /// An operator cancelled the release in time.
     pub(crate) cancelled: bool,
-    /// Somebody told a release that waited that it is not wanted.
+    /// An operator cancelled or rejected a release that was queued.
     pub(crate) told: bool,
 }
 
 impl Interleaving {
-    /// What a person calls it.
+    /// The group of interleavings that this one is counted with, in words.
     pub fn family(&self) -> &'static str {
         match self {
             Self::Killed(_) => "the worker is killed",
@@ -89,7 +90,7 @@ impl Interleaving {
         }
     }
 
-    /// Whether it can come now: some do when a step ends, and some after an entry.
+    /// Whether this interleaving can come now. Kills come after an entry, all others when a step ends.
     pub(super) fn can_come(&self, sim: &Sim, ends: bool) -> bool {
         match self {
             Self::Killed(extents) | Self::KilledAndLost(extents) => {
@@ -110,7 +111,7 @@ impl Interleaving {
         }
     }
 
-    /// What may come right after an entry was written.
+    /// All interleavings that may come right after an entry was written.
     pub(super) fn after_an_entry(sim: &Sim) -> Vec<Self> {
         let mut all = Vec::new();
         for extents in sim.world.combinations(sim.flights.iter().map(|(_, step)| step)) {
@@ -122,7 +123,7 @@ impl Interleaving {
         all
     }
 
-    /// What may come when this step is about to end.
+    /// All interleavings that may come when this step is about to end.
     pub(crate) fn at_the_end_of(sim: &Sim, step: &Step) -> Vec<Self> {
         use Fault::{Refused, RefusedHalf, Transient, UnknownDone, UnknownHalf, UnknownNotDone};
         let mut all = vec![
@@ -159,7 +160,7 @@ impl Interleaving {
         all
     }
 
-    /// Lets it come, after an entry. Says whether it could.
+    /// Applies the interleaving after an entry. Says whether it could come there.
     pub(super) fn comes(&self, sim: &mut Sim, harm: &mut Harm) -> Result<bool, Halt> {
         match self {
             Self::Killed(extents) => sim.crash(extents, AWAY_MS).map(|()| true),
@@ -174,7 +175,7 @@ impl Interleaving {
         }
     }
 
-    /// Lets it come at the end of a step. Says whether it could.
+    /// Applies the interleaving at the end of a step. Says whether it could come there.
     pub(crate) fn comes_at(&self, sim: &mut Sim, index: usize, harm: &mut Harm) -> Result<bool, Halt> {
         let Some((_, step)) = sim.flights.get(index).cloned() else {
             return Ok(false);
@@ -196,7 +197,7 @@ impl Interleaving {
                 return sim.give(by_ben(Control::Pause));
             }
             Self::Faulty(fault) => {
-                // A canary that could not be seen twice has had its time.
+                // The canary step gets no second attempt: its time is over by then.
                 harm.failed |= matches!(fault, Fault::Refused | Fault::RefusedHalf) || step == Step::Canary;
                 sim.world.faults.push((step, *fault, 1));
             }
@@ -208,20 +209,21 @@ impl Interleaving {
             Self::Late => return late(sim, index).map(|()| true),
             Self::Stale => return stale(sim, index).map(|()| true),
             Self::Launched => {
-                // One that has started the new version by itself has nothing to go back to.
+                // A new instance that has started the new version by itself has no earlier version to roll
+                // back to.
                 harm.stuck |= sim.world.boots;
                 let newcomer = (NEWCOMER..).map(id).find(|id| !sim.world.hosts.contains_key(id));
                 sim.world.arrivals.extend(newcomer.map(|id| (step, id)));
             }
             Self::Terminated(instance) => {
-                // Where no other is left, going back would take the last one out of service.
+                // Where no other host is left, the rollback would take the last one out of service.
                 harm.failed = true;
                 harm.stuck = true;
                 sim.world.departures.push((step, instance.clone()));
             }
             Self::FallsIll(instance) => {
                 harm.failed = true;
-                // A person has to see to it at the end, if nobody else has until then.
+                // An operator is needed at the end if the host is still sick then.
                 harm.stuck = true;
                 sim.world.falls_ill(instance);
             }
@@ -237,7 +239,7 @@ impl Interleaving {
             _ => {}
         }
         sim.land(index)?;
-        // They have come.
+        // The planned events have come with this step, so none may come with a later one.
         sim.world.arrivals.clear();
         sim.world.departures.clear();
         sim.world.fires.clear();
@@ -246,8 +248,9 @@ impl Interleaving {
     }
 }
 
-/// Whether what comes of this step depends on the health of that host. A host that falls ill or gets well at any other moment makes no
-/// difference before the next such step ends: that it does so right then stands for all the moments until then.
+/// Whether the outcome of this step depends on the health of that host. A change of health at any other
+/// moment makes no difference before the next such step ends, so the change right at that end stands for all
+/// the moments before it.
 fn sees_health(step: &Step, instance: &str) -> bool {
     match step.properties().sees {
         Sees::Nobody => false,
@@ -269,7 +272,8 @@ fn late(sim: &mut Sim, index: usize) -> Result<(), Halt> {
     Ok(())
 }
 
-/// What is seen is of before; what is changed is changed now.
+/// Ends the step with an old answer: it reads the fleet as it was before the last change, and writes to the
+/// present one.
 fn stale(sim: &mut Sim, index: usize) -> Result<(), Halt> {
     let Some(previous) = sim.previous.clone() else {
         return sim.land(index);
@@ -284,7 +288,7 @@ fn seen_before(previous: &World, world: &mut World, release: &Release, step: &St
     then.performed.clone_from(&world.performed);
     let seen = then.perform(release, step);
     match (&seen, step) {
-        // It was so before, and that it is so now is this step's own to make.
+        // The old answer said that the work was done already; this step has to make it so now.
         (
             StepOutcome::Done {
                 evidence: Evidence::Nothing,
@@ -296,7 +300,7 @@ fn seen_before(previous: &World, world: &mut World, release: &Release, step: &St
             world.noted.clone_from(&then.noted);
             world.performed.push(step.clone());
             if *step == Step::DetectJoined {
-                // Who joined meanwhile could not be seen.
+                // An old answer cannot contain the instances that joined since.
                 world
                     .hosts
                     .values_mut()

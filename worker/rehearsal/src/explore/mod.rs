@@ -1,14 +1,14 @@
-//! Every way that a roll can go within bounds: at every moment everything that may come between, once or twice, and from there on to
-//! the end.
+//! The complete search: every way that a roll can go within bounds. At every moment every possible
+//! interleaving comes, once or twice in an execution, and each branch runs to its end.
 //!
 //! ```text
 //!   accepted --o--o--o--o--o--> ended       o: an entry was written, or a step is about to end
-//!                 \  \  \__ ...             each branch is one thing that comes between; it goes on calmly from there,
+//!                 \  \  \__ ...             each branch is one interleaving; it goes on calmly from there,
 //!                  \  \____ ...             or, where two may come, branches again
 //!                   \______ ...
 //! ```
-//! States that go on alike are gone on from once; how many executions that stands for is counted all the same. The same bounds
-//! bring the same search, on any machine.
+//! The search visits states that go on alike only once, and still counts all the executions that such a state
+//! stands for. The same bounds give the same search on any machine.
 
 mod fingerprint;
 mod interleaving;
@@ -30,37 +30,37 @@ use crate::sim::{Halt, Next, Sim};
 use crate::time::start;
 use crate::world::World;
 
-/// Something that must never be, and how it came to be.
+/// A rule that was broken, and how it came to be.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Violation {
-    /// What is wrong.
+    /// The rule that was broken.
     pub what: String,
-    /// What came between, each with the number of entries that there were then.
+    /// The interleavings, each with the number of entries that the journal had then.
     pub between: Vec<(u64, Interleaving)>,
 }
 
-/// The search from one fleet on.
+/// The state of the search from one fleet.
 struct Explorer {
     known: HashMap<u64, Outcomes>,
-    /// How it ended after the first thing that came between, by what that was.
+    /// Outcomes by the family of the first interleaving.
     after: BTreeMap<&'static str, Outcomes>,
     between: Vec<(u64, Interleaving)>,
 }
 
-/// What a search came to.
+/// The result of a search.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Found {
-    /// Different ways from the acceptance to an end, by what the end was.
+    /// Executions from the acceptance to an end, by outcome.
     pub ends: Outcomes,
-    /// The same after the first thing that came between, by what that was.
+    /// The same executions by the family of their first interleaving.
     pub after: BTreeMap<&'static str, Outcomes>,
-    /// Different states on them, where a step has just ended.
+    /// Different states on these executions, each taken where a step has just ended.
     pub states: u64,
-    /// The first thing that must never be, if there is one: it ends the search.
+    /// The first violation, if there is one: it ends the search.
     pub violation: Option<Violation>,
 }
 
-/// Everything that may become of a roll of this fleet, with at most so many things that come between.
+/// Searches everything that may become of a roll of this fleet, with at most `most` interleavings.
 pub fn explore(world: &World, most: u8, mutant: Option<Mutant>) -> Found {
     let mut explorer = Explorer {
         known: HashMap::new(),
@@ -81,7 +81,7 @@ pub fn explore(world: &World, most: u8, mutant: Option<Mutant>) -> Found {
     }
 }
 
-/// The same roll once more, with these things between and everything kept, for people to read.
+/// Runs the same roll once more with these interleavings, and keeps journal and events for people to read.
 pub fn replay(
     world: &World,
     between: &[(u64, Interleaving)],
@@ -99,7 +99,7 @@ fn again(sim: &mut Sim, between: &[(u64, Interleaving)]) -> Result<Harm, String>
     loop {
         let next = broken(sim.go())?;
         let (now, ends) = (sim.release().last_entry, matches!(next, Next::Lands(_)));
-        // Where something before it was left out, it may come a little later than it did.
+        // Where an earlier interleaving was left out, a later one may come a little later than it did.
         let due = |(at, what): &&(u64, Interleaving)| *at <= now && what.can_come(sim, ends);
         match next {
             Next::Ended => return Ok(harm),
@@ -127,7 +127,7 @@ fn broken<T>(result: Result<T, Halt>) -> Result<T, String> {
 }
 
 impl Explorer {
-    /// The executions from here on, or what must never be.
+    /// Counts the executions from this state on, or gives the violation.
     fn visit(&mut self, mut sim: Sim, harm: Harm, left: u8) -> Result<Outcomes, String> {
         let mut marks = Vec::new();
         let mut branches = Outcomes::default();
@@ -218,7 +218,7 @@ impl Explorer {
     }
 }
 
-/// What must hold at the end, whatever came between, and what may be after just this.
+/// Judges the end: the rules that always hold, and whether these interleavings allow this outcome.
 fn judge(sim: &Sim, harm: Harm) -> Result<(), String> {
     sim.check_end()?;
     let ended = sim.ended();
@@ -237,15 +237,16 @@ fn judge(sim: &Sim, harm: Harm) -> Result<(), String> {
     let roll = &sim.world.definition.roll;
     let took_ms = limits::between_ms(start(), sim.now);
     let cause = sim.release().rolling_back.as_ref();
-    let overdue = cause.is_some_and(|cause| cause.failure.what.contains("roll.max_roll was over"));
+    let overdue = cause.is_some_and(|cause| cause.failure.overdue);
     ensure(
         !overdue && took_ms <= roll.max_roll_ms + roll.max_pause_ms,
         || format!("took {took_ms} ms, which fingerprints leave out"),
     )
 }
 
-/// The fleets that are searched from, each with its name: one to three instances, one or two out at once, with and without a
-/// canary, in one target group or two; and the things that only some services have.
+/// The fleets that the search starts from, each with its name: one to three instances, one or two out at
+/// once, with and without a canary, in one target group or two; and fleets with features that only some
+/// services use.
 pub fn fleets() -> Vec<(String, World)> {
     let mut fleets = Vec::new();
     let two = || World::new(2, 1).by_people();

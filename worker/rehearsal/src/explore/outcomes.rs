@@ -1,10 +1,10 @@
-//! How many executions ended how.
+//! Counts of executions by outcome.
 
 use std::ops::{AddAssign, Sub};
 
 use drawgate_schemas::Outcome;
 
-/// Ends that a release can have.
+/// The outcomes that a release can have.
 const OUTCOMES: [Outcome; 7] = [
     Outcome::Succeeded,
     Outcome::RolledBack,
@@ -15,27 +15,27 @@ const OUTCOMES: [Outcome; 7] = [
     Outcome::NeedsOperator,
 ];
 
-/// Executions, by how they ended.
+/// Numbers of executions, by outcome.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Outcomes([u64; OUTCOMES.len()]);
 
 impl Outcomes {
-    /// One that ended so.
+    /// One execution with this outcome.
     pub(crate) fn one(outcome: Outcome) -> Self {
         Self(OUTCOMES.map(|other| u64::from(other == outcome)))
     }
 
-    /// All of them.
+    /// The number of all executions.
     pub fn total(self) -> u64 {
         self.0.iter().sum()
     }
 
-    /// Those that there are.
+    /// Each outcome that occurred, with its number.
     pub fn by_outcome(self) -> impl Iterator<Item = (Outcome, u64)> {
         OUTCOMES.into_iter().zip(self.0).filter(|(_, number)| *number > 0)
     }
 
-    /// Counts one more.
+    /// Counts one more execution.
     pub fn count(&mut self, outcome: Outcome) {
         *self += Self::one(outcome);
     }

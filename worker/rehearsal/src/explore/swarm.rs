@@ -1,5 +1,6 @@
-//! Larger fleets and many things that come between, by chance: what a complete search cannot reach. A run is had again from its
-//! seed; of one that must never be, the things that do not matter are left out again, one after another.
+//! Runs by chance, with larger fleets and many interleavings: what a complete search cannot reach. The same
+//! seed gives the same run. When a run ends in a violation, interleavings that the violation does not need
+//! are left out, one after another.
 
 use drawgate_schemas::Outcome;
 
@@ -10,14 +11,14 @@ use crate::random::Random;
 use crate::sim::{Next, Sim};
 use crate::world::{Extent, World};
 
-/// One of so many moments has something come between.
+/// One of so many moments gets an interleaving.
 const MOMENTS: u64 = 25;
-/// Most things that come between in one run: after that many it shall come to its end.
+/// Most interleavings in one run; after that many the run goes on calmly to its end.
 const MOST: usize = 12;
 /// Most hosts of a fleet.
 const HOSTS: u64 = 12;
 
-/// The fleet of a seed: four hosts at least, and whatever a service may have.
+/// The fleet of a seed: at least four hosts, with a random choice of the features that a service may use.
 pub fn fleet(seed: u64) -> World {
     let mut random = Random::new(seed);
     let mut number = |bound: u64| u32::try_from(random.below(bound)).unwrap_or(0);
@@ -46,27 +47,28 @@ pub fn fleet(seed: u64) -> World {
     world
 }
 
-/// A run that came to a proper end.
+/// A run that ended without a violation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ran {
-    /// Entries that it wrote.
+    /// Entries that the run wrote.
     pub entries: u64,
-    /// How it ended.
+    /// How the release ended.
     pub outcome: Outcome,
 }
 
-/// One roll of a fleet, and what comes between by this seed. Gives how it ended, or what must never be, with as little between as it
-/// needs.
+/// Rolls a fleet once, with the interleavings of this seed. Gives the outcome, or the violation with as few
+/// interleavings as it needs.
 ///
 /// # Errors
-/// What must never be.
+/// The violation.
 pub fn run(world: &World, seed: u64, mutant: Option<Mutant>) -> Result<Ran, Box<Violation>> {
     let mut between = Vec::new();
     let mut sim = Sim::new(world.clone());
     sim.forgets(mutant);
-    // Another seed than the fleet's, or both would go by the same numbers.
+    // The seed differs from the fleet's, because both would draw the same numbers otherwise.
     let result = drive(&mut sim, &mut Random::new(!seed), &mut between);
-    // Of many things together nobody says before which end they may bring: it has to be a proper one.
+    // Which outcomes many interleavings together allow is not modelled: the run only has to end without a
+    // violation.
     match result {
         Ok(()) => Ok(Ran {
             entries: sim.release().last_entry,
@@ -110,7 +112,7 @@ fn drive(sim: &mut Sim, random: &mut Random, between: &mut Vec<(u64, Interleavin
     }
 }
 
-/// Leaves out whatever is not needed for something to be wrong still.
+/// Leaves out each interleaving without which a violation still occurs.
 fn shrunk(world: &World, mut violation: Violation, mutant: Option<Mutant>) -> Violation {
     let mut place = 0;
     while place < violation.between.len() {

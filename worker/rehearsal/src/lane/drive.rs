@@ -1,4 +1,4 @@
-//! What the worker's lane and its drivers do, in virtual time.
+//! The worker's lane and its drivers, in virtual time.
 
 use drawgate_rollout::limits::after;
 use drawgate_rollout::{Entry, Record, Waits};
@@ -12,27 +12,27 @@ use crate::sim::{Halt, Polled, Sim};
 use crate::time::start;
 use crate::world::Extent;
 
-/// A place where something may come between.
+/// A place where an interleaving may come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Place {
     /// An entry of this release was written.
     Recorded(usize),
-    /// This step of this release comes to its end.
+    /// This step (second number) of this release (first number) is about to end.
     Lands(usize, usize),
-    /// Nothing happens before this release wakes, then.
+    /// Nothing happens before this release wakes at that moment.
     Sleeps(usize, Timestamp),
-    /// All have ended.
+    /// All releases have ended.
     Ended,
 }
 
-/// What a release has come to.
+/// What a polled release does next.
 enum Waited {
     For(Waits),
     Ended,
 }
 
 impl Lane {
-    /// The lane of a scenario, when its first releases are accepted.
+    /// The lane of a scenario, with its first releases accepted.
     pub fn new(scenario: &Scenario, mutant: Option<Mutant>) -> Self {
         let mut lane = Self {
             members: Vec::new(),
@@ -50,7 +50,7 @@ impl Lane {
         lane
     }
 
-    /// A release is accepted.
+    /// Accepts a release.
     pub(super) fn accept(&mut self, asked: Asked) {
         let (world, record) = asked.accepted(self.members.len());
         let mut sim = Sim::accepted_at(self.now, world, record);
@@ -63,10 +63,10 @@ impl Lane {
         self.queue_changed();
     }
 
-    /// On to the next place where something may come between.
+    /// Goes on to the next place where an interleaving may come.
     ///
     /// # Errors
-    /// When something is broken.
+    /// When a rule is broken.
     pub fn go(&mut self) -> Result<Place, Halt> {
         loop {
             let mut moments = Vec::new();
@@ -87,7 +87,8 @@ impl Lane {
                 self.queue_changed_but_for(n);
                 continue;
             }
-            // Of those at one moment the first: what ends before what only wakes.
+            // Of several places at one moment the first in the list: a release's step ends before the release
+            // wakes.
             return match moments.into_iter().min_by_key(|(at, _)| *at) {
                 Some((at, place)) => {
                     if let Place::Lands(..) = place {
@@ -103,7 +104,7 @@ impl Lane {
         }
     }
 
-    /// Until this release waits or has ended. `None` when an entry was written.
+    /// Polls this release until it waits or has ended. `None` when it wrote an entry.
     fn poll(&mut self, n: usize) -> Result<Option<Waited>, Halt> {
         self.members[n].sim.now = self.now;
         loop {
@@ -124,21 +125,21 @@ impl Lane {
         }
     }
 
-    /// This step comes to its end as the world has it.
+    /// Ends this step as the world has it.
     pub(super) fn land(&mut self, n: usize, index: usize) -> Result<(), Halt> {
         self.members[n].sim.now = self.now;
         self.members[n].sim.land(index)?;
         self.recorded(n)
     }
 
-    /// Time passes until this release wakes.
+    /// Lets time pass until this release wakes.
     pub(super) fn sleep(&mut self, n: usize, until: Timestamp) -> Result<(), Halt> {
         self.now = self.now.max(until);
         self.members[n].sim.sleep(until)?;
         self.recorded(n)
     }
 
-    /// The worker is killed; another process takes over what is open.
+    /// Kills the worker; another process takes over the open releases.
     pub(super) fn crash(&mut self, away_ms: u64, extent: Extent) -> Result<(), Halt> {
         for member in &mut self.members {
             if member.is_open() {

@@ -1,4 +1,4 @@
-//! Everything that may become of two releases of one target with one thing that comes between, and much more by chance.
+//! Searches two releases of one target: completely with one interleaving, and by chance with many.
 
 use std::fmt;
 
@@ -14,31 +14,32 @@ use crate::random::Random;
 use crate::sim::Halt;
 use crate::world::{Extent, digest};
 
-/// A freeze lasts so long: longer than a roll.
+/// How long a freeze lasts: longer than a roll.
 const FREEZE_MS: u64 = 20 * 60_000;
-/// Nobody drives the releases for so long after a worker was killed.
+/// After a worker was killed, no worker drives the releases for this time.
 const AWAY_MS: u64 = 90_000;
-/// One of so many moments has something come between.
+/// One of so many moments gets an interleaving.
 const MOMENTS: u64 = 20;
-/// Most things that come between in one run by chance.
+/// Most interleavings in one run by chance.
 const MOST: usize = 6;
-/// Places after which a queue goes round in circles: two rolls of a few hosts have some hundred.
+/// After so many places a queue is said to go round in circles: two rolls of a few hosts have some hundred
+/// places.
 const PLACES: usize = 20_000;
 
-/// One thing that comes between.
+/// One event that comes between two moments of a lane.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Comes {
-    /// It happens to the roll of this release.
+    /// An interleaving of this release's roll.
     ToRoll(usize, Interleaving),
-    /// The worker is killed, the steps under way having come so far; another process takes over.
+    /// The worker is killed while the steps under way have come so far; another process takes over.
     Killed(Extent),
-    /// The release that is yet to come is accepted.
+    /// The second release is accepted.
     Accepted,
-    /// Somebody freezes the environment for a while.
+    /// An operator freezes the environment for a while.
     Frozen,
-    /// Somebody ends the freeze before its time.
+    /// An operator ends the freeze early.
     Thawed,
-    /// Somebody tells a release that waits something.
+    /// An operator gives a control command to a queued release.
     Told(usize, Control),
 }
 
@@ -48,25 +49,25 @@ impl fmt::Display for Comes {
     }
 }
 
-/// Something that must never be, and how it came to be.
+/// A rule that was broken, and how it came to be.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Violation {
-    /// What is wrong.
+    /// The rule that was broken.
     pub what: String,
-    /// What came between, each with the number of the place where it came.
+    /// The interleavings, each with the number of its place.
     pub between: Vec<(usize, Comes)>,
 }
 
-/// What a search came to.
+/// The result of a search.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Found {
-    /// Executions, by how the first release ended.
+    /// Executions, by the outcome of the first release.
     pub ends: Outcomes,
-    /// The first thing that must never be, if there is one: it ends the search.
+    /// The first violation, if there is one: it ends the search.
     pub violation: Option<Box<Violation>>,
 }
 
-/// Every execution of a scenario with at most one thing between.
+/// Searches every execution of a scenario with at most one interleaving.
 pub fn explore(scenario: &Scenario, mutant: Option<Mutant>) -> Found {
     let mut search = Search {
         ends: Outcomes::default(),
@@ -117,10 +118,10 @@ impl Search {
     }
 }
 
-/// One run of two releases with whatever comes between by this seed.
+/// Runs two releases once, with the interleavings of this seed.
 ///
 /// # Errors
-/// What must never be.
+/// The violation.
 pub fn run(seed: u64, mutant: Option<Mutant>) -> Result<Outcome, Box<Violation>> {
     let mut random = Random::new(!seed);
     let mut lane = Lane::new(&scenario(seed), mutant);
@@ -131,7 +132,7 @@ pub fn run(seed: u64, mutant: Option<Mutant>) -> Result<Outcome, Box<Violation>>
     }
 }
 
-/// The scenario of a seed: one of those that are searched, with up to three hosts for each release.
+/// The scenario of a seed: one of the searched scenarios, with up to three hosts for each release.
 pub fn scenario(seed: u64) -> Scenario {
     let mut random = Random::new(seed);
     let all = scenarios();
@@ -191,7 +192,7 @@ fn to_the_end(lane: &mut Lane) -> Result<(), Halt> {
     Err(Halt::Broken("goes round in circles".to_owned()))
 }
 
-/// What may come at this place.
+/// All interleavings that may come at this place.
 fn at(lane: &Lane, place: Place) -> Vec<Comes> {
     let mut all = Vec::new();
     match place {
@@ -249,7 +250,8 @@ fn by_anna(control: Control) -> ControlCommand {
 }
 
 impl Comes {
-    /// Lets it come. Says whether it has taken the place of what would have come there.
+    /// Applies the interleaving. Says whether it could come; if so, the caller asks the lane for its next
+    /// place instead of going on from this one.
     fn comes(&self, lane: &mut Lane, place: Place, harm: &mut Harm) -> Result<bool, Halt> {
         match self {
             Self::ToRoll(n, between) => {
@@ -291,12 +293,12 @@ fn freeze(now: Timestamp) -> Freeze {
     }
 }
 
-/// What must hold at the end, whatever came between.
+/// Checks the rules that hold at every end, whatever came between.
 fn check_ends(lane: &Lane) -> Result<(), String> {
     lane.members.iter().try_for_each(|member| member.sim.check_end())
 }
 
-/// The same, and what the ends may be after just this.
+/// Checks the same, and that these interleavings allow the outcomes.
 fn judge(lane: &Lane, harm: Harm) -> Result<(), String> {
     check_ends(lane)?;
     for (n, member) in lane.members.iter().enumerate() {

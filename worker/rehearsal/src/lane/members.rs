@@ -11,13 +11,12 @@ use crate::sim::Sim;
 /// The releases of a target, and the worker that drives them.
 #[derive(Clone)]
 pub struct Lane {
-    /// Those that were accepted, in the order of acceptance.
+    /// The accepted releases, in the order of acceptance.
     pub members: Vec<Member>,
-    /// The one that is yet to come, if one is.
+    /// The second release, until it is accepted.
     pub to_come: Option<Asked>,
-    /// Freezes that were given.
+    /// Freezes that operators set, those that are over included.
     pub freezes: Vec<Freeze>,
-    /// Virtual time.
     pub now: Timestamp,
     pub(super) supersede: Supersede,
     pub(super) mutant: Option<Mutant>,
@@ -26,11 +25,10 @@ pub struct Lane {
 /// A release of the lane.
 #[derive(Clone)]
 pub struct Member {
-    /// Its roll.
     pub sim: Sim,
-    /// What was asked for.
+    /// The request.
     pub asked: Asked,
-    /// Whether its place in the queue was all that stood before it when it was looked at last.
+    /// Whether, at the last look, nothing but its place in the queue kept the release from beginning.
     pub(super) ready: bool,
 }
 
@@ -62,7 +60,7 @@ impl Member {
 }
 
 impl Lane {
-    /// What the ledger and the files say of the queue of this release.
+    /// The queue as this release finds it in the ledger and the files.
     pub(super) fn view(&self, own: usize) -> QueueView {
         let other = |(n, member): (usize, &Member)| Other {
             id: member.id(),

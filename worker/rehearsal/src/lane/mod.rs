@@ -1,7 +1,8 @@
-//! Two releases of one target, and the queue that they wait in: what the worker's lane and its two drivers do, in virtual time.
+//! Two releases of one target and their queue: the worker's lane and its two drivers, in virtual time.
 //!
-//! Each release has a fleet of its own to roll. That is no loss: of a lane's releases one rolls at a time, which is judged here, and it
-//! leaves the fleet as the next one finds it, or an operator does, which the oracle of the roll judges.
+//! Each release has a fleet of its own to roll. The model loses nothing by that: only one release of a lane
+//! rolls at a time, which is judged here; and a release, or an operator, leaves the fleet as the next release
+//! finds it, which the oracle of the roll judges.
 
 mod drive;
 pub mod explore;

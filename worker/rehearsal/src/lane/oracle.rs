@@ -1,5 +1,5 @@
-//! What must hold of a queue after every entry. It looks at who has begun and who may, and knows nothing of how `decide` comes to its
-//! decisions.
+//! The rules of a queue, checked after every entry. The oracle looks at which release has begun and which may
+//! begin, and knows nothing of how `decide` comes to its decisions.
 
 use drawgate_rollout::{Record, Supersede};
 use drawgate_schemas::Outcome;
@@ -7,7 +7,7 @@ use drawgate_schemas::Outcome;
 use super::members::{Lane, Member};
 use crate::check::ensure;
 
-/// Of a lane's releases one rolls at a time.
+/// Checks that only one release of a lane rolls at a time.
 ///
 /// # Errors
 /// When two do.
@@ -18,10 +18,10 @@ pub(super) fn one_at_a_time(lane: &Lane) -> Result<(), String> {
     })
 }
 
-/// After an entry of this release, as things are at that moment.
+/// Checks an entry of this release against the state of the lane at that moment.
 ///
 /// # Errors
-/// What does not hold.
+/// The rule that does not hold.
 pub(super) fn after_entry(lane: &Lane, n: usize) -> Result<(), String> {
     let Some(last) = lane.members[n].sim.journal.last() else {
         return Ok(());
@@ -71,7 +71,8 @@ fn is_approved(member: &Member) -> bool {
     !member.asked.approval || given.next().is_some()
 }
 
-/// Whether one is of a later build than another, or, where no build is said and arrival counts, came later.
+/// Whether one release is of a later build than another; where builds have no sequence and arrival counts,
+/// whether it came later.
 fn is_newer(lane: &Lane, one: usize, than: usize) -> bool {
     match (
         lane.members[one].asked.sequence,
@@ -82,7 +83,8 @@ fn is_newer(lane: &Lane, one: usize, than: usize) -> bool {
     }
 }
 
-/// Whether it rolls, has succeeded, or nothing but its place in the queue stands before it.
+/// Whether the release may supersede another: it rolls, has succeeded, or nothing but its place in the queue
+/// keeps it from beginning.
 fn takes_its_place(lane: &Lane, member: &Member) -> bool {
     let release = member.release();
     if !member.is_open() {

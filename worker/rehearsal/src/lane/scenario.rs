@@ -1,4 +1,4 @@
-//! Which two releases of a target there are.
+//! Scenarios: which two releases of a target there are.
 
 use std::collections::BTreeSet;
 
@@ -6,15 +6,15 @@ use drawgate_rollout::{Approval, Record, Supersede};
 
 use crate::world::{World, request};
 
-/// How long an approval is waited for.
+/// How long a release waits for its approval.
 const APPROVAL_MS: u64 = 30 * 60_000;
 
-/// A release as it is asked for.
+/// What a request says of a release.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Asked {
-    /// Its build's place in the order of builds.
+    /// The sequence of its build.
     pub sequence: Option<u64>,
-    /// Whether it is published for an emergency.
+    /// Whether the release is an emergency.
     pub emergency: bool,
     /// Whether it needs an approval.
     pub approval: bool,
@@ -25,20 +25,20 @@ pub struct Asked {
 /// Two releases of a target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Scenario {
-    /// What a person calls it.
+    /// The scenario's name in reports.
     pub name: &'static str,
-    /// The one that is accepted first.
+    /// The release that is accepted first.
     pub first: Asked,
-    /// The other one.
+    /// The other release.
     pub second: Asked,
-    /// Whether the other one comes at some later moment.
+    /// Whether the other release is accepted at some later moment.
     pub comes_late: bool,
-    /// Which newer releases supersede those that wait.
+    /// Which newer releases supersede queued ones.
     pub supersede: Supersede,
 }
 
 impl Asked {
-    /// The fleet that the n-th release of the lane finds, and its journal's first record.
+    /// The fleet that the n-th release of the lane finds, and the first record of its journal.
     pub(super) fn accepted(self, n: usize) -> (World, Record) {
         let mut request = request();
         request.id = format!("0190f6f0-0000-7000-8000-0000000000{:02}", n + 1)
@@ -69,7 +69,7 @@ fn approval() -> Approval {
     }
 }
 
-/// Those that are searched: each with one host.
+/// The scenarios that are searched, each with one host.
 pub fn scenarios() -> Vec<Scenario> {
     let asked = |sequence| Asked {
         sequence,

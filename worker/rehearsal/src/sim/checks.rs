@@ -1,4 +1,5 @@
-//! What must hold of a roll while it goes on and at its end, beside what the oracle sees of the fleet.
+//! Rules of a roll, checked while it goes on and at its end, beside those that the oracle checks on the
+//! fleet.
 
 use drawgate_rollout::{Entry, Phase, Record, Step};
 use drawgate_schemas::Event;
@@ -7,9 +8,11 @@ use super::Sim;
 use crate::check::ensure;
 use crate::oracle;
 
-/// Entries after which a roll goes round in circles, whatever its fleet: a calm one writes 20 and some that grow with its time.
+/// After so many entries a roll is said to go round in circles, whatever its fleet: a calm roll writes 20
+/// entries, and some more that grow with its time.
 const ENTRIES: u64 = 3_000;
-/// More of them for each host: 20 of its way forward, 18 of its rollback, and as many again for what is tried twice.
+/// Additional entries for each host: 20 to roll it forward, 18 to roll it back, and as many again for steps
+/// that are tried twice.
 const ENTRIES_PER_HOST: u64 = 100;
 
 impl Sim {
@@ -22,7 +25,7 @@ impl Sim {
         })
     }
 
-    /// While it is paused nothing is begun but what brings hosts back into service that are out.
+    /// Checks that a paused release begins only steps that bring hosts which are out back into service.
     pub(super) fn check_paused(&self, step: &Step) -> Result<(), String> {
         if self.release().paused.is_none() || matches!(step, Step::Watch | Step::Renew | Step::TakeLease) {
             return Ok(());
@@ -33,7 +36,7 @@ impl Sim {
         ensure(comes_back, || format!("{step} begins while it is paused"))
     }
 
-    /// Nothing is touched on the way forward while nobody watches.
+    /// Checks that nothing is touched on the way forward while the alarms are not watched.
     pub(super) fn check_watched(&self, step: &Step) -> Result<(), String> {
         let watched = self
             .release()
@@ -47,7 +50,7 @@ impl Sim {
         Ok(())
     }
 
-    /// No host is worked on while alarms may act that were to be muted.
+    /// Checks that no host is worked on while alarms that the plan mutes may act.
     pub(super) fn check_muted(&self, step: &Step) -> Result<(), String> {
         let mutes = self.release().plan.as_ref().is_some_and(|plan| plan.mutes());
         if let (Step::Host { phase, .. }, true) = (step, mutes && self.world.faults.is_empty()) {
@@ -59,10 +62,10 @@ impl Sim {
         Ok(())
     }
 
-    /// What must hold at the end.
+    /// Checks the rules that hold at the end.
     ///
     /// # Errors
-    /// What does not.
+    /// The rule that does not hold.
     pub fn check_end(&self) -> Result<(), String> {
         oracle::at_end(&self.before, &self.world, self.machine.release())?;
         let mut steps = self.release().steps.iter();

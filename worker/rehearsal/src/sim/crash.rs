@@ -1,4 +1,4 @@
-//! The death of the worker, and the next one that takes the release over.
+//! The death of the worker, and the takeover by the next one.
 
 use drawgate_rollout::{Machine, Release, StepOutcome, limits};
 
@@ -8,10 +8,11 @@ use crate::oracle;
 use crate::world::Extent;
 
 impl Sim {
-    /// The worker dies, each step under way having come as far as is said; another one comes later.
+    /// Kills the worker while each step under way has come as far as `extents` say; another worker comes
+    /// after `away_ms`.
     ///
     /// # Panics
-    /// When something is broken by it.
+    /// When that breaks a rule.
     pub fn die(&mut self, extents: &[Extent], away_ms: u64) {
         assert_eq!(extents.len(), self.flights.len());
         self.crash(extents, away_ms).unwrap();
@@ -19,10 +20,10 @@ impl Sim {
         assert_eq!(&folded, self.release(), "the fold is another release");
     }
 
-    /// The same.
+    /// Does the same, without checking the fold of the journal.
     ///
     /// # Errors
-    /// When something is broken by it.
+    /// When that breaks a rule.
     pub fn crash(&mut self, extents: &[Extent], away_ms: u64) -> Result<(), Halt> {
         self.world.now = self.now;
         for ((_, step), extent) in std::mem::take(&mut self.flights).iter().zip(extents) {
@@ -30,7 +31,7 @@ impl Sim {
             oracle::always(&self.before, &self.world, self.machine.release())?;
         }
         if let Some(late) = self.late.take() {
-            // What AWS had received is done by then.
+            // A call that AWS had received before the crash is done by then.
             self.world.perform_unheard(&late.0, &late.1, Extent::Whole);
             oracle::always(&self.before, &self.world, self.machine.release())?;
         }

@@ -1,5 +1,5 @@
-//! The machine around `decide` in virtual time: what `worker/src/roll/driver.rs` does with it, without a clock, a ledger or a
-//! network. It may be killed after any entry, with the steps under way half done.
+//! The machine around `decide` in virtual time: what `worker/src/roll/driver.rs` does with it, without a
+//! clock, a ledger or a network. It may be killed after any entry, with the steps under way half done.
 
 mod checks;
 mod crash;
@@ -25,12 +25,12 @@ use crate::world::{Extent, World};
 #[derive(Debug, Clone)]
 pub struct Killed;
 
-/// Why it goes no further.
+/// Why a simulation stops.
 #[derive(Debug)]
 pub enum Halt {
     /// The worker was to be killed here.
     Killed,
-    /// Something is as it must never be.
+    /// A rule is broken.
     Broken(String),
 }
 
@@ -40,83 +40,80 @@ impl From<String> for Halt {
     }
 }
 
-/// A place where something may come between.
+/// A place where an interleaving may come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Next {
     /// An entry was written.
     Recorded,
-    /// This one of the steps under way comes to its end: [`Sim::land`] says how.
+    /// The step under way with this index is about to end: [`Sim::land`] says how.
     Lands(usize),
-    /// Time passed.
     Slept,
-    /// It has ended.
+    /// The release has ended.
     Ended,
 }
 
-/// A release on its way, and the worker that drives it.
+/// A release under way, and the worker that drives it.
 #[derive(Clone)]
 pub struct Sim {
-    /// The fleet.
     pub world: World,
-    /// The fleet as it was before.
+    /// The fleet as it was before the release.
     pub before: Arc<World>,
-    /// What was written.
+    /// The journal.
     pub journal: Vec<Entry>,
-    /// The loop, and what the journal makes of the release.
+    /// The loop around `decide`, with the release that the journal folds to.
     pub machine: Machine,
-    /// Virtual time.
     pub now: Timestamp,
-    /// What was told.
+    /// The events that were sent.
     pub events: Vec<Event>,
     /// Steps under way, with the moment at which each ends.
     pub flights: Vec<(Timestamp, Step)>,
-    /// Killed when the journal has this many entries.
+    /// The worker is killed when the journal has this many entries.
     pub kill_at: Option<usize>,
-    /// How long it takes from the acceptance until it goes first in its queue.
+    /// Time from the acceptance until the release is the first of its queue.
     pub queue_ms: u64,
-    /// What else is known of its queue.
+    /// The rest of what the worker knows of the queue.
     pub queue: QueueView,
-    /// Control commands that are given once the journal has so many entries.
+    /// Control commands, each given once the journal has so many entries.
     pub commands: Vec<(usize, ControlCommand)>,
-    /// Those that were not taken, and why not.
+    /// Why control commands were refused.
     pub not_taken: Vec<String>,
-    /// How long after a paused roll has come to rest it is resumed.
+    /// Time after which a paused roll that has come to rest is resumed.
     pub rests_ms: Option<u64>,
-    /// What the machine waits for, while it does.
+    /// What the machine waits for at present.
     waits: Option<Waits>,
-    /// A step that nobody heard of in time and that has yet to take effect, with the release as it was performed for.
+    /// A step whose answer was lost and whose effect is still to come, with the release for which it was
+    /// performed.
     pub(crate) late: Option<Box<(Release, Step)>>,
-    /// The fleet before its last change, where that may be seen still.
+    /// The fleet before its last change, in searches, where a step may still see it.
     pub(crate) previous: Option<Arc<World>>,
-    /// Which plan it has: how it was inspected last.
+    /// A hash of the outcome of the last `Inspect`: two rolls with one mark have the same plan.
     pub(crate) plan_mark: u64,
     /// Whether journal and events are kept.
     keeps: bool,
-    /// Events so far, numbers that were given to them, and how often the end was among them.
+    /// The number of events sent, of sequence numbers given to them, and of events that said the end.
     told: u64,
     numbered: u64,
     told_the_end: u32,
-    /// A mistake that is made on purpose.
+    /// The mistake made on purpose.
     mutant: Option<Mutant>,
-    /// The intent of a step that was begun before it.
+    /// The intent of a step that the `ActsBeforeTheIntent` mistake has already performed; it is written next.
     acted: Option<Record>,
 }
 
-/// What a machine has come to.
+/// What a polled machine has come to.
 pub(crate) enum Polled {
     /// An entry was written.
     Recorded,
-    /// It asks what is known of its queue.
+    /// The machine asks what is known of its queue.
     Looks,
-    /// It asks what is known of another release.
+    /// The machine asks what is known of another release.
     LooksAt(ReleaseId),
-    /// It waits.
     Waits(Waits),
-    /// It has ended.
+    /// The release has ended.
     Ended,
 }
 
-/// An order of ben's.
+/// A control command by the operator ben.
 pub fn by_ben(control: Control) -> ControlCommand {
     ControlCommand {
         control,
@@ -127,13 +124,13 @@ pub fn by_ben(control: Control) -> ControlCommand {
 }
 
 impl Sim {
-    /// The release that is asked for in that world.
+    /// The release that this world's request asks for.
     pub fn new(world: World) -> Self {
         let request = world.request.clone();
         Self::of(world, request)
     }
 
-    /// A release that was asked for so.
+    /// A release of this request in that world.
     pub fn of(world: World, request: ReleaseRequest) -> Self {
         let accepted = Record::Accepted {
             request: Box::new(request),
@@ -144,12 +141,12 @@ impl Sim {
         Self::accepted(world, accepted)
     }
 
-    /// A journal that begins so.
+    /// A release whose journal begins with this record.
     pub fn accepted(world: World, record: Record) -> Self {
         Self::accepted_at(start(), world, record)
     }
 
-    /// A journal that begins so, and then.
+    /// A release whose journal begins with this record at that moment.
     pub(crate) fn accepted_at(at: Timestamp, world: World, record: Record) -> Self {
         let entry = Entry { n: 1, at, record };
         let release = Release::begin(&entry).unwrap();
@@ -186,7 +183,8 @@ impl Sim {
         }
     }
 
-    /// A release that another ledger's worker had begun, taken over from such a journal. `before` is the fleet as it was.
+    /// Takes over a release that a worker with another ledger had begun, from its journal. `before` is the
+    /// fleet as it was before the release.
     ///
     /// # Errors
     /// When the journal cannot be followed.
@@ -198,7 +196,7 @@ impl Sim {
     ) -> Result<Self, Halt> {
         let first = journal.first().ok_or_else(|| "an empty journal".to_owned())?;
         world.noted = None;
-        // What the worker before has performed is nobody's news.
+        // The new worker does not know which steps the previous one has performed.
         world.performed.clear();
         for host in world.hosts.values_mut() {
             host.disturbed = false;
@@ -213,13 +211,13 @@ impl Sim {
         Ok(sim)
     }
 
-    /// Keeps neither journal nor events, and remembers what the fleet was before its last change: for a search.
+    /// Drops journal and events, and remembers the fleet before its last change: for a search.
     pub(crate) fn forgets(&mut self, mutant: Option<Mutant>) {
         self.keeps = false;
         self.plant(mutant);
     }
 
-    /// Makes a mistake from now on, and remembers what the fleet was before its last change.
+    /// Plants a mistake from now on, and remembers the fleet before its last change.
     pub(crate) fn plant(&mut self, mutant: Option<Mutant>) {
         self.mutant = mutant;
         self.world.mutant = mutant;
@@ -248,10 +246,10 @@ impl Sim {
         }
     }
 
-    /// To the end, and judged there.
+    /// Runs the release to its end, and judges it there.
     ///
     /// # Panics
-    /// When something is broken on the way.
+    /// When a rule is broken on the way.
     #[must_use]
     pub fn finish(mut self) -> Self {
         self.run().unwrap();
@@ -259,7 +257,7 @@ impl Sim {
         self
     }
 
-    /// The end of it, which has come.
+    /// The end of the release, which must have come.
     pub fn ended(&self) -> &Ended {
         self.release().ended.as_ref().unwrap()
     }
@@ -269,13 +267,13 @@ impl Sim {
         self.ended().outcome
     }
 
-    /// To the end, or to the kill.
+    /// Runs the release to its end, or to the kill.
     ///
     /// # Errors
-    /// When it was killed.
+    /// When the worker was killed.
     ///
     /// # Panics
-    /// When something is broken on the way.
+    /// When a rule is broken on the way.
     #[allow(clippy::panic, reason = "for tests; the search asks for the violation")]
     pub fn run(&mut self) -> Result<(), Killed> {
         if self.kill_at == Some(self.journal.len()) {
@@ -295,10 +293,10 @@ impl Sim {
         }
     }
 
-    /// On to the next place where something may come between.
+    /// Goes on to the next place where an interleaving may come.
     ///
     /// # Errors
-    /// When something is broken, or when it was to be killed here.
+    /// When a rule is broken, or when the worker was to be killed here.
     pub fn go(&mut self) -> Result<Next, Halt> {
         loop {
             match self.poll()? {
@@ -313,7 +311,7 @@ impl Sim {
         }
     }
 
-    /// On until an entry is written, or there is nothing to do but to wait.
+    /// Goes on until an entry is written, or the machine has to wait.
     pub(crate) fn poll(&mut self) -> Result<Polled, Halt> {
         if let Some(waits) = self.waits {
             return Ok(Polled::Waits(waits));
@@ -341,9 +339,9 @@ impl Sim {
                     self.append(record)?;
                     return Ok(Polled::Recorded);
                 }
-                // It is among the flights since its intent.
+                // The step joined the flights when its intent was written.
                 Action::Perform { .. } => {}
-                // It is none of the flights any more since its outcome.
+                // The step left the flights when its outcome was written.
                 Action::Drop(_) => {}
                 Action::LookAtQueue => return Ok(Polled::Looks),
                 Action::LookAt(other) => return Ok(Polled::LooksAt(other)),
@@ -412,7 +410,8 @@ impl Sim {
         self.plan_mark = hasher.finish();
     }
 
-    /// Performs a step before its intent is written: a mistake that is made on purpose. Says whether it was made.
+    /// With the `ActsBeforeTheIntent` mistake, performs a step before its intent is written. Says whether it
+    /// did.
     fn acts_early(&mut self, step: &Step) -> bool {
         let early = self.mutant == Some(Mutant::ActsBeforeTheIntent) && !step.reads();
         if early {
@@ -422,7 +421,7 @@ impl Sim {
         early
     }
 
-    /// A step is about to begin.
+    /// Checks that a step may begin, and adds it to the flights with the moment of its end.
     fn begin(&mut self, step: &Step) -> Result<(), Halt> {
         let deadline = self.machine.intended().map_or(self.now, |(_, deadline)| deadline);
         ensure(deadline > self.now, || format!("{step} has no time at all"))?;
@@ -438,9 +437,9 @@ impl Sim {
         let takes_ms = match step {
             Step::Watch if self.world.firing.is_empty() => limits::WATCH_MS,
             Step::Bake => self.world.definition.alarms.bake_ms.max(1_000),
-            // It looks until something changes, or its time is over.
+            // This step looks until something changes, or its time is over.
             Step::AwaitFloor => limits::between_ms(self.now, deadline).saturating_sub(1_000),
-            // The second attempt waits as long as it may.
+            // The second attempt waits for the lock as long as it may.
             Step::Lock if outlasted && self.release().begun(step) => limits::LOCK_ATTEMPT_MS,
             _ => self.takes_ms(step),
         };
@@ -449,7 +448,7 @@ impl Sim {
         Ok(())
     }
 
-    /// A watch under way sees an alarm that fires at its next look.
+    /// Brings the end of a watch under way forward to its next look when an alarm fires.
     fn wake_watch(&mut self) {
         let next_look = limits::after(self.now, self.world.definition.alarms.watch_interval_ms);
         for (ends, step) in &mut self.flights {
@@ -459,7 +458,7 @@ impl Sim {
         }
     }
 
-    /// When a paused roll that has come to rest is resumed.
+    /// The moment at which a paused roll that has come to rest is resumed.
     fn goes_on_at(&self, wake: Option<Timestamp>) -> Option<Timestamp> {
         let (_, since) = self.release().paused.as_ref()?;
         let rests = self
@@ -471,18 +470,18 @@ impl Sim {
         Some(at.max(self.now))
     }
 
-    /// The step under way that ends first, and when.
+    /// The step under way that ends first, and the moment of its end.
     pub(crate) fn lands_first(&self) -> Option<(usize, Timestamp)> {
         let first = self.flights.iter().enumerate().min_by_key(|(_, (at, _))| *at);
         first.map(|(index, (at, _))| (index, *at))
     }
 
-    /// Wakes it: something that it waits for has changed.
+    /// Wakes the machine, because something that it waits for has changed.
     pub(crate) fn wake(&mut self) {
         self.waits = None;
     }
 
-    /// When it wakes by itself.
+    /// The moment at which the machine wakes by itself.
     pub(crate) fn wakes_at(&self, waits: Waits) -> Option<Timestamp> {
         let turn = Some(self.slot_at()).filter(|at| self.release().is_queued() && *at > self.now);
         let all = [waits.until, self.goes_on_at(waits.until), turn];
@@ -501,18 +500,18 @@ impl Sim {
         }
     }
 
-    /// This one of the steps under way comes to its end as the world has it.
+    /// Ends the step under way with this index as the world has it.
     ///
     /// # Errors
-    /// When something is broken by it, or when it was to be killed here.
+    /// When that breaks a rule, or when the worker was to be killed here.
     pub fn land(&mut self, index: usize) -> Result<(), Halt> {
         self.land_as(index, |world, release, step| world.perform(release, step))
     }
 
-    /// The same, as somebody else has it.
+    /// Ends the step under way with the outcome that `perform` gives.
     ///
     /// # Errors
-    /// When something is broken by it, or when it was to be killed here.
+    /// When that breaks a rule, or when the worker was to be killed here.
     pub fn land_as(
         &mut self,
         index: usize,
@@ -567,10 +566,10 @@ impl Sim {
         Ok(())
     }
 
-    /// Writes an entry, and judges what there is then.
+    /// Writes an entry, and checks the rules after it.
     ///
     /// # Errors
-    /// When something is broken, or when it was to be killed here.
+    /// When a rule is broken, or when the worker was to be killed here.
     pub fn append(&mut self, record: Record) -> Result<(), Halt> {
         self.write(record)?;
         oracle::always(&self.before, &self.world, self.machine.release())?;

@@ -4,11 +4,12 @@ use drawgate_rollout::{Phase, Step};
 
 use super::Sim;
 
-/// A pull takes so long here; how long it takes anywhere else nobody knows before.
+/// Time for a pull. On a real host nobody knows it beforehand.
 const PULL_MS: u64 = 20_000;
 
 impl Sim {
-    /// Steps of hosts with a later number take a little longer, so that no two of them end at the same moment.
+    /// The time that a step takes. Steps of hosts with a higher number take a little longer, so that no two
+    /// of them end at the same moment.
     pub(super) fn takes_ms(&self, step: &Step) -> u64 {
         let n = step.instance().map_or(0, |instance| self.world.number(instance));
         let host = || {
@@ -25,7 +26,7 @@ impl Sim {
             Step::Host {
                 phase: Phase::Drain, ..
             } => host().map_or(0, |(plan, host)| plan.drain_ms(host)),
-            // It waits for a sick one as long as it may.
+            // The step waits for a sick host as long as it may.
             Step::Host {
                 instance,
                 phase: Phase::AwaitHealthy,

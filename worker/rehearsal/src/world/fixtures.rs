@@ -1,4 +1,4 @@
-//! A fleet that nobody has: what the tests and the search roll.
+//! Made-up fleets, for the tests and the search.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,8 @@ use drawgate_rollout::{
 
 use super::names::{GROUP, OLD_IMAGE, SECOND_GROUP, TARGET_GROUP, VALUE, id};
 
-/// So many hosts of one group in one target group; those with an odd number are in one zone, those with an even one in the other.
+/// `n` hosts of one group in one target group. Hosts with an odd number are in one zone, hosts with an even
+/// number in the other.
 pub(super) fn fleet(n: usize) -> FleetSnapshot {
     let ids = || (1..=n).map(id);
     let member = |instance| MemberSnapshot {
@@ -41,7 +42,7 @@ pub(super) fn in_two_groups(fleet: &mut FleetSnapshot) {
     }
 }
 
-/// The fleet on the bastion: no group, no target group, one host that is none.
+/// The fleet of a service on the bastion: no group, no target group, one host that is no instance.
 pub(super) fn on_bastion() -> FleetSnapshot {
     let mut fleet = fleet(1);
     fleet.groups.clear();
@@ -55,7 +56,7 @@ pub(super) fn on_bastion() -> FleetSnapshot {
     fleet
 }
 
-/// What a service's own program says of a host.
+/// The answer of a service's own version program on a host.
 pub(super) fn answered() -> HostView {
     HostView::Answered {
         version: Some("main-41".to_owned()),
@@ -63,7 +64,7 @@ pub(super) fn answered() -> HostView {
     }
 }
 
-/// What the parameter of the desired version is to be, and was.
+/// The plan for the parameter of the desired version, with its original value.
 pub(super) fn wanted(parameter: &str, before: Option<&str>) -> DesiredSnapshot {
     DesiredSnapshot::Read(Box::new(DesiredPlan {
         parameter: parameter.to_owned(),
@@ -108,7 +109,7 @@ fn target(instance: &str, target_group: &str) -> TargetSnapshot {
     }
 }
 
-/// As another tool makes it.
+/// A container as another tool makes it.
 fn container(instance: &str) -> ContainerSnapshot {
     ContainerSnapshot {
         id: format!("{instance}-Old"),

@@ -1,24 +1,22 @@
-//! One instance, and what runs on it.
+//! One instance, and its containers.
 
 use super::*;
 
-/// One container.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Container {
     /// Whether it runs.
     pub running: bool,
-    /// What Docker does when it ends.
+    /// Docker's restart policy for it.
     pub restart: RestartPolicy,
-    /// Its labels.
     pub labels: BTreeMap<String, String>,
 }
 
-/// The state of a host's one target.
+/// The state of a host in one target group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Target {
     /// Not in the target group.
     Absent,
-    /// On its way out.
+    /// Deregistered, and still finishing its requests.
     Draining,
     /// In the target group.
     Registered,
@@ -27,46 +25,44 @@ pub enum Target {
 /// Which container has the service's name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Which {
-    /// That of before.
+    /// The earlier version's container.
     Old,
-    /// The release's.
     New,
 }
 
-/// One instance.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Host {
-    /// Whether the group has it.
+    /// Whether the instance is a member of the fleet; false once it was terminated.
     pub member: bool,
-    /// Its target.
     pub target: Target,
-    /// Its target in the second target group, where there is one.
+    /// The target in the second target group, where there is one.
     pub second: Option<Target>,
-    /// Whether it is in no target group at all, as the hosts of some services are.
+    /// Whether the host is in no target group at all, as the hosts of some services are.
     pub targetless: bool,
-    /// What fate does to its health, whatever runs.
+    /// Whether the application does not answer, whichever container runs.
     pub sick: bool,
-    /// Its sickness was the old version's.
+    /// Whether the new version cures the sickness.
     pub healed_by_new: bool,
-    /// The container of before.
+    /// The container of the earlier version.
     pub old: Option<Container>,
     /// The container of the release.
     pub new: Option<Container>,
-    /// Which of them has the service's name.
+    /// Which of the two containers has the service's name.
     pub named: Option<Which>,
-    /// Whether it carries the release's tag.
+    /// Whether the instance carries the release's tag.
     pub tagged: bool,
-    /// Whether it joined after somebody had looked for such.
+    /// Whether the instance joined after `DetectJoined` had looked for such.
     pub joined_late: bool,
-    /// Whether it joined after the last look at all.
+    /// Whether the instance joined after `Confirm`, the last look of all.
     pub joined_unseen: bool,
     /// Whether a step that changes what it serves was performed on it.
     pub disturbed: bool,
-    /// Whether its group has it marked unhealthy, which happens to whoever is out: whatever replaces such hosts would terminate it.
+    /// Whether the group has the instance marked unhealthy, as it marks every instance that is out of
+    /// service. A process that replaces unhealthy instances would terminate it.
     pub marked: bool,
-    /// Whether it was sick when it was taken out first.
+    /// Whether the host was sick when it was first taken out.
     pub taken_sick: bool,
-    /// Whether it got well when everything was being put back in order: no host is worked on any more then.
+    /// Whether the host got well during restore, when no host is worked on any more.
     pub well_late: bool,
 }
 
@@ -80,18 +76,18 @@ impl Host {
             .count()
     }
 
-    /// Its targets, one in each target group.
+    /// The host's targets, one in each target group.
     pub fn targets(&self) -> impl Iterator<Item = Target> {
         let all = std::iter::once(self.target).chain(self.second);
         all.filter(|_| !self.targetless)
     }
 
-    /// Whether it is registered wherever it can be.
+    /// Whether the host is registered in each of its target groups.
     pub fn registered(&self) -> bool {
         self.targets().all(|target| target == Target::Registered)
     }
 
-    /// Whether it is registered anywhere.
+    /// Whether the host is registered in any target group.
     pub fn registered_somewhere(&self) -> bool {
         self.targets().any(|target| target == Target::Registered)
     }
@@ -104,7 +100,7 @@ impl Host {
         self.second = self.second.map(|_| target);
     }
 
-    /// Whether the load balancer sends it requests.
+    /// Whether the load balancer sends the host requests.
     pub fn healthy(&self) -> bool {
         self.is_well() && self.registered()
     }
@@ -138,7 +134,7 @@ pub fn old_container() -> Container {
     }
 }
 
-/// An instance that serves with the version of before.
+/// An instance that serves with the earlier version.
 pub fn fresh_host() -> Host {
     Host {
         member: true,
@@ -160,14 +156,14 @@ pub fn fresh_host() -> Host {
     }
 }
 
-/// Whether an instance is rolled: it runs, and is in service where its group knows it.
+/// Whether a release rolls this instance: it runs, and its group, where it has one, says `InService`.
 pub(super) fn is_rolled(fleet: &FleetSnapshot, host: &HostSnapshot) -> bool {
     let mut members = fleet.groups.iter().flat_map(|group| &group.members);
     let member = members.find(|member| member.instance == host.instance);
     host.state == "running" && member.is_none_or(|member| member.lifecycle == "InService")
 }
 
-/// An instance as it was seen.
+/// The model of an instance as the snapshot shows it.
 pub(super) fn copy_of(host: &HostSnapshot) -> Host {
     let old = match &host.view {
         HostView::Reached { container, .. } => container.as_ref().map(|container| Container {
@@ -187,7 +183,7 @@ pub(super) fn copy_of(host: &HostSnapshot) -> Host {
         second: targets.next(),
         targetless: host.targets.is_empty() && host.instance != ON_BASTION,
         sick: host.targets.iter().any(|target| target.state == "unhealthy"),
-        // Else every rehearsal of a release that is to mend it would fail.
+        // Otherwise every rehearsal of a release that is to cure the sickness would fail.
         healed_by_new: true,
         named: old.as_ref().map(|_| Which::Old),
         old,

@@ -1,5 +1,5 @@
-//! A small fleet in virtual time. `perform` does to it what the worker's effects do to the real one: each looks, acts,
-//! confirms, and may be repeated. Faults stand in for AWS, Docker and SSH on a bad day.
+//! A small fleet in virtual time. `perform` does to it what the worker's effects do to a real one: each
+//! looks, acts, confirms, and may be repeated. Faults stand in for AWS, Docker and SSH on a bad day.
 
 mod effects;
 mod fixtures;
@@ -33,37 +33,35 @@ pub use service::definition;
 
 use self::host::{copy_of, is_rolled};
 
-/// How far the container of `[before]` is.
+/// How far the container of `[before]` has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OneOff {
-    /// It never ran.
+    /// The container never ran.
     Created,
-    /// It runs.
     Running,
-    /// It ran.
     Exited,
 }
 
-/// What goes wrong in place of a step.
+/// What goes wrong when a step is performed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
-    /// A definite no.
+    /// Refused: a definite no.
     Refused,
-    /// Not done, and worth another try.
+    /// Not done, and worth another attempt.
     Transient,
-    /// What was started does not do what it shall.
+    /// The started version does not pass its verification.
     FailsVerification,
-    /// Done, and nobody heard of it.
+    /// Done, but the answer is lost.
     UnknownDone,
     /// Done, and AWS's answers are too old to confirm it.
     Unconfirmed,
     /// Half of it done, and AWS's answers are too old to go on.
     UnconfirmedHalf,
-    /// Not done, and nobody knows.
+    /// Not done, and the answer is lost.
     UnknownNotDone,
-    /// Half of it done, and nobody knows.
+    /// Half of it done, and the answer is lost.
     UnknownHalf,
-    /// A definite no after half of it.
+    /// Refused after half of it was done.
     RefusedHalf,
     /// The instance is gone.
     Gone,
@@ -72,18 +70,16 @@ pub enum Fault {
 /// How far an effect came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Extent {
-    /// Not begun.
     None,
-    /// Some of it.
+    /// Some of the calls.
     Half,
-    /// All of it.
+    /// All calls.
     Whole,
 }
 
 /// Who has the fleet's lease.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LeaseOwner {
-    /// This worker.
     Us,
     /// A worker with another ledger.
     Another,
@@ -92,54 +88,54 @@ pub enum LeaseOwner {
 /// Another release that rolls the same group.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Other {
-    /// How often the lock is asked for in vain before it ends.
+    /// How often this release asks for the lock in vain before the other one ends.
     pub outlasts: usize,
-    /// Whether it ends by itself before the lock is asked for at all.
+    /// Whether the other release ends by itself right after this one has inspected the fleet.
     pub is_about_to_end: bool,
 }
 
 /// Everything a release may touch.
 #[derive(Debug, Clone, PartialEq)]
 pub struct World {
-    /// Every instance.
     pub hosts: BTreeMap<String, Host>,
-    /// Whether nobody has this fleet: then its ids are numbers.
+    /// Whether the fleet is made up: then its ids contain numbers.
     pub made_up: bool,
-    /// The fleet as it was at first. Instances that are in it and not among `hosts` are none of the service's.
+    /// The fleet as it was at first. Instances that are in it and not among `hosts` are not the service's.
     pub fleet: Arc<FleetSnapshot>,
-    /// Its Auto Scaling groups.
+    /// The fleet's Auto Scaling groups.
     pub groups: BTreeMap<String, Scaling>,
-    /// Alarms, and whether their actions are on.
+    /// Alarms by name, and whether their actions are on.
     pub alarms: BTreeMap<String, bool>,
     /// Alarms that carry the release's tag.
     pub alarm_tags: BTreeSet<String>,
-    /// Alarms that somebody switches off when that step is performed, whatever we had made of them.
+    /// Alarms that somebody switches off when that step is performed, whatever the release had made of them.
     pub switched_off: Vec<(Step, String)>,
     /// The end of the mute rule, if there is one.
     pub muted_until: Option<Timestamp>,
-    /// The moment of the performance.
+    /// The moment at which a step is performed.
     pub now: Timestamp,
     /// Alarms in ALARM.
     pub firing: BTreeSet<String>,
     /// Alarms that go into ALARM when that step is performed.
     pub fires: Vec<(Step, String)>,
-    /// What is asked for.
+    /// The request of the release.
     pub request: ReleaseRequest,
-    /// What the worker's files say.
+    /// What the service's file says.
     pub definition: ServiceDefinition,
-    /// What is locked for the release.
+    /// The names that are locked for the release.
     pub locked: BTreeSet<String>,
-    /// Another release that has the group.
+    /// Another release that has the group locked.
     pub other: Option<Other>,
-    /// How often a release has ended that had locks.
+    /// How often a release that had locks has ended.
     pub frees: usize,
-    /// What the worker remembers of its last look: what was locked for it then, and `frees`. Gone with the process.
+    /// What the worker remembers of its last look: `locked` and `frees` at that moment. The worker's death
+    /// loses it.
     pub noted: Option<(BTreeSet<String>, usize)>,
-    /// Faults yet to come: how often, for which step.
+    /// Faults to come: the step, the fault, and how many times.
     pub faults: Vec<(Step, Fault, usize)>,
-    /// Members that join when that step is performed.
+    /// Instances that join when that step is performed.
     pub arrivals: Vec<(Step, String)>,
-    /// Instances that fell ill by themselves at some moment.
+    /// Instances that fell ill by themselves at any moment.
     pub ever_sick: BTreeSet<String>,
     /// Members that are terminated when that step is performed.
     pub departures: Vec<(Step, String)>,
@@ -147,32 +143,32 @@ pub struct World {
     pub lease_owner: Option<LeaseOwner>,
     /// The parameter of the desired version.
     pub parameter: Option<String>,
-    /// Whether instances start at boot what the parameter wants.
+    /// Whether new instances boot the version in the parameter.
     pub boots: bool,
-    /// Members that are on their way in, and stay so for so many looks.
+    /// Instances that joined and are `Pending`, with the number of looks until they are not.
     pub pending: BTreeMap<String, usize>,
     /// The one-off container of `[before]`.
     pub one_off: Option<OneOff>,
     /// How often `[before]` ran.
     pub before_runs: u32,
-    /// With which exit code it ends.
+    /// The exit code of `[before]`.
     pub before_code: i64,
-    /// A mistake that is made on purpose.
+    /// The mistake made on purpose.
     pub mutant: Option<Mutant>,
-    /// Rules that a performance broke.
+    /// Rules that a performed step broke.
     pub broken: Vec<String>,
-    /// What was performed, in its order.
+    /// The performed steps, in order.
     pub performed: Vec<Step>,
 }
 
 /// An Auto Scaling group.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Scaling {
-    /// Its processes that are suspended.
+    /// The suspended processes.
     pub suspended: BTreeSet<String>,
-    /// The release whose tag it carries.
+    /// The release id in the group's tag.
     pub tag: Option<String>,
-    /// The processes that the tag says are suspended.
+    /// The processes that the tag names as suspended.
     pub tag_says: BTreeSet<String>,
 }
 
@@ -195,13 +191,14 @@ impl World {
         world
     }
 
-    /// The number of an instance that was made up; 0 in a copy of somebody's fleet, where an id of digits alone is no number.
+    /// The number of a made-up instance. 0 in a copy of an existing fleet, where digits in an id are no
+    /// number.
     pub(crate) fn number(&self, instance: &str) -> u64 {
         let number = instance.strip_prefix("i-").filter(|_| self.made_up);
         number.and_then(|number| number.parse().ok()).unwrap_or(0)
     }
 
-    /// A copy of a fleet as it was seen.
+    /// A copy of an existing fleet, as its snapshot shows it.
     pub fn of(request: ReleaseRequest, definition: ServiceDefinition, fleet: FleetSnapshot) -> Self {
         let rolled = fleet.hosts.iter().filter(|host| is_rolled(&fleet, host));
         let scaling = |group: &GroupSnapshot| {
@@ -257,7 +254,7 @@ impl World {
         }
     }
 
-    /// A service whose swap is a program of its own on each host, which tells the version too.
+    /// A service that swaps with a program of its own on each host; a program tells the version too.
     pub fn commanded(mut self) -> Self {
         self.definition.swap = Swap::Command(CommandDefinition {
             place: CommandPlace::Host { directory: None },
@@ -277,7 +274,7 @@ impl World {
         self
     }
 
-    /// The same on the bastion: one swap, and no hosts.
+    /// The same kind of service on the bastion: one swap, and no hosts.
     pub fn on_bastion() -> Self {
         let mut world = Self::new(1, 1).commanded();
         world.definition.fleet = FleetSelector::Bastion;
@@ -296,7 +293,7 @@ impl World {
         self
     }
 
-    /// The first instance is watched for a while before the others follow.
+    /// The first instance is watched as a canary before the others follow.
     #[must_use]
     pub fn with_canary(mut self) -> Self {
         self.definition.roll.canary = Some(Canary {
@@ -311,7 +308,7 @@ impl World {
         Arc::make_mut(&mut self.fleet)
     }
 
-    /// A person suspends a process of every group.
+    /// Suspends a process of every group, as a person would.
     pub fn suspend_by_hand(&mut self, process: &str) {
         for group in self.groups.values_mut() {
             group.suspended.insert(process.to_owned());
@@ -321,13 +318,13 @@ impl World {
         }
     }
 
-    /// Processes that are suspended in some group.
+    /// The processes that are suspended in some group.
     pub fn suspended(&self) -> BTreeSet<&str> {
         let all = self.groups.values().flat_map(|group| &group.suspended);
         all.map(String::as_str).collect()
     }
 
-    /// How an instance is that joins.
+    /// The state of an instance that joins.
     pub fn newcomer(&self) -> Host {
         let mut like = self
             .fleet
@@ -345,17 +342,19 @@ impl World {
         performed.any(|step| matches!(step, Step::Resume { .. }))
     }
 
-    /// An instance serves nobody any more: EC2 says `running`, its engine answers, and the load balancer says `unhealthy`.
+    /// Makes an instance sick: EC2 says `running`, its engine answers, and the load balancer says
+    /// `unhealthy`.
     pub fn falls_ill(&mut self, instance: &str) {
         if let Some(host) = self.hosts.get_mut(instance) {
             host.sick = true;
-            // Whatever runs there: that a swap mends it is the same as that it gets well at that moment.
+            // No version cures this sickness: a swap that cured it would equal a host that gets well at that
+            // moment.
             host.healed_by_new = false;
             self.ever_sick.insert(instance.to_owned());
         }
     }
 
-    /// It serves again; late, if nobody works on hosts any more.
+    /// Makes a sick instance well; `late` when no host is worked on any more.
     pub fn gets_well(&mut self, instance: &str, late: bool) {
         if let Some(host) = self.hosts.get_mut(instance) {
             host.sick = false;
@@ -363,7 +362,7 @@ impl World {
         }
     }
 
-    /// Every instance is in a second target group too.
+    /// Puts every instance into a second target group too.
     #[must_use]
     pub fn in_two_groups(mut self) -> Self {
         fixtures::in_two_groups(self.fleet_mut());
@@ -373,13 +372,13 @@ impl World {
         self
     }
 
-    /// With a lease of its own.
+    /// Gives the fleet a lease.
     pub fn with_lease(mut self) -> Self {
         self.definition.lease_parameter = Some("/drawgate/lease/staging/api".to_owned());
         self
     }
 
-    /// With a `[before]` that cannot be undone, or one that can.
+    /// Gives the service a `[before]`, reversible or not.
     pub fn with_before(mut self, reversible: bool) -> Self {
         self.definition.before = Some(BeforeDefinition {
             run: vec!["bin/migrate".to_owned()],
@@ -390,7 +389,7 @@ impl World {
         self
     }
 
-    /// With an `[after]` of three attempts.
+    /// Gives the service an `[after]` of three attempts.
     pub fn with_after(mut self, on_failure: OnFailure) -> Self {
         self.definition.after = Some(AfterDefinition {
             run: vec!["bin/browse".to_owned()],
@@ -404,19 +403,19 @@ impl World {
         self
     }
 
-    /// With a fault of that step, so many times.
+    /// Plans a fault of that step, so many times.
     pub fn with(mut self, step: Step, fault: Fault, times: usize) -> Self {
         self.faults.push((step, fault, times));
         self
     }
 
-    /// With a member that joins then.
+    /// Plans that an instance joins when that step is performed.
     pub fn with_arrival(mut self, step: Step, instance: &str) -> Self {
         self.arrivals.push((step, instance.to_owned()));
         self
     }
 
-    /// A service that publishes its desired version, on hosts whose boot script starts it.
+    /// Makes the service publish its desired version; the boot script of new instances starts it.
     pub fn publishing(mut self, before: Option<&str>) -> Self {
         self.definition.wanted_parameter = Some(PARAMETER.to_owned());
         self.parameter = before.map(str::to_owned);
@@ -424,19 +423,19 @@ impl World {
         self
     }
 
-    /// With a member that is terminated then.
+    /// Plans that an instance is terminated when that step is performed.
     pub fn with_departure(mut self, step: Step, instance: &str) -> Self {
         self.departures.push((step, instance.to_owned()));
         self
     }
 
-    /// That member is on its way in for so many looks.
+    /// Makes an instance that joins `Pending` for so many looks.
     pub fn with_pending(mut self, instance: &str, looks: usize) -> Self {
         self.pending.insert(instance.to_owned(), looks);
         self
     }
 
-    /// Its alarm is silenced and watched, and the roll bakes for so long.
+    /// Makes the release watch the alarm, and bake for so long.
     pub fn watched(mut self, bake_ms: u64) -> Self {
         self.definition.alarms.watch = vec![ALARM.to_owned()];
         self.definition.alarms.watch_interval_ms = 10_000;
@@ -444,19 +443,19 @@ impl World {
         self
     }
 
-    /// Alarms are muted, and their actions stay on.
+    /// Makes the release use a mute rule, so that the alarms' actions stay on.
     pub fn muted(mut self) -> Self {
         self.definition.alarms.by = SilenceBy::MuteRule;
         self
     }
 
-    /// With an alarm that fires then.
+    /// Plans that the alarm fires when that step is performed.
     pub fn with_alarm_at(mut self, step: Step) -> Self {
         self.fires.push((step, ALARM.to_owned()));
         self
     }
 
-    /// Another release has the group: its tag is on it, it has suspended processes, and one of its hosts is draining.
+    /// Lets another release have the group: its tag is on the group, and it has suspended processes.
     pub fn with_other(mut self, outlasts: usize) -> Self {
         for group in self.groups.values_mut() {
             group.tag = Some("another-release".to_owned());

@@ -1,4 +1,4 @@
-//! What everything in a fleet that nobody has is called.
+//! The names in a made-up fleet.
 
 use drawgate_schemas::{Digest, ReleaseRequest};
 use serde_json::json;
@@ -7,26 +7,24 @@ use serde_json::json;
 pub const GROUP: &str = "web-asg";
 /// The target group.
 pub const TARGET_GROUP: &str = "arn:aws:elasticloadbalancing:eu-west-1:1:targetgroup/web/1";
-/// The second one, where there is one.
+/// The second target group, where there is one.
 pub const SECOND_GROUP: &str = "arn:aws:elasticloadbalancing:eu-west-1:1:targetgroup/admin/2";
-/// The alarm.
 pub const ALARM: &str = "web-5xx";
-/// The desired version's parameter, and what this release puts there.
+/// The parameter with the desired version.
 pub const PARAMETER: &str = "/drawgate/wanted/staging/api";
-/// What its parameter says then.
+/// The value that this release writes into the parameter.
 pub const VALUE: &str = "main-42";
-/// The container.
 pub const NAME: &str = "api";
 /// The image's repository.
 pub const REPOSITORY: &str = "registry.example.com/team/api";
 pub(super) const OLD_IMAGE: &str = "registry.example.com/team/api:main-41";
 
-/// A digest of this digit alone.
+/// A digest that repeats this one digit.
 pub fn digest(of: char) -> Digest {
     format!("sha256:{}", of.to_string().repeat(64)).parse().unwrap()
 }
 
-/// A request for the usual version.
+/// A request for the version that the tests usually release.
 pub fn request() -> ReleaseRequest {
     serde_json::from_value(json!({
         "version": 1,

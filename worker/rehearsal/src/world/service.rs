@@ -1,8 +1,8 @@
-//! The service that is rolled.
+//! The service that tests and searches roll.
 
 use super::*;
 
-/// What the worker's files say of the service.
+/// What the service's file says.
 pub fn definition() -> ServiceDefinition {
     ServiceDefinition {
         service: "api".parse().unwrap(),

@@ -1,4 +1,4 @@
-//! What the fleet looks like to whoever asks: as it was, but for what has changed since.
+//! What a look at the fleet shows: the fleet as it was at first, with everything that has changed since.
 
 use std::collections::BTreeMap;
 
@@ -30,7 +30,8 @@ impl World {
             .collect()
     }
 
-    /// What a release has left on the things it touched, as somebody sees it who knows nothing else of it.
+    /// The marks that a release has left on the things it touched, as the doctor sees them without the
+    /// ledger.
     pub fn marks(&self, release: ReleaseId) -> Marks {
         let mut marks = Marks::of(release);
         marks.silenced.clone_from(&self.alarm_tags);
@@ -57,7 +58,8 @@ impl World {
         marks.on(&self.snapshot(), &self.definition)
     }
 
-    /// What the tag of a group names: what was to be suspended, less what was so before.
+    /// The processes that the tag of a group names: those that the definition suspends, without those that
+    /// were suspended before.
     fn processes_of(&self, name: &str) -> Vec<Process> {
         let before = self.fleet.groups.iter().find(|seen| seen.name == name);
         let by_others =
@@ -145,7 +147,7 @@ impl World {
         })
     }
 
-    /// Whether the actions of an alarm are on. One that is not there any more is not missed.
+    /// Whether the actions of an alarm are on. An alarm that does not exist any more counts as on.
     fn actions_enabled(&self, name: &str) -> bool {
         self.alarms.get(name).copied().unwrap_or(true)
     }
@@ -175,9 +177,9 @@ impl World {
     }
 
     fn observe(&self, release: &Release, plan: &Plan, planned: &HostPlan) -> ObservedHost {
-        // An answer of before does not know who joined since.
+        // An answer from before a host joined does not contain that host.
         let host = self.hosts.get(&planned.instance);
-        // Of one that is no member any more nobody looks at the containers.
+        // The worker does not look at the containers of a host that has left.
         let named = host.filter(|host| host.member).and_then(Host::named);
         ObservedHost {
             member: host.is_some_and(|host| host.member),
@@ -274,7 +276,7 @@ impl World {
         self.fleet.hosts.iter().any(|host| host.instance == instance)
     }
 
-    /// How an instance was at first; one that joined is like the first of the others.
+    /// The original state of an instance; an instance that joined is like the first of the others.
     fn kin(&self, instance: &str) -> Option<HostSnapshot> {
         let mut hosts = self.fleet.hosts.iter();
         if let Some(host) = hosts.clone().find(|host| host.instance == instance) {
@@ -301,7 +303,7 @@ impl World {
         itself.or_else(|| hosts.find(|host| self.hosts.contains_key(&host.instance)))
     }
 
-    /// The zone of an instance. Of those that join, the ones with an even number are in the second.
+    /// The zone of an instance. Instances that join with an even number are in the second zone.
     pub fn zone(&self, instance: &str) -> String {
         let known = self.fleet.hosts.iter().find(|host| host.instance == instance);
         let even = instance
@@ -334,7 +336,7 @@ impl World {
         }
     }
 
-    /// What the service's own program says that runs.
+    /// The version that the service's own program tells.
     pub(super) fn told(&self, release: &Release, instance: &str) -> Option<String> {
         let (which, _) = self.hosts.get(instance)?.named()?;
         match which {
@@ -343,7 +345,7 @@ impl World {
         }
     }
 
-    /// The state of a host's target in a target group, as the API writes it.
+    /// The state of a host's target in a target group, in the API's words.
     pub fn state_in(&self, instance: &str, target_group: &str) -> String {
         let (Some(host), Some(seen)) = (self.hosts.get(instance), self.seen_first(instance)) else {
             return "absent".to_owned();
@@ -360,7 +362,7 @@ impl World {
         let state = match target.unwrap_or(Target::Absent) {
             Target::Absent => "absent",
             Target::Draining => "draining",
-            // Registered where no listener or no zone sends it anything.
+            // No listener or no zone sends this registered target anything.
             Target::Registered if seen.targets[place].state == "unused" => "unused",
             Target::Registered if host.is_well() => "healthy",
             Target::Registered => "unhealthy",
@@ -368,7 +370,7 @@ impl World {
         state.to_owned()
     }
 
-    /// Healthy targets of a target group, with those of others.
+    /// The number of healthy targets of a target group, those of other services included.
     pub fn healthy_in(&self, target_group: &str) -> u32 {
         let group = self
             .fleet

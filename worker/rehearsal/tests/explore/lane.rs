@@ -1,4 +1,4 @@
-//! Two releases of one target and their queue, with one thing that comes between.
+//! The search of two releases of one target and their queue, with one interleaving.
 
 use drawgate_rehearsal::Mutant;
 use drawgate_rehearsal::lane::explore::{explore, run};

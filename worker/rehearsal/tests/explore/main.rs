@@ -1,4 +1,4 @@
-//! The search with one thing that comes between; `make explore` is the same with two.
+//! The search with one interleaving; `make explore` is the same with two.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 mod lane;
@@ -6,7 +6,8 @@ mod lane;
 use drawgate_rehearsal::explore::{Interleaving, Violation, explore, fleets, replay, swarm};
 use drawgate_rehearsal::{Mutant, World};
 
-/// One thing between, anywhere in the roll of any of the fleets: the numbers change when what can happen changes.
+/// One interleaving, at any moment of a roll of any of the fleets. The numbers change when the possible
+/// executions change.
 #[test]
 fn whatever_comes_between_nothing_is_left_half_way() {
     let (mut executions, mut states) = (0, 0);
@@ -21,14 +22,14 @@ fn whatever_comes_between_nothing_is_left_half_way() {
     assert_eq!((executions, states), (12_923, 96_907));
 }
 
-/// A search that finds nothing in a roll with a mistake in it finds nothing at all.
+/// A search that finds no violation in a roll with a planted mistake would find none in any roll.
 #[test]
 fn every_mistake_made_on_purpose_is_found() {
     let fleets = fleets();
     let mut missed = Vec::new();
     for mutant in Mutant::OF_A_ROLL {
         let finds = |(_, world): &(String, World)| {
-            // The model itself may not be able to go on with what the mistake has made of it.
+            // The model itself may panic on a state that the mistake has made.
             let found = std::panic::catch_unwind(|| explore(world, 1, Some(mutant)));
             found.is_err() || found.is_ok_and(|found| found.violation.is_some())
         };
@@ -39,7 +40,7 @@ fn every_mistake_made_on_purpose_is_found() {
     assert_eq!(missed, []);
 }
 
-/// What the search found can be looked at again, entry by entry.
+/// A violation that the search found can be replayed, entry by entry.
 #[test]
 fn a_violation_is_replayed_as_it_was_found() {
     let world = World::new(2, 1).by_people();
@@ -53,7 +54,8 @@ fn a_violation_is_replayed_as_it_was_found() {
     assert_eq!(sound, Ok(()));
 }
 
-/// Larger fleets with many things between. `DRAWGATE_SWARM_SEED` has a run again; `make explore` makes thousands.
+/// Larger fleets with many interleavings. `DRAWGATE_SWARM_SEED` repeats a run; `make explore` makes
+/// thousands.
 #[test]
 fn by_chance_nothing_is_left_half_way_either() {
     let asked = std::env::var("DRAWGATE_SWARM_SEED").ok();
@@ -68,7 +70,7 @@ fn by_chance_nothing_is_left_half_way_either() {
     }
 }
 
-/// A mistake that shows by itself needs nothing between; one that shows in a pause needs that one.
+/// A mistake that shows by itself needs no interleaving; a mistake that shows in a pause needs the pause.
 #[test]
 fn what_does_not_matter_is_left_out_of_what_chance_finds() {
     let found = |mutant| {

@@ -1,20 +1,20 @@
-//! Alarms: what fires at the start, on the way, in the bake, and during rollback.
+//! Alarms that fire at the start, on the way forward, during the bake, and during rollback.
 
 use drawgate_rollout::definition::AlarmDefinition;
 use drawgate_rollout::{
     Evidence, Failure, Phase, Plan, Record, Release, Step, StepOutcome, WatchPlan, limits,
 };
-use drawgate_schemas::{Event, Outcome};
+use drawgate_schemas::{Event, LeftoverKind, Note, NoteKind, Outcome};
 
 use crate::crash::explore;
 use crate::driver::{Next, Sim};
 use crate::world::{ALARM, Extent, Fault, World, id};
-use crate::{PHASES, back, forward, forward_steps, resume, suspend};
+use crate::{PHASES, back, forward, forward_steps, leftovers, mends, notes, resume, suspend};
 use drawgate_rehearsal::time::start;
 
 const BAKE_MS: u64 = 300_000;
 
-/// The steps of the way forward from the first touch on, the bake included.
+/// The steps of the way forward from the first change on, the bake included.
 fn watched_steps(hosts: usize) -> Vec<Step> {
     let touched = forward_steps(hosts)
         .into_iter()
@@ -89,7 +89,7 @@ fn trap_16_an_alarm_that_fires_while_a_good_roll_is_put_back_in_order_changes_no
 
 #[test]
 fn trap_16_an_alarm_waits_for_no_drain_and_no_bake() {
-    // A drain takes half a minute in here, and an alarm is seen after ten seconds.
+    // In the model a drain takes half a minute, and the watch sees an alarm after ten seconds.
     let world = World::new(2, 1)
         .watched(BAKE_MS)
         .with_alarm_at(forward(2, Phase::Deregister));
@@ -128,7 +128,7 @@ fn a_quiet_roll_is_watched_from_its_first_touch_to_the_end_of_its_bake() {
         watch.last_at <= begun(&resume()),
         "and before anything is resumed"
     );
-    // Begun anew each five minutes, and not oftener.
+    // The watch begins anew every five minutes, and not more often.
     let lasted_ms = limits::between_ms(watch.begun_at, watch.last_at);
     assert_eq!(u64::from(watch.attempts), lasted_ms / limits::WATCH_MS + 1);
 }
@@ -190,12 +190,13 @@ fn a_bake_that_no_worker_saw_to_its_end_begins_anew() {
 
 #[test]
 fn trap_16_alarms_that_cannot_be_seen_take_all_back() {
-    // What the watch says when it was blind for the patience of a step is its last word.
+    // A watch that could not see alarms for the patience of a step rolls back at once, without another
+    // attempt.
     let world = World::new(2, 1).watched(2 * limits::WATCH_MS);
     let sim = Sim::new(world.with(Step::Watch, Fault::Transient, 1)).finish();
     assert_eq!(sim.outcome(), Outcome::RolledBack);
     assert_eq!(sim.attempts(&Step::Watch), 1);
-    // The last look is repeated, and given up after its patience.
+    // The last look at the alarms is repeated, and given up after its patience.
     let once = Sim::new(World::new(2, 1).watched(0).with(Step::Bake, Fault::Transient, 2)).finish();
     assert_eq!(once.outcome(), Outcome::Succeeded);
     let never = Sim::new(
@@ -275,11 +276,8 @@ fn an_alarm_that_fires_at_the_start_refuses_the_release_and_says_the_way_out() {
             _ => false,
         };
         assert!(sim.events.iter().any(told));
-        let notes = &sim.ended().receipt.as_ref().unwrap().notes;
-        assert!(
-            notes.iter().any(|note| note.starts_with("web-5xx: IN ALARM")),
-            "{notes:?}"
-        );
+        let warns = |note: &Note| matches!(&note.what, NoteKind::Warning { text } if text.starts_with(ALARM));
+        assert!(notes(&sim).iter().any(warns), "{:?}", notes(&sim));
     }
 }
 
@@ -429,11 +427,8 @@ fn trap_15_a_mute_rule_left_behind_needs_an_operator() {
     )
     .finish();
     assert_eq!(sim.outcome(), Outcome::NeedsOperator);
-    let left = sim.ended().receipt.as_ref().unwrap().left_over.join("\n");
-    assert!(
-        left.contains("aws cloudwatch delete-alarm-mute-rule --alarm-mute-rule-name rule"),
-        "{left}"
-    );
+    assert!(matches!(&leftovers(&sim)[..], [LeftoverKind::MuteRule { .. }]));
+    assert!(mends(&sim)[0].starts_with("aws cloudwatch delete-alarm-mute-rule --alarm-mute-rule-name rule"));
 }
 
 #[test]
@@ -450,13 +445,12 @@ fn trap_30_an_alarm_that_somebody_switches_off_in_mid_roll_stays_off() {
         let sim = Sim::new(world).finish();
         assert_eq!(sim.outcome(), Outcome::Succeeded, "{step}");
         assert!(!sim.world.alarms[ALARM] && sim.world.alarms["web-slow"], "{step}");
-        let notes = &sim.ended().receipt.as_ref().unwrap().notes;
-        let note = "alarm actions switched off by somebody else, and left so: web-5xx";
-        assert!(notes.contains(&note.to_owned()), "{notes:?}");
+        let alarms = vec!["web-5xx".to_owned()];
+        assert_eq!(notes(&sim), [NoteKind::AlarmsSwitchedOff { alarms }.alone()]);
     }
 }
 
-/// Found by chance: the bake has had the last look, so that nothing waits for another one.
+/// Found by chance: the bake has taken the last look, so nothing waits for another one.
 #[test]
 fn a_watch_that_breaks_off_as_the_bake_ends_holds_nothing_up() {
     let mut sim = Sim::new(World::new(2, 1).watched(BAKE_MS));

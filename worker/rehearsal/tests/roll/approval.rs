@@ -1,4 +1,5 @@
-//! Approvals: who may give them, what they are bound to, and what becomes of a release that nobody approves.
+//! Approvals: who may give them, which digest they are bound to, and what becomes of a release that nobody
+//! approves.
 
 use std::collections::BTreeSet;
 
@@ -41,7 +42,8 @@ fn approves(by: &str) -> ControlCommand {
     answer(Control::Approve, by, Some(digest('d')))
 }
 
-/// A release that ben published, with these answers once its digest is known.
+/// A release that ben published and that needs `count` approvals, with these answers once its digest is
+/// known.
 fn sim(count: u32, answers: &[ControlCommand]) -> Sim {
     let mut world = World::new(2, 1);
     world.definition.approval = Some(approval(count));
@@ -131,7 +133,7 @@ fn strangers_are_told_whose_word_it_is() {
     assert_eq!(sim.outcome(), Outcome::Rejected);
 }
 
-/// Whoever comes first wins, and the other one is told.
+/// The first answer wins, and the later one is refused with the reason.
 #[test]
 fn rejected_it_ends_untouched_and_nobody_approves_it_any_more() {
     let answers = [answer(Control::Reject, "eve", None), approves("anna")];
@@ -156,7 +158,8 @@ fn one_that_has_begun_is_neither_approved_nor_rejected() {
     assert_eq!(sim.finish().not_taken, ["it needs no approval"]);
 }
 
-/// The files asked for none when it was accepted; since then the worker was started with others.
+/// The files asked for no approval when the release was accepted; the worker has been restarted with other
+/// files since.
 #[test]
 fn what_the_files_ask_for_by_now_is_asked_for_at_the_start() {
     let mut world = World::new(2, 1);
@@ -177,7 +180,7 @@ fn what_the_files_ask_for_by_now_is_asked_for_at_the_start() {
 #[test]
 fn killed_while_it_waits_it_waits_on() {
     for at in 1..6 {
-        // Given again, because one that comes while the tag is looked up anew is not taken.
+        // Each approval is given twice, because one that comes while the tag is resolved again is not taken.
         let twice = [(3, "anna"), (4, "eve"), (5, "anna"), (6, "eve")];
         let mut sim = sim(2, &[]);
         sim.commands = twice.map(|(at, by)| (at, approves(by))).to_vec();

@@ -1,4 +1,4 @@
-//! Services whose swap is a program of their own, on each host or on the bastion.
+//! Services that swap with a program of their own, on each host or on the bastion.
 
 use drawgate_rollout::{ON_BASTION, Phase, Step};
 use drawgate_schemas::{Direction, Event, HostPhase, Outcome};
@@ -56,7 +56,7 @@ fn a_script_killed_at_every_moment_of_the_rollback() {
     assert_eq!(executions, [83, 101, 104, 110]);
 }
 
-/// A program may have done its work although nobody heard of it, or the half of it.
+/// A program whose answer is lost may have done its work, or half of it.
 #[test]
 fn a_script_whose_end_is_not_known_is_run_again() {
     for fault in [Fault::UnknownDone, Fault::UnknownHalf, Fault::UnknownNotDone] {
@@ -69,7 +69,7 @@ fn a_script_whose_end_is_not_known_is_run_again() {
     }
 }
 
-/// A program that was refused half-way left the host on neither version: it goes back all the same.
+/// A program that was refused half-way left the host on neither version; the host still rolls back.
 #[test]
 fn a_script_that_fails_half_way_goes_back() {
     let world = World::new(3, 1)

@@ -1,4 +1,4 @@
-//! What a person commands: cancel, pause and resume at every moment, and commands that come too late.
+//! Control commands: cancel, pause and resume at every moment, and commands that come too late.
 
 use drawgate_rollout::{Phase, Step};
 use drawgate_schemas::{Control, Event, Outcome};
@@ -20,7 +20,7 @@ fn fleets() -> [World; 6] {
     ]
 }
 
-/// The roll with these control commands, each once the journal has so many entries.
+/// The roll with these control commands, each given once the journal has so many entries.
 fn command(world: &World, commands: &[(usize, Control)]) -> Sim {
     let mut sim = Sim::new(world.clone());
     sim.commands = commands
@@ -214,7 +214,7 @@ fn an_order_that_says_what_is_so_already_is_not_taken() {
     assert_eq!(sim.outcome(), Outcome::Succeeded);
 }
 
-/// A host that fails while the roll comes to rest takes it back as at any other time.
+/// A host that fails while the roll comes to rest causes a rollback, as at any other time.
 #[test]
 fn a_host_that_fails_while_it_is_paused_takes_all_back() {
     let step = forward(1, Phase::AwaitHealthy);
@@ -228,7 +228,7 @@ fn a_host_that_fails_while_it_is_paused_takes_all_back() {
     assert!(sim.world.performed.contains(&back(1, Phase::AwaitHealthy)));
 }
 
-/// What failed for a moment before the pause is tried again after it, with patience.
+/// A step that failed for a moment before the pause is tried again after it, with full patience.
 #[test]
 fn a_pause_takes_nobodys_patience() {
     let world = World::new(2, 1).with(stage(1), Fault::Transient, 3);

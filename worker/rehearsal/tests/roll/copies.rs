@@ -1,4 +1,4 @@
-//! Copies of fleets that somebody has: their ids are names, and they may be large.
+//! Copies of existing fleets: their ids are names, and they may be large.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use super::driver::Sim;
 use super::world::{definition, request};
 use drawgate_rehearsal::time::start;
 
-/// So many healthy hosts, their ids as EC2 writes them, with these digits before a number of their own.
+/// A copy of `hosts` healthy hosts with ids as EC2 writes them: these digits, then a number of their own.
 fn copy(hosts: usize, out: u32, digits: &str) -> World {
     let made_up = World::new(hosts, out);
     let mut fleet: FleetSnapshot = Arc::unwrap_or_clone(made_up.fleet);
@@ -44,7 +44,7 @@ fn ids_of_digits_cost_no_time() {
     assert!(takes_ms("99999999999") < definition().roll.max_roll_ms);
 }
 
-/// One of 200 writes 4,000 entries.
+/// A fleet of 200 writes 4,000 entries.
 #[test]
 fn a_large_fleet_is_rehearsed_to_its_end() {
     let mut world = copy(200, 40, "0abcdef9876");

@@ -1,7 +1,7 @@
-//! A worker may be killed at any moment. Every moment is tried: after each entry of the journal, with each step under
-//! way then not begun, half done or done, in every combination. That holds all four places around a step: before its
-//! intent (the entry before it is the last), after it (not begun), after the effect (done, unheard), and after the
-//! outcome (the next prefix).
+//! The worker may be killed at any moment, and these tests try every one: after each entry of the journal,
+//! with each step then under way not begun, half done or done, in every combination. This covers all four
+//! places around a step: before its intent (the entry before it is the last), after it (not begun), after the
+//! effect (done, unheard), and after the outcome (the next prefix).
 
 use drawgate_rollout::definition::OnFailure;
 use drawgate_rollout::{Entry, Phase, Record, Step};
@@ -13,7 +13,7 @@ use crate::world::{Extent, Fault, World, id};
 
 pub(crate) const AWAY_MS: u64 = 90_000;
 
-/// Steps under way after these entries.
+/// The steps under way after these entries.
 pub(crate) fn under_way(journal: &[Entry]) -> Vec<Step> {
     let mut open: Vec<Step> = Vec::new();
     for entry in journal {
@@ -27,7 +27,7 @@ pub(crate) fn under_way(journal: &[Entry]) -> Vec<Step> {
     open
 }
 
-/// How many kills there are in a journal: counted from it alone, as the check on `explore`.
+/// The number of kills that a journal allows, counted from the journal alone as a check on `explore`.
 fn kills(world: &World, journal: &[Entry]) -> usize {
     let prefixes = (1..journal.len()).map(|k| under_way(&journal[..k]));
     prefixes
@@ -47,12 +47,14 @@ pub(crate) fn killed_at(world: &World, k: usize) -> Sim {
     sim
 }
 
-/// Kills the worker at every moment of this roll; each ends as it would have without. Gives the executions.
+/// Kills the worker at every moment of this roll, and asserts that each execution ends as the calm roll does.
+/// Gives the number of executions.
 pub(crate) fn explore(world: &World, outcome: Outcome) -> usize {
     explore_to(world, outcome, &[outcome])
 }
 
-/// The same where it depends on the moment of the kill whether a host is touched before the roll rolls back.
+/// The same for a roll in which the moment of the kill decides whether a host is touched before the rollback
+/// begins.
 pub(crate) fn explore_either(world: &World, outcome: Outcome) -> usize {
     explore_to(world, outcome, &[Outcome::Failed, Outcome::RolledBack])
 }
@@ -70,7 +72,8 @@ fn explore_to(world: &World, outcome: Outcome, ends: &[Outcome]) -> usize {
             assert_eq!(flying, open);
             sim.die(&extents, AWAY_MS);
             let sim = sim.finish();
-            // With two at once the other host may have been touched before the step that fails was tried again.
+            // With two hosts at once the other one may have been touched before the failing step was tried
+            // again.
             let as_expected = ends.contains(&sim.outcome())
                 || (two_at_once && outcome == Outcome::Failed && sim.outcome() == Outcome::RolledBack);
             assert!(
@@ -89,7 +92,7 @@ fn explore_to(world: &World, outcome: Outcome, ends: &[Outcome]) -> usize {
     executions
 }
 
-/// Kills the worker twice, at every pair of moments, steps under way either not begun or done.
+/// Kills the worker twice, at every pair of moments; the steps under way are either not begun or done.
 fn explore_twice(world: &World, outcome: Outcome) -> usize {
     let calm = Sim::new(world.clone()).finish();
     assert_eq!(calm.outcome(), outcome);
@@ -125,8 +128,8 @@ fn explore_twice(world: &World, outcome: Outcome) -> usize {
     executions
 }
 
-/// The places where a rollback begins that differ from one another: nothing swapped, all of the last host swapped, all
-/// of the fleet.
+/// Places where a rollback begins that differ from one another: before any host is touched, before and after
+/// the last host is swapped, and after the whole fleet is rolled.
 fn turning_points(hosts: usize) -> [(Step, Outcome); 5] {
     [
         (forward(1, Phase::Create), Outcome::Failed),

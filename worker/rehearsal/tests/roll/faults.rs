@@ -1,16 +1,17 @@
 //! One fault at a time, at every step.
 
 use drawgate_rollout::{Phase, Step, limits};
-use drawgate_schemas::{Event, Outcome};
+use drawgate_schemas::{Event, LeftoverKind, Outcome, Part};
 
 use crate::driver::Sim;
 use crate::world::{Fault, GROUP, World, id};
-use crate::{PHASES, back, forward, forward_steps, resume, stage, suspend};
+use crate::{PHASES, back, forward, forward_steps, leftovers, mends, resume, stage, suspend};
 use drawgate_rehearsal::time::start;
 
 const ALWAYS: usize = usize::MAX;
 
-/// Hosts before this one in the order are restored, those after it are never disturbed.
+/// Asserts that hosts before this one in the order are restored, and that those after it were never
+/// disturbed.
 fn check_untouched(sim: &Sim, step: &Step) {
     let last = match step {
         Step::Host {
@@ -101,7 +102,8 @@ fn a_step_refused_in_its_middle_is_undone() {
 
 #[test]
 fn the_rollback_waits_for_every_step_that_is_under_way_forward() {
-    // Three are out at once: after the rollback begins two forward steps are under way still, and end one after the other.
+    // Three hosts are out at once: when the rollback begins, two forward steps are still under way, and end
+    // one after the other.
     let mut executions = 0;
     for step in forward_steps(4) {
         let sim = Sim::new(World::new(4, 3).with(step.clone(), Fault::Refused, ALWAYS)).finish();
@@ -129,7 +131,7 @@ fn resolve_or_inspect_refused_touches_nothing() {
     }
 }
 
-/// Every step there is on a good roll, those that restore included.
+/// Every step of a good roll, those that restore included.
 fn all_steps(hosts: usize) -> Vec<Step> {
     let clean_up = (1..=hosts).map(|n| Step::CleanUp { instance: id(n) });
     [Step::Resolve, Step::Inspect, Step::Lock]
@@ -162,7 +164,7 @@ fn each_step_that_fails_for_a_moment_or_is_not_known_is_done_in_the_end() {
     assert_eq!(executions, 4 * (19 + 29 + 39 + 39));
 }
 
-/// The steps of the rollback of a fleet of 3 whose look for joined members failed: all of it.
+/// The steps of a whole rollback of a fleet of 3, which begins when `DetectJoined` is refused.
 fn back_steps() -> Vec<Step> {
     let hosts = (1..=3).flat_map(|n| PHASES[1..].iter().map(move |phase| back(n, *phase)));
     hosts.chain([resume(), Step::Unsilence, Step::Confirm]).collect()
@@ -198,7 +200,8 @@ fn each_step_back_that_never_succeeds_is_told_and_all_else_is_restored() {
             .with(Step::DetectJoined, Fault::Refused, ALWAYS)
             .with(step.clone(), Fault::Refused, ALWAYS);
         let sim = Sim::new(world).finish();
-        // The last host's last look: everything is seen to be restored at the end all the same.
+        // The last host's `AwaitHealthy` only looks: `Confirm` still sees at the end that everything is
+        // restored.
         let only_a_look = step == back(3, Phase::AwaitHealthy);
         let expected = if only_a_look {
             Outcome::RolledBack
@@ -224,17 +227,18 @@ fn each_step_back_that_never_succeeds_is_told_and_all_else_is_restored() {
 
 #[test]
 fn a_host_that_cannot_go_back_is_named_and_the_others_go_back_as_far_as_the_floor_allows() {
-    // Two may be out: the one that is stuck takes one place, the others go back in the other one.
+    // Two may be out: the stuck host takes one place, and the others roll back in the other place.
     let world = World::new(4, 2)
         .with(forward(4, Phase::Verify), Fault::Refused, ALWAYS)
         .with(back(4, Phase::Swap), Fault::Refused, ALWAYS);
     let sim = Sim::new(world).finish();
     assert_eq!(sim.outcome(), Outcome::NeedsOperator);
-    let left = &sim.ended().receipt.as_ref().unwrap().left_over;
-    assert!(left.iter().all(|line| line.starts_with("i-4")), "{left:?}");
+    let left = leftovers(&sim);
+    assert!(left.iter().all(|left| left.instance() == Some("i-4")), "{left:?}");
     assert!(
-        left.iter()
-            .any(|line| line.contains("aws elbv2 register-targets")),
+        mends(&sim)
+            .iter()
+            .any(|mend| mend.starts_with("aws elbv2 register-targets")),
         "{left:?}"
     );
     for n in 1..=3 {
@@ -250,9 +254,10 @@ fn with_one_out_a_host_that_cannot_go_back_keeps_the_others_where_they_are_and_a
         .with(back(3, Phase::Swap), Fault::Refused, ALWAYS);
     let sim = Sim::new(world).finish();
     assert_eq!(sim.outcome(), Outcome::NeedsOperator);
-    let left = sim.ended().receipt.as_ref().unwrap().left_over.join("\n");
+    let left = leftovers(&sim);
     for n in 1..=3 {
-        assert!(left.contains(&format!("{} runs", id(n))), "{left}");
+        let of_it = |left: &LeftoverKind| matches!(left, LeftoverKind::Version { instance, .. } if *instance == id(n));
+        assert!(left.iter().any(of_it), "{left:?}");
     }
     assert_eq!(sim.world.hosts.values().filter(|host| host.healthy()).count(), 2);
 }
@@ -281,7 +286,7 @@ fn verification_is_tried_as_often_as_configured_and_as_far_apart() {
             .map(|entry| entry.at)
             .collect();
         for pair in at.windows(2) {
-            // An attempt takes 1.137 s in here; the interval is reckoned from its end.
+            // In the model an attempt takes 1.137 s; the interval counts from its end.
             assert_eq!(limits::between_ms(pair[0], pair[1]), 7_000 + 1_137);
         }
     }
@@ -332,7 +337,7 @@ fn patience_on_the_way_forward_ends_after_two_minutes() {
 
 #[test]
 fn patience_on_the_rollback_outlasts_an_outage_of_ten_minutes() {
-    // 70 tries 10 s apart: more than ten minutes.
+    // 60 failures, 10 s apart, for each of two steps: about ten minutes each.
     let world = World::new(2, 1)
         .with(forward(2, Phase::Verify), Fault::Refused, ALWAYS)
         .with(back(2, Phase::Register), Fault::Transient, 60)
@@ -352,31 +357,38 @@ fn resume_refused_for_ever_needs_an_operator_and_says_what_to_run() {
         }
         let sim = Sim::new(world).finish();
         assert_eq!(sim.outcome(), Outcome::NeedsOperator);
-        let left = &sim.ended().receipt.as_ref().unwrap().left_over;
+        let suspended =
+            "AZRebalance AlarmNotification ScheduledActions HealthCheck ReplaceUnhealthy InstanceRefresh";
+        let expected = LeftoverKind::ProcessesSuspended {
+            group: GROUP.to_owned(),
+            processes: suspended.split(' ').map(str::to_owned).collect(),
+        };
+        assert_eq!(leftovers(&sim).first(), Some(&expected));
         let command = format!(
-            "AZRebalance AlarmNotification ScheduledActions HealthCheck ReplaceUnhealthy InstanceRefresh still \
-             suspended: aws autoscaling resume-processes --auto-scaling-group-name {GROUP} --scaling-processes \
-             AZRebalance AlarmNotification ScheduledActions HealthCheck ReplaceUnhealthy InstanceRefresh"
+            "aws autoscaling resume-processes --auto-scaling-group-name {GROUP} --scaling-processes {suspended}"
         );
-        assert_eq!(left.first(), Some(&command));
+        assert_eq!(mends(&sim).first(), Some(&command));
         assert!(sim.world.alarms.values().all(|on| *on));
     }
 }
 
 #[test]
 fn a_suspension_tag_left_behind_needs_an_operator() {
-    // It would refuse the next release of this group. The processes are resumed, the tag cannot be deleted.
+    // The processes are resumed, but the tag cannot be deleted: it would refuse the next release of this
+    // group.
     let sim = Sim::new(World::new(2, 1).with(resume(), Fault::RefusedHalf, ALWAYS)).finish();
     assert!(sim.world.suspended().is_empty());
     assert_eq!(sim.outcome(), Outcome::NeedsOperator);
-    let left = &sim.ended().receipt.as_ref().unwrap().left_over;
     assert_eq!(
-        left,
-        &[format!(
-            "group {GROUP} carries the suspension tag of this release, which refuses the next one: aws autoscaling \
-             delete-tags --tags ResourceId={GROUP},ResourceType=auto-scaling-group,Key=drawgate:suspended"
-        )]
+        leftovers(&sim),
+        [LeftoverKind::SuspensionTag {
+            group: GROUP.to_owned()
+        }]
     );
+    let mend = format!(
+        "aws autoscaling delete-tags --tags ResourceId={GROUP},ResourceType=auto-scaling-group,Key=drawgate:suspended"
+    );
+    assert_eq!(mends(&sim), [mend]);
 }
 
 #[test]
@@ -384,11 +396,11 @@ fn confirm_that_fails_needs_an_operator() {
     for fault in [Fault::Refused, Fault::Transient, Fault::UnknownNotDone] {
         let sim = Sim::new(World::new(2, 1).with(Step::Confirm, fault, ALWAYS)).finish();
         assert_eq!(sim.outcome(), Outcome::NeedsOperator);
-        let left = &sim.ended().receipt.as_ref().unwrap().left_over;
-        assert!(
-            left[0].starts_with("the result could not be looked at: aws autoscaling describe"),
-            "{left:?}"
-        );
+        let expected = LeftoverKind::Unseen {
+            part: Part::Group(GROUP.to_owned()),
+            why: None,
+        };
+        assert_eq!(leftovers(&sim), [expected]);
         assert!(sim.world.suspended().is_empty() && sim.world.groups[GROUP].tag.is_none());
     }
 }
@@ -398,8 +410,14 @@ fn an_alarm_that_stays_silent_needs_an_operator() {
     let sim = Sim::new(World::new(2, 1).with(Step::Unsilence, Fault::Refused, ALWAYS)).finish();
     assert_eq!(sim.outcome(), Outcome::NeedsOperator);
     assert_eq!(
-        sim.ended().receipt.as_ref().unwrap().left_over,
-        ["actions of alarm web-5xx are not on: aws cloudwatch enable-alarm-actions --alarm-names web-5xx"]
+        leftovers(&sim),
+        [LeftoverKind::AlarmActionsOff {
+            alarm: "web-5xx".to_owned()
+        }]
+    );
+    assert_eq!(
+        mends(&sim),
+        ["aws cloudwatch enable-alarm-actions --alarm-names web-5xx"]
     );
 }
 
@@ -410,8 +428,8 @@ fn what_cannot_be_retired_stops_nothing() {
     assert_eq!(sim.outcome(), Outcome::Succeeded);
 }
 
-/// Found by chance: while one host could not go back, the others had no place to be out. When it is gone there is one, but
-/// scaling runs by then: they stay as they are, and the receipt names them.
+/// Found by chance: while one host could not go back, the others had no place to be out. When that host is
+/// gone there is a place, but scaling runs by then: they stay as they are, and the receipt names them.
 #[test]
 fn no_host_is_begun_once_scaling_runs_again() {
     let world = World::new(3, 1)
@@ -420,11 +438,7 @@ fn no_host_is_begun_once_scaling_runs_again() {
         .with_departure(Step::Unsilence, &id(2));
     let sim = Sim::new(world).finish();
     assert_eq!(sim.outcome(), Outcome::NeedsOperator);
-    let receipt = sim.ended().receipt.clone().unwrap();
-    assert!(
-        receipt.left_over.iter().any(|line| line.contains(&id(1))),
-        "{:?}",
-        receipt.left_over
-    );
+    let left = leftovers(&sim);
+    assert!(left.iter().any(|left| left.instance() == Some("i-1")), "{left:?}");
     assert_eq!(sim.attempts(&back(1, Phase::Deregister)), 0);
 }

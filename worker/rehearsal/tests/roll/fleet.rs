@@ -1,13 +1,13 @@
 //! The fleet changes while it is rolled: instances leave, others join, and the worker itself is away.
 
 use drawgate_rollout::{Phase, Step, limits};
-use drawgate_schemas::{Control, Event, HostPhase, Outcome, SickAnswer};
+use drawgate_schemas::{Control, Event, HostPhase, LeftoverKind, Outcome, SickAnswer};
 
 use crate::driver::{Sim, by_ben};
 use crate::world::{self, Extent, Fault, Which, World, id};
-use crate::{PHASES, back, forward, resume, stage};
+use crate::{PHASES, back, forward, leftovers, resume, stage};
 
-/// Less than `max_roll`, past which there is only the rollback.
+/// Less than `max_roll`, after which the release could only roll back.
 const LONG_MS: u64 = 50 * 60_000;
 
 #[test]
@@ -129,7 +129,7 @@ fn a_member_that_joins_and_fails_takes_all_back() {
 
 #[test]
 fn one_member_after_another_that_joins_is_rolled_until_the_bound() {
-    // A new one appears whenever the last newcomer settles; the bound ends it.
+    // A new instance joins whenever the last one becomes healthy; the bound on detections ends it.
     let mut world = World::new(2, 1).with_arrival(Step::DetectJoined, &id(10));
     for n in 10..40 {
         world = world.with_arrival(forward(n, Phase::AwaitHealthy), &id(n + 1));
@@ -160,7 +160,8 @@ fn just_as_many_newcomers_as_the_bound_allows_are_rolled() {
 
 #[test]
 fn trap_34_a_sick_host_is_rolled_before_those_that_serve() {
-    // i-3 falls ill by fate while i-1 is out: i-2 is not taken out as well. i-3 does not get well with the new version, and all goes back.
+    // i-3 falls ill by itself while i-1 is out, so i-2 is not taken out as well. The new version does not
+    // cure i-3, and all hosts roll back.
     let mut sim = Sim::new(World::new(3, 1));
     while sim.attempts(&forward(1, Phase::Drain)) == 0 {
         sim.kill_at = Some(sim.journal.len() + 1);
@@ -180,7 +181,7 @@ fn trap_34_a_sick_host_is_rolled_before_those_that_serve() {
     assert_eq!(sim.world.hosts["i-1"].named, Some(Which::Old));
 }
 
-/// Rolls four hosts until i-2 drains, when i-1, which is through, falls ill.
+/// Rolls four hosts until i-2 drains; then i-1, which is through, falls ill.
 fn ill_after_its_turn() -> Sim {
     let mut sim = Sim::new(World::new(4, 1));
     while sim.attempts(&forward(2, Phase::Drain)) == 0 {
@@ -192,7 +193,7 @@ fn ill_after_its_turn() -> Sim {
     sim
 }
 
-/// On to the wait for it.
+/// Goes on until the release waits for the sick host.
 fn waiting() -> Sim {
     let mut sim = ill_after_its_turn();
     while sim.attempts(&Step::AwaitFloor) == 0 {
@@ -243,10 +244,10 @@ fn trap_34_past_sick_wait_all_is_rolled_back_and_says_who_is_sick() {
     let rolled_back =
         |event: &Event| matches!(event, Event::HostSick(sick) if sick.answer == SickAnswer::RolledBack);
     assert!(sim.events.iter().any(rolled_back));
-    // It is still ill with the version of before: a person is told of it, and of nothing else.
-    let left = &sim.ended().receipt.as_ref().unwrap().left_over;
+    // i-1 is still sick on the earlier version: the receipt names this, and nothing else.
+    let left = leftovers(&sim);
     assert!(
-        left.len() == 1 && left[0].contains("i-1:8080 is unhealthy"),
+        matches!(&left[..], [LeftoverKind::Target { id, found, .. }] if id == "i-1" && found == "unhealthy"),
         "{left:?}"
     );
 }
@@ -331,7 +332,8 @@ fn a_worker_that_was_away_for_long_goes_on_wherever_it_was() {
 
 #[test]
 fn patience_begins_anew_with_the_worker_that_takes_over() {
-    // Four more failures after most of an hour away: without a new beginning the first of them would be the last.
+    // The step fails four more times after most of an hour away: unless patience begins anew, the first of
+    // these failures would be the last.
     let step = forward(1, Phase::SetRestartPolicy);
     let mut sim = Sim::new(World::new(2, 1).with(step.clone(), Fault::Transient, 8));
     while sim.attempts(&step) < 4 {
@@ -345,8 +347,8 @@ fn patience_begins_anew_with_the_worker_that_takes_over() {
 
 #[test]
 fn a_restored_fleet_is_looked_at_again_by_the_worker_that_takes_over() {
-    // Resuming fails until the worker gives up and has looked at what is left. The one that comes after it can
-    // resume: what was seen before is no longer true.
+    // Resuming fails until the worker gives up and has looked at the leftovers. The next worker can resume,
+    // so the old observation is no longer true.
     let patient_tries = 200;
     let mut sim = Sim::new(World::new(2, 1).with(resume(), Fault::Transient, patient_tries));
     while sim.attempts(&Step::Confirm) == 0 || !sim.flights.is_empty() {

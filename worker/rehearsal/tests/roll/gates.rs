@@ -1,4 +1,5 @@
-//! Admission: nothing begins while something stands before it, and cancelling or its own expiry end a release that waits all the same.
+//! Admission: no release begins while it has blockers; a cancel or its expiry ends a blocked release all the
+//! same.
 
 use drawgate_rollout::{
     Approval, Decision, Entry, Gates, Other, Policies, QueueView, Queued, Record, Release, Rival, decide,
@@ -22,7 +23,7 @@ fn frozen() -> Vec<Freeze> {
     vec![freeze(at(300))]
 }
 
-/// A queue in which a release goes first.
+/// A queue in which this release is first.
 fn first(release: &Release, freezes: Vec<Freeze>, now: Timestamp) -> QueueView {
     QueueView {
         at: now,
@@ -46,7 +47,7 @@ fn begins(decided: &[Decision]) -> bool {
     decided == [Decision::Append(Record::Started)]
 }
 
-/// An accepted release of a digest, and what is appended to it.
+/// An accepted release with a digest, and these records after it.
 fn release(records: Vec<Record>) -> Release {
     release_with(None, records)
 }
@@ -213,7 +214,8 @@ fn held_it_expires_and_is_cancelled_as_any_that_waits() {
     assert_eq!(cancelled.ended.unwrap().outcome, Outcome::Cancelled);
 }
 
-/// Neither one that waits for its approval or is blocked, nor one that is paused, cancelled or too late: it may never begin. What counts is what blockers it now.
+/// A release that awaits approval, is blocked, paused, cancelled or expired supersedes no other, because it
+/// may never begin. What blocks it now counts, not what its journal says.
 #[test]
 fn trap_44_one_that_cannot_begin_now_takes_nobodys_place() {
     let command = |control| Record::Control {
@@ -280,7 +282,7 @@ fn trap_44_one_that_cannot_begin_now_takes_nobodys_place() {
     }
 }
 
-/// A pause keeps nobody in the queue whose place a newer release takes.
+/// A paused release in the queue can still be superseded.
 #[test]
 fn a_paused_release_that_waits_is_superseded_too() {
     let paused = release(vec![Record::Control {

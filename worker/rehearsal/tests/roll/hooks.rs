@@ -1,12 +1,13 @@
-//! `[before]` and `[after]`: once per release, whoever is killed when, and what their failure means.
+//! `[before]` and `[after]`: each runs once per release, whenever the worker is killed, and the effect of
+//! their failure.
 
 use drawgate_rollout::definition::OnFailure;
 use drawgate_rollout::{Phase, Step};
-use drawgate_schemas::{Event, Hook, HookState, Outcome};
+use drawgate_schemas::{Event, Hook, HookState, LeftoverKind, Outcome};
 
 use crate::driver::Sim;
 use crate::world::{Extent, Fault, OneOff, World, id};
-use crate::{forward, suspend};
+use crate::{forward, leftovers, suspend};
 
 const ALWAYS: usize = usize::MAX;
 
@@ -110,18 +111,15 @@ fn a_roll_without_a_rollback_stops_where_it_is_and_says_so() {
         .with_before(false)
         .with(forward(2, Phase::Verify), Fault::Refused, ALWAYS);
     let sim = Sim::new(world).finish();
-    let receipt = sim.ended().receipt.clone().unwrap();
-    assert_eq!(
-        receipt.left_over,
-        [
-            "[before] (bin/migrate) ran and is not reversible, so that nothing is rolled back by itself: on main-42: i-1; \
-          on main-41: i-2, i-3; publish a version that works, or the old one if it works with what [before] did"
-        ]
-    );
-    assert_eq!(
-        sim.ended().summary,
-        format!("i-2: verify: fault; {}", receipt.left_over[0])
-    );
+    let expected = LeftoverKind::OneWay {
+        command: "bin/migrate".to_owned(),
+        version: "main-42".to_owned(),
+        on_new: vec![id(1)],
+        version_before: "main-41".to_owned(),
+        on_old: vec![id(2), id(3)],
+    };
+    assert_eq!(leftovers(&sim), std::slice::from_ref(&expected));
+    assert_eq!(sim.ended().summary, format!("i-2: verify: fault; {expected}"));
     assert!(sim.world.suspended().is_empty() && sim.world.alarms.values().all(|on| *on));
     let plan = sim.release().plan.as_ref().unwrap();
     assert!(

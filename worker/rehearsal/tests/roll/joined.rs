@@ -1,12 +1,12 @@
-//! Members come and go while a fleet is rolled, at every step of it, and the desired version is published and put back.
+//! Members join and leave at every step of a roll, and the desired version is published and restored.
 
 use drawgate_rollout::{Phase, Step, limits};
-use drawgate_schemas::{Event, Outcome};
+use drawgate_schemas::{Event, LeftoverKind, Outcome};
 
 use crate::crash::explore;
 use crate::driver::Sim;
 use crate::world::{Fault, PARAMETER, VALUE, World, id};
-use crate::{PHASES, back, forward, forward_steps, resume};
+use crate::{PHASES, back, forward, forward_steps, leftovers, mends, resume};
 use drawgate_rehearsal::time::start;
 
 const BEFORE: &str = "main-41";
@@ -15,7 +15,7 @@ fn publishing(hosts: usize, out: u32) -> World {
     World::new(hosts, out).publishing(Some(BEFORE))
 }
 
-/// Every step of a good roll of `n` that publishes, the restoring ones included.
+/// Every step of a good roll of `n` hosts that publishes, those that restore included.
 fn every_step(n: usize) -> Vec<Step> {
     let mut steps = forward_steps(n);
     steps.extend([
@@ -29,10 +29,6 @@ fn every_step(n: usize) -> Vec<Step> {
     steps
 }
 
-fn left_over(sim: &Sim) -> String {
-    sim.ended().receipt.as_ref().unwrap().left_over.join("\n")
-}
-
 #[test]
 fn trap_03_one_terminated_at_each_step_is_dropped_and_not_missed() {
     let mut executions = 0;
@@ -40,7 +36,7 @@ fn trap_03_one_terminated_at_each_step_is_dropped_and_not_missed() {
         for step in every_step(hosts) {
             for victim in 1..=hosts {
                 let mut world = publishing(hosts, out).with_departure(step.clone(), &id(victim));
-                // Of two, the one that is left could not be taken out otherwise.
+                // Of two hosts, the remaining one could not be taken out otherwise.
                 world.definition.roll.allow_outage = hosts == 2;
                 let sim = Sim::new(world).finish();
                 assert_eq!(sim.outcome(), Outcome::Succeeded, "{victim} of {hosts} at {step}");
@@ -86,7 +82,7 @@ fn trap_10_one_launched_at_each_step_ends_on_the_desired_version() {
                 let world = World::new(hosts, out)
                     .publishing(before)
                     .with_arrival(step.clone(), &id(7));
-                // Judged by the oracle: every member runs it, also one that nobody rolled.
+                // The oracle asserts that every member runs the new version, also one that joined by itself.
                 let sim = Sim::new(world).finish();
                 assert_eq!(sim.outcome(), Outcome::Succeeded, "{step}");
                 assert_eq!(sim.world.parameter.as_deref(), Some(VALUE));
@@ -125,7 +121,7 @@ fn trap_10_one_that_booted_the_desired_version_is_up_to_date_and_untouched() {
 
 #[test]
 fn trap_10_any_number_may_boot_the_desired_version_meanwhile() {
-    // Each look finds another one; none of them costs a round of the roll.
+    // Each look finds another member; none of them costs a detection.
     let mut world = publishing(2, 1);
     for n in 10..10 + 3 * limits::DETECTIONS as usize {
         world = world.with_arrival(Step::DetectJoined, &id(n));
@@ -178,12 +174,13 @@ fn trap_10_hosts_go_back_while_the_parameter_cannot_be_written() {
         .with(Step::RestoreDesired, Fault::Transient, usize::MAX);
     let sim = Sim::new(world).finish();
     assert_eq!(sim.outcome(), Outcome::NeedsOperator);
-    assert!(
-        left_over(&sim).contains("get-parameter-history"),
-        "{}",
-        left_over(&sim)
-    );
-    // Both hosts were through long before the last try.
+    let expected = LeftoverKind::DesiredNotRestored {
+        parameter: PARAMETER.to_owned(),
+        expected: Some(BEFORE.to_owned()),
+    };
+    assert!(leftovers(&sim).contains(&expected), "{:?}", leftovers(&sim));
+    assert!(mends(&sim).contains(&format!("aws ssm get-parameter-history --name {PARAMETER}")));
+    // Both hosts had finished long before the last attempt.
     let settled = sim.release().steps[&back(2, Phase::AwaitHealthy)].last_at;
     let tried = sim.release().steps[&Step::RestoreDesired].last_at;
     assert!(limits::between_ms(settled, tried) > limits::RESTORE_PATIENCE_MS / 2);
@@ -199,14 +196,16 @@ fn trap_10_one_that_booted_what_failed_is_named_on_the_rollback() {
         );
         let sim = Sim::new(world).finish();
         assert_eq!(sim.outcome(), Outcome::NeedsOperator, "{step}");
-        assert!(
-            left_over(&sim).contains("i-7 started main-42 by itself"),
-            "{}",
-            left_over(&sim)
-        );
-        assert!(left_over(&sim).contains("terminate-instance-in-auto-scaling-group --instance-id i-7"));
+        let expected = LeftoverKind::BootedTheFailed {
+            instance: id(7),
+            found: "main-42".to_owned(),
+        };
+        assert_eq!(leftovers(&sim), [expected]);
+        let terminate = "aws autoscaling terminate-instance-in-auto-scaling-group --instance-id i-7 \
+                         --no-should-decrement-desired-capacity";
+        assert_eq!(mends(&sim), [terminate]);
     }
-    // Once the value of before is back, so is what boots.
+    // Once the parameter is restored, a new instance boots the earlier version.
     let world = publishing(2, 1).with_arrival(back(1, Phase::Drain), &id(7)).with(
         Step::DetectJoined,
         Fault::Refused,
@@ -249,7 +248,7 @@ fn trap_10_one_that_stays_pending_is_waited_for_no_longer_than_its_time_and_name
         .with_arrival(forward(2, Phase::Drain), &id(8))
         .with_pending(&id(7), usize::MAX);
     let sim = Sim::new(world).finish();
-    // The fleet is good and stays so, and so is the other one that joined; scaling runs again.
+    // The fleet is good and stays so, and so is the other instance that joined; scaling runs again.
     assert_eq!(sim.outcome(), Outcome::NeedsOperator);
     assert!(sim.release().rolling_back.is_none() && sim.world.suspended().is_empty());
     for n in [1, 2, 8] {
@@ -262,11 +261,11 @@ fn trap_10_one_that_stays_pending_is_waited_for_no_longer_than_its_time_and_name
         );
     }
     assert!(
-        left_over(&sim).contains("i-7 joined and is still Pending"),
-        "{}",
-        left_over(&sim)
+        matches!(&leftovers(&sim)[..], [LeftoverKind::JoinedBooting { instance, state, expected, .. }]
+            if *instance == id(7) && state == "Pending" && expected == "main-42"),
+        "{:?}",
+        leftovers(&sim)
     );
-    assert!(left_over(&sim).contains("again when it is in service"));
     assert!(limits::between_ms(start(), sim.now) < limits::BOOT_PATIENCE_MS + 6 * 60_000);
 }
 

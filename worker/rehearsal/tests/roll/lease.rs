@@ -1,4 +1,5 @@
-//! The fleet's lease outside the ledger: whoever meets another's touches nothing, and whoever was away asks again.
+//! The fleet's lease outside the ledger: a worker that meets another's lease touches nothing, and a worker
+//! that was away asks for it again.
 
 use drawgate_rollout::{Entry, Phase, Record, Step};
 use drawgate_schemas::Outcome;
@@ -6,7 +7,7 @@ use drawgate_schemas::Outcome;
 use crate::crash::{AWAY_MS, explore, killed_at, under_way};
 use crate::driver::{Next, Sim};
 use crate::world::{Extent, Fault, LeaseOwner, World};
-use crate::{back, forward, resume};
+use crate::{back, forward, notes, resume};
 
 const ALWAYS: usize = usize::MAX;
 
@@ -58,8 +59,8 @@ fn trap_08_killed_at_every_moment_with_a_lease() {
     assert!(executions > 150, "{executions}");
 }
 
-/// Nobody drove it for a while, a person took its worker for dead, and another worker has the fleet: from then on nothing is
-/// done, on the way forward or back.
+/// No worker drove the release for a while, an operator took its worker for dead, and another worker has the
+/// fleet: from then on the release does nothing, on the way forward or back.
 #[test]
 fn trap_08_a_fleet_that_was_lost_meanwhile_is_left_alone() {
     let mut lost = 0;
@@ -92,7 +93,8 @@ fn trap_08_a_fleet_that_was_lost_meanwhile_is_left_alone() {
     assert!(lost > 100, "{lost}");
 }
 
-/// A permission that somebody took away meanwhile says nothing of another worker: the fleet is not left half-way for it.
+/// A permission that was revoked meanwhile does not prove another worker: the fleet is not left half-way
+/// because of it.
 #[test]
 fn trap_08_a_lease_that_may_not_be_asked_for_leads_back_unless_all_is_done() {
     let calm = Sim::new(world()).finish();
@@ -142,16 +144,16 @@ fn trap_08_a_lease_that_cannot_be_given_back_is_told_and_spoils_nothing() {
     let mut sim = Sim::new(world().with(Step::GiveLeaseBack, Fault::Refused, ALWAYS));
     sim.run().unwrap();
     assert_eq!(sim.outcome(), Outcome::Succeeded);
-    let notes = &sim.ended().receipt.as_ref().unwrap().notes;
-    assert!(
-        notes
-            .iter()
-            .any(|note| note.contains("aws ssm delete-parameter --name /drawgate/lease/staging/api")),
-        "{notes:?}"
+    let notes = notes(&sim);
+    let mends = notes.iter().filter_map(|note| note.command.as_ref());
+    let mends: Vec<&str> = mends.map(|command| command.run.as_str()).collect();
+    assert_eq!(
+        mends,
+        ["aws ssm delete-parameter --name /drawgate/lease/staging/api"]
     );
 }
 
-/// To the end, with a worker that is killed as it begins this step, which has been performed then.
+/// Runs a release to its end. The worker is killed as it begins this step, whose effect comes all the same.
 fn killed_as_it_begins(step: &Step, away_ms: u64) -> Sim {
     let mut sim = Sim::new(World::new(2, 1).with_lease());
     let mut killed = false;
@@ -172,7 +174,8 @@ fn killed_as_it_begins(step: &Step, away_ms: u64) -> Sim {
     sim
 }
 
-/// Found by chance: what a look showed after that may be another's doing, and putting it back would be done to his roll.
+/// Found by chance: a look after the lease is given back may show another worker's changes, and restoring
+/// those would disturb its roll.
 #[test]
 fn once_the_lease_is_given_back_nothing_is_looked_at_or_put_back_again() {
     let sim = killed_as_it_begins(&Step::GiveLeaseBack, 1_000);
@@ -180,7 +183,7 @@ fn once_the_lease_is_given_back_nothing_is_looked_at_or_put_back_again() {
     assert_eq!((sim.attempts(&Step::Confirm), sim.attempts(&resume())), (1, 1));
 }
 
-/// Found by chance: whose the fleet is was asked with a deadline in the past.
+/// Found by chance: the lease was asked for with a deadline in the past.
 #[test]
 fn whoever_puts_back_in_order_past_max_roll_has_the_time_to_ask_for_the_lease() {
     let sim = killed_as_it_begins(&Step::Confirm, 2 * 3_600_000);

@@ -1,4 +1,4 @@
-//! Two releases that share a group: the second waits, and plans anew when it has everything for itself.
+//! Two releases that share a group: the second waits, and plans anew when it has all its locks.
 
 use drawgate_rollout::{Step, limits};
 use drawgate_schemas::{Event, Outcome};
@@ -7,7 +7,7 @@ use crate::driver::Sim;
 use crate::forward;
 use crate::world::{GROUP, Other, World, id};
 
-/// The world as it is to be at the end: without the other release.
+/// A release beside another one, to be judged against the world without that other release.
 fn beside_other(outlasts: usize) -> Sim {
     let mut sim = Sim::new(World::new(2, 1).with_other(outlasts));
     sim.before = World::new(2, 1).into();
@@ -41,7 +41,8 @@ fn trap_07_the_second_waits_for_the_first_and_plans_anew() {
     }
 }
 
-/// It has ended when the lock is asked for: nobody was waited for, and yet what was seen is its doing.
+/// The other release has ended when the lock is asked for: nothing was waited for, and yet the first snapshot
+/// shows its changes.
 #[test]
 fn trap_07_a_plan_made_while_the_first_was_ending_is_not_kept() {
     let mut world = World::new(2, 1).with_other(0);
@@ -85,7 +86,7 @@ fn trap_07_the_wait_ends_after_an_hour_and_nothing_was_touched() {
     );
 }
 
-/// What preflight has against the fleet is told when everything is locked, and not before.
+/// The worker tells preflight's findings once everything is locked, and not before.
 #[test]
 fn trap_07_a_fleet_that_is_unfit_by_itself_is_refused_once_it_is_locked() {
     let mut world = World::new(2, 1);
@@ -112,7 +113,8 @@ fn trap_07_a_member_that_joins_is_locked_before_it_is_rolled() {
     assert!(sim.world.locked.contains("instance i-7"));
 }
 
-/// After a kill the worker does not know what it saw before it had its locks: it looks again, and never twice more.
+/// After a kill the worker does not know what it saw before it had its locks: it looks again, and at most
+/// twice more.
 #[test]
 fn trap_07_killed_at_every_moment_of_the_wait() {
     let calm = beside_other(3).finish();

@@ -1,4 +1,5 @@
-//! The machine as its shells see it: what the driver meets and the simulator does not, a lease that lapses and an order to stop.
+//! The machine as its shells see it: what the driver meets and the simulator does not, a lease that lapses
+//! and a request to stop.
 
 use drawgate_rollout::{Action, Entry, Judged, Phase, Record, Step, StepOutcome, Waits};
 use drawgate_schemas::Control;
@@ -15,7 +16,7 @@ fn under_way(step: &Step) -> Sim {
             sim.land(index).unwrap();
         }
     }
-    // What was said to be performed is performed.
+    // Performs what the machine asks to be performed.
     while let Action::Perform { .. } = sim.machine.next(sim.now) {}
     sim
 }
@@ -37,7 +38,7 @@ fn a_lapsed_lease_drops_what_is_under_way_and_takes_up() {
     assert_eq!(sim.machine.next(sim.now), Action::Drop(swap.clone()));
     assert_eq!(sim.machine.next(sim.now), Action::Append(Record::TakenOver));
     write(&mut sim, Record::TakenOver);
-    // It had ended all the same: nobody asks.
+    // The dropped step ends after all: its outcome is not written.
     sim.machine.finished(swap, StepOutcome::done());
     assert_eq!(sim.machine.unwritten(), None);
 }

@@ -1,7 +1,7 @@
 //! Whole rolls against a small model of a fleet, in virtual time.
 //!
-//! `world` is the fleet, `driver` the worker's loop, `oracle` what must hold in every one of them. The files in here are
-//! scenarios; `crash` goes through every one of a family.
+//! `world` is the fleet, `driver` the worker's loop, `oracle` the rules that hold in every roll. The files in
+//! this folder are scenarios; `crash` tries every one of a family.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 mod alarms;
@@ -27,7 +27,7 @@ mod starting;
 
 use drawgate_rehearsal::{sim as driver, world};
 use drawgate_rollout::{Phase, Step};
-use drawgate_schemas::Direction;
+use drawgate_schemas::{Direction, LeftoverKind, Note};
 
 fn forward(n: usize, phase: Phase) -> Step {
     Step::Host {
@@ -57,6 +57,28 @@ fn suspend() -> Step {
     }
 }
 
+/// The leftovers of a roll that has ended.
+fn leftovers(sim: &driver::Sim) -> Vec<LeftoverKind> {
+    let receipt = sim.ended().receipt.as_ref().unwrap();
+    receipt
+        .leftovers
+        .iter()
+        .map(|leftover| leftover.what.clone())
+        .collect()
+}
+
+/// The commands that mend them, in their order.
+fn mends(sim: &driver::Sim) -> Vec<String> {
+    let receipt = sim.ended().receipt.as_ref().unwrap();
+    let commands = receipt.leftovers.iter().flat_map(|leftover| &leftover.commands);
+    commands.map(ToString::to_string).collect()
+}
+
+/// The notes of a roll that has ended.
+fn notes(sim: &driver::Sim) -> Vec<Note> {
+    sim.ended().receipt.as_ref().unwrap().notes.clone()
+}
+
 fn resume() -> Step {
     Step::Resume {
         group: world::GROUP.to_owned(),
@@ -74,7 +96,7 @@ const PHASES: [Phase; 8] = [
     Phase::AwaitHealthy,
 ];
 
-/// Every step of the forward way of a fleet of `n`, after the plan is made and before scaling is resumed.
+/// Every step of the way forward of a fleet of `n`, after the plan is made and before scaling is resumed.
 fn forward_steps(n: usize) -> Vec<Step> {
     let stages = (1..=n).map(stage);
     let hosts = (1..=n).flat_map(|n| PHASES.map(|phase| forward(n, phase)));

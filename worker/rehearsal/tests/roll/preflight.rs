@@ -1,4 +1,4 @@
-//! What preflight refuses, what it lets pass with a word, and the plan that it makes.
+//! What preflight refuses, what it lets pass with a warning, and the plan that it makes.
 
 use drawgate_rollout::definition::{Process, RollPolicy, Swap};
 use drawgate_rollout::{
@@ -17,7 +17,7 @@ fn three() -> FleetSnapshot {
     World::new(3, 1).snapshot()
 }
 
-/// The fleet of three with one thing changed: refused, with this finding and a hint.
+/// Asserts that the fleet of three with one thing changed is refused, with this finding and a hint.
 fn refuses(change: impl FnOnce(&mut FleetSnapshot), subject: &str, what: &str) {
     let mut snapshot = three();
     change(&mut snapshot);
@@ -33,7 +33,7 @@ fn refuses(change: impl FnOnce(&mut FleetSnapshot), subject: &str, what: &str) {
     );
 }
 
-/// The fleet of three with one thing changed: let pass, with this word.
+/// Asserts that the fleet of three with one thing changed passes, with this warning.
 fn warns(change: impl FnOnce(&mut FleetSnapshot), line: &str) -> Plan {
     let mut snapshot = three();
     change(&mut snapshot);
@@ -162,7 +162,7 @@ fn trap_18_a_host_port_that_a_process_holds_refuses() {
     };
     let who = "8080/tcp is held by nginx (process 77), which is no container";
     refuses(listens("*", "tcp", Some("nginx (process 77)")), "i-1", who);
-    // The service wants every address, so that one is in its way already.
+    // The service wants every address, so a listener on one address conflicts already.
     refuses(
         listens("127.0.0.1", "tcp", None),
         "i-1",

@@ -1,4 +1,5 @@
-//! Bastion and ledger are lost at any moment of a roll. From what it has left on the things it touched another worker leads it back.
+//! Bastion and ledger are lost at any moment of a roll. Another worker recovers the release from its marks,
+//! and rolls it back.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +12,7 @@ use crate::driver::Sim;
 use crate::world::{Fault, Host, World};
 use crate::{back, forward};
 
-/// Its hosts were whole, all on one version: they stay so, and the rest is as it was before.
+/// Asserts that hosts which were whole and on one version stay so, and that the rest is as it was before.
 fn put_in_order(mut recovered: Sim, context: &dyn Fn() -> String) {
     let as_found = recovered.world.hosts.clone();
     recovered.run().unwrap();
@@ -28,15 +29,11 @@ fn put_in_order(mut recovered: Sim, context: &dyn Fn() -> String) {
         let named = hosts.values().map(|host| (host.named, host.target));
         named.collect::<Vec<_>>()
     };
-    assert_eq!(
-        serves(&recovered.world.hosts),
-        serves(&as_found),
-        "{}",
-        context()
-    );
+    assert_eq!(serves(&recovered.world.hosts), serves(&as_found), "{}", context());
 }
 
-/// Loses the ledger at every moment of this roll; gives how often something was left that had to be put right.
+/// Loses the ledger at every moment of this roll; gives how often marks were left that had to be recovered
+/// from.
 fn lost_at_every_moment(world: &World) -> usize {
     let calm = Sim::new(world.clone()).finish();
     let mut led_back = 0;
@@ -52,7 +49,7 @@ fn lost_at_every_moment(world: &World) -> usize {
             }
             led_back += 1;
             let context = || format!("lost after entry {k}, {open:?} {extents:?}, {marks:?}");
-            // Whoever is sure that the worker is gone has taken its lease away.
+            // An operator who is sure that the worker is gone has deleted its lease.
             lost.world.lease_owner = None;
             let plan = marks.plan(&request, &world.definition, lost.world.snapshot());
             let plan = plan.unwrap_or_else(|findings| panic!("{findings:?} {}", context()));
@@ -97,7 +94,7 @@ fn a_rollback_whose_ledger_is_lost_is_gone_on_with_from_its_marks() {
     assert!(lost_at_every_moment(&world) > 60);
 }
 
-/// Nothing is done to a host that the lost release had not touched.
+/// Recovery does nothing to a host that the lost release had not touched.
 #[test]
 fn hosts_without_a_mark_are_left_alone() {
     let world = World::new(3, 1).by_people();

@@ -1,4 +1,4 @@
-//! Rolls that go well, and what is said of them.
+//! Rolls that succeed, and what is reported of them.
 
 use drawgate_rollout::{Phase, Record, Step};
 use drawgate_schemas::{Event, HostPhase, Outcome};
@@ -134,7 +134,7 @@ fn a_container_that_another_tool_made_is_replaced_and_kept() {
     );
 }
 
-/// A first release: nothing runs yet, and so nothing is healthy.
+/// A fleet for a first release: nothing runs yet, and so nothing is healthy.
 fn empty_fleet() -> World {
     let mut world = World::new(2, 1);
     for host in world.hosts.values_mut() {

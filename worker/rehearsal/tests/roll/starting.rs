@@ -24,7 +24,7 @@ fn seen(image: Option<ImageHealthcheck>) -> FleetSnapshot {
     snapshot
 }
 
-/// The plan, or what it is refused for.
+/// The plan, or the findings that refuse it.
 fn planned(start_timeout_ms: u64, image: Option<ImageHealthcheck>) -> Result<Plan, String> {
     let definition = checked(start_timeout_ms);
     plan(&request(), Some(&digest('d')), &definition, &seen(image)).map_err(|findings| {
@@ -49,16 +49,16 @@ fn trap_39_a_bound_below_the_images_own_is_refused() {
     assert!(absent.contains("has no HEALTHCHECK"), "{absent}");
     let fit = planned(180_000, usual).unwrap();
     assert_eq!(fit.warnings, Vec::<String>::new());
-    // The first probe comes after a whole interval: that is what each host costs.
+    // The first probe comes after a whole interval, and each host costs that time.
     let without = planned(180_000, None).unwrap();
     assert!(without.warnings[0].contains("HEALTHCHECK could not be read"));
     assert_eq!(fit.expected_ms() - without.expected_ms(), 3 * 30_000);
-    // Of another check it is nobody's concern.
+    // For a service that is verified by another check the image's HEALTHCHECK does not matter.
     let by_http = plan(&request(), Some(&digest('d')), &definition(), &seen(usual)).unwrap();
     assert_eq!((by_http.healthcheck, by_http.warnings.len()), (None, 0));
 }
 
-/// One attempt has time for all of `starting`, and no attempt is cut off by what other steps are given.
+/// One attempt has time for all of `starting`, and the time of other steps cuts no attempt off.
 #[test]
 fn trap_39_one_attempt_outlasts_starting() {
     let mut world = World::new(1, 1);

@@ -1,13 +1,13 @@
-//! What goes on alongside the steps of a roll: the watch over alarms, from the first touch until the way forward has ended; and
-//! putting off the end of mute rules (`mute.rs`).
+//! What runs alongside the steps of a roll: the watch over alarms, from the first touch until the roll
+//! forward has ended; and the renewal of mute rules (`mute.rs`).
 //!
 //! ```text
 //!   forward:   images | scaling  alarms  hosts …  joined  bake |
 //!   watch:            |=====quiet=|=====quiet=|====stopped=====|
 //! ```
 //!
-//! A watch is one step that lasts for minutes and is begun anew while nothing fires. It only reads, so that it can be
-//! stopped at any moment: then the core itself records its outcome, and the driver drops what was under way.
+//! A watch is one step that lasts for minutes; it begins anew while no alarm fires. It only reads, so it can
+//! be stopped at any moment: the core then records its outcome itself, and the driver drops the performance.
 
 use super::decision::Decision;
 use super::{Agenda, Part};
@@ -18,10 +18,11 @@ use crate::release::StepStatus;
 use crate::release::patience;
 
 impl Agenda<'_> {
-    /// These decisions, and what is to go on alongside them. The watch comes first: nothing is touched before it is watched.
+    /// Adds to these decisions what runs alongside them. The watch comes first, so that nothing is touched
+    /// unwatched.
     pub(super) fn with_what_goes_alongside(&self, decisions: Vec<Decision>) -> Vec<Decision> {
         let records = |decision: &Decision| matches!(decision, Decision::Append(_));
-        // A record changes what follows: the next decision says what goes on alongside it.
+        // A record changes the release: the next `decide` says what runs alongside.
         let mut all = match decisions.iter().any(records) {
             true => Vec::new(),
             false => self.alongside(&decisions),
@@ -45,7 +46,8 @@ impl Agenda<'_> {
         all
     }
 
-    /// Whether the watch was broken off and is not begun again yet: until then nothing new is touched on the way forward.
+    /// Whether the watch broke off and may not begin again yet: until then the roll forward touches nothing
+    /// new.
     fn is_blind(&self) -> bool {
         let broken_off = matches!(self.step_status(&Step::Watch), StepStatus::Again { at } if at > self.now);
         broken_off && self.release.leads_forward()
@@ -57,14 +59,15 @@ impl Agenda<'_> {
             StepStatus::Again { at } if at > self.now => Some(Decision::WakeAt(at)),
             StepStatus::Fresh | StepStatus::Done | StepStatus::Again { .. } => Some(Decision::Perform {
                 step: Step::Watch,
-                // Past max_roll it goes on: what is under way then still has to be watched.
+                // Past max_roll the watch goes on, because what is under way then still has to be watched.
                 deadline: after(self.now, patience::attempt_ms(&Step::Watch, self.release)),
             }),
         }
     }
 
-    /// Records the end of a step under way that nobody needs any more: the watch when the way forward has ended; in a rollback
-    /// whatever else only reads; and where an alarm caused it, what only waits for the load balancer.
+    /// Records the end of a step under way that is no longer needed (`OnRollback`): the watch, when the roll
+    /// forward has ended; during rollback also the waits that only read; and, where an alarm caused the
+    /// rollback, the waits for the load balancer.
     pub(super) fn stop_what_nobody_needs(&self) -> Part {
         let mut open = self
             .release
@@ -82,7 +85,7 @@ impl Agenda<'_> {
         let read = || StepOutcome::Done {
             evidence: Evidence::Stopped,
         };
-        // Its last call may be on its way: as when the worker had stopped.
+        // The step's last call may still be on its way, as when a worker stops: its outcome is unknown.
         let unknown = || StepOutcome::Unknown {
             failure: Failure::new("stopped: the roll rolls back"),
         };
@@ -97,7 +100,7 @@ impl Agenda<'_> {
     }
 }
 
-/// Whether it changes something of the fleet.
+/// Whether a decision changes something of the fleet.
 pub(super) fn touches(decision: &Decision) -> bool {
     matches!(decision, Decision::Perform { step, .. } if !step.reads())
 }
@@ -106,7 +109,8 @@ fn closes(decision: &Decision) -> bool {
     matches!(decision, Decision::Perform { step, .. } if step.closes())
 }
 
-/// Whether it waits while nobody sees the watched alarms. What restores everything does not: the bake has had the last look.
+/// Whether a decision waits while no watch reads the alarms. Restoring does not wait, because the bake had
+/// the last look.
 fn needs_sight(decision: &Decision) -> bool {
     touches(decision) && !closes(decision)
 }

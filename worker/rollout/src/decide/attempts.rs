@@ -1,4 +1,4 @@
-//! Steps that are to be done: which of them begin now, which are waited for, and what becomes of one that fails for good.
+//! Steps to do: which of them begin now, which are waited for, and what follows when one fails for good.
 
 use drawgate_schemas::Direction;
 use jiff::Timestamp;
@@ -51,12 +51,13 @@ impl Todo {
 }
 
 impl Agenda<'_> {
-    /// These steps, at most `limit` at once; when one fails for good, the release is rolled back.
+    /// Performs these steps, at most `limit` at once; when one fails for good, the release is rolled back.
     pub(super) fn must(&self, steps: &[Step], limit: usize) -> Part {
         self.or_begin_rollback(self.todo(steps, limit))
     }
 
-    /// These steps, at most `limit` at once; one that fails for good is passed over, and the receipt names it.
+    /// Performs these steps, at most `limit` at once; a step that fails for good is passed over, and the
+    /// receipt names it.
     pub(super) fn try_all(&self, steps: &[Step], limit: usize) -> Part {
         self.todo(steps, limit).or_go_on()
     }
@@ -92,7 +93,7 @@ impl Agenda<'_> {
         steps.any(|(step, state)| state.last.is_none() && which(step))
     }
 
-    /// The hosts that are still members.
+    /// The hosts that are still members of the fleet.
     pub(super) fn members(&self) -> impl Iterator<Item = &HostPlan> {
         let gone = |host: &&HostPlan| self.release.gone.contains(&host.instance);
         self.release.hosts().filter(move |host| !gone(host))
@@ -124,7 +125,8 @@ impl Agenda<'_> {
         }
     }
 
-    /// Whether the failure of this step is within the failure budget. A canary's is not: it is there to fail for all.
+    /// Whether the failure budget covers the failure of this step. It covers no canary, because a canary is
+    /// there to fail for all others.
     fn may_try_again(&self, step: &Step) -> bool {
         let Step::Host {
             instance,
@@ -147,26 +149,27 @@ impl Agenda<'_> {
             && in_time
     }
 
-    /// Past `max_roll` nothing new is begun on the way forward.
+    /// Past `max_roll` the roll forward begins nothing new: its next step counts as failed.
     fn overdue(&self, todo: &Todo) -> Option<(Step, Failure)> {
         let at = self.time_is_up().filter(|at| *at <= self.now)?;
         let step = todo.next.clone()?;
         let what = format!("not begun or not done at {at}, when roll.max_roll was over");
         let hint = "raise roll.max_roll in the service's file, or let more hosts out at once";
-        Some((step, Failure::new(what).with_hint(hint)))
+        Some((step, Failure::new(what).with_hint(hint).because_overdue(true)))
     }
 
-    /// When the way forward has to have come to its end. The wait for locks has a bound of its own.
+    /// When the roll forward has to be over: `max_roll` after the locks were taken, pauses not counted. The
+    /// wait for locks has a bound of its own.
     pub(super) fn time_is_up(&self) -> Option<Timestamp> {
         let plan = self.release.plan.as_ref()?;
         let most_ms = plan.definition.roll.max_roll_ms + self.release.paused_in_all_ms(self.now);
         Some(after(self.release.locked_at?, most_ms))
     }
 
-    /// The performance of a step, with the moment by which it ends.
+    /// Performs a step, with the moment by which the performance ends.
     pub(super) fn perform(&self, step: Step) -> Decision {
         let mut deadline = after(self.now, patience::attempt_ms(&step, self.release));
-        // Past max_roll a rollback goes on, and so does restoring, with what is asked on them.
+        // max_roll bounds neither rollback nor restoring, nor any other step that is performed during them.
         let forward = self.release.leads_forward() && !step.restores();
         if let Some(at) = self.time_is_up().filter(|_| forward) {
             deadline = deadline.min(at);
@@ -175,7 +178,7 @@ impl Agenda<'_> {
             deadline = deadline.min(wait.until);
         }
         if let (true, Some(state)) = (step.is_bounded_wait(), self.release.steps.get(&step)) {
-            // A second attempt gets what the first has left of the service file's bound.
+            // A second attempt gets what the first one left of the bound in the service's file.
             let patience_ms = patience::patience_ms(&step, self.release);
             deadline = deadline.min(after(state.patient_from, patience_ms));
         }

@@ -10,17 +10,17 @@ use crate::journal::{Record, Step};
 pub enum Decision {
     /// Append an intent, perform the step, append its outcome.
     Perform {
-        /// Which step.
         step: Step,
-        /// The performance ends by then; what is not known by then is unknown.
+        /// The performance ends by this moment; an outcome that is not known by then is unknown.
         deadline: Timestamp,
     },
-    /// Append this, and decide anew.
+    /// Append this record, and decide anew.
     Append(Record),
-    /// Look at another release of the target, and ask again with what is known of it.
+    /// Fetch what is known of another release of the target, and decide anew with it.
     LookAt(ReleaseId),
-    /// Nothing before the queue changes: the release's place in it is all that stands before it, and it supersedes others.
+    /// Wait until the queue changes. Only its place in the queue keeps this release from beginning, so it
+    /// supersedes others.
     AwaitSlot,
-    /// Nothing before that moment, unless something happens.
+    /// Wait until this moment, unless something happens earlier.
     WakeAt(Timestamp),
 }

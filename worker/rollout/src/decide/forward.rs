@@ -1,4 +1,4 @@
-//! The way to the new version, line by line.
+//! The roll forward, step by step.
 
 use drawgate_schemas::limits::HOSTS;
 
@@ -11,7 +11,8 @@ use crate::limits;
 use crate::release::StepStatus;
 
 impl Agenda<'_> {
-    /// The whole way. A line that fails for good rolls the release back; one that is done is passed over.
+    /// The whole roll forward. A step that fails for good rolls the release back; a step that is done is
+    /// passed over.
     pub(super) fn roll_forward(&self) -> Part {
         let Some(plan) = &self.release.plan else {
             return Part::Continue(());
@@ -26,13 +27,14 @@ impl Agenda<'_> {
         self.silence_alarms()?;
         self.roll_hosts(plan)?;
         self.publish_desired_version(plan)?;
-        self.look_for_joined(plan)?;
+        self.detect_joined(plan)?;
         self.bake(plan)?;
         self.run_after_hook(plan)?;
         self.restore()
     }
 
-    /// An alarm that goes on alongside the way forward ends it as any step does.
+    /// Rolls the release back, as after any step, when the watch has failed: an alarm fired, or could not be
+    /// read.
     fn unless_an_alarm_fires(&self) -> Part {
         match self.step_status(&Step::Watch) {
             StepStatus::Failed(_) => self.must(&[Step::Watch], 1),
@@ -40,19 +42,19 @@ impl Agenda<'_> {
         }
     }
 
-    /// Members that joined are locked before anything is done to them.
+    /// Locks members that joined before anything is done to them.
     fn lock_joined(&self) -> Part {
         self.must(&[Step::Lock], 1)
     }
 
-    /// The lease is asked for beside the pulls, which touch nothing: it costs no time.
+    /// Asks for the lease during the pulls, which touch nothing: so it costs no time.
     fn stage_images_and_take_lease(&self, plan: &Plan) -> Part {
         let stage = self.members().map(|host| Step::Stage {
             instance: host.instance.clone(),
         });
         let stage: Vec<Step> = match &plan.definition.swap {
             Swap::Container(_) => stage.collect(),
-            // Their programs fetch what they need.
+            // The service's own programs fetch what they need.
             Swap::Command(_) => Vec::new(),
         };
         let mut todo = self.todo(&stage, plan.definition.roll.pull_concurrency as usize);
@@ -70,7 +72,8 @@ impl Agenda<'_> {
         }
     }
 
-    /// Whether the parameter may be written at all is known before a host is touched.
+    /// Writes the parameter once before a host is touched, so that it is known whether the worker may write
+    /// it at all.
     fn reserve_desired_version(&self, plan: &Plan) -> Part {
         self.must(
             &plan
@@ -81,7 +84,7 @@ impl Agenda<'_> {
         )
     }
 
-    /// Once per release, on one host, before anything is touched.
+    /// Runs `[before]` once per release, on one host, before scaling, alarms or hosts are touched.
     fn run_before_hook(&self, plan: &Plan) -> Part {
         let host = self.release.before_host();
         let Some(instance) = host.filter(|_| plan.definition.before.is_some()) else {
@@ -116,9 +119,9 @@ impl Agenda<'_> {
         )
     }
 
-    /// A member that joined is waited for as long as an instance boots, and no longer. A fleet that is good stays as it is when one
-    /// that joined does not come up, or could not be looked for: the receipt names it.
-    fn look_for_joined(&self, plan: &Plan) -> Part {
+    /// Waits for a member that joined as long as an instance takes to boot, and no longer. A good fleet stays
+    /// as it is when that member does not come up, or could not be looked for: the receipt names it.
+    fn detect_joined(&self, plan: &Plan) -> Part {
         if self.release.detections >= limits::DETECTIONS {
             let failure = Failure::new("members keep joining faster than they can be rolled");
             return self.begin_rollback(Step::DetectJoined, failure);
@@ -139,7 +142,7 @@ impl Agenda<'_> {
         }
     }
 
-    /// `[after]` has the last word, unless its failure is only to be reported.
+    /// `[after]` has the last word: its failure rolls the release back, unless the file has it only reported.
     fn run_after_hook(&self, plan: &Plan) -> Part {
         match plan.definition.after.as_ref().map(|after| after.on_failure) {
             None => Part::Continue(()),

@@ -1,4 +1,4 @@
-//! Hosts on their way: in which order, how many at once, and the canary before all others.
+//! The hosts of a roll: in which order, how many at once, and the canary before all others.
 
 use drawgate_schemas::Direction;
 
@@ -10,7 +10,7 @@ use crate::journal::{Record, Step};
 use crate::release::path;
 
 impl Agenda<'_> {
-    /// First the canary, which is watched for a while; then the others.
+    /// Rolls the canary and watches it for a while; then rolls the others.
     pub(super) fn roll_hosts(&self, plan: &Plan) -> Part {
         let canary = plan
             .definition
@@ -32,13 +32,14 @@ impl Agenda<'_> {
             self.must(&[Step::Canary], 1)?;
         }
         let mut all: Vec<&HostPlan> = self.members().collect();
-        // What failed once comes last.
+        // A host that failed once comes last.
         all.sort_by_key(|host| self.release.retried.contains(&host.instance));
         self.begin_with_sick(&mut all);
         self.roll_wave(plan, &all)
     }
 
-    /// Hosts in their order, at most `max_unavailable` out at once, and no two zones where that is wanted.
+    /// Rolls hosts in their order, at most `max_unavailable` out at once, and with `zone_by_zone` never two
+    /// zones at once.
     fn roll_wave(&self, plan: &Plan, wave: &[&HostPlan]) -> Part {
         self.answer_sick_hosts(plan, wave)?;
         let mut todo = Todo::default();
@@ -63,7 +64,7 @@ impl Agenda<'_> {
         self.or_begin_rollback(todo)
     }
 
-    /// The next step of each of these hosts, wherever it is on its way to.
+    /// Performs the next step of each of these hosts, in whichever direction the host goes.
     pub(super) fn advance_hosts(&self, hosts: Vec<&HostPlan>) -> Part {
         let mut todo = Todo::default();
         for host in hosts {
@@ -74,7 +75,8 @@ impl Agenda<'_> {
         self.or_begin_rollback(todo)
     }
 
-    /// Where a host is on its way to while the roll leads forward.
+    /// The direction of a host while the release rolls forward: back where it failed within the failure
+    /// budget.
     fn direction_of(&self, host: &HostPlan) -> Direction {
         if self.release.set_aside.contains_key(&host.instance) {
             Direction::Back
@@ -83,13 +85,14 @@ impl Agenda<'_> {
         }
     }
 
-    /// The first step of a host that has no good end yet; `None` when all have, or when it failed during rollback.
+    /// The first step of a host in one direction that is not done; `None` when all are, or when there is
+    /// nothing to do.
     pub(super) fn next_step(&self, host: &HostPlan, direction: Direction) -> Option<Step> {
         path::steps(self.release, host, direction).find(|step| !self.release.done(step))
     }
 }
 
-/// Whether one more host may be out beside these.
+/// Whether one more host may be out together with these.
 pub(super) fn may_join(plan: &Plan, out: &[&HostPlan], host: &HostPlan) -> bool {
     let elsewhere = |other: &&HostPlan| other.zone != host.zone;
     let wrong_zone = plan.definition.roll.zone_by_zone && out.iter().any(elsewhere);

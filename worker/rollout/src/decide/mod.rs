@@ -8,8 +8,9 @@
 //!   Restoring       scaling -> alarms -> hosts tidied up -> confirm -> lease -> the end
 //! ```
 //!
-//! `decide` is asked again after every entry of the journal, begins at the top of its stage each time, and passes over what is done:
-//! a crash between any two entries changes nothing in what comes next.
+//! The machine asks `decide` again after every entry of the journal. `decide` begins at the top of its stage
+//! each time and passes over what is done, so that a crash between any two entries changes nothing in what
+//! comes next.
 
 mod alongside;
 mod attempts;
@@ -35,8 +36,8 @@ use crate::report;
 
 pub use decision::Decision;
 
-/// What to do next. Empty while everything that can be done is under way, and after the end. A queued release is judged by what is
-/// known of its queue; where that is not known, it is not begun.
+/// What to do next. Empty while everything that can be done is under way, and after the end. A queued release
+/// is judged by what is known of its queue; where nothing is known, the release does not begin.
 pub fn decide(release: &Release, queue: Option<&QueueView>, now: Timestamp) -> Vec<Decision> {
     let agenda = Agenda { release, queue, now };
     let part = match release.stage() {
@@ -54,7 +55,7 @@ pub fn decide(release: &Release, queue: Option<&QueueView>, now: Timestamp) -> V
     }
 }
 
-/// `Break` holds what to do now; `Continue` says that this part is behind us.
+/// `Break` has what to do now; `Continue` says that this part is done.
 type Part = ControlFlow<Vec<Decision>>;
 
 struct Agenda<'a> {

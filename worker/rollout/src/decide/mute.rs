@@ -1,4 +1,5 @@
-//! Putting off the end of mute rules, on the way forward and during rollback alike, until they are deleted.
+//! Extends the mute rules when they are about to end, during roll forward and rollback alike, until they are
+//! deleted.
 
 use jiff::Timestamp;
 
@@ -8,7 +9,7 @@ use crate::journal::{Step, StepOutcome};
 use crate::limits::{self, after};
 
 impl Agenda<'_> {
-    /// Puts their end off where that is due.
+    /// Renews the mute rules when that is due.
     pub(super) fn renewal(&self, decisions: &[Decision]) -> Option<Decision> {
         let mutes = self.release.plan.as_ref().is_some_and(|plan| plan.mutes());
         let unmutes = |decision: &Decision| matches!(decision, Decision::Perform { step, .. } if *step == Step::Unsilence);
@@ -23,11 +24,11 @@ impl Agenda<'_> {
         })
     }
 
-    /// `None` while it is under way.
+    /// When the next renewal is due; `None` while one is under way.
     fn renewal_due_at(&self) -> Option<Timestamp> {
         let silenced = self.release.steps.get(&Step::Silence)?;
         let Some(renewed) = self.release.steps.get(&Step::Renew) else {
-            // A worker that took over does not know for how long nobody was there.
+            // A worker that took over does not know how long no worker ran, so it renews at once.
             let taken_over = silenced.patient_from > silenced.last_at;
             return Some(match taken_over {
                 true => silenced.patient_from,

@@ -1,4 +1,5 @@
-//! Before anything is touched: the plan, which is made once everything in it is locked; and what people have told a release to do.
+//! Preparing: the plan is made, and everything in it is locked, before anything is touched. And the control
+//! commands that operators gave.
 
 use super::decision::Decision;
 use super::{Agenda, Part, end_untouched};
@@ -11,8 +12,8 @@ use crate::release::control;
 use crate::report;
 
 impl Agenda<'_> {
-    /// A plan is good when it was made while everything in it was ours alone. What preflight has against a fleet is
-    /// judged then too: it may have been another release's doing.
+    /// A plan is good when everything in it was locked for this release alone while it was made. Preflight's
+    /// refusal counts only then too, because another release may have caused what preflight saw.
     pub(super) fn prepare(&self) -> Part {
         self.obey_control_commands()?;
         if self.release.digest.is_none() {
@@ -35,13 +36,14 @@ impl Agenda<'_> {
             &self.release.plan,
         ) {
             (Some(failure), _) => self.begin_rollback(Step::Inspect, failure),
-            // What is in the way of the plan is one of these two (`Release::is_prepared`).
+            // With a plan and no failure, only a fleet that runs the version already ends up here
+            // (`Release::is_prepared`).
             (None, Some(plan)) => end_untouched(report::there_already(plan)),
             (None, None) => Part::Break(Vec::new()),
         }
     }
 
-    /// A person's control commands come before whatever would be begun next.
+    /// Obeys an operator's control commands before anything else is begun.
     pub(super) fn obey_control_commands(&self) -> Part {
         if let Some(cancelled) = &self.release.cancelled {
             return self.begin_rollback(Step::Control, control::cancelled(cancelled));
@@ -56,11 +58,12 @@ impl Agenda<'_> {
         Part::Break(vec![Decision::WakeAt(until)])
     }
 
-    /// A host that is out serves nobody: it comes back into service before the roll rests.
+    /// Brings hosts that are out back into service before a paused roll rests, because a host that is out
+    /// serves nobody.
     fn bring_back_those_out(&self) -> Part {
         let out: Vec<&HostPlan> = self.members().filter(|host| self.release.is_out(host)).collect();
         if self.release.leased && !out.is_empty() {
-            // A worker that took the release over does not know yet whose the fleet is.
+            // A worker that took the release over does not know yet whether it still has the fleet.
             self.must(&[Step::TakeLease], 1)?;
             self.unless_leased_to_another()?;
         }
@@ -69,7 +72,8 @@ impl Agenda<'_> {
 }
 
 impl Release {
-    /// Whether every host serves these very bytes, and nobody insists: then nothing is touched.
+    /// Whether every host serves these very bytes and the request does not force a roll: then nothing is
+    /// touched.
     pub(crate) fn finds_it_there_already(&self, plan: &Plan) -> bool {
         plan.is_there_already() && !self.request.force && !self.changed_anything()
     }

@@ -10,7 +10,8 @@ use crate::queue::{QueueView, Rival};
 use crate::report;
 
 impl Agenda<'_> {
-    /// Nothing of the fleet is looked at before all of this is behind the release.
+    /// Decides whether a queued release begins, waits or ends. Nothing of the fleet is looked at before it
+    /// begins.
     pub(super) fn wait_in_queue(&self) -> Part {
         self.unless_superseded()?;
         self.obey_control_commands()?;
@@ -18,7 +19,7 @@ impl Agenda<'_> {
         self.await_slot()
     }
 
-    /// What stands before the beginning, apart from other releases of the target.
+    /// Checks all that stands before the beginning, apart from other releases of the target.
     fn may_begin(&self) -> Part {
         if self.release.digest.is_none() {
             self.must(&[Step::Resolve], 1)?;
@@ -29,9 +30,10 @@ impl Agenda<'_> {
         self.while_blocked()
     }
 
-    /// A newer release of the target takes its place, unless that one may never begin: then the next newest is looked at.
+    /// Ends the release where a newer one of the target supersedes it. A newer release that may never begin
+    /// supersedes nothing: then the next newest is looked at.
     fn unless_superseded(&self) -> Part {
-        // A tag that is being resolved is resolved first: nothing ends while a step is under way.
+        // A tag that is being resolved is resolved first, because no release ends while a step is under way.
         let Some(queue) = self.queue.filter(|_| !self.any_running(|_| true)) else {
             return Part::Continue(());
         };
@@ -52,8 +54,8 @@ impl Agenda<'_> {
         Part::Continue(())
     }
 
-    /// Whether nothing but other releases stands before a rival, or it has begun. One that is blocked or paused, or waits for its
-    /// approval, supersedes nobody: it may never begin.
+    /// Whether a rival has begun, or only other releases stand before it. A rival that is blocked or paused,
+    /// or waits for its approval, supersedes nothing, because it may never begin.
     fn could_begin(&self, queue: &QueueView, rival: &Rival) -> bool {
         let Some(release) = &rival.release else {
             return false;
@@ -62,12 +64,12 @@ impl Agenda<'_> {
             return release.ended.is_none();
         }
         if !release.is_queued() {
-            // It was cancelled, or nobody has its tag: it ends without having begun.
+            // The rival was cancelled, or its tag does not exist: it ends without having begun.
             return false;
         }
         let view = queue.of_rival(rival);
         let mut release = release.clone();
-        // Its own driver may not have recorded yet what blocks it now.
+        // The rival's own driver may not have recorded yet what blocks it now.
         release.blockers = view.blockers(&release.request);
         let agenda = Agenda {
             release: &release,
@@ -84,7 +86,7 @@ impl Agenda<'_> {
         }
     }
 
-    /// Nothing is begun that somebody rejected, or that still waits for somebody's approval.
+    /// Waits for the approval, and ends a release that was rejected or that was not approved in time.
     fn await_approval(&self) -> Part {
         if let Some(rejected) = &self.release.rejected {
             return end_untouched(report::rejected(rejected));
@@ -100,7 +102,7 @@ impl Agenda<'_> {
         Part::Break(vec![Decision::WakeAt(until)])
     }
 
-    /// An environment may take only what has succeeded in another one first.
+    /// Ends a release whose digest has not succeeded in the environment that this one requires.
     fn unless_unproven(&self) -> Part {
         let (request, digest) = (&self.release.request, self.release.digest.as_ref());
         let Some(queue) = self.queue.filter(|_| request.emergency.is_none()) else {
@@ -112,8 +114,8 @@ impl Agenda<'_> {
         }
     }
 
-    /// The driver looks again at what blocks a release, because a freeze may end before its time, and windows and freezes go
-    /// by the machine's clock, which may be set.
+    /// The driver re-checks what blocks a release every 5 s, because a freeze may end before its time, and
+    /// windows and freezes follow the machine's clock, which may be set.
     fn while_blocked(&self) -> Part {
         if let Some(queue) = self.queue {
             let blockers = queue.blockers(&self.release.request);
@@ -127,7 +129,8 @@ impl Agenda<'_> {
         Part::Break(vec![Decision::WakeAt(after(self.now, limits::HELD_LOOK_MS))])
     }
 
-    /// It begins when it goes first, nothing of its target has begun, and the ledger has room for a whole roll.
+    /// Begins the release when it goes first, none of its target has begun, and the ledger has room for a
+    /// whole roll.
     fn await_slot(&self) -> Part {
         let look_again = Decision::WakeAt(after(self.now, limits::QUEUE_LOOK_MS));
         let Some(queue) = self.queue else {

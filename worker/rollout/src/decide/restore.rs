@@ -1,4 +1,4 @@
-//! Restoring everything that was changed beside the hosts, and the last look.
+//! Restores everything that was changed beside the hosts, and takes the last look.
 
 use drawgate_schemas::Direction;
 
@@ -12,7 +12,8 @@ use crate::release::path;
 use crate::report;
 
 impl Agenda<'_> {
-    /// Everything in turn, each line whatever became of the others: the receipt names what could not be restored.
+    /// Restores everything in turn. A step that fails stops no other: the receipt names what could not be
+    /// restored.
     pub(super) fn restore(&self) -> Part {
         let Some(plan) = &self.release.plan else {
             return Part::Continue(());
@@ -27,7 +28,8 @@ impl Agenda<'_> {
         self.give_lease_back()
     }
 
-    /// Another worker has the fleet: whatever this one did now would be done to its roll. What is under way comes to its end.
+    /// Does nothing more to the fleet, because another worker has it: whatever this one did now would be done
+    /// to that worker's roll. What is under way comes to its end.
     pub(super) fn leave_alone(&self) -> Part {
         self.stop_what_nobody_needs()?;
         self.wait_for_running(|_| true)
@@ -40,8 +42,8 @@ impl Agenda<'_> {
         }
     }
 
-    /// A worker that takes over a rollback, or a roll that is being restored, asks once whose the fleet is now. No answer stops
-    /// nothing: the lane is ours.
+    /// Asks once who has the fleet's lease, after a takeover during rollback or restoring. A missing answer
+    /// stops nothing, because this worker has the lease of the lane.
     pub(super) fn ask_for_lease_again(&self) -> Part {
         if !self.release.leased {
             return Part::Continue(());
@@ -57,7 +59,7 @@ impl Agenda<'_> {
         self.try_all(&self.resumes(plan), limit(plan))
     }
 
-    /// A mute rule whose end is being put off at the moment of its deletion would be made again.
+    /// Waits for a renewal under way, which would re-create a mute rule that is being deleted.
     fn enable_alarms(&self) -> Part {
         self.wait_for_running(|step| *step == Step::Renew)?;
         self.try_all(&self.unsilences(), 1)
@@ -100,8 +102,9 @@ impl Agenda<'_> {
         Some(Step::Unsilence).filter(|_| begun).into_iter().collect()
     }
 
-    /// What is as it should be is believed at once. What is not is restored once more and looked at again: AWS may have answered
-    /// with what was so a moment ago, and a call that nobody heard of in time may have come after what undid it.
+    /// Believes at once what is as it should be. Anything else is restored once more and looked at again: AWS
+    /// may have answered with an earlier state, and a call without an answer may have taken effect after the
+    /// call that undid it.
     fn unless_it_was_stale(&self, undone: &[Step]) -> Part {
         let confirmed = self.release.steps.get(&Step::Confirm);
         let Some(confirmed) = confirmed.filter(|_| self.release.done(&Step::Confirm)) else {
@@ -124,7 +127,7 @@ impl Agenda<'_> {
         })
     }
 
-    /// Whether a container was created there, or may have been.
+    /// Whether a container was created on a host, or may have been.
     fn was_created(&self, host: &HostPlan) -> bool {
         let creates = |step: &Step| {
             matches!(
@@ -147,7 +150,7 @@ impl Agenda<'_> {
     }
 }
 
-/// Hosts that are worked on side by side, as with pulls: nothing waits for them.
+/// How many hosts or groups are worked on at once: as many as may pull, because nothing waits for them.
 fn limit(plan: &Plan) -> usize {
     plan.definition.roll.pull_concurrency as usize
 }

@@ -1,4 +1,4 @@
-//! The rollback to the version of before.
+//! The rollback to the previous version.
 
 use drawgate_schemas::Direction;
 
@@ -12,7 +12,8 @@ use crate::release::StepStatus;
 use crate::release::path;
 
 impl Agenda<'_> {
-    /// The whole way. A line that fails for good stops no other: the receipt names what was not brought back.
+    /// The whole rollback. A step that fails for good stops no other: the receipt names what was not brought
+    /// back.
     pub(super) fn roll_back(&self) -> Part {
         self.stop_what_nobody_needs()?;
         self.wait_for_running(|step| !step.restores())?;
@@ -27,8 +28,9 @@ impl Agenda<'_> {
         self.restore()
     }
 
-    /// What boots meanwhile must not start what is being taken back. Hosts wait for the first attempt and no longer: they
-    /// run what failed, and Parameter Store may be away.
+    /// Restores the desired version first, because an instance that boots meanwhile must not start the
+    /// version that is being rolled back. Hosts wait for the first attempt only: they run the failed version,
+    /// and Parameter Store may be away.
     fn unpublish_desired_version(&self) -> Part {
         let state = self.release.steps.get(&Step::RestoreDesired);
         let is_first = state.is_none_or(|state| state.attempts <= 1 && state.last.is_none());
@@ -39,11 +41,11 @@ impl Agenda<'_> {
     }
 
     fn is_to_be_unpublished(&self) -> bool {
-        self.release.begun(&Step::ReserveDesired) && !self.release.stays_on_new_version()
+        self.release.begun(&Step::ReserveDesired) && !self.release.desired_stays_on_new_version()
     }
 
-    /// No host is taken out while sick ones may be replaced. Where that cannot be suspended again, going back is worth more
-    /// than waiting.
+    /// Suspends scaling again before a host is taken out, so that sick hosts are not replaced then. Where
+    /// scaling cannot be suspended, the rollback goes on, because it is worth more than waiting.
     fn suspend_scaling_again(&self, plan: &Plan) -> Part {
         let goes = |host: &HostPlan| self.next_step(host, Direction::Back).is_some();
         if !self.touched().any(goes) {
@@ -54,9 +56,9 @@ impl Agenda<'_> {
         self.try_all(&again, 1)
     }
 
-    /// Hosts that were touched go back: those that are out already first, then the others, at most `max_unavailable`
-    /// out at once. A host that cannot go back stops no other that is out, but it goes on taking its place among those
-    /// that may be out: the floor holds during rollback too.
+    /// Rolls touched hosts back: those that are out first, then the others, at most `max_unavailable` out at
+    /// once. A host that cannot go back stops no other that is out, but still counts among those that are
+    /// out: the floor applies during rollback too.
     fn roll_hosts_back(&self, plan: &Plan) -> Part {
         let mut todo = Todo::default();
         if self.is_to_be_unpublished() {
@@ -70,7 +72,8 @@ impl Agenda<'_> {
                 continue;
             };
             if !path::is_out(self.release, host) {
-                // One that the floor keeps in service takes nobody's place while it waits, or when it has waited in vain.
+                // A host that the floor keeps in service does not count as out while it waits, or when it has
+                // waited in vain.
                 let waits = match self.step_status(&step) {
                     StepStatus::Again { at } => at > self.now,
                     StepStatus::Failed(_) => true,
@@ -90,10 +93,11 @@ impl Agenda<'_> {
         self.members().filter(|host| self.release.touched(&host.instance))
     }
 
-    /// Hosts that are out and take a place among those that may be. One that is sick with the version of before takes none,
-    /// where it was sick before it was rolled, or is the only one: that says nothing against the version.
+    /// The hosts that are out and count toward `max_unavailable`. A host that is sick with the previous
+    /// version does not count where it was sick before it was rolled, or where it is the only one: neither
+    /// says anything against the version.
     fn out_with_a_place(&self) -> Vec<&HostPlan> {
-        let mut passed_over = limits::SICK_ON_WAY_BACK;
+        let mut passed_over = limits::SICK_DURING_ROLLBACK;
         let mut out: Vec<&HostPlan> = self.touched().collect();
         out.retain(|host| {
             let was_sick = self.release.rolled_next.contains(&host.instance) || self.is_known_sick(host);

@@ -1,4 +1,5 @@
-//! Hosts that turn unhealthy by themselves, and keep others in service (`sick.rs` says what is known of them).
+//! What a roll does about hosts that turn unhealthy by themselves and keep others in service
+//! (`release/sick.rs` says what is known of them).
 
 use std::collections::BTreeSet;
 
@@ -17,13 +18,14 @@ impl Agenda<'_> {
             .filter(|host| self.release.rolled_next.contains(&host.instance))
     }
 
-    /// They come first, and do not count among the canary: taking them out costs nothing.
+    /// Puts sick hosts first. They do not count among the canary, because taking them out costs nothing.
     pub(super) fn begin_with_sick<'w>(&'w self, wave: &mut Vec<&'w HostPlan>) {
         wave.retain(|host| !self.release.rolled_next.contains(&host.instance));
         wave.splice(0..0, self.rolled_next());
     }
 
-    /// What is done about sick hosts, where they keep the next host in service.
+    /// Deals with sick hosts that keep the next host in service: rolls them next, waits for them, or rolls
+    /// back.
     pub(super) fn answer_sick_hosts(&self, plan: &Plan, wave: &[&HostPlan]) -> Part {
         if let Some(wait) = &self.release.sick_wait {
             return self.wait_for_sick(wait);
@@ -49,7 +51,8 @@ impl Agenda<'_> {
             let (instances, kept) = (next, kept);
             return Part::Break(vec![Decision::Append(Record::RolledNext { instances, kept })]);
         }
-        // Where they are rolled now, or somebody else comes back, the floor is asked again afterwards.
+        // While these are rolled, or another host comes back into service, the floor is asked again
+        // afterwards.
         if !next.is_empty() || self.members().any(|host| self.release.is_out(host)) {
             return Part::Continue(());
         }
@@ -70,7 +73,8 @@ impl Agenda<'_> {
         self.begin_rollback(Step::AwaitFloor, self.release.sick_for_too_long(&kept, why))
     }
 
-    /// Nothing is out: sick hosts may be replaced meanwhile, and nothing is taken out before that is suspended again.
+    /// Waits for sick hosts. No host is out: Auto Scaling may replace sick hosts meanwhile, and no host is
+    /// taken out before those processes are suspended again.
     fn wait_for_sick(&self, wait: &SickWait) -> Part {
         let each = |step: fn(String) -> Step| self.release.groups_of(&wait.kept.sick).into_iter().map(step);
         if !self.release.done(&Step::AwaitFloor) {
@@ -85,9 +89,10 @@ impl Agenda<'_> {
                     Some(at) => format!("waited for until {at:.0}, when roll.max_roll was over"),
                 };
                 let kept = self.last_kept(wait);
-                return self.begin_rollback(Step::AwaitFloor, self.release.sick_for_too_long(kept, &why));
+                let failure = self.release.sick_for_too_long(kept, &why);
+                return self.begin_rollback(Step::AwaitFloor, failure.because_overdue(time_is_up.is_some()));
             }
-            // Whether they can be replaced or not, they may get well by themselves.
+            // Whether Auto Scaling can replace sick hosts or not, they may become healthy by themselves.
             let replace: Vec<Step> = each(|group| Step::LetReplace { group }).collect();
             self.try_all(&replace, 1)?;
             self.must(&[Step::AwaitFloor], 1)?;
@@ -108,7 +113,7 @@ impl Agenda<'_> {
         }
     }
 
-    /// Whether sick hosts may have been let be replaced in the group that is to be suspended again.
+    /// Whether Auto Scaling may have been allowed to replace sick hosts in the group of this `SuspendAgain`.
     fn was_let(&self, suspend_again: &Step) -> bool {
         match suspend_again {
             Step::SuspendAgain { group } => self.release.begun(&Step::LetReplace { group: group.clone() }),
@@ -116,7 +121,7 @@ impl Agenda<'_> {
         }
     }
 
-    /// A host that is sick by itself takes its time to come back, or does not: it goes last.
+    /// Whether a host is sick by itself. Such a host comes back late or not at all, so it goes last.
     pub(super) fn is_known_sick(&self, host: &HostPlan) -> bool {
         let wait = self.release.sick_wait.as_ref();
         wait.is_some_and(|wait| self.last_kept(wait).sick.contains(&host.instance))

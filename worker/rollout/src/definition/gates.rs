@@ -1,4 +1,4 @@
-//! What stands before a release in an environment.
+//! The gates before a release in an environment.
 
 use drawgate_schemas::Environment;
 

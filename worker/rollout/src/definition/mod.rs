@@ -1,7 +1,7 @@
 //! What the worker's own files say about a service in one environment: the *how* of a roll.
 //!
-//! A release message says which version; everything in here comes from the bastion's configuration, so that
-//! whoever can publish cannot change mounts, ports or hosts. The definition is copied into the plan, because the
+//! A release message says which version; everything in here comes from the bastion's configuration, so that a
+//! publisher cannot change mounts, ports or hosts. The definition is copied into the plan, because the
 //! rollback is judged by the definition that was in force when the release began.
 
 mod approval;
@@ -39,7 +39,8 @@ pub struct ServiceDefinition {
     pub fleet: FleetSelector,
     /// How many at once, and how long each wait may take.
     pub roll: RollPolicy,
-    /// What every host shall run. Flattened: journals write `container` beside the other fields, and always did.
+    /// What every host shall run. Flattened, because journals have always written `container` beside the
+    /// other fields.
     #[serde(flatten)]
     pub swap: Swap,
     /// How a swapped container is checked before it is registered again.
@@ -48,11 +49,12 @@ pub struct ServiceDefinition {
     pub alarms: AlarmDefinition,
     /// The Auto Scaling processes that are suspended while the roll lasts.
     pub suspend: Vec<Process>,
-    /// The Parameter Store parameter in which the desired version is published; nothing is published where absent.
+    /// The Parameter Store parameter in which the desired version is published; nothing is published where
+    /// absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wanted_parameter: Option<String>,
-    /// The Parameter Store parameter that is the fleet's lease: whoever rolls this fleet holds it, whatever ledger it has.
-    /// No lease is taken where absent.
+    /// The Parameter Store parameter that is the fleet's lease: the worker that rolls this fleet has it,
+    /// whatever ledger that worker has. No lease is taken where absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lease_parameter: Option<String>,
     /// Image repositories that may be released (mandatory, never empty).
@@ -60,7 +62,7 @@ pub struct ServiceDefinition {
     /// The approval that a release needs before it begins.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub approval: Option<Approval>,
-    /// Which newer releases take the place of those that wait.
+    /// Which newer releases supersede those that wait.
     #[serde(default, skip_serializing_if = "Supersede::is_by_build")]
     pub supersede: Supersede,
     /// What runs once before the first host.
@@ -75,14 +77,13 @@ pub struct ServiceDefinition {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Swap {
-    /// A container.
     Container(ContainerDefinition),
-    /// Whatever the service's own programs make of it.
+    /// The service's own programs change the version.
     Command(CommandDefinition),
 }
 
 impl ServiceDefinition {
-    /// The container that every host shall run, where it is one.
+    /// The container that every host shall run; `None` where programs change the version.
     pub fn container(&self) -> Option<&ContainerDefinition> {
         match &self.swap {
             Swap::Container(container) => Some(container),
@@ -90,7 +91,7 @@ impl ServiceDefinition {
         }
     }
 
-    /// The programs that change the version, where they are what does it.
+    /// The programs that change the version; `None` where a container is swapped.
     pub fn command(&self) -> Option<&CommandDefinition> {
         match &self.swap {
             Swap::Container(_) => None,
@@ -111,7 +112,7 @@ impl ServiceDefinition {
         }
     }
 
-    /// Environment variables whose values are kept elsewhere.
+    /// Environment variables whose values a secret store keeps.
     pub fn secrets(&self) -> &BTreeMap<String, SecretReference> {
         match &self.swap {
             Swap::Container(container) => &container.secrets,
@@ -136,28 +137,29 @@ pub enum FleetSelector {
     AutoScalingGroup(String),
     /// By tags that every instance carries; the Auto Scaling group is the one the instances are members of.
     Tags(BTreeMap<String, String>),
-    /// It has no hosts: the programs run on the bastion, and something else (Kubernetes, as a rule) keeps the service up.
+    /// It has no hosts: the programs run on the bastion, and something else (Kubernetes, as a rule) keeps the
+    /// service up.
     #[serde(alias = "beside_worker")]
     Bastion,
 }
 
-/// A swap that is done by programs of the service's own: a script on each host, or `kubectl` or `helm` on the bastion.
-/// Each has to be one that can be run again after it was broken off.
+/// A swap by programs of the service's own: a script on each host, or `kubectl` or `helm` on the bastion.
+/// Each program has to be safe to run again after it was broken off.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CommandDefinition {
     /// Where they run.
     pub place: CommandPlace,
     /// Brings the desired version: program and arguments, with placeholders.
     pub deploy: Vec<String>,
-    /// Brings the version of before; `{previous}` is what [`Self::version`] printed at the start.
+    /// Brings the previous version back; `{previous}` is what [`Self::version`] printed at the start.
     pub rollback: Vec<String>,
     /// Tells which version runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<VersionDefinition>,
     /// Environment variables, beside `DRAWGATE_TAG` and the like.
     pub env: BTreeMap<String, String>,
-    /// Environment variables whose values are kept elsewhere. Beside the worker only: on a host they would stand in the
-    /// list of processes.
+    /// Environment variables whose values a secret store keeps. On the bastion only, because on a host they
+    /// would stand in the list of processes.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub secrets: BTreeMap<String, SecretReference>,
     /// Milliseconds that a deploy or a rollback may take; then it is ended, and has failed.
@@ -173,18 +175,18 @@ pub enum CommandPlace {
         /// The working directory; the login's home where absent.
         directory: Option<String>,
     },
-    /// Beside the worker, on the bastion.
+    /// On the bastion.
     Worker(Surroundings),
 }
 
 /// How the version that runs is known.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct VersionDefinition {
-    /// Program and arguments, with nothing left to fill in: it is asked before anything is known of a release. The one line
-    /// that it prints is the version.
+    /// Program and arguments, without placeholders, because it is asked before anything is known of a
+    /// release. The one line that it prints is the version.
     pub run: Vec<String>,
-    /// What it prints where the desired version runs, with placeholders. Where absent, what it prints is good for going back
-    /// and for nothing else: the number of a Helm revision does not say what runs.
+    /// What it prints where the desired version runs, with placeholders. Where absent, the printed version
+    /// serves the rollback and nothing else: the number of a Helm revision does not say what runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub is: Option<String>,
 }
@@ -196,7 +198,7 @@ impl CommandDefinition {
         self.deploy.iter().chain(&self.rollback).chain(is)
     }
 
-    /// Whether the image's digest is asked for: without a container nobody needs it who does not name it.
+    /// Whether the image's digest is asked for: without a container, only programs that name it need it.
     pub fn names_digest(&self, verify: &VerifyDefinition) -> bool {
         let checked: &[String] = match &verify.probe {
             Probe::Command(words) => words,
@@ -216,27 +218,29 @@ pub struct RollPolicy {
     /// Hosts that come first, and are watched before the others follow.
     #[serde(default)]
     pub canary: Option<Canary>,
-    /// Says that hosts of two availability zones are never out at the same time.
+    /// Whether hosts of two availability zones are never out at the same time.
     #[serde(default)]
     pub zone_by_zone: bool,
     /// Hosts that may fail: each is brought back into service, and tried once more after the others.
     #[serde(default)]
     pub failure_budget: u32,
-    /// Longest way forward, reckoned from the release's start: past it the release is rolled back. Paused or slow for ever
-    /// would mean suspended for ever.
+    /// Longest roll forward, reckoned from the moment when everything in the plan is locked, without pauses:
+    /// past it the release is rolled back. A roll that is slow for ever would leave scaling suspended for
+    /// ever.
     #[serde(default = "max_roll_default_ms")]
     pub max_roll_ms: u64,
     /// Longest pause: past it the release is rolled back.
     #[serde(default = "max_pause_default_ms")]
     pub max_pause_ms: u64,
-    /// Longest wait for a host that turned unhealthy by itself, while the floor keeps the others in service: past it the
-    /// release is rolled back. 0 rolls back at once.
+    /// Longest wait for a host that turned unhealthy by itself, while the floor keeps the others in service:
+    /// past it the release is rolled back. 0 rolls back at once.
     #[serde(default = "sick_wait_default_ms")]
     pub sick_wait_ms: u64,
-    /// Says that scheduled actions of the group may fall into the suspension. They are not made up for by Auto Scaling.
+    /// Whether scheduled actions of the group may fall into the suspension. Auto Scaling does not make up for
+    /// them.
     #[serde(default)]
     pub allow_missed_actions: bool,
-    /// Says that a fleet of one may be without service during its swap.
+    /// Whether a fleet of one may be without service during its swap.
     pub allow_outage: bool,
     /// How long a host must stay healthy before it counts.
     pub min_healthy_time_ms: u64,
@@ -283,9 +287,7 @@ fn max_roll_default_ms() -> u64 {
 pub struct ContainerDefinition {
     /// The container's name on the host.
     pub name: String,
-    /// Published ports.
     pub ports: Vec<PortMapping>,
-    /// Environment variables.
     pub env: BTreeMap<String, String>,
     /// Environment variables whose values are kept elsewhere.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -310,8 +312,8 @@ pub struct ContainerDefinition {
     pub command: Option<Vec<String>>,
     /// Seconds between SIGTERM and SIGKILL when the container is stopped.
     pub stop_timeout_s: u32,
-    /// Images of this repository that a host keeps after a success, beside the one that runs; at least the last good
-    /// one.
+    /// Images of this repository that a host keeps after a success, beside the one that runs; at least the
+    /// last good one.
     #[serde(default = "one")]
     pub keep_images: u32,
 }
@@ -337,9 +339,7 @@ pub struct PortMapping {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Protocol {
-    /// TCP.
     Tcp,
-    /// UDP.
     Udp,
 }
 
@@ -357,7 +357,6 @@ impl Protocol {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum RestartPolicy {
-    /// Never restarted.
     No,
     /// Restarted whenever it ends, and when the engine starts.
     Always,
@@ -394,17 +393,19 @@ pub struct VerifyDefinition {
     pub interval_ms: u64,
     /// Milliseconds one attempt may take.
     pub timeout_ms: u64,
-    /// Milliseconds that a container may be `starting` by its image's HEALTHCHECK; no attempt is counted meanwhile.
+    /// Milliseconds that a container may be `starting` by its image's HEALTHCHECK; no attempt is counted
+    /// meanwhile.
     #[serde(default = "start_timeout_ms")]
     pub start_timeout_ms: u64,
 }
 
-/// For definitions that were written before there was this key.
+/// The default for definitions that were written before this key existed.
 fn start_timeout_ms() -> u64 {
     START_TIMEOUT_DEFAULT_MS
 }
 
-/// How long a container may be `starting` where the service's file says nothing: Docker's own defaults take up to three minutes.
+/// How long a container may be `starting` where the service's file says nothing: Docker's own defaults take
+/// up to three minutes.
 pub const START_TIMEOUT_DEFAULT_MS: u64 = 300_000;
 
 /// One kind of check.
@@ -420,36 +421,36 @@ pub enum Probe {
         /// The only status that passes.
         status: u16,
     },
-    /// A command in the container, or where the commands of the service run; exit code 0 passes.
+    /// A command in the container, or at the place where the service's programs run; exit code 0 passes.
     Command(Vec<String>),
     /// The image's own `HEALTHCHECK` says `healthy`.
     Healthcheck,
-    /// The container runs and does not restart, or the deploy ended well: nothing more can be said of it.
+    /// The container runs and does not restart, or the deploy ended well: nothing more is checked.
     Running,
 }
 
-/// Which alarms to silence, and which to watch. Names; a `*` at the end matches any rest.
+/// Which alarms to silence, and which to watch. Each is a name; a `*` at the end matches any rest.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AlarmDefinition {
-    /// Those that do nothing while the roll lasts.
+    /// Alarms that are silenced while the roll lasts.
     pub silence: Vec<String>,
-    /// How they are kept from it.
+    /// How they are silenced.
     #[serde(default)]
     pub by: SilenceBy,
-    /// Milliseconds that muted alarms are given, when all else is as before, to be OK again: unmuted before, they would do
-    /// what they were kept from.
+    /// Milliseconds that muted alarms get to be OK again once all else is as before: unmuted earlier, they
+    /// would do what they were kept from.
     #[serde(default)]
     pub settle_ms: u64,
-    /// Those that turn the roll back when they fire on its way forward.
+    /// Alarms that roll the release back when they fire during the roll forward.
     #[serde(default)]
     pub watch: Vec<String>,
-    /// Milliseconds between two looks at the watched ones.
+    /// Milliseconds between two looks at the watched alarms.
     #[serde(default)]
     pub watch_interval_ms: u64,
-    /// Milliseconds that the roll waits at its end, with the watch going on, before it is called good.
+    /// Milliseconds that the roll waits at its end, with the watch going on, before it counts as good.
     #[serde(default)]
     pub bake_ms: u64,
-    /// Says that a release may begin although one of them is in ALARM.
+    /// Whether a release may begin although a silenced or watched alarm is in ALARM.
     #[serde(default)]
     pub allow_firing: bool,
 }
@@ -458,11 +459,11 @@ pub struct AlarmDefinition {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SilenceBy {
-    /// Their actions are disabled, and enabled again. Journals that say nothing of it were written by a version that knew
-    /// no other way.
+    /// Their actions are disabled, and enabled again. Journals that say nothing of it were written by a
+    /// version that knew no other way.
     #[default]
     DisableActions,
-    /// An alarm mute rule holds their actions back, and ends by itself.
+    /// An alarm mute rule suppresses their actions, and ends by itself.
     MuteRule,
 }
 
@@ -470,11 +471,10 @@ pub enum SilenceBy {
 /// (Amazon EC2 Auto Scaling User Guide, "Suspend and resume processes").
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Process {
-    /// Starts instances.
     Launch,
-    /// Ends instances.
     Terminate,
-    /// Registers new instances with the load balancer. Never suspended by us: later instances would never join.
+    /// Registers new instances with the load balancer. Never suspended by us: later instances would never
+    /// join.
     AddToLoadBalancer,
     /// Acts on alarms of scaling policies.
     AlarmNotification,

@@ -1,8 +1,8 @@
 //! Arguments of programs that the worker's files name: `{tag}` and the like become what the release says.
 //!
-//! A placeholder is a word in braces. Other braces stay as they are, so that JSON and Docker's `{{.Name}}` need no
-//! escape; `{{word}}` is the text `{word}`. What is filled in stays within its argument, whatever it holds: no shell
-//! ever reads it.
+//! A placeholder is a word in braces. Other braces stay as they are, so that JSON and Docker's `{{.Name}}`
+//! need no escape; `{{word}}` is the text `{word}`. What is filled in stays within its argument, whatever it
+//! holds: no shell ever reads it.
 
 use std::collections::BTreeMap;
 
@@ -41,7 +41,7 @@ pub enum Piece<'t> {
     Placeholder(&'t str),
 }
 
-/// The parts of a text, in their order. Whether a placeholder is known is not looked at.
+/// The parts of a text, in their order. Unknown placeholders count as placeholders too.
 pub fn pieces(text: &str) -> Vec<Piece<'_>> {
     let mut pieces = Vec::new();
     let mut rest = text;
@@ -60,7 +60,7 @@ pub fn pieces(text: &str) -> Vec<Piece<'_>> {
     pieces
 }
 
-/// What a text means that begins with a brace, and what comes after that.
+/// The piece at the beginning of a text that begins with a brace, and the text after that piece.
 fn brace(text: &str) -> (Piece<'_>, &str) {
     let after = text.strip_prefix('{').unwrap_or(text);
     if let Some((word, rest)) = after.strip_prefix('{').and_then(word)
@@ -92,12 +92,11 @@ pub struct Missing(pub String);
 pub struct Values(BTreeMap<&'static str, String>);
 
 impl Values {
-    /// These values.
     pub(crate) fn new(values: BTreeMap<&'static str, String>) -> Self {
         Self(values)
     }
 
-    /// With one more, where there is one.
+    /// Adds one more value, where there is one.
     #[must_use]
     pub fn with(mut self, name: &'static str, value: Option<&str>) -> Self {
         self.0.extend(value.map(|value| (name, value.to_owned())));

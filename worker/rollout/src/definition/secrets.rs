@@ -1,4 +1,5 @@
-//! Where the secrets of a service are kept. The values are nowhere in here, and so in no journal and no event.
+//! Where the secrets of a service are kept. The values are nowhere in here, and so in no journal and no
+//! event.
 
 use std::fmt;
 

@@ -2,14 +2,14 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Which newer releases of a target take the place of those that wait.
+/// Which newer releases of a target supersede those that wait.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Supersede {
-    /// Those of a later build, where both say which they are of.
+    /// Releases of a later build, where both releases name their build.
     #[default]
     ByBuild,
-    /// These, and where one does not say it, those that came later.
+    /// The same, and where a release names no build, releases that came later.
     ByArrival,
     /// None: every release is rolled, in the order in which they came.
     Never,

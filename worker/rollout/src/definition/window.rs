@@ -10,7 +10,8 @@ use jiff::{Timestamp, ToSpan as _};
 const DAYS: [&str; 7] = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
 /// A day's last minute, and the one after it.
 const MINUTES: i16 = 24 * 60;
-/// Days ahead that are searched for the next opening: every week has the same ones, but daylight saving time may swallow one.
+/// Days ahead that are searched for the next opening: every week has the same ones, but daylight saving time
+/// may swallow one.
 const DAYS_AHEAD: i64 = 14;
 
 /// When releases may begin.
@@ -21,10 +22,11 @@ pub struct Windows {
     open: Vec<Opening>,
 }
 
-/// One time of the week: from a minute of some days, for so long; past midnight where it ends before it begins.
+/// One time of the week: from a minute of some days to another; past midnight where it ends before it begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Opening {
-    /// Weekdays from Monday, 0 to 6: the first and the last of them, across the week's end where the last comes before the first.
+    /// Weekdays from Monday, 0 to 6: the first and the last of them, across the week's end where the last
+    /// comes before the first.
     days: (i8, i8),
     /// Minutes from the day's beginning.
     from: i16,
@@ -32,7 +34,7 @@ pub struct Opening {
 }
 
 impl Windows {
-    /// At these times in the zone of that name.
+    /// Openings in the time zone of that name.
     pub fn new(name: String, zone: TimeZone, open: Vec<Opening>) -> Self {
         Self { name, zone, open }
     }
@@ -41,7 +43,7 @@ impl Windows {
     pub fn shut_until(&self, now: Timestamp) -> Option<Timestamp> {
         let today = now.to_zoned(self.zone.clone()).date();
         let mut next = None;
-        // Yesterday's may still be open.
+        // Yesterday's opening may still last.
         for ahead in -1..DAYS_AHEAD {
             let Ok(date) = today.checked_add(ahead.days()) else {
                 continue;
@@ -58,7 +60,7 @@ impl Windows {
                 }
             }
         }
-        // Without any it would never open: a day later it is looked at again.
+        // Where nothing opens, the windows are asked again a day later.
         Some(next.unwrap_or_else(|| crate::limits::after(now, 24 * 3_600_000)))
     }
 }
@@ -82,7 +84,8 @@ impl Opening {
             let hour = i8::try_from(minutes / 60).ok()?;
             let minute = i8::try_from(minutes % 60).ok()?;
             let local = date.at(hour, minute, 0, 0);
-            // A moment that daylight saving time leaves out is the one after it, one that comes twice the first.
+            // A local time that daylight saving time leaves out is taken as the one after it; of a time that
+            // comes twice, the first counts.
             Some(local.to_zoned(zone.clone()).ok()?.timestamp())
         };
         let to = if self.to <= self.from {

@@ -8,7 +8,8 @@
 
 use serde::{Deserialize, Serialize};
 
-/// How a HEALTHCHECK is run, with Docker's defaults where the image says nothing (Dockerfile reference, "HEALTHCHECK").
+/// How a HEALTHCHECK is run, with Docker's defaults where the image says nothing (Dockerfile reference,
+/// "HEALTHCHECK").
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Healthcheck {
     /// Milliseconds after the start in which a failed probe does not count.

@@ -1,8 +1,9 @@
-//! What a release locks: every Auto Scaling group, target group and instance that it may touch. Two services can share
-//! any of them. The second would find the first's processes "already suspended" and be left without protection when the
-//! first resumes, and their outages would add up.
+//! What a release locks: every Auto Scaling group, target group and instance that it may touch. Two services
+//! can share any of them. The second release would find the first one's processes "already suspended" and
+//! lose its protection when the first resumes them, and the outages of both would add up.
 //!
-//! A lock is a name. They are taken all or none, in the order of their names, and are the release's until its end.
+//! A lock is a name. A release takes its locks all or none, in the order of their names, and has them until
+//! its end.
 
 use std::collections::BTreeSet;
 
@@ -22,7 +23,7 @@ pub(crate) fn target_group_lock(arn: &str) -> String {
 }
 
 impl FleetSnapshot {
-    /// The locks of everything in it.
+    /// The locks of everything in the snapshot.
     pub fn touches(&self) -> BTreeSet<String> {
         let groups = self.groups.iter().map(|seen| group(&seen.name));
         let hosts = self.hosts.iter().map(|host| host.instance.as_str());

@@ -1,7 +1,8 @@
 //! Mute rules: which a release makes, for which alarms, and for how long.
 //!
-//! A rule names at most 100 alarms and knows no patterns (Amazon CloudWatch API Reference, "MuteTargets"); it ends by
-//! itself, so that nothing stays silent when every worker is gone; while the roll lasts, its end is put off (`decide/mute.rs`).
+//! A rule names at most 100 alarms and knows no patterns (Amazon CloudWatch API Reference, "MuteTargets"). It
+//! ends by itself, so that nothing stays silent when every worker is gone; while the roll lasts, it is
+//! renewed (`decide/mute.rs`).
 
 use drawgate_schemas::ReleaseId;
 
@@ -11,7 +12,7 @@ use crate::definition::SilenceBy;
 /// Alarms that one rule may name.
 const NAMES: usize = 100;
 
-/// A rule as a release wants it.
+/// A rule as a release makes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MuteRule {
     /// Its name: the same whenever it is asked for.
@@ -21,12 +22,12 @@ pub struct MuteRule {
 }
 
 impl Plan {
-    /// Whether alarms are muted, and not their actions disabled.
+    /// Whether mute rules silence the alarms, instead of disabling their actions.
     pub fn mutes(&self) -> bool {
         self.definition.alarms.by == SilenceBy::MuteRule && !self.alarms.is_empty()
     }
 
-    /// The rules of a release; none where the actions are disabled.
+    /// The mute rules of a release; none where the actions are disabled.
     pub fn mute_rules(&self, release: ReleaseId) -> Vec<MuteRule> {
         if !self.mutes() {
             return Vec::new();

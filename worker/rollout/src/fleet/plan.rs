@@ -11,12 +11,13 @@ use super::healthcheck::Healthcheck;
 use super::snapshot::{ContainerBefore, HostSnapshot, ScheduledAction};
 use crate::definition::{Probe, Process, ServiceDefinition};
 
-/// What a release will do. The journal holds it, so that the rollback is judged by what was in force at the start.
+/// What a release will do. The journal has it, so that the rollback is judged by what was in force at the
+/// start.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Plan {
     /// The image as it was asked for.
     pub image: ImageReference,
-    /// The bytes that every host gets. Programs of the service's own may do without: then it is not asked for.
+    /// The bytes that every host gets; `None` where the service's own programs do not need the digest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digest: Option<Digest>,
     /// What a person calls the desired version.
@@ -37,7 +38,7 @@ pub struct Plan {
     /// Alarms whose state is read while the release rolls forward.
     #[serde(default)]
     pub watched: Vec<WatchPlan>,
-    /// How the image's own HEALTHCHECK is run, where it verifies the swap and was read before.
+    /// How the image's own HEALTHCHECK is run, where it verifies the swap and could be read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub healthcheck: Option<Healthcheck>,
     /// The version of each secret, by environment variable. The values are in no plan.
@@ -47,8 +48,8 @@ pub struct Plan {
     pub warnings: Vec<String>,
 }
 
-/// What stands in the place of a host where the programs run on the bastion. No instance is called so: their ids begin with
-/// `i-` (Amazon EC2 API Reference, "Instance").
+/// Stands in the place of a host's id where the programs run on the bastion. No instance is called so,
+/// because instance ids begin with `i-` (Amazon EC2 API Reference, "Instance").
 pub const ON_BASTION: &str = "worker";
 
 /// One host of the fleet.
@@ -63,11 +64,11 @@ pub struct HostPlan {
     pub zone: String,
     /// Its Auto Scaling group, if it has one.
     pub group: Option<String>,
-    /// Every target it is, as it is to be again.
+    /// Its targets, as they are to be registered again.
     pub targets: Vec<TargetPlan>,
     /// The container that runs under the service's name now.
     pub before: Option<ContainerBefore>,
-    /// What runs there now as the service's own program tells it, where one does.
+    /// The version that runs there now, as the service's own program tells it, where there is such a program.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub told_before: Option<String>,
 }
@@ -124,7 +125,8 @@ pub struct TargetPlan {
 }
 
 impl TargetPlan {
-    /// A target of a group that no load balancer uses never becomes healthy: nobody waits for it.
+    /// Whether the target can become healthy. A target of a group that no load balancer uses cannot: nobody
+    /// waits for it.
     pub fn can_be_healthy(&self) -> bool {
         self.state_before != "unused"
     }
@@ -133,7 +135,6 @@ impl TargetPlan {
 /// One Auto Scaling group.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GroupPlan {
-    /// Its name.
     pub name: String,
     /// Processes that were suspended when it was seen: not ours, left alone.
     pub suspended_before: Vec<String>,
@@ -147,7 +148,6 @@ pub struct GroupPlan {
 /// One target group.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TargetGroupPlan {
-    /// Its name.
     pub name: String,
     /// Its deregistration delay, in seconds.
     pub deregistration_delay_s: u64,
@@ -155,32 +155,28 @@ pub struct TargetGroupPlan {
     pub healthy_after_s: u64,
     /// Healthy targets that must be left when another host is taken out.
     pub floor: u32,
-    /// The same for each availability zone, where a zone's targets serve that zone alone (cross-zone balancing is off);
-    /// empty where they serve all.
+    /// The same for each availability zone, where a zone's targets serve that zone alone (cross-zone
+    /// balancing is off); empty where they serve all.
     #[serde(default)]
     pub zone_floors: BTreeMap<String, u32>,
     /// Seconds over which a new target comes to its whole share, 0 for at once.
     #[serde(default)]
     pub slow_start_s: u64,
-    /// Whether connections outlast the deregistration delay (a Network Load Balancer without connection termination):
-    /// then what is open is waited for on the host.
+    /// Whether connections outlast the deregistration delay (a Network Load Balancer without connection
+    /// termination): then what is open is waited for on the host.
     #[serde(default)]
     pub keeps_connections: bool,
 }
 
-/// One alarm.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AlarmPlan {
-    /// Its name.
     pub name: String,
-    /// Its ARN.
     pub arn: String,
 }
 
 /// One watched alarm.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WatchPlan {
-    /// Its name.
     pub name: String,
     /// Whether it was in ALARM when it was seen.
     pub fired_before: bool,
@@ -189,13 +185,14 @@ pub struct WatchPlan {
 }
 
 impl Plan {
-    /// Something for each group in which processes are suspended.
+    /// One step for each group in which processes are suspended.
     pub(crate) fn for_each_group<S>(&self, step: impl Fn(String) -> S) -> Vec<S> {
         let suspended = self.groups.iter().filter(|group| !group.suspend.is_empty());
         suspended.map(|group| step(group.name.clone())).collect()
     }
 
-    /// Whether every host serves these very bytes in a container of a release of ours, and new instances start them too.
+    /// Whether every host serves these very bytes in a container of a release of ours, and new instances
+    /// start them too.
     pub(crate) fn is_there_already(&self) -> bool {
         let serves = |host: &HostPlan| {
             let runs =
@@ -209,7 +206,8 @@ impl Plan {
         self.digest.is_some() && !self.hosts.is_empty() && is_published && self.hosts.iter().all(serves)
     }
 
-    /// The longest deregistration delay among a host's target groups, and at least the configured least drain.
+    /// The longest deregistration delay among a host's target groups, and at least the configured least
+    /// drain.
     pub fn drain_ms(&self, host: &HostPlan) -> u64 {
         let delay = |target: &TargetPlan| {
             self.target_groups
@@ -220,7 +218,8 @@ impl Plan {
         longest_s.map_or(0, |s| (s * 1000).max(self.definition.roll.min_drain_ms))
     }
 
-    /// The soonest that a swap can be verified, in milliseconds: Docker probes for the first time after a whole interval.
+    /// The soonest that a swap can be verified, in milliseconds: Docker probes for the first time after a
+    /// whole interval.
     pub fn verified_after_ms(&self) -> u64 {
         self.healthcheck.map_or(0, |check| check.interval_ms)
     }
@@ -259,12 +258,12 @@ impl Plan {
         self.definition.roll.max_unavailable.of(hosts).max(1)
     }
 
-    /// How long the roll will take, in milliseconds, beside pulls and hooks, which nobody can know.
+    /// How long the roll will take, in milliseconds, without pulls and hooks, whose time nobody can know.
     pub fn expected_ms(&self) -> u64 {
         self.estimate().expected_ms
     }
 
-    /// What every host runs now, as a person calls it, where it is the same everywhere.
+    /// The version that every host runs now, as a person calls it; `None` where hosts differ.
     pub fn previous(&self) -> Option<&str> {
         let mut versions = self.hosts.iter().map(HostPlan::version_before);
         let first = versions.next()??;

@@ -15,9 +15,8 @@ use crate::definition::RestartPolicy;
 pub struct FleetSnapshot {
     /// The fleet's Auto Scaling groups.
     pub groups: Vec<GroupSnapshot>,
-    /// Its instances.
     pub hosts: Vec<HostSnapshot>,
-    /// Every target group that one of them is in.
+    /// Every target group that one of the hosts is in.
     pub target_groups: Vec<TargetGroupSnapshot>,
     /// Every alarm that the service's patterns match.
     pub alarms: Vec<AlarmSnapshot>,
@@ -30,18 +29,19 @@ pub struct FleetSnapshot {
     /// What the registry says of the image that is released.
     #[serde(default)]
     pub image: ImageSnapshot,
-    /// The parameter of the desired version; `None` where the service publishes none. Snapshots that people keep have it as `wanted`.
+    /// The parameter of the desired version; `None` where the service publishes none. Snapshots that people
+    /// keep have it as `wanted`.
     #[serde(default, rename = "wanted")]
     pub desired: Option<DesiredSnapshot>,
     /// The service's secrets, by environment variable.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub secrets: BTreeMap<String, SecretSnapshot>,
-    /// Why an instance that nobody has logged in to before could not be logged in to, if so.
+    /// Why the worker could not log in to an instance that it had never logged in to, if so.
     #[serde(default)]
     pub unknown_host_keys: Option<String>,
 }
 
-/// The wanted image, as its registry has it.
+/// The image that is released, as its registry has it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ImageSnapshot {
     /// Platforms that it was built for, `linux/amd64`; empty where that is not known.
@@ -49,13 +49,13 @@ pub struct ImageSnapshot {
     /// The registry's life-cycle policy for it, as Amazon ECR writes it, where there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lifecycle: Option<String>,
-    /// Why it could not be read, if so.
+    /// Why the life-cycle policy could not be read, if so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lifecycle_unread: Option<String>,
     /// Its HEALTHCHECK; `None` where nobody asked for it or it could not be read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub healthcheck: Option<ImageHealthcheck>,
-    /// Why it could not be read, if so.
+    /// Why the HEALTHCHECK could not be read, if so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub healthcheck_unread: Option<String>,
 }
@@ -63,9 +63,7 @@ pub struct ImageSnapshot {
 /// An Auto Scaling group.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GroupSnapshot {
-    /// Its name.
     pub name: String,
-    /// Suspended processes.
     pub suspended: BTreeSet<String>,
     /// The suspension tag, if a release left one.
     pub suspension_tag: Option<String>,
@@ -73,7 +71,6 @@ pub struct GroupSnapshot {
     pub refresh: Option<String>,
     /// Classic load balancers and other traffic sources that this version cannot handle.
     pub unsupported: Vec<String>,
-    /// Its members.
     pub members: Vec<MemberSnapshot>,
     /// Processes that AWS itself suspended, because launches kept failing.
     #[serde(default)]
@@ -92,7 +89,6 @@ pub struct GroupSnapshot {
 /// A scheduled action of an Auto Scaling group.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ScheduledAction {
-    /// Its name.
     pub name: String,
     /// When it comes next.
     pub at: Timestamp,
@@ -113,7 +109,6 @@ pub struct MemberSnapshot {
     pub lifecycle: String,
 }
 
-/// An instance.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HostSnapshot {
     /// The EC2 instance's id.
@@ -126,7 +121,6 @@ pub struct HostSnapshot {
     pub zone: String,
     /// Its Auto Scaling group.
     pub group: Option<String>,
-    /// Its targets.
     pub targets: Vec<TargetSnapshot>,
     /// What was seen over SSH.
     pub view: HostView,
@@ -136,7 +130,6 @@ pub struct HostSnapshot {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "view", rename_all = "snake_case")]
 pub enum HostView {
-    /// It answered.
     Reached {
         /// The Docker engine's version.
         engine: String,
@@ -151,11 +144,11 @@ pub enum HostView {
         #[serde(rename = "beside")]
         outside: Box<OutsideDocker>,
     },
-    /// It answered, and what runs there is not for Docker to tell.
+    /// It answered, but Docker does not tell what runs there.
     Answered {
-        /// What the service's own program says that runs.
+        /// The version that runs, as the service's own program tells it.
         version: Option<String>,
-        /// Why it does not say, where it is to.
+        /// Why the program does not tell the version, where it should.
         untold: Option<String>,
     },
     /// It did not answer.
@@ -167,17 +160,18 @@ pub enum HostView {
     },
 }
 
-/// What was seen of a host that no container's own description tells.
+/// What was seen of a host beside the descriptions of its containers.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OutsideDocker {
-    /// Operating system and architecture as images name them, `linux/arm64`; `None` where the engine does not say.
+    /// Operating system and architecture as images name them, `linux/arm64`; `None` where the engine does not
+    /// say.
     pub platform: Option<String>,
     /// A systemd unit that starts a container of the service's name.
     pub unit: Option<String>,
     /// Sockets on the service's host ports that no container publishes.
     pub listeners: Vec<ListenerSnapshot>,
-    /// Containers whose names look like the ones that a release gives: release by name, empty for a container that no
-    /// release of ours made.
+    /// Containers whose names look like those that a release gives: release by name, empty for a container
+    /// that no release of ours made.
     pub look_alikes: BTreeMap<String, String>,
 }
 
@@ -186,7 +180,6 @@ pub struct OutsideDocker {
 pub struct ListenerSnapshot {
     /// Host address; `*`, `0.0.0.0` and `::` mean all.
     pub address: String,
-    /// Host port.
     pub port: u16,
     /// `tcp` or `udp`.
     pub protocol: String,
@@ -194,10 +187,8 @@ pub struct ListenerSnapshot {
     pub process: Option<String>,
 }
 
-/// A container.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ContainerSnapshot {
-    /// Its id.
     pub id: String,
     /// The image it was made from, as it was named then.
     pub image: String,
@@ -212,11 +203,9 @@ pub struct ContainerSnapshot {
     pub restarts: u64,
     /// Whether the engine removes it when it stops.
     pub auto_remove: bool,
-    /// Its labels.
     pub labels: BTreeMap<String, String>,
 }
 
-/// A registration.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TargetSnapshot {
     /// The target group's ARN.
@@ -234,9 +223,7 @@ pub struct TargetSnapshot {
 /// A target group.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TargetGroupSnapshot {
-    /// Its ARN.
     pub arn: String,
-    /// Its name.
     pub name: String,
     /// Its deregistration delay, in seconds.
     pub deregistration_delay_s: u64,
@@ -244,7 +231,7 @@ pub struct TargetGroupSnapshot {
     pub health_check_interval_s: u64,
     /// Successes that make a target healthy.
     pub healthy_threshold: u64,
-    /// Healthy targets, whoever they belong to.
+    /// Healthy targets, whichever service they belong to.
     pub healthy: u32,
     /// Whether cross-zone balancing is off: a zone's targets serve that zone alone.
     #[serde(default)]
@@ -257,16 +244,13 @@ pub struct TargetGroupSnapshot {
     pub keeps_connections: bool,
 }
 
-/// An alarm.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AlarmSnapshot {
-    /// Its name.
     pub name: String,
-    /// Its ARN.
     pub arn: String,
     /// Whether its actions are on.
     pub actions_enabled: bool,
-    /// Whether all its actions are scaling policies: then it is left alone.
+    /// Whether all its actions are scaling policies: such an alarm is left alone.
     pub scales_only: bool,
     /// `OK`, `ALARM` or `INSUFFICIENT_DATA`.
     pub state: String,
@@ -276,7 +260,7 @@ pub struct AlarmSnapshot {
 }
 
 impl HostSnapshot {
-    /// What the service's own program says that runs.
+    /// The version that runs, as the service's own program tells it.
     pub fn told(&self) -> Option<&str> {
         match &self.view {
             HostView::Answered { version, .. } => version.as_deref(),
@@ -311,7 +295,8 @@ pub const LABEL_RELEASE: &str = "drawgate.release";
 /// Label of a container of ours: what a person calls its version.
 pub const LABEL_VERSION: &str = "drawgate.version";
 
-/// What a person calls a container's version: our label, or else its image's tag, or its digest's first digits.
+/// What a person calls a container's version: our label, or else its image's tag, or its digest's first
+/// digits.
 pub fn version_name(labels: &BTreeMap<String, String>, image: &str) -> String {
     if let Some(version) = labels.get(LABEL_VERSION) {
         return version.clone();
@@ -352,7 +337,7 @@ pub struct Observation {
 pub struct ObservedParameter {
     /// Its value; `None` where there is none.
     pub value: Option<String>,
-    /// What a person calls the version that it wants.
+    /// What a person calls the version that it names.
     pub version: Option<String>,
 }
 
@@ -367,9 +352,9 @@ pub enum Stranger {
         /// Whether it was launched after the desired version was published, and so starts it by itself.
         by_itself: bool,
     },
-    /// In service.
     Serves {
-        /// What a person calls the version that runs there; `None` where nothing does, or where that could not be seen.
+        /// What a person calls the version that runs there; `None` where nothing does, or where that could
+        /// not be seen.
         version: Option<String>,
         /// The release of ours that made the container, if one did.
         release: Option<String>,
@@ -379,7 +364,6 @@ pub enum Stranger {
 /// A group at the end.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ObservedGroup {
-    /// Suspended processes.
     pub suspended: BTreeSet<String>,
     /// Whether this release's suspension tag is still on it.
     pub held_by_us: bool,
@@ -415,7 +399,6 @@ pub struct ObservedHost {
 pub struct ObservedTarget {
     /// The target group's ARN.
     pub target_group: String,
-    /// The port.
     pub port: u16,
     /// Its state as the API writes it; `absent` where the group does not have it.
     pub state: String,
@@ -430,9 +413,7 @@ pub enum SecretSnapshot {
         /// The version that is current.
         version: String,
     },
-    /// It cannot.
     Unreadable {
-        /// Why.
         why: String,
         /// The way out.
         hint: Option<String>,
@@ -454,7 +435,7 @@ pub struct ContainerBefore {
     pub running: bool,
     /// Its restart policy, to be given back.
     pub restart: RestartPolicy,
-    /// How often the engine had restarted it by itself: more of it during rollback is a failure.
+    /// How often the engine had restarted it by itself: a higher number during rollback is a failure.
     #[serde(default)]
     pub restarts: u64,
     /// Whether a release of ours made it.

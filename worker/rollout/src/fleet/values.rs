@@ -1,4 +1,4 @@
-//! What the placeholders of a release stand for, in all and on a host.
+//! The values of a release's placeholders, in all and on a host.
 
 use std::collections::BTreeMap;
 
@@ -29,10 +29,10 @@ impl Values {
         Self::new(values)
     }
 
-    /// With those of a host.
+    /// Adds the values of a host.
     #[must_use]
     pub fn on(self, host: &HostPlan) -> Self {
-        // Beside the worker there is none.
+        // On the bastion there is no address.
         let address = Some(host.address.as_str()).filter(|address| !address.is_empty());
         self.with("instance", Some(&host.instance))
             .with("address", address)

@@ -1,7 +1,7 @@
-//! What a step is: one row for each, which everything that asks about steps reads.
+//! The properties of each step: one row per step, which all code that asks about steps reads.
 //!
-//! A new step gets a variant (`step.rs`), a row here, an effect (`worker/src/effects`) and an arm in the model
-//! (`worker/rehearsal/src/world/effects.rs`): the compiler asks for all four.
+//! A new step gets a variant (`step.rs`), a row here, an effect (`worker/src/effects`) and an arm in the
+//! model (`worker/rehearsal/src/world/effects.rs`): the compiler asks for all four.
 
 use std::fmt;
 
@@ -9,7 +9,6 @@ use drawgate_schemas::{Direction, Hook, HostPhase};
 
 use crate::journal::{Phase, Step};
 
-/// One row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Properties<'a> {
     /// What the step is about.
@@ -22,7 +21,7 @@ pub struct Properties<'a> {
     pub reaches: Reaches,
     /// How many calls its change is made of.
     pub calls: Calls,
-    /// Whose health decides what comes of it.
+    /// Whose health decides its outcome.
     pub sees: Sees,
     /// Where in a roll it belongs.
     pub way: Way,
@@ -67,15 +66,15 @@ pub enum Fleet {
 pub enum Reaches {
     /// Nothing: the step is never performed.
     Nothing,
-    /// The ledger, or the lease beside it.
+    /// The ledger, or the fleet's lease outside it.
     Ledger,
     /// The image's registry.
     Registry,
-    /// AWS, for what it says of the fleet. That may be a moment old.
+    /// AWS, to read the state of the fleet, which may be a moment old.
     Fleet,
     /// Amazon CloudWatch, for the watched alarms.
     Alarms,
-    /// AWS, for a change. What it has received it may do after the attempt has ended.
+    /// AWS, to change something. AWS may carry out a call after the attempt has ended.
     Aws,
     /// An engine or a program, over a connection that ends with the attempt.
     Host,
@@ -93,7 +92,6 @@ pub enum Calls {
 /// Whose health, as a load balancer sees it, decides what comes of a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sees {
-    /// Nobody's.
     Nobody,
     /// That of the host it is about.
     Own,
@@ -106,9 +104,9 @@ pub enum Sees {
 pub enum Way {
     /// In the roll forward. A definite failure rolls the release back.
     Forward,
-    /// It puts something back. It is given more patience, and its failure stops nothing else.
+    /// It puts something back. It gets more patience, and its failure stops nothing else.
     Restores,
-    /// The same, and with it the roll is over: everything beside the hosts is put back.
+    /// The same, and it ends the roll: everything beside the hosts is put back.
     Closes,
 }
 
@@ -131,7 +129,7 @@ pub enum Attempt {
     Watch,
     /// `[alarms] bake`.
     Bake,
-    /// One look out for sick hosts.
+    /// One wait for sick hosts to become healthy.
     Floor,
     /// `[before] timeout`.
     Before,
@@ -160,19 +158,19 @@ pub enum Patience {
     Verify,
     /// The number of attempts stands in `[after]`.
     After,
-    /// What puts something back.
+    /// A step that puts something back.
     Restore,
-    /// The same, after the alarms have settled.
+    /// The same, plus `[alarms] settle`.
     Unmute,
-    /// A whole roll of somebody else.
+    /// A whole roll of another release.
     Lock,
     /// An instance that boots.
     Boot,
     /// The bake, and then as usual.
     Bake,
-    /// Until the others are healthy enough to spare one more.
+    /// Until the other hosts are healthy enough to spare one more.
     Spare,
-    /// Something else ends it.
+    /// No bound of its own: another rule ends it.
     Ever,
 }
 
@@ -181,14 +179,14 @@ pub enum Patience {
 pub enum OnShutdown {
     /// It is dropped: the next worker begins it anew.
     Drop,
-    /// It changes something, and is given a moment to end.
+    /// It changes something, and gets a moment to end.
     Finish,
 }
 
 /// What becomes of a step under way when the roll forward ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OnRollback {
-    /// It comes to its own end.
+    /// It runs to its own end.
     Finish,
     /// A rollback stops it: it only reads.
     Stop,
@@ -196,29 +194,27 @@ pub enum OnRollback {
     StopAlways,
     /// A rollback drops it; its last call may be on its way.
     Drop,
-    /// A rollback because of an alarm drops it: until then the bad version serves.
+    /// A rollback because of an alarm drops it, because the bad version serves until then.
     DropForAlarm,
 }
 
 /// Whether something later depends on when a step was done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Moment {
-    /// Nothing does.
     Passes,
-    /// Something does.
     Counts,
 }
 
 /// The status events that a step brings (`events.rs`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StepEvents {
-    /// None but that an attempt failed.
+    /// Only that an attempt failed.
     Setbacks,
-    /// None at all: something else tells of it.
+    /// None: another record tells of it.
     Nothing,
     /// The digest behind the tag.
     Digest,
-    /// The plan that holds.
+    /// The plan, once everything in it is locked.
     Plan,
     /// That every host has the image.
     Pulled,
@@ -228,17 +224,17 @@ pub enum StepEvents {
     Suspended,
     /// The processes of a group that run again.
     Resumed,
-    /// Of these, those that replace sick hosts, suspended again.
+    /// The processes that replace sick hosts, suspended again.
     SuspendedAgain,
-    /// The same, resumed for a while.
+    /// The same processes, resumed for a while.
     Replaces,
     /// The alarms that are silent.
     Silenced,
     /// The alarms that act again.
     Unsilenced,
-    /// Only a definite no.
+    /// Only a refusal.
     Refusals,
-    /// How far a host is. `None` is nobody's news.
+    /// How far a host is; `None` for a phase that events do not show.
     Host(Option<HostPhase>),
     /// That the canary is well.
     Canary,
@@ -246,7 +242,6 @@ pub enum StepEvents {
     Published,
     /// The desired version that was restored.
     Restored,
-    /// Who joined.
     Joined,
     /// Until when it bakes.
     Bake,
@@ -255,7 +250,7 @@ pub enum StepEvents {
 }
 
 impl Step {
-    /// What it is.
+    /// The row of this step.
     #[rustfmt::skip]
     pub fn properties(&self) -> Properties<'_> {
         use About::{Group, HookOn, Instance, Release};
@@ -309,7 +304,7 @@ impl Step {
                    Reads,   State,    One,     Nobody,   Forward,  A::Calls,   P::Boot,    Drop,   goes_on,   Passes),
             Self::RunAfter => row(Release, "[after]", StepEvents::Hook(Hook::After),
                    Changes, Host,     One,     Nobody,   Forward,  A::After,   P::After,   Drop,   goes_on,   Passes),
-            Self::RestoreDesired => row(Release, "restore the desired version of before", StepEvents::Restored,
+            Self::RestoreDesired => row(Release, "restore the earlier desired version", StepEvents::Restored,
                    Changes, Aws,      One,     Nobody,   Restores, A::Calls,   P::Restore, Finish, goes_on,   Counts),
             Self::Renew => row(Release, "keep alarms muted", StepEvents::Refusals,
                    Changes, Aws,      One,     Nobody,   Restores, A::Calls,   P::Restore, Finish, goes_on,   Counts),
@@ -330,7 +325,7 @@ impl Step {
         }
     }
 
-    /// The instance it is about, if it is about one.
+    /// The instance that the step is about, if any.
     pub fn instance(&self) -> Option<&str> {
         match self.properties().about {
             About::Instance(instance) | About::HookOn(instance) => Some(instance),
@@ -338,22 +333,23 @@ impl Step {
         }
     }
 
-    /// Whether it puts things back. Such a step is given more patience, and its failure stops nothing else.
+    /// Whether the step puts something back. Such a step gets more patience, and its failure stops nothing
+    /// else.
     pub fn restores(&self) -> bool {
         self.properties().way != Way::Forward
     }
 
-    /// Whether the roll is over with it, and everything beside the hosts is put back.
+    /// Whether the step ends the roll: with it everything beside the hosts is put back.
     pub fn closes(&self) -> bool {
         self.properties().way == Way::Closes
     }
 
-    /// Whether it changes nothing of the fleet that would have to be undone.
+    /// Whether the step changes nothing of the fleet that would have to be undone.
     pub fn reads(&self) -> bool {
         self.properties().fleet == Fleet::Reads
     }
 
-    /// The Auto Scaling group it is about, if it is about one.
+    /// The Auto Scaling group that the step is about, if any.
     pub fn group(&self) -> Option<&str> {
         match self.properties().about {
             About::Group(group) => Some(group),
@@ -361,12 +357,12 @@ impl Step {
         }
     }
 
-    /// Whether its bound stands in the service's file: drain and health in the roll forward, and `[before]`.
+    /// Whether the service's file sets its bound: drain and health in the roll forward, and `[before]`.
     pub fn is_bounded_wait(&self) -> bool {
         self.properties().patience == Patience::InFile
     }
 
-    /// Whether it waits for a load balancer: for the drain, or for health.
+    /// Whether the step waits for a load balancer: for the drain, or for health.
     pub fn waits_for_balancer(&self) -> bool {
         matches!(self.properties().attempt, Attempt::Drain | Attempt::Health)
     }
@@ -408,14 +404,15 @@ impl Phase {
         };
         match direction {
             Direction::Forward => forward,
-            // The service file's bounds are those of the roll forward; a host is rolled back with more patience.
+            // The service file's bounds are those of the roll forward; a host is rolled back with more
+            // patience.
             Direction::Back => Properties {
                 way: Way::Restores, patience: P::Restore, on_rollback: OnRollback::Finish, ..forward
             },
         }
     }
 
-    /// The phase as events name it; none where it is too small a part of the roll.
+    /// The phase as events name it; `None` where it is too small a part of the roll.
     pub fn shown_as(self) -> Option<HostPhase> {
         match self.properties("", Direction::Forward).events {
             StepEvents::Host(shown) => shown,

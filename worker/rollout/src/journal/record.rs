@@ -16,7 +16,7 @@ use crate::fleet::{HostPlan, Observation, Plan};
 pub struct Entry {
     /// 1, 2, 3, … without a gap.
     pub n: u64,
-    /// When it was written, by the worker's clock. Waits are reckoned from it; order is `n`'s alone.
+    /// When it was written, by the worker's clock. Waits are reckoned from it; the order is `n`'s alone.
     pub at: Timestamp,
     /// What is recorded.
     pub record: Record,
@@ -26,72 +26,66 @@ pub struct Entry {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "record", rename_all = "snake_case")]
 pub enum Record {
-    /// The request is this worker's to handle.
+    /// The worker has accepted the request, and handles it.
     Accepted {
-        /// The message.
         request: Box<ReleaseRequest>,
         /// Open releases of the same target that went before it at that moment.
         ahead: u32,
-        /// Who published it: the user that the broker vouches for, where the message names one.
+        /// The user who published it, as the broker vouches, where the message names one.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         publisher: Option<String>,
         /// The approval that it needs, as the worker's files said then.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         approval: Option<Box<Approval>>,
     },
-    /// It is the first of its queue, and nothing blocks it any more.
+    /// The release begins: it is the first of its queue, and nothing blocks it any more.
     Started,
-    /// A control command of a person.
+    /// An operator's control command.
     #[serde(alias = "ordered")]
     Control {
-        /// The question's id: a command that is asked for again with the same id is given once.
+        /// The command's id: a command that is sent again with the same id is taken once.
         id: String,
         /// What was commanded, and by whom.
         #[serde(alias = "ordered")]
         command: ControlCommand,
     },
-    /// What blocks it from beginning: nothing any more where there are none.
+    /// What blocks the release from beginning; an empty list says that nothing blocks it any more.
     #[serde(alias = "held")]
     Blocked {
         /// Freezes, and windows that are shut.
         #[serde(alias = "holds")]
         blockers: Vec<Blocker>,
     },
-    /// A worker process took the release over from one that stopped: the outcomes of open intents are unknown.
+    /// A worker process took the release over from one that stopped: the outcomes of open intents are
+    /// unknown.
     #[serde(alias = "taken_up")]
     TakenOver,
     /// The step is about to be performed. Written before the effect.
-    Intent {
-        /// Which step.
-        step: Step,
-    },
+    Intent { step: Step },
     /// What came of it.
     Outcome {
-        /// Which step.
         step: Step,
         /// What came of it.
         outcome: StepOutcome,
     },
-    /// A host failed on its way forward, and the failure budget allows it: it alone goes back into service, to be tried
-    /// once more after the others.
+    /// A host failed during the roll forward, and the failure budget allows it: this host alone goes back
+    /// into service, to be retried after the others.
     #[serde(alias = "set_aside")]
-    RetryLater {
-        /// What failed.
-        cause: Cause,
-    },
-    /// A host that is to be retried later serves again as before. Its next try begins anew.
+    RetryLater { cause: Cause },
+    /// A host that is to be retried serves again as before. Its second try begins anew.
     TryAgain {
         /// The EC2 instance's id.
         instance: String,
     },
-    /// Hosts that turned unhealthy by themselves keep another one in service, and are still to be rolled: they are rolled next.
+    /// Hosts that turned unhealthy by themselves and are still to be rolled keep another one in service: they
+    /// are rolled next.
     RolledNext {
-        /// Which of those that are sick.
+        /// The sick hosts that are rolled next.
         instances: BTreeSet<String>,
-        /// What kept the other one in service.
+        /// What kept the other host in service.
         kept: FloorKept,
     },
-    /// Hosts that turned unhealthy by themselves are waited for.
+    /// The roll waits for hosts that turned unhealthy by themselves.
     SickWaitBegun {
         /// The host that would be taken out next.
         instance: String,
@@ -100,14 +94,11 @@ pub enum Record {
         /// Past this moment the release is rolled back.
         until: Timestamp,
     },
-    /// They are healthy again, or gone, and everything is suspended as before the wait.
+    /// The sick hosts are healthy again, or gone, and every process is suspended as before the wait.
     SickWaitOver,
     /// The release is rolled back from here on.
     #[serde(alias = "turned_back")]
-    RollingBack {
-        /// Why.
-        cause: Cause,
-    },
+    RollingBack { cause: Cause },
     /// The end. Nothing follows.
     Ended {
         /// Outcome and receipt.
@@ -129,7 +120,7 @@ pub enum StepOutcome {
         /// What was learnt.
         evidence: Evidence,
     },
-    /// A definite no: trying again would bring the same.
+    /// A definite no: another try would bring the same.
     Refused {
         /// What was refused.
         failure: Failure,
@@ -139,7 +130,7 @@ pub enum StepOutcome {
         /// What stood in the way.
         failure: Failure,
     },
-    /// It may have happened or not: to be looked at again before anything else.
+    /// It may have happened or not: the next attempt looks before anything else.
     Unknown {
         /// What is not known.
         failure: Failure,
@@ -184,26 +175,23 @@ impl StepOutcome {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "evidence", rename_all = "snake_case")]
 pub enum Evidence {
-    /// Nothing more.
     Nothing,
     /// The digest behind the tag.
     Resolved {
-        /// It.
         digest: Digest,
     },
-    /// The plan, as journals have it from before there were locks.
+    /// The plan, in journals that were written before releases took locks.
     Planned {
-        /// It.
         plan: Box<Plan>,
     },
-    /// Preflight passed: the fleet can be rolled as it was seen. That is certain once everything in the plan is locked.
+    /// Preflight passed: the fleet can be rolled as it was seen. That is certain once everything in the plan
+    /// is locked.
     #[serde(alias = "fit")]
     PreflightPassed {
-        /// The plan.
         plan: Box<Plan>,
     },
-    /// Preflight refused the fleet as it was seen. That is certain once everything in it is locked: another release may
-    /// just be rolling it.
+    /// Preflight refused the fleet as it was seen. That is certain once everything in it is locked: another
+    /// release may just be rolling it.
     #[serde(alias = "unfit")]
     PreflightRefused {
         /// What is to be locked.
@@ -213,20 +201,23 @@ pub enum Evidence {
     },
     /// Everything that the release touches is locked for it.
     Locked {
-        /// Whether what was seen of it holds: nobody else had any of it when it was looked at, or since.
+        /// Whether what was seen is still true: no other release had any of it when it was looked at, or
+        /// since.
         fresh: bool,
     },
     /// Another worker, with another ledger, has the fleet's lease.
     LeasedToAnother {
-        /// Who, since when, and the way out.
+        /// Which worker, since when, and the way out.
         failure: Failure,
     },
     /// The containers were swapped.
     Swapped {
-        /// Time between the order to stop the one and the other's having started; `None` where nothing ran before.
+        /// Time from the command that stopped the old container until the new one had started; `None` where
+        /// nothing ran before.
         without_container_ms: Option<u64>,
     },
-    /// Drained, and connections that the load balancer does not end are open still: the swap will cut them.
+    /// The host is drained, but connections that the load balancer does not end are still open: the swap will
+    /// cut them.
     Outlasted {
         /// The target group's name.
         target_group: String,
@@ -235,9 +226,9 @@ pub enum Evidence {
     },
     /// A program of the service's file ran to a good end.
     Ran {
-        /// Where: an instance, or the worker.
+        /// Where it ran: an instance, or the worker.
         on: String,
-        /// Its last lines.
+        /// The program's last lines.
         output: Vec<String>,
     },
     /// The instance is no longer a member of the fleet.
@@ -245,15 +236,15 @@ pub enum Evidence {
         /// How that was seen.
         why: String,
     },
-    /// Members that were not among the hosts.
+    /// Members of the fleet that were not among the hosts.
     Joined {
-        /// Those that are to be rolled.
+        /// Hosts that are to be rolled.
         hosts: Vec<HostPlan>,
-        /// Those that run the desired version already, and are not touched.
+        /// Hosts that run the desired version already, and are not touched.
         #[serde(default, skip_serializing_if = "Vec::is_empty", alias = "adopted")]
         up_to_date: Vec<HostPlan>,
     },
-    /// No other instance joined that has to be waited for.
+    /// No other instance joined that the roll has to wait for.
     #[serde(alias = "swept")]
     NoneJoined {
         /// Instances that boot, and start the desired version by themselves.
@@ -261,24 +252,23 @@ pub enum Evidence {
     },
     /// The desired version is published.
     Published {
-        /// Since when, by AWS's clock where it tells.
+        /// Since when, by AWS's clock where AWS tells.
         at: Timestamp,
     },
-    /// Mute rules hold the alarms' actions back.
+    /// Mute rules suppress the alarms' actions.
     Muted {
-        /// When they end, unless that is put off.
+        /// When the rules end, unless they are renewed.
         until: Timestamp,
     },
     /// The mute rules are gone.
     Unmuted {
-        /// Alarms that were in ALARM still: what they were kept from, they do now.
+        /// Alarms that were still in ALARM: they do now what the rules kept them from.
         firing: Vec<String>,
     },
-    /// Nobody needs it any more: it was stopped before its own end.
+    /// The step was stopped before its own end, because nothing needed it any more.
     Stopped,
     /// What is there at the end.
     Observed {
-        /// It.
         observation: Box<Observation>,
     },
 }

@@ -9,24 +9,25 @@ use serde::{Deserialize, Serialize};
 pub enum Step {
     /// Ask the registry which digest the tag stands for.
     Resolve,
-    /// A control command, or a pause beyond `max_pause`. It is the cause of a rollback, and is never performed.
+    /// A control command, or a pause beyond `max_pause`. It is only the cause of a rollback, and is never
+    /// performed.
     #[serde(alias = "order")]
     Control,
     /// Look at the fleet and make the plan. Reads only.
     Inspect,
-    /// Lock every group, target group and instance of the plan for this release; while another release has one of
-    /// them, wait.
+    /// Lock every group, target group and instance of the plan for this release; wait while another release
+    /// has one of them.
     Lock,
-    /// Take the fleet's lease, which lies outside the ledger: another worker may not know this ledger at all. Taken again
-    /// by each worker that takes the release over.
+    /// Take the fleet's lease, which lies outside the ledger because another worker may not know this ledger
+    /// at all. Each worker that takes the release over takes the lease again.
     TakeLease,
     /// Pull the image on one host.
     Stage {
         /// The EC2 instance's id.
         instance: String,
     },
-    /// Create the one-off container of `[before]` on one host, without starting it. A step of its own: what was only
-    /// created has not run, whatever happened to the worker.
+    /// Create the one-off container of `[before]` on one host, without starting it. This is a step of its
+    /// own, because a container that was only created has not run, whatever happened to the worker.
     CreateBefore {
         /// The EC2 instance's id.
         instance: String,
@@ -43,8 +44,8 @@ pub enum Step {
     },
     /// Tag the alarms whose actions are on, then disable the actions.
     Silence,
-    /// Write the desired version's parameter with the value it has, or with an empty one where there was none: whether the
-    /// worker may write it at all is known before a host is touched.
+    /// Write the desired version's parameter with the value it has, or with a placeholder where there was
+    /// none, so that it is known before a host is touched whether the worker may write the parameter at all.
     #[serde(alias = "reserve")]
     ReserveDesired,
     /// One phase of one host.
@@ -53,11 +54,10 @@ pub enum Step {
         instance: String,
         /// Toward the desired version, or back.
         direction: Direction,
-        /// Which phase.
         phase: Phase,
     },
-    /// Let Auto Scaling replace sick hosts of a group for a while: HealthCheck, then mark the hosts healthy that are so and that we
-    /// had out, then ReplaceUnhealthy.
+    /// Let Auto Scaling replace sick hosts of a group for a while: resume HealthCheck, then mark the hosts
+    /// healthy that are healthy and that we had out, then resume ReplaceUnhealthy.
     LetReplace {
         /// The group's name.
         group: String,
@@ -75,29 +75,30 @@ pub enum Step {
     /// Publish the desired version: instances that boot from now on start it.
     #[serde(alias = "publish")]
     PublishDesired,
-    /// Look whether every member of the fleet is among the hosts that were rolled; others join.
+    /// Look for members of the fleet that are not among the hosts of this release: they have joined.
     #[serde(alias = "sweep")]
     DetectJoined,
     /// Run `[after]`, once.
     #[serde(alias = "after")]
     RunAfter,
-    /// Give the desired version's parameter its value of before, or delete it.
+    /// Give the desired version's parameter its earlier value, or delete it.
     #[serde(alias = "unpublish")]
     RestoreDesired,
-    /// Put off the end of the mute rules. Goes on beside other steps, both ways.
+    /// Extend the mute rules when they are about to end. Goes on alongside other steps, forward and back.
     Renew,
-    /// Read the watched alarms again and again; one that goes into ALARM ends it. Goes on beside other steps. Reads only.
+    /// Read the watched alarms again and again; an alarm that goes into ALARM ends the step. Goes on
+    /// alongside other steps. Reads only.
     Watch,
     /// Wait until the bake is over, then read the watched alarms once more. Reads only.
     Bake,
-    /// Resume the processes that were suspended by us, in the order that terminates nobody; untag.
+    /// Resume the processes that we suspended, in the order that terminates no instance; untag the group.
     Resume {
         /// The group's name.
         group: String,
     },
-    /// Enable the alarm actions that were disabled by us; untag.
+    /// Enable the alarm actions that we disabled; untag the alarms.
     Unsilence,
-    /// Remove what one host does not need any more.
+    /// Remove what one host no longer needs.
     #[serde(alias = "retire")]
     CleanUp {
         /// The EC2 instance's id.

@@ -1,4 +1,5 @@
-//! Alarms: from what was seen of them to what a roll does about them, and what a watched one must show to turn it back.
+//! Alarms: from what was seen of them to what a roll does about them, and when a watched alarm rolls the
+//! release back.
 
 use jiff::Timestamp;
 
@@ -16,8 +17,8 @@ pub(super) struct AlarmPlans {
     pub(super) watched: Vec<WatchPlan>,
 }
 
-/// The plan for alarms. An alarm that fires already refuses the release: nobody could tell its firing from the
-/// release's own, and muted, it would fire at the end.
+/// The plan for alarms. An alarm that fires already refuses the release: nobody could tell its firing from
+/// one that the release causes, and muted, it would fire at the end.
 pub(super) fn plan_alarms(
     snapshot: &FleetSnapshot,
     definition: &ServiceDefinition,
@@ -44,13 +45,15 @@ pub(super) fn plan_alarms(
     AlarmPlans { silenced, watched }
 }
 
-/// An alarm whose actions are off stays off; one that only scales is left alone, because scaling is suspended anyway.
+/// An alarm whose actions are off stays off. An alarm that only scales is left alone, because scaling is
+/// suspended anyway.
 fn is_ours_to_silence(alarm: &AlarmSnapshot) -> bool {
     alarm.actions_enabled && !alarm.scales_only
 }
 
-/// Names in ALARM. One to be silenced that is left alone anyway does not count: the alarm of a scaling policy is often in
-/// ALARM on a quiet night, and one whose actions are off was switched off by a person. Watched, they count.
+/// The names of alarms in ALARM. An alarm on the list to silence that is left alone anyway does not count:
+/// the alarm of a scaling policy is often in ALARM on a quiet night, and a person switched off one whose
+/// actions are off. On the watch list, they count.
 fn firing(snapshot: &FleetSnapshot, findings: &mut Vec<Finding>) -> Vec<String> {
     let mut names: Vec<String> = Vec::new();
     for alarm in snapshot.alarms.iter().filter(|alarm| alarm.state == ALARM) {
@@ -70,7 +73,7 @@ fn firing(snapshot: &FleetSnapshot, findings: &mut Vec<Finding>) -> Vec<String> 
     names
 }
 
-/// A watch list that names nothing watches nothing, and would say that all is well.
+/// Refuses a watch list that names no alarm, because it would watch nothing and say that all is well.
 fn unknown_patterns(snapshot: &FleetSnapshot, definition: &ServiceDefinition, findings: &mut Vec<Finding>) {
     for pattern in &definition.alarms.watch {
         let named = |alarm: &AlarmSnapshot| match pattern.strip_suffix('*') {
@@ -103,8 +106,8 @@ impl WatchPlan {
         }
     }
 
-    /// Whether the alarm went into ALARM after the plan was made: one that was in ALARM then, and was let pass, counts
-    /// once it has gone into ALARM anew.
+    /// Whether the alarm went into ALARM after the plan was made. An alarm that was in ALARM then, and was
+    /// let pass, counts once it has gone into ALARM anew.
     pub fn fires(&self, state: &str, since: Option<Timestamp>) -> bool {
         state == ALARM && !(self.fired_before && since == self.since_before)
     }

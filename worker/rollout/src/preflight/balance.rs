@@ -39,7 +39,7 @@ fn is_healthy_in(host: &HostPlan, group: &TargetGroupSnapshot) -> bool {
     targets.any(|target| target.target_group == group.arn && target.state_before == "healthy")
 }
 
-/// Healthy at the start, less what may be out.
+/// The floor: the targets that were healthy at the start, less those that may be out.
 fn floor(
     group: &TargetGroupSnapshot,
     hosts: &[HostPlan],
@@ -52,7 +52,8 @@ fn floor(
     if floor > 0 || group.healthy == 0 || roll.allow_outage {
         return floor;
     }
-    // A sick host goes first, costs nothing, and is there for the others when they are taken out.
+    // A sick host goes first, because taking it out costs nothing, and is there for the others when they are
+    // taken out.
     let sick = |host: &HostPlan| is_in(host, group) && !is_healthy_in(host, group);
     if !hosts.iter().any(sick) {
         let most = roll.max_unavailable;
@@ -63,8 +64,8 @@ fn floor(
     1
 }
 
-/// With cross-zone balancing off, a zone's share of the traffic goes to that zone's targets alone (Elastic Load
-/// Balancing, "Cross-zone load balancing"): each zone needs a floor of its own.
+/// With cross-zone balancing off, a zone's share of the traffic goes to that zone's targets alone (Elastic
+/// Load Balancing, "Cross-zone load balancing"): each zone needs a floor of its own.
 fn zone_floors(
     group: &TargetGroupSnapshot,
     hosts: &[HostPlan],

@@ -1,4 +1,4 @@
-//! Programs of the service's own: whether going back is possible, before anything is touched.
+//! Programs of the service's own: whether a rollback is possible, before anything is touched.
 
 use drawgate_schemas::{Digest, ReleaseRequest};
 
@@ -7,7 +7,7 @@ use crate::definition::placeholders::{Values, uses};
 use crate::definition::{CommandDefinition, Probe, ServiceDefinition};
 use crate::fleet::{HostPlan, HostSnapshot};
 
-/// What a host's own program does not tell.
+/// Refuses a host whose own program does not tell its version.
 pub(super) fn told(host: &HostSnapshot, untold: Option<&str>, findings: &mut Vec<Finding>) {
     let Some(why) = untold else { return };
     let what = format!("what runs there now cannot be told: {why}");
@@ -16,7 +16,7 @@ pub(super) fn told(host: &HostSnapshot, untold: Option<&str>, findings: &mut Vec
     findings.push(Finding::refuse(&host.instance, what, hint));
 }
 
-/// Every word of every program can be filled in, also those of the rollback.
+/// Checks that every word of every program can be filled in, also those of the rollback.
 pub(super) fn rollback_is_possible(
     request: &ReleaseRequest,
     digest: Option<&Digest>,

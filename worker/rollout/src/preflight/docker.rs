@@ -1,4 +1,4 @@
-//! What is on a host beside the service, and whose it is: what is not ours to touch is not touched.
+//! What is on a host beside the service, and whose it is: preflight leaves what is not ours untouched.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -12,7 +12,7 @@ use crate::fleet::{
     ContainerSnapshot, FleetSnapshot, HostPlan, HostSnapshot, HostView, ListenerSnapshot, OutsideDocker,
 };
 
-/// Labels by which another tool says that a container is its own, and would make it again.
+/// Labels by which another tool marks a container as its own: that tool would make the container again.
 const OWNED_BY: [(&str, &str); 9] = [
     ("com.docker.compose.project", "Docker Compose"),
     ("com.docker.swarm.service.id", "Docker Swarm"),
@@ -25,7 +25,8 @@ const OWNED_BY: [(&str, &str); 9] = [
     ("PODMAN_SYSTEMD_UNIT", "systemd"),
 ];
 
-/// Restarts by the engine from which a container that is to be replaced is told of: fewer happen to everyone.
+/// Restarts by the engine from which preflight warns of a container that is to be replaced: fewer happen to
+/// everyone.
 const RESTARTS_TOLD: u64 = 3;
 
 /// Whether the container that runs now may be replaced, and brought back.
@@ -57,7 +58,8 @@ pub(super) fn replaceable(
     }
 }
 
-/// A unit that starts a container of this name would fight with the release, at the latest at the next boot.
+/// Refuses a host with a unit that starts a container of this name: it would fight with the release, at the
+/// latest at the next boot.
 pub(super) fn unit(
     host: &HostSnapshot,
     outside: &OutsideDocker,
@@ -74,7 +76,7 @@ pub(super) fn unit(
     findings.push(Finding::refuse(&host.instance, what, hint));
 }
 
-/// Host ports that somebody else holds: the new container could not be started.
+/// Refuses host ports that somebody else has, because the new container could not be started.
 pub(super) fn ports(
     host: &HostSnapshot,
     held: &BTreeMap<String, String>,
@@ -101,9 +103,10 @@ pub(super) fn ports(
     }
 }
 
-/// A socket on all addresses is in the way of one on any, and the other way round.
+/// Whether a listener is in the way of a port. A socket on all addresses is in the way of one on any, and the
+/// other way round.
 fn clash(listener: &ListenerSnapshot, port: &PortMapping) -> bool {
-    // A link-local address is written with its interface behind it.
+    // A link-local address is followed by its interface.
     let listened = listener.address.split('%').next().unwrap_or_default();
     let listened = listened.trim_start_matches('[').trim_end_matches(']');
     let all = |address: &str| {
@@ -117,8 +120,8 @@ fn clash(listener: &ListenerSnapshot, port: &PortMapping) -> bool {
         && (all(listened) || all(wanted) || listened == wanted)
 }
 
-/// The names that this release will give have to be free. They end with a part of its id: somebody else's container
-/// has one of them by intent only, or as the leftover of a ledger that is no more.
+/// The names that this release will give have to be free. They end with a part of its id, so another
+/// container has one of them only by intent, or as the leftover of a lost ledger.
 pub(super) fn own_names(
     request: &ReleaseRequest,
     hosts: &[HostPlan],
@@ -149,7 +152,8 @@ pub(super) fn own_names(
     }
 }
 
-/// Every host's engine has to find its own platform in the image. Variants (`linux/arm/v7`) are the engine's to choose.
+/// Refuses hosts whose platform is not in the image. The engine chooses among variants (`linux/arm/v7`)
+/// itself.
 pub(super) fn platforms(hosts: &[HostPlan], snapshot: &FleetSnapshot, findings: &mut Vec<Finding>) {
     let built: Vec<&str> = snapshot
         .image
@@ -180,7 +184,7 @@ fn without_variant(platform: &str) -> &str {
     end.and_then(|(end, _)| platform.get(..end)).unwrap_or(platform)
 }
 
-/// The plan's hosts with what was seen of them.
+/// The plan's hosts, each with what was seen of it.
 fn reached<'a>(
     hosts: &'a [HostPlan],
     snapshot: &'a FleetSnapshot,

@@ -1,4 +1,4 @@
-//! What preflight has to say.
+//! The findings of preflight.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 pub struct Finding {
     /// Whether the release may go on.
     pub severity: Severity,
-    /// What it is about: an instance, a group, a target group, an alarm.
+    /// Its subject: an instance, a group, a target group, an alarm.
     pub subject: String,
     /// What was seen.
     pub what: String,

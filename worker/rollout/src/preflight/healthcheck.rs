@@ -7,8 +7,8 @@ use crate::definition::{Probe, ServiceDefinition};
 use crate::failure::Failure;
 use crate::fleet::{Healthcheck, ImageHealthcheck, ImageSnapshot};
 
-/// Judges it, and gives how it is run. Where it could not be read, it is judged once the image is on a host, which is before any
-/// host is touched: a warning says so.
+/// Judges the HEALTHCHECK, and returns how it is run. A HEALTHCHECK that could not be read is judged once the
+/// image is on a host, which is before any host is touched: a warning says so.
 pub(super) fn judge(
     request: &ReleaseRequest,
     definition: &ServiceDefinition,
@@ -29,7 +29,7 @@ pub(super) fn judge(
         findings.push(Finding::warn(subject, what));
         return None;
     };
-    if let Some(not_ready) = unfit_healthcheck(definition, seen) {
+    if let Some(not_ready) = refused_healthcheck(definition, seen) {
         findings.push(Finding::refuse(
             subject,
             not_ready.what,
@@ -42,9 +42,9 @@ pub(super) fn judge(
     }
 }
 
-/// Why this image cannot be verified by its HEALTHCHECK as the service's file wants it; `None` where it can, or where the file does
-/// not want it.
-pub fn unfit_healthcheck(definition: &ServiceDefinition, image: ImageHealthcheck) -> Option<Failure> {
+/// Why this image cannot be verified by its HEALTHCHECK as the service's file asks; `None` where it can, or
+/// where the file does not ask for it.
+pub fn refused_healthcheck(definition: &ServiceDefinition, image: ImageHealthcheck) -> Option<Failure> {
     let verify = &definition.verify;
     if verify.probe != Probe::Healthcheck {
         return None;

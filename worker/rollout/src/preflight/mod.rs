@@ -1,4 +1,5 @@
-//! From a snapshot to a plan, or to the reasons why not: everything that can be known before anything is touched.
+//! From a snapshot to a plan, or to the reasons why not: everything that can be known before anything is
+//! touched.
 
 mod alarms;
 mod balance;
@@ -20,13 +21,14 @@ use crate::definition::{OnFailure, RollPolicy, ServiceDefinition};
 use crate::fleet::{FleetSnapshot, HostPlan, HostSnapshot, HostView, Plan};
 
 pub use finding::{Finding, Severity};
-pub use healthcheck::unfit_healthcheck;
+pub use healthcheck::refused_healthcheck;
 
 impl RollPolicy {
-    /// This policy for a fleet of so many hosts, made more careful by a request's options.
+    /// This policy for a fleet of `hosts` hosts, made more careful by a request's options.
     ///
     /// # Errors
-    /// Names the option that asks for *less* care: it is refused, because its sender would believe it was heeded.
+    /// Names the option that asks for *less* care. It is refused, because its sender would believe that it
+    /// was heeded.
     pub fn tightened(&self, options: &Options, hosts: u32) -> Result<Self, String> {
         let mut roll = self.clone();
         if let Some(wanted) = options.max_unavailable {
@@ -131,7 +133,7 @@ pub fn plan(
     Ok(plan)
 }
 
-/// What a person should know of the hooks before they say yes.
+/// Warns of what a person should know of the hooks before the release.
 fn hooks(definition: &ServiceDefinition, findings: &mut Vec<Finding>) {
     if definition
         .before
@@ -152,8 +154,8 @@ fn hooks(definition: &ServiceDefinition, findings: &mut Vec<Finding>) {
     }
 }
 
-/// The hosts in the order of the roll: those that serve nobody first, because they cost nothing; then by id, so that
-/// two plans for one fleet are alike.
+/// The hosts in the order of the roll: those that serve nobody first, because they cost nothing; then by zone
+/// with `zone_by_zone`; then by id, so that two plans for one fleet are alike.
 fn hosts(
     snapshot: &FleetSnapshot,
     definition: &ServiceDefinition,
@@ -173,8 +175,8 @@ fn hosts(
     hosts
 }
 
-/// A member is `InService` in its group and `running` in EC2. While `HealthCheck` is suspended a group goes on listing
-/// dead instances as `InService`, so that one of the two alone proves nothing.
+/// Whether a host is a member: `InService` in its group and `running` in EC2. While `HealthCheck` is
+/// suspended a group goes on listing dead instances as `InService`, so one of the two alone proves nothing.
 fn is_member(host: &HostSnapshot, snapshot: &FleetSnapshot, findings: &mut Vec<Finding>) -> bool {
     let lifecycle = snapshot
         .groups
@@ -297,7 +299,7 @@ fn fleet(hosts: &[HostPlan], definition: &ServiceDefinition, findings: &mut Vec<
         ));
     }
     let count = u32::try_from(hosts.len()).unwrap_or(u32::MAX);
-    // Beside the worker nothing is taken out: whatever runs the service there keeps it up, or does not.
+    // On the bastion no host is taken out: the system that runs the service there keeps it up, or does not.
     let all_at_once = definition.roll.max_unavailable.of(count) >= count && !definition.runs_on_bastion();
     if all_at_once && !hosts.is_empty() && !definition.roll.allow_outage {
         let what = format!(
@@ -310,7 +312,7 @@ fn fleet(hosts: &[HostPlan], definition: &ServiceDefinition, findings: &mut Vec<
     }
 }
 
-/// A group may launch an instance while it is rolled. Whether its host key will be believed can be told before.
+/// Warns, before an instance is launched in mid-roll, where its host key will not be believed.
 fn launching(snapshot: &FleetSnapshot, findings: &mut Vec<Finding>) {
     if let (Some(why), false) = (&snapshot.unknown_host_keys, snapshot.groups.is_empty()) {
         let what = format!("newly launched hosts cannot be recognized: {why}");

@@ -1,4 +1,5 @@
-//! What a registry may do by itself: a life-cycle rule that takes the wanted image, or the one that hosts go back to.
+//! What a registry may do by itself: a life-cycle rule that takes the image of the release, or the one that
+//! hosts go back to.
 
 use drawgate_schemas::ReleaseRequest;
 use serde::Deserialize;
@@ -37,8 +38,8 @@ struct Selection {
     count_number: u64,
 }
 
-/// Warns of each rule that could take an image which this release needs, now or on a rollback. Which images it would take
-/// depends on pushes to come: nobody can say more than that it could.
+/// Warns of each rule that could take an image which this release needs, now or on a rollback. Which images a
+/// rule takes depends on pushes to come, so nobody can say more than that it could.
 pub(super) fn rules(request: &ReleaseRequest, image: &ImageSnapshot, findings: &mut Vec<Finding>) {
     let subject = request.image.repository();
     if let Some(why) = &image.lifecycle_unread {
@@ -68,7 +69,8 @@ pub(super) fn rules(request: &ReleaseRequest, image: &ImageSnapshot, findings: &
 }
 
 impl Rule {
-    /// Whether it could take an image with that tag; or without one: a tag that moves on leaves what ran before untagged.
+    /// Whether the rule could take an image with that tag, or an untagged one, because a tag that moves on
+    /// leaves the previous image untagged.
     fn takes(&self, tag: Option<&str>) -> bool {
         let Selection {
             tag_status,
@@ -107,7 +109,8 @@ impl Selection {
     }
 }
 
-/// `*` stands for any text. Pieces are looked for from the left: the first one at the start, the last one at the end.
+/// Whether a tag matches a pattern in which `*` stands for any text. Pieces are looked for from the left: the
+/// first one at the start, the last one at the end.
 fn matches(pattern: &str, tag: &str) -> bool {
     let mut pieces = pattern.split('*');
     let first = pieces.next().unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Auto Scaling groups: what is suspended, and what goes on beside the roll.
+//! Auto Scaling groups: which processes are suspended, and what goes on alongside the roll.
 
 use super::finding::Finding;
 use crate::definition::{Process, ServiceDefinition};
@@ -41,7 +41,7 @@ fn refusals(group: &GroupSnapshot, findings: &mut Vec<Finding>) {
     }
 }
 
-/// What is left alone, and said.
+/// Warns of what is left alone.
 fn notes(group: &GroupSnapshot, findings: &mut Vec<Finding>) {
     let mut note = |what: String| findings.push(Finding::warn(&group.name, what));
     if !group.suspended.is_empty() {

@@ -6,7 +6,7 @@ use super::finding::Finding;
 use crate::definition::ServiceDefinition;
 use crate::fleet::{FleetSnapshot, SecretSnapshot};
 
-/// The version of each secret, by environment variable: every host of a release gets the same.
+/// The version of each secret, by environment variable: every host of a release gets the same one.
 pub(super) fn secret_versions(
     definition: &ServiceDefinition,
     snapshot: &FleetSnapshot,

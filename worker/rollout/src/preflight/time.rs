@@ -5,7 +5,7 @@ use crate::definition::Process;
 use crate::fleet::{FleetSnapshot, Plan, ScheduledAction};
 use crate::limits::after;
 
-/// Scheduled actions are looked for so much beyond the expected duration: a roll that needs twice its time is
+/// How far beyond the expected duration scheduled actions are looked for: a roll that needs twice its time is
 /// nothing unusual.
 const MARGIN: u64 = 2;
 
@@ -26,8 +26,9 @@ pub(super) fn judge(plan: &mut Plan, snapshot: &FleetSnapshot, findings: &mut Ve
     scheduled(plan, snapshot, expected_ms, findings);
 }
 
-/// An action that comes due while `ScheduledActions` is suspended is not made up for afterwards (Amazon EC2 Auto
-/// Scaling User Guide, "Suspend and resume processes").
+/// Notes the scheduled actions that would be missed: Auto Scaling does not make up for an action that comes
+/// due while `ScheduledActions` is suspended (Amazon EC2 Auto Scaling User Guide, "Suspend and resume
+/// processes").
 fn scheduled(plan: &mut Plan, snapshot: &FleetSnapshot, expected_ms: u64, findings: &mut Vec<Finding>) {
     let until = after(snapshot.at, expected_ms.saturating_mul(MARGIN));
     let allowed = plan.definition.roll.allow_missed_actions;

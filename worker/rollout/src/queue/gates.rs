@@ -1,12 +1,13 @@
-//! What stands between a release and its beginning, beside approvals: freezes, windows, and another environment that its digest has to
-//! have succeeded in first. Asked again whenever it could begin: what was open when it was accepted may be shut by then.
+//! The gates before a release, beside approvals: freezes, windows, and another environment that its digest
+//! has to have succeeded in first. They are asked again whenever the release could begin, because a gate that
+//! was open at its acceptance may be shut by then.
 
 use drawgate_schemas::{Blocker, Digest, Ended, Environment, Freeze, Outcome, ReleaseRequest};
 use jiff::Timestamp;
 
 use crate::definition::Gates;
 
-/// What blockers a release now; in the order of how long.
+/// What blocks a release now, in the order in which it ends.
 pub(crate) fn blockers(
     environment: &Environment,
     gates: &Gates,
@@ -29,8 +30,8 @@ pub(crate) fn blockers(
     blockers
 }
 
-/// The end of a release whose digest has not succeeded where it has to first. `proven` says whether it has, there or in the release's own
-/// environment: what ran there may always come back.
+/// The end of a release whose digest has not succeeded where it has to first. `proven` says whether it has
+/// succeeded there, or in the release's own environment: a version that ran there may always come back.
 pub(crate) fn unproven(
     request: &ReleaseRequest,
     digest: Option<&Digest>,

@@ -1,5 +1,6 @@
-//! What stands before a release begins, as facts and rules: its place in the queue of its target, newer releases that supersede it,
-//! freezes, windows, and another environment that its digest has to have succeeded in.
+//! What stands before a release begins, as facts and rules: its place in the queue of its target, newer
+//! releases that supersede it, freezes, windows, and another environment that its digest has to have
+//! succeeded in.
 //!
 //! The driver fetches the facts ([`QueueView`]), and `decide` judges them.
 

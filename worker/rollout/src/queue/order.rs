@@ -5,7 +5,6 @@ use drawgate_schemas::ReleaseId;
 /// An open release in the queue of its target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Queued {
-    /// Its id.
     pub id: ReleaseId,
     /// Whether it was published for an emergency.
     pub emergency: bool,
@@ -13,8 +12,9 @@ pub struct Queued {
     pub begun: bool,
 }
 
-/// The release that goes first in a queue, which is in the order of acceptance: what has begun, then emergencies, then what was
-/// accepted first. The ledger's SQL has the same rule, and is tested against this one.
+/// The release that goes first in a queue, which is given in the order of acceptance: a release that has
+/// begun, then emergencies, then the first accepted. The ledger's SQL has the same rule, and is tested
+/// against this one.
 pub fn next<'q>(queue: impl IntoIterator<Item = &'q Queued>) -> Option<&'q Queued> {
     // `min_by_key` takes the first of equals.
     queue

@@ -1,4 +1,4 @@
-//! Which release supersedes another one that has not begun.
+//! Which release supersedes another that has not begun.
 
 use drawgate_schemas::{Ended, Outcome, ReleaseId, ReleaseRequest, limits};
 
@@ -7,18 +7,18 @@ use crate::definition::Supersede;
 /// Another release of the same target that waits, rolls, or has succeeded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Other {
-    /// Its id.
     pub id: ReleaseId,
     /// Its build's place in the order of builds.
     pub sequence: Option<u64>,
-    /// Whether it was accepted later than the one that asks.
+    /// Whether it was accepted later than the release that asks.
     pub came_later: bool,
-    /// Whether it has succeeded; else it waits or rolls.
+    /// Whether it has succeeded; otherwise it waits or rolls.
     pub has_succeeded: bool,
 }
 
-/// The end of a release that has not begun, where another one takes its place, and which does. One that was forced keeps its own, because a rollback
-/// is of an older build; and so does one in an emergency. `others` are those that roll, have succeeded, or could begin, as far as is known.
+/// The end of a release that has not begun, where another one supersedes it, together with that other one. A
+/// forced release is not superseded, because a rollback is of an older build; nor is an emergency. `others`
+/// are the releases that roll, have succeeded, or could begin, as far as is known.
 pub(crate) fn superseded<'o>(
     own: &ReleaseRequest,
     others: &'o [Other],
@@ -53,7 +53,8 @@ pub(crate) fn superseded<'o>(
     Some((newest, ended))
 }
 
-/// Once, or for good: a counter that has started again would lose against its own past for ever.
+/// The hint: how to release this build once, or for good, because a counter that has started again would lose
+/// against its own past for ever.
 fn way_out(own: &ReleaseRequest, is_lower: bool) -> String {
     let once = "drawgate publish --force releases an older build all the same";
     if !is_lower {
@@ -65,7 +66,8 @@ fn way_out(own: &ReleaseRequest, is_lower: bool) -> String {
     )
 }
 
-/// Whether a build's number leaps so far above the highest of its lane that it would keep every other build out. A lane without a number takes any.
+/// Whether a build's number leaps so far above the highest of its lane that it would keep every other build
+/// out. A lane without a number takes any.
 pub fn leaps(sequence: Option<u64>, highest: Option<u64>) -> bool {
     let (Some(sequence), Some(highest)) = (sequence, highest) else {
         return false;
@@ -120,7 +122,8 @@ mod tests {
         }
     }
 
-    /// Also where it waits still: the command's answer says that an open release goes on to count.
+    /// The hint names the command also where the newer release still waits, because the command's answer says
+    /// that an open release goes on to count.
     #[test]
     fn trap_44_a_lower_number_hears_how_a_counter_starts_again() {
         let hint = |own, other: Other| {

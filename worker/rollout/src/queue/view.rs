@@ -1,4 +1,4 @@
-//! What a queued release is judged by.
+//! The facts that a queued release is judged by.
 
 use std::collections::BTreeMap;
 
@@ -16,14 +16,14 @@ use crate::release::Release;
 pub struct Policies {
     /// Which newer releases supersede those that wait.
     pub supersede: Supersede,
-    /// What stands before every release, beside an approval.
+    /// The gates before every release, beside an approval.
     pub gates: Gates,
 }
 
 /// The facts that a queued release is judged by, as they were when the driver looked.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct QueueView {
-    /// When that was, by the machine's clock: freezes and windows are of the calendar.
+    /// When the driver looked, by the machine's clock: freezes and windows follow the calendar.
     pub at: Timestamp,
     /// The policies of its target.
     pub policies: Policies,
@@ -31,7 +31,7 @@ pub struct QueueView {
     pub next: Option<Queued>,
     /// The other releases of its target that are open, and the newest that has succeeded.
     pub others: Vec<Other>,
-    /// Those among them that `decide` has asked to look at.
+    /// The releases among them that `decide` has asked to look at.
     pub rivals: BTreeMap<ReleaseId, Rival>,
     /// Freezes that are not over.
     pub freezes: Vec<Freeze>,
@@ -44,9 +44,9 @@ pub struct QueueView {
 /// Another release that would supersede this one, if it could begin.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Rival {
-    /// What its journal makes of it. `None` where that cannot be followed: its own driver says so.
+    /// The fold of its journal; `None` where the journal cannot be followed, which its own driver reports.
     pub release: Option<Release>,
-    /// As [`QueueView::proven`], for it.
+    /// The same as [`QueueView::proven`], for the rival.
     pub proven: bool,
 }
 
@@ -59,7 +59,7 @@ impl QueueView {
         }
     }
 
-    /// The same facts as they stand for a rival, of which nobody asks whether others supersede it.
+    /// The same facts for a rival, without the others that might supersede it, because nobody asks for those.
     pub(crate) fn of_rival(&self, rival: &Rival) -> Self {
         Self {
             at: self.at,

@@ -1,7 +1,7 @@
 //! The approval that a release needs before it begins: who may give it, how many have to, and until when.
 //!
-//! What is compared are names that the broker vouches for, never what a message says of itself: whoever published a release
-//! does not approve it. What is approved is a digest: a tag that moves takes no approval with it.
+//! Only names that the broker vouches for are compared, never what a message says of itself: the publisher of
+//! a release cannot approve it. An approval is for a digest: a tag that moves takes no approval with it.
 
 use drawgate_schemas::{AwaitedApproval, ControlCommand};
 use jiff::Timestamp;
@@ -13,7 +13,7 @@ use crate::journal::Step;
 use crate::limits::after;
 
 impl Release {
-    /// Who has given an approval, of those who may.
+    /// The people who have approved, of those who may.
     fn approvals<'r>(&'r self, approval: &'r Approval) -> impl Iterator<Item = &'r str> {
         let approved = self.approved.iter().map(|command| command.by.as_str());
         approved.filter(|by| approval.people.contains(*by) && self.publisher.as_deref() != Some(*by))
@@ -23,7 +23,7 @@ impl Release {
         self.approvals(approval).count() >= approval.count as usize
     }
 
-    /// The approval that stands between this release and its beginning, once it is known what there is to approve.
+    /// The approval that this release still waits for before it begins, once its digest is known.
     pub fn awaited_approval(&self) -> Option<AwaitedApproval> {
         let approval = self.approval.as_ref()?;
         if !self.is_queued() || !self.is_resolved() || self.is_approved(approval) {
@@ -38,18 +38,18 @@ impl Release {
         })
     }
 
-    /// When it is too late for an approval.
+    /// The moment past which an approval comes too late.
     pub(crate) fn approval_until(&self) -> Option<Timestamp> {
         let approval = self.approval.as_ref()?;
         Some(after(self.accepted_at, approval.within_ms))
     }
 
-    /// Whether it is known which bytes it is of, or that nobody asks.
+    /// Whether the release's digest is known, or known not to be needed.
     pub fn is_resolved(&self) -> bool {
         self.digest.is_some() || self.done(&Step::Resolve)
     }
 
-    /// Whether this answer to the question for an approval can be taken.
+    /// Whether this approval or rejection can be taken.
     pub(crate) fn accepts_answer(&self, command: &ControlCommand) -> Result<(), String> {
         let Some(approval) = &self.approval else {
             return Err("it needs no approval".to_owned());
@@ -84,7 +84,8 @@ impl Release {
         Ok(())
     }
 
-    /// What is missing when the files ask for more now than was asked when the release was accepted.
+    /// The failure when the service's file asks for more approval now than it did when the release was
+    /// accepted.
     pub(crate) fn lacks_approval(&self) -> Option<Failure> {
         if self.request.emergency.is_some() {
             return None;

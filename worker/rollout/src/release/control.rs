@@ -1,10 +1,12 @@
-//! Control commands: pause, resume, cancel, approve, reject. Whether it can be taken, and what it changes.
+//! Control commands: pause, resume, cancel, approve, reject. Whether a release can take one, and what it
+//! changes.
 //!
 //! ```text
 //!   forward ---- pause: hosts that are out come back into service, then nothing ---- resume ---- forward
 //!           `--- cancel, or a pause beyond max_pause ---- back, as after a failure
 //! ```
-//! During rollback, and once every host is through, no control command is taken: a fleet is not to be left half-way.
+//! During rollback, and once every host is through, a release takes no control command: a fleet must not be
+//! left half-way.
 
 use drawgate_schemas::{Control, ControlCommand};
 use jiff::Timestamp;
@@ -17,10 +19,10 @@ use crate::journal::{Entry, StepOutcome};
 use crate::limits::{self, after, between_ms};
 
 impl Release {
-    /// Whether a control command can be taken now.
+    /// Whether the release can take a control command now.
     ///
     /// # Errors
-    /// Why not, for the person who gave it.
+    /// Says why not, for the operator who gave it.
     pub fn accepts(&self, command: &ControlCommand) -> Result<(), String> {
         if let Some(ended) = &self.ended {
             return Err(format!("it has ended: {}", ended.outcome));
@@ -72,7 +74,8 @@ impl Release {
         Ok(())
     }
 
-    /// Nobody tried meanwhile what had failed before: its patience begins anew.
+    /// Ends a pause. Nothing was tried meanwhile, so that a step that had failed gets its whole patience
+    /// anew, and a wait for sick hosts is longer by the pause.
     fn go_on(&mut self, at: Timestamp) {
         let Some((_, since)) = self.paused.take() else {
             return;
@@ -92,7 +95,7 @@ impl Release {
         }
     }
 
-    /// When a pause becomes too long, while there is one.
+    /// When the pause becomes too long; `None` without a pause.
     pub fn paused_until(&self) -> Option<Timestamp> {
         let (_, since) = self.paused.as_ref()?;
         let most_ms = self.plan.as_ref().map_or(limits::MAX_PAUSE_DEFAULT_MS, |plan| {
@@ -101,7 +104,7 @@ impl Release {
         Some(after(*since, most_ms))
     }
 
-    /// How long it has been paused in all: that is not the roll's own time.
+    /// How long the release has been paused in all. Pauses do not count toward `max_roll`.
     pub(crate) fn paused_in_all_ms(&self, now: Timestamp) -> u64 {
         let current = self
             .paused
@@ -111,12 +114,12 @@ impl Release {
     }
 }
 
-/// What is told of a release that was cancelled.
+/// The failure that tells of a cancelled release.
 pub(crate) fn cancelled(command: &ControlCommand) -> Failure {
     Failure::new(command.told())
 }
 
-/// What is told of one that nobody resumed.
+/// The failure that tells of a release that nobody resumed.
 pub(crate) fn paused_too_long(command: &ControlCommand, until: Timestamp) -> Failure {
     let what = format!(
         "paused by {} and not resumed until {until:.0}, when roll.max_pause was over",

@@ -4,7 +4,8 @@ use super::fold::Release;
 use crate::fleet::{HostPlan, Plan};
 
 impl Release {
-    /// Of a target group: the plan's floor, less the hosts that left the fleet meanwhile, which nobody can bring back.
+    /// The floor of a target group: the plan's, less the hosts that left the fleet meanwhile, which nobody
+    /// can bring back.
     pub fn floor(&self, target_group: &str) -> u32 {
         let Some(plan) = &self.plan else { return u32::MAX };
         let floor = plan
@@ -14,7 +15,7 @@ impl Release {
         self.less_gone(plan, floor, target_group, |_| true)
     }
 
-    /// Of a target group in one availability zone; 0 where its zones are not told apart.
+    /// The floor of a target group in one availability zone; 0 where its zones are not told apart.
     pub fn zone_floor(&self, target_group: &str, zone: &str) -> u32 {
         let Some(plan) = &self.plan else { return u32::MAX };
         let group = plan.target_groups.get(target_group);
@@ -25,15 +26,17 @@ impl Release {
         self.less_gone(plan, floor, target_group, |host| host.zone == zone)
     }
 
-    /// The same during rollback: no more than all but as many as may be out of those that are healthy now. Whoever is sick by itself was
-    /// not taken out by us, and must not keep the others half-way. `healthy` are those in service, `out` the hosts that we have
-    /// out and that are on their way to be healthy. The last healthy target is not taken, unless there was none at the start.
+    /// The floor of a target group during rollback: the plan's, or less where fewer targets are healthy now.
+    /// A host that is sick by itself was not taken out by us, and must not keep the others half-way.
+    /// `healthy` counts the targets in service, `out` the hosts that we have out and that are becoming
+    /// healthy: of their sum, as many as `max_unavailable` says may be out. The last healthy target is not
+    /// taken, unless none was healthy at the start or `allow_outage` says so.
     pub fn floor_on_rollback(&self, target_group: &str, healthy: u32, out: u32) -> u32 {
         self.floor(target_group).min(self.most_kept(healthy, out))
     }
 
-    /// The same of a zone that has a floor of its own. Its last healthy target may be taken while other zones serve: the load balancer
-    /// sends nobody to a zone without one.
+    /// The same for a zone that has a floor of its own. Its last healthy target may be taken while other
+    /// zones serve, because the load balancer sends nobody to a zone without one.
     pub fn zone_floor_on_rollback(&self, target_group: &str, zone: &str, healthy: u32, out: u32) -> u32 {
         match healthy.saturating_add(out) {
             0 | 1 => 0,
@@ -51,8 +54,8 @@ impl Release {
         floor.max(u32::from(!roll.allow_outage))
     }
 
-    /// Whether a host is out and becoming healthy again. One that was registered again and did not become healthy is not: its health
-    /// is what the load balancer says.
+    /// Whether a host is out and becoming healthy again. A host that was registered again during rollback and
+    /// did not become healthy does not count: its health is what the load balancer says.
     pub fn comes_back(&self, host: &HostPlan) -> bool {
         self.is_out(host) && !self.is_sick_on_its_rollback(host)
     }

@@ -1,4 +1,5 @@
-//! A release is the fold of its journal: `apply` each entry in turn. An entry that cannot follow is refused.
+//! A release is the fold of its journal: `apply` takes each entry in turn, and refuses an entry that cannot
+//! follow.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,15 +18,15 @@ pub struct Release {
     pub request: ReleaseRequest,
     /// When it was accepted.
     pub accepted_at: Timestamp,
-    /// Who published it, where the broker vouches for somebody.
+    /// The user who published it, where the broker vouches for one.
     pub publisher: Option<String>,
     /// The approval that it needs.
     pub approval: Option<Box<Approval>>,
     /// The approvals that were given.
     pub approved: Vec<ControlCommand>,
-    /// Who rejected it, if somebody did.
+    /// The command that rejected it, if one did.
     pub rejected: Option<ControlCommand>,
-    /// What else blockers it from beginning.
+    /// The freezes and shut windows that block it from beginning.
     pub blockers: Vec<Blocker>,
     /// When it began.
     pub started_at: Option<Timestamp>,
@@ -33,15 +34,15 @@ pub struct Release {
     pub digest: Option<Digest>,
     /// The plan, once it is made.
     pub plan: Option<Box<Plan>>,
-    /// Why the fleet cannot be rolled as it was seen, while that is so.
+    /// Why preflight refused the fleet as it was seen, while that stands.
     pub not_ready: Option<PreflightRefused>,
-    /// When everything in the plan was locked first: the roll's own time begins.
+    /// When everything in the plan was locked for the first time: `max_roll` is reckoned from here.
     pub locked_at: Option<Timestamp>,
     /// How often the fleet was inspected.
     pub looks: u32,
     /// Members that joined after the plan was made.
     pub joined: Vec<HostPlan>,
-    /// Members that joined and ran the desired version already: not touched.
+    /// Members that joined and already ran the desired version: not touched.
     pub up_to_date: Vec<HostPlan>,
     /// Since when the desired version is published, if it is.
     pub published_at: Option<Timestamp>,
@@ -53,11 +54,11 @@ pub struct Release {
     pub detections: u32,
     /// Whether the fleet's lease was asked for, and so may be ours.
     pub leased: bool,
-    /// Who else has it, if that was seen.
+    /// The failure that names the other worker with the fleet's lease, if one was seen.
     pub leased_to_another: Option<Failure>,
     /// Hosts that failed within the failure budget and are coming back into service, with the reason.
     pub set_aside: BTreeMap<String, Cause>,
-    /// Hosts that are retried.
+    /// Hosts that failed within the failure budget and were begun anew.
     pub retried: BTreeSet<String>,
     /// Hosts that turned unhealthy by themselves before they were rolled, and are rolled before the others.
     pub rolled_next: BTreeSet<String>,
@@ -65,32 +66,31 @@ pub struct Release {
     pub sick_wait: Option<SickWait>,
     /// How many such waits there were.
     pub sick_waits: u32,
-    /// Who paused it, since when, while it is paused.
+    /// The command that paused it, and since when, while it is paused.
     pub paused: Option<(ControlCommand, Timestamp)>,
-    /// How long it was paused before, in milliseconds.
+    /// How long earlier pauses lasted in all, in milliseconds.
     pub paused_ms: u64,
-    /// Who cancelled it, if somebody did.
+    /// The command that cancelled it, if one did.
     pub cancelled: Option<ControlCommand>,
     /// The ids of the control commands that it took.
     pub commands: BTreeSet<String>,
     /// Why it rolled back, if it did.
     pub rolling_back: Option<Cause>,
-    /// What was there at the end.
+    /// What the last look found of everything that was touched.
     pub observation: Option<Box<Observation>>,
-    /// How often that was looked at.
+    /// How often the release took a last look.
     pub looks_at_end: u32,
-    /// The end.
     pub ended: Option<Ended>,
     /// Number of the last entry.
     pub last_entry: u64,
 }
 
-/// A fleet that cannot be rolled as it was seen.
+/// A fleet that preflight refused as it was seen.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PreflightRefused {
-    /// What is to be locked before that is judged for good.
+    /// What has to be locked before the refusal is final.
     pub touches: BTreeSet<String>,
-    /// Why it cannot.
+    /// Why preflight refused it.
     pub failure: Failure,
 }
 
@@ -99,8 +99,8 @@ pub struct PreflightRefused {
 pub struct StepState {
     /// Its first intent.
     pub begun_at: Timestamp,
-    /// From here on its patience is reckoned: the first intent, or the take-up by another worker process. A step must
-    /// not count as failed because nobody was there to try it.
+    /// The moment from which its patience is reckoned: the first intent, or the takeover by another worker. A
+    /// step must not count as failed because no worker was there to try it.
     pub patient_from: Timestamp,
     /// Its last entry.
     pub last_at: Timestamp,
@@ -112,9 +112,9 @@ pub struct StepState {
     pub last: Option<StepOutcome>,
     /// What the load balancer said at the end of the last attempt that ended.
     pub obstacle: Option<Obstacle>,
-    /// Whether every attempt so far ended because the floor forbids it: then none has changed anything.
+    /// Whether the floor forbade every attempt so far: then none has changed anything.
     pub always_kept: bool,
-    /// Since when, without a break, attempts end so.
+    /// Since when the floor has forbidden every attempt, without a break.
     pub kept_since: Option<Timestamp>,
 }
 
@@ -131,13 +131,12 @@ pub struct SickWait {
     pub until: Timestamp,
 }
 
-/// An entry that cannot follow the ones before it. A journal that blockers one was not written by this code.
+/// An entry that cannot follow the ones before it. This code has written no journal that contains one.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("entry {n} cannot follow: {why}")]
 pub struct Illegal {
     /// The entry's number.
     pub n: u64,
-    /// Why.
     pub why: String,
 }
 
@@ -299,7 +298,7 @@ impl Release {
         }
     }
 
-    /// What the first try left in the journal would pass for the second one's.
+    /// Forgets the steps of the first try, because the second one would pass over them.
     fn try_again(&mut self, instance: &str, entry: &Entry) -> Result<(), Illegal> {
         if self.set_aside.remove(instance).is_none() {
             return Err(Illegal {
@@ -353,7 +352,7 @@ impl Release {
                 state.last = Some(outcome.clone());
                 state.meet(outcome, entry.at);
                 if *step == Step::Watch && outcome.evidence().is_some() {
-                    // It could see until now: only from here on is it blind.
+                    // The watch could see until now: its blindness is reckoned from here.
                     state.patient_from = entry.at;
                 }
             }
@@ -394,13 +393,13 @@ impl Release {
                 self.gone.extend(step.instance().map(str::to_owned));
             }
             Evidence::Joined { hosts, up_to_date } => {
-                // Whoever is found on the desired version costs no round of the roll.
+                // A member that already runs the desired version costs no round of the roll.
                 self.detections += u32::from(!hosts.is_empty());
                 let known: BTreeSet<String> = self.everyone().map(|host| host.instance.clone()).collect();
                 let new = |host: &&HostPlan| !known.contains(&host.instance);
                 let joined: Vec<HostPlan> = hosts.iter().filter(new).cloned().collect();
                 if !joined.is_empty() {
-                    // They are to be locked too.
+                    // The new hosts have to be locked too.
                     self.steps.remove(&Step::Lock);
                 }
                 self.joined.extend(joined);
@@ -424,8 +423,9 @@ impl Release {
         }
     }
 
-    /// Another release had some of it when it was looked at: what was seen is not what is. Once something was changed, that
-    /// can only be true of members that joined; they are found again.
+    /// Looks at the fleet again, because another release had part of it when it was looked at, and it may
+    /// have changed since. Once this release has changed something, only members that joined can be meant;
+    /// they are found again.
     fn look_again(&mut self) {
         if self.changed_anything() {
             let begun: BTreeSet<&str> = self.steps.keys().filter_map(Step::instance).collect();
@@ -438,8 +438,9 @@ impl Release {
         self.steps.remove(&Step::Lock);
     }
 
-    /// The process that had begun them is gone: what came of them is not known. What it saw at the end is no longer
-    /// true once a step that restores is tried again: the look is repeated. Nor is it known who has the fleet's lease now.
+    /// Makes the outcomes of open intents unknown, because the process that had begun them is gone. A last
+    /// look counts no longer, because a step that restores may be tried again: the look is repeated. Nor is
+    /// it known who has the fleet's lease now: it is taken again.
     fn lose_open_intents(&mut self, at: Timestamp) {
         if !self.begun(&Step::GiveLeaseBack) {
             self.steps.remove(&Step::TakeLease);

@@ -6,8 +6,8 @@ use crate::fleet::HostPlan;
 use crate::journal::Step;
 
 impl Release {
-    /// Where `[before]` runs, or ran: on the first host that takes requests, because its image and its network do
-    /// work; once begun there, nowhere else.
+    /// Where `[before]` runs, or ran: on the first host that takes requests, because its image and its
+    /// network work; once begun there, nowhere else.
     pub fn before_host(&self) -> Option<&str> {
         let begun = self.steps.keys().find_map(|step| match step {
             Step::CreateBefore { instance } => Some(instance.as_str()),
@@ -16,7 +16,7 @@ impl Release {
         begun.or_else(|| self.any_host())
     }
 
-    /// A member that serves, or else any: for what is to run on one of them.
+    /// A member that serves, or else any member, for a program that runs on one of them.
     pub fn any_host(&self) -> Option<&str> {
         let members = || self.hosts().filter(|host| !self.gone.contains(&host.instance));
         let serving = members().find(|host| host.was_healthy());
@@ -40,7 +40,7 @@ impl Release {
         Some(values.with("previous", host.version_before()))
     }
 
-    /// Every host that is of this release's concern: those that are rolled, then those that are up to date, and untouched.
+    /// Every host of this release: those that are rolled, then those that are up to date and stay untouched.
     pub fn everyone(&self) -> impl Iterator<Item = &HostPlan> {
         self.hosts().chain(self.up_to_date.iter())
     }

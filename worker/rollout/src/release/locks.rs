@@ -6,14 +6,15 @@ use super::fold::Release;
 use crate::fleet::{ON_BASTION, instance_lock, target_group_lock};
 
 impl Release {
-    /// The locks that it has to have: of the plan and of every host that joined, or of a fleet that is not fit yet.
+    /// The locks that it needs: for the plan and every host that joined, or for a fleet that preflight has
+    /// refused so far.
     pub fn touches(&self) -> BTreeSet<String> {
         let hosts = self.hosts().flat_map(|host| {
             let targets = host
                 .targets
                 .iter()
                 .map(|target| target_group_lock(&target.target_group));
-            // Beside the worker the lane itself is the lock.
+            // On the bastion the lane itself is the lock.
             let own = Some(instance_lock(&host.instance)).filter(|_| host.instance != ON_BASTION);
             targets.chain(own)
         });

@@ -1,4 +1,4 @@
-//! Members that joined in mid-roll: whether each is rolled, found to run the release already, or waited for.
+//! Members that joined in mid-roll: whether each is rolled, up to date, or waited for.
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -6,21 +6,21 @@ use super::fold::Release;
 use crate::fleet::{HostPlan, HostSnapshot, HostView, LABEL_RELEASE, Plan};
 use crate::preflight::{Finding, Severity, host_plan};
 
-/// Time that a new instance is given to start its container and join its target groups by itself.
+/// How long a new instance gets to start its container and join its target groups by itself.
 const BOOT: SignedDuration = SignedDuration::from_mins(3);
 
-/// A read of the parameter may be older than its last write: an instance that was launched this soon after it counts as
-/// launched before.
+/// A read of the parameter may be older than its last write, so an instance that was launched this soon after
+/// the write counts as launched before it.
 const STALE_READS: SignedDuration = SignedDuration::from_secs(10);
 
 /// What is to become of a member that joined in mid-roll.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Newcomer {
-    /// It runs this release already, started by its boot script: it is one of the fleet, and is not touched.
+    /// It runs this release already, started by its boot script: it belongs to the fleet and is not touched.
     UpToDate(Box<HostPlan>),
     /// It is rolled like any other.
     Roll(Box<HostPlan>),
-    /// It is not ready for either.
+    /// It is ready for neither, for this reason.
     Await(String),
 }
 
@@ -32,8 +32,8 @@ pub fn newcomer(
     plan: &Plan,
 ) -> Newcomer {
     let id = &seen.instance;
-    // What carries this release's label was made from its definition. It is never rolled: the container that would be
-    // replaced is the one that would replace it.
+    // A container with this release's label was made from its definition. Its host is never rolled, because
+    // the container to be replaced is the one that would replace it.
     if runs_label_of(seen, release) {
         return match not_serving(seen) {
             None => Newcomer::UpToDate(Box::new(HostPlan::of(seen))),
@@ -56,8 +56,8 @@ pub fn newcomer(
     }
 }
 
-/// Whether an instance that is on its way in is waited for. One that was launched after the desired version was published
-/// starts it by itself.
+/// Whether the roll waits for an instance that is on its way in. It does not wait for one that was launched
+/// after the desired version was published, because that one starts it by itself.
 pub fn is_awaited(launched_at: Option<Timestamp>, release: &Release) -> bool {
     match (launched_at, release.published_at) {
         (Some(launched), Some(published)) => launched.duration_since(published) < STALE_READS,
@@ -87,14 +87,15 @@ fn not_serving(seen: &HostSnapshot) -> Option<String> {
     sick.map(|target| format!("is {} in {}", target.state, target.target_group))
 }
 
-/// An instance is `InService` before its boot script has ended: what that script starts, or registers, in the middle of our
-/// swap would be taken for a failure. One that has had its time and still runs nothing is rolled like any other.
+/// What a booting instance still lacks. An instance is `InService` before its boot script has ended: a
+/// container that the script starts, or a registration, in the middle of our swap would be taken for a
+/// failure. An instance that has had its time and still runs nothing is rolled like any other.
 fn still_boots(seen: &HostSnapshot, age: Option<SignedDuration>, plan: &Plan) -> Option<String> {
     if age.is_none_or(|age| age > BOOT) {
         return None;
     }
     let runs = seen.before().is_some_and(|before| before.running);
-    // Of what is no container nobody knows whether it is still to come.
+    // Where no container is swapped, nobody knows whether a version is still to come.
     if !runs && plan.definition.container().is_some() {
         return Some(format!("does not run {} yet", plan.definition.runs_as()));
     }

@@ -1,4 +1,4 @@
-//! The way of one host: which phases it goes through, forward and back.
+//! The path of one host: which phases it goes through, forward and back.
 
 use drawgate_schemas::Direction;
 
@@ -28,8 +28,8 @@ const BACK: [Phase; 7] = [
     Phase::AwaitHealthy,
 ];
 
-/// With programs of the service's own there is no container to create beside the old one, and none whose restart policy
-/// waits for its verification.
+/// The service's own programs create no container beside the old one, and none whose restart policy waits for
+/// its verification.
 const COMMAND: [Phase; 6] = [
     Phase::Deregister,
     Phase::Drain,
@@ -39,18 +39,22 @@ const COMMAND: [Phase; 6] = [
     Phase::AwaitHealthy,
 ];
 
-/// Beside the worker no host is taken out, and none put back.
+/// On the bastion no host is taken out of service, and none put back.
 const ON_BASTION: [Phase; 2] = [Phase::Swap, Phase::Verify];
 
-/// Where the containers were never touched, putting the targets back is all. It must not need permissions or hosts
-/// that failed just now.
+/// Where no swap was begun, only the targets are put back. That must not need permissions or hosts that
+/// failed just now.
 const BACK_UNSWAPPED: [Phase; 2] = [Phase::Register, Phase::AwaitHealthy];
 
 /// The phases of a host in one direction.
 pub(crate) fn phases(release: &Release, host: &HostPlan, direction: Direction) -> &'static [Phase] {
     let kind = Kind::of(release);
     match (direction, kind) {
-        (Direction::Back, _) if !release.touched(&host.instance) || release.stays(&host.instance) => &[],
+        (Direction::Back, _)
+            if !release.touched(&host.instance) || release.host_stays_on_new_version(&host.instance) =>
+        {
+            &[]
+        }
         (_, Kind::Bastion) => &ON_BASTION,
         (Direction::Forward, Kind::Container) => &FORWARD,
         (Direction::Forward, Kind::Command) => &COMMAND,
@@ -59,7 +63,6 @@ pub(crate) fn phases(release: &Release, host: &HostPlan, direction: Direction) -
         {
             &BACK_UNSWAPPED
         }
-        // Nothing ran before: there is nothing to check, and no health to wait for beyond what was.
         (Direction::Back, Kind::Container) => &BACK,
         (Direction::Back, Kind::Command) => &COMMAND,
     }
@@ -83,7 +86,7 @@ impl Kind {
     }
 }
 
-/// The phase that takes a host out of service; what comes before it touches nothing that serves.
+/// The phase that takes a host out of service; the phases before it touch nothing that serves.
 pub(crate) fn first_touch(release: &Release) -> Phase {
     match Kind::of(release) {
         Kind::Bastion => Phase::Swap,
@@ -91,7 +94,7 @@ pub(crate) fn first_touch(release: &Release) -> Phase {
     }
 }
 
-/// The phase with whose good end a host is in service again.
+/// The phase whose good end means that a host is in service again.
 pub(crate) fn last(release: &Release) -> Phase {
     match Kind::of(release) {
         Kind::Bastion => Phase::Verify,
@@ -108,7 +111,8 @@ pub(crate) fn steps(release: &Release, host: &HostPlan, direction: Direction) ->
 }
 
 impl Release {
-    /// Whether `[before]` ran to its end and cannot be undone: a person has to roll it back, then.
+    /// Whether `[before]` ran to its end and cannot be undone: then only a person can take hosts on the new
+    /// version back.
     pub fn is_one_way(&self) -> bool {
         let irreversible = self
             .plan
@@ -119,15 +123,15 @@ impl Release {
         irreversible && steps.any(|step| matches!(step, Step::RunBefore { .. }) && self.done(step))
     }
 
-    /// Whether a host keeps the new version during rollback: it serves with it, and nothing undoes what
-    /// `[before]` did.
-    pub fn stays(&self, instance: &str) -> bool {
+    /// Whether a host keeps the new version during rollback: it serves with that version, and nothing undoes
+    /// what `[before]` did.
+    pub fn host_stays_on_new_version(&self, instance: &str) -> bool {
         self.is_one_way() && self.is_through(instance, Direction::Forward)
     }
 
-    /// Whether new instances go on starting the new version during rollback: every known host serves with it, and no host
-    /// is taken back.
-    pub fn stays_on_new_version(&self) -> bool {
+    /// Whether new instances go on starting the new version during rollback: every known host serves with it,
+    /// and no host is rolled back.
+    pub fn desired_stays_on_new_version(&self) -> bool {
         self.is_one_way() && self.begun(&Step::PublishDesired)
     }
 
@@ -136,8 +140,8 @@ impl Release {
         crate::release::path::is_out(self, host)
     }
 
-    /// Whether a host was taken out of service on the way forward, or may have been: an intent is enough. So was one that
-    /// is tried again, although its journal begins anew.
+    /// Whether a host was taken out of service during the roll forward, or may have been: an intent is
+    /// enough. A host that is retried counts too, although its steps begin anew.
     pub fn touched(&self, instance: &str) -> bool {
         self.retried.contains(instance)
             || (self.begun(&Step::on_host(
@@ -147,7 +151,8 @@ impl Release {
             )) && self.kept_in(instance, Direction::Forward).is_none())
     }
 
-    /// Whether a host is through in one direction: it serves again, with the new version or with that of before.
+    /// Whether a host is through in one direction: it serves again, with the new version or with the previous
+    /// one.
     pub fn is_through(&self, instance: &str, direction: Direction) -> bool {
         self.done(&Step::on_host(instance, direction, last(self)))
     }

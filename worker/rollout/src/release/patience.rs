@@ -27,13 +27,14 @@ fn planned_attempt_ms(attempt: Attempt, plan: &Plan, host: Option<&HostPlan>) ->
     let roll = &definition.roll;
     match attempt {
         Attempt::Call => CALL_MS,
-        // Inspect, Sweep and Confirm look at every host; Resume makes up to five calls.
+        // Inspect, DetectJoined and Confirm look at every host; Resume makes up to five calls.
         Attempt::Calls => 2 * CALL_MS,
         Attempt::Lock => LOCK_ATTEMPT_MS,
         Attempt::Pull => roll.pull_timeout_ms,
         Attempt::Canary => roll.canary.map_or(0, |canary| canary.bake_ms) + CALL_MS,
         Attempt::Unmute => definition.alarms.settle_ms + 2 * CALL_MS,
-        // It ends by itself after its time, and is patient for so long again when it cannot see then.
+        // The watch ends by itself after its time, and is patient for so long again where it cannot read the
+        // alarms then.
         Attempt::Watch => WATCH_MS + PATIENCE_MS + CALL_MS,
         Attempt::Floor => AWAIT_HEALTHY_MS + CALL_MS,
         Attempt::Bake => definition.alarms.bake_ms + 2 * CALL_MS,
@@ -46,11 +47,11 @@ fn planned_attempt_ms(attempt: Attempt, plan: &Plan, host: Option<&HostPlan>) ->
             after.map_or(0, |after| after.timeout_ms) + roll.pull_timeout_ms + HOOK_MARGIN_MS
         }
         Attempt::Drain => host.map_or(0, |host| plan.drain_ms(host)) + roll.drain_timeout_ms,
-        // A stop may take its whole time-out before the engine kills, a program its whole time before it is ended; and one
-        // that another worker began is waited for first.
+        // A stop may take its whole time-out before the engine kills, and a program its whole time before the
+        // worker ends it. A program that another worker began is waited for first.
         Attempt::Swap if definition.command().is_some() => 2 * plan.definition.swap_ms() + CALL_MS,
         Attempt::Swap => plan.definition.swap_ms() + CALL_MS,
-        // A container whose HEALTHCHECK has no verdict yet is waited for in the attempt itself.
+        // The attempt itself waits for a container whose HEALTHCHECK has no verdict yet.
         Attempt::Verify => definition.verify.timeout_ms + plan.starting_ms() + CALL_MS,
         Attempt::Health => {
             roll.healthy_timeout_ms + host.map_or(roll.min_healthy_time_ms, |host| plan.min_healthy_ms(host))
@@ -69,7 +70,7 @@ pub fn patience_ms(step: &Step, release: &Release) -> u64 {
         Patience::InFile => attempt_ms,
         Patience::Restore => RESTORE_PATIENCE_MS.max(attempt_ms),
         Patience::Unmute => RESTORE_PATIENCE_MS + planned(|plan| plan.definition.alarms.settle_ms),
-        // With a fleet in the middle of its roll, a newcomer's lock is worth no more waiting than the newcomer.
+        // In mid-roll only a newcomer's lock is missing: it is worth no more waiting than the newcomer.
         Patience::Lock if release.changed_anything() => BOOT_PATIENCE_MS,
         Patience::Lock => LOCK_PATIENCE_MS,
         Patience::Boot => BOOT_PATIENCE_MS,

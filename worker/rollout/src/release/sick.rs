@@ -1,14 +1,14 @@
 //! Hosts that turn unhealthy by themselves while the fleet is rolled, and what a roll does about them.
 //!
 //! ```text
-//!   a host's turn, and the floor forbids it
+//!   the next host, and the floor forbids it
 //!     a host that is still to be rolled is sick   --> it is rolled next: taking it out costs nothing
 //!     others of ours are out                      --> their coming back is waited for
 //!     else, for roll.sick_wait:                       let sick hosts be replaced -> wait for health -> suspend again -> on
 //!     past it                                     --> the release is rolled back, and names who is sick
 //! ```
-//! During rollback the floor is what is healthy now (`floor.rs`), and one host that does not become healthy with the version of before
-//! keeps nobody else from going back.
+//! During rollback the floor counts from what is healthy now (`floor.rs`), and one host that does not become
+//! healthy with the previous version keeps no other from going back.
 
 use std::collections::BTreeSet;
 
@@ -24,14 +24,15 @@ use crate::limits::{self, after, between_ms};
 use drawgate_schemas::Direction;
 
 impl StepState {
-    /// Takes in what the load balancer said, or that it was something else.
+    /// Notes what the load balancer said at the end of an attempt, or that the attempt ended for another
+    /// reason.
     pub(crate) fn meet(&mut self, outcome: &StepOutcome, at: Timestamp) {
         let failure = outcome.failure();
         let obstacle = failure.and_then(|failure| failure.obstacle.as_deref().cloned());
         let kept = matches!(obstacle, Some(Obstacle::Floor(_)));
         self.always_kept = kept && (self.attempts == 1 || self.always_kept);
         self.kept_since = self.kept_since.or(Some(at)).filter(|_| kept);
-        // An attempt of which nothing is known says nothing against what an earlier one saw.
+        // An attempt that failed without an obstacle says nothing against what an earlier one saw.
         let unhealthy = |obstacle: &Obstacle| matches!(obstacle, Obstacle::Unhealthy { .. });
         let seen_before = self
             .obstacle
@@ -41,7 +42,8 @@ impl StepState {
         self.obstacle = obstacle.or(seen_before);
     }
 
-    /// The floor that keeps a host in service: the last attempt met it, and none before that can have taken the host out.
+    /// The floor that keeps a host in service: the last attempt met it, and no earlier attempt can have taken
+    /// the host out.
     pub(crate) fn kept(&self) -> Option<&FloorKept> {
         let Some(Obstacle::Floor(kept)) = &self.obstacle else {
             return None;
@@ -56,20 +58,20 @@ impl StepState {
 }
 
 impl Release {
-    /// The floor that keeps this host in service, where it would be the next and nothing was done to it.
+    /// The floor that keeps this host in service, where nothing was done to it in that direction.
     pub(crate) fn kept_in(&self, instance: &str, direction: Direction) -> Option<&FloorKept> {
         let deregister = Step::on_host(instance, direction, Phase::Deregister);
         self.steps.get(&deregister).and_then(StepState::kept)
     }
 
-    /// The same, once it has been so for long enough to be believed: since the host was asked first, and since another one came a step
-    /// further.
+    /// The same, once the floor has forbidden it for long enough to be believed: since the host was first
+    /// asked, and since another host came a step further.
     pub(crate) fn kept_for_long(&self, instance: &str) -> Option<&FloorKept> {
         let deregister = Step::on_host(instance, Direction::Forward, Phase::Deregister);
         let state = self.steps.get(&deregister)?;
         let of_another = |step: &Step| matches!(step, Step::Host { instance: of, .. } if of != instance);
         let others = self.steps.iter().filter(|(step, _)| of_another(step));
-        // One that is kept in service itself came no further.
+        // A host that the floor keeps in service itself came no further.
         let moved = others.filter(|(_, other)| other.kept().is_none());
         let since = moved
             .map(|(_, other)| other.last_at)
@@ -79,7 +81,8 @@ impl Release {
         state.kept().filter(|_| long)
     }
 
-    /// Whether a host is back in service with the version of before, as far as that is ours to do, and does not become healthy.
+    /// Whether a host is back in service with the previous version, as far as we can bring it, and does not
+    /// become healthy.
     pub fn is_sick_on_its_rollback(&self, host: &HostPlan) -> bool {
         let settle = Step::on_host(&host.instance, Direction::Back, path::last(self));
         let state = self.steps.get(&settle);
@@ -87,7 +90,7 @@ impl Release {
         self.is_out(host) && matches!(met, Some(Obstacle::Unhealthy { .. }))
     }
 
-    /// Whether the processes that replace hosts may run in a group, because sick hosts are waited for.
+    /// Whether the processes that replace hosts may run in a group, because the roll waits for sick hosts.
     pub fn may_replace(&self, group: &str) -> bool {
         let let_replace = Step::LetReplace {
             group: group.to_owned(),
@@ -99,7 +102,7 @@ impl Release {
     }
 
     pub(crate) fn begin_sick_wait(&mut self, wait: SickWait) {
-        // What is left in the journal of the wait before would pass for this one's.
+        // The steps of an earlier wait would pass for this one's.
         self.steps.retain(|step, _| {
             !matches!(
                 step,
@@ -110,7 +113,7 @@ impl Release {
         self.sick_wait = Some(wait);
     }
 
-    /// The host that was to be next is asked anew, with all its time.
+    /// Ends the wait. The host that was to be next is asked anew, with all its time.
     pub(crate) fn end_sick_wait(&mut self) {
         if let Some(wait) = self.sick_wait.take() {
             let deregister = Step::on_host(&wait.instance, Direction::Forward, Phase::Deregister);
@@ -118,7 +121,7 @@ impl Release {
         }
     }
 
-    /// Nobody looked meanwhile.
+    /// Gives the wait its whole time anew after a takeover, because no worker looked meanwhile.
     pub(crate) fn wait_for_sick_anew(&mut self, at: Timestamp) {
         let Some(most_ms) = self.plan.as_ref().map(|plan| plan.definition.roll.sick_wait_ms) else {
             return;
@@ -128,7 +131,7 @@ impl Release {
         }
     }
 
-    /// What is told of sick hosts when the release is rolled back because of them.
+    /// The failure that tells of sick hosts when the release is rolled back because of them.
     pub(crate) fn sick_for_too_long(&self, kept: &FloorKept, why: &str) -> Failure {
         let name = self.kept_where(kept);
         let who = match kept.sick.len() {
@@ -156,7 +159,7 @@ impl Release {
         }
     }
 
-    /// The groups of sick hosts, in which we have suspended what replaces them.
+    /// The groups of sick hosts in which this release suspended the processes that replace them.
     pub(crate) fn groups_of(&self, sick: &BTreeSet<String>) -> Vec<String> {
         let of_sick = |group: &&GroupPlan| {
             let mut hosts = self.everyone();
@@ -177,7 +180,7 @@ impl GroupPlan {
         self.suspend.iter().copied()
     }
 
-    /// Of the processes that are suspended for the roll, those that replace unhealthy hosts, in the order in which they are resumed.
+    /// The suspended processes that replace unhealthy hosts, in the order in which they are resumed.
     pub fn replaces(&self) -> impl Iterator<Item = Process> + '_ {
         let both = [Process::HealthCheck, Process::ReplaceUnhealthy];
         both.into_iter().filter(|process| self.suspend.contains(process))

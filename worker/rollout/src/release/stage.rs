@@ -1,4 +1,4 @@
-//! Where a release stands. Nothing else derives it.
+//! The stage of a release. No other code derives it.
 //!
 //! ```text
 //!   Queued -> Preparing -> RollingForward ---------------> Restoring -> Ended
@@ -15,22 +15,23 @@ use crate::journal::Step;
 pub enum Stage {
     /// It has not begun: an approval, a freeze, a window or its place in the queue stands before it.
     Queued,
-    /// It has begun, and there is no plan yet that was made while everything in it was locked.
+    /// It has begun, and no plan yet was made with everything in it locked.
     Preparing,
     /// The plan is being carried out.
     RollingForward,
-    /// Touched hosts go back to the version of before.
+    /// Touched hosts are rolled back to the previous version.
     RollingBack,
-    /// No host is worked on any more: everything beside the hosts is restored. Nothing is rolled back from here on.
+    /// No host is worked on any more: everything beside the hosts is restored. Nothing is rolled back from
+    /// here on.
     Restoring,
-    /// Another worker has taken the fleet of a roll that nobody drove: nothing more is done to it.
+    /// Another worker has taken the fleet while no driver ran this release: nothing more is done to it.
     TakenOver,
     /// It has ended.
     Ended,
 }
 
 impl Release {
-    /// Where it stands.
+    /// The stage of the release.
     pub fn stage(&self) -> Stage {
         if self.ended.is_some() {
             Stage::Ended
@@ -49,23 +50,23 @@ impl Release {
         }
     }
 
-    /// Whether it has not begun: nothing of the fleet was looked at.
+    /// Whether the release has not begun: then nothing of the fleet was looked at.
     pub fn is_queued(&self) -> bool {
         self.stage() == Stage::Queued
     }
 
-    /// Whether it is rolled back, or was, whatever else is still to be restored.
+    /// Whether the release rolls back or has rolled back, whatever is still to be restored.
     pub fn is_rolling_back(&self) -> bool {
         self.rolling_back.is_some()
     }
 
-    /// Whether the way to the new version lies ahead, or is being gone.
+    /// Whether the roll forward lies ahead or is under way.
     pub fn leads_forward(&self) -> bool {
         self.stage() <= Stage::RollingForward
     }
 
-    /// Whether there is a plan that was made while everything in it was locked, and that is to be carried out. A plan that
-    /// something was done for stays the plan.
+    /// Whether there is a plan that was made with everything in it locked, and that is to be carried out.
+    /// Once something was changed, the plan stays as it is.
     fn is_prepared(&self) -> bool {
         let Some(plan) = &self.plan else {
             return false;

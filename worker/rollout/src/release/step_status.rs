@@ -1,4 +1,4 @@
-//! Where a step stands: what came of it so far, and whether it is tried again.
+//! The status of a step: what came of it so far, and whether it is tried again.
 
 use drawgate_schemas::Direction;
 use jiff::Timestamp;
@@ -9,18 +9,15 @@ use crate::failure::Failure;
 use crate::journal::{Patience, Step, StepOutcome};
 use crate::limits::{self, after, backoff_ms};
 
-/// Where a step stands for the one who decides.
+/// The status of a step, for `decide`.
 #[derive(Debug, Clone, PartialEq)]
 pub enum StepStatus<'a> {
-    /// Never begun.
     Fresh,
     /// An intent without an outcome.
     Running,
-    /// Done.
     Done,
-    /// Not done yet; not to be tried before that moment.
+    /// Not done yet; not to be tried before this moment.
     Again {
-        /// That moment.
         at: Timestamp,
     },
     /// Not done, and not tried any more.
@@ -28,7 +25,7 @@ pub enum StepStatus<'a> {
 }
 
 impl Release {
-    /// Where a step stands.
+    /// The status of a step.
     pub fn step_status(&self, step: &Step, now: Timestamp) -> StepStatus<'_> {
         let Some(state) = self.steps.get(step) else {
             return StepStatus::Fresh;
@@ -46,8 +43,9 @@ impl Release {
         }
     }
 
-    /// A watch is patient by itself while it cannot see: what it says then is its last word. One that was broken off is
-    /// begun anew, but not for ever.
+    /// The status of a watch that ended without reading the alarms. A watch is patient by itself while it
+    /// cannot read them, so that its failure is final. A watch that was broken off begins anew, but not for
+    /// ever.
     fn after_blindness<'a>(
         &self,
         state: &StepState,
@@ -56,7 +54,7 @@ impl Release {
     ) -> StepStatus<'a> {
         let given_up_at = after(state.patient_from, patience::patience_ms(&Step::Watch, self));
         match last {
-            // Where a worker took over, at once: nothing goes on unwatched.
+            // After a takeover the watch begins at once, because nothing goes on unwatched.
             StepOutcome::Unknown { .. } if state.last_at == state.patient_from => {
                 StepStatus::Again { at: state.last_at }
             }
@@ -92,7 +90,7 @@ impl Release {
                 at: after(state.last_at, interval_ms),
             };
         }
-        // The floor alone sends nobody back: how long it is waited for is said beside it (`sick.rs`).
+        // The floor alone rolls no release back: `sick.rs` bounds how long the roll waits for it.
         let forward = matches!(
             step,
             Step::Host {
@@ -106,8 +104,8 @@ impl Release {
             };
         }
         let given_up_at = after(state.patient_from, patience::patience_ms(step, self));
-        // An attempt of a bounded wait ends a little before its time, to tell what it saw last: what is left then is no
-        // time for another one, whose words would be poorer.
+        // An attempt of a bounded wait ends a little before its time, to tell what it saw last. The time left
+        // is too short for another attempt, which would tell less.
         let too_little_ms = match &self.plan {
             Some(plan) if step.is_bounded_wait() => 1_000 + 2 * plan.definition.roll.poll_interval_ms,
             _ => 0,
@@ -115,7 +113,7 @@ impl Release {
         if after(now, too_little_ms) >= given_up_at || state.attempts >= limits::ATTEMPTS {
             return StepStatus::Failed(failure);
         }
-        // A lock is waited for in the step itself: a pause would only let somebody else have it first.
+        // The step itself waits for the lock: a pause would only let another release take it first.
         let pause_ms = match step {
             Step::Lock => 0,
             _ if state.kept().is_some() => limits::kept_again_ms(state.attempts),
@@ -126,7 +124,7 @@ impl Release {
         }
     }
 
-    /// How often, and how far apart, a step is tried that has its number of attempts in the service's file.
+    /// The number of attempts and the time between them, for a step that has them in the service's file.
     fn counted_attempts(&self, step: &Step) -> Option<(u32, u64)> {
         let definition = &self.plan.as_ref()?.definition;
         match step.properties().patience {
@@ -144,30 +142,31 @@ impl Release {
         self.steps.contains_key(step)
     }
 
-    /// Whether a step has its good end.
+    /// Whether a step has come to a good end.
     pub fn done(&self, step: &Step) -> bool {
         let last = self.steps.get(step).and_then(|state| state.last.as_ref());
         last.is_some_and(|outcome| outcome.evidence().is_some())
     }
 
-    /// Whether the last attempt of a step met a definite no.
+    /// Whether the last attempt of a step was refused.
     pub fn was_refused(&self, step: &Step) -> bool {
         let last = self.steps.get(step).and_then(|state| state.last.as_ref());
         matches!(last, Some(StepOutcome::Refused { .. }))
     }
 
-    /// Why nothing more may be done to the fleet, if so: while nobody drove this release, another worker took the fleet.
+    /// Set when another worker has taken the fleet while no driver ran this release: nothing more may be done
+    /// to the fleet then.
     pub fn lost_to_another(&self) -> Option<&Failure> {
         let another = self.leased_to_another.as_ref();
         another.filter(|_| self.changed_anything())
     }
 
-    /// Whether anything was changed, or may have been, that could be left behind.
+    /// Whether anything that could be left behind was changed, or may have been.
     pub fn changed_anything(&self) -> bool {
         self.steps.keys().any(|step| !step.reads())
     }
 
-    /// When the bake is over, if it has begun. A bake that no worker saw to its end begins anew with the next one.
+    /// When the bake is over, if it has begun. After a takeover an unfinished bake begins anew.
     pub fn bakes_until(&self) -> Option<Timestamp> {
         let state = self.steps.get(&Step::Bake)?;
         let plan = self.plan.as_ref()?;

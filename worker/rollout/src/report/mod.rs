@@ -1,6 +1,6 @@
-//! The end of a release: what was before, what is after, and what that makes of it.
+//! The end of a release: what was before, what is after, and which outcome follows.
 //!
-//! Nothing is called fine that was not seen: without an observation at the end, the outcome is `needs_operator`.
+//! Only what was seen is called fine: without an observation at the end, the outcome is `needs_operator`.
 
 mod leftovers;
 mod notes;
@@ -10,10 +10,10 @@ mod times;
 mod untouched;
 mod version;
 
-use drawgate_schemas::{Ended, Outcome};
+use drawgate_schemas::{Ended, Leftover, Outcome};
 use jiff::Timestamp;
 
-use self::leftovers::{left_over, lost_to_another, unseen};
+use self::leftovers::{leftovers, lost_to_another, unseen};
 use self::receipt::receipt;
 use self::summary::{hint, summary};
 use self::untouched::without_plan;
@@ -29,14 +29,14 @@ pub fn conclude(release: &Release, now: Timestamp) -> Ended {
         return without_plan(release);
     };
     let seen = release.observation.as_deref();
-    let left_over = match seen {
+    let leftovers = match seen {
         _ if release.lost_to_another().is_some() => lost_to_another(release),
-        Some(seen) => left_over(release, plan, seen),
+        Some(seen) => leftovers(release, plan, seen),
         None if release.changed_anything() => unseen(plan),
         None => Vec::new(),
     };
-    let outcome = outcome(release, plan, &left_over);
-    let receipt = receipt(release, plan, seen, left_over, now);
+    let outcome = outcome(release, plan, &leftovers);
+    let receipt = receipt(release, plan, seen, leftovers, now);
     Ended {
         outcome,
         summary: summary(release, plan, outcome, &receipt),
@@ -45,9 +45,9 @@ pub fn conclude(release: &Release, now: Timestamp) -> Ended {
     }
 }
 
-fn outcome(release: &Release, plan: &Plan, left_over: &[String]) -> Outcome {
+fn outcome(release: &Release, plan: &Plan, leftovers: &[Leftover]) -> Outcome {
     let touched = release.hosts().any(|host| release.touched(&host.instance));
-    match (&release.rolling_back, left_over.is_empty()) {
+    match (&release.rolling_back, leftovers.is_empty()) {
         (_, false) => Outcome::NeedsOperator,
         (_, true) if all_gone(release, plan) => Outcome::NeedsOperator,
         (None, true) => Outcome::Succeeded,

@@ -1,12 +1,15 @@
-//! What a person should know of the end beside what is left over.
+//! What a person should know of the end, beside the leftovers.
+
+use drawgate_schemas::{Command, Note, NoteKind};
 
 use crate::fleet::{AlarmPlan, GroupPlan, Observation, Plan, Stranger};
 use crate::journal::Step;
+use crate::mends;
 use crate::release::Release;
 
-/// What preflight let pass with a word, what others changed meanwhile, and the scheduled actions that came due while they
+/// Preflight's warnings, what others changed meanwhile, and the scheduled actions that came due while they
 /// were suspended.
-pub(super) fn notes(release: &Release, plan: &Plan, seen: Option<&Observation>) -> Vec<String> {
+pub(super) fn notes(release: &Release, plan: &Plan, seen: Option<&Observation>) -> Vec<Note> {
     let missed = plan
         .groups
         .iter()
@@ -17,7 +20,7 @@ pub(super) fn notes(release: &Release, plan: &Plan, seen: Option<&Observation>) 
         .filter_map(|group| suspended_by_others(group, seen));
     plan.warnings
         .iter()
-        .cloned()
+        .map(|text| NoteKind::Warning { text: text.clone() }.alone())
         .chain(suspended)
         .chain(switched_off_by_others(plan, seen))
         .chain(seen.map_or_else(Vec::new, |seen| joined_too_late(release, plan, seen)))
@@ -26,9 +29,9 @@ pub(super) fn notes(release: &Release, plan: &Plan, seen: Option<&Observation>) 
         .collect()
 }
 
-/// Members that came after the last look for such, where nothing was promised of those: scaling is resumed, and they are what it
-/// starts by itself.
-fn joined_too_late(release: &Release, plan: &Plan, seen: &Observation) -> Vec<String> {
+/// Members that joined after the last look for them, where no desired version is published for them: scaling
+/// is resumed, and it may launch instances.
+fn joined_too_late(release: &Release, plan: &Plan, seen: &Observation) -> Vec<Note> {
     let back = release.is_rolling_back();
     if back || release.begun(&Step::PublishDesired) || !release.done(&Step::DetectJoined) {
         return Vec::new();
@@ -40,64 +43,74 @@ fn joined_too_late(release: &Release, plan: &Plan, seen: &Observation) -> Vec<St
             release: Some(id), ..
         } if *id == ours => None,
         Stranger::Serves { version: runs, .. } => {
-            let runs = runs.as_deref().unwrap_or("nothing that could be seen");
-            Some(format!(
-                "{instance} joined when the others were through, and runs {runs}: publish {version} again"
-            ))
+            let what = NoteKind::JoinedLate {
+                instance: instance.clone(),
+                found: runs.clone(),
+                expected: version.clone(),
+            };
+            Some(what.alone())
         }
         Stranger::Booting { by_itself: true, .. } => None,
-        Stranger::Booting { state, .. } => Some(format!(
-            "{instance} joined when the others were through, and is {state}: publish {version} again when it is in service"
-        )),
+        Stranger::Booting { state, .. } => {
+            let what = NoteKind::JoinedLateBooting {
+                instance: instance.clone(),
+                state: state.clone(),
+                expected: version.clone(),
+            };
+            Some(what.alone())
+        }
     };
     seen.strangers.iter().filter_map(told).collect()
 }
 
-/// A lease of this ledger stands in nobody's way who has the ledger. Somebody without it would be refused.
-fn lease_left(release: &Release, plan: &Plan) -> Option<String> {
+/// A lease that could not be given back stops nobody who has this ledger, but a worker without this ledger
+/// would be refused.
+fn lease_left(release: &Release, plan: &Plan) -> Option<Note> {
     let parameter = plan.definition.lease_parameter.as_ref()?;
     let tried = release.begun(&Step::GiveLeaseBack) && !release.done(&Step::GiveLeaseBack);
     tried.then(|| {
-        format!("the fleet's lease could not be given back: aws ssm delete-parameter --name {parameter}")
+        let what = NoteKind::LeaseNotGivenBack {
+            parameter: parameter.clone(),
+        };
+        what.with(mends::delete_parameter(parameter))
     })
 }
 
 /// Alarms whose actions were on and that somebody else switched off meanwhile.
-fn switched_off_by_others(plan: &Plan, seen: Option<&Observation>) -> Option<String> {
+fn switched_off_by_others(plan: &Plan, seen: Option<&Observation>) -> Option<Note> {
     let seen = seen?;
     let off = |alarm: &&AlarmPlan| {
         seen.alarms.get(&alarm.name) == Some(&false) && !seen.held_alarms.contains(&alarm.name)
     };
-    let names: Vec<&str> = plan
+    let alarms: Vec<String> = plan
         .alarms
         .iter()
         .filter(off)
-        .map(|alarm| alarm.name.as_str())
+        .map(|alarm| alarm.name.clone())
         .collect();
-    let names = names.join(", ");
-    (!names.is_empty()).then(|| format!("alarm actions switched off by somebody else, and left so: {names}"))
+    (!alarms.is_empty()).then(|| NoteKind::AlarmsSwitchedOff { alarms }.alone())
 }
 
-/// What a person suspended while we rolled is that person's, and stays.
-fn suspended_by_others(group: &GroupPlan, seen: Option<&Observation>) -> Option<String> {
+/// Processes that a person suspended while we rolled stay suspended.
+fn suspended_by_others(group: &GroupPlan, seen: Option<&Observation>) -> Option<Note> {
     let after = seen?.groups.get(&group.name)?;
     let ours = |process: &str| group.suspend.iter().any(|ours| ours.as_str() == process);
-    let others: Vec<&str> = after
+    let processes: Vec<String> = after
         .suspended
         .iter()
-        .map(String::as_str)
-        .filter(|process| !group.suspended_before.iter().any(|before| before == process) && !ours(process))
+        .filter(|process| !group.suspended_before.contains(*process) && !ours(process))
+        .cloned()
         .collect();
-    (!others.is_empty()).then(|| {
-        format!(
-            "{}: {} suspended by somebody else meanwhile, left alone",
-            group.name,
-            others.join(", ")
-        )
+    (!processes.is_empty()).then(|| {
+        let what = NoteKind::SuspendedByOthers {
+            group: group.name.clone(),
+            processes,
+        };
+        what.alone()
     })
 }
 
-fn missed_actions(release: &Release, group: &GroupPlan) -> Vec<String> {
+fn missed_actions(release: &Release, group: &GroupPlan) -> Vec<Note> {
     let of = |step: Step| release.steps.get(&step);
     let name = &group.name;
     let (Some(suspend), Some(resume)) = (
@@ -116,15 +129,17 @@ fn missed_actions(release: &Release, group: &GroupPlan) -> Vec<String> {
     };
     missed
         .map(|action| {
-            format!(
-                "scheduled action {} of {} was missed: aws autoscaling update-auto-scaling-group --auto-scaling-group-name \
-                 {name}{}{}{}",
-                action.name,
-                action.at,
+            let what = NoteKind::ScheduledActionMissed {
+                group: name.clone(),
+                action: action.name.clone(),
+                at: action.at,
+            };
+            what.with(Command::anywhere(format!(
+                "aws autoscaling update-auto-scaling-group --auto-scaling-group-name {name}{}{}{}",
                 size("min-size", action.min),
                 size("max-size", action.max),
                 size("desired-capacity", action.desired)
-            )
+            )))
         })
         .collect()
 }

@@ -1,8 +1,8 @@
-//! Before and after, for each thing that a release touched.
+//! The receipt: before and after, for each thing that a release touched.
 
 use drawgate_schemas::{
-    AlarmReceipt, DesiredReceipt, Direction, GroupReceipt, Hook, HookReceipt, HostReceipt, PhaseTime,
-    Receipt, TargetReceipt,
+    AlarmReceipt, DesiredReceipt, Direction, GroupReceipt, Hook, HookReceipt, HostReceipt, Leftover,
+    PhaseTime, Receipt, TargetReceipt,
 };
 use jiff::Timestamp;
 
@@ -18,7 +18,7 @@ pub(super) fn receipt(
     release: &Release,
     plan: &Plan,
     seen: Option<&Observation>,
-    left_over: Vec<String>,
+    leftovers: Vec<Leftover>,
     now: Timestamp,
 ) -> Receipt {
     let moved = seen
@@ -57,7 +57,7 @@ pub(super) fn receipt(
                 .and_then(|seen| seen.version.clone()),
         }),
         hooks: hooks(release, plan),
-        left_over,
+        leftovers,
     }
 }
 

@@ -1,4 +1,4 @@
-//! The end in a line, and the way on.
+//! The end in one line, and the way on.
 
 use drawgate_schemas::{Outcome, Receipt};
 
@@ -8,7 +8,7 @@ use crate::fleet::{HostPlan, Plan};
 use crate::journal::{Cause, Step};
 use crate::release::Release;
 
-/// What turned it back, for a person.
+/// Why the release was rolled back, for a person.
 pub(super) fn why(cause: &Cause) -> String {
     let what = &cause.failure.what;
     match cause.step {
@@ -43,20 +43,29 @@ pub(super) fn summary(release: &Release, plan: &Plan, outcome: Outcome, receipt:
             )
         }
         Outcome::Failed => format!("{why}; no host was touched, scaling and alarms as before"),
-        _ if release.is_one_way() && receipt.left_over.len() == 1 => {
-            let first = receipt.left_over.first().map_or("", String::as_str);
-            format!("{why}; {first}")
+        _ if release.is_one_way() && receipt.leftovers.len() == 1 => {
+            let first = receipt
+                .leftovers
+                .first()
+                .map(|leftover| leftover.what.to_string());
+            format!("{why}; {}", first.unwrap_or_default())
         }
-        _ if receipt.left_over.is_empty() => "no instance of the fleet is left".to_owned(),
+        _ if receipt.leftovers.is_empty() => "no instance of the fleet is left".to_owned(),
         _ => {
-            let n = receipt.left_over.len();
-            let first = receipt.left_over.first().map_or("", String::as_str);
+            let first = receipt
+                .leftovers
+                .first()
+                .map(|leftover| leftover.what.to_string());
+            let leftovers = match receipt.leftovers.len() {
+                1 => "1 leftover".to_owned(),
+                n => format!("{n} leftovers, the first"),
+            };
             let cause = if why.is_empty() {
                 String::new()
             } else {
                 format!("{why}; ")
             };
-            format!("{cause}{n} left as it should not be: {first}")
+            format!("{cause}{leftovers}: {}", first.unwrap_or_default())
         }
     }
 }

@@ -10,8 +10,8 @@ use crate::journal::{Phase, Step};
 use crate::limits::between_ms;
 use crate::release::Release;
 
-/// Time in which at least one host was waiting for the load balancer: with hosts one after another it is the sum, with
-/// several at once no moment counts twice.
+/// Time in which at least one host was waiting for the load balancer: with hosts one after another it is the
+/// sum, with several at once no moment counts twice.
 pub(super) fn balancer_wait_ms(release: &Release) -> u64 {
     let mut spans: Vec<(Timestamp, Timestamp)> = release
         .steps
@@ -29,7 +29,7 @@ pub(super) fn balancer_wait_ms(release: &Release) -> u64 {
     total_ms
 }
 
-/// The one setting that would save most if it were smaller.
+/// The one setting that would save most time if it were smaller.
 pub(super) fn costs_most(release: &Release, plan: &Plan) -> Option<String> {
     let sum = |phase: Phase| -> u64 {
         let of_phase = release

@@ -21,7 +21,7 @@ pub(crate) fn expired(release: &Release) -> Ended {
     }
 }
 
-/// The end of a release that every host runs already.
+/// The end of a release whose version every host runs already.
 pub(crate) fn there_already(plan: &Plan) -> Ended {
     Ended {
         outcome: Outcome::Succeeded,
@@ -39,7 +39,7 @@ pub(crate) fn there_already(plan: &Plan) -> Ended {
     }
 }
 
-/// The end of a request that somebody who was asked for an approval did not want.
+/// The end of a request that was rejected by somebody who was asked to approve it.
 pub(crate) fn rejected(rejected: &ControlCommand) -> Ended {
     Ended {
         outcome: Outcome::Rejected,

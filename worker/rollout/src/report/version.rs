@@ -1,10 +1,10 @@
-//! The version of before.
+//! The previous version.
 
 use std::collections::BTreeSet;
 
 use crate::release::Release;
 
-/// What ran before, as a person calls it.
+/// What ran before the release, as a person calls it.
 pub(super) fn version_before(release: &Release) -> String {
     let commanded = release
         .plan

@@ -1,8 +1,8 @@
-//! What people read, whole.
+//! Whole posts, as people read them.
 
 use drawgate_schemas::{
-    AwaitedApproval, Ended, Event, ForgottenSequence, HostRef, Outcome, Receipt, Rejection, RejectionCode,
-    Started, StatusEvent, Version1,
+    AwaitedApproval, Ended, Event, ForgottenSequence, HostRef, LeftoverKind, Outcome, Receipt, Rejection,
+    RejectionCode, Started, StatusEvent, Version1,
 };
 use jiff::Timestamp;
 use uuid::Uuid;
@@ -53,7 +53,7 @@ fn started(hosts: usize, expected_s: u64) -> Event {
     }))
 }
 
-fn ended(outcome: Outcome, summary: &str, hint: Option<&str>, left_over: &[&str]) -> Event {
+fn ended(outcome: Outcome, summary: &str, hint: Option<&str>, leftovers: &[&str]) -> Event {
     let receipt = Receipt {
         digest: Some(format!("sha256:{}", "a".repeat(64)).parse().unwrap()),
         tag_moved_to: None,
@@ -66,7 +66,15 @@ fn ended(outcome: Outcome, summary: &str, hint: Option<&str>, left_over: &[&str]
         alarms: vec![],
         notes: Vec::new(),
         hooks: Vec::new(),
-        left_over: left_over.iter().map(|&line| line.to_owned()).collect(),
+        leftovers: leftovers
+            .iter()
+            .map(|&text| {
+                LeftoverKind::Described {
+                    text: text.to_owned(),
+                }
+                .for_a_person()
+            })
+            .collect(),
     };
     Event::Ended(Box::new(Ended {
         outcome,
@@ -238,7 +246,7 @@ fn an_approval_that_is_asked_for_says_what_to_type() {
     );
 }
 
-/// It is told of a lane, and of no release.
+/// The event reports a lane, and no release.
 #[test]
 fn trap_44_numbers_that_were_forgotten_are_told() {
     let forgotten = ForgottenSequence {

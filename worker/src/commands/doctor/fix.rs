@@ -1,11 +1,11 @@
-//! Leading a lost release back: taken into this ledger, and driven to its end like any other.
+//! Recovers a lost release: accepts it into this ledger, and drives it to its end like any other.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use drawgate_rollout::definition::ServiceDefinition;
 use drawgate_rollout::{Entry, Finding, Marks, Record, Release};
-use drawgate_schemas::{Ended, ReleaseId, ReleaseRequest, StatusEvent, Version1};
+use drawgate_schemas::{Ended, LeftoverKind, ReleaseId, ReleaseRequest, StatusEvent, Version1};
 use jiff::Timestamp;
 use tokio::sync::watch;
 use tokio::time::sleep;
@@ -18,10 +18,11 @@ use crate::events;
 use crate::ledger::{Accept, Ledger};
 use crate::roll::Lanes;
 
-/// Between two looks whether it has ended: nobody tells another process of it.
+/// Pause between two checks for the release's end: another process may drive it, and would not notify this
+/// one.
 const LOOK: Duration = Duration::from_millis(200);
 
-/// What is needed to put one target in order.
+/// The parts that are needed to put one target in order.
 pub(super) struct Cure<'a> {
     pub(super) ledger: &'a Ledger,
     pub(super) effects: &'a Effects,
@@ -31,7 +32,7 @@ pub(super) struct Cure<'a> {
 }
 
 impl Cure<'_> {
-    /// Leads back every release that is lost, and takes away the lease of a worker that is gone.
+    /// Recovers every lost release, and takes away the lease of the worker that `evict` names.
     pub(super) async fn apply(
         &self,
         diagnosis: &mut Diagnosis,
@@ -43,7 +44,7 @@ impl Cure<'_> {
                 .as_ref()
                 .filter(|holder| Some(holder.worker.as_str()) == self.evict);
             let Some(holder) = holder else {
-                // Whoever has it may be rolling.
+                // The worker that has the lease may be rolling.
                 return Ok(());
             };
             tracing::warn!(
@@ -66,7 +67,7 @@ impl Cure<'_> {
                 continue;
             };
             let fixed = self.recover(marks, &leftovers).await?;
-            all &= fixed.left_over.is_empty();
+            all &= fixed.leftovers.is_empty();
             case.fixed = Some(fixed);
         }
         let is_only_lease = |case: &Case| case.fixed.is_none() && case.ledger_state == LedgerState::Lost;
@@ -78,10 +79,13 @@ impl Cure<'_> {
     }
 
     async fn recover(&self, marks: &Marks, leftovers: &Leftovers) -> Result<Fixed, CommandError> {
-        let not_begun = |summary: String| Fixed {
-            outcome: None,
-            summary,
-            left_over: vec!["nothing of it was done: see the commands of drawgate-worker doctor".to_owned()],
+        let not_begun = |summary: String| {
+            let why = "see the commands of drawgate-worker doctor".to_owned();
+            Fixed {
+                outcome: None,
+                summary,
+                leftovers: vec![LeftoverKind::NotRecovered { why }.for_a_person()],
+            }
         };
         if self.definition.command().is_some() {
             let why =
@@ -102,8 +106,8 @@ impl Cure<'_> {
         };
         let entries = marks.journal(&request, &plan, Timestamp::now());
         let events = told(&entries, self.config.worker());
-        let up_to_date = self.ledger.recover(&request, &entries, &events).await;
-        match up_to_date.map_err(|source| setup::ledger_error(self.config, source))? {
+        let accepted = self.ledger.recover(&request, &entries, &events).await;
+        match accepted.map_err(|source| setup::ledger_error(self.config, source))? {
             Accept::New { .. } => self.drive(request.id).await,
             _ => Ok(not_begun(
                 "another release of this service is open in this ledger".to_owned(),
@@ -111,7 +115,7 @@ impl Cure<'_> {
         }
     }
 
-    /// The request as far as it is known: which image it was, its containers say.
+    /// The request as far as the marks show it: the release's containers name the image.
     fn request(&self, marks: &Marks) -> Result<ReleaseRequest, CommandError> {
         let images = marks.containers.values().filter_map(|left| left.image.clone());
         let repository = self.definition.images.first();
@@ -128,7 +132,7 @@ impl Cure<'_> {
         Ok(request)
     }
 
-    /// To its end, by this process or, where another worker has the lane, by that one.
+    /// Waits for the release's end. This process drives it, or another worker that has the lane.
     async fn drive(&self, id: ReleaseId) -> Result<Fixed, CommandError> {
         let (stopper, stop) = watch::channel(false);
         let lanes = Arc::new(Lanes::new(
@@ -147,7 +151,7 @@ impl Cure<'_> {
         Ok(Fixed {
             outcome: Some(ended.outcome),
             summary: ended.summary,
-            left_over: receipt.map_or_else(Vec::new, |receipt| receipt.left_over),
+            leftovers: receipt.map_or_else(Vec::new, |receipt| receipt.leftovers),
         })
     }
 

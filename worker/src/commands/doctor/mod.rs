@@ -1,5 +1,6 @@
-//! `drawgate-worker doctor`: what releases have left behind whose worker is gone. It knows nothing of them but the marks on the
-//! things that they touched; with `--fix`, each is taken into this ledger and recovered like any other (`recovery.rs` of the core).
+//! `drawgate-worker doctor`: finds what releases have left behind after their worker is gone. The doctor
+//! knows of them only through the marks on the things that they touched. With `--fix` it accepts each into
+//! this ledger and recovers it, driven like any other release (`recovery.rs` of the core).
 
 mod fix;
 mod report;
@@ -20,23 +21,22 @@ use crate::config::{Config, EnvironmentPattern};
 use crate::effects::{Effects, Leftovers};
 use crate::ledger::Ledger;
 
-/// What is looked at, and what is done about it.
+/// The targets to diagnose, and whether to fix them.
 pub struct DoctorArguments {
-    /// Where.
     pub environment: Option<String>,
-    /// What.
     pub service: Option<String>,
-    /// Whether lost releases are recovered.
+    /// Whether to recover lost releases.
     pub fix: bool,
-    /// A worker that is gone for good.
+    /// A worker that is gone for good, whose lease may be taken away.
     pub evict: Option<String>,
-    /// Releases that are this service's, whatever else says so.
+    /// Releases that belong to the service because the operator says so.
     pub releases: Vec<String>,
-    /// Whether JSON is wanted.
+    /// Whether to print JSON.
     pub json: bool,
 }
 
-/// Looks at each target, and recovers what can be recovered. Exit code 1 where something is left that has to be put right.
+/// Diagnoses each target, and recovers its lost releases with `fix`. Exit code 1 where something remains to
+/// be put right.
 ///
 /// # Errors
 /// When the configuration, the ledger or a fleet cannot be read.
@@ -89,7 +89,7 @@ fn named(releases: &[String]) -> Result<BTreeSet<ReleaseId>, CommandError> {
     releases.iter().map(parse).collect()
 }
 
-/// The targets that are named, or else every one that the files name; a pattern names none.
+/// The named targets, or every target that the files name; a pattern names none.
 fn targets(config: &Config, arguments: &DoctorArguments) -> Result<Vec<ServiceDefinition>, CommandError> {
     let usage = |error: String| CommandError::Usage(error);
     let environment: Option<Environment> = arguments
@@ -132,7 +132,7 @@ fn targets(config: &Config, arguments: &DoctorArguments) -> Result<Vec<ServiceDe
     Ok(targets)
 }
 
-/// Without `--fix` nothing is made: a ledger that is not there knows of no release.
+/// Opens the ledger. Without `--fix` no ledger is created: a missing one knows no release.
 async fn ledger(config: &Arc<Config>, fix: bool) -> Result<Option<Ledger>, CommandError> {
     if !fix && !config.settings().ledger.exists() {
         return Ok(None);
@@ -161,7 +161,8 @@ async fn diagnose(
                 .map_err(|source| setup::ledger_error(config, source))?,
             None => None,
         };
-        // Groups and alarms may be shared: these say that it was a release of this very service.
+        // Groups and alarms may be shared. A lease, a container or the operator shows that the release was of
+        // this service.
         let ours = marks.has_lease || !marks.containers.is_empty() || named.contains(&marks.release);
         let ledger_state = match head.map(|head| head.outcome) {
             Some(None) => LedgerState::Open,
@@ -169,7 +170,7 @@ async fn diagnose(
             None if ours => LedgerState::Lost,
             None => LedgerState::Unknown,
         };
-        // Its lease alone keeps nobody of this ledger away: the next release replaces it.
+        // A leftover lease of an ended release stops nobody with this ledger: the next release replaces it.
         if marks.is_anything_left() || !matches!(ledger_state, LedgerState::Ended(_)) {
             cases.push(Case::new(marks, definition, ledger_state));
         }

@@ -1,50 +1,50 @@
-//! What was found, for a person and for a program.
+//! The doctor's diagnosis, for people and programs.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
+use drawgate_rollout::Marks;
 use drawgate_rollout::definition::ServiceDefinition;
-use drawgate_rollout::{Left, Marks};
-use drawgate_schemas::{Environment, Outcome, ReleaseId, Service};
+use drawgate_schemas::{Environment, Leftover, Outcome, ReleaseId, Service};
 use serde::Serialize;
 
 use super::super::layout::wrapped;
 use crate::effects::Leftovers;
 
-/// What is known of a release that has left something.
+/// What this ledger knows of a release that has left something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(tag = "type", content = "outcome", rename_all = "snake_case")]
 pub(super) enum LedgerState {
-    /// It is open in this ledger: its worker takes it over.
+    /// The release is open in this ledger: its worker takes it over.
     Open,
-    /// It has ended in this ledger.
+    /// The release has ended in this ledger.
     Ended(Outcome),
-    /// It is this service's, and in no ledger here.
+    /// The release belongs to this service, but this ledger does not know it.
     Lost,
-    /// Nothing says that it is this service's.
+    /// This ledger does not know the release, and nothing shows that it belongs to this service.
     Unknown,
 }
 
-/// One release, and what it has left.
+/// One release, and its leftovers.
 #[derive(Debug, Serialize)]
 pub(super) struct Case {
     pub(super) release: ReleaseId,
     pub(super) ledger_state: LedgerState,
-    left: Vec<Left>,
-    /// Whether it is recovered, or kept as it is where its hosts were whole.
+    /// Whether the hosts were whole already: the recovery then keeps them, and only puts the rest in order.
+    leftovers: Vec<Leftover>,
     #[serde(skip)]
     ending: bool,
-    /// What became of it here.
+    /// The result of the recovery, if there was one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) fixed: Option<Fixed>,
 }
 
-/// What became of a release that was recovered.
+/// The result of recovering a release.
 #[derive(Debug, Serialize)]
 pub(super) struct Fixed {
     pub(super) outcome: Option<Outcome>,
     pub(super) summary: String,
-    pub(super) left_over: Vec<String>,
+    pub(super) leftovers: Vec<Leftover>,
 }
 
 impl Case {
@@ -52,7 +52,7 @@ impl Case {
         Self {
             release: marks.release,
             ledger_state,
-            left: marks.left(definition),
+            leftovers: marks.leftovers(definition),
             ending: marks.was_ending(),
             fixed: None,
         }
@@ -62,14 +62,14 @@ impl Case {
         match &self.fixed {
             Some(fixed) => {
                 let good = matches!(fixed.outcome, Some(Outcome::RolledBack | Outcome::Failed));
-                good && fixed.left_over.is_empty()
+                good && fixed.leftovers.is_empty()
             }
             None => self.ledger_state == LedgerState::Open,
         }
     }
 }
 
-/// Who has the fleet's lease, if it is nobody of this ledger.
+/// The fleet's lease, if a worker with another ledger has it.
 #[derive(Debug, Serialize)]
 pub(super) struct ForeignLease {
     pub(super) parameter: String,
@@ -77,19 +77,18 @@ pub(super) struct ForeignLease {
     pub(super) since: jiff::Timestamp,
 }
 
-/// One target.
 #[derive(Debug, Serialize)]
 pub(super) struct Diagnosis {
     environment: Environment,
     service: Service,
     hosts: usize,
     pub(super) cases: Vec<Case>,
-    /// The fleet's lease is another ledger's.
+    /// The fleet's lease, if another ledger has it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) lease: Option<ForeignLease>,
-    /// Versions and the hosts that serve them, where they are not all alike.
+    /// Each version with the hosts that serve it; empty if all hosts serve the same version.
     versions: BTreeMap<String, Vec<String>>,
-    /// Hosts that could not be looked at, and why.
+    /// Hosts that could not be inspected, and why.
     unseen: BTreeMap<String, String>,
 }
 
@@ -139,14 +138,13 @@ impl Diagnosis {
         alone && self.versions.is_empty() && self.cases.iter().all(Case::is_sound)
     }
 
-    /// What was seen before is not so any more.
+    /// Drops findings that the recovery has made untrue.
     pub(super) fn put_in_order(&mut self) {
         self.versions.clear();
         self.lease = None;
     }
 }
 
-/// All targets.
 #[derive(Debug, Serialize)]
 #[serde(transparent)]
 pub(super) struct Report(pub(super) Vec<Diagnosis>);
@@ -241,24 +239,24 @@ impl Diagnosis {
                 .outcome
                 .map_or_else(|| "not ended yet".to_owned(), |outcome| outcome.to_string());
             wrapped(f, "        ", &format!("{outcome}: {}", fixed.summary), 8)?;
-            for line in &fixed.left_over {
-                wrapped(f, "  left  ", line, 8)?;
+            for leftover in &fixed.leftovers {
+                wrapped(f, "  left  ", &leftover.to_string(), 8)?;
             }
             return Ok(());
         }
-        for left in &case.left {
-            wrapped(f, "        ", &left.what, 10)?;
-            for command in &left.commands {
-                // Whole, so that it can be copied.
+        // The command is not folded, so that it can be copied.
+        for leftover in &case.leftovers {
+            wrapped(f, "        ", &leftover.what.to_string(), 10)?;
+            for command in &leftover.commands {
                 writeln!(f, "          {command}")?;
             }
         }
         let hint = match (case.ledger_state, case.ending) {
             (LedgerState::Lost, false) => {
-                "hint: drawgate-worker doctor --fix leads it back, and this with it".to_owned()
+                "hint: drawgate-worker doctor --fix recovers it, and this with it".to_owned()
             }
             (LedgerState::Lost, true) => {
-                "hint: its hosts are whole; drawgate-worker doctor --fix puts the rest in order".to_owned()
+                "hint: its hosts are whole; drawgate-worker doctor --fix restores the rest".to_owned()
             }
             (LedgerState::Unknown, _) => format!(
                 "hint: if it is: drawgate-worker doctor --fix --service {} --release {}",

@@ -1,4 +1,4 @@
-//! What the doctor says of a fleet that a lost release has left, as a person sees it.
+//! The doctor's report on a fleet that a lost release has left, as an operator sees it.
 
 use drawgate_rollout::definition::{Process, RestartPolicy};
 use drawgate_rollout::{FleetSnapshot, LeftContainers, TargetSnapshot};
@@ -65,7 +65,7 @@ fn a_release_whose_worker_is_gone() {
 }
 
 #[test]
-fn the_same_when_it_was_led_back() {
+fn the_same_when_it_was_recovered() {
     let (definition, fleet) = example();
     let mut leftovers = leftovers(&definition, fleet);
     leftovers.lease = None;
@@ -74,7 +74,7 @@ fn the_same_when_it_was_led_back() {
         outcome: Some(Outcome::RolledBack),
         summary: "its worker is gone; service is on 9d11ab0 everywhere, scaling and alarms as before"
             .to_owned(),
-        left_over: Vec::new(),
+        leftovers: Vec::new(),
     });
     let diagnosis = Diagnosis::new(&definition, &leftovers, vec![case], None);
     assert!(diagnosis.is_sound());

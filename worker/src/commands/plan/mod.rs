@@ -1,4 +1,4 @@
-//! `drawgate-worker plan`: what a release would do. Reads only.
+//! `drawgate-worker plan`: prints what a release would do. Reads only.
 
 pub(super) mod report;
 
@@ -16,22 +16,19 @@ use super::{CommandError, print, setup};
 use crate::config::Config;
 use crate::effects::Effects;
 
-/// What is planned.
+/// The release to plan.
 pub struct PlanArguments {
-    /// Where to.
     pub environment: String,
-    /// What.
     pub service: String,
-    /// Which version.
     pub image: String,
-    /// Whether JSON is wanted.
+    /// Whether to print JSON.
     pub json: bool,
 }
 
-/// Inspects the fleet and prints what would happen, or why it would be refused (exit code 3).
+/// Inspects the fleet and prints the plan, or why the release would be refused (exit code 3).
 ///
 /// # Errors
-/// When the fleet could not be looked at.
+/// When the fleet could not be inspected.
 pub async fn plan(config: &Path, arguments: PlanArguments) -> Result<ExitCode, CommandError> {
     let config = setup::load(config)?;
     let request = request(&arguments.environment, &arguments.service, &arguments.image)?;
@@ -48,7 +45,7 @@ pub async fn plan(config: &Path, arguments: PlanArguments) -> Result<ExitCode, C
     })
 }
 
-/// What the worker's files say of the target, unless they do not allow the image.
+/// The target's definition from the worker's files, if it allows the image.
 pub(super) fn allowed(config: &Config, request: &ReleaseRequest) -> Result<ServiceDefinition, CommandError> {
     let definition = config
         .definition(&request.environment, &request.service)
@@ -70,13 +67,13 @@ async fn inspect(effects: &Effects, request: &ReleaseRequest) -> Result<Report, 
     Ok(Report::new(request, digest, fleet, inspection))
 }
 
-/// A look at a fleet that did not end well, as an error.
+/// Turns a failed inspection of a fleet into an error.
 pub(super) fn failed(outcome: StepOutcome) -> CommandError {
     let unsaid = || drawgate_rollout::Failure::new("the fleet could not be looked at");
     CommandError::Fleet(outcome.failure().cloned().unwrap_or_else(unsaid))
 }
 
-/// The fleet as it is, whatever the registry has. Reads only.
+/// The fleet as it is, without asking the registry. Reads only.
 pub(super) async fn look(
     effects: &Effects,
     request: &ReleaseRequest,
@@ -86,7 +83,7 @@ pub(super) async fn look(
     Ok(fleet)
 }
 
-/// A request that nobody sends.
+/// A request that is never sent.
 pub(super) fn request(environment: &str, service: &str, image: &str) -> Result<ReleaseRequest, CommandError> {
     let usage = |error: drawgate_schemas::InvalidName| CommandError::Usage(error.to_string());
     Ok(ReleaseRequest {

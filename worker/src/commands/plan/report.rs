@@ -1,4 +1,4 @@
-//! The report on a release that was not made: for a person, a table at 80 columns; for a program, JSON.
+//! The report on a planned release: a table at 80 columns for people, JSON for programs.
 
 use std::fmt::{self, Write as _};
 
@@ -13,12 +13,12 @@ use serde::Serialize;
 use super::super::layout::{clock, wrapped};
 use crate::effects::Inspection;
 
-/// Where the text of a step begins.
+/// The column at which a step's text begins.
 const INDENT: usize = 10;
-/// Parts of the time that are named.
+/// How many of the largest parts of the time are named.
 const COSTS: usize = 3;
 
-/// What a release would do, or why it would be refused. Its fields are the JSON of `plan`.
+/// A release's plan, or why it would be refused. Its fields are the JSON of `plan`.
 #[derive(Debug, Serialize)]
 pub(in crate::commands) struct Report {
     environment: Environment,
@@ -26,17 +26,17 @@ pub(in crate::commands) struct Report {
     version: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     digest: Option<Digest>,
-    /// Whether the release would be begun.
+    /// Whether preflight lets the release begin.
     possible: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     expected_ms: Option<u64>,
-    /// What stands against it, with the way out.
+    /// Preflight's reasons against the release, with remedies.
     findings: Vec<Finding>,
     #[serde(skip_serializing_if = "Option::is_none")]
     estimate: Option<Estimate>,
     #[serde(skip_serializing_if = "Option::is_none")]
     plan: Option<Plan>,
-    /// The fleet as it was seen.
+    /// The snapshot of the fleet.
     fleet: FleetSnapshot,
 }
 
@@ -90,7 +90,7 @@ impl fmt::Display for Report {
 }
 
 impl Report {
-    /// In the order of the roll where there is one.
+    /// Lists the hosts, in the order of the roll if there is a plan.
     fn hosts(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let place = |host: &&HostSnapshot| {
             let hosts = self.plan.iter().flat_map(|plan| &plan.hosts);
@@ -155,7 +155,7 @@ fn steps(f: &mut fmt::Formatter<'_>, plan: &Plan, estimate: &Estimate) -> fmt::R
     let mut canary = estimate
         .canary_until_ms
         .map(|until_ms| (until_ms, plan.definition.roll.canary));
-    // Most hosts are alike: what their time is made of is told once.
+    // Most hosts are alike, so the parts of their time are listed once.
     let mut told = None;
     for host in &estimate.hosts {
         if let Some((_, Some(policy))) = canary.take_if(|(until_ms, _)| *until_ms <= host.from_ms) {
@@ -190,7 +190,7 @@ pub(in crate::commands) fn part(cost: &Cost) -> String {
 
 fn approved(approval: &Approval) -> String {
     format!(
-        "wait for approval: {} of {}, never whoever published it, within {}",
+        "wait for approval: {} of {}, never its publisher, within {}",
         approval.count,
         approval.from.join(", "),
         clock(approval.within_ms)
@@ -280,8 +280,8 @@ fn after_hosts(plan: &Plan) -> Vec<String> {
                 attempts => format!("{attempts} attempts"),
             },
             match after.on_failure {
-                OnFailure::RollBack => "if it fails, all goes back",
-                OnFailure::Report => "if it fails, that is only said",
+                OnFailure::RollBack => "if it fails, the release is rolled back",
+                OnFailure::Report => "if it fails, that is only reported",
             }
         ));
     }
@@ -306,7 +306,7 @@ fn time(f: &mut fmt::Formatter<'_>, plan: &Plan, estimate: &Estimate) -> fmt::Re
         writeln!(f, "{}: never fewer than {} healthy", group.name, group.floor)?;
     }
     let expected_ms = estimate.expected_ms;
-    writeln!(f, "about {} in all, beside pulls and hooks", clock(expected_ms))?;
+    writeln!(f, "about {} in all, without pulls and hooks", clock(expected_ms))?;
     let most: Vec<String> = estimate
         .costs
         .iter()

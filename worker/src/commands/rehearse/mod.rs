@@ -1,4 +1,4 @@
-//! `drawgate-worker rehearse`: a release of a simulated copy of the fleet, in virtual time. Touches nothing.
+//! `drawgate-worker rehearse`: rolls a simulated copy of the fleet, in virtual time. Touches nothing.
 
 mod report;
 mod search;
@@ -24,36 +24,33 @@ use super::plan::report::Report;
 use super::{CommandError, plan, print, setup};
 use crate::config::Config;
 
-/// The tag of a version that nobody named.
+/// The tag of the new version when no image is named.
 const ANY_TAG: &str = "next";
 
-/// What is rehearsed.
+/// The release to rehearse, and what goes wrong meanwhile.
 pub struct RehearseArguments {
-    /// Where to.
     pub environment: String,
-    /// What.
     pub service: String,
-    /// Which version.
     pub image: Option<String>,
-    /// A file with the fleet.
+    /// A file with the fleet's snapshot.
     pub snapshot: Option<PathBuf>,
-    /// Instances on which the new version does not pass its verification.
+    /// Instances on which the new version fails its verification.
     pub fails: Vec<String>,
-    /// When the worker is killed, in milliseconds.
+    /// When the worker is killed, in milliseconds from the acceptance.
     pub crashes_ms: Vec<u64>,
-    /// With this seed, every way is searched.
+    /// The seed for a search of every way that the roll can go; `None` rehearses one roll.
     pub explore: Option<u64>,
-    /// Whether JSON is wanted.
+    /// Whether to print JSON.
     pub json: bool,
 }
 
-/// Rolls a copy of the fleet and prints how that goes. Exit code 3 where the release would be refused, and 1 where something would
-/// be left that nobody is told of.
+/// Rolls a copy of the fleet and prints how that goes. Exit code 3 where the release would be refused, and 1
+/// where something would be left over without being reported.
 ///
 /// # Errors
 /// When there is no fleet to rehearse with.
 pub async fn rehearse(config: &Path, arguments: RehearseArguments) -> Result<ExitCode, CommandError> {
-    // Its secrets are for others: what is missing of them is no news here.
+    // A rehearsal needs no secrets, so warnings about missing ones are not logged.
     let config = Arc::new(Config::load(config).map_err(CommandError::Config)?);
     let image = match &arguments.image {
         Some(image) => image.clone(),
@@ -118,7 +115,7 @@ fn any_image(config: &Config, arguments: &RehearseArguments) -> Result<String, C
     Ok(format!("{repository}:{ANY_TAG}"))
 }
 
-/// What a registry would say; nobody asks one here.
+/// A stand-in for the registry's digest, because a rehearsal asks no registry.
 fn some_digest() -> Result<Digest, CommandError> {
     let digest = format!("sha256:{}", "d".repeat(64));
     digest
@@ -126,7 +123,7 @@ fn some_digest() -> Result<Digest, CommandError> {
         .map_err(|error: drawgate_schemas::InvalidName| CommandError::Usage(error.to_string()))
 }
 
-/// A fleet by itself, or in what `plan` writes.
+/// A file with a fleet alone, or with the report of `plan`.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Written {
@@ -145,7 +142,8 @@ fn read(path: &Path) -> Result<FleetSnapshot, CommandError> {
             once(&fleet)?;
             Ok(fleet)
         }
-        // What is untagged says no more than that nothing fits: the fleet alone says where.
+        // The error of an untagged enum says only that nothing fits. Parsing as a fleet alone says where the
+        // mistake is.
         Err(_) => Err(failed(match serde_json::from_str::<FleetSnapshot>(&text) {
             Err(error) => io::Error::from(error),
             Ok(_) => io::ErrorKind::InvalidData.into(),
@@ -153,7 +151,7 @@ fn read(path: &Path) -> Result<FleetSnapshot, CommandError> {
     }
 }
 
-/// No account has an instance or a group twice.
+/// Refuses a fleet with an instance or a group twice, because no account has such a fleet.
 fn once(fleet: &FleetSnapshot) -> Result<(), CommandError> {
     let mut seen = BTreeSet::new();
     let groups = fleet.groups.iter().map(|group| &group.name);
@@ -180,7 +178,7 @@ fn known(plan: &Plan, named: &[String]) -> Result<(), CommandError> {
     }
 }
 
-/// The fleet, as far as it is rolled.
+/// The simulated fleet, if it has every host of the plan.
 fn copy(
     request: ReleaseRequest,
     definition: ServiceDefinition,

@@ -1,24 +1,24 @@
-//! What a rehearsal came to: for a person a timeline at 80 columns, for a program JSON.
+//! The result of a rehearsal: a timeline at 80 columns for people, JSON for programs.
 
 use std::fmt;
 
 use drawgate_rehearsal::sim::Sim;
 use drawgate_rollout::{Cost, Plan};
-use drawgate_schemas::{Environment, Outcome, Service};
+use drawgate_schemas::{Environment, Leftover, Outcome, Service};
 use serde::Serialize;
 
 use super::super::layout::{WIDTH, clock, wrapped};
 use super::super::plan::report::part;
 use super::timeline::{self, HostWay, Moment};
 
-/// Where the text of a moment begins.
+/// The column at which a moment's text begins.
 const INDENT: usize = 10;
-/// Room for an instance's id.
+/// The width of the column with instance ids.
 const ID: usize = 21;
-/// Parts of the time that are named.
+/// How many of the largest parts of the time are named.
 const COSTS: usize = 3;
 
-/// How a release went that was not made. Its fields are the JSON of `rehearse`.
+/// The result of a rehearsed release. Its fields are the JSON of `rehearse`.
 #[derive(Debug, Serialize)]
 pub(super) struct Rehearsal {
     environment: Environment,
@@ -27,13 +27,13 @@ pub(super) struct Rehearsal {
     outcome: Option<Outcome>,
     summary: String,
     duration_ms: u64,
-    /// What that time would be made of if nothing came between, the largest first.
+    /// The parts of the time of an undisturbed roll, the largest first.
     costs: Vec<Cost>,
     timeline: Vec<Moment>,
     hosts: Vec<HostWay>,
-    /// What an operator would have to put right.
-    left_over: Vec<String>,
-    /// What would be wrong and told to nobody: a mistake in Drawgate.
+    /// Leftovers that an operator would have to put right.
+    /// A violated invariant, which is a mistake in Drawgate.
+    leftovers: Vec<Leftover>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) violation: Option<String>,
 }
@@ -54,7 +54,7 @@ impl Rehearsal {
             costs: plan.estimate().costs,
             timeline: timeline::moments(&sim.journal),
             hosts: timeline::ways(&sim.journal),
-            left_over: receipt.map_or_else(Vec::new, |receipt| receipt.left_over.clone()),
+            leftovers: receipt.map_or_else(Vec::new, |receipt| receipt.leftovers.clone()),
             violation: violation.map(|what| what.lines().take(1).collect()),
         }
     }
@@ -78,8 +78,8 @@ impl fmt::Display for Rehearsal {
             .map_or_else(|| "no end".to_owned(), |outcome| outcome.to_string());
         let end = format!("{outcome} after {}: {}", clock(self.duration_ms), self.summary);
         wrapped(f, "", &end, 2)?;
-        for line in &self.left_over {
-            wrapped(f, "  left  ", line, 8)?;
+        for leftover in &self.leftovers {
+            wrapped(f, "  left  ", &leftover.to_string(), 8)?;
         }
         let most: Vec<String> = self.costs.iter().take(COSTS).map(part).collect();
         if !most.is_empty() {

@@ -1,5 +1,5 @@
-//! What happens when: every way that a roll of this fleet can go with one thing that comes between, or many by chance where that
-//! would take too long.
+//! The search: every way that a roll of this fleet can go with one disturbance, or random runs with several
+//! where that would take too long.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -13,32 +13,33 @@ use serde::Serialize;
 
 use super::super::layout::wrapped;
 
-/// Fleets up to this size are searched completely: it takes seconds.
+/// Fleets up to this size are searched completely, which takes seconds.
 const HOSTS: usize = 6;
-/// Runs by chance of a larger one, at most.
+/// Most random runs for a larger fleet.
 const RUNS: u64 = 1_000;
-/// They end after this time all the same.
+/// The random runs end after this time in any case.
 const LONGEST: Duration = Duration::from_secs(30);
-/// A search leaves out the bound of the whole roll: this many times the expected time have to be within it.
+/// A complete search leaves out the limit on the whole roll, so this many times the expected time must be
+/// below it.
 const ROLLS: u64 = 4;
 
-/// What was found. Its fields are the JSON of `rehearse --explore`.
+/// The result of a search. Its fields are the JSON of `rehearse --explore`.
 #[derive(Debug, Serialize)]
 pub(super) struct Search {
     environment: Environment,
     service: Service,
     version: String,
-    /// Whether every way was gone, and not some by chance.
+    /// Whether every way was searched, instead of random ones.
     complete: bool,
-    /// The seed of the runs by chance.
+    /// The seed of the random runs.
     #[serde(skip_serializing_if = "Option::is_none")]
     seed: Option<u64>,
     executions: u64,
-    /// How they ended.
+    /// How many executions ended in each outcome.
     ends: BTreeMap<Outcome, u64>,
-    /// The same after each kind of thing that came between.
+    /// The same for each kind of disturbance.
     after: BTreeMap<&'static str, BTreeMap<Outcome, u64>>,
-    /// What must never be, and how it came to be: a mistake in Drawgate.
+    /// A violated invariant and the disturbances that led to it: a mistake in Drawgate.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) violation: Option<String>,
 }

@@ -1,4 +1,4 @@
-//! Rehearsals of the example fleet (`infra/examples`), as a person sees them.
+//! Rehearsals of the example fleet (`infra/examples`), as an operator sees them.
 
 use super::super::layout::WIDTH;
 use super::*;
@@ -75,7 +75,7 @@ fn every_way_of_two_hosts() {
     assert_eq!(search.violation, None);
 }
 
-/// By chance, where a complete search would take too long.
+/// Random runs replace a complete search that would take too long.
 #[test]
 fn a_larger_fleet_is_searched_by_chance() {
     let (mut world, plan) = example();
@@ -135,7 +135,7 @@ fn a_snapshot_that_has_a_host_twice_is_refused() {
     );
 }
 
-/// Hosts that no load balancer sends anything are rolled too, one after the other.
+/// Hosts without a load balancer are rolled too, one after the other.
 #[test]
 fn a_fleet_without_targets_is_rehearsed() {
     let (world, _) = example();

@@ -1,16 +1,15 @@
-//! What happened when, from a journal: what lasts as lines, hosts as bars.
+//! A journal as a timeline: notable moments as lines, hosts as bars.
 
 use drawgate_rollout::{Entry, Phase, Record, Release, Step, events_of};
 use drawgate_schemas::{Direction, Event};
 use jiff::Timestamp;
 use serde::Serialize;
 
-/// Something that is worth a line.
+/// A moment with a line of its own.
 #[derive(Debug, Serialize)]
 pub(super) struct Moment {
-    /// When, in milliseconds from the acceptance.
+    /// The time in milliseconds since the acceptance.
     pub(super) at_ms: u64,
-    /// What.
     pub(super) what: String,
 }
 
@@ -19,11 +18,11 @@ pub(super) struct Moment {
 pub(super) struct HostWay {
     /// The EC2 instance's id.
     pub(super) instance: String,
-    /// What it did, in its order.
+    /// The host's phases in their order.
     pub(super) stretches: Vec<Stretch>,
 }
 
-/// A phase of a host.
+/// One phase of a host, from its intent to its outcome.
 #[derive(Debug, Serialize)]
 pub(super) struct Stretch {
     pub(super) direction: Direction,
@@ -32,7 +31,6 @@ pub(super) struct Stretch {
     pub(super) to_ms: u64,
 }
 
-/// What lasts.
 pub(super) fn moments(journal: &[Entry]) -> Vec<Moment> {
     let mut moments = Vec::new();
     let mut rest = journal.iter();
@@ -61,7 +59,7 @@ fn since(journal: &[Entry], at: Timestamp) -> u64 {
 
 fn words(event: Event) -> Option<String> {
     Some(match event {
-        Event::Started(started) => format!("preflight: {} hosts are fit", started.hosts.len()),
+        Event::Started(started) => format!("preflight passed: {} hosts", started.hosts.len()),
         Event::Staged { hosts, .. } => format!("{hosts} hosts have the image"),
         Event::ScalingSuspended(suspension) => format!(
             "suspended {} of {}",
@@ -71,7 +69,7 @@ fn words(event: Event) -> Option<String> {
         Event::AlarmsSilenced { alarms, .. } => format!("silenced {}", alarms.join(", ")),
         Event::Baking { .. } => "on all hosts; bakes".to_owned(),
         Event::HostSick(sick) => sick.to_string(),
-        Event::SickWaitOver => "no sick host is waited for any more: goes on".to_owned(),
+        Event::SickWaitOver => "no host is sick any more: the roll goes on".to_owned(),
         Event::RollingBack { reason, .. } => format!("rolls back: {reason}"),
         Event::Joined {
             rolled, up_to_date, ..
@@ -79,7 +77,7 @@ fn words(event: Event) -> Option<String> {
             format!("joined: {}", [rolled, up_to_date].concat().join(", "))
         }
         Event::DesiredPublished { parameter, .. } => format!("{parameter} has the new version"),
-        Event::DesiredRestored { parameter, .. } => format!("{parameter} has the version of before"),
+        Event::DesiredRestored { parameter, .. } => format!("{parameter} has its earlier version again"),
         Event::ScalingResumed(suspension) => format!(
             "resumed {} of {}",
             suspension.processes.join(", "),
@@ -94,7 +92,7 @@ fn words(event: Event) -> Option<String> {
     })
 }
 
-/// The way of every host, in the order in which they were begun.
+/// The way of every host, in the order in which the hosts' first phases ended.
 pub(super) fn ways(journal: &[Entry]) -> Vec<HostWay> {
     let mut ways: Vec<HostWay> = Vec::new();
     let mut open: Vec<(&Step, u64)> = Vec::new();
@@ -141,7 +139,7 @@ fn end(ways: &mut Vec<HostWay>, begun: Option<(&Step, u64)>, to_ms: u64) {
     }
 }
 
-/// A way as a bar: a letter for what takes up most of a column, capitals during rollback.
+/// Draws a way as a bar. Each column has the letter of its longest phase, in capitals during rollback.
 pub(super) fn bar(way: &HostWay, all_ms: u64, columns: usize) -> String {
     let width_ms = all_ms.div_ceil(columns.max(1) as u64).max(1);
     let column = |place: usize| {

@@ -23,7 +23,7 @@ impl World {
         self.definition.alarms.by == SilenceBy::MuteRule
     }
 
-    /// Alarms of the plan that are there, and whose actions are on, or off.
+    /// The alarms of the plan that exist and whose actions are on (`on`), or off.
     pub(super) fn planned_alarms(&self, release: &Release, on: bool) -> Vec<String> {
         let planned = release.plan.iter().flat_map(|plan| &plan.alarms);
         let is_so = |name: &&String| self.alarms.get(*name) == Some(&on);
@@ -32,7 +32,7 @@ impl World {
 
     pub(super) fn mute(&mut self, release: &Release) -> StepOutcome {
         let until = limits::after(self.now, limits::MUTE_MS);
-        // A rule for alarms that are all gone is not made.
+        // Without any existing alarm no mute rule is made.
         let mut planned = release.plan.iter().flat_map(|plan| &plan.alarms);
         if planned.any(|alarm| self.alarms.contains_key(&alarm.name)) {
             self.muted_until = Some(until);

@@ -1,4 +1,4 @@
-//! The desired version's parameter.
+//! The parameter with the desired version.
 
 use drawgate_rollout::{DesiredPlan, Evidence, Release, StepOutcome};
 
@@ -6,7 +6,7 @@ use super::words::{done, refused, wanted};
 use crate::world::*;
 
 impl World {
-    /// Whether the parameter holds what neither this release nor the one before it put there.
+    /// Whether the parameter has a value that is neither this release's nor the original one.
     pub(super) fn is_foreign(&self, planned: &DesiredPlan) -> bool {
         let seen = self.parameter.as_deref();
         seen != planned.before.as_deref() && !seen.is_some_and(|seen| planned.is_ours(seen))
@@ -46,7 +46,7 @@ impl World {
         }
     }
 
-    /// What somebody else wants is left alone.
+    /// Restores the parameter. A value that is not this release's stays as it is.
     pub(super) fn unpublish(&mut self, release: &Release) -> StepOutcome {
         let planned = wanted(release);
         let is_ours = |seen: &String| planned.is_ours(seen);

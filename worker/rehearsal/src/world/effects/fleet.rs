@@ -1,4 +1,4 @@
-//! What is seen of the fleet as a whole.
+//! Steps that look at the fleet as a whole.
 
 use drawgate_rollout::{Evidence, Failure, Finding, Newcomer, Release, StepOutcome, newcomer, plan};
 use drawgate_schemas::Direction;
@@ -23,7 +23,7 @@ impl World {
         }
     }
 
-    /// Whoever is on the new version must be well.
+    /// Refuses when a host on the new version is not healthy.
     pub(super) fn watch_canary(&self, release: &Release) -> StepOutcome {
         let through = |instance: &str| release.is_through(instance, Direction::Forward);
         let mut canaries = self.hosts.iter().filter(|(instance, _)| through(instance));
@@ -34,7 +34,7 @@ impl World {
         }
     }
 
-    /// Whether the next host may be taken out by now.
+    /// Done when the floor lets the next host be taken out.
     pub(super) fn await_healthy(&self, release: &Release) -> StepOutcome {
         let wait = release.sick_wait.as_ref().unwrap();
         let there = self.hosts.get(&wait.instance).is_some_and(|host| host.member);

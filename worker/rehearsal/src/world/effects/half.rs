@@ -1,4 +1,4 @@
-//! What is there when a step is broken off between its calls.
+//! The state that a step leaves when it is broken off between its calls.
 
 use std::collections::BTreeSet;
 
@@ -10,7 +10,7 @@ use super::words::ours;
 use crate::world::*;
 
 impl World {
-    /// A step of several calls, stopped between them.
+    /// Performs the first calls of a step that is made of several.
     pub(super) fn half(&mut self, release: &Release, step: &Step) {
         let commanded = self.definition.command().is_some();
         match step {
@@ -28,12 +28,13 @@ impl World {
                     .suspended
                     .retain(|process| !ours.contains(process));
             }
-            // Health is checked again, and nobody is replaced yet.
+            // The group checks health again, and replaces no host yet.
             Step::LetReplace { group } => {
                 self.group(group).suspended.remove(Process::HealthCheck.as_str());
             }
             Step::SuspendAgain { group } => self.group(group).tag_says = ours(release, group).collect(),
-            // Tagged, and able to act still; or able to act again, and tagged still.
+            // `Silence`: the alarms have the tag, and can still act. `Unsilence`: they can act again, and
+            // still have the tag.
             Step::Silence if !self.mutes() => {
                 let on = self.planned_alarms(release, true);
                 self.alarm_tags.extend(on);

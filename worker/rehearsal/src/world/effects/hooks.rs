@@ -6,7 +6,7 @@ use super::words::{done, ran, refused};
 use crate::world::*;
 
 impl World {
-    /// Only a container that has never run is started.
+    /// Starts the container of `[before]`, but only when it has never run.
     pub(super) fn start_before(&mut self) {
         let again = self.mutant == Some(Mutant::RunsBeforeAgain) && self.one_off.is_some();
         if again || self.one_off == Some(OneOff::Created) {
@@ -35,7 +35,7 @@ impl World {
         }
     }
 
-    /// On a host, where it does not run on the bastion.
+    /// Runs `[after]`: in a container on a host, or on the bastion.
     pub(super) fn run_after(&self, release: &Release) -> StepOutcome {
         let definition = self.definition.after.as_ref();
         let in_container = definition.is_some_and(|after| matches!(after.place, Place::Container { .. }));

@@ -18,7 +18,8 @@ impl World {
         phase: Phase,
     ) -> StepOutcome {
         let planned = release.host(instance).unwrap().clone();
-        // The floor may keep it in service: then nothing was done to it.
+        // `Deregister` may find that the floor keeps the host in service; then the step has done nothing to
+        // it.
         if !matches!(phase, Phase::Create | Phase::Deregister) {
             self.host(instance).disturbed = true;
         }
@@ -30,7 +31,8 @@ impl World {
             self.broken
                 .push(format!("{instance} is worked on after scaling was resumed"));
         }
-        // One that is mended alone, within the failure budget, may: the version is not given up.
+        // A single host that rolls back within the failure budget may do so, because the release does not
+        // give the version up.
         if direction == Direction::Back
             && release.is_rolling_back()
             && self.parameter.as_deref() == Some(VALUE)
@@ -121,7 +123,8 @@ impl World {
             Some(container) if container.running => return StepOutcome::done(),
             _ => {}
         }
-        // A host may have been rebooted after its swap: the container of before is started again, and judged by the next look.
+        // A host may have been rebooted after its swap: the old container is started again, and the next look
+        // judges it.
         if let (Direction::Back, Some(old)) = (direction, &mut host.old) {
             old.running = true;
         }
@@ -151,7 +154,7 @@ impl World {
     pub(super) fn clean_up(&mut self, release: &Release, instance: &str) -> StepOutcome {
         let one_off = self.one_off.take().is_some();
         let host = self.host(instance);
-        // One that runs is somebody's service, whatever went wrong before.
+        // A running container may serve requests, so it stays, whatever failed before.
         let fails = |new: &mut Container| !new.running;
         let failed = release.is_rolling_back() && host.named != Some(Which::New);
         let removed = failed && host.new.take_if(fails).is_some();

@@ -1,4 +1,4 @@
-//! Locks and the fleet's lease, and whether a step has what it needs of them.
+//! Locks and the fleet's lease, and whether each step has those that it needs.
 
 use drawgate_rollout::{Evidence, Failure, ON_BASTION, Release, Stage, Step, StepOutcome};
 
@@ -6,7 +6,7 @@ use super::words::done;
 use crate::world::*;
 
 impl World {
-    /// The other release ends and leaves everything as it was before it.
+    /// The other release ends, and restores its locked groups.
     pub(in crate::world) fn other_ends(&mut self) {
         if self.other.take().is_some() {
             for group in self.groups.values_mut() {
@@ -36,14 +36,15 @@ impl World {
         done(Evidence::Locked { fresh })
     }
 
-    /// What changes anything is locked first, and nobody else has it.
+    /// Checks that a step which changes anything has its locks, and that no other release has them.
     pub(super) fn check_locks(&mut self, release: &Release, step: &Step) {
         if step.reads() {
             return;
         }
         let instance = step.instance().filter(|id| *id != ON_BASTION);
         let instance = instance.map(|id| format!("instance {id}"));
-        // Whoever joined is locked before anything is done to it; until then the others may go their way.
+        // A host that joined is locked only before the release first touches it; until then other releases
+        // may lock it.
         let untouched = |name: &String| {
             let mut joined = release.joined.iter();
             joined.any(|host| {
@@ -72,9 +73,10 @@ impl World {
         }
     }
 
-    /// Whoever has a lease, has the fleet for himself.
+    /// Checks that a step changes the fleet only while this worker has the lease.
     pub(super) fn check_lease(&mut self, release: &Release, step: &Step) {
-        // While everything is put back, no answer about the lease stops anything: the lane is ours.
+        // During rollback and restore no answer about the lease stops a step, because the worker has the
+        // lane.
         let puts_back = release.is_rolling_back() || release.stage() == Stage::Restoring;
         if puts_back && !release.done(&Step::TakeLease) {
             return;

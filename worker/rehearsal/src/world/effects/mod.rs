@@ -1,4 +1,4 @@
-//! What each step does to the fleet, as far as it comes.
+//! The effect of each step on the fleet.
 
 mod alarms;
 mod desired;
@@ -28,7 +28,7 @@ impl World {
         Some(*fault)
     }
 
-    /// What a step brings, faults included.
+    /// Performs a step with its faults, and gives its outcome.
     pub fn perform(&mut self, release: &Release, step: &Step) -> StepOutcome {
         self.arrive(release, step);
         let off = self.switched_off.iter().filter(|(at, _)| at == step);
@@ -80,7 +80,7 @@ impl World {
         }
     }
 
-    /// The effect only, as far as it came before its worker died.
+    /// Performs a step as far as `extent`; its worker has died and does not hear the outcome.
     pub fn perform_unheard(&mut self, release: &Release, step: &Step, extent: Extent) {
         match extent {
             Extent::None => {}
@@ -157,7 +157,7 @@ impl World {
         all
     }
 
-    /// Whether the step is made of several calls, and can stop between them.
+    /// Whether the step is made of several calls, so that it can stop between them.
     pub fn has_half(step: &Step) -> bool {
         step.properties().calls == Calls::Several
     }
@@ -218,7 +218,7 @@ impl World {
         }
     }
 
-    /// Whether a step is about an instance that is no member any more.
+    /// Whether the step's instance is no member of the fleet any more.
     fn left(&self, step: &Step) -> bool {
         let host = step.instance().and_then(|instance| self.hosts.get(instance));
         host.is_some_and(|host| !host.member)

@@ -28,7 +28,7 @@ impl World {
         self.groups.get_mut(name).unwrap()
     }
 
-    /// The group, which has to be there and must not be another release's.
+    /// The group, which has to exist and must not carry another release's tag.
     pub(super) fn own_group(&mut self, release: &Release, name: &str) -> Result<&mut Scaling, StepOutcome> {
         match self.groups.get_mut(name) {
             None => Err(refused("the Auto Scaling group does not exist")),
@@ -58,7 +58,7 @@ impl World {
         done_or_already(!ran)
     }
 
-    /// Whoever is healthy is no longer marked as if it were not.
+    /// Clears the group's mark "unhealthy" from every host that is healthy.
     pub(super) fn mark_healthy(&mut self) {
         for host in self.hosts.values_mut() {
             host.marked &= !host.healthy();
@@ -116,7 +116,8 @@ impl World {
         StepOutcome::done()
     }
 
-    /// The tag of a group says what of ours is suspended, also while hosts may be replaced.
+    /// Checks that the group's tag names exactly the processes of ours that are suspended, also while hosts
+    /// may be replaced.
     pub(super) fn check_tag(&mut self, release: &Release, name: &str) {
         let group = &self.groups[name];
         let suspended: BTreeSet<String> = ours(release, name)
@@ -131,7 +132,8 @@ impl World {
         }
     }
 
-    /// What we suspended is suspended when a host is taken out. Where it could not be suspended again, the rollback goes on.
+    /// Checks that our processes are suspended when a host is taken out. A rollback goes on where they could
+    /// not be suspended again.
     pub(super) fn check_suspended(&mut self, release: &Release, instance: &str) {
         let runs = |(name, group): (&String, &Scaling)| {
             let again = Step::SuspendAgain { group: name.clone() };

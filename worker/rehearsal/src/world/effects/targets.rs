@@ -1,4 +1,4 @@
-//! Targets: out of service, and back into it.
+//! Taking targets out of service, and registering them again.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +9,7 @@ use super::words::{done, kept_in, number, ran_before, refused};
 use crate::world::*;
 
 impl World {
-    /// The floor that keeps a host in service, if one does.
+    /// The floor that keeps this host in service, if one does.
     pub(super) fn kept(&self, release: &Release, instance: &str, direction: Direction) -> Option<FloorKept> {
         let mut seen = release.clone();
         let left = release.hosts().filter(|host| !self.hosts[&host.instance].member);
@@ -62,7 +62,7 @@ impl World {
         let mutant = self.mutant;
         let kept = self.kept(release, instance, direction);
         if let Some(kept) = kept.filter(|_| mutant != Some(Mutant::IgnoresTheFloor)) {
-            // One that an attempt before has taken out in part was not left alone.
+            // A host that an earlier attempt has deregistered in part does not count as kept in service.
             return match self.host(instance).registered() {
                 true => kept_in(kept),
                 false => StepOutcome::Transient {
@@ -90,13 +90,14 @@ impl World {
         StepOutcome::done()
     }
 
-    /// Nobody served at the start, or the service's file says that it may be so.
+    /// Whether the release may leave nobody serving: nobody served at the start, or the service's file allows
+    /// an outage.
     pub(super) fn may_serve_nobody(&self, release: &Release) -> bool {
         let mut hosts = release.plan.iter().flat_map(|plan| &plan.hosts);
         self.definition.roll.allow_outage || !hosts.any(|host| !host.targets.is_empty() && host.was_healthy())
     }
 
-    /// Target groups that have a healthy target.
+    /// The target groups that have a healthy target.
     pub(super) fn serving(&self, release: &Release) -> BTreeSet<String> {
         let groups = release.plan.iter().flat_map(|plan| plan.target_groups.keys());
         groups
@@ -111,7 +112,7 @@ impl World {
         }
         let host = self.host(instance);
         if host.registered_somewhere() {
-            // A registering that nobody heard of came after the deregistering.
+            // A late registering took effect after the deregistering.
             let again = self.deregister(release, instance, direction);
             if again.failure().is_some() {
                 return again;
@@ -154,7 +155,7 @@ impl World {
         }
         let awaited = direction == Direction::Forward || planned.was_healthy();
         if awaited && !host.registered() {
-            // A deregistering that nobody heard of came after the registering.
+            // A late deregistering took effect after the registering.
             self.register(&planned.instance);
         }
         let host = self.host(&planned.instance);

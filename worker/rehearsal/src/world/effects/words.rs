@@ -1,4 +1,4 @@
-//! Outcomes, and what a release says of a group.
+//! Outcomes of steps, and the processes that a release suspends in a group.
 
 use std::collections::BTreeMap;
 
@@ -11,14 +11,15 @@ use drawgate_schemas::Direction;
 
 use crate::world::*;
 
-/// What comes of a step whose instance was terminated.
+/// The outcome of a step whose instance was terminated.
 pub(super) fn without_host(step: &Step) -> StepOutcome {
     match step {
-        // How far it came nobody knows, and nobody says that it is done.
+        // Nobody can tell how far the command came, so it does not count as done.
         Step::CreateBefore { .. } | Step::RunBefore { .. } => StepOutcome::Transient {
             failure: Failure::new("the host does not answer"),
         },
-        // The load balancer has let go of it: that it is gone is seen by a step that needs the host.
+        // The load balancer has dropped the target; a later step that needs the host sees that the host is
+        // gone.
         Step::Host {
             phase: Phase::Deregister,
             ..
@@ -32,7 +33,7 @@ pub(super) fn without_host(step: &Step) -> StepOutcome {
     }
 }
 
-/// An instance whose boot script started this release.
+/// An instance whose boot script started this release's version.
 pub(super) fn booted_host(release: &Release, restart: RestartPolicy, like: &Host) -> Host {
     let container = Container {
         running: true,
@@ -51,7 +52,7 @@ pub(super) fn wanted(release: &Release) -> DesiredPlan {
     release.plan.as_ref().unwrap().desired.clone().unwrap()
 }
 
-/// What a script does that exchanges one program for another.
+/// Exchanges one program for the other, as the service's deploy script does.
 pub(super) fn run_program(host: &mut Host, direction: Direction) -> StepOutcome {
     let comes = match direction {
         Direction::Forward => Which::New,
@@ -87,7 +88,7 @@ pub(super) fn ours<'r>(release: &'r Release, name: &str) -> impl Iterator<Item =
         .map(|process| process.as_str().to_owned())
 }
 
-/// Those of them that replace unhealthy hosts.
+/// The suspended processes of a group that would replace unhealthy hosts.
 pub(super) fn replacing<'r>(release: &'r Release, name: &str) -> impl Iterator<Item = String> + use<'r> {
     let groups = &release.plan.as_ref().unwrap().groups;
     let group = groups.iter().find(|group| group.name == name);

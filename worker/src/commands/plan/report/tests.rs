@@ -1,4 +1,4 @@
-//! The report on the example fleet (`infra/examples/fleet.json`), as a person sees it.
+//! The report on the example fleet (`infra/examples/fleet.json`), as an operator sees it.
 
 use std::path::PathBuf;
 
@@ -42,7 +42,7 @@ fn report(definition: &ServiceDefinition, fleet: FleetSnapshot) -> Report {
     Report::new(&request, Some(digest), fleet, inspection)
 }
 
-/// What is to be copied stays whole: a digest is the longest word.
+/// A digest may be too wide: it is the longest word, and stays whole so that it can be copied.
 fn fits(text: &str) {
     for line in text.lines() {
         assert!(
@@ -105,7 +105,7 @@ fn its_json_holds_what_the_text_says() {
     assert_eq!(json["expected_ms"], json["estimate"]["expected_ms"]);
     assert_eq!(json["estimate"]["hosts"].as_array().unwrap().len(), 6);
     assert_eq!(json["plan"]["hosts"].as_array().unwrap().len(), 6);
-    // It can be read again: what `plan` saw is what a rehearsal starts from.
+    // `plan` writes the fleet so that it can be read again, because a rehearsal starts from it.
     let seen: FleetSnapshot = serde_json::from_value(json["fleet"].clone()).unwrap();
     assert_eq!(seen, fleet());
 }

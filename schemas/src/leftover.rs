@@ -1,0 +1,465 @@
+//! What a release leaves other than it should be, as data: what was found, what it should be, and the commands that mend it.
+
+use std::fmt;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Deserializer, Serialize};
+
+/// One thing that is not as it should be at the end of a release.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Leftover {
+    /// The thing, with what was found of it and what it should be.
+    #[serde(flatten)]
+    pub what: LeftoverKind,
+    /// The commands that mend it, or say more where a person has to decide, in their order. Each can be run again.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub commands: Vec<Command>,
+}
+
+/// A command that mends a leftover, or says more of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Command {
+    /// The instance on which it is run; absent where it runs on any machine that may call AWS.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on: Option<String>,
+    /// The command line for a shell.
+    pub run: String,
+}
+
+/// A thing that is not as it should be.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum LeftoverKind {
+    /// A part of the fleet could not be looked at: it may be as it should be.
+    Unseen {
+        /// The part.
+        part: Part,
+        /// Why it could not be looked at, where that is known.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        why: Option<String>,
+    },
+    /// Processes of an Auto Scaling group that the release suspended are suspended still.
+    ProcessesSuspended {
+        /// The group's name.
+        group: String,
+        /// The processes that should run.
+        processes: Vec<String>,
+    },
+    /// An Auto Scaling group carries the release's suspension tag, which refuses the next release.
+    SuspensionTag {
+        /// The group's name.
+        group: String,
+    },
+    /// Actions of an alarm that the release disabled are off still.
+    AlarmActionsOff {
+        /// The alarm's name.
+        alarm: String,
+    },
+    /// An alarm acts again, and carries the release's tag still.
+    SilencedTag {
+        /// The alarm's name.
+        alarm: String,
+    },
+    /// A mute rule of the release is there still.
+    MuteRule {
+        /// The rule's name.
+        rule: String,
+    },
+    /// A target is in another state than before the release.
+    Target {
+        /// The target's id, as it was registered: an instance id or an address.
+        id: String,
+        /// The port it was registered with.
+        port: u16,
+        /// The target group's name.
+        target_group: String,
+        /// Its state, as the API writes it; `absent` where it is not registered, `not seen` where nobody knows.
+        found: String,
+        /// Its state before the release.
+        expected: String,
+    },
+    /// A host runs another version than it should.
+    Version {
+        /// The EC2 instance's id.
+        instance: String,
+        /// The container's name; absent where programs of the service swap versions.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        container: Option<String>,
+        /// The image, or what the service's program says that runs; absent where nothing runs or nothing could be told.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        found: Option<String>,
+        /// What should run; absent where nothing ran before.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        expected: Option<String>,
+    },
+    /// A host left the fleet while it was rolled, out of its target groups, and exists still or is back.
+    LeftTheFleet {
+        /// The EC2 instance's id.
+        instance: String,
+        /// Its state, in words.
+        found: String,
+    },
+    /// An instance booted the version that was rolled back: nothing on it could be rolled back to.
+    BootedTheFailed {
+        /// The EC2 instance's id.
+        instance: String,
+        /// What a person calls the version it started.
+        found: String,
+    },
+    /// An instance still boots, and may start the version that was rolled back.
+    MayBootTheFailed {
+        /// The EC2 instance's id.
+        instance: String,
+        /// Its life-cycle state, as Auto Scaling writes it.
+        state: String,
+        /// What a person calls the version it may start.
+        version: String,
+    },
+    /// An instance joined the fleet, and was not rolled.
+    JoinedUnrolled {
+        /// The EC2 instance's id.
+        instance: String,
+        /// What it runs, as far as that was seen.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        found: Option<String>,
+        /// What a person calls the version it should run.
+        expected: String,
+    },
+    /// An instance joined the fleet and still boots: nobody knows what it will start.
+    JoinedBooting {
+        /// The EC2 instance's id.
+        instance: String,
+        /// Its life-cycle state, as Auto Scaling writes it.
+        state: String,
+        /// Why the worker stopped waiting for it.
+        why: String,
+        /// What a person calls the version it should run.
+        expected: String,
+    },
+    /// The parameter of the desired version does not name this release: instances launched later start another version.
+    DesiredNotPublished {
+        /// The parameter's name.
+        parameter: String,
+        /// What a person calls the version that it names, where it names one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        found: Option<String>,
+        /// What a person calls the version that it should name.
+        expected: String,
+    },
+    /// The parameter of the desired version names this release, which was rolled back: instances launched later start it.
+    DesiredNotRestored {
+        /// The parameter's name.
+        parameter: String,
+        /// What a person calls the version that it should name; absent where the parameter should not exist.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        expected: Option<String>,
+    },
+    /// `[before]` ran and cannot be undone, so that the roll stopped where it was: two versions serve.
+    OneWay {
+        /// The command line of `[before]`.
+        command: String,
+        /// What a person calls the new version.
+        version: String,
+        /// The instances that run it.
+        on_new: Vec<String>,
+        /// What ran before, as a person calls it.
+        version_before: String,
+        /// The instances that run that.
+        on_old: Vec<String>,
+    },
+    /// Another worker, with another ledger, took the fleet: this one did nothing more to it.
+    LostToAnother {
+        /// Who has the fleet's lease, and since when.
+        why: String,
+        /// Instances that this release had touched until then.
+        touched: Vec<String>,
+    },
+    /// A container of the release that serves nobody.
+    UnusedContainer {
+        /// The EC2 instance's id.
+        instance: String,
+        /// The container's name.
+        container: String,
+    },
+    /// The containers of a host are between two versions, and the host is out of service.
+    HalfSwapped {
+        /// The EC2 instance's id.
+        instance: String,
+    },
+    /// The doctor could not begin the recovery of a release.
+    NotRecovered {
+        /// Why.
+        why: String,
+    },
+    /// A leftover that drawgate 0.2.0 or an earlier version described in words.
+    Described {
+        /// Its words, with the command in them.
+        text: String,
+    },
+}
+
+/// A part of a fleet that is looked at at the end of a release.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "type", content = "name", rename_all = "snake_case")]
+pub enum Part {
+    /// All of it.
+    Fleet,
+    /// An Auto Scaling group, by its name.
+    Group(String),
+    /// An EC2 instance, by its id.
+    Host(String),
+    /// The desired version, by the parameter's name.
+    DesiredVersion(String),
+}
+
+impl Command {
+    /// A command for any machine that may call AWS.
+    pub fn anywhere(run: impl Into<String>) -> Self {
+        Self {
+            on: None,
+            run: run.into(),
+        }
+    }
+
+    /// A command for a shell on one instance.
+    pub fn on(instance: &str, run: impl Into<String>) -> Self {
+        Self {
+            on: Some(instance.to_owned()),
+            run: run.into(),
+        }
+    }
+}
+
+impl LeftoverKind {
+    /// With the commands that mend it.
+    #[must_use]
+    pub fn mended_by(self, commands: Vec<Command>) -> Leftover {
+        Leftover { what: self, commands }
+    }
+
+    /// With one command that mends it, on any machine that may call AWS.
+    #[must_use]
+    pub fn mended_with(self, run: impl Into<String>) -> Leftover {
+        self.mended_by(vec![Command::anywhere(run)])
+    }
+
+    /// With no command: its text says what to do.
+    #[must_use]
+    pub fn for_a_person(self) -> Leftover {
+        self.mended_by(Vec::new())
+    }
+
+    /// The instance it is about, if it is about one.
+    pub fn instance(&self) -> Option<&str> {
+        match self {
+            Self::Unseen {
+                part: Part::Host(instance),
+                ..
+            }
+            | Self::Version { instance, .. }
+            | Self::LeftTheFleet { instance, .. }
+            | Self::BootedTheFailed { instance, .. }
+            | Self::MayBootTheFailed { instance, .. }
+            | Self::JoinedUnrolled { instance, .. }
+            | Self::JoinedBooting { instance, .. }
+            | Self::UnusedContainer { instance, .. }
+            | Self::HalfSwapped { instance } => Some(instance),
+            Self::Target { id, .. } => Some(id),
+            Self::Unseen { .. }
+            | Self::ProcessesSuspended { .. }
+            | Self::SuspensionTag { .. }
+            | Self::AlarmActionsOff { .. }
+            | Self::SilencedTag { .. }
+            | Self::MuteRule { .. }
+            | Self::DesiredNotPublished { .. }
+            | Self::DesiredNotRestored { .. }
+            | Self::OneWay { .. }
+            | Self::LostToAnother { .. }
+            | Self::NotRecovered { .. }
+            | Self::Described { .. } => None,
+        }
+    }
+}
+
+impl fmt::Display for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Fleet => f.write_str("the fleet"),
+            Self::Group(name) => write!(f, "group {name}"),
+            Self::Host(instance) => f.write_str(instance),
+            Self::DesiredVersion(parameter) => write!(f, "the desired version in {parameter}"),
+        }
+    }
+}
+
+impl fmt::Display for LeftoverKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let or_nothing = |what: &Option<String>| what.clone().unwrap_or_else(|| "nothing".to_owned());
+        let ids = |ids: &[String]| match ids.is_empty() {
+            true => "no host".to_owned(),
+            false => ids.join(", "),
+        };
+        match self {
+            Self::Unseen { part, why: None } => write!(f, "{part} could not be seen"),
+            Self::Unseen { part, why: Some(why) } => write!(f, "{part} could not be seen: {why}"),
+            Self::ProcessesSuspended { group, processes } => {
+                write!(f, "{} of {group} still suspended", processes.join(", "))
+            }
+            Self::SuspensionTag { group } => {
+                write!(
+                    f,
+                    "group {group} carries the suspension tag of this release, which refuses the next one"
+                )
+            }
+            Self::AlarmActionsOff { alarm } => write!(f, "actions of alarm {alarm} are not on"),
+            Self::SilencedTag { alarm } => write!(f, "alarm {alarm} carries the tag of this release"),
+            Self::MuteRule { rule } => write!(f, "mute rule {rule} is there still"),
+            Self::Target {
+                id,
+                port,
+                target_group,
+                found,
+                expected,
+            } => {
+                write!(
+                    f,
+                    "{id}:{port} is {found} in {target_group}, before it was {expected}"
+                )
+            }
+            Self::Version {
+                instance,
+                container,
+                found,
+                expected,
+            } => {
+                let name = container
+                    .as_ref()
+                    .map_or(String::new(), |name| format!(" as {name}"));
+                write!(
+                    f,
+                    "{instance} runs {}{name}, not {}",
+                    or_nothing(found),
+                    or_nothing(expected)
+                )
+            }
+            Self::LeftTheFleet { instance, found } => write!(
+                f,
+                "{instance} left the fleet in mid-roll and is {found}: see which version it runs, and register it again"
+            ),
+            Self::BootedTheFailed { instance, found } => write!(
+                f,
+                "{instance} started {found} when it booted, and has nothing to be rolled back to; Auto Scaling launches \
+                 another one"
+            ),
+            Self::MayBootTheFailed {
+                instance,
+                state,
+                version,
+            } => write!(
+                f,
+                "{instance} is {state}, and may start {version}: see what it starts, and terminate it if it is that"
+            ),
+            Self::JoinedUnrolled {
+                instance,
+                found,
+                expected,
+            } => {
+                let runs = found.as_deref().unwrap_or("nothing that could be seen");
+                write!(
+                    f,
+                    "{instance} joined, was not rolled, and runs {runs}: publish {expected} again"
+                )
+            }
+            Self::JoinedBooting {
+                instance,
+                state,
+                why,
+                expected,
+            } => write!(
+                f,
+                "{instance} joined and is still {state}, nobody knows what it will start ({why}): publish {expected} again \
+                 when it is in service"
+            ),
+            Self::DesiredNotPublished {
+                parameter, expected, ..
+            } => write!(
+                f,
+                "{parameter} does not name {expected}, so that instances launched later start another version: publish it \
+                 again"
+            ),
+            Self::DesiredNotRestored { parameter, .. } => {
+                write!(
+                    f,
+                    "{parameter} names this release still, and instances launched later start it"
+                )
+            }
+            Self::OneWay {
+                command,
+                version,
+                on_new,
+                version_before,
+                on_old,
+            } => write!(
+                f,
+                "[before] ({command}) ran and is not reversible, so that nothing was rolled back: on {version}: {}; on \
+                 {version_before}: {}; publish a version that works, or the old one if it works with what [before] did",
+                ids(on_new),
+                ids(on_old),
+            ),
+            Self::LostToAnother { why, touched } => {
+                let touched = match touched.is_empty() {
+                    true => "no host had been touched".to_owned(),
+                    false => format!("until then touched: {}", touched.join(", ")),
+                };
+                write!(
+                    f,
+                    "{why}: from then on this worker did nothing more to the fleet; {touched}; see with `drawgate-worker \
+                     plan` how it is when the other has ended"
+                )
+            }
+            Self::UnusedContainer { instance, container } => {
+                write!(f, "{instance}: the container {container} serves nobody")
+            }
+            Self::HalfSwapped { instance } => {
+                write!(f, "{instance}: its containers are between two versions")
+            }
+            Self::NotRecovered { why } => write!(f, "nothing of it was done: {why}"),
+            Self::Described { text } => f.write_str(text),
+        }
+    }
+}
+
+impl fmt::Display for Command {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.on {
+            Some(instance) => write!(f, "on {instance}: {}", self.run),
+            None => f.write_str(&self.run),
+        }
+    }
+}
+
+impl fmt::Display for Leftover {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.what.fmt(f)?;
+        for (index, command) in self.commands.iter().enumerate() {
+            write!(f, "{}{command}", if index == 0 { ": " } else { "; " })?;
+        }
+        Ok(())
+    }
+}
+
+/// Leftovers as they are written now, and as drawgate 0.2.0 wrote them: a line of text each.
+pub(crate) fn of_any_version<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Leftover>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Either {
+        Typed(Leftover),
+        Described(String),
+    }
+    let all = Vec::<Either>::deserialize(deserializer)?;
+    let typed = all.into_iter().map(|each| match each {
+        Either::Typed(leftover) => leftover,
+        Either::Described(text) => LeftoverKind::Described { text }.for_a_person(),
+    });
+    Ok(typed.collect())
+}
