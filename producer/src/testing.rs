@@ -2,7 +2,7 @@
 
 use drawgate_schemas::{
     Digest, Direction, Ended, Event, HostPhase, HostProgress, LaneView, Outcome, Rejection, RejectionCode,
-    ReleaseId, ReleaseRequest, ReleaseState, ReleaseView, StatusEvent, Version1,
+    ReleaseId, ReleaseRequest, ReleaseState, ReleaseView, StatusEvent,
 };
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
@@ -50,7 +50,7 @@ pub(crate) fn digest() -> Digest {
 /// An event, `sequence` times five seconds after the release began.
 pub(crate) fn event(sequence: u64, event: Event) -> StatusEvent {
     StatusEvent {
-        version: Version1,
+        about: None,
         id: Uuid::from_u128(u128::from(sequence)),
         release: Some(release()),
         sequence,

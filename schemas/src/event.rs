@@ -1,51 +1,20 @@
-//! `StatusEvent` v1: one step of a release, for everybody who listens.
-//!
-//! Unlike requests, events are read leniently: a consumer of version 1 ignores fields and kinds of event that
-//! a newer worker adds (decision record 0004).
+//! What happened to a release: a kind of event with the facts that belong to it. The envelope is `envelope.rs`, what a kind means
+//! `kind.rs`.
 
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use uuid::Uuid;
 
 use crate::control::{Control, ControlCommand, ForgottenSequence};
 use crate::gate::{AwaitedApproval, Blocker};
 use crate::hook::HookProgress;
 use crate::host::{HostProgress, HostRef, HostSick};
 use crate::image::Digest;
+use crate::kind::Kind;
 use crate::limits::LONG_TEXT_CHARS;
-use crate::name::{Environment, ReleaseId, Service, Text};
-use crate::outcome::Ended;
+use crate::name::Text;
+use crate::outcome::{Ended, Outcome};
 use crate::rejection::Rejection;
-use crate::request::Version1;
-
-/// One thing that happened to one release, or to a target.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct StatusEvent {
-    /// The version of this format: always 1.
-    pub version: Version1,
-    /// The event's id; the same when an event is sent twice.
-    pub id: Uuid,
-    /// The release's id. Absent in a `rejected` event about a message whose id could not be read, and in
-    /// events that are about a target.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub release: Option<ReleaseId>,
-    /// The event's number among the events of its release: 1, 2, 3, … without a gap. 0 in `rejected` events,
-    /// which belong to a message and not to a release, and in events that are about a target.
-    pub sequence: u64,
-    /// When it happened, by the worker's clock.
-    pub at: Timestamp,
-    /// The environment of the target; absent where it could not be read from the message.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub environment: Option<Environment>,
-    /// The service of the target; absent where it could not be read from the message.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub service: Option<Service>,
-    /// The name of the worker that sent the event.
-    pub worker: String,
-    /// The event itself: its kind and the facts that belong to it.
-    pub event: Event,
-}
 
 /// The kind of an event, and the facts that belong to it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -183,9 +152,72 @@ pub enum Event {
         /// Names of the alarms whose actions are on again.
         alarms: Vec<String>,
     },
-    /// A person should look at something; the release goes on.
+    /// Another release has locked something that this one needs.
+    WaitsForLock {
+        /// The thing, and the release that has it.
+        reason: String,
+    },
+    /// The canary's bake time is over, and the first hosts are healthy: the other hosts follow.
+    CanaryPassed,
+    /// Connections that outlast the deregistration delay end with the old container.
+    ConnectionsCut {
+        /// The EC2 instance's id.
+        instance: String,
+        /// The target group's name.
+        target_group: String,
+        /// How many connections are open on the host.
+        connections: u64,
+    },
+    /// A host failed. The failure budget allows it: this host alone is rolled back, and retried after the others.
+    HostRetryLater {
+        /// The EC2 instance's id.
+        instance: String,
+        /// The step that failed, and the failure.
+        reason: String,
+        /// Hosts that have failed so far, this one included.
+        failed: u32,
+        /// Hosts that may fail: `failure_budget` in the service's file.
+        budget: u32,
+    },
+    /// A host that failed serves as before, and is retried after the others.
+    HostBack {
+        /// The EC2 instance's id.
+        instance: String,
+    },
+    /// The first attempt of a step failed, and the step is tried again. Later attempts are not told.
+    Setback {
+        /// The step, in words.
+        step: String,
+        /// The failure.
+        reason: String,
+    },
+    /// Mute rules end by themselves, and AWS refused to extend them.
+    MuteRulesNotExtended {
+        /// What AWS said.
+        reason: String,
+    },
+    /// Alarms were in ALARM when they began to act again: they do now what they were kept from.
+    AlarmsFiring {
+        /// Names of the alarms.
+        alarms: Vec<String>,
+    },
+    /// `[after]` failed for good. The service's file has that only reported, so the release goes on.
+    AfterFailed {
+        /// The failure.
+        reason: String,
+    },
+    /// The tag was moved while the release ran. Every host got the digest that the tag stood for at first.
+    TagMoved {
+        /// The image as it was asked for.
+        image: String,
+        /// The digest that every host got.
+        digest: Digest,
+        /// The digest that the tag points to now.
+        now: Digest,
+    },
+    /// Something that drawgate 0.2.0 and earlier told in words. This version has a kind for each such thing.
     Warning {
-        /// What was seen.
+        /// The words.
         text: String,
     },
     /// A worker process took the release over from one that had stopped.
@@ -205,44 +237,106 @@ pub enum Event {
 }
 
 impl Event {
-    /// The event's kind as the last word of the routing key.
-    pub fn key(&self) -> &'static str {
+    /// Its kind.
+    pub fn kind(&self) -> Kind {
         match self {
-            Self::Accepted { .. } => "accepted",
-            Self::Rejected { .. } => "rejected",
-            Self::Resolved { .. } => "resolved",
-            Self::Started(_) => "started",
-            Self::Staged { .. } => "staged",
-            Self::ScalingSuspended(_) => "scaling_suspended",
-            Self::AlarmsSilenced { .. } => "alarms_silenced",
-            Self::Hook(_) => "hook",
-            Self::Host(_) => "host",
-            Self::Baking { .. } => "baking",
-            Self::AwaitsApproval(_) => "awaits_approval",
-            Self::Emergency { .. } => "emergency",
-            Self::Blocked { blockers } if blockers.is_empty() => "unblocked",
-            Self::Blocked { .. } => "blocked",
+            Self::Accepted { .. } => Kind::Accepted,
+            Self::Rejected { .. } => Kind::Rejected,
+            Self::Resolved { .. } => Kind::Resolved,
+            Self::Started(_) => Kind::Started,
+            Self::Staged { .. } => Kind::Staged,
+            Self::ScalingSuspended(_) => Kind::ScalingSuspended,
+            Self::AlarmsSilenced { .. } => Kind::AlarmsSilenced,
+            Self::Hook(_) => Kind::Hook,
+            Self::Host(_) => Kind::Host,
+            Self::Baking { .. } => Kind::Baking,
+            Self::AwaitsApproval(_) => Kind::AwaitsApproval,
+            Self::Emergency { .. } => Kind::Emergency,
+            Self::Blocked { blockers } if blockers.is_empty() => Kind::Unblocked,
+            Self::Blocked { .. } => Kind::Blocked,
             Self::Control(command) => match command.control {
-                Control::Pause => "paused",
-                Control::Resume => "resumed",
-                Control::Cancel => "cancel_requested",
-                Control::Approve => "approved",
-                Control::Reject => "reject_requested",
+                Control::Pause => Kind::Paused,
+                Control::Resume => Kind::Resumed,
+                Control::Cancel => Kind::CancelRequested,
+                Control::Approve => Kind::Approved,
+                Control::Reject => Kind::RejectRequested,
             },
-            Self::HostSick(_) => "host_sick",
-            Self::SickWaitOver => "sick_wait_over",
-            Self::RollingBack { .. } => "rolling_back",
-            Self::Joined { .. } => "joined",
-            Self::DesiredPublished { .. } => "desired_published",
-            Self::DesiredRestored { .. } => "desired_restored",
-            Self::ScalingResumed(_) => "scaling_resumed",
-            Self::AlarmsUnsilenced { .. } => "alarms_unsilenced",
-            Self::Warning { .. } => "warning",
-            Self::TakenOver { .. } => "taken_over",
-            Self::Ended(ended) => ended.outcome.as_str(),
-            Self::SequenceForgotten(_) => "sequence_forgotten",
-            Self::Unknown => "unknown",
+            Self::HostSick(_) => Kind::HostSick,
+            Self::SickWaitOver => Kind::SickWaitOver,
+            Self::RollingBack { .. } => Kind::RollingBack,
+            Self::Joined { .. } => Kind::Joined,
+            Self::DesiredPublished { .. } => Kind::DesiredPublished,
+            Self::DesiredRestored { .. } => Kind::DesiredRestored,
+            Self::ScalingResumed(_) => Kind::ScalingResumed,
+            Self::AlarmsUnsilenced { .. } => Kind::AlarmsUnsilenced,
+            Self::WaitsForLock { .. } => Kind::WaitsForLock,
+            Self::CanaryPassed => Kind::CanaryPassed,
+            Self::ConnectionsCut { .. } => Kind::ConnectionsCut,
+            Self::HostRetryLater { .. } => Kind::HostRetryLater,
+            Self::HostBack { .. } => Kind::HostBack,
+            Self::Setback { .. } => Kind::Setback,
+            Self::MuteRulesNotExtended { .. } => Kind::MuteRulesNotExtended,
+            Self::AlarmsFiring { .. } => Kind::AlarmsFiring,
+            Self::AfterFailed { .. } => Kind::AfterFailed,
+            Self::TagMoved { .. } => Kind::TagMoved,
+            Self::Warning { .. } => Kind::Warning,
+            Self::TakenOver { .. } => Kind::TakenOver,
+            Self::Ended(ended) => match ended.outcome {
+                Outcome::Succeeded => Kind::Succeeded,
+                Outcome::RolledBack => Kind::RolledBack,
+                Outcome::Cancelled => Kind::Cancelled,
+                Outcome::Rejected => Kind::Rejected,
+                Outcome::Superseded => Kind::Superseded,
+                Outcome::Failed => Kind::Failed,
+                Outcome::NeedsOperator => Kind::NeedsOperator,
+            },
+            Self::SequenceForgotten(_) => Kind::SequenceForgotten,
+            Self::Unknown => Kind::Unknown,
         }
+    }
+
+    /// The words for an event that needs no more than a line, the same in a terminal and in a rehearsal; `None` where its
+    /// reader makes more of it.
+    pub fn in_a_line(&self) -> Option<String> {
+        Some(match self {
+            Self::WaitsForLock { reason } => reason.clone(),
+            Self::CanaryPassed => "the canary is healthy: the other hosts follow".to_owned(),
+            Self::ConnectionsCut {
+                instance,
+                target_group,
+                connections,
+            } => format!(
+                "{instance}: {connections} connections through {target_group} outlast the deregistration delay, and end \
+                 with the old container"
+            ),
+            Self::HostRetryLater {
+                instance,
+                reason,
+                failed,
+                budget,
+            } => format!(
+                "{instance}: {reason}; this host alone is rolled back ({failed} of {budget} in the failure budget)"
+            ),
+            Self::HostBack { instance } => {
+                format!("{instance} serves as before, and is retried after the others")
+            }
+            Self::Setback { step, reason } => format!("{step}: {reason}"),
+            Self::MuteRulesNotExtended { reason } => {
+                format!("mute rules end by themselves, and could not be extended: {reason}")
+            }
+            Self::AlarmsFiring { alarms } => {
+                format!("in ALARM still, and acting on it now: {}", alarms.join(", "))
+            }
+            Self::AfterFailed { reason } => format!(
+                "[after] FAILED: {reason}; the service's file says on_failure = \"report\", so the release goes on"
+            ),
+            Self::TagMoved { image, digest, now } => {
+                format!("{image} moved meanwhile and is {now} now; every host got {digest}")
+            }
+            Self::SickWaitOver => "no host is sick any more: the roll goes on".to_owned(),
+            Self::Warning { text } => text.clone(),
+            _ => return None,
+        })
     }
 }
 

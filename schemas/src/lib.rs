@@ -8,11 +8,13 @@
 #![warn(missing_docs)]
 
 mod control;
+mod envelope;
 mod event;
 mod gate;
 mod hook;
 mod host;
 mod image;
+mod kind;
 mod leftover;
 pub mod limits;
 mod name;
@@ -27,11 +29,13 @@ mod sha256;
 pub mod topology;
 
 pub use control::{Control, ControlCommand, ForgottenSequence};
-pub use event::{Event, Started, StatusEvent, Suspension};
+pub use envelope::{About, CONTENT_TYPE as EVENT_CONTENT_TYPE, StatusEvent};
+pub use event::{Event, Started, Suspension};
 pub use gate::{AwaitedApproval, Blocker, Freeze};
 pub use hook::{Hook, HookProgress, HookState};
 pub use host::{Direction, HostPhase, HostProgress, HostRef, HostSick, SickAnswer};
 pub use image::{Digest, ImageReference};
+pub use kind::{Concerns, Kind, Severity};
 pub use leftover::{Command, Leftover, LeftoverKind, Part};
 pub use name::{Environment, InvalidName, ReleaseId, Service, Site, Text};
 pub use note::{Note, NoteKind};

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::control::{Control, ForgottenSequence};
-use crate::event::StatusEvent;
+use crate::envelope::StatusEvent;
 use crate::gate::{AwaitedApproval, Blocker, Freeze};
 use crate::image::Digest;
 use crate::limits::{self, LONG_TEXT_CHARS};

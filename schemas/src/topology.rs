@@ -1,6 +1,6 @@
 //! Names on the broker: exchanges, queues, routing keys, headers.
 
-use crate::event::StatusEvent;
+use crate::envelope::StatusEvent;
 use crate::name::{Environment, Service, Site};
 
 /// Topic exchange for release requests, with the routing key `<environment>.<service>`.
@@ -65,5 +65,5 @@ pub fn release_key(environment: &Environment, service: &Service) -> String {
 pub fn event_key(event: &StatusEvent) -> String {
     let environment = event.environment.as_ref().map_or("_", Environment::as_str);
     let service = event.service.as_ref().map_or("_", Service::as_str);
-    format!("{environment}.{service}.{}", event.event.key())
+    format!("{environment}.{service}.{}", event.event.kind().name())
 }

@@ -7,17 +7,26 @@ use drawgate_schemas::{
 };
 use serde_json::{Value, json};
 
+/// An event as CloudEvents 1.0 has it, in structured mode.
 fn event(event: Value) -> Value {
     json!({
-        "version": 1,
+        "specversion": "1.0",
         "id": "0190f6f0-0000-7000-8000-0000000000aa",
-        "release": "0190f6f0-0000-7000-8000-000000000001",
-        "sequence": 7,
-        "at": "2026-01-01T00:00:00Z",
-        "environment": "staging",
-        "service": "api",
-        "worker": "bastion-1",
-        "event": event,
+        "source": "/drawgate/workers/bastion-1",
+        "type": format!("drawgate.{}", event["type"].as_str().unwrap_or_default()),
+        "subject": "staging/api/0190f6f0-0000-7000-8000-000000000001",
+        "time": "2026-01-01T00:00:00Z",
+        "datacontenttype": "application/json",
+        "data": {
+            "version": 1,
+            "worker": "bastion-1",
+            "release": "0190f6f0-0000-7000-8000-000000000001",
+            "sequence": 7,
+            "environment": "staging",
+            "service": "api",
+            "about": { "to": "42", "from": "41", "requested_by": "ben" },
+            "event": event,
+        },
     })
 }
 
@@ -89,6 +98,37 @@ fn every_kind() -> Vec<(&'static str, Value)> {
             json!({ "type": "desired_restored", "parameter": "/p" }),
         ),
         ("warning", json!({ "type": "warning", "text": "x" })),
+        (
+            "waits_for_lock",
+            json!({ "type": "waits_for_lock", "reason": "x" }),
+        ),
+        ("canary_passed", json!({ "type": "canary_passed" })),
+        (
+            "connections_cut",
+            json!({ "type": "connections_cut", "instance": "i-1", "target_group": "g", "connections": 3 }),
+        ),
+        (
+            "host_retry_later",
+            json!({ "type": "host_retry_later", "instance": "i-1", "reason": "x", "failed": 1, "budget": 2 }),
+        ),
+        ("host_back", json!({ "type": "host_back", "instance": "i-1" })),
+        (
+            "setback",
+            json!({ "type": "setback", "step": "x", "reason": "x" }),
+        ),
+        (
+            "mute_rules_not_extended",
+            json!({ "type": "mute_rules_not_extended", "reason": "x" }),
+        ),
+        (
+            "alarms_firing",
+            json!({ "type": "alarms_firing", "alarms": ["a"] }),
+        ),
+        ("after_failed", json!({ "type": "after_failed", "reason": "x" })),
+        (
+            "tag_moved",
+            json!({ "type": "tag_moved", "image": "api:1", "digest": digest(), "now": digest() }),
+        ),
         ("taken_over", json!({ "type": "taken_over", "open_steps": 1 })),
         (
             "needs_operator",
@@ -105,10 +145,11 @@ fn every_kind() -> Vec<(&'static str, Value)> {
 #[test]
 fn every_kind_of_event_is_read_as_it_was_written_and_has_its_key() {
     for (key, kind) in every_kind() {
-        let body = event(kind);
+        let mut body = event(kind);
+        body["type"] = json!(format!("drawgate.{key}"));
         let read = read(&body);
         assert_eq!(serde_json::to_value(&read).unwrap(), body);
-        assert_eq!(read.event.key(), key);
+        assert_eq!(read.event.kind().name(), key);
         assert_eq!(topology::event_key(&read), format!("staging.api.{key}"));
     }
 }
@@ -119,7 +160,8 @@ fn unknown_fields_are_passed_over_at_every_level() {
         let plain = read(&event(kind.clone()));
         let mut body = event(kind);
         body["new"] = json!({ "deep": [1, 2] });
-        body["event"]["new"] = json!([{ "x": null }]);
+        body["data"]["new"] = json!({ "deep": [1, 2] });
+        body["data"]["event"]["new"] = json!([{ "x": null }]);
         assert_eq!(read(&body), plain);
     }
 }
@@ -139,7 +181,10 @@ fn unknown_kinds_of_event_are_passed_over_with_whatever_they_carry() {
 #[test]
 fn an_event_of_another_version_or_without_its_type_is_not_guessed_at() {
     let mut body = event(json!({ "type": "taken_over", "open_steps": 0 }));
-    body["version"] = json!(2);
+    body["data"]["version"] = json!(2);
+    assert!(serde_json::from_value::<StatusEvent>(body.clone()).is_err());
+    body["data"]["version"] = json!(1);
+    body["specversion"] = json!("2.0");
     assert!(serde_json::from_value::<StatusEvent>(body).is_err());
     assert!(serde_json::from_value::<StatusEvent>(event(json!({ "open_steps": 0 }))).is_err());
 }
@@ -148,9 +193,10 @@ fn an_event_of_another_version_or_without_its_type_is_not_guessed_at() {
 fn a_rejected_message_that_could_not_be_read_belongs_to_nobody() {
     let mut body = event(every_kind()[1].1.clone());
     for name in ["release", "environment", "service"] {
-        body.as_object_mut().unwrap().remove(name);
+        body["data"].as_object_mut().unwrap().remove(name);
     }
-    body["sequence"] = json!(0);
+    body.as_object_mut().unwrap().remove("subject");
+    body["data"]["sequence"] = json!(0);
     let read = read(&body);
     assert!(
         matches!(&read.event, Event::Rejected { rejection, .. } if rejection.code == RejectionCode::NotJson)
@@ -258,4 +304,31 @@ fn an_old_name_is_refused_with_the_new_one() {
     let refused = Question::decode(asked.to_string().as_bytes()).unwrap_err();
     assert_eq!(refused.code, RejectionCode::Invalid);
     assert!(refused.detail.contains("\"type\": \"control\""), "{refused}");
+}
+
+/// A ledger may have kept events of drawgate 0.2.0, which had no envelope and other names. None of them is unknown, and nothing
+/// of them is lost.
+#[test]
+fn events_of_an_earlier_version_are_read() {
+    let kinds = [
+        "scaling_suspended",
+        "scaling_resumed",
+        "alarms_silenced",
+        "alarms_unsilenced",
+        "desired_published",
+        "desired_restored",
+        "rolling_back",
+        "taken_over",
+        "unblocked",
+        "resumed",
+        "joined",
+        "host",
+        "warning",
+    ];
+    let old = include_str!("events-0.2.0.jsonl").lines();
+    let read: Vec<StatusEvent> = old.map(|line| serde_json::from_str(line).unwrap()).collect();
+    let names: Vec<&str> = read.iter().map(|event| event.event.kind().name()).collect();
+    assert_eq!(names, kinds);
+    assert!(read.iter().map(|event| event.sequence).eq(1..=13));
+    assert!(matches!(&read[10].event, Event::Joined { up_to_date, .. } if *up_to_date == ["i-1"]));
 }

@@ -102,7 +102,7 @@ impl Events {
     /// Waits for a release's event of this kind: `started`, `staged`, `suspended`, …
     pub async fn kind(&self, id: ReleaseId, kind: &str) -> StatusEvent {
         let is = |event: &StatusEvent| {
-            (event.release == Some(id) && event.event.key() == kind).then(|| event.clone())
+            (event.release == Some(id) && event.event.kind().name() == kind).then(|| event.clone())
         };
         self.find(&format!("{kind} of {id}"), is).await
     }

@@ -154,7 +154,12 @@ fn difference(before: &str, after: &str) -> String {
 pub fn assert_well_told(events: &[StatusEvent]) {
     let numbers: Vec<u64> = events.iter().map(|event| event.sequence).collect();
     let expected: Vec<u64> = (1..=events.len() as u64).collect();
-    let kinds = || events.iter().map(|event| event.event.key()).collect::<Vec<_>>();
+    let kinds = || {
+        events
+            .iter()
+            .map(|event| event.event.kind().name())
+            .collect::<Vec<_>>()
+    };
     assert_eq!(numbers, expected, "numbers of the events {:?}", kinds());
     let ends: Vec<usize> = events
         .iter()

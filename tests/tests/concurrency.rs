@@ -147,9 +147,9 @@ async fn trap_13_a_share_of_the_fleet_after_its_canary() {
     let second = told.iter().position(|event| {
         matches!(&event.event, Event::Host(host) if host.phase == HostPhase::Deregistering && host.instance != fleet.in_order()[0].id)
     });
-    let well = told.iter().position(
-        |event| matches!(&event.event, Event::Warning { text } if text.contains("canary is healthy")),
-    );
+    let well = told
+        .iter()
+        .position(|event| matches!(event.event, Event::CanaryPassed));
     assert!(
         canary_done < well && well < second,
         "{canary_done:?} {well:?} {second:?}"
@@ -293,9 +293,10 @@ async fn trap_12_what_outlasts_the_deadline_is_named() {
     let id = scene.publish("search", "v2", &[]).await;
     scene.judge(&events, id, Outcome::Succeeded, &before).await;
 
-    let named = events.of(id).into_iter().any(|event| {
-        matches!(event.event, Event::Warning { text } if text.contains("outlast the deregistration delay"))
-    });
+    let named = events
+        .of(id)
+        .into_iter()
+        .any(|event| matches!(event.event, Event::ConnectionsCut { connections, .. } if connections > 0));
     assert!(named, "{:?}", events.of(id));
     for request in requests {
         request.abort();

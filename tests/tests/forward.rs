@@ -302,7 +302,7 @@ async fn trap_28_tag_moved_in_mid_roll() {
     let told = events
         .of(id)
         .into_iter()
-        .any(|event| matches!(event.event, Event::Warning { text } if text.contains(&moved)));
+        .any(|event| matches!(event.event, Event::TagMoved { now, .. } if now.to_string() == moved));
     assert!(told, "nobody was told that the tag moved");
     scene.end(worker).await;
 }

@@ -198,7 +198,7 @@ async fn trap_25_a_member_that_still_boots_is_awaited_and_rolled() {
     let launched = scene.lab.post("group/launch", order).await;
     let told = events
         .find("the wait for it", |event| match &event.event {
-            Event::Warning { text } if text.contains("look for members") => Some(text.clone()),
+            Event::Setback { step, reason } if step.starts_with("look for members") => Some(reason.clone()),
             _ => None,
         })
         .await;

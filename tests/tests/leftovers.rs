@@ -18,6 +18,9 @@ fn the_runbook_explains_every_leftover() {
         .collect();
     assert!(names.len() > 20, "{names:?}");
     for name in names {
-        assert!(runbook.contains(&format!("| `{name}` |")), "needs-operator.md does not explain {name}");
+        assert!(
+            runbook.contains(&format!("| `{name}` |")),
+            "needs-operator.md does not explain {name}"
+        );
     }
 }

@@ -174,7 +174,7 @@ async fn trap_37_poison_in_mid_roll_stops_nothing() {
     let accepted = events
         .all()
         .into_iter()
-        .filter(|event| event.event.key() == "accepted");
+        .filter(|event| event.event.kind().name() == "accepted");
     let accepted: Vec<ReleaseId> = accepted.filter_map(|event| event.release).collect();
     assert_eq!(
         accepted,

@@ -15,7 +15,7 @@ fn place(events: &Events, id: ReleaseId, kind: &str) -> usize {
     let all = events.all();
     let found = all
         .iter()
-        .position(|event| event.release == Some(id) && event.event.key() == kind);
+        .position(|event| event.release == Some(id) && event.event.kind().name() == kind);
     found.unwrap_or_else(|| panic!("no {kind} of {id}"))
 }
 

@@ -52,7 +52,7 @@ fn place(events: &Events, id: ReleaseId, kind: &str) -> usize {
     let all = events.all();
     let found = all
         .iter()
-        .position(|event| event.release == Some(id) && event.event.key() == kind);
+        .position(|event| event.release == Some(id) && event.event.kind().name() == kind);
     found.unwrap_or_else(|| panic!("no {kind} of {id}"))
 }
 
@@ -132,9 +132,7 @@ async fn trap_07_two_services_on_one_group_released_at_once_and_the_worker_kille
         scene.publish(TWO[1].0, "v2", &[])
     );
     let waits = |event: &drawgate_schemas::StatusEvent| match &event.event {
-        Event::Warning { text } if text.contains(" is locked by release ") => {
-            Some((event.release.unwrap(), text.clone()))
-        }
+        Event::WaitsForLock { reason } => Some((event.release.unwrap(), reason.clone())),
         _ => None,
     };
     let (second, told) = events.find("one that waits", waits).await;
@@ -203,7 +201,8 @@ async fn trap_07_released_at_once_with_random_delays() {
         for ((name, _), digest) in TWO.iter().zip(&digests[which]) {
             after.assert_runs(&fleet, name, &scene.pinned(name, digest));
         }
-        let is_wait = |event: &drawgate_schemas::StatusEvent| matches!(&event.event, Event::Warning { text } if text.contains(" is locked by release "));
+        let is_wait =
+            |event: &drawgate_schemas::StatusEvent| matches!(event.event, Event::WaitsForLock { .. });
         waited += usize::from([one, other].iter().any(|id| events.of(*id).iter().any(is_wait)));
         slowest = slowest.max(began.elapsed());
     }

@@ -262,7 +262,6 @@ impl Answers {
         event: Event,
     ) -> StatusEvent {
         StatusEvent {
-            version: Version1,
             id: Uuid::now_v7(),
             release: None,
             sequence: 0,
@@ -270,6 +269,7 @@ impl Answers {
             environment: Some(environment.clone()),
             service: Some(service.clone()),
             worker: self.worker.clone(),
+            about: None,
             event,
         }
     }

@@ -3,9 +3,7 @@
 use std::sync::Arc;
 
 use drawgate_rollout::{Entry, Record, Release};
-use drawgate_schemas::{
-    Event, Rejection, RejectionCode, ReleaseRequest, StatusEvent, Version1, limits, topology,
-};
+use drawgate_schemas::{Event, Rejection, RejectionCode, ReleaseRequest, StatusEvent, limits, topology};
 use jiff::Timestamp;
 use uuid::Uuid;
 
@@ -264,7 +262,6 @@ fn leaps(request: &ReleaseRequest, highest: u64) -> String {
 fn rejected_event(delivery: &Delivered, rejection: &Rejection, worker: &str) -> StatusEvent {
     let said = Said::of(&delivery.body);
     StatusEvent {
-        version: Version1,
         id: Uuid::now_v7(),
         release: said.id,
         sequence: 0,
@@ -272,6 +269,7 @@ fn rejected_event(delivery: &Delivered, rejection: &Rejection, worker: &str) -> 
         environment: said.environment,
         service: said.service,
         worker: worker.to_owned(),
+        about: None,
         event: Event::Rejected {
             rejection: rejection.clone(),
             body_sha256: Rejection::body_sha256(&delivery.body),

@@ -118,8 +118,7 @@ async fn trap_21_queues_are_durable_quorum_queues_without_a_delivery_limit() {
         !broker.exists("drawgate.chat").await,
         "without chat it would only fill"
     );
-    let books = books().await;
-    let feeding = feed(&broker, &bus, Slack::new().await.chat(&books), &stop).await;
+    let feeding = feed(&broker, &bus, Slack::new().await.chat(), &stop).await;
     for name in [
         "drawgate.releases.lab",
         "drawgate.control.lab",
@@ -207,7 +206,7 @@ async fn trap_36_queues_made_under_rabbitmq_3_serve_under_4() {
     // The queues, declared as for RabbitMQ 3.
     let (bus, stop) = broker.bus(None).await;
     let books = books().await;
-    let feeding = feed(&broker, &bus, Slack::new().await.chat(&books), &stop).await;
+    let feeding = feed(&broker, &bus, Slack::new().await.chat(), &stop).await;
     stop.send_replace(true);
     ends(feeding).await;
     bus.close().await;
@@ -905,7 +904,7 @@ async fn chat_hears_each_release_in_order_and_once_whatever_its_mood() {
     let slack = Slack::new().await;
     let (bus, stop) = broker.bus(None).await;
     let relaying = relay(&bus, &books.ledger, &stop);
-    let feeding = feed(&broker, &bus, slack.chat(&books), &stop).await;
+    let feeding = feed(&broker, &bus, slack.chat(), &stop).await;
     slack
         .moods
         .lock()
@@ -944,7 +943,7 @@ async fn chat_hears_each_release_in_order_and_once_whatever_its_mood() {
 }
 
 #[tokio::test]
-async fn trap_32_a_post_is_not_repeated_by_the_next_process() {
+async fn trap_32_an_event_that_comes_again_is_not_posted_again() {
     let Some(broker) = Broker::new().await else { return };
     let books = books().await;
     let slack = Slack::new().await;
@@ -955,7 +954,7 @@ async fn trap_32_a_post_is_not_repeated_by_the_next_process() {
         .lock()
         .unwrap()
         .extend([(503, ""), (503, ""), (503, ""), (503, "")]);
-    let feeding = feed(&broker, &bus, slack.chat(&books), &stop).await;
+    let feeding = feed(&broker, &bus, slack.chat(), &stop).await;
     let one = request();
     accept(&books.ledger, &one).await;
     let lease = lease(&books.ledger, &one).await;
@@ -973,7 +972,7 @@ async fn trap_32_a_post_is_not_repeated_by_the_next_process() {
     slack.moods.lock().unwrap().clear();
 
     stop.send_replace(false);
-    let feeding = feed(&broker, &bus, slack.chat(&books), &stop).await;
+    let feeding = feed(&broker, &bus, slack.chat(), &stop).await;
     until("it is posted", async || slack.taken().len() == 1).await;
     until("the queue is empty", async || {
         broker.messages("drawgate.chat").await == 0
@@ -1007,7 +1006,7 @@ async fn a_chat_that_is_away_stops_nothing_else() {
     let intake = Intake::new(&books.ledger);
     let consuming = consume(&bus, &intake, &stop);
     let relaying = relay(&bus, &books.ledger, &stop);
-    let feeding = feed(&broker, &bus, slack.chat(&books), &stop).await;
+    let feeding = feed(&broker, &bus, slack.chat(), &stop).await;
     let client = broker.client().await;
     let rejection = Rejection::new(RejectionCode::NotJson, "no");
     let mut rejected = event(

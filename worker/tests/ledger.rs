@@ -30,7 +30,7 @@ use drawgate_schemas::{
     Version1,
 };
 use drawgate_worker::ledger::limits::RECORD_VERSION;
-use drawgate_worker::ledger::{Accept, Acquired, Begin, Leap, Lease, Ledger, LedgerError};
+use drawgate_worker::ledger::{Accept, Acquired, Leap, Lease, Ledger, LedgerError};
 use jiff::Timestamp;
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
@@ -100,7 +100,7 @@ fn entry(n: u64, record: Record) -> Entry {
 
 fn event(request: &ReleaseRequest, sequence: u64) -> StatusEvent {
     StatusEvent {
-        version: Version1,
+        about: None,
         id: Uuid::now_v7(),
         release: Some(request.id),
         sequence,
@@ -559,17 +559,6 @@ async fn the_outbox_keeps_its_order_and_survives() {
     assert!(events.iter().map(|event| event.sequence).eq(2..=4) && more);
     let (events, more) = ledger.events(one.id, 4, 3).await.unwrap();
     assert!(events.iter().map(|event| event.sequence).eq(5..=5) && !more);
-}
-
-#[tokio::test]
-async fn a_chat_post_is_begun_and_done_once() {
-    let place = place();
-    let ledger = open(&place.path).await;
-    let event = Uuid::now_v7();
-    assert_eq!(ledger.chat_begin(event).await.unwrap(), Begin::First);
-    assert_eq!(ledger.chat_begin(event).await.unwrap(), Begin::Repeat);
-    ledger.chat_done(event).await.unwrap();
-    assert_eq!(ledger.chat_begin(event).await.unwrap(), Begin::AlreadyPosted);
 }
 
 #[tokio::test]

@@ -11,7 +11,7 @@ use crate::limits;
 pub(super) const WATCH_EXAMPLES: &str = "\
 Examples:
   drawgate watch 0193a5b1-7c2e-7d10-8a44-5c1f2e9b0d7c
-  drawgate watch --format json ID | jq -r .event.type
+  drawgate watch --format json ID | jq -r .type
 
 Ctrl-C stops the watching, not the release.";
 

@@ -2,7 +2,7 @@
 
 use drawgate_schemas::{
     AwaitedApproval, Control, Direction, Ended, Event, HookProgress, HookState, HostPhase, HostProgress,
-    Outcome, RejectionCode, ReleaseRequest, StatusEvent, Suspension,
+    Outcome, RejectionCode, ReleaseRequest, Severity, StatusEvent, Suspension,
 };
 
 use super::layout::{Line, Mark, clean};
@@ -95,7 +95,6 @@ pub(crate) fn lines(state: &ViewState, event: &StatusEvent, detail: Detail) -> V
         Event::Control(given) if given.control == Control::Approve => line(Mark::Ok, given.told()),
         Event::Control(given) => line(Mark::Warn, given.told()),
         Event::HostSick(sick) => line(Mark::Warn, sick.to_string()),
-        Event::SickWaitOver => line(Mark::Ok, "no host is sick any more: the roll goes on".to_owned()),
         Event::RollingBack { reason, instance } => rolling_back(reason, instance.as_deref()),
         Event::ScalingResumed(suspension) => {
             let processes = count(suspension.processes.len(), "process", "processes");
@@ -124,7 +123,18 @@ pub(crate) fn lines(state: &ViewState, event: &StatusEvent, detail: Detail) -> V
                 format!("new instances start {start} again ({parameter})"),
             )
         }
-        Event::Warning { text } => line(Mark::Warn, text.clone()),
+        told @ (Event::SickWaitOver
+        | Event::WaitsForLock { .. }
+        | Event::CanaryPassed
+        | Event::ConnectionsCut { .. }
+        | Event::HostRetryLater { .. }
+        | Event::HostBack { .. }
+        | Event::Setback { .. }
+        | Event::MuteRulesNotExtended { .. }
+        | Event::AlarmsFiring { .. }
+        | Event::AfterFailed { .. }
+        | Event::TagMoved { .. }
+        | Event::Warning { .. }) => line(mark(told.kind().severity()), told.in_a_line().unwrap_or_default()),
         Event::TakenOver { open_steps } => line(Mark::Warn, taken_over(&event.worker, *open_steps)),
         Event::Ended(ended) => self::ended(ended, every),
         Event::SequenceForgotten(forgotten) => line(Mark::Note, forgotten.to_string()),
@@ -133,6 +143,14 @@ pub(crate) fn lines(state: &ViewState, event: &StatusEvent, detail: Detail) -> V
             "something that this drawgate has no words for (the worker is newer)".to_owned(),
         ),
         Event::Rejected { .. } | Event::Resolved { .. } | Event::Unknown => Vec::new(),
+    }
+}
+
+fn mark(severity: Severity) -> Mark {
+    match severity {
+        Severity::Info => Mark::Ok,
+        Severity::Notice | Severity::Warning => Mark::Warn,
+        Severity::Error => Mark::Bad,
     }
 }
 

@@ -75,6 +75,16 @@ impl ViewState {
             | Event::DesiredPublished { .. }
             | Event::DesiredRestored { .. }
             | Event::Baking { .. }
+            | Event::WaitsForLock { .. }
+            | Event::CanaryPassed
+            | Event::ConnectionsCut { .. }
+            | Event::HostRetryLater { .. }
+            | Event::HostBack { .. }
+            | Event::Setback { .. }
+            | Event::MuteRulesNotExtended { .. }
+            | Event::AlarmsFiring { .. }
+            | Event::AfterFailed { .. }
+            | Event::TagMoved { .. }
             | Event::Warning { .. }
             | Event::AwaitsApproval(_)
             | Event::Blocked { .. }

@@ -468,7 +468,7 @@ pub(crate) fn story(request: &ReleaseRequest, outcome: Outcome) -> Vec<StatusEve
         })),
     ];
     let number = |(sequence, event)| StatusEvent {
-        version: Version1,
+        about: None,
         id: Uuid::now_v7(),
         release: Some(request.id),
         sequence,
@@ -484,7 +484,7 @@ pub(crate) fn story(request: &ReleaseRequest, outcome: Outcome) -> Vec<StatusEve
 /// The rejection of a message that could not be read.
 pub(crate) fn rejected(body: &[u8], code: RejectionCode) -> StatusEvent {
     StatusEvent {
-        version: Version1,
+        about: None,
         id: Uuid::now_v7(),
         release: None,
         sequence: 0,

@@ -1,10 +1,10 @@
 //! The status events of each entry, judged by the release as it is *after* the entry.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use drawgate_schemas::{
-    Control, Direction, Event, Hook, HookProgress, HookState, HostPhase, HostProgress, HostRef, HostSick,
-    SickAnswer, Started, Suspension,
+    About, Control, Direction, Event, Hook, HookProgress, HookState, HostPhase, HostProgress, HostRef,
+    HostSick, SickAnswer, Started, Suspension,
 };
 
 use crate::definition::{OnFailure, Process};
@@ -48,10 +48,10 @@ pub fn events_of(release: &Release, entry: &Entry) -> Vec<Event> {
                 .chain(asked)
                 .collect()
         }
-        Record::RetryLater { cause } => vec![warning(set_aside(release, cause))],
-        Record::TryAgain { instance } => vec![warning(format!(
-            "{instance} serves as before, and is tried once more after the others"
-        ))],
+        Record::RetryLater { cause } => vec![retry_later(release, cause)],
+        Record::TryAgain { instance } => vec![Event::HostBack {
+            instance: instance.clone(),
+        }],
         Record::RolledNext { instances, kept } => {
             vec![host_sick(release, instances, kept, SickAnswer::RolledNext)]
         }
@@ -115,30 +115,24 @@ fn reason(cause: &Cause) -> String {
     }
 }
 
-fn set_aside(release: &Release, cause: &Cause) -> String {
-    let instance = cause.step.instance().unwrap_or_default();
-    let failed = release.set_aside.len() + release.retried.len();
-    let budget = release
-        .plan
-        .as_ref()
-        .map_or(0, |plan| plan.definition.roll.failure_budget);
-    format!(
-        "{instance}: {}; this host alone is rolled back ({failed} of {budget} in the failure budget)",
-        reason(cause)
-    )
+fn retry_later(release: &Release, cause: &Cause) -> Event {
+    let failed = release.to_retry.len() + release.retried.len();
+    let plan = release.plan.as_ref();
+    Event::HostRetryLater {
+        instance: cause.step.instance().unwrap_or_default().to_owned(),
+        reason: reason(cause),
+        failed: u32::try_from(failed).unwrap_or(u32::MAX),
+        budget: plan.map_or(0, |plan| plan.definition.roll.failure_budget),
+    }
 }
 
-fn warning(text: String) -> Event {
-    Event::Warning { text }
-}
-
-fn accepted(release: &Release, ahead: u32) -> Event {
+/// What a person wants to know of the release, in each of its events.
+pub fn about(release: &Release) -> About {
     let request = &release.request;
     let build = request.build.as_ref();
-    Event::Accepted {
-        version_name: request.version_name(),
-        image: request.image.to_string(),
-        ahead,
+    About {
+        to: request.version_name(),
+        from: release.plan.as_deref().and_then(version_before),
         requested_by: request.requested_by.as_ref().map(ToString::to_string),
         build: build
             .and_then(|build| build.number.as_ref())
@@ -146,6 +140,31 @@ fn accepted(release: &Release, ahead: u32) -> Event {
         build_url: build
             .and_then(|build| build.url.as_ref())
             .map(ToString::to_string),
+    }
+}
+
+/// The versions that the hosts ran before, by name; usually one.
+fn version_before(plan: &Plan) -> Option<String> {
+    let versions: BTreeSet<&str> = plan.hosts.iter().filter_map(HostPlan::version_before).collect();
+    let versions: Vec<&str> = versions.into_iter().collect();
+    (!versions.is_empty()).then(|| versions.join(", "))
+}
+
+fn accepted(release: &Release, ahead: u32) -> Event {
+    let About {
+        to,
+        requested_by,
+        build,
+        build_url,
+        ..
+    } = about(release);
+    Event::Accepted {
+        version_name: to,
+        image: release.request.image.to_string(),
+        ahead,
+        requested_by,
+        build,
+        build_url,
     }
 }
 
@@ -258,9 +277,7 @@ fn ended_step(release: &Release, step: &Step, outcome: &StepOutcome) -> Vec<Even
         StepEvents::Silenced => silenced(release, evidence),
         StepEvents::Unsilenced => return alarms_unsilenced(release, evidence),
         StepEvents::Host(_) => host_ended(release, step, evidence),
-        StepEvents::Canary => Some(warning(
-            "the canary is healthy: the other hosts follow".to_owned(),
-        )),
+        StepEvents::Canary => Some(Event::CanaryPassed),
         StepEvents::Published => wanted(release).map(|wanted| Event::DesiredPublished {
             parameter: wanted.parameter.clone(),
             version_name: release.request.version_name(),
@@ -332,10 +349,11 @@ fn host_ended(release: &Release, step: &Step, evidence: &Evidence) -> Option<Eve
     else {
         return None;
     };
-    Some(warning(format!(
-        "{instance}: {connections} connections through {target_group} outlast the deregistration delay, and end with \
-         the old container"
-    )))
+    Some(Event::ConnectionsCut {
+        instance: instance.clone(),
+        target_group: target_group.clone(),
+        connections: *connections,
+    })
 }
 
 fn joined(evidence: &Evidence) -> Option<Event> {
@@ -365,11 +383,8 @@ fn setback(release: &Release, step: &Step, failure: &Failure) -> Option<Event> {
             Some(Event::Hook(progress))
         }
         // A pause in it is no news; a refusal is, and refusals are minutes apart.
-        StepEvents::Refusals => release.was_refused(step).then(|| Event::Warning {
-            text: format!(
-                "mute rules end by themselves, and {step} was refused: {}",
-                failure.what
-            ),
+        StepEvents::Refusals => release.was_refused(step).then(|| Event::MuteRulesNotExtended {
+            reason: failure.what.clone(),
         }),
         StepEvents::Host(_) => host_setback(release, step, failure),
         StepEvents::Setbacks
@@ -396,11 +411,14 @@ fn first_setback(release: &Release, step: &Step, failure: &Failure) -> Option<Ev
     if release.steps.get(step).is_none_or(|state| state.attempts != 1) {
         return None;
     }
-    Some(warning(match step {
-        // The text names the other release.
-        Step::Lock => failure.what.clone(),
-        _ => format!("{step}: {}", failure.what),
-    }))
+    let reason = failure.what.clone();
+    Some(match step {
+        Step::Lock => Event::WaitsForLock { reason },
+        _ => Event::Setback {
+            step: step.to_string(),
+            reason,
+        },
+    })
 }
 
 fn host_setback(release: &Release, step: &Step, failure: &Failure) -> Option<Event> {
@@ -464,11 +482,9 @@ fn reported_only(release: &Release, step: &Step, failure: &Failure) -> Option<Ev
     if *step != Step::RunAfter || after.on_failure != OnFailure::Report || !failed {
         return None;
     }
-    let text = format!(
-        "[after] FAILED: {}; the service's file says on_failure = \"report\", so the release goes on",
-        failure.what
-    );
-    Some(Event::Warning { text })
+    Some(Event::AfterFailed {
+        reason: failure.what.clone(),
+    })
 }
 
 /// An alarm that is still in ALARM acts at the moment of unmuting: the event says so, or nobody would know
@@ -476,21 +492,15 @@ fn reported_only(release: &Release, step: &Step, failure: &Failure) -> Option<Ev
 fn alarms_unsilenced(release: &Release, evidence: &Evidence) -> Vec<Event> {
     let on_again = alarms(release).map(|alarms| Event::AlarmsUnsilenced { alarms });
     let still = match evidence {
-        Evidence::Unmuted { firing } if !firing.is_empty() => Some(warning(format!(
-            "in ALARM still, and acting on it now: {}",
-            firing.join(", ")
-        ))),
+        Evidence::Unmuted { firing } if !firing.is_empty() => Some(Event::AlarmsFiring {
+            alarms: firing.clone(),
+        }),
         _ => None,
     };
     on_again.into_iter().chain(still).collect()
 }
 
 fn started(plan: &Plan) -> Started {
-    let mut versions: BTreeMap<&str, usize> = BTreeMap::new();
-    for before in plan.hosts.iter().filter_map(HostPlan::version_before) {
-        *versions.entry(before).or_default() += 1;
-    }
-    let from: Vec<&str> = versions.keys().copied().collect();
     Started {
         hosts: plan
             .hosts
@@ -500,7 +510,7 @@ fn started(plan: &Plan) -> Started {
                 address: host.address.clone(),
             })
             .collect(),
-        from: (!from.is_empty()).then(|| from.join(", ")),
+        from: version_before(plan),
         to: plan.version_name.clone(),
         digest: plan.digest.clone(),
         max_unavailable: plan.at_once(),
@@ -576,7 +586,9 @@ fn tag_moved(release: &Release, evidence: &Evidence) -> Option<Event> {
     };
     let wanted = release.digest.as_ref()?;
     let now = observation.tag_digest.as_ref().filter(|now| *now != wanted)?;
-    let image = &release.request.image;
-    let text = format!("{image} moved meanwhile and is {now} now; every host got {wanted}");
-    Some(Event::Warning { text })
+    Some(Event::TagMoved {
+        image: release.request.image.to_string(),
+        digest: wanted.clone(),
+        now: now.clone(),
+    })
 }

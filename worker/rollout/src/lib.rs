@@ -48,7 +48,7 @@ pub use definition::{
     Approval, Gates, Opening, SecretReference, SecretStore, Supersede, Windows, names, placeholders,
 };
 pub use estimate::{Cost, Estimate, HostEstimate};
-pub use events::events_of;
+pub use events::{about, events_of};
 pub use failure::{Failure, FloorKept, Obstacle};
 pub use fleet::{
     AlarmPlan, AlarmSnapshot, ContainerBefore, ContainerSnapshot, DesiredPlan, DesiredSnapshot,

@@ -13,7 +13,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use drawgate_schemas::topology::{CONTENT_TYPE, EVENTS_EXCHANGE};
+use drawgate_schemas::{EVENT_CONTENT_TYPE, topology::EVENTS_EXCHANGE};
 use lapin::BasicProperties;
 use tokio::sync::watch;
 
@@ -198,7 +198,7 @@ fn renew_every(lease: &Lease) -> Duration {
 fn properties(row: &OutboxRow) -> BasicProperties {
     BasicProperties::default()
         .with_delivery_mode(PERSISTENT)
-        .with_content_type(CONTENT_TYPE.into())
+        .with_content_type(EVENT_CONTENT_TYPE.into())
         .with_message_id(row.event_id.to_string().into())
         .with_app_id("drawgate-worker".into())
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use drawgate_schemas::Site;
+use drawgate_schemas::{Kind, Site};
 use lapin::uri::AMQPUri;
 
 use super::{BusError, limits};
@@ -22,6 +22,8 @@ pub struct BusSettings {
     pub worker: String,
     /// Which releases are routed to this site: binding keys such as `staging.*`.
     pub routes: Vec<String>,
+    /// The kinds of event that chat gets.
+    pub chat_kinds: Vec<Kind>,
 }
 
 impl fmt::Debug for BusSettings {
@@ -74,6 +76,7 @@ mod tests {
             site: "bastion-a".parse().unwrap(),
             worker: "w".to_owned(),
             routes: vec!["staging.*".to_owned()],
+            chat_kinds: Vec::new(),
         }
     }
 
@@ -107,6 +110,7 @@ mod tests {
     fn what_no_binding_key_can_be_is_refused() {
         let settings = BusSettings {
             routes: vec!["x".repeat(256)],
+            chat_kinds: Vec::new(),
             ..settings("amqp://broker")
         };
         assert!(matches!(settings.check(), Err(BusError::Route { .. })));

@@ -11,7 +11,6 @@ use lapin::{Channel, Connection, ErrorKind, ExchangeKind};
 
 use super::version::ServerVersion;
 use super::{BusError, BusSettings, limits};
-use crate::chat::kinds;
 use crate::error_chain;
 
 /// The argument that says how often a quorum queue delivers a message before it discards or dead-letters it.
@@ -75,9 +74,10 @@ fn queues(part: Part, settings: &BusSettings, version: &ServerVersion) -> Vec<Qu
         ("x-message-ttl", ttl(limits::CHAT_TTL_MS)),
     ];
     let routes = settings.routes.iter().map(|key| (RELEASES_EXCHANGE, key.clone()));
-    let kinds = kinds::BOUND
+    let kinds = settings
+        .chat_kinds
         .iter()
-        .map(|kind| (EVENTS_EXCHANGE, format!("*.*.{kind}")));
+        .map(|kind| (EVENTS_EXCHANGE, format!("*.*.{}", kind.name())));
     let queue = |name: &str, arguments, bindings| QueuePlan {
         name: name.to_owned(),
         arguments,
@@ -306,6 +306,7 @@ mod tests {
             site: "a".parse().unwrap(),
             worker: "w".to_owned(),
             routes: vec!["staging.*".to_owned(), "production.*".to_owned()],
+            chat_kinds: vec![drawgate_schemas::Kind::Succeeded],
         };
         let version = ServerVersion::new(version);
         [Part::Releases, Part::Control, Part::Publishing, Part::Chat]

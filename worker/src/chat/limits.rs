@@ -18,13 +18,9 @@ pub const POST_CHARS: usize = 3_000;
 /// Most warnings and hints below the first line.
 pub const NOTES: usize = 3;
 
-/// How many releases' facts are remembered; the others' are read from the ledger. A release is posted about
-/// for hours.
-pub const RELEASES_REMEMBERED: usize = 500;
-
-/// How many first events of a release are read for its facts: `accepted` is the first, `started` comes within
-/// five.
-pub const FIRST_EVENTS: u32 = 20;
+/// How many posts are remembered, so that an event that the broker delivers anew is not posted again. One event is out at a
+/// time, so a few would do.
+pub const POSTS_REMEMBERED: usize = 100;
 
 /// Age above which an event is not posted, because such a post helps nobody.
 pub const POST_AGE: Duration = Duration::from_secs(24 * 60 * 60);

@@ -2,25 +2,24 @@
 //!
 //! | answer              | meaning                   | then                                             |
 //! |---------------------|---------------------------|--------------------------------------------------|
-//! | 2xx                 | taken                     | noted in the ledger, acknowledged                |
+//! | 2xx                 | taken                     | remembered, acknowledged                        |
 //! | 429, 408, 5xx, none | not now                   | after Retry-After, or 1, 2, 4 … s, at most 5 min |
 //! | other               | the webhook is not usable | logged as an error, tried every 5 min            |
 
 use std::time::Duration;
 
+use drawgate_schemas::StatusEvent;
 use drawgate_schemas::limits::cut;
-use drawgate_schemas::{Event, StatusEvent};
 use jiff::Timestamp;
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 use reqwest::{Client, Response, StatusCode, Url, redirect};
 use uuid::Uuid;
 
-use super::facts::{Facts, Memory};
+use super::recent::Recent;
 use super::{Post, Service, limits, render};
 use crate::bus::{ChatHandler, Posted};
 use crate::config::{SecretError, SecretSource};
 use crate::error_chain;
-use crate::ledger::{Begin, Ledger};
 
 /// Why chat cannot be posted to. The webhook's address is a secret and is never shown.
 #[derive(Debug, thiserror::Error)]
@@ -42,8 +41,7 @@ pub struct Chat {
     service: Service,
     webhook: SecretSource,
     client: Client,
-    ledger: Ledger,
-    memory: Memory,
+    recent: Recent,
     tries: Tries,
 }
 
@@ -63,11 +61,11 @@ enum Answer {
 }
 
 impl Chat {
-    /// A chat that posts to this webhook and notes its posts in the ledger.
+    /// A chat that posts to this webhook.
     ///
     /// # Errors
     /// When the address cannot be read or is not one. If it becomes unusable later, only the log says so.
-    pub fn new(webhook: SecretSource, ledger: Ledger) -> Result<Self, ChatError> {
+    pub fn new(webhook: SecretSource) -> Result<Self, ChatError> {
         address(&webhook)?;
         let client = Client::builder()
             .timeout(limits::POST_TIMEOUT)
@@ -75,53 +73,19 @@ impl Chat {
             .redirect(redirect::Policy::none())
             .build()
             .map_err(ChatError::Client)?;
-        let (memory, tries) = (Memory::default(), Tries::default());
         Ok(Self {
             service: Service::SlackWebhook,
             webhook,
             client,
-            ledger,
-            memory,
-            tries,
+            recent: Recent::default(),
+            tries: Tries::default(),
         })
     }
 
-    /// The known facts about the event's release, with the event's own.
-    async fn facts(&mut self, event: &StatusEvent) -> Facts {
-        // A rejected message may name another sender's release.
-        let release = match (&event.event, event.release) {
-            (Event::Rejected { .. }, _) | (_, None) => return Facts::default(),
-            (_, Some(release)) => release,
-        };
-        let mut facts = match self.memory.get(release) {
-            Some(facts) => facts.clone(),
-            None => match self.ledger.events(release, 0, limits::FIRST_EVENTS).await {
-                Ok((events, _)) => Facts::of(&events),
-                // Names are then missing, but the post is still useful.
-                Err(_) => Facts::default(),
-            },
-        };
-        facts.learn(&event.event);
-        self.memory.put(release, facts.clone());
-        facts
-    }
-
     async fn post_once(&mut self, id: Uuid, post: &Post) -> Posted {
-        match self.ledger.chat_begin(id).await {
-            Ok(Begin::AlreadyPosted) => return Posted::Done,
-            Ok(Begin::First | Begin::Repeat) => {}
-            Err(error) => {
-                return self.later(
-                    None,
-                    &format!("the ledger is not available: {}", error_chain(&error)),
-                );
-            }
-        }
         match self.request(post).await {
             Answer::Taken => {
-                if let Err(error) = self.ledger.chat_done(id).await {
-                    tracing::warn!(event = %id, "a chat post could not be noted: {}", error_chain(&error));
-                }
+                self.recent.add(id);
                 Posted::Done
             }
             Answer::NotNow { asked, why } => self.later(asked, &why),
@@ -165,8 +129,7 @@ impl Chat {
 
 impl ChatHandler for Chat {
     async fn post(&mut self, event: &StatusEvent) -> Posted {
-        let facts = self.facts(event).await;
-        let Some(post) = render(event, &facts) else {
+        let Some(post) = render(event).filter(|_| !self.recent.has(event.id)) else {
             return Posted::Done;
         };
         if self.tries.event != event.id {

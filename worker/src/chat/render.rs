@@ -4,10 +4,37 @@
 //! search-api 9d11ab0 → 4f2c91e on staging · ben · build 812: started, 3 hosts
 //! ```
 
-use drawgate_schemas::{AwaitedApproval, Ended, Event, Outcome, ReleaseId, SickAnswer, Started, StatusEvent};
+use drawgate_schemas::{
+    AwaitedApproval, Ended, Event, Kind, Outcome, ReleaseId, SickAnswer, Started, StatusEvent,
+};
 
-use super::facts::Facts;
 use super::limits;
+
+/// The kinds of event that [`render`] makes a post of: chat's queue is bound to these and to no others.
+pub const KINDS: [Kind; 22] = [
+    Kind::Emergency,
+    Kind::AwaitsApproval,
+    Kind::Approved,
+    Kind::RejectRequested,
+    Kind::Blocked,
+    Kind::Started,
+    Kind::Paused,
+    Kind::Resumed,
+    Kind::CancelRequested,
+    Kind::HostSick,
+    Kind::SickWaitOver,
+    Kind::AlarmsFiring,
+    Kind::AfterFailed,
+    Kind::RollingBack,
+    Kind::Succeeded,
+    Kind::RolledBack,
+    Kind::Cancelled,
+    Kind::Rejected,
+    Kind::Superseded,
+    Kind::Failed,
+    Kind::NeedsOperator,
+    Kind::SequenceForgotten,
+];
 
 /// One message to people.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,7 +81,7 @@ impl Part {
 }
 
 /// The post for an event, or `None` for a kind that chat does not get.
-pub fn render(event: &StatusEvent, facts: &Facts) -> Option<Post> {
+pub fn render(event: &StatusEvent) -> Option<Post> {
     let (tone, what, notes) = match &event.event {
         Event::Started(started) => (Tone::Progress, started_with(started), started.warnings.clone()),
         Event::AwaitsApproval(awaited) => (
@@ -116,7 +143,17 @@ pub fn render(event: &StatusEvent, facts: &Facts) -> Option<Post> {
             ),
             vec![forgotten.reason.to_string()],
         ),
-        // A kind that is posted must be bound too (`kinds.rs`). A new kind of event must be sorted here.
+        Event::AlarmsFiring { alarms } => (
+            Tone::NeedsPerson,
+            format!("alarms act again, and these are in ALARM: {}", alarms.join(", ")),
+            Vec::new(),
+        ),
+        Event::AfterFailed { reason } => (
+            Tone::NeedsPerson,
+            format!("[after] FAILED, which the service's file has only reported: {reason}"),
+            Vec::new(),
+        ),
+        // A new kind of event must be sorted here, and stand in KINDS if it is posted.
         Event::Accepted { .. }
         | Event::Resolved { .. }
         | Event::Staged { .. }
@@ -132,6 +169,14 @@ pub fn render(event: &StatusEvent, facts: &Facts) -> Option<Post> {
         | Event::DesiredRestored { .. }
         | Event::ScalingResumed(_)
         | Event::AlarmsUnsilenced { .. }
+        | Event::WaitsForLock { .. }
+        | Event::CanaryPassed
+        | Event::ConnectionsCut { .. }
+        | Event::HostRetryLater { .. }
+        | Event::HostBack { .. }
+        | Event::Setback { .. }
+        | Event::MuteRulesNotExtended { .. }
+        | Event::TagMoved { .. }
         | Event::Warning { .. }
         | Event::TakenOver { .. }
         | Event::Unknown => return None,
@@ -140,7 +185,7 @@ pub fn render(event: &StatusEvent, facts: &Facts) -> Option<Post> {
     Some(Post {
         release: event.release,
         tone,
-        header: header(event, facts),
+        header: header(event),
         what,
         notes,
     })
@@ -156,26 +201,29 @@ fn asked_of(release: Option<ReleaseId>, awaited: &AwaitedApproval) -> Vec<String
     std::iter::once(until).chain(answer).collect()
 }
 
-fn header(event: &StatusEvent, facts: &Facts) -> Vec<Part> {
-    let mut parts = vec![Part::plain(subject(event, facts))];
-    parts.extend(facts.requested_by.as_ref().map(Part::plain));
-    parts.extend(facts.build.as_ref().map(|build| Part {
+fn header(event: &StatusEvent) -> Vec<Part> {
+    let mut parts = vec![Part::plain(subject(event))];
+    let about = event.about.clone().unwrap_or_default();
+    parts.extend(about.requested_by.map(Part::plain));
+    parts.extend(about.build.map(|build| Part {
         text: format!("build {build}"),
-        link: facts.build_url.as_ref().filter(|url| is_link(url)).cloned(),
+        link: about.build_url.filter(|url| is_link(url)),
     }));
     parts
 }
 
-fn subject(event: &StatusEvent, facts: &Facts) -> String {
+fn subject(event: &StatusEvent) -> String {
     let mut text = event
         .service
         .as_ref()
         .map_or("a message", |service| service.as_str())
         .to_owned();
-    match (&facts.from, &facts.to) {
-        (Some(from), Some(to)) => text.push_str(&format!(" {from} → {to}")),
-        (None, Some(to)) => text.push_str(&format!(" {to}")),
-        _ => {}
+    if let Some(about) = &event.about {
+        let from = about
+            .from
+            .as_ref()
+            .map_or(String::new(), |from| format!("{from} → "));
+        text.push_str(&format!(" {from}{}", about.to));
     }
     if let Some(environment) = &event.environment {
         text.push_str(&format!(" on {environment}"));
@@ -229,3 +277,6 @@ fn is_link(url: &str) -> bool {
     let odd = |c: char| c.is_whitespace() || matches!(c, '<' | '>' | '|');
     (url.starts_with("https://") || url.starts_with("http://")) && !url.contains(odd)
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,5 @@
-//! `drawgate-worker notify`: posts the events on the bus to chat, in a process apart from `run` if that is
-//! wanted.
+//! `drawgate-worker notify`: posts the events on the bus to chat, in a process apart from `run`. It needs the broker and the
+//! webhook, and no ledger: it runs on any machine.
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -8,7 +8,6 @@ use super::{CommandError, setup};
 use crate::bus::Bus;
 use crate::chat::Chat;
 use crate::config::Config;
-use crate::ledger::Ledger;
 
 /// Posts until SIGTERM or SIGINT.
 ///
@@ -16,8 +15,7 @@ use crate::ledger::Ledger;
 /// Why it cannot start.
 pub async fn notify(path: &Path) -> Result<ExitCode, CommandError> {
     let config = setup::load(path)?;
-    let ledger = setup::open_ledger(&config).await?;
-    let Some(mut chat) = handler(&config, &ledger)? else {
+    let Some(mut chat) = handler(&config)? else {
         return Err(CommandError::NoChat);
     };
     let (_stopper, stop) = setup::stop_signal()?;
@@ -28,11 +26,9 @@ pub async fn notify(path: &Path) -> Result<ExitCode, CommandError> {
 }
 
 /// The poster to chat; `None` where no chat is configured.
-pub(super) fn handler(config: &Config, ledger: &Ledger) -> Result<Option<Chat>, CommandError> {
+pub(super) fn handler(config: &Config) -> Result<Option<Chat>, CommandError> {
     let Some(webhook) = &config.settings().webhook else {
         return Ok(None);
     };
-    Chat::new(webhook.clone(), ledger.clone())
-        .map(Some)
-        .map_err(CommandError::Chat)
+    Chat::new(webhook.clone()).map(Some).map_err(CommandError::Chat)
 }

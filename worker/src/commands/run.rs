@@ -25,11 +25,7 @@ pub async fn run(path: &Path, chat: bool) -> Result<ExitCode, CommandError> {
     let bus = Bus::new(setup::bus_settings(&config)).map_err(CommandError::Bus)?;
     let ledger = setup::open_ledger(&config).await?;
     let effects = setup::effects(&config).await?;
-    let chat = if chat {
-        notify::handler(&config, &ledger)?
-    } else {
-        None
-    };
+    let chat = if chat { notify::handler(&config)? } else { None };
     let (_stopper, stop) = setup::stop_signal()?;
     let worker = config.worker().to_owned();
     let lanes = Arc::new(Lanes::new(

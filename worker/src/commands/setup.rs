@@ -14,6 +14,7 @@ use tokio::sync::watch;
 use super::CommandError;
 use crate::aws::{Aws, ecr_region};
 use crate::bus::BusSettings;
+use crate::chat;
 use crate::config::{Config, EnvironmentPattern, KnownHosts, RegistrySettings, SshSettings};
 use crate::effects::{Credentials, Definitions, Effects, Login};
 use crate::host::{HostKeys, HostSettings, Hosts, RegistryCredentials};
@@ -86,6 +87,7 @@ pub(super) fn bus_settings(config: &Config) -> BusSettings {
         site: settings.site.clone(),
         worker: settings.name.clone(),
         routes: keys.collect(),
+        chat_kinds: chat::KINDS.to_vec(),
     }
 }
 

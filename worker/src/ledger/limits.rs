@@ -44,9 +44,6 @@ pub const REJECTED_EVENTS_KEPT: i64 = 10_000;
 /// minutes. Every publisher can cause refusals, so they must not be able to fill the disk.
 pub const REFUSED_SEQUENCES_KEPT: i64 = 10_000;
 
-/// How many chat posts are remembered. A message is redelivered within minutes; this many are weeks of posts.
-pub const CHAT_POSTS_KEPT: i64 = 10_000;
-
 /// How often the creation of this process's lock file is retried while another process removes stale files.
 pub const LOCK_FILE_TRIES: u32 = 10;
 

@@ -12,7 +12,6 @@
 //! worker's lane is free at once). No wall clock takes part.
 
 mod accept;
-mod chat;
 mod clock;
 mod error;
 mod file;
@@ -30,7 +29,6 @@ mod sequence;
 mod store;
 
 pub use accept::{Accept, Leap};
-pub use chat::Begin;
 pub use error::LedgerError;
 pub use journal::OpenRelease;
 pub use lanes::{LaneName, LaneRow, LastRow};

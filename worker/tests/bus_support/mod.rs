@@ -18,7 +18,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use drawgate_rollout::{Entry, Record};
-use drawgate_schemas::{Event, ReleaseId, ReleaseRequest, StatusEvent, Version1};
+use drawgate_schemas::{About, Event, ReleaseId, ReleaseRequest, StatusEvent, Version1};
 use drawgate_worker::bus::{Bus, BusSettings};
 use drawgate_worker::chat::Chat;
 use drawgate_worker::config::{Secret, SecretSource};
@@ -198,6 +198,7 @@ impl Broker {
             site: "lab".parse().unwrap(),
             worker: "bastion-1".to_owned(),
             routes: vec!["staging.*".to_owned()],
+            chat_kinds: drawgate_worker::chat::KINDS.to_vec(),
         }
     }
 
@@ -473,8 +474,15 @@ pub fn request() -> ReleaseRequest {
 }
 
 pub fn event(request: &ReleaseRequest, sequence: u64, event: Event) -> StatusEvent {
+    let about = About {
+        to: "4f2c91e".to_owned(),
+        from: Some("9d11ab0".to_owned()),
+        requested_by: Some("ben".to_owned()),
+        build: Some("812".to_owned()),
+        build_url: None,
+    };
     StatusEvent {
-        version: Version1,
+        about: Some(about),
         id: Uuid::now_v7(),
         release: Some(request.id),
         sequence,
@@ -614,9 +622,9 @@ impl Slack {
     }
 
     /// A handler that posts to this stand-in.
-    pub fn chat(&self, books: &Books) -> Chat {
+    pub fn chat(&self) -> Chat {
         let webhook = SecretSource::Inline(Secret::new(self.url.clone()));
-        Chat::new(webhook, books.ledger.clone()).unwrap()
+        Chat::new(webhook).unwrap()
     }
 
     pub fn tries(&self) -> usize {

@@ -70,7 +70,7 @@ fn release(hash: &mut Hash, release: &Release, now: Timestamp) -> fmt::Result {
         release.detections,
         release.leased,
         release.leased_to_another.is_some(),
-        release.set_aside.keys(),
+        release.to_retry.keys(),
         release.retried,
     )?;
     write!(hash, "{:?}{}", release.rolled_next, release.sick_waits)?;

@@ -142,7 +142,7 @@ fn a_bake_is_told_with_its_end_and_lasts_so_long() {
     let told: Vec<&Event> = sim
         .events
         .iter()
-        .filter(|event| event.key() == "baking")
+        .filter(|event| event.kind().name() == "baking")
         .collect();
     assert_eq!(told, [&Event::Baking { until }]);
 }
@@ -151,7 +151,7 @@ fn a_bake_is_told_with_its_end_and_lasts_so_long() {
 fn without_a_bake_the_watched_alarms_are_read_once_more_at_the_end() {
     let sim = Sim::new(World::new(2, 1).watched(0)).finish();
     assert_eq!(sim.attempts(&Step::Bake), 1);
-    assert!(sim.events.iter().all(|event| event.key() != "baking"));
+    assert!(sim.events.iter().all(|event| event.kind().name() != "baking"));
     let unwatched = Sim::new(World::new(2, 1)).finish();
     assert_eq!(
         (unwatched.attempts(&Step::Bake), unwatched.attempts(&Step::Watch)),
@@ -183,7 +183,10 @@ fn a_bake_that_no_worker_saw_to_its_end_begins_anew() {
     let bake = &sim.release().steps[&Step::Bake];
     assert!(limits::between_ms(taken_over_at, bake.last_at) >= BAKE_MS);
     assert_eq!(
-        sim.events.iter().filter(|event| event.key() == "baking").count(),
+        sim.events
+            .iter()
+            .filter(|event| event.kind().name() == "baking")
+            .count(),
         2
     );
 }
@@ -400,7 +403,7 @@ fn trap_15_an_end_that_cannot_be_put_off_stops_nothing_and_is_told() {
     let world = World::new(8, 1).watched(600_000).muted();
     let sim = Sim::new(world.with(Step::Renew, Fault::Refused, 2)).finish();
     assert_eq!(sim.outcome(), Outcome::Succeeded);
-    let told = |event: &&Event| matches!(event, Event::Warning { text } if text.contains("mute rules end by themselves"));
+    let told = |event: &&Event| matches!(event, Event::MuteRulesNotExtended { .. });
     assert_eq!(sim.events.iter().filter(told).count(), 2);
 }
 
@@ -414,7 +417,7 @@ fn trap_15_what_fires_still_when_it_is_unmuted_is_told() {
     )
     .finish();
     assert_eq!(sim.outcome(), Outcome::RolledBack);
-    let told = |event: &Event| matches!(event, Event::Warning { text } if text.contains("acting on it now: web-5xx"));
+    let told = |event: &Event| matches!(event, Event::AlarmsFiring { alarms } if *alarms == ["web-5xx"]);
     assert!(sim.events.iter().any(told));
 }
 

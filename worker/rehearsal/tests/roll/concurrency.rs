@@ -192,7 +192,16 @@ fn a_failure_within_the_budget_is_mended_alone_and_tried_once_more() {
         assert_eq!(sim.attempts(&forward(1, phase)), 2, "{phase}");
         let swaps = order(&sim);
         assert_eq!(swaps.last(), Some(&forward(1, Phase::Swap)), "{phase}");
-        let told = |event: &&Event| matches!(event, Event::Warning { text } if text.contains("1 of 1 in the failure budget"));
+        let told = |event: &&Event| {
+            matches!(
+                event,
+                Event::HostRetryLater {
+                    failed: 1,
+                    budget: 1,
+                    ..
+                }
+            )
+        };
         assert_eq!(sim.events.iter().filter(told).count(), 1, "{phase}");
     }
 }

@@ -206,8 +206,7 @@ fn after_whose_failure_is_only_reported_is_reported_loudly() {
         "{}",
         sim.ended().summary
     );
-    let warned =
-        |event: &&Event| matches!(event, Event::Warning { text } if text.starts_with("[after] FAILED"));
+    let warned = |event: &&Event| matches!(event, Event::AfterFailed { .. });
     assert_eq!(sim.events.iter().filter(warned).count(), 1);
 }
 

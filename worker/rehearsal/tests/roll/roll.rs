@@ -257,7 +257,7 @@ fn a_good_roll_is_told_in_order() {
         .iter()
         .map(|event| match event {
             Event::Host(host) => format!("{} {:?} {}/{}", host.instance, host.phase, host.done, host.total),
-            other => other.key().to_owned(),
+            other => other.kind().name().to_owned(),
         })
         .collect();
     let host = |n: usize| {

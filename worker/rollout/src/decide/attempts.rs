@@ -140,7 +140,7 @@ impl Agenda<'_> {
             return false;
         };
         let roll = &plan.definition.roll;
-        let spent = self.release.set_aside.len() + self.release.retried.len();
+        let spent = self.release.to_retry.len() + self.release.retried.len();
         let of_canary = roll.canary.is_some() && !self.release.begun(&Step::Canary);
         let in_time = self.time_is_up().is_none_or(|at| self.now < at);
         spent < roll.failure_budget as usize

@@ -78,7 +78,7 @@ impl Agenda<'_> {
     /// The direction of a host while the release rolls forward: back where it failed within the failure
     /// budget.
     fn direction_of(&self, host: &HostPlan) -> Direction {
-        if self.release.set_aside.contains_key(&host.instance) {
+        if self.release.to_retry.contains_key(&host.instance) {
             Direction::Back
         } else {
             Direction::Forward

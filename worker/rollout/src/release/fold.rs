@@ -57,7 +57,7 @@ pub struct Release {
     /// The failure that names the other worker with the fleet's lease, if one was seen.
     pub leased_to_another: Option<Failure>,
     /// Hosts that failed within the failure budget and are coming back into service, with the reason.
-    pub set_aside: BTreeMap<String, Cause>,
+    pub to_retry: BTreeMap<String, Cause>,
     /// Hosts that failed within the failure budget and were begun anew.
     pub retried: BTreeSet<String>,
     /// Hosts that turned unhealthy by themselves before they were rolled, and are rolled before the others.
@@ -186,7 +186,7 @@ impl Release {
             detections: 0,
             leased: false,
             leased_to_another: None,
-            set_aside: BTreeMap::new(),
+            to_retry: BTreeMap::new(),
             retried: BTreeSet::new(),
             rolled_next: BTreeSet::new(),
             sick_wait: None,
@@ -247,7 +247,7 @@ impl Release {
             Record::TakenOver => self.lose_open_intents(entry.at),
             Record::Intent { step } => self.intend(step, entry)?,
             Record::Outcome { step, outcome } => self.conclude_step(step, outcome, entry)?,
-            Record::RetryLater { cause } => self.set_aside(cause, entry)?,
+            Record::RetryLater { cause } => self.retry_later(cause, entry)?,
             Record::TryAgain { instance } => self.try_again(instance, entry)?,
             Record::RolledNext { instances, .. } => self.rolled_next.extend(instances.iter().cloned()),
             Record::SickWaitBegun { .. } if self.sick_wait.is_some() => {
@@ -281,14 +281,14 @@ impl Release {
         Ok(())
     }
 
-    fn set_aside(&mut self, cause: &Cause, entry: &Entry) -> Result<(), Illegal> {
+    fn retry_later(&mut self, cause: &Cause, entry: &Entry) -> Result<(), Illegal> {
         let instance = cause
             .step
             .instance()
             .filter(|instance| self.host(instance).is_some());
         match instance {
-            Some(instance) if !self.set_aside.contains_key(instance) && !self.retried.contains(instance) => {
-                self.set_aside.insert(instance.to_owned(), cause.clone());
+            Some(instance) if !self.to_retry.contains_key(instance) && !self.retried.contains(instance) => {
+                self.to_retry.insert(instance.to_owned(), cause.clone());
                 Ok(())
             }
             _ => Err(Illegal {
@@ -300,7 +300,7 @@ impl Release {
 
     /// Forgets the steps of the first try, because the second one would pass over them.
     fn try_again(&mut self, instance: &str, entry: &Entry) -> Result<(), Illegal> {
-        if self.set_aside.remove(instance).is_none() {
+        if self.to_retry.remove(instance).is_none() {
             return Err(Illegal {
                 n: entry.n,
                 why: format!("{instance} is not to be retried"),

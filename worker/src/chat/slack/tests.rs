@@ -1,19 +1,18 @@
 //! Whole posts, as people read them.
 
 use drawgate_schemas::{
-    AwaitedApproval, Ended, Event, ForgottenSequence, HostRef, LeftoverKind, Outcome, Receipt, Rejection,
-    RejectionCode, Started, StatusEvent, Version1,
+    About, AwaitedApproval, Ended, Event, ForgottenSequence, HostRef, LeftoverKind, Outcome, Receipt,
+    Rejection, RejectionCode, Started, StatusEvent,
 };
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::super::facts::Facts;
 use super::super::render::render;
 use super::body;
 
 fn event(event: Event) -> StatusEvent {
     StatusEvent {
-        version: Version1,
+        about: None,
         id: Uuid::nil(),
         release: Some("01936a5e-7c2e-7d10-8a44-5c1f2e9b0d7c".parse().unwrap()),
         sequence: 3,
@@ -25,13 +24,20 @@ fn event(event: Event) -> StatusEvent {
     }
 }
 
-fn facts() -> Facts {
-    Facts {
-        to: Some("4f2c91e".to_owned()),
+fn about() -> About {
+    About {
+        to: "4f2c91e".to_owned(),
         from: Some("9d11ab0".to_owned()),
         requested_by: Some("ben".to_owned()),
         build: Some("812".to_owned()),
         build_url: None,
+    }
+}
+
+fn with(about: About, kind: Event) -> StatusEvent {
+    StatusEvent {
+        about: Some(about),
+        ..event(kind)
     }
 }
 
@@ -85,8 +91,8 @@ fn ended(outcome: Outcome, summary: &str, hint: Option<&str>, leftovers: &[&str]
 }
 
 /// The post without its last line, which names the release.
-fn text(event: &StatusEvent, facts: &Facts) -> String {
-    let text = whole(event, facts);
+fn text(event: &StatusEvent) -> String {
+    let text = whole(event);
     match event.release {
         Some(_) => text
             .strip_suffix(NAME)
@@ -98,16 +104,13 @@ fn text(event: &StatusEvent, facts: &Facts) -> String {
 
 const NAME: &str = "\n> release 01936a5e-7c2e-7d10-8a44-5c1f2e9b0d7c";
 
-fn whole(event: &StatusEvent, facts: &Facts) -> String {
-    body(&render(event, facts).unwrap())["text"]
-        .as_str()
-        .unwrap()
-        .to_owned()
+fn whole(event: &StatusEvent) -> String {
+    body(&render(event).unwrap())["text"].as_str().unwrap().to_owned()
 }
 
 #[test]
 fn a_release_from_start_to_end() {
-    let say = |kind| text(&event(kind), &facts());
+    let say = |kind| text(&with(about(), kind));
     assert_eq!(
         say(started(3, 40)),
         "search-api 9d11ab0 → 4f2c91e on staging · ben · build 812: started, 3 hosts"
@@ -160,7 +163,7 @@ fn what_a_person_must_do_stands_below() {
         ],
     );
     assert_eq!(
-        text(&event(kind), &Facts::default()),
+        text(&event(kind)),
         "search-api on staging: needs an operator after 3 min 13 s: 2 things are left\n\
          > drawgate-worker doctor\n\
          > group api: Launch is suspended: aws autoscaling resume-processes …\n\
@@ -179,30 +182,30 @@ fn a_message_that_could_not_be_read_has_no_names() {
     rejected.service = None;
     rejected.environment = None;
     assert_eq!(
-        text(&rejected, &Facts::default()),
+        text(&rejected),
         "a message: rejected (not_json): expected value at line 1 column 1"
     );
 }
 
 #[test]
 fn mark_up_of_others_is_only_text() {
-    let facts = Facts {
+    let about = About {
         requested_by: Some("<!channel> & co".to_owned()),
         build_url: Some("https://ci.example.com/builds/812?a=1&b=2".to_owned()),
-        ..facts()
+        ..about()
     };
     assert_eq!(
-        text(&event(started(3, 0)), &facts),
+        text(&with(about.clone(), started(3, 0))),
         "search-api 9d11ab0 → 4f2c91e on staging · &lt;!channel&gt; &amp; co · \
          <https://ci.example.com/builds/812?a=1&amp;b=2|build 812>: started, 3 hosts"
     );
     for odd in ["https://x|y", "https://x> <!channel", "javascript:alert(1)"] {
-        let facts = Facts {
+        let about = About {
             build_url: Some(odd.to_owned()),
-            ..facts.clone()
+            ..about.clone()
         };
         assert!(
-            text(&event(started(3, 0)), &facts).contains("· build 812:"),
+            text(&with(about, started(3, 0))).contains("· build 812:"),
             "{odd}"
         );
     }
@@ -210,11 +213,8 @@ fn mark_up_of_others_is_only_text() {
 
 #[test]
 fn a_post_is_one_json_object_of_bounded_text() {
-    let post = render(
-        &event(ended(Outcome::Failed, &"x".repeat(9000), None, &[])),
-        &facts(),
-    )
-    .unwrap();
+    let failed = ended(Outcome::Failed, &"x".repeat(9000), None, &[]);
+    let post = render(&with(about(), failed)).unwrap();
     let body = body(&post);
     assert_eq!(body.as_object().unwrap().keys().collect::<Vec<_>>(), ["text"]);
     let text = body["text"].as_str().unwrap();
@@ -236,7 +236,7 @@ fn an_approval_that_is_asked_for_says_what_to_type() {
     };
     let id = "01936a5e-7c2e-7d10-8a44-5c1f2e9b0d7c";
     assert_eq!(
-        whole(&event(Event::AwaitsApproval(awaited)), &Facts::default()),
+        whole(&event(Event::AwaitsApproval(awaited))),
         format!(
             "search-api on staging: waits for approval by ops (1 of 2)\n\
              > until 1970-01-01T00:00:00Z; not by ci, who published it\n\
@@ -258,7 +258,7 @@ fn trap_44_numbers_that_were_forgotten_are_told() {
     let mut told = event(Event::SequenceForgotten(forgotten));
     told.release = None;
     assert_eq!(
-        whole(&told, &Facts::default()),
+        whole(&told),
         "search-api on staging: build numbers up to 812 were forgotten by anna: the next build may have any\n\
          > another workflow"
     );
@@ -274,6 +274,6 @@ fn chat_is_spared_the_steps() {
         Event::Warning { text: "w".to_owned() },
         Event::Unknown,
     ] {
-        assert_eq!(render(&event(kind), &facts()), None);
+        assert_eq!(render(&event(kind)), None);
     }
 }

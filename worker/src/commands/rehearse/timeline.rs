@@ -69,7 +69,6 @@ fn words(event: Event) -> Option<String> {
         Event::AlarmsSilenced { alarms, .. } => format!("silenced {}", alarms.join(", ")),
         Event::Baking { .. } => "on all hosts; bakes".to_owned(),
         Event::HostSick(sick) => sick.to_string(),
-        Event::SickWaitOver => "no host is sick any more: the roll goes on".to_owned(),
         Event::RollingBack { reason, .. } => format!("rolls back: {reason}"),
         Event::Joined {
             rolled, up_to_date, ..
@@ -87,8 +86,7 @@ fn words(event: Event) -> Option<String> {
         Event::TakenOver { open_steps } => {
             format!("the worker was killed; its next process takes over, {open_steps} steps open")
         }
-        Event::Warning { text } => text,
-        _ => return None,
+        other => return other.in_a_line(),
     })
 }
 
