@@ -128,10 +128,10 @@ async fn in_json_each_event_is_a_line_and_the_last_is_the_end() {
         .collect();
     let numbers: Vec<u64> = lines
         .iter()
-        .map(|line| line["sequence"].as_u64().unwrap())
+        .map(|line| line["data"]["sequence"].as_u64().unwrap())
         .collect();
     assert_eq!(numbers, [1, 2, 3, 4, 5]);
-    assert_eq!(lines[4]["event"]["outcome"], "rolled_back");
+    assert_eq!(lines[4]["data"]["event"]["outcome"], "rolled_back");
 }
 
 #[tokio::test(flavor = "multi_thread")]

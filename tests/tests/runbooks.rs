@@ -340,10 +340,10 @@ async fn watch_a_release() {
         "succeeded",
         "receipt",
         "staging search succeeded",
-        "1 accepted",
+        "1 drawgate.accepted",
     ];
     assert_in_order(&printed, &wanted);
-    let ended = format!("{} ended", events.of(id).len());
+    let ended = format!("{} drawgate.succeeded", events.of(id).len());
     assert!(printed.trim_end().ends_with(&ended), "{printed}");
     scene.judge(&events, id, Outcome::Succeeded, &before).await;
     scene.end(worker).await;

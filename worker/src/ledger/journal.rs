@@ -1,6 +1,6 @@
 //! Releases and their journals.
 
-use drawgate_rollout::{Entry, Evidence, Other, Record, Step};
+use drawgate_rollout::{Entry, Evidence, Other, Queued, Record, Step};
 use drawgate_schemas::{Environment, Outcome, ReleaseId, Service, StatusEvent};
 use jiff::Timestamp;
 use sqlx::sqlite::SqliteRow;
@@ -46,6 +46,35 @@ impl Ledger {
             })
         };
         rows.iter().map(open).collect()
+    }
+
+    /// The releases of one lane that have not ended, in the order of acceptance.
+    ///
+    /// # Errors
+    /// When the ledger is not available.
+    pub async fn queue_of(
+        &self,
+        environment: &Environment,
+        service: &Service,
+    ) -> Result<Vec<Queued>, LedgerError> {
+        let rows = sqlx::query(
+            "SELECT id, emergency, begun FROM releases
+             WHERE outcome IS NULL AND environment = $1 AND service = $2 ORDER BY place",
+        )
+        .bind(environment.as_str())
+        .bind(service.as_str())
+        .fetch_all(&self.inner.pool)
+        .await
+        .map_err(LedgerError::database("read a lane's queue"))?;
+        let queued = |row: &SqliteRow| {
+            let id: &str = row.get("id");
+            Ok(Queued {
+                id: from_word("id", id, id)?,
+                emergency: row.get("emergency"),
+                begun: row.get("begun"),
+            })
+        };
+        rows.iter().map(queued).collect()
     }
 
     /// One release, or `None` when it is not in this ledger.

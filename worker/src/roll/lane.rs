@@ -164,18 +164,11 @@ impl Lane {
     }
 
     async fn new_ones(&self, queue: &watch::Sender<Queue>) -> Result<Vec<Queued>, LedgerError> {
-        let open = self.context.ledger.open_releases().await?;
+        let ledger = &self.context.ledger;
+        let mut open = ledger.queue_of(&self.environment, &self.service).await?;
         let queue = queue.borrow();
-        let ours = open.into_iter().filter(|release| {
-            let ours = release.environment == self.environment && release.service == self.service;
-            ours && !queue.iter().any(|queued| queued.id == release.id)
-        });
-        let queued = ours.map(|release| Queued {
-            id: release.id,
-            emergency: release.emergency,
-            begun: release.begun,
-        });
-        Ok(queued.collect())
+        open.retain(|release| !queue.iter().any(|queued| queued.id == release.id));
+        Ok(open)
     }
 
     fn name(&self) -> String {

@@ -3,7 +3,7 @@
 use drawgate_rollout::Record;
 use drawgate_schemas::{Outcome, ReleaseId};
 
-use super::{accept, entry, environment, lease, open, place, raw, request, service};
+use super::{accept, entry, environment, lease, open, place, raw, request, request_of, service};
 
 /// The last release of a lane is the one that ended last: an emergency ends before releases that were
 /// accepted earlier, and a superseded build, which did nothing, does not count. A release that an older
@@ -42,4 +42,29 @@ async fn the_last_of_a_lane_is_what_ended_last() {
     )
     .await;
     assert_eq!(last().await, Some((emergency.id, Outcome::RolledBack)));
+}
+
+/// A lane's queue has its own releases in the order of acceptance, and none that has ended.
+#[tokio::test]
+async fn a_lane_reads_its_own_queue() {
+    let place = place();
+    let ledger = open(&place.path).await;
+    let [first, second, third] = [request(), request(), request()];
+    for request in [&first, &second, &third] {
+        accept(&ledger, request).await;
+    }
+    accept(&ledger, &request_of("ingest")).await;
+    let lease = lease(&ledger).await;
+    let started = entry(2, Record::Started);
+    ledger
+        .append(&lease, second.id, &started, &[], None)
+        .await
+        .unwrap();
+    ledger
+        .append(&lease, first.id, &started, &[], Some(Outcome::Succeeded))
+        .await
+        .unwrap();
+    let queue = ledger.queue_of(&environment(), &service()).await.unwrap();
+    let read: Vec<(ReleaseId, bool)> = queue.iter().map(|queued| (queued.id, queued.begun)).collect();
+    assert_eq!(read, [(second.id, true), (third.id, false)]);
 }
