@@ -63,7 +63,7 @@ e2e:
 		$(TIMED) "end-to-end tests" tests/in-labs $(LABS) $(CARGO_TEST)
 
 fleets: lab build
-	@DRAWGATE_LAB_HOSTS=7 $(LAB) $(CARGO_TEST) --test pace -- --nocapture trap_13_the_floor_holds
+	@DRAWGATE_LAB_HOSTS=7 $(LAB) $(CARGO_TEST) --test concurrency -- --nocapture trap_13_the_floor_holds
 
 ROUNDS ?= 100
 shared: lab build

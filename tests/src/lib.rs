@@ -1,11 +1,12 @@
 //! The harness of the end-to-end tests: real `drawgate-worker` and `drawgate` processes in the lab.
 //!
 //! ```text
-//!   test -- Scene -- Lab      fleets, images, hosts, faults, and the present state of AWS and the engines
-//!             |----- Broker   a virtual host of its own: publish, dead letters, status events
-//!             |----- Worker   a process with its own configuration and ledger; stopped, killed, restarted
-//!             |----- Load     constant requests through the load balancer
-//!             `----- oracle   the rules that hold after every release, whatever was tried
+//!   Rolling -- a service on a fleet, images, a worker and its events: where most tests begin
+//!    `-- Scene -- Lab      fleets, images, hosts, faults, and the present state of AWS and the engines
+//!          |----- Broker   a virtual host of its own: publish, dead letters, status events
+//!          |----- Worker   a process with its own configuration and ledger; stopped, killed, restarted
+//!          |----- Load     constant requests through the load balancer
+//!          `----- oracle   the rules that hold after every release, whatever was tried
 //! ```
 //!
 //! Every wait is for an event and has a bound; nothing sleeps and hopes. A helper that cannot do its work
@@ -31,6 +32,7 @@ pub mod oracle;
 pub mod programs;
 pub mod random;
 pub mod raw_amqp;
+pub mod rolling;
 pub mod runbook;
 pub mod scene;
 pub mod service;
@@ -43,6 +45,7 @@ pub use broker::Broker;
 pub use events::Events;
 pub use lab::{Fleet, Lab};
 pub use load::Load;
+pub use rolling::{Beginning, Prepared, Rolling};
 pub use scene::Scene;
 pub use service::Service;
 pub use worker::Worker;

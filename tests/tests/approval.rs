@@ -2,23 +2,17 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 use drawgate_schemas::{Outcome, ReleaseId};
-use drawgate_tests::lab::HOSTS;
-use drawgate_tests::oracle::Look;
-use drawgate_tests::{Fleet, Scene, Service};
+use drawgate_tests::{Beginning, Prepared, Rolling, Scene};
 use serde_json::json;
 
 const PEOPLE: &str =
     "[people]\nshared = [\"ci\"]\n\n[groups]\nops = [\"anna\", \"ben\", \"ci\", \"drawgate\"]\n";
 
 /// A fleet whose releases need this approval.
-async fn begin(approval: &str) -> (Scene, Fleet) {
-    let scene = Scene::begin().await;
-    scene.configure(PEOPLE);
-    let mut service = Service::of("search");
-    service.more = format!("[environment.staging]\napproval = {approval}");
-    scene.serve(&service);
-    let fleet = scene.fleet_on_v1("search", &HOSTS).await;
-    (scene, fleet)
+fn needing(approval: &str) -> Beginning {
+    Rolling::of("search")
+        .service(|service| service.more = format!("[environment.staging]\napproval = {approval}"))
+        .configured(PEOPLE)
 }
 
 /// Sends an answer to the question for an approval; gives exit code and output.
@@ -41,29 +35,32 @@ async fn refused(scene: &Scene, user: &str, id: ReleaseId, more: &[&str], why: &
 /// resolved, wherever its tag has moved since.
 #[tokio::test]
 async fn trap_29_somebody_else_approves_this_very_image() {
-    let (scene, fleet) = begin("{ from = [\"ops\"] }").await;
-    let v2 = scene.lab.image("search", "v2", "v2", "ok").await;
-    let worker = scene.worker().await;
-    let events = scene.events().await;
-    let before = Look::at(&scene.lab).await;
+    let mut roll = needing("{ from = [\"ops\"] }").image("v2").begin().await;
 
-    let id = scene.publish("search", "v2", &["--requested-by", "anna"]).await;
-    events.kind(id, "awaits_approval").await;
-    let moved = scene.lab.image("search", "v2", "v2-moved", "ok").await;
-    assert_ne!(moved, v2);
-    worker.kill().await;
-    let worker = scene.worker().await;
+    let id = roll.publish_with_options("v2", &["--requested-by", "anna"]).await;
+    roll.events.kind(id, "awaits_approval").await;
+    let moved = roll.scene.lab.image("search", "v2", "v2-moved", "ok").await;
+    assert_ne!(moved, roll.digest("v2"));
+    roll.worker.kill().await;
+    roll.worker = roll.scene.worker().await;
     refused(
-        &scene,
+        &roll.scene,
         "drawgate",
         id,
         &[],
         "drawgate published it: somebody else has to approve it",
     )
     .await;
-    refused(&scene, "ci", id, &[], "ci may not: that is for ops").await;
-    refused(&scene, "anna", id, &["--digest", &moved], "the approval is for ").await;
-    let state = scene.show(id).await["state"].clone();
+    refused(&roll.scene, "ci", id, &[], "ci may not: that is for ops").await;
+    refused(
+        &roll.scene,
+        "anna",
+        id,
+        &["--digest", &moved],
+        "the approval is for ",
+    )
+    .await;
+    let state = roll.scene.show(id).await["state"].clone();
     assert_eq!(
         (
             &state["type"],
@@ -72,42 +69,44 @@ async fn trap_29_somebody_else_approves_this_very_image() {
         ),
         (&json!("waiting"), &json!(["ops"]), &json!("drawgate"))
     );
-    Look::at(&scene.lab).await.assert_containers_as(&before);
+    roll.assert_containers_as_before().await;
 
-    let (code, said) = answers(&scene, "anna", "approve", id, &["--digest", &v2]).await;
+    let (code, said) = answers(
+        &roll.scene,
+        "anna",
+        "approve",
+        id,
+        &["--digest", roll.digest("v2")],
+    )
+    .await;
     assert_eq!(code, 0, "{said}");
     assert!(
         said.contains("it begins once it is the first of its queue"),
         "{said}"
     );
-    scene.judge(&events, id, Outcome::Succeeded, &before).await;
-    Look::at(&scene.lab)
-        .await
-        .assert_runs(&fleet, "search", &scene.pinned("search", &v2));
-    refused(&scene, "ben", id, &[], "it has ended: succeeded").await;
-    scene.end_after_kill(worker).await;
+    roll.judge(id, Outcome::Succeeded).await;
+    roll.assert_runs("v2").await;
+    refused(&roll.scene, "ben", id, &[], "it has ended: succeeded").await;
+    roll.end_after_kill().await;
 }
 
 /// One operator approves and another rejects at the same moment: one of them wins, and each is told.
 #[tokio::test]
 async fn approved_and_rejected_at_the_same_moment() {
-    let (scene, _) = begin("{ from = [\"ops\"] }").await;
-    let worker = scene.worker().await;
-    let events = scene.events().await;
-    let before = Look::at(&scene.lab).await;
+    let roll = needing("{ from = [\"ops\"] }").begin().await;
     let mut rejected = 0;
     for round in 0..6 {
         let before_it = rejected;
         let version = format!("v{}", round + 2);
-        scene.lab.image("search", &version, &version, "ok").await;
-        let id = scene.publish("search", &version, &[]).await;
-        events.kind(id, "awaits_approval").await;
+        roll.scene.lab.image("search", &version, &version, "ok").await;
+        let id = roll.publish(&version).await;
+        roll.events.kind(id, "awaits_approval").await;
         let (yes, no) = tokio::join!(
-            answers(&scene, "anna", "approve", id, &[]),
-            answers(&scene, "ben", "reject", id, &["--reason", "not today"]),
+            answers(&roll.scene, "anna", "approve", id, &[]),
+            answers(&roll.scene, "ben", "reject", id, &["--reason", "not today"]),
         );
-        let ended = events.end(id).await;
-        let journal = scene.journal(id).await;
+        let ended = roll.events.end(id).await;
+        let journal = roll.scene.journal(id).await;
         for ((code, said), order) in [(yes, "approve"), (no, "reject")] {
             let taken = journal
                 .iter()
@@ -123,20 +122,22 @@ async fn approved_and_rejected_at_the_same_moment() {
             true => Outcome::Rejected,
             false => Outcome::Succeeded,
         };
-        scene.judge_telling(&events, id, outcome).await;
+        roll.judge_telling(id, outcome).await;
         if outcome == Outcome::Rejected {
             assert_eq!(ended.summary, "rejected by ben: not today; nothing was touched");
         }
     }
-    Look::at(&scene.lab).await.assert_aws_as(&before);
-    scene.end(worker).await;
+    roll.look().await.assert_aws_as(&roll.before);
+    roll.end().await;
 }
 
 /// Without a user id that the broker vouches for, nobody knows the publisher, so nobody can be told apart
 /// from the publisher either.
 #[tokio::test]
 async fn without_a_name_that_the_broker_vouches_for_it_is_refused() {
-    let (scene, _) = begin("{ from = [\"ops\"], count = 2, within = \"1h\" }").await;
+    let Prepared { scene, .. } = needing("{ from = [\"ops\"], count = 2, within = \"1h\" }")
+        .prepare()
+        .await;
     let worker = scene.worker().await;
     let events = scene.events().await;
     let request = json!({

@@ -2,28 +2,27 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 use drawgate_schemas::Outcome;
-use drawgate_tests::oracle::Look;
+use drawgate_tests::lab::TWO;
 use drawgate_tests::webhook::Webhook;
-use drawgate_tests::{Scene, Service};
+use drawgate_tests::{Rolling, Scene};
 use serde_json::Value;
 
 #[tokio::test]
 async fn chat_away_for_a_whole_roll() {
     let scene = Scene::begin().await;
     let webhook = Webhook::away().await;
-    scene.configure(&format!("[chat]\nwebhook = \"{}\"\n", webhook.url()));
-    scene.serve(&Service::of("search"));
-    scene.fleet_on_v1("search", &["h1", "h2"]).await;
-    scene.lab.image("search", "v2", "v2", "ok").await;
-    scene.lab.image("search", "v3", "v3", "exit").await;
-    let worker = scene.worker().await;
-    let events = scene.events().await;
-    let before = Look::at(&scene.lab).await;
+    let roll = Rolling::of("search")
+        .on(&TWO)
+        .configured(&format!("[chat]\nwebhook = \"{}\"\n", webhook.url()))
+        .image("v2")
+        .image_in("v3", "exit")
+        .begin_in(scene)
+        .await;
 
-    let good = scene.publish("search", "v2", &["--requested-by", "ben"]).await;
-    scene.judge(&events, good, Outcome::Succeeded, &before).await;
-    let bad = scene.publish("search", "v3", &["--requested-by", "ben"]).await;
-    scene.judge(&events, bad, Outcome::RolledBack, &before).await;
+    let good = roll.publish_with_options("v2", &["--requested-by", "ben"]).await;
+    roll.judge(good, Outcome::Succeeded).await;
+    let bad = roll.publish_with_options("v3", &["--requested-by", "ben"]).await;
+    roll.judge(bad, Outcome::RolledBack).await;
 
     let chat = webhook.listen().await;
     let posts: Vec<String> = chat.posts(5).await.iter().map(text).collect();
@@ -41,11 +40,11 @@ async fn chat_away_for_a_whole_roll() {
         );
         assert!(post.contains(words), "{words}: {posts:#?}");
     }
-    let third = scene.publish("search", "v2", &[]).await;
-    scene.judge(&events, third, Outcome::Succeeded, &before).await;
+    let third = roll.publish("v2").await;
+    roll.judge(third, Outcome::Succeeded).await;
     let posts = chat.posts(7).await;
     assert_eq!(posts.len(), 7, "each once: {posts:#?}");
-    scene.end(worker).await;
+    roll.end().await;
 }
 
 fn text(post: &Value) -> String {
@@ -62,39 +61,38 @@ async fn an_approval_that_is_awaited_is_told_with_its_release() {
     let scene = Scene::begin().await;
     let webhook = Webhook::away().await;
     let chat = webhook.listen().await;
-    scene.configure(&format!(
-        "[chat]\nwebhook = \"{}\"\n\n[groups]\nops = [\"anna\"]\n",
-        webhook.url()
-    ));
-    let mut service = Service::of("search");
-    service.more = "[environment.staging]\napproval = { from = [\"ops\"] }".to_owned();
-    scene.serve(&service);
-    scene.fleet_on_v1("search", &["h1", "h2"]).await;
-    scene.lab.image("search", "v2", "v2", "ok").await;
-    scene.lab.image("search", "v3", "v3", "ok").await;
-    let worker = scene.worker().await;
-    let events = scene.events().await;
-    let before = Look::at(&scene.lab).await;
+    let roll = Rolling::of("search")
+        .service(|service| service.more = "[environment.staging]\napproval = { from = [\"ops\"] }".to_owned())
+        .on(&TWO)
+        .configured(&format!(
+            "[chat]\nwebhook = \"{}\"\n\n[groups]\nops = [\"anna\"]\n",
+            webhook.url()
+        ))
+        .images(["v2", "v3"])
+        .begin_in(scene)
+        .await;
 
-    let good = scene.publish("search", "v2", &[]).await;
+    let good = roll.publish("v2").await;
     let asked = text(&chat.posts(1).await[0]);
     assert!(
         asked.contains("waits for approval by ops (0 of 1)")
             && asked.contains(&format!("drawgate approve {good}")),
         "{asked}"
     );
-    let answer = scene
+    let answer = roll
+        .scene
         .drawgate_as("anna", &["approve", &good.to_string(), "--yes"])
         .await;
     assert_eq!(answer.status.code(), Some(0));
-    scene.judge(&events, good, Outcome::Succeeded, &before).await;
-    let bad = scene.publish("search", "v3", &[]).await;
-    events.kind(bad, "awaits_approval").await;
-    let answer = scene
+    roll.judge(good, Outcome::Succeeded).await;
+    let bad = roll.publish("v3").await;
+    roll.events.kind(bad, "awaits_approval").await;
+    let answer = roll
+        .scene
         .drawgate_as("anna", &["reject", &bad.to_string(), "--reason", "not today"])
         .await;
     assert_eq!(answer.status.code(), Some(0));
-    scene.judge(&events, bad, Outcome::Rejected, &before).await;
+    roll.judge(bad, Outcome::Rejected).await;
 
     let expected = [
         (good, "waits for approval by ops"),
@@ -112,5 +110,5 @@ async fn an_approval_that_is_awaited_is_told_with_its_release() {
             "{words}: {posts:#?}"
         );
     }
-    scene.end(worker).await;
+    roll.end().await;
 }

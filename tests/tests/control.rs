@@ -16,10 +16,9 @@ use std::process::Output;
 use std::time::{Duration, Instant};
 
 use drawgate_schemas::{Control, Direction, Event, HostPhase, Outcome, ReleaseId};
-use drawgate_tests::lab::HOSTS;
 use drawgate_tests::oracle::Look;
 use drawgate_tests::wait::until;
-use drawgate_tests::{Events, Fleet, Load, Scene, Service, Worker, random};
+use drawgate_tests::{Events, Fleet, Load, Rolling, Scene, Worker, random};
 use serde_json::{Value, json};
 
 /// Number of moments of a cancel, and of rolls with pauses, that `make test` takes.
@@ -145,23 +144,21 @@ struct Course {
 
 impl Course {
     async fn begin() -> (Self, Worker) {
-        let scene = Scene::begin().await;
-        scene.configure("[groups]\nops = [\"anna\", \"ben\", \"drawgate\"]\n");
-        let mut service = Service::of("search");
-        service.alarms = "watch = [\"search-5xx\"]\nbake = \"1s\"\n".to_owned();
-        service.more = "[environment.staging]\napproval = { from = [\"ops\"] }".to_owned();
-        scene.serve(&service);
-        let fleet = scene.fleet_on_v1("search", &HOSTS).await;
-        let worker = scene.worker().await;
-        let events = scene.events().await;
-        let before = Look::at(&scene.lab).await;
+        let roll = Rolling::of("search")
+            .service(|service| {
+                service.alarms = "watch = [\"search-5xx\"]\nbake = \"1s\"\n".to_owned();
+                service.more = "[environment.staging]\napproval = { from = [\"ops\"] }".to_owned();
+            })
+            .configured("[groups]\nops = [\"anna\", \"ben\", \"drawgate\"]\n")
+            .begin()
+            .await;
         let course = Self {
-            scene,
-            events,
-            fleet,
-            before,
+            scene: roll.scene,
+            events: roll.events,
+            fleet: roll.fleet,
+            before: roll.before,
         };
-        (course, worker)
+        (course, roll.worker)
     }
 
     async fn approve(&self, user: &str, id: ReleaseId) -> (i32, String) {
@@ -476,7 +473,7 @@ async fn on_the_rollback_every_order_is_refused() {
 /// Two operators decide at the same moment: each is told what became of the command, and the later answer
 /// takes the earlier command into account.
 #[tokio::test]
-async fn two_people_at_the_same_moment_are_each_told_what_became_of_it() {
+async fn both_people_are_answered_when_they_command_at_once() {
     let (mut course, worker) = Course::begin().await;
     let (id, _) = course.publish("v1", Kind("started")).await;
     course
@@ -570,36 +567,28 @@ impl Course {
 /// nothing.
 #[tokio::test]
 async fn paused_it_rests_with_every_host_in_service_and_goes_on() {
-    let scene = Scene::begin().await;
-    scene.serve(&Service::of("search"));
-    let fleet = scene.fleet_on_v1("search", &HOSTS).await;
-    let v2 = scene.lab.image("search", "v2", "v2", "ok").await;
-    let worker = scene.worker().await;
-    let events = scene.events().await;
-    let before = Look::at(&scene.lab).await;
+    let mut roll = Rolling::of("search").image("v2").begin().await;
 
-    let id = scene.publish("search", "v2", &[]).await;
-    begins(&events, id, 1, HostPhase::Draining).await;
-    taken(&scene, "pause", id).await;
-    not_taken(&scene, "pause", id, &["it was paused by drawgate already"]).await;
-    begins(&events, id, 1, HostPhase::Done).await;
-    scene.lab.all_targets(&fleet, "healthy").await;
-    worker.kill().await;
-    let worker = scene.worker().await;
-    events.kind(id, "taken_over").await;
-    scene.lab.all_targets(&fleet, "healthy").await;
-    taken(&scene, "resume", id).await;
-    scene.judge(&events, id, Outcome::Succeeded, &before).await;
-    Look::at(&scene.lab)
-        .await
-        .assert_runs(&fleet, "search", &scene.pinned("search", &v2));
+    let id = roll.publish("v2").await;
+    begins(&roll.events, id, 1, HostPhase::Draining).await;
+    taken(&roll.scene, "pause", id).await;
+    not_taken(&roll.scene, "pause", id, &["it was paused by drawgate already"]).await;
+    begins(&roll.events, id, 1, HostPhase::Done).await;
+    roll.scene.lab.all_targets(&roll.fleet, "healthy").await;
+    roll.worker.kill().await;
+    roll.worker = roll.scene.worker().await;
+    roll.events.kind(id, "taken_over").await;
+    roll.scene.lab.all_targets(&roll.fleet, "healthy").await;
+    taken(&roll.scene, "resume", id).await;
+    roll.judge(id, Outcome::Succeeded).await;
+    roll.assert_runs("v2").await;
 
-    let journal = scene.journal(id).await;
+    let journal = roll.scene.journal(id).await;
     let (paused, resumed) = (
         commands(&journal, Control::Pause)[0],
         commands(&journal, Control::Resume)[0],
     );
-    let first = fleet.in_order()[0].id.clone();
+    let first = roll.fleet.in_order()[0].id.clone();
     for entry in &journal[paused..resumed] {
         let step = &entry["record"]["step"];
         assert!(
@@ -607,38 +596,30 @@ async fn paused_it_rests_with_every_host_in_service_and_goes_on() {
             "{step} while it is paused"
         );
     }
-    not_taken(&scene, "resume", id, &["it has ended: succeeded"]).await;
-    scene.end_after_kill(worker).await;
+    not_taken(&roll.scene, "resume", id, &["it has ended: succeeded"]).await;
+    roll.end_after_kill().await;
 }
 
 /// A queued release is cancelled without anything being touched; the one ahead of it goes on.
 #[tokio::test]
 async fn one_that_waits_is_cancelled_alone() {
-    let scene = Scene::begin().await;
-    scene.serve(&Service::of("search"));
-    scene.fleet_on_v1("search", &HOSTS).await;
-    for version in ["v2", "v3"] {
-        scene.lab.image("search", version, version, "ok").await;
-    }
-    let worker = scene.worker().await;
-    let events = scene.events().await;
-    let before = Look::at(&scene.lab).await;
+    let roll = Rolling::of("search").images(["v2", "v3"]).begin().await;
 
-    let first = scene.publish("search", "v2", &[]).await;
-    begins(&events, first, 1, HostPhase::Draining).await;
-    let second = scene.publish("search", "v3", &[]).await;
-    events.kind(second, "accepted").await;
-    taken(&scene, "cancel", second).await;
-    let ended = events.end(second).await;
+    let first = roll.publish("v2").await;
+    begins(&roll.events, first, 1, HostPhase::Draining).await;
+    let second = roll.publish("v3").await;
+    roll.events.kind(second, "accepted").await;
+    taken(&roll.scene, "cancel", second).await;
+    let ended = roll.events.end(second).await;
     assert_eq!(ended.outcome, Outcome::Cancelled);
     assert_eq!(
         ended.summary,
         "cancelled by drawgate: looking; nothing was touched"
     );
-    scene.judge(&events, first, Outcome::Succeeded, &before).await;
+    roll.judge(first, Outcome::Succeeded).await;
 
     let unknown = control(
-        &scene,
+        &roll.scene,
         "cancel",
         "01936a5e-7c2e-7d10-8a44-5c1f2e9b0d7c".parse().unwrap(),
     )
@@ -649,31 +630,28 @@ async fn one_that_waits_is_cancelled_alone() {
         "{}",
         String::from_utf8_lossy(&unknown.stderr)
     );
-    let unsure = scene.drawgate(&["cancel", &first.to_string()]).await;
+    let unsure = roll.scene.drawgate(&["cancel", &first.to_string()]).await;
     assert_eq!(
         unsure.status.code(),
         Some(2),
         "{}",
         String::from_utf8_lossy(&unsure.stderr)
     );
-    scene.end(worker).await;
+    roll.end().await;
 }
 
 /// The worker's file says who may give control commands, and the broker says who asks. A command of yesterday
 /// and one without a user id change nothing.
 #[tokio::test]
 async fn trap_23_old_orders_and_nobodys_orders_change_nothing() {
-    let scene = Scene::begin().await;
-    scene.configure("[groups]\nops = [\"ci\"]\n\n[orders]\nfrom = [\"ops\"]\n");
-    scene.serve(&Service::of("search"));
-    scene.fleet_on_v1("search", &HOSTS).await;
-    scene.lab.image("search", "v2", "v2", "ok").await;
-    let worker = scene.worker().await;
-    let events = scene.events().await;
-    let before = Look::at(&scene.lab).await;
+    let roll = Rolling::of("search")
+        .configured("[groups]\nops = [\"ci\"]\n\n[orders]\nfrom = [\"ops\"]\n")
+        .image("v2")
+        .begin()
+        .await;
 
-    let id = scene.publish("search", "v2", &[]).await;
-    begins(&events, id, 1, HostPhase::Draining).await;
+    let id = roll.publish("v2").await;
+    begins(&roll.events, id, 1, HostPhase::Draining).await;
     let question = |expires_at: jiff::Timestamp| {
         let ask = json!({"type": "control", "release": id, "control": "cancel"});
         let question =
@@ -681,27 +659,28 @@ async fn trap_23_old_orders_and_nobodys_orders_change_nothing() {
         serde_json::to_vec(&question).unwrap()
     };
     let now = jiff::Timestamp::now();
-    scene
+    roll.scene
         .broker
         .ask_unsigned(&question(now - jiff::SignedDuration::from_hours(24)))
         .await;
-    scene
+    roll.scene
         .broker
         .ask_unsigned(&question(now + jiff::SignedDuration::from_mins(1)))
         .await;
     not_taken(
-        &scene,
+        &roll.scene,
         "cancel",
         id,
         &["drawgate may not: [orders] in the worker's file says who may"],
     )
     .await;
     // The worker handles its queue in order, so it has handled both commands by now.
-    let journal = scene.journal(id).await;
+    let journal = roll.scene.journal(id).await;
     assert!(commands(&journal, Control::Cancel).is_empty());
 
-    let url = scene.broker.url_of("ci");
-    let output = scene
+    let url = roll.scene.broker.url_of("ci");
+    let output = roll
+        .scene
         .drawgate(&[
             "cancel",
             &id.to_string(),
@@ -723,30 +702,27 @@ async fn trap_23_old_orders_and_nobodys_orders_change_nothing() {
         (&told["taken"], &told["worker"]),
         (&json!(true), &json!("bastion-lab"))
     );
-    let ended = scene.judge(&events, id, Outcome::Cancelled, &before).await;
+    let ended = roll.judge(id, Outcome::Cancelled).await;
     assert!(
         ended.summary.starts_with("cancelled by ci; "),
         "{}",
         ended.summary
     );
-    scene.end(worker).await;
+    roll.end().await;
 }
 
 /// A login at the broker is no right to stop a release, because every build has one. Where the worker's file
 /// has no `[orders]`, nobody may, and the refusal, `check` and the log say what to write.
 #[tokio::test]
 async fn nobody_stops_anything_where_orders_is_left_out() {
-    let scene = Scene::begin().await;
-    scene.configure_exactly("");
-    scene.serve(&Service::of("search"));
-    scene.fleet_on_v1("search", &HOSTS).await;
-    scene.lab.image("search", "v2", "v2", "ok").await;
-    let worker = scene.worker().await;
-    let events = scene.events().await;
-    let before = Look::at(&scene.lab).await;
+    let roll = Rolling::of("search")
+        .configured_exactly("")
+        .image("v2")
+        .begin()
+        .await;
 
-    let id = scene.publish("search", "v2", &[]).await;
-    begins(&events, id, 1, HostPhase::Draining).await;
+    let id = roll.publish("v2").await;
+    begins(&roll.events, id, 1, HostPhase::Draining).await;
     let release = id.to_string();
     let lane = ["--environment", "staging"];
     for command in [
@@ -761,7 +737,7 @@ async fn nobody_stops_anything_where_orders_is_left_out() {
         ]
         .concat(),
     ] {
-        let output = scene.drawgate_as("ci", &command).await;
+        let output = roll.scene.drawgate_as("ci", &command).await;
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!(output.status.code(), Some(3), "{command:?}: {said}");
         assert!(
@@ -769,29 +745,29 @@ async fn nobody_stops_anything_where_orders_is_left_out() {
             "{command:?}: {said}"
         );
         let logged = format!("command=\"{}", command[0]);
-        assert!(worker.log().contains(&logged), "{logged} is not in the log");
+        assert!(roll.worker.log().contains(&logged), "{logged} is not in the log");
     }
-    scene.judge(&events, id, Outcome::Succeeded, &before).await;
+    roll.judge(id, Outcome::Succeeded).await;
     assert!(
-        events
+        roll.events
             .of(id)
             .iter()
             .all(|event| !matches!(event.event, Event::Control(_)))
     );
     let (code, status) = {
-        let output = scene.drawgate(&["status"]).await;
+        let output = roll.scene.drawgate(&["status"]).await;
         (
             output.status.code(),
             String::from_utf8_lossy(&output.stdout).into_owned(),
         )
     };
     assert!(code == Some(0) && !status.contains("frozen"), "{status}");
-    let checked = scene.drawgate_worker(&["check"]).await;
+    let checked = roll.scene.drawgate_worker(&["check"]).await;
     let said = String::from_utf8_lossy(&checked.stdout).into_owned();
     assert_eq!(checked.status.code(), Some(0), "{said}");
     assert!(
         said.contains("there is no [orders]: nobody may pause") && said.contains("write [orders] with from"),
         "{said}"
     );
-    scene.end(worker).await;
+    roll.end().await;
 }

@@ -5,14 +5,13 @@ use std::path::PathBuf;
 use std::process::Output;
 
 use drawgate_schemas::{Outcome, ReleaseId, topology::DEAD_QUEUE};
-use drawgate_tests::oracle::Look;
+use drawgate_tests::lab::TWO;
 use drawgate_tests::runbook::follow;
-use drawgate_tests::{Events, Scene, Service};
+use drawgate_tests::{Events, Rolling, Scene, Service};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 const KEY: &str = "staging.search";
-const TWO: [&str; 2] = ["h1", "h2"];
 
 /// A message that the worker accepts.
 fn good(scene: &Scene, tag: &str) -> Value {
@@ -103,63 +102,55 @@ async fn refused(scene: &Scene, messages: &[(&str, Vec<u8>)]) {
 
 #[tokio::test]
 async fn repaired_it_is_released() {
-    let scene = Scene::begin().await;
-    scene.serve(&Service::of("search"));
-    let fleet = scene.fleet_on_v1("search", &TWO).await;
-    let v2 = scene.lab.image("search", "v2", "v2", "ok").await;
-    let worker = scene.worker().await;
-    let events = scene.events().await;
-    let before = Look::at(&scene.lab).await;
-    let message = mistaken(&scene, "v2");
+    let mut roll = Rolling::of("search").on(&TWO).image("v2").begin().await;
+    let message = mistaken(&roll.scene, "v2");
     let body = bytes(&message);
-    refused(&scene, &[(KEY, body.clone())]).await;
-    let events = after_the_refusal(&scene, &events, id_of(&message)).await;
+    refused(&roll.scene, &[(KEY, body.clone())]).await;
+    roll.events = after_the_refusal(&roll.scene, &roll.events, id_of(&message)).await;
 
-    let rows = listed(&scene).await;
+    let rows = listed(&roll.scene).await;
     let id = letter(&rows[0]).to_owned();
     assert_eq!((rows.len(), &rows[0]["reason"]), (1, &json!("invalid")));
-    assert_eq!(listed(&scene).await, rows, "looking changes nothing");
-    let table = out(&dead_letters(&scene, &["list"], 0).await);
+    assert_eq!(listed(&roll.scene).await, rows, "looking changes nothing");
+    let table = out(&dead_letters(&roll.scene, &["list"], 0).await);
     assert!(table.contains(&id) && table.contains("staging/search"), "{table}");
-    let shown = out(&dead_letters(&scene, &["show", &id], 0).await);
+    let shown = out(&dead_letters(&roll.scene, &["show", &id], 0).await);
     assert!(
         shown.contains("unknown field `reson`") && shown.contains("\"reson\": \"a field"),
         "{shown}"
     );
-    let original = dead_letters(&scene, &["show", &id, "--body"], 0).await;
+    let original = dead_letters(&roll.scene, &["show", &id, "--body"], 0).await;
     assert_eq!(original.stdout, body, "byte for byte");
 
-    let said = err(&dead_letters(&scene, &["replay", &id], 2).await);
+    let said = err(&dead_letters(&roll.scene, &["replay", &id], 2).await);
     assert!(said.contains("unknown field `reson`"), "{said}");
     assert!(
         said.contains(&format!("replay {id} --with message.json")),
         "{said}"
     );
-    scene.broker.holds(DEAD_QUEUE, 1).await;
-    let still_wrong = file(&scene, "wrong.json", &body);
+    roll.scene.broker.holds(DEAD_QUEUE, 1).await;
+    let still_wrong = file(&roll.scene, "wrong.json", &body);
     let with = ["replay", &id, "--with", still_wrong.to_str().unwrap()];
-    dead_letters(&scene, &with, 2).await;
-    assert_eq!(listed(&scene).await, rows);
-    assert!(events.all().is_empty(), "something was sent");
+    dead_letters(&roll.scene, &with, 2).await;
+    assert_eq!(listed(&roll.scene).await, rows);
+    assert!(roll.events.all().is_empty(), "something was sent");
 
     let repaired = String::from_utf8(body)
         .unwrap()
         .replace("\"reson\"", "\"reason\"");
-    let repaired = file(&scene, "message.json", repaired.as_bytes());
+    let repaired = file(&roll.scene, "message.json", repaired.as_bytes());
     let with = ["replay", &id, "--with", repaired.to_str().unwrap()];
-    let released = out(&dead_letters(&scene, &with, 0).await);
+    let released = out(&dead_letters(&roll.scene, &with, 0).await);
     let release = released.trim().parse().unwrap();
-    scene.judge(&events, release, Outcome::Succeeded, &before).await;
-    Look::at(&scene.lab)
-        .await
-        .assert_runs(&fleet, "search", &scene.pinned("search", &v2));
-    let empty = dead_letters(&scene, &["list"], 0).await;
+    roll.judge(release, Outcome::Succeeded).await;
+    roll.assert_runs("v2").await;
+    let empty = dead_letters(&roll.scene, &["list"], 0).await;
     assert!(
         err(&empty).contains("no dead letters") && out(&empty).is_empty(),
         "{}",
         err(&empty)
     );
-    scene.end(worker).await;
+    roll.end().await;
 }
 
 /// Publishes three messages that are refused: one that no queue takes when it is replayed, one with an error,
@@ -312,15 +303,9 @@ async fn a_replay_is_the_replayers_own() {
 /// from a file makes one release, however often it is sent.
 #[tokio::test]
 async fn a_past_release_and_a_message_from_a_file() {
-    let scene = Scene::begin().await;
-    scene.serve(&Service::of("search"));
-    let fleet = scene.fleet_on_v1("search", &TWO).await;
-    let v2 = scene.lab.image("search", "v2", "v2", "ok").await;
-    let worker = scene.worker().await;
-    let events = scene.events().await;
-    let before = Look::at(&scene.lab).await;
+    let roll = Rolling::of("search").on(&TWO).image("v2").begin().await;
 
-    let image = scene.image("search", "v2");
+    let image = roll.scene.image("search", "v2");
     let target = [
         "--environment",
         "staging",
@@ -330,43 +315,41 @@ async fn a_past_release_and_a_message_from_a_file() {
         &image,
     ];
     let dry = [&["publish", "--dry-run", "--format", "json"], target.as_slice()].concat();
-    let kept = ends(scene.drawgate(&dry).await, &dry, 0);
+    let kept = ends(roll.scene.drawgate(&dry).await, &dry, 0);
     let id = id_of(&serde_json::from_slice(&kept.stdout).unwrap());
-    let path = file(&scene, "kept.json", &kept.stdout);
+    let path = file(&roll.scene, "kept.json", &kept.stdout);
     let words = ["replay", "--file", path.to_str().unwrap()];
-    let sent = ends(scene.drawgate(&words).await, &words, 0);
+    let sent = ends(roll.scene.drawgate(&words).await, &words, 0);
     assert_eq!(out(&sent).trim(), id.to_string());
-    events.kind(id, "started").await;
+    roll.events.kind(id, "started").await;
     let early = ["replay", &id.to_string()];
-    let said = err(&ends(scene.drawgate(&early).await, &early, 2));
+    let said = err(&ends(roll.scene.drawgate(&early).await, &early, 2));
     assert!(said.contains("has not ended"), "{said}");
     let words = ["replay", "--file", path.to_str().unwrap(), "--wait"];
-    ends(scene.drawgate(&words).await, &words, 0);
-    scene.judge(&events, id, Outcome::Succeeded, &before).await;
-    let told = events.of(id).len();
+    ends(roll.scene.drawgate(&words).await, &words, 0);
+    roll.judge(id, Outcome::Succeeded).await;
+    let told = roll.events.of(id).len();
 
     // The tag has moved since: the digest counts.
-    scene.lab.image("search", "v2", "v2-later", "exit").await;
+    roll.scene.lab.image("search", "v2", "v2-later", "exit").await;
     let words = ["replay", &id.to_string(), "--force", "--wait", "--format", "json"];
-    let again = ends(scene.drawgate(&words).await, &words, 0);
+    let again = ends(roll.scene.drawgate(&words).await, &words, 0);
     let last: Value = serde_json::from_str(out(&again).lines().last().unwrap()).unwrap();
     let second: ReleaseId = last["release"].as_str().unwrap().parse().unwrap();
     assert_ne!(second, id);
-    let ended = scene.judge(&events, second, Outcome::Succeeded, &before).await;
+    let ended = roll.judge(second, Outcome::Succeeded).await;
     assert!(
         ended.receipt.is_some(),
         "forced, it was rolled: {}",
         ended.summary
     );
-    Look::at(&scene.lab)
-        .await
-        .assert_runs(&fleet, "search", &scene.pinned("search", &v2));
+    roll.assert_runs("v2").await;
     assert_eq!(
-        events.of(id).len(),
+        roll.events.of(id).len(),
         told,
         "the message sent twice was released once"
     );
-    scene.end(worker).await;
+    roll.end().await;
 }
 
 #[tokio::test]
@@ -402,71 +385,55 @@ async fn a_file_that_cannot_be_sent_is_named_with_the_way_out() {
 
 #[tokio::test]
 async fn runbook_replay_a_dead_letter() {
-    let scene = Scene::begin().await;
-    scene.serve(&Service::of("search"));
-    scene.fleet_on_v1("search", &TWO).await;
-    scene.lab.image("search", "v2", "v2", "ok").await;
-    let worker = scene.worker().await;
-    let events = scene.events().await;
-    let before = Look::at(&scene.lab).await;
-    let message = mistaken(&scene, "v2");
-    refused(&scene, &[(KEY, bytes(&message))]).await;
-    let events = after_the_refusal(&scene, &events, id_of(&message)).await;
-    let rows = listed(&scene).await;
+    let mut roll = Rolling::of("search").on(&TWO).image("v2").begin().await;
+    let message = mistaken(&roll.scene, "v2");
+    refused(&roll.scene, &[(KEY, bytes(&message))]).await;
+    roll.events = after_the_refusal(&roll.scene, &roll.events, id_of(&message)).await;
+    let rows = listed(&roll.scene).await;
     let variables = [("LETTER", letter(&rows[0])), ("EDITOR", "sed -i s/reson/reason/")];
-    let printed = follow(&scene, "replay-a-dead-letter.md", &variables).await;
+    let printed = follow(&roll.scene, "replay-a-dead-letter.md", &variables).await;
     assert!(printed.contains("unknown field `reson`"), "{printed}");
-    scene
-        .judge(&events, id_of(&message), Outcome::Succeeded, &before)
-        .await;
-    scene.broker.holds(DEAD_QUEUE, 0).await;
-    scene.end(worker).await;
+    roll.judge(id_of(&message), Outcome::Succeeded).await;
+    roll.scene.broker.holds(DEAD_QUEUE, 0).await;
+    roll.end().await;
 }
 
 /// While the worker is away, one message is kept in a file, and another one expires in the broker.
 #[tokio::test]
 async fn runbook_replay_after_an_outage() {
-    let scene = Scene::begin().await;
-    scene.serve(&Service::of("search"));
-    let fleet = scene.fleet_on_v1("search", &TWO).await;
-    scene.lab.image("search", "v2", "v2", "ok").await;
-    let v3 = scene.lab.image("search", "v3", "v3", "ok").await;
-    let worker = scene.worker().await;
-    let events = scene.events().await;
-    let before = Look::at(&scene.lab).await;
-    let past = scene.publish("search", "v3", &[]).await;
-    scene.judge(&events, past, Outcome::Succeeded, &before).await;
-    worker.stop().await;
-    let put_away = good(&scene, "v2");
-    scene.broker.publish_expiring(KEY, &bytes(&put_away), 1).await;
-    scene.broker.holds(DEAD_QUEUE, 1).await;
-    let rows = listed(&scene).await;
+    let mut roll = Rolling::of("search").on(&TWO).images(["v2", "v3"]).begin().await;
+    let past = roll.publish("v3").await;
+    roll.judge(past, Outcome::Succeeded).await;
+    roll.worker.stop().await;
+    let put_away = good(&roll.scene, "v2");
+    roll.scene
+        .broker
+        .publish_expiring(KEY, &bytes(&put_away), 1)
+        .await;
+    roll.scene.broker.holds(DEAD_QUEUE, 1).await;
+    let rows = listed(&roll.scene).await;
     assert_eq!(
         (&rows[0]["reason"], &rows[0]["worker"], &rows[0]["routing_key"]),
         (&json!("expired"), &Value::Null, &json!(KEY))
     );
     assert!(rows[0]["rejected_at"].is_string(), "{rows:?}");
-    let kept = good(&scene, "v2");
-    std::fs::create_dir(scene.folder().join("kept")).unwrap();
-    file(&scene, &format!("kept/{}.json", id_of(&kept)), &bytes(&kept));
+    let kept = good(&roll.scene, "v2");
+    std::fs::create_dir(roll.scene.folder().join("kept")).unwrap();
+    file(&roll.scene, &format!("kept/{}.json", id_of(&kept)), &bytes(&kept));
 
-    let worker = scene.worker().await;
-    let events = after_the_refusal(&scene, &events, id_of(&put_away)).await;
-    let (messages, past) = (scene.folder().join("kept"), past.to_string());
+    roll.worker = roll.scene.worker().await;
+    roll.events = after_the_refusal(&roll.scene, &roll.events, id_of(&put_away)).await;
+    let (messages, past) = (roll.scene.folder().join("kept"), past.to_string());
     let variables = [
         ("MESSAGES", messages.to_str().unwrap()),
         ("RELEASE", past.as_str()),
     ];
-    let printed = follow(&scene, "replay-after-an-outage.md", &variables).await;
+    let printed = follow(&roll.scene, "replay-after-an-outage.md", &variables).await;
     assert!(printed.contains(&id_of(&kept).to_string()), "{printed}");
     for message in [&kept, &put_away] {
-        scene
-            .judge(&events, id_of(message), Outcome::Succeeded, &before)
-            .await;
+        roll.judge(id_of(message), Outcome::Succeeded).await;
     }
-    scene.broker.holds(DEAD_QUEUE, 0).await;
-    Look::at(&scene.lab)
-        .await
-        .assert_runs(&fleet, "search", &scene.pinned("search", &v3));
-    scene.end(worker).await;
+    roll.scene.broker.holds(DEAD_QUEUE, 0).await;
+    roll.assert_runs("v3").await;
+    roll.end().await;
 }

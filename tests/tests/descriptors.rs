@@ -106,7 +106,7 @@ const NETWORK: &str = "172.31.0.0/16";
 
 /// Sixty instances whose addresses all lead to one host.
 #[tokio::test]
-async fn trap_41_a_fleet_beyond_the_limit_is_refused_with_what_it_needs() {
+async fn trap_41_a_fleet_is_refused_when_beyond_the_file_limit() {
     let scene = Scene::begin().await;
     let mut service = Service::of("search");
     service.fleet = "[fleet]\ntags = { stack = \"sixty-{environment}\" }".to_owned();

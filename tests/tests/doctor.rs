@@ -3,9 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 use drawgate_schemas::{Direction, HostPhase, Outcome, ReleaseId};
-use drawgate_tests::lab::HOSTS;
 use drawgate_tests::oracle::Look;
-use drawgate_tests::{Fleet, Load, Scene, Service};
+use drawgate_tests::{Fleet, Load, Rolling, Scene};
 use serde_json::{Value, json};
 
 use Direction::{Back, Forward};
@@ -22,22 +21,16 @@ struct Lost {
 
 impl Lost {
     async fn in_mid_roll(mode: &str, direction: Direction, phase: HostPhase, n: usize) -> Self {
-        let scene = Scene::begin().await;
-        scene.serve(&Service::of("search"));
-        let fleet = scene.fleet_on_v1("search", &HOSTS).await;
-        scene.lab.image("search", "v2", "v2", mode).await;
-        let worker = scene.worker().await;
-        let events = scene.events().await;
-        let before = Look::at(&scene.lab).await;
-        let load = Load::start(scene.folder(), &fleet.target_groups[0].url, 40).await;
-        let release = scene.publish("search", "v2", &[]).await;
-        events.nth_phase(release, direction, phase, n).await;
-        worker.kill().await;
-        scene.lose_ledger();
+        let roll = Rolling::of("search").image_in("v2", mode).begin().await;
+        let load = roll.load().await;
+        let release = roll.publish("v2").await;
+        roll.events.nth_phase(release, direction, phase, n).await;
+        roll.worker.kill().await;
+        roll.scene.lose_ledger();
         Self {
-            scene,
-            fleet,
-            before,
+            scene: roll.scene,
+            fleet: roll.fleet,
+            before: roll.before,
             load: Some(load),
             release,
         }

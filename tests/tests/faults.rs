@@ -15,7 +15,7 @@ use drawgate_schemas::{Direction, Ended, HostPhase, Outcome, ReleaseId};
 use drawgate_tests::disaster::{PortRule, SmallDisk};
 use drawgate_tests::lab::{Fleet, HOSTS};
 use drawgate_tests::oracle::Look;
-use drawgate_tests::{Events, Load, Scene, Service, Worker};
+use drawgate_tests::{Events, Load, Prepared, Rolling, Scene, Service, Worker};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 use tokio::time::{Instant, sleep};
@@ -108,8 +108,7 @@ impl Bench {
         if fault == LongerThanTheConsumerTimeout {
             service.alarms = "watch = [\"search-5xx\"]\nbake = \"70s\"\n".to_owned();
         }
-        scene.serve(&service);
-        let fleet = scene.fleet_on_v1("search", &HOSTS).await;
+        let Prepared { scene, fleet, .. } = Rolling::with(service).prepare_in(scene).await;
         let time = scene.folder().join("time").to_string_lossy().into_owned();
         let faked = [
             ("LD_PRELOAD", LIBFAKETIME),

@@ -2,33 +2,28 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 use drawgate_schemas::{Direction, Event, HostPhase, Outcome};
-use drawgate_tests::lab::HOSTS;
-use drawgate_tests::oracle::{Look, most_out};
+use drawgate_tests::lab::{HOSTS, TWO};
+use drawgate_tests::oracle::Look;
 use drawgate_tests::scene::fleet_spec;
 use drawgate_tests::wait::until;
-use drawgate_tests::{Load, Scene, Service};
+use drawgate_tests::{Load, Prepared, Rolling, Scene, Service};
 use serde_json::json;
 
 /// The main case, with every setting that a service file has for containers; then a second release over
 /// Drawgate's own container.
 #[tokio::test]
 async fn roll_of_three() {
-    let scene = Scene::begin().await;
     let mut service = Service::of("search");
     service.fleet = "[fleet]\ntags = { stack = \"search\", deployment = \"{environment}\" }".to_owned();
     service.container = "env = { LOG_LEVEL = \"info\", STAGE = \"{environment}\" }\n\
         volumes = [\"/dev/log:/dev/log\", \"search-data:/data\"]\nrestart = \"unless-stopped\"\nmemory = \"64MiB\"\n\
         cpus = 0.5\nlabels = { team = \"search\" }\nlog = { driver = \"json-file\", options = { max-size = \"1m\" } }"
         .to_owned();
-    scene.serve(&service);
-    let fleet = scene.fleet_on_v1("search", &HOSTS).await;
-    let v2 = scene.lab.image("search", "v2", "v2", "ok").await;
-    let worker = scene.worker().await;
-    let events = scene.events().await;
-    let before = Look::at(&scene.lab).await;
-    let load = Load::start(scene.folder(), &fleet.target_groups[0].url, 40).await;
+    let roll = Rolling::with(service).image("v2").begin().await;
+    let load = roll.load().await;
 
-    let output = scene
+    let output = roll
+        .scene
         .publish_with(
             "search",
             "v2",
@@ -37,12 +32,13 @@ async fn roll_of_three() {
         .await;
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(0), "{said}");
-    let id = events
+    let id = roll
+        .events
         .all()
         .first()
         .and_then(|event| event.release)
         .expect("a release");
-    let ended = scene.judge(&events, id, Outcome::Succeeded, &before).await;
+    let ended = roll.judge(id, Outcome::Succeeded).await;
 
     let served = load.stop_unharmed().await;
     assert!(
@@ -50,17 +46,14 @@ async fn roll_of_three() {
         "{:?}",
         served.by_version
     );
-    assert_eq!(
-        most_out(&scene.lab.get("transitions").await, "search-8080").max(1),
-        1
-    );
-    let after = Look::at(&scene.lab).await;
+    assert_eq!(roll.most_out().await.max(1), 1);
+    let after = roll.look().await;
     after.assert_no_tags();
-    after.assert_runs(&fleet, "search", &scene.pinned("search", &v2));
-    assert_container_is_as_the_file_says(&scene).await;
-    assert_hosts_log_through_the_mount(&scene).await;
+    after.assert_runs(&roll.fleet, "search", &roll.pinned("v2"));
+    assert_container_is_as_the_file_says(&roll.scene).await;
+    assert_hosts_log_through_the_mount(&roll.scene).await;
     let receipt = ended.receipt.unwrap();
-    assert_eq!(receipt.digest.as_ref().unwrap().as_str(), v2);
+    assert_eq!(receipt.digest.as_ref().unwrap().as_str(), roll.digest("v2"));
     assert_eq!(receipt.groups[0].before, ["ScheduledActions"]);
     assert!(
         !receipt.groups[0]
@@ -95,11 +88,11 @@ async fn roll_of_three() {
         );
     }
 
-    let v3 = scene.lab.image("search", "v3", "v3", "ok").await;
-    let id = scene.publish("search", "v3", &[]).await;
-    scene.judge(&events, id, Outcome::Succeeded, &before).await;
-    let after = Look::at(&scene.lab).await;
-    after.assert_runs(&fleet, "search", &scene.pinned("search", &v3));
+    let v3 = roll.scene.lab.image("search", "v3", "v3", "ok").await;
+    let id = roll.publish("v3").await;
+    roll.judge(id, Outcome::Succeeded).await;
+    let after = roll.look().await;
+    after.assert_runs(&roll.fleet, "search", &roll.scene.pinned("search", &v3));
     for host in HOSTS {
         let images: Vec<_> = after
             .containers(host)
@@ -111,12 +104,9 @@ async fn roll_of_three() {
             2,
             "one that runs and one to go back to on {host}: {images:?}"
         );
-        assert!(
-            images.contains(&scene.pinned("search", &v2).as_str()),
-            "{images:?}"
-        );
+        assert!(images.contains(&roll.pinned("v2").as_str()), "{images:?}");
     }
-    scene.end(worker).await;
+    roll.end().await;
 }
 
 async fn assert_container_is_as_the_file_says(scene: &Scene) {
@@ -165,9 +155,7 @@ async fn assert_hosts_log_through_the_mount(scene: &Scene) {
 /// `drawgate-worker plan` says what a release would do, and changes nothing.
 #[tokio::test]
 async fn plan_reads_only() {
-    let scene = Scene::begin().await;
-    scene.serve(&Service::of("search"));
-    let fleet = scene.fleet_on_v1("search", &HOSTS).await;
+    let Prepared { scene, fleet, .. } = Rolling::of("search").prepare().await;
     let v2 = scene.lab.image("search", "v2", "v2", "ok").await;
     let before = Look::at(&scene.lab).await;
     scene.lab.post("calls/reset", json!({})).await;
@@ -218,47 +206,35 @@ async fn plan_reads_only() {
 
 #[tokio::test]
 async fn max_unavailable_two() {
-    let scene = Scene::begin().await;
-    scene.serve(&Service::of("search").at_once(2));
-    let fleet = scene.fleet_on_v1("search", &HOSTS).await;
-    let v2 = scene.lab.image("search", "v2", "v2", "ok").await;
-    let worker = scene.worker().await;
-    let events = scene.events().await;
-    let before = Look::at(&scene.lab).await;
-    let load = Load::start(scene.folder(), &fleet.target_groups[0].url, 40).await;
+    let roll = Rolling::with(Service::of("search").at_once(2))
+        .image("v2")
+        .begin()
+        .await;
+    let load = roll.load().await;
 
-    let id = scene.publish("search", "v2", &[]).await;
-    scene.judge(&events, id, Outcome::Succeeded, &before).await;
+    let id = roll.publish("v2").await;
+    roll.judge(id, Outcome::Succeeded).await;
 
     load.stop_unharmed().await;
-    assert_eq!(
-        most_out(&scene.lab.get("transitions").await, "search-8080"),
-        2,
-        "two at once, and never three"
-    );
-    Look::at(&scene.lab)
-        .await
-        .assert_runs(&fleet, "search", &scene.pinned("search", &v2));
-    scene.end(worker).await;
+    assert_eq!(roll.most_out().await, 2, "two at once, and never three");
+    roll.assert_runs("v2").await;
+    roll.end().await;
 }
 
 /// A request may ask for more care than the file does, and gets it.
 #[tokio::test]
 async fn options_make_a_roll_more_careful() {
-    let scene = Scene::begin().await;
-    scene.serve(&Service::of("search").at_once(2));
-    let fleet = scene.fleet_on_v1("search", &HOSTS).await;
-    scene.lab.image("search", "v2", "v2", "ok").await;
-    let worker = scene.worker().await;
-    let events = scene.events().await;
-    let before = Look::at(&scene.lab).await;
-
-    let id = scene
-        .publish("search", "v2", &["--max-unavailable", "1", "--min-drain", "2s"])
+    let roll = Rolling::with(Service::of("search").at_once(2))
+        .image("v2")
+        .begin()
         .await;
-    let ended = scene.judge(&events, id, Outcome::Succeeded, &before).await;
 
-    assert_eq!(most_out(&scene.lab.get("transitions").await, "search-8080"), 1);
+    let id = roll
+        .publish_with_options("v2", &["--max-unavailable", "1", "--min-drain", "2s"])
+        .await;
+    let ended = roll.judge(id, Outcome::Succeeded).await;
+
+    assert_eq!(roll.most_out().await, 1);
     for host in ended.receipt.unwrap().hosts {
         let drain = host
             .phases
@@ -272,74 +248,64 @@ async fn options_make_a_roll_more_careful() {
             host.instance
         );
     }
-    assert_eq!(fleet.instances.len(), 3);
-    scene.end(worker).await;
+    assert_eq!(roll.fleet.instances.len(), 3);
+    roll.end().await;
 }
 
 #[tokio::test]
 async fn trap_28_tag_moved_in_mid_roll() {
-    let scene = Scene::begin().await;
-    scene.serve(&Service::of("search"));
-    let fleet = scene.fleet_on_v1("search", &HOSTS).await;
-    let wanted = scene.lab.image("search", "stable", "v2", "ok").await;
-    let worker = scene.worker().await;
-    let events = scene.events().await;
-    let before = Look::at(&scene.lab).await;
+    let ready = Rolling::of("search").prepare().await;
+    let wanted = ready.scene.lab.image("search", "stable", "v2", "ok").await;
+    let roll = ready.start().await;
 
-    let id = scene.publish("search", "stable", &[]).await;
-    events.phase(id, Direction::Forward, HostPhase::Draining).await;
-    let moved = scene.lab.image("search", "stable", "v3", "exit").await;
+    let id = roll.publish("stable").await;
+    roll.events
+        .phase(id, Direction::Forward, HostPhase::Draining)
+        .await;
+    let moved = roll.scene.lab.image("search", "stable", "v3", "exit").await;
     assert_ne!(moved, wanted);
-    let ended = scene.judge(&events, id, Outcome::Succeeded, &before).await;
+    let ended = roll.judge(id, Outcome::Succeeded).await;
 
-    Look::at(&scene.lab)
+    roll.look()
         .await
-        .assert_runs(&fleet, "search", &scene.pinned("search", &wanted));
+        .assert_runs(&roll.fleet, "search", &roll.scene.pinned("search", &wanted));
     assert_eq!(
         ended.receipt.unwrap().tag_moved_to.map(String::from),
         Some(moved.clone())
     );
-    let told = events
+    let told = roll
+        .events
         .of(id)
         .into_iter()
         .any(|event| matches!(event.event, Event::TagMoved { now, .. } if now.to_string() == moved));
     assert!(told, "nobody was told that the tag moved");
-    scene.end(worker).await;
+    roll.end().await;
 }
 
 #[tokio::test]
 async fn two_target_groups() {
-    let scene = Scene::begin().await;
-    let mut service = Service::of("search");
-    service.ports = vec!["8080:8080".to_owned(), "8081:8080".to_owned()];
-    scene.serve(&service);
-    scene
-        .v1("search", &HOSTS, &["-p", "8080:8080", "-p", "8081:8080"])
-        .await;
     let mut spec = fleet_spec("search", &HOSTS, &[(8080, 8100), (8081, 8101)]);
     // One host is in the first group only: it must come back into that group, and into no other.
     spec["target_groups"][1]["hosts"] = json!(["h1", "h3"]);
     spec["target_groups"][1]["deregistration_delay_s"] = json!(2);
-    let fleet = scene.lab.fleet(spec).await;
-    scene.lab.all_targets(&fleet, "healthy").await;
-    let v2 = scene.lab.image("search", "v2", "v2", "ok").await;
-    let worker = scene.worker().await;
-    let events = scene.events().await;
-    let before = Look::at(&scene.lab).await;
+    let roll = Rolling::of("search")
+        .service(|service| service.ports = vec!["8080:8080".to_owned(), "8081:8080".to_owned()])
+        .on_fleet(spec)
+        .image("v2")
+        .begin()
+        .await;
     let loads = [
-        Load::start(scene.folder(), &fleet.target_groups[0].url, 30).await,
-        Load::start(scene.folder(), &fleet.target_groups[1].url, 30).await,
+        Load::start(roll.scene.folder(), &roll.fleet.target_groups[0].url, 30).await,
+        Load::start(roll.scene.folder(), &roll.fleet.target_groups[1].url, 30).await,
     ];
 
-    let id = scene.publish("search", "v2", &[]).await;
-    let ended = scene.judge(&events, id, Outcome::Succeeded, &before).await;
+    let id = roll.publish("v2").await;
+    let ended = roll.judge(id, Outcome::Succeeded).await;
 
     for load in loads {
         load.stop_unharmed().await;
     }
-    Look::at(&scene.lab)
-        .await
-        .assert_runs(&fleet, "search", &scene.pinned("search", &v2));
+    roll.assert_runs("v2").await;
     for host in ended.receipt.unwrap().hosts {
         let mut groups: Vec<_> = host
             .targets
@@ -348,14 +314,14 @@ async fn two_target_groups() {
             .collect();
         groups.sort_unstable();
         let both = [("search-8080", 8080, "healthy"), ("search-8081", 8081, "healthy")];
-        let expected = if fleet.host_of(&host.instance) == "h2" {
+        let expected = if roll.fleet.host_of(&host.instance) == "h2" {
             &both[..1]
         } else {
             &both[..]
         };
         assert_eq!(groups, expected, "targets of {}", host.instance);
     }
-    scene.end(worker).await;
+    roll.end().await;
 }
 
 /// A first release, onto hosts that run nothing yet.
@@ -403,64 +369,53 @@ async fn first_release_that_fails() {
     scene.lab.image("search", "v1", "v1", "exit").await;
     let fleet = scene.lab.fleet(first_fleet()).await;
     scene.lab.all_targets(&fleet, "unhealthy").await;
-    let worker = scene.worker().await;
-    let events = scene.events().await;
-    let before = Look::at(&scene.lab).await;
+    let roll = Prepared::of(scene, "search", fleet).start().await;
 
-    let id = scene.publish("search", "v1", &[]).await;
-    scene.judge_telling(&events, id, Outcome::RolledBack).await;
+    let id = roll.publish("v1").await;
+    roll.judge_telling(id, Outcome::RolledBack).await;
 
-    scene.lab.all_targets(&fleet, "unhealthy").await;
-    let after = Look::at(&scene.lab).await;
-    after.assert_aws_as(&before);
-    after.assert_containers_as(&before);
-    scene.end(worker).await;
+    roll.scene.lab.all_targets(&roll.fleet, "unhealthy").await;
+    let after = roll.look().await;
+    after.assert_aws_as(&roll.before);
+    after.assert_containers_as(&roll.before);
+    roll.end().await;
 }
 
 #[tokio::test]
 async fn verified_by_a_command_in_the_container() {
-    let scene = Scene::begin().await;
     let mut service = Service::of("search");
     service.verify = Some("command = [\"/app\", \"--probe\"]\nattempts = 3\ninterval = \"100ms\"".to_owned());
-    scene.serve(&service);
-    verified_and_refused(scene, "--probe ended with exit code 1").await;
+    verified_and_refused(service, "--probe ended with exit code 1").await;
 }
 
 #[tokio::test]
 async fn verified_by_the_images_healthcheck() {
-    let scene = Scene::begin().await;
     let mut service = Service::of("search");
     service.verify = Some("healthcheck = true\nattempts = 30\ninterval = \"200ms\"".to_owned());
-    scene.serve(&service);
-    verified_and_refused(scene, "HEALTHCHECK says unhealthy").await;
+    verified_and_refused(service, "HEALTHCHECK says unhealthy").await;
 }
 
 /// A good version passes; a version whose health page fails does not, and rolls back before any request
 /// reaches it.
-async fn verified_and_refused(scene: Scene, why: &str) {
-    let hosts = ["h1", "h2"];
-    let fleet = scene.fleet_on_v1("search", &hosts).await;
-    let v2 = scene.lab.image_with_healthcheck("search", "v2", "ok").await;
-    scene
-        .lab
-        .image_with_healthcheck("search", "v3", "unhealthy")
-        .await;
-    let worker = scene.worker().await;
-    let events = scene.events().await;
-    let before = Look::at(&scene.lab).await;
-    let load = Load::start(scene.folder(), &fleet.target_groups[0].url, 30).await;
+async fn verified_and_refused(service: Service, why: &str) {
+    let ready = Rolling::with(service).on(&TWO).prepare().await;
+    let lab = &ready.scene.lab;
+    let v2 = lab.image_with_healthcheck("search", "v2", "ok").await;
+    lab.image_with_healthcheck("search", "v3", "unhealthy").await;
+    let roll = ready.start().await;
+    let load = Load::start(roll.scene.folder(), &roll.fleet.target_groups[0].url, 30).await;
 
-    let id = scene.publish("search", "v2", &[]).await;
-    scene.judge(&events, id, Outcome::Succeeded, &before).await;
-    let on_v2 = Look::at(&scene.lab).await;
-    on_v2.assert_runs(&fleet, "search", &scene.pinned("search", &v2));
+    let id = roll.publish("v2").await;
+    roll.judge(id, Outcome::Succeeded).await;
+    let on_v2 = roll.look().await;
+    on_v2.assert_runs(&roll.fleet, "search", &roll.scene.pinned("search", &v2));
 
-    let id = scene.publish("search", "v3", &[]).await;
-    let ended = scene.judge(&events, id, Outcome::RolledBack, &before).await;
+    let id = roll.publish("v3").await;
+    let ended = roll.judge(id, Outcome::RolledBack).await;
     assert!(ended.summary.contains("verify"), "{}", ended.summary);
     assert!(ended.summary.contains(why), "{}", ended.summary);
     let served = load.stop_unharmed().await;
     assert!(!served.by_version.contains_key("v3"), "{:?}", served.by_version);
-    Look::at(&scene.lab).await.assert_containers_as(&on_v2);
-    scene.end(worker).await;
+    roll.look().await.assert_containers_as(&on_v2);
+    roll.end().await;
 }

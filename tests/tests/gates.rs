@@ -2,10 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 use drawgate_schemas::{Blocker, Event, Outcome, ReleaseId};
-use drawgate_tests::lab::HOSTS;
-use drawgate_tests::oracle::Look;
 use drawgate_tests::scene::fleet_spec;
-use drawgate_tests::{Fleet, Scene, Service};
+use drawgate_tests::{Beginning, Rolling, Scene, Service};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
@@ -25,24 +23,16 @@ async fn refused(scene: &Scene, arguments: &[&str], code: i32, why: &str) {
     assert!(said.contains(why), "{said}");
 }
 
-async fn begin(more: &str) -> (Scene, Fleet) {
-    let scene = Scene::begin().await;
-    let mut service = Service::of("search");
-    service.more = more.to_owned();
-    scene.serve(&service);
-    let fleet = scene.fleet_on_v1("search", &HOSTS).await;
-    (scene, fleet)
+/// A fleet whose service's file ends with `more`.
+fn with_gates(more: &str) -> Beginning {
+    Rolling::of("search").service(|service| service.more = more.to_owned())
 }
 
 /// During a freeze no release begins, not even with another worker process; at its end the blocked release
 /// begins. A roll that has begun goes on in a freeze.
 #[tokio::test]
 async fn a_freeze_holds_a_release_and_lets_it_go_at_its_end() {
-    let (scene, fleet) = begin("").await;
-    let v2 = scene.lab.image("search", "v2", "v2", "ok").await;
-    let worker = scene.worker().await;
-    let events = scene.events().await;
-    let before = Look::at(&scene.lab).await;
+    let mut roll = Rolling::of("search").image("v2").begin().await;
 
     let until = Timestamp::now() + SignedDuration::from_secs(12);
     let freeze = [
@@ -54,14 +44,14 @@ async fn a_freeze_holds_a_release_and_lets_it_go_at_its_end() {
         "--reason",
         "db upgrade",
     ];
-    let (code, said) = run(&scene, &freeze).await;
+    let (code, said) = run(&roll.scene, &freeze).await;
     assert_eq!(code, 0, "{said}");
     assert!(
         said.contains("staging is frozen until") && said.contains("by drawgate: db upgrade"),
         "{said}"
     );
-    let id = scene.publish("search", "v2", &[]).await;
-    let blocked = events.kind(id, "blocked").await;
+    let id = roll.publish("v2").await;
+    let blocked = roll.events.kind(id, "blocked").await;
     let Event::Blocked { blockers } = &blocked.event else {
         panic!("{blocked:?}")
     };
@@ -69,50 +59,49 @@ async fn a_freeze_holds_a_release_and_lets_it_go_at_its_end() {
         matches!(&blockers[..], [Blocker::Frozen(freeze)] if freeze.until == until),
         "{blockers:?}"
     );
-    worker.kill().await;
-    let worker = scene.worker().await;
-    let (_, why) = run(&scene, &["why", &id.to_string()]).await;
+    roll.worker.kill().await;
+    roll.worker = roll.scene.worker().await;
+    let (_, why) = run(&roll.scene, &["why", &id.to_string()]).await;
     assert!(
         why.contains("db upgrade") && why.contains("drawgate thaw --environment staging"),
         "{why}"
     );
-    let (_, status) = run(&scene, &["status"]).await;
+    let (_, status) = run(&roll.scene, &["status"]).await;
     assert!(
         status.contains("v2 blocked") && status.contains("db upgrade"),
         "{status}"
     );
-    let (_, lane) = run(&scene, &["status", "--format", "json"]).await;
+    let (_, lane) = run(&roll.scene, &["status", "--format", "json"]).await;
     let lane: serde_json::Value = serde_json::from_str(&lane).unwrap();
     assert_eq!(lane["freezes"][0]["reason"], "db upgrade", "{lane}");
-    Look::at(&scene.lab).await.assert_containers_as(&before);
+    roll.assert_containers_as_before().await;
 
-    let started = events.kind(id, "started").await;
+    let started = roll.events.kind(id, "started").await;
     assert!(started.at >= until, "{} before {until}", started.at);
     let (code, said) = run(
-        &scene,
+        &roll.scene,
         &["freeze", "--for", "1h", "--reason", "holidays", "--yes"],
     )
     .await;
     assert_eq!(code, 0, "{said}");
-    scene.judge(&events, id, Outcome::Succeeded, &before).await;
-    let after = Look::at(&scene.lab).await;
-    after.assert_runs(&fleet, "search", &scene.pinned("search", &v2));
+    roll.judge(id, Outcome::Succeeded).await;
+    roll.assert_runs("v2").await;
 
-    scene.lab.image("search", "v3", "v3", "ok").await;
-    let id = scene.publish("search", "v3", &[]).await;
-    events.kind(id, "blocked").await;
+    roll.scene.lab.image("search", "v3", "v3", "ok").await;
+    let id = roll.publish("v3").await;
+    roll.events.kind(id, "blocked").await;
     refused(
-        &scene,
+        &roll.scene,
         &["thaw", "--environment", "staging"],
         3,
         "staging is not frozen as such: everything is frozen",
     )
     .await;
-    let (code, said) = run(&scene, &["thaw"]).await;
+    let (code, said) = run(&roll.scene, &["thaw"]).await;
     assert_eq!(code, 0, "{said}");
-    events.kind(id, "unblocked").await;
-    scene.judge(&events, id, Outcome::Succeeded, &before).await;
-    scene.end_after_kill(worker).await;
+    roll.events.kind(id, "unblocked").await;
+    roll.judge(id, Outcome::Succeeded).await;
+    roll.end_after_kill().await;
 }
 
 /// A freeze is refused when the login may not give it, when its environment does not exist, when it is over
@@ -182,28 +171,31 @@ async fn a_freeze_that_is_refused_freezes_nothing() {
 /// A promotion goes by the digest, wherever its tag points; a refused release touches nothing.
 #[tokio::test]
 async fn a_promotion_is_refused_and_then_allowed() {
-    let scene = Scene::begin().await;
-    let mut service = Service::of("search");
-    service.allow_outage = true;
-    service.more = "[environment.staging]\nrequires = \"personal-ben\"".to_owned();
-    scene.serve(&service);
-    let fleet = scene.fleet_on_v1("search", &["h1"]).await;
-    scene.v1("search", &["h2"], &["-p", "8080:8080"]).await;
+    let mut ready = Rolling::of("search")
+        .service(|service| {
+            service.allow_outage = true;
+            service.more = "[environment.staging]\nrequires = \"personal-ben\"".to_owned();
+        })
+        .on(&["h1"])
+        .prepare()
+        .await;
+    ready.scene.v1("search", &["h2"], &["-p", "8080:8080"]).await;
     let mut first = fleet_spec("search", &["h2"], &[]);
     first["name"] = json!("search-personal-ben");
     first["alarms"] = json!([]);
-    scene.lab.fleet(first).await;
-    let v2 = scene.lab.image("search", "v2", "v2", "ok").await;
-    let worker = scene.worker().await;
-    let events = scene.events().await;
-    let before = Look::at(&scene.lab).await;
+    ready.scene.lab.fleet(first).await;
+    ready.image("v2").await;
+    let roll = ready.start().await;
 
-    let id = scene.publish("search", "v2", &[]).await;
-    let ended = events.end(id).await;
+    let id = roll.publish("v2").await;
+    let ended = roll.events.end(id).await;
     assert_eq!(ended.outcome, Outcome::Rejected);
     assert_eq!(
         ended.summary,
-        format!("{v2} has not succeeded in personal-ben, as staging requires: nothing was touched")
+        format!(
+            "{} has not succeeded in personal-ben, as staging requires: nothing was touched",
+            roll.digest("v2")
+        )
     );
     let promote = [
         "promote",
@@ -215,15 +207,15 @@ async fn a_promotion_is_refused_and_then_allowed() {
         "search",
     ];
     refused(
-        &scene,
+        &roll.scene,
         &promote,
         2,
         "no release of search has succeeded in personal-ben yet",
     )
     .await;
-    Look::at(&scene.lab).await.assert_containers_as(&before);
+    roll.assert_containers_as_before().await;
 
-    let image = scene.image("search", "v2");
+    let image = roll.scene.image("search", "v2");
     let publish = [
         "publish",
         "--environment",
@@ -234,21 +226,19 @@ async fn a_promotion_is_refused_and_then_allowed() {
         &image,
         "--wait",
     ];
-    let (code, said) = run(&scene, &publish).await;
+    let (code, said) = run(&roll.scene, &publish).await;
     assert_eq!(code, 0, "{said}");
     // The tag points elsewhere by now.
-    let moved = scene.lab.image("search", "v2", "v2-moved", "ok").await;
-    let refused_id = scene.publish("search", "v2", &[]).await;
-    let ended = events.end(refused_id).await;
+    let moved = roll.scene.lab.image("search", "v2", "v2-moved", "ok").await;
+    let refused_id = roll.publish("v2").await;
+    let ended = roll.events.end(refused_id).await;
     assert!(ended.summary.starts_with(&moved), "{}", ended.summary);
-    let output = scene.drawgate(&promote).await;
+    let output = roll.scene.drawgate(&promote).await;
     let promoted: ReleaseId = String::from_utf8_lossy(&output.stdout).trim().parse().unwrap();
-    let ended = events.end(promoted).await;
+    let ended = roll.events.end(promoted).await;
     assert_eq!(ended.outcome, Outcome::Succeeded, "{}", ended.summary);
-    Look::at(&scene.lab)
-        .await
-        .assert_runs(&fleet, "search", &scene.pinned("search", &v2));
-    scene.end(worker).await;
+    roll.assert_runs("v2").await;
+    roll.end().await;
 }
 
 /// The window is shut today and open the day after tomorrow; after the file is changed, the blocked release
@@ -260,14 +250,13 @@ async fn a_window_that_is_shut_holds_a_release() {
     let windows = |open: &str| {
         format!("[environment.staging]\nwindows = {{ timezone = \"UTC\", open = [\"{open}\"] }}")
     };
-    let (scene, fleet) = begin(&windows(&format!("{day} 08:00-16:00"))).await;
-    let v2 = scene.lab.image("search", "v2", "v2", "ok").await;
-    let worker = scene.worker().await;
-    let events = scene.events().await;
-    let before = Look::at(&scene.lab).await;
+    let mut roll = with_gates(&windows(&format!("{day} 08:00-16:00")))
+        .image("v2")
+        .begin()
+        .await;
 
-    let id = scene.publish("search", "v2", &[]).await;
-    let blocked = events.kind(id, "blocked").await;
+    let id = roll.publish("v2").await;
+    let blocked = roll.events.kind(id, "blocked").await;
     let Event::Blocked { blockers } = &blocked.event else {
         panic!("{blocked:?}")
     };
@@ -275,59 +264,49 @@ async fn a_window_that_is_shut_holds_a_release() {
         matches!(&blockers[..], [Blocker::Closed { opens_at, .. }] if *opens_at > blocked.at),
         "{blockers:?}"
     );
-    let (_, why) = run(&scene, &["why", &id.to_string()]).await;
+    let (_, why) = run(&roll.scene, &["why", &id.to_string()]).await;
     assert!(
         why.contains(&format!("releases begin {day} 08:00-16:00 (UTC)")),
         "{why}"
     );
-    let (code, said) = run(&scene, &["ping"]).await;
+    let (code, said) = run(&roll.scene, &["ping"]).await;
     assert_eq!(code, 0, "{said}");
     assert!(
         said.contains("bastion-lab at ") && said.contains("1 service, 1 release open"),
         "{said}"
     );
-    worker.stop().await;
+    roll.worker.stop().await;
     let mut service = Service::of("search");
     service.more = windows("Mon-Sun 00:00-24:00");
-    scene.serve(&service);
-    let worker = scene.worker().await;
-    scene.judge(&events, id, Outcome::Succeeded, &before).await;
-    Look::at(&scene.lab)
-        .await
-        .assert_runs(&fleet, "search", &scene.pinned("search", &v2));
-    scene.end(worker).await;
+    roll.scene.serve(&service);
+    roll.worker = roll.scene.worker().await;
+    roll.judge(id, Outcome::Succeeded).await;
+    roll.assert_runs("v2").await;
+    roll.end().await;
 }
 
 /// Frozen, outside its window, neither approved nor promoted: an emergency by a login that the worker's file
 /// names passes all gates, and is announced. A shared login's emergency does not pass.
 #[tokio::test]
 async fn an_emergency_passes_every_gate_and_is_told() {
-    let scene = Scene::begin().await;
-    scene.configure(
-        "[people]\nshared = [\"ci\"]\n\n[groups]\noncall = [\"anna\", \"ci\"]\nops = [\"ben\"]\n\n[emergency]\nfrom = [\"oncall\"]\n",
-    );
     let day = (Timestamp::now() + SignedDuration::from_hours(48))
         .strftime("%a")
         .to_string();
-    let mut service = Service::of("search");
-    service.more = format!(
+    let more = format!(
         "[environment.staging]\nrequires = \"personal-ben\"\napproval = {{ from = [\"ops\"] }}\n\
          windows = {{ timezone = \"UTC\", open = [\"{day} 08:00-16:00\"] }}"
     );
-    scene.serve(&service);
-    let fleet = scene.fleet_on_v1("search", &HOSTS).await;
-    let v2 = scene.lab.image("search", "v2", "v2", "ok").await;
-    let worker = scene.worker().await;
-    let events = scene.events().await;
-    let before = Look::at(&scene.lab).await;
+    let people = "[people]\nshared = [\"ci\"]\n\n[groups]\noncall = [\"anna\", \"ci\"]\nops = [\"ben\"]\n\n\
+                  [emergency]\nfrom = [\"oncall\"]\n";
+    let roll = with_gates(&more).configured(people).image("v2").begin().await;
     let (code, said) = run(
-        &scene,
+        &roll.scene,
         &["freeze", "--for", "1h", "--reason", "holidays", "--yes"],
     )
     .await;
     assert_eq!(code, 0, "{said}");
 
-    let image = scene.image("search", "v2");
+    let image = roll.scene.image("search", "v2");
     let publish = [
         "publish",
         "--environment",
@@ -340,7 +319,8 @@ async fn an_emergency_passes_every_gate_and_is_told() {
         "checkout is down",
     ];
     for user in ["ben", "ci", "drawgate"] {
-        let refused = scene
+        let refused = roll
+            .scene
             .drawgate_as(user, &[&publish[..], &["--wait"]].concat())
             .await;
         let said = String::from_utf8_lossy(&refused.stdout).into_owned();
@@ -350,9 +330,9 @@ async fn an_emergency_passes_every_gate_and_is_told() {
             "{said}"
         );
     }
-    let published = scene.drawgate_as("anna", &publish).await;
+    let published = roll.scene.drawgate_as("anna", &publish).await;
     let id: ReleaseId = String::from_utf8_lossy(&published.stdout).trim().parse().unwrap();
-    let told = events.kind(id, "emergency").await;
+    let told = roll.events.kind(id, "emergency").await;
     assert_eq!(
         told.event,
         Event::Emergency {
@@ -360,34 +340,28 @@ async fn an_emergency_passes_every_gate_and_is_told() {
             reason: "checkout is down".parse().unwrap()
         }
     );
-    scene.judge(&events, id, Outcome::Succeeded, &before).await;
-    Look::at(&scene.lab)
-        .await
-        .assert_runs(&fleet, "search", &scene.pinned("search", &v2));
-    scene.end(worker).await;
+    roll.judge(id, Outcome::Succeeded).await;
+    roll.assert_runs("v2").await;
+    roll.end().await;
 }
 
 /// A blocked release blocks no emergency, even when the worker was killed in between.
 #[tokio::test]
 async fn an_emergency_goes_before_what_is_held() {
-    let scene = Scene::begin().await;
-    scene.configure(
-        "[people]\nshared = [\"ci\"]\n\n[groups]\noncall = [\"anna\"]\n\n[emergency]\nfrom = [\"oncall\"]\n",
-    );
-    scene.serve(&Service::of("search"));
-    let fleet = scene.fleet_on_v1("search", &HOSTS).await;
-    let v2 = scene.lab.image("search", "v2", "v2", "ok").await;
-    let v3 = scene.lab.image("search", "v3", "v3", "ok").await;
-    let worker = scene.worker().await;
-    let events = scene.events().await;
-    let before = Look::at(&scene.lab).await;
+    let people =
+        "[people]\nshared = [\"ci\"]\n\n[groups]\noncall = [\"anna\"]\n\n[emergency]\nfrom = [\"oncall\"]\n";
+    let mut roll = Rolling::of("search")
+        .configured(people)
+        .images(["v2", "v3"])
+        .begin()
+        .await;
     let freeze = ["freeze", "--for", "1h", "--reason", "holidays", "--yes"];
-    let (code, said) = run(&scene, &freeze).await;
+    let (code, said) = run(&roll.scene, &freeze).await;
     assert_eq!(code, 0, "{said}");
-    let blocked = scene.publish("search", "v3", &["--sequence", "9"]).await;
-    events.kind(blocked, "blocked").await;
+    let blocked = roll.publish_with_options("v3", &["--sequence", "9"]).await;
+    roll.events.kind(blocked, "blocked").await;
 
-    let image = scene.image("search", "v2");
+    let image = roll.scene.image("search", "v2");
     let publish = [
         "publish",
         "--environment",
@@ -401,20 +375,18 @@ async fn an_emergency_goes_before_what_is_held() {
         "--emergency",
         "checkout is down",
     ];
-    let published = scene.drawgate_as("anna", &publish).await;
+    let published = roll.scene.drawgate_as("anna", &publish).await;
     let id: ReleaseId = String::from_utf8_lossy(&published.stdout).trim().parse().unwrap();
-    events.kind(id, "started").await;
-    worker.kill().await;
-    let worker = scene.worker().await;
-    scene.judge(&events, id, Outcome::Succeeded, &before).await;
-    let after = Look::at(&scene.lab).await;
-    after.assert_runs(&fleet, "search", &scene.pinned("search", &v2));
-    assert_eq!(scene.show(blocked).await["state"]["type"], "waiting");
+    roll.events.kind(id, "started").await;
+    roll.worker.kill().await;
+    roll.worker = roll.scene.worker().await;
+    roll.judge(id, Outcome::Succeeded).await;
+    roll.assert_runs("v2").await;
+    assert_eq!(roll.scene.show(blocked).await["state"]["type"], "waiting");
 
-    let (code, said) = run(&scene, &["thaw"]).await;
+    let (code, said) = run(&roll.scene, &["thaw"]).await;
     assert_eq!(code, 0, "{said}");
-    scene.judge(&events, blocked, Outcome::Succeeded, &before).await;
-    let after = Look::at(&scene.lab).await;
-    after.assert_runs(&fleet, "search", &scene.pinned("search", &v3));
-    scene.end_after_kill(worker).await;
+    roll.judge(blocked, Outcome::Succeeded).await;
+    roll.assert_runs("v3").await;
+    roll.end_after_kill().await;
 }

@@ -4,10 +4,9 @@
 use std::os::unix::fs::PermissionsExt as _;
 
 use drawgate_schemas::{Event, Hook, HookState, LeftoverKind, Outcome};
-use drawgate_tests::lab::HOSTS;
-use drawgate_tests::oracle::Look;
+use drawgate_tests::lab::{HOSTS, TWO};
 use drawgate_tests::wait::until;
-use drawgate_tests::{Scene, Service};
+use drawgate_tests::{Rolling, Scene, Service};
 use serde_json::json;
 
 /// A service whose containers share a folder with their host, so that a hook can leave traces there.
@@ -58,72 +57,68 @@ fn program(scene: &Scene, name: &str, script: &str) -> String {
 /// The worker is killed while `[before]` runs: the next worker waits for its end, and does not run it again.
 #[tokio::test]
 async fn before_runs_once_though_the_worker_is_killed_while_it_runs() {
-    let scene = Scene::begin().await;
-    let mut service = with_folder();
     // The sleep covers the time of killing the worker and starting the next one.
     let script = "echo \"$1 $DRAWGATE_PREVIOUS\" >>/conf/ran; \
                   n=0; until [ -e /conf/killed ] || [ $n -ge 200 ]; do busybox sleep 0.1; n=$((n+1)); done; \
                   echo \"$1\" >>/conf/ended";
-    service.more = before(script, "");
-    scene.serve(&service);
-    let fleet = scene.fleet_on_v1("search", &HOSTS).await;
-    folders(&scene).await;
-    let v2 = scene.lab.image("search", "v2", "v2", "ok").await;
-    let worker = scene.worker().await;
-    let events = scene.events().await;
-    let before = Look::at(&scene.lab).await;
+    let mut ready = Rolling::with(with_folder())
+        .service(|service| service.more = before(script, ""))
+        .prepare()
+        .await;
+    folders(&ready.scene).await;
+    ready.image("v2").await;
+    let mut roll = ready.start().await;
 
-    let id = scene.publish("search", "v2", &[]).await;
-    events.kind(id, "hook").await;
+    let id = roll.publish("v2").await;
+    roll.events.kind(id, "hook").await;
     until("[before] runs", || async {
-        (!traces(&scene, "ran").await.is_empty()).then_some(())
+        (!traces(&roll.scene, "ran").await.is_empty()).then_some(())
     })
     .await;
-    assert_eq!(traces(&scene, "ended").await, Vec::<String>::new());
-    worker.kill().await;
-    let worker = scene.worker().await;
+    assert_eq!(traces(&roll.scene, "ended").await, Vec::<String>::new());
+    roll.worker.kill().await;
+    roll.worker = roll.scene.worker().await;
     for host in HOSTS {
-        scene.lab.on_host(host, "touch conf/killed").await;
+        roll.scene.lab.on_host(host, "touch conf/killed").await;
     }
-    let ended = scene.judge(&events, id, Outcome::Succeeded, &before).await;
+    let ended = roll.judge(id, Outcome::Succeeded).await;
 
-    assert_eq!(traces(&scene, "ran").await, ["v2 v1"]);
-    assert_eq!(traces(&scene, "ended").await, ["v2"]);
+    assert_eq!(traces(&roll.scene, "ran").await, ["v2 v1"]);
+    assert_eq!(traces(&roll.scene, "ended").await, ["v2"]);
     let hooks = ended.receipt.unwrap().hooks;
     assert!(
         hooks.len() == 1 && hooks[0].passed && hooks[0].attempts == 2,
         "{hooks:?}"
     );
-    let after = Look::at(&scene.lab).await;
-    after.assert_runs(&fleet, "search", &scene.pinned("search", &v2));
-    scene.end_after_kill(worker).await;
+    roll.assert_runs("v2").await;
+    roll.end_after_kill().await;
 }
 
 /// A `[before]` that fails leaves everything untouched, its last lines can be read, and the next release may
 /// run it again.
 #[tokio::test]
 async fn before_that_fails_leaves_everything_untouched() {
-    let scene = Scene::begin().await;
-    let mut service = with_folder();
-    service.more = before("echo ran >>/conf/ran; echo \"no such table: users\"; exit 3", "");
-    scene.serve(&service);
-    scene.fleet_on_v1("search", &HOSTS).await;
-    folders(&scene).await;
-    scene.lab.image("search", "v2", "v2", "ok").await;
-    let worker = scene.worker().await;
-    let events = scene.events().await;
-    let before = Look::at(&scene.lab).await;
-    scene.lab.post("calls/reset", json!({})).await;
+    let mut ready = Rolling::with(with_folder())
+        .service(|service| {
+            service.more = before("echo ran >>/conf/ran; echo \"no such table: users\"; exit 3", "")
+        })
+        .prepare()
+        .await;
+    folders(&ready.scene).await;
+    ready.image("v2").await;
+    let roll = ready.start().await;
+    roll.scene.lab.post("calls/reset", json!({})).await;
 
-    let output = scene.publish_with("search", "v2", &["--wait"]).await;
+    let output = roll.scene.publish_with("search", "v2", &["--wait"]).await;
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(1), "{said}");
-    let id = events
+    let id = roll
+        .events
         .all()
         .first()
         .and_then(|event| event.release)
         .expect("a release");
-    let ended = scene.judge(&events, id, Outcome::Failed, &before).await;
+    let ended = roll.judge(id, Outcome::Failed).await;
 
     assert!(
         ended
@@ -133,11 +128,11 @@ async fn before_that_fails_leaves_everything_untouched() {
         ended.summary
     );
     assert!(said.contains("[before] failed"), "{said}");
-    assert_eq!(traces(&scene, "ran").await, ["ran"]);
-    let shown = scene.show(id).await;
+    assert_eq!(traces(&roll.scene, "ran").await, ["ran"]);
+    let shown = roll.scene.show(id).await;
     assert_eq!(shown["logs"][0]["lines"], json!(["no such table: users"]));
-    Look::at(&scene.lab).await.assert_containers_as(&before);
-    let calls = scene.lab.calls().await;
+    roll.assert_containers_as_before().await;
+    let calls = roll.scene.lab.calls().await;
     let reads = |call: &str| {
         [":Describe", ":List", ":Get"]
             .iter()
@@ -150,27 +145,33 @@ async fn before_that_fails_leaves_everything_untouched() {
         .filter(|call| !reads(call) && !is_lease(call))
         .collect();
     assert!(writes.is_empty(), "nothing is to be touched: {writes:?}");
-    scene.end(worker).await;
+    roll.end().await;
 }
 
 /// The second host fails after a `[before]` that cannot be undone: the first keeps the new version, the
 /// others are on the old one, all serve, scaling and alarms are as before, and the outcome calls an operator.
 #[tokio::test]
-async fn without_a_rollback_a_failed_host_leaves_nobody_out_of_service() {
-    let scene = Scene::begin().await;
-    let mut service = with_folder();
-    service.more = before("true", "reversible = false");
-    service.verify = Some(
+async fn every_host_serves_when_one_fails_and_none_may_roll_back() {
+    let mut ready = Rolling::with(with_folder())
+        .service(|service| {
+            service.more = before("true", "reversible = false");
+            service.verify = Some(
         "command = [\"/bin/sh\", \"-c\", \"! /bin/busybox test -e /conf/broken-$APP_VERSION\"]\nattempts = 1"
             .to_owned(),
     );
-    scene.serve(&service);
-    let fleet = scene.fleet_on_v1("search", &HOSTS).await;
-    folders(&scene).await;
-    scene.lab.image("search", "v2", "v2", "ok").await;
-    let order = fleet.in_order();
-    scene.lab.on_host(&order[1].host, "touch conf/broken-v2").await;
-    let plan = scene
+        })
+        .prepare()
+        .await;
+    folders(&ready.scene).await;
+    ready.image("v2").await;
+    let order = ready.fleet.in_order();
+    ready
+        .scene
+        .lab
+        .on_host(&order[1].host, "touch conf/broken-v2")
+        .await;
+    let plan = ready
+        .scene
         .drawgate_worker(&[
             "plan",
             "--environment",
@@ -178,7 +179,7 @@ async fn without_a_rollback_a_failed_host_leaves_nobody_out_of_service() {
             "--service",
             "search",
             "--image",
-            &scene.image("search", "v2"),
+            &ready.scene.image("search", "v2"),
         ])
         .await;
     let plan = String::from_utf8_lossy(&plan.stdout)
@@ -189,15 +190,13 @@ async fn without_a_rollback_a_failed_host_leaves_nobody_out_of_service() {
         plan.contains("note: [before]: reversible = false: once it has run there is no automatic rollback"),
         "{plan}"
     );
-    let worker = scene.worker().await;
-    let events = scene.events().await;
-    let before = Look::at(&scene.lab).await;
+    let roll = ready.start().await;
 
-    let id = scene.publish("search", "v2", &[]).await;
-    let ended = events.end(id).await;
+    let id = roll.publish("v2").await;
+    let ended = roll.events.end(id).await;
     assert_eq!(ended.outcome, Outcome::NeedsOperator, "{}", ended.summary);
 
-    Look::at(&scene.lab).await.assert_aws_as(&before);
+    roll.look().await.assert_aws_as(&roll.before);
     let receipt = ended.receipt.unwrap();
     let versions = |id: &str| {
         let host = receipt.hosts.iter().find(|host| host.instance == id).unwrap();
@@ -227,13 +226,13 @@ async fn without_a_rollback_a_failed_host_leaves_nobody_out_of_service() {
             &[ids[1].to_owned(), ids[2].to_owned()][..]
         )
     );
-    scene.end(worker).await;
+    roll.end().await;
 }
 
 /// An `[after]` that passes at its second attempt passes; one that never passes rolls all hosts back. Both
 /// run on the bastion.
 #[tokio::test]
-async fn after_passes_at_its_second_attempt_and_takes_all_back_where_it_never_does() {
+async fn after_is_retried_and_all_roll_back_when_it_never_passes() {
     let scene = Scene::begin().await;
     let folder = scene.folder().display().to_string();
     let script = format!(
@@ -241,22 +240,21 @@ async fn after_passes_at_its_second_attempt_and_takes_all_back_where_it_never_do
          test \"$1\" = v2 && test $(grep -c v2 {folder}/tried) -ge 2"
     );
     let browse = program(&scene, "browse", &script);
-    let mut service = Service::of("search");
-    service.more = format!(
+    let more = format!(
         "[after]\nrun_on = \"worker\"\nrun = [\"{browse}\", \"{{version}}\"]\nattempts = 2\ninterval = \"100ms\"\n"
     );
-    scene.serve(&service);
-    scene.fleet_on_v1("search", &["h1", "h2"]).await;
-    scene.lab.image("search", "v2", "v2", "ok").await;
-    scene.lab.image("search", "v3", "v3", "ok").await;
-    let worker = scene.worker().await;
-    let events = scene.events().await;
-    let before = Look::at(&scene.lab).await;
+    let roll = Rolling::of("search")
+        .service(|service| service.more = more)
+        .on(&TWO)
+        .images(["v2", "v3"])
+        .begin_in(scene)
+        .await;
 
-    let id = scene.publish("search", "v2", &[]).await;
-    scene.judge(&events, id, Outcome::Succeeded, &before).await;
-    let on_v2 = Look::at(&scene.lab).await;
-    let hooks: Vec<_> = events
+    let id = roll.publish("v2").await;
+    roll.judge(id, Outcome::Succeeded).await;
+    let on_v2 = roll.look().await;
+    let hooks: Vec<_> = roll
+        .events
         .of(id)
         .into_iter()
         .filter_map(|event| match event.event {
@@ -273,17 +271,17 @@ async fn after_passes_at_its_second_attempt_and_takes_all_back_where_it_never_do
         ]
     );
 
-    let id = scene.publish("search", "v3", &[]).await;
-    let ended = scene.judge(&events, id, Outcome::RolledBack, &before).await;
+    let id = roll.publish("v3").await;
+    let ended = roll.judge(id, Outcome::RolledBack).await;
     assert!(
         ended.summary.contains("[after]: ") && ended.summary.contains("exit code 1"),
         "{}",
         ended.summary
     );
-    Look::at(&scene.lab).await.assert_containers_as(&on_v2);
-    let tried = std::fs::read_to_string(scene.folder().join("tried")).unwrap();
+    roll.look().await.assert_containers_as(&on_v2);
+    let tried = std::fs::read_to_string(roll.scene.folder().join("tried")).unwrap();
     assert_eq!(tried, "v2 v1 0\nv2 v1 0\nv3 v2 0\nv3 v2 0\n");
-    scene.end(worker).await;
+    roll.end().await;
 }
 
 /// `[after]` in a container of another image, whose failure is only reported: the release succeeds, and says
@@ -292,29 +290,29 @@ async fn after_passes_at_its_second_attempt_and_takes_all_back_where_it_never_do
 async fn after_in_an_image_of_its_own_whose_failure_is_only_reported() {
     let scene = Scene::begin().await;
     scene.lab.image("browser", "3", "3", "ok").await;
-    let mut service = Service::of("search");
-    service.more = format!(
+    let more = format!(
         "[after]\nrun_on = \"container\"\nimage = \"{}\"\nenv = {{ SITE = \"{{environment}}.example.com\" }}\n\
          run = [\"/bin/sh\", \"-c\", 'echo \"$SITE $DRAWGATE_TAG $APP_VERSION is white\"; exit 9']\n\
          on_failure = \"report\"\n",
         scene.image("browser", "3")
     );
-    scene.serve(&service);
-    scene.fleet_on_v1("search", &["h1", "h2"]).await;
-    scene.lab.image("search", "v2", "v2", "ok").await;
-    let worker = scene.worker().await;
-    let events = scene.events().await;
-    let before = Look::at(&scene.lab).await;
+    let roll = Rolling::of("search")
+        .service(|service| service.more = more)
+        .on(&TWO)
+        .image("v2")
+        .begin_in(scene)
+        .await;
 
-    let output = scene.publish_with("search", "v2", &["--wait"]).await;
+    let output = roll.scene.publish_with("search", "v2", &["--wait"]).await;
     let said = String::from_utf8_lossy(&[output.stderr, output.stdout].concat()).into_owned();
     assert_eq!(output.status.code(), Some(0), "{said}");
-    let id = events
+    let id = roll
+        .events
         .all()
         .first()
         .and_then(|event| event.release)
         .expect("a release");
-    let ended = scene.judge(&events, id, Outcome::Succeeded, &before).await;
+    let ended = roll.judge(id, Outcome::Succeeded).await;
 
     assert!(
         ended.summary.contains("[after] FAILED: ")
@@ -327,7 +325,7 @@ async fn after_in_an_image_of_its_own_whose_failure_is_only_reported() {
         "{said}"
     );
     for host in ["h1", "h2"] {
-        let left = scene.lab.containers(host).await;
+        let left = roll.scene.lab.containers(host).await;
         assert!(
             !left
                 .iter()
@@ -335,5 +333,5 @@ async fn after_in_an_image_of_its_own_whose_failure_is_only_reported() {
             "{left:?}"
         );
     }
-    scene.end(worker).await;
+    roll.end().await;
 }

@@ -3,23 +3,20 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 use drawgate_schemas::{Event, Outcome};
-use drawgate_tests::lab::Fleet;
+use drawgate_tests::lab::TWO;
 use drawgate_tests::oracle::Look;
 use drawgate_tests::scene::fleet_spec;
 use drawgate_tests::wait::until;
-use drawgate_tests::{Scene, Service};
+use drawgate_tests::{Beginning, Prepared, Rolling, Scene, Service};
 use serde_json::{Value, json};
 
 const DESIRED: &str = "/drawgate/wanted/staging/search";
 
 /// A fleet of two hosts on `v1`, with the third host empty; the group does not replace terminated instances.
-async fn fleet_of_two(scene: &Scene) -> Fleet {
-    scene.v1("search", &["h1", "h2"], &["-p", "8080:8080"]).await;
-    let mut spec = fleet_spec("search", &["h1", "h2"], &[(8080, 8100)]);
+fn of_two(service: Service) -> Beginning {
+    let mut spec = fleet_spec("search", &TWO, &[(8080, 8100)]);
     spec["suspended"] = json!(["Launch"]);
-    let fleet = scene.lab.fleet(spec).await;
-    scene.lab.all_targets(&fleet, "healthy").await;
-    fleet
+    Rolling::with(service).on_fleet(spec)
 }
 
 async fn container(scene: &Scene, host: &str) -> Value {
@@ -41,15 +38,14 @@ fn as_asked(container: &Value) -> Value {
 }
 
 #[tokio::test]
-async fn trap_10_a_fresh_host_boots_what_is_wanted_and_the_next_release_replaces_it() {
-    let scene = Scene::begin().await;
+async fn trap_10_a_fresh_host_boots_the_desired_version_then_rolls() {
     let mut service = Service::of("search").publishing();
     service.container =
         "env = { STAGE = \"{environment} one\" }\nvolumes = [\"search-data:/data\"]\nmemory = \"64MiB\"\n\
         restart = \"on-failure:4\"\nlabels = { team = \"search\" }\n\
         secrets = { KEY = \"ssm:/search/key|base64\", URL = \"secretsmanager:search#url\" }"
             .to_owned();
-    scene.serve(&service);
+    let scene = Scene::begin().await;
     // "hush" in Base64.
     scene.lab.put_parameter("/search/key", "aHVzaA==").await;
     let secret = "{\"url\":\"postgres://hush@db\"}";
@@ -62,7 +58,7 @@ async fn trap_10_a_fresh_host_boots_what_is_wanted_and_the_next_release_replaces
         secret,
     ];
     scene.lab.aws(&create).await;
-    let fleet = fleet_of_two(&scene).await;
+    let Prepared { scene, fleet, .. } = of_two(service).prepare_in(scene).await;
     let v2 = scene.lab.image("search", "v2", "v2", "ok").await;
     let v3 = scene.lab.image("search", "v3", "v3", "ok").await;
 
@@ -184,9 +180,7 @@ async fn what_cannot_be_started_fails(scene: &Scene) {
 /// verifies it.
 #[tokio::test]
 async fn trap_25_a_member_that_still_boots_is_awaited_and_rolled() {
-    let scene = Scene::begin().await;
-    scene.serve(&Service::of("search").publishing());
-    let fleet = fleet_of_two(&scene).await;
+    let Prepared { scene, fleet, .. } = of_two(Service::of("search").publishing()).prepare().await;
     scene.v1("search", &["h3"], &["-p", "8080:8080"]).await;
     let v2 = scene.lab.image("search", "v2", "v2", "ok").await;
     let worker = scene.worker().await;
@@ -220,9 +214,7 @@ async fn trap_25_a_member_that_still_boots_is_awaited_and_rolled() {
 
 #[tokio::test]
 async fn trap_03_a_member_in_standby_is_left_alone() {
-    let scene = Scene::begin().await;
-    scene.serve(&Service::of("search").publishing());
-    let fleet = fleet_of_two(&scene).await;
+    let Prepared { scene, fleet, .. } = of_two(Service::of("search").publishing()).prepare().await;
     let v2 = scene.lab.image("search", "v2", "v2", "ok").await;
     let worker = scene.worker().await;
     let events = scene.events().await;
@@ -262,32 +254,27 @@ async fn trap_03_a_member_in_standby_is_left_alone() {
 }
 
 #[tokio::test]
-async fn trap_10_a_missing_permission_is_found_before_a_host_is_touched() {
-    let scene = Scene::begin().await;
-    scene.serve(&Service::of("search").publishing());
-    fleet_of_two(&scene).await;
-    scene.lab.image("search", "v2", "v2", "ok").await;
-    let worker = scene.worker().await;
-    let events = scene.events().await;
-    let before = Look::at(&scene.lab).await;
+async fn trap_10_a_missing_permission_is_found_before_any_host() {
+    let roll = of_two(Service::of("search").publishing())
+        .image("v2")
+        .begin()
+        .await;
     for action in ["ssm:GetParameter", "ssm:PutParameter"] {
         let fault = json!({"action": action, "mode": "access_denied", "count": 1});
-        scene.lab.post("fault", fault).await;
-        let id = scene.publish("search", "v2", &[]).await;
-        let ended = scene.judge(&events, id, Outcome::Failed, &before).await;
+        roll.scene.lab.post("fault", fault).await;
+        let id = roll.publish("v2").await;
+        let ended = roll.judge(id, Outcome::Failed).await;
         let hint = format!("allow `{action}` in the IAM policy of the worker's role");
         assert_eq!(ended.hint.as_deref(), Some(hint.as_str()), "{}", ended.summary);
-        Look::at(&scene.lab).await.assert_containers_as(&before);
-        assert_eq!(scene.lab.parameter(DESIRED).await, None);
+        roll.assert_containers_as_before().await;
+        assert_eq!(roll.scene.lab.parameter(DESIRED).await, None);
     }
-    scene.end(worker).await;
+    roll.end().await;
 }
 
 #[tokio::test]
 async fn trap_10_the_value_of_before_comes_back() {
-    let scene = Scene::begin().await;
-    scene.serve(&Service::of("search").publishing());
-    let fleet = fleet_of_two(&scene).await;
+    let Prepared { scene, fleet, .. } = of_two(Service::of("search").publishing()).prepare().await;
     let v2 = scene.lab.image("search", "v2", "v2", "ok").await;
     scene.lab.image("search", "v3", "v3", "ok").await;
     let worker = scene.worker().await;

@@ -16,10 +16,11 @@
 use std::time::{Instant, SystemTime};
 
 use drawgate_schemas::{Direction, HostPhase, Outcome, ReleaseId};
+use drawgate_tests::lab::TWO;
 use drawgate_tests::oracle::Look;
 use drawgate_tests::scene::fleet_spec;
 use drawgate_tests::wait::until;
-use drawgate_tests::{Events, Scene, Service};
+use drawgate_tests::{Events, Prepared, Rolling, Scene, Service};
 use serde_json::{Value, json};
 
 const DESIRED: &str = "/drawgate/wanted/staging/search";
@@ -180,14 +181,11 @@ fn seed() -> u64 {
 async fn trap_03_and_trap_10_members_come_and_go_at_each_phase() {
     let every = std::env::var("DRAWGATE_MEMBERSHIP").is_ok_and(|value| value == "all");
     let seed = seed();
-    let scene = Scene::begin().await;
-    scene.serve(&Service::of("search").publishing());
-    scene.v1("search", &["h1", "h2"], &["-p", "8080:8080"]).await;
-    let mut spec = fleet_spec("search", &["h1", "h2"], &[(8080, 8100)]);
+    let mut spec = fleet_spec("search", &TWO, &[(8080, 8100)]);
     // The group must not launch a replacement, which would be on no host of the lab.
     spec["suspended"] = json!(["Launch"]);
-    let fleet = scene.lab.fleet(spec).await;
-    scene.lab.all_targets(&fleet, "healthy").await;
+    let beginning = Rolling::with(Service::of("search").publishing()).on_fleet(spec);
+    let Prepared { scene, .. } = beginning.prepare().await;
     let worker = scene.worker().await;
     let events = scene.events().await;
     let mut course = Course {

@@ -2,13 +2,11 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 use drawgate_schemas::{Event, Outcome, ReleaseId};
+use drawgate_tests::lab::TWO;
 use drawgate_tests::oracle::Look;
-use drawgate_tests::random;
 use drawgate_tests::scene::fleet_spec;
-use drawgate_tests::{Events, Scene, Service};
+use drawgate_tests::{Events, Rolling, Scene, Service, random};
 use serde_json::{Value, json};
-
-const TWO: [&str; 2] = ["h1", "h2"];
 
 /// The position of a release's event among all events that were heard.
 fn place(events: &Events, id: ReleaseId, kind: &str) -> usize {
@@ -21,62 +19,53 @@ fn place(events: &Events, id: ReleaseId, kind: &str) -> usize {
 
 #[tokio::test]
 async fn two_releases_of_one_target_queue_up() {
-    let scene = Scene::begin().await;
-    scene.serve(&Service::of("search"));
-    let fleet = scene.fleet_on_v1("search", &TWO).await;
-    scene.lab.image("search", "v2", "v2", "ok").await;
-    let v3 = scene.lab.image("search", "v3", "v3", "ok").await;
-    let worker = scene.worker().await;
-    let events = scene.events().await;
-    let before = Look::at(&scene.lab).await;
+    let roll = Rolling::of("search").on(&TWO).images(["v2", "v3"]).begin().await;
 
-    let first = scene.publish("search", "v2", &[]).await;
-    events.kind(first, "started").await;
-    let second = scene.publish("search", "v3", &[]).await;
-    let ahead = match events.kind(second, "accepted").await.event {
+    let first = roll.publish("v2").await;
+    roll.events.kind(first, "started").await;
+    let second = roll.publish("v3").await;
+    let ahead = match roll.events.kind(second, "accepted").await.event {
         Event::Accepted { ahead, .. } => ahead,
         other => panic!("{other:?}"),
     };
     assert_eq!(ahead, 1);
-    let waiting = scene.show(second).await;
+    let waiting = roll.scene.show(second).await;
     assert_eq!(waiting["state"], json!({"type": "waiting", "ahead": 1}));
-    let lane = status(&scene).await;
+    let lane = status(&roll.scene).await;
     assert_eq!(lane["running"]["release"], json!(first));
     assert_eq!(lane["waiting"][0]["release"], json!(second));
     assert_eq!((&lane["waiting_count"], &lane["last"]), (&json!(1), &Value::Null));
-    let why = scene.drawgate(&["why", &second.to_string()]).await;
+    let why = roll.scene.drawgate(&["why", &second.to_string()]).await;
     let why = String::from_utf8_lossy(&why.stdout).into_owned();
     assert!(
         why.contains("waits for 1 release of its lane") && why.contains(&format!("release {first}")),
         "{why}"
     );
     // The tag is resolved at acceptance: moving it while the release is queued changes nothing.
-    events.kind(second, "resolved").await;
-    scene.lab.image("search", "v3", "v3-later", "exit").await;
+    roll.events.kind(second, "resolved").await;
+    roll.scene.lab.image("search", "v3", "v3-later", "exit").await;
 
-    events.end(first).await;
-    scene.judge(&events, second, Outcome::Succeeded, &before).await;
+    roll.events.end(first).await;
+    roll.judge(second, Outcome::Succeeded).await;
     assert!(
-        place(&events, first, "succeeded") < place(&events, second, "started"),
+        place(&roll.events, first, "succeeded") < place(&roll.events, second, "started"),
         "the second waited in the queue"
     );
-    Look::at(&scene.lab)
-        .await
-        .assert_runs(&fleet, "search", &scene.pinned("search", &v3));
-    let lane = status(&scene).await;
+    roll.assert_runs("v3").await;
+    let lane = status(&roll.scene).await;
     assert_eq!(lane.get("running"), None);
     assert_eq!(lane["last"]["release"], json!(second));
     assert_eq!(
         (&lane["last"]["version"], &lane["last"]["outcome"]),
         (&json!("v3"), &json!("succeeded"))
     );
-    let shown = scene.drawgate(&["status"]).await;
+    let shown = roll.scene.drawgate(&["status"]).await;
     let shown = String::from_utf8_lossy(&shown.stdout).into_owned();
     assert!(
         shown.contains("staging/search") && shown.contains("v3 ok"),
         "{shown}"
     );
-    scene.end(worker).await;
+    roll.end().await;
 }
 
 /// The one lane, as `drawgate status` reports it.
@@ -127,33 +116,24 @@ async fn two_targets_run_side_by_side() {
 
 #[tokio::test]
 async fn published_while_the_worker_is_down() {
-    let scene = Scene::begin().await;
-    scene.serve(&Service::of("search"));
-    let fleet = scene.fleet_on_v1("search", &TWO).await;
-    scene.lab.image("search", "v2", "v2", "ok").await;
-    let v3 = scene.lab.image("search", "v3", "v3", "ok").await;
-    let worker = scene.worker().await;
-    let events = scene.events().await;
-    let before = Look::at(&scene.lab).await;
-    worker.stop().await;
+    let mut roll = Rolling::of("search").on(&TWO).images(["v2", "v3"]).begin().await;
+    roll.worker.stop().await;
 
-    let first = scene.publish("search", "v2", &[]).await;
-    let second = scene.publish("search", "v3", &[]).await;
-    scene.broker.holds(&scene.releases_queue(), 2).await;
-    assert!(events.all().is_empty(), "nobody was there to say anything");
+    let first = roll.scene.publish("search", "v2", &[]).await;
+    let second = roll.scene.publish("search", "v3", &[]).await;
+    roll.scene.broker.holds(&roll.scene.releases_queue(), 2).await;
+    assert!(roll.events.all().is_empty(), "nobody was there to say anything");
 
-    let worker = scene.worker().await;
-    events.end(first).await;
-    scene.judge(&events, second, Outcome::Succeeded, &before).await;
-    scene.judge(&events, first, Outcome::Succeeded, &before).await;
+    roll.worker = roll.scene.worker().await;
+    roll.events.end(first).await;
+    roll.judge(second, Outcome::Succeeded).await;
+    roll.judge(first, Outcome::Succeeded).await;
     assert!(
-        place(&events, first, "succeeded") < place(&events, second, "started"),
+        place(&roll.events, first, "succeeded") < place(&roll.events, second, "started"),
         "in the order of the queue"
     );
-    Look::at(&scene.lab)
-        .await
-        .assert_runs(&fleet, "search", &scene.pinned("search", &v3));
-    scene.end(worker).await;
+    roll.assert_runs("v3").await;
+    roll.end().await;
 }
 
 /// Fifty builds of one target, published by five senders in any order: the newest is rolled last, builds that
@@ -162,19 +142,16 @@ async fn published_while_the_worker_is_down() {
 async fn of_fifty_releases_in_any_order_the_newest_wins() {
     const SENDERS: usize = 5;
     const RELEASES: u64 = 50;
-    let scene = Scene::begin().await;
-    scene.serve(&Service::of("search"));
-    let fleet = scene.fleet_on_v1("search", &TWO).await;
+    let mut ready = Rolling::of("search").on(&TWO).prepare().await;
     for n in 1..RELEASES {
-        scene
+        ready
+            .scene
             .lab
             .image("search", &format!("build-{n}"), &format!("build-{n}"), "ok")
             .await;
     }
-    let newest = scene.lab.image("search", "build-50", "build-50", "ok").await;
-    let worker = scene.worker().await;
-    let events = scene.events().await;
-    let before = Look::at(&scene.lab).await;
+    ready.image("build-50").await;
+    let roll = ready.start().await;
 
     let mut random = random::seeded_by("DRAWGATE_ORDER_SEED");
     let mut builds: Vec<u64> = (1..=RELEASES).collect();
@@ -182,7 +159,7 @@ async fn of_fifty_releases_in_any_order_the_newest_wins() {
         let other = usize::try_from(random.below(place as u64 + 1)).unwrap();
         builds.swap(place, other);
     }
-    let scene_ref = &scene;
+    let scene_ref = &roll.scene;
     let senders = builds.chunks(builds.len() / SENDERS).map(|builds| async move {
         let mut sent = Vec::new();
         for build in builds {
@@ -199,120 +176,111 @@ async fn of_fifty_releases_in_any_order_the_newest_wins() {
 
     let mut rolled = Vec::new();
     for (build, id) in &sent {
-        let ended = events.end(*id).await;
+        let ended = roll.events.end(*id).await;
         match ended.outcome {
             Outcome::Superseded => {
                 assert!(ended.summary.contains("which is newer than"), "{}", ended.summary)
             }
             outcome => {
                 assert_eq!(outcome, Outcome::Succeeded, "build {build}: {}", ended.summary);
-                rolled.push((place(&events, *id, "succeeded"), *build));
+                rolled.push((place(&roll.events, *id, "succeeded"), *build));
             }
         }
-        scene.judge_telling(&events, *id, ended.outcome).await;
+        roll.judge_telling(*id, ended.outcome).await;
     }
     rolled.sort_unstable();
     let order: Vec<u64> = rolled.iter().map(|(_, build)| *build).collect();
     assert!(order.is_sorted() && order.last() == Some(&RELEASES), "{order:?}");
     assert!(order.len() < 10, "hardly any was superseded: {order:?}");
-    let after = Look::at(&scene.lab).await;
-    after.assert_aws_as(&before);
-    after.assert_runs(&fleet, "search", &scene.pinned("search", &newest));
-    scene.end(worker).await;
+    let after = roll.look().await;
+    after.assert_aws_as(&roll.before);
+    after.assert_runs(&roll.fleet, "search", &roll.pinned("build-50"));
+    roll.end().await;
 }
 
 /// A build that comes after a later one has succeeded is not rolled, unless it is forced.
 #[tokio::test]
-async fn an_older_build_that_comes_late_is_superseded_unless_it_is_forced() {
-    let scene = Scene::begin().await;
-    scene.serve(&Service::of("search"));
-    let fleet = scene.fleet_on_v1("search", &TWO).await;
-    scene.lab.image("search", "v3", "v3", "ok").await;
-    let v2 = scene.lab.image("search", "v2", "v2", "ok").await;
-    let worker = scene.worker().await;
-    let events = scene.events().await;
-    let before = Look::at(&scene.lab).await;
-    let id = scene.publish("search", "v3", &["--sequence", "3"]).await;
-    scene.judge(&events, id, Outcome::Succeeded, &before).await;
+async fn an_older_build_is_superseded_when_late_unless_forced() {
+    let roll = Rolling::of("search").on(&TWO).images(["v3", "v2"]).begin().await;
+    let id = roll.publish_with_options("v3", &["--sequence", "3"]).await;
+    roll.judge(id, Outcome::Succeeded).await;
 
-    let written = scene.lab.writes().await.len();
-    let late = scene
+    let written = roll.scene.lab.writes().await.len();
+    let late = roll
+        .scene
         .publish_with("search", "v2", &["--sequence", "2", "--wait"])
         .await;
     let said = String::from_utf8_lossy(&late.stderr).into_owned() + &String::from_utf8_lossy(&late.stdout);
     assert_eq!(late.status.code(), Some(8), "{said}");
     assert!(said.contains("of build 3, which is newer than 2"), "{said}");
-    assert_eq!(scene.lab.writes().await.len(), written, "something was touched");
+    assert_eq!(
+        roll.scene.lab.writes().await.len(),
+        written,
+        "something was touched"
+    );
 
     // The older build is superseded again, whether it is published, retried or replayed.
-    let id = scene.publish("search", "v2", &["--sequence", "2"]).await;
-    assert_eq!(events.end(id).await.outcome, Outcome::Superseded);
+    let id = roll.publish_with_options("v2", &["--sequence", "2"]).await;
+    assert_eq!(roll.events.end(id).await.outcome, Outcome::Superseded);
     for verb in ["retry", "replay"] {
-        let again = scene.drawgate(&[verb, &id.to_string(), "--wait"]).await;
+        let again = roll.scene.drawgate(&[verb, &id.to_string(), "--wait"]).await;
         let said = String::from_utf8_lossy(&again.stdout).into_owned();
         assert_eq!(again.status.code(), Some(8), "{verb}: {said}");
     }
-    assert_eq!(scene.lab.writes().await.len(), written, "something was touched");
+    assert_eq!(
+        roll.scene.lab.writes().await.len(),
+        written,
+        "something was touched"
+    );
 
-    let forced = scene
-        .publish("search", "v2", &["--sequence", "2", "--force"])
+    let forced = roll
+        .publish_with_options("v2", &["--sequence", "2", "--force"])
         .await;
-    scene.judge(&events, forced, Outcome::Succeeded, &before).await;
-    let after = Look::at(&scene.lab).await;
-    after.assert_runs(&fleet, "search", &scene.pinned("search", &v2));
-    scene.end(worker).await;
+    roll.judge(forced, Outcome::Succeeded).await;
+    roll.assert_runs("v2").await;
+    roll.end().await;
 }
 
 /// A release of the version that every host runs swaps nothing, unless it is forced.
 #[tokio::test]
 async fn what_runs_everywhere_is_done_at_once_unless_it_is_forced() {
-    let scene = Scene::begin().await;
-    scene.serve(&Service::of("search"));
-    scene.fleet_on_v1("search", &TWO).await;
-    scene.lab.image("search", "v2", "v2", "ok").await;
-    let worker = scene.worker().await;
-    let events = scene.events().await;
-    let before = Look::at(&scene.lab).await;
-    let id = scene.publish("search", "v2", &[]).await;
-    scene.judge(&events, id, Outcome::Succeeded, &before).await;
+    let roll = Rolling::of("search").on(&TWO).image("v2").begin().await;
+    let id = roll.publish("v2").await;
+    roll.judge(id, Outcome::Succeeded).await;
 
-    let (written, running) = (scene.lab.writes().await.len(), Look::at(&scene.lab).await);
-    let again = scene.publish("search", "v2", &[]).await;
-    let ended = scene.judge(&events, again, Outcome::Succeeded, &before).await;
+    let (written, running) = (roll.scene.lab.writes().await.len(), roll.look().await);
+    let again = roll.publish("v2").await;
+    let ended = roll.judge(again, Outcome::Succeeded).await;
     assert_eq!(ended.summary, "2 of 2 serve v2 already: nothing was touched");
-    assert_eq!(scene.lab.writes().await.len(), written, "something was touched");
-    Look::at(&scene.lab).await.assert_containers_as(&running);
+    assert_eq!(
+        roll.scene.lab.writes().await.len(),
+        written,
+        "something was touched"
+    );
+    roll.look().await.assert_containers_as(&running);
 
-    let forced = scene.publish("search", "v2", &["--force"]).await;
-    let ended = scene.judge(&events, forced, Outcome::Succeeded, &before).await;
+    let forced = roll.publish_with_options("v2", &["--force"]).await;
+    let ended = roll.judge(forced, Outcome::Succeeded).await;
     assert!(ended.receipt.is_some(), "{}", ended.summary);
-    scene.end(worker).await;
+    roll.end().await;
 }
 
 /// A later build whose tag does not exist ends by itself; the queued build is rolled.
 #[tokio::test]
 async fn a_later_build_that_cannot_begin_takes_nobodys_place() {
-    let scene = Scene::begin().await;
-    scene.serve(&Service::of("search"));
-    let fleet = scene.fleet_on_v1("search", &TWO).await;
-    scene.lab.image("search", "v4", "v4", "ok").await;
-    let v5 = scene.lab.image("search", "v5", "v5", "ok").await;
-    let worker = scene.worker().await;
-    let events = scene.events().await;
-    let before = Look::at(&scene.lab).await;
-    let first = scene.publish("search", "v4", &["--sequence", "4"]).await;
-    events.kind(first, "started").await;
-    let waits = scene.publish("search", "v5", &["--sequence", "5"]).await;
-    let nothing = scene
-        .publish("search", "nobody-pushed-it", &["--sequence", "6"])
+    let roll = Rolling::of("search").on(&TWO).images(["v4", "v5"]).begin().await;
+    let first = roll.publish_with_options("v4", &["--sequence", "4"]).await;
+    roll.events.kind(first, "started").await;
+    let waits = roll.publish_with_options("v5", &["--sequence", "5"]).await;
+    let nothing = roll
+        .publish_with_options("nobody-pushed-it", &["--sequence", "6"])
         .await;
-    assert_eq!(events.end(nothing).await.outcome, Outcome::Failed);
+    assert_eq!(roll.events.end(nothing).await.outcome, Outcome::Failed);
     // The first release ends where the second one starts: AWS is as before when both have ended, and not in
     // between.
-    events.end(first).await;
-    scene.judge(&events, waits, Outcome::Succeeded, &before).await;
-    scene.judge(&events, first, Outcome::Succeeded, &before).await;
-    let after = Look::at(&scene.lab).await;
-    after.assert_runs(&fleet, "search", &scene.pinned("search", &v5));
-    scene.end(worker).await;
+    roll.events.end(first).await;
+    roll.judge(waits, Outcome::Succeeded).await;
+    roll.judge(first, Outcome::Succeeded).await;
+    roll.assert_runs("v5").await;
+    roll.end().await;
 }

@@ -11,7 +11,7 @@ use drawgate_tests::lab::{Fleet, HOSTS};
 use drawgate_tests::oracle::Look;
 use drawgate_tests::scene::fleet_spec;
 use drawgate_tests::wait::until;
-use drawgate_tests::{Load, Scene};
+use drawgate_tests::{Prepared, Scene};
 use serde_json::json;
 
 fn recipe(name: &str) -> PathBuf {
@@ -139,14 +139,12 @@ async fn script_on_each_host_rolls_and_goes_back() {
     web_on_hosts(&scene, &script).await;
     serve(&scene, "script", "web", &[]);
     let fleet = web_fleet(&scene).await;
-    let worker = scene.worker().await;
-    let events = scene.events().await;
-    let before = Look::at(&scene.lab).await;
-    let load = Load::start(scene.folder(), &fleet.target_groups[0].url, 40).await;
+    let roll = Prepared::of(scene, "web", fleet).start().await;
+    let load = roll.load().await;
 
-    let id = scene.publish_image("web", "shop/web:v2").await;
-    let ended = scene.judge(&events, id, Outcome::Succeeded, &before).await;
-    assert_eq!(versions(&scene).await, ["v2", "v2", "v2"]);
+    let id = roll.scene.publish_image("web", "shop/web:v2").await;
+    let ended = roll.judge(id, Outcome::Succeeded).await;
+    assert_eq!(versions(&roll.scene).await, ["v2", "v2", "v2"]);
     let receipt = ended.receipt.unwrap();
     let seen: Vec<_> = receipt
         .hosts
@@ -156,21 +154,21 @@ async fn script_on_each_host_rolls_and_goes_back() {
     assert_eq!(seen, [(Some("v1"), Some("v2")); 3]);
     assert_eq!(receipt.digest, None);
 
-    let id = scene.publish_image("web", "shop/web:v3").await;
-    let ended = scene.judge(&events, id, Outcome::RolledBack, &before).await;
+    let id = roll.scene.publish_image("web", "shop/web:v3").await;
+    let ended = roll.judge(id, Outcome::RolledBack).await;
     assert!(ended.summary.contains("GET /health 500"), "{}", ended.summary);
     assert!(
         ended.summary.contains("service is on v2 everywhere"),
         "{}",
         ended.summary
     );
-    assert_eq!(versions(&scene).await, ["v2", "v2", "v2"]);
+    assert_eq!(versions(&roll.scene).await, ["v2", "v2", "v2"]);
 
     let requests = load.stop().await;
     assert_eq!(requests.failed, 0, "{:?}", requests.failures);
     assert_eq!(requests.by_version.keys().collect::<Vec<_>>(), ["v1", "v2"]);
-    stop_web(&scene).await;
-    scene.end(worker).await;
+    stop_web(&roll.scene).await;
+    roll.end().await;
 }
 
 /// A release that is not on the host: the failure has the script's own words, the host rolls back, and no
@@ -211,7 +209,7 @@ async fn script_that_fails_is_told_with_its_words() {
 /// The worker is killed while the script runs: the script goes on, and the next worker waits on the host for
 /// its end and runs it again. Two never run at once.
 #[tokio::test]
-async fn script_is_never_run_twice_at_once_though_the_worker_is_killed() {
+async fn script_runs_once_at_a_time_when_the_worker_is_killed() {
     let scene = Scene::begin().await;
     let script = std::fs::read_to_string(recipe("script/deploy.sh")).unwrap();
     // The script's output ends with the worker's connection. The script would die of that, so it ignores
@@ -443,18 +441,17 @@ async fn load_balancer_and_containers() {
     let fleet = scene.lab.fleet(spec).await;
     scene.lab.all_targets(&fleet, "healthy").await;
     let v2 = scene.lab.image("search/search-api", "v2", "v2", "ok").await;
-    let worker = scene.worker().await;
-    let events = scene.events().await;
-    let before = Look::at(&scene.lab).await;
-    let load = Load::start(scene.folder(), &fleet.target_groups[0].url, 40).await;
+    let roll = Prepared::of(scene, "search-api", fleet).start().await;
+    let load = roll.load().await;
 
-    let id = scene.publish_image("search-api", "search/search-api:v2").await;
-    scene.judge(&events, id, Outcome::Succeeded, &before).await;
-    let pinned = scene.pinned("search/search-api", &v2);
-    Look::at(&scene.lab)
-        .await
-        .assert_runs(&fleet, "search-api", &pinned);
+    let id = roll
+        .scene
+        .publish_image("search-api", "search/search-api:v2")
+        .await;
+    roll.judge(id, Outcome::Succeeded).await;
+    let pinned = roll.scene.pinned("search/search-api", &v2);
+    roll.look().await.assert_runs(&roll.fleet, "search-api", &pinned);
     let requests = load.stop().await;
     assert_eq!(requests.failed, 0, "{:?}", requests.failures);
-    scene.end(worker).await;
+    roll.end().await;
 }

@@ -3,16 +3,13 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 use drawgate_schemas::Outcome;
-use drawgate_tests::lab::HOSTS;
 use drawgate_tests::oracle::Look;
-use drawgate_tests::{Scene, Service};
+use drawgate_tests::{Prepared, Rolling};
 use serde_json::Value;
 
 #[tokio::test]
 async fn a_live_fleet_is_rehearsed_and_then_rolled_so() {
-    let scene = Scene::begin().await;
-    scene.serve(&Service::of("search"));
-    scene.fleet_on_v1("search", &HOSTS).await;
+    let Prepared { scene, .. } = Rolling::of("search").prepare().await;
     let before = Look::at(&scene.lab).await;
 
     let mut arguments = vec!["rehearse", "--environment", "staging", "--service", "search"];

@@ -2,9 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 use drawgate_schemas::{Direction, Event, HostPhase, Outcome};
-use drawgate_tests::lab::HOSTS;
-use drawgate_tests::oracle::Look;
-use drawgate_tests::{Fleet, Load, Scene, Service};
+use drawgate_tests::lab::{HOSTS, TWO};
+use drawgate_tests::{Beginning, Fleet, Rolling, Scene, Service};
 use serde_json::json;
 
 /// A service that fails its verification on a host whose file `broken` has the version's name.
@@ -56,25 +55,22 @@ fn visited(
 /// touched.
 #[tokio::test]
 async fn second_host_fails_after_first_succeeded() {
-    let scene = Scene::begin().await;
-    let mut service = unless_broken();
-    (service.max_unavailable, service.allow_outage) = ("3".to_owned(), true);
-    scene.serve(&service);
-    let fleet = scene.fleet_on_v1("search", &HOSTS).await;
-    let v2 = scene.lab.image("search", "v2", "v2", "ok").await;
-    scene.lab.image("search", "v3", "v3", "ok").await;
-    break_host(&scene, "none", "v2").await;
-    let worker = scene.worker().await;
-    let events = scene.events().await;
-    let before = Look::at(&scene.lab).await;
-    let id = scene.publish("search", "v2", &[]).await;
-    scene.judge(&events, id, Outcome::Succeeded, &before).await;
-    let on_v2 = Look::at(&scene.lab).await;
-    on_v2.assert_runs(&fleet, "search", &scene.pinned("search", &v2));
+    let ready = Rolling::with(unless_broken())
+        .service(|service| (service.max_unavailable, service.allow_outage) = ("3".to_owned(), true))
+        .images(["v2", "v3"])
+        .prepare()
+        .await;
+    break_host(&ready.scene, "none", "v2").await;
+    let roll = ready.start().await;
+    let id = roll.publish("v2").await;
+    roll.judge(id, Outcome::Succeeded).await;
+    let on_v2 = roll.look().await;
+    on_v2.assert_runs(&roll.fleet, "search", &roll.pinned("v2"));
 
-    break_host(&scene, &second_of(&fleet), "v3").await;
-    let load = Load::start(scene.folder(), &fleet.target_groups[0].url, 40).await;
-    let output = scene
+    break_host(&roll.scene, &second_of(&roll.fleet), "v3").await;
+    let load = roll.load().await;
+    let output = roll
+        .scene
         .publish_with("search", "v3", &["--wait", "--max-unavailable", "1"])
         .await;
     assert_eq!(
@@ -83,18 +79,24 @@ async fn second_host_fails_after_first_succeeded() {
         "{}",
         String::from_utf8_lossy(&output.stderr)
     );
-    let id = events
+    let id = roll
+        .events
         .all()
         .last()
         .and_then(|event| event.release)
         .expect("a release");
-    let ended = scene.judge(&events, id, Outcome::RolledBack, &before).await;
+    let ended = roll.judge(id, Outcome::RolledBack).await;
 
     load.stop_unharmed().await;
-    Look::at(&scene.lab).await.assert_containers_as(&on_v2);
-    let order: Vec<String> = fleet.in_order().into_iter().map(|instance| instance.id).collect();
-    assert_eq!(visited(&events, id, Direction::Forward), order[..2]);
-    let mut back = visited(&events, id, Direction::Back);
+    roll.look().await.assert_containers_as(&on_v2);
+    let order: Vec<String> = roll
+        .fleet
+        .in_order()
+        .into_iter()
+        .map(|instance| instance.id)
+        .collect();
+    assert_eq!(visited(&roll.events, id, Direction::Forward), order[..2]);
+    let mut back = visited(&roll.events, id, Direction::Back);
     back.sort();
     assert_eq!(back, order[..2]);
     let touched: Vec<bool> = ended
@@ -106,56 +108,50 @@ async fn second_host_fails_after_first_succeeded() {
         .collect();
     assert_eq!(touched, [true, true, false]);
     // Once the cause is gone, the very same version is released again.
-    break_host(&scene, "none", "v3").await;
-    let retried = scene.drawgate(&["retry", &id.to_string(), "--wait"]).await;
+    break_host(&roll.scene, "none", "v3").await;
+    let retried = roll.scene.drawgate(&["retry", &id.to_string(), "--wait"]).await;
     let said = String::from_utf8_lossy(&retried.stderr).into_owned();
     assert_eq!(retried.status.code(), Some(0), "{said}");
-    let good = events.all().last().and_then(|event| event.release).unwrap();
+    let good = roll.events.all().last().and_then(|event| event.release).unwrap();
     assert_ne!(good, id);
-    let again = scene.drawgate(&["retry", &good.to_string()]).await;
+    let again = roll.scene.drawgate(&["retry", &good.to_string()]).await;
     let said = String::from_utf8_lossy(&again.stderr).into_owned();
     assert_eq!(again.status.code(), Some(2), "{said}");
     assert!(said.contains("has succeeded"), "{said}");
-    scene.end(worker).await;
+    roll.end().await;
 }
 
 #[tokio::test]
 async fn image_does_not_exist() {
-    let scene = Scene::begin().await;
-    scene.serve(&Service::of("search"));
-    scene.fleet_on_v1("search", &HOSTS).await;
-    let worker = scene.worker().await;
-    let events = scene.events().await;
-    let before = Look::at(&scene.lab).await;
-    scene.lab.post("calls/reset", json!({})).await;
+    let roll = Rolling::of("search").begin().await;
+    roll.scene.lab.post("calls/reset", json!({})).await;
 
-    let output = scene.publish_with("search", "v9", &["--wait"]).await;
+    let output = roll.scene.publish_with("search", "v9", &["--wait"]).await;
     assert_eq!(
         output.status.code(),
         Some(1),
         "{}",
         String::from_utf8_lossy(&output.stderr)
     );
-    let id = events
+    let id = roll
+        .events
         .all()
         .first()
         .and_then(|event| event.release)
         .expect("a release");
-    let ended = scene.judge(&events, id, Outcome::Failed, &before).await;
+    let ended = roll.judge(id, Outcome::Failed).await;
 
     assert!(ended.summary.contains("v9"), "{}", ended.summary);
-    Look::at(&scene.lab).await.assert_containers_as(&before);
-    let calls = scene.lab.calls().await;
+    roll.assert_containers_as_before().await;
+    let calls = roll.scene.lab.calls().await;
     let writes: Vec<&String> = calls.keys().filter(|call| !call.contains(":Describe")).collect();
     assert!(writes.is_empty(), "nothing is to be touched: {writes:?}");
-    scene.end(worker).await;
+    roll.end().await;
 }
 
 #[tokio::test]
 async fn container_exits() {
-    let scene = Scene::begin().await;
-    scene.serve(&Service::of("search"));
-    let ended = fails_on_the_first_host(&scene, "exit").await;
+    let ended = fails_on_the_first_host(Rolling::of("search"), "exit").await;
     assert!(ended.0.contains("ended with exit code 1"), "{}", ended.0);
     assert!(
         ended.1.contains("DATABASE_URL is not set"),
@@ -166,14 +162,12 @@ async fn container_exits() {
 
 #[tokio::test]
 async fn trap_20_container_restarts_again_and_again() {
-    let scene = Scene::begin().await;
     let mut service = Service::of("search");
     service.verify = None;
     service.container = "restart = \"always\"".to_owned();
     service.min_healthy_time = "4s".to_owned();
-    scene.serve(&service);
     // The container lives long enough to pass every check once; the engine restarts it again and again.
-    let ended = fails_on_the_first_host(&scene, "crash-after:900").await;
+    let ended = fails_on_the_first_host(Rolling::with(service), "crash-after:900").await;
     assert!(
         ended.0.contains("restarts again and again") || ended.0.contains("ended with"),
         "{}",
@@ -189,38 +183,32 @@ async fn trap_20_container_restarts_again_and_again() {
 /// The container runs, and that is all: the load balancer never calls it healthy.
 #[tokio::test]
 async fn never_turns_healthy() {
-    let scene = Scene::begin().await;
     let mut service = Service::of("search");
     service.verify = None;
     service.healthy_timeout = "5s".to_owned();
-    scene.serve(&service);
-    let ended = fails_on_the_first_host(&scene, "unhealthy").await;
+    let ended = fails_on_the_first_host(Rolling::with(service), "unhealthy").await;
     assert!(ended.0.contains("search-8080"), "{}", ended.0);
 }
 
 /// Releases a version that is broken everywhere; gives the summary and the kept logs.
-async fn fails_on_the_first_host(scene: &Scene, mode: &str) -> (String, String) {
-    let fleet = scene.fleet_on_v1("search", &HOSTS).await;
-    scene.lab.image("search", "v2", "v2", mode).await;
-    let worker = scene.worker().await;
-    let events = scene.events().await;
-    let before = Look::at(&scene.lab).await;
+async fn fails_on_the_first_host(beginning: Beginning, mode: &str) -> (String, String) {
+    let roll = beginning.image_in("v2", mode).begin().await;
     let crashes = mode.starts_with("crash");
-    let load = Load::start(scene.folder(), &fleet.target_groups[0].url, 40).await;
+    let load = roll.load().await;
 
-    let id = scene.publish("search", "v2", &[]).await;
-    let ended = scene.judge(&events, id, Outcome::RolledBack, &before).await;
+    let id = roll.publish("v2").await;
+    let ended = roll.judge(id, Outcome::RolledBack).await;
 
     let served = load.stop().await;
     // A container that dies while it serves takes requests with it; no other request may fail.
     assert!(crashes || served.failed == 0, "{:?}", served.failures);
-    Look::at(&scene.lab).await.assert_containers_as(&before);
+    roll.assert_containers_as_before().await;
     assert_eq!(
-        visited(&events, id, Direction::Forward),
-        [fleet.in_order()[0].id.clone()]
+        visited(&roll.events, id, Direction::Forward),
+        [roll.fleet.in_order()[0].id.clone()]
     );
-    let logs = scene.show(id).await["logs"].to_string();
-    worker.stop().await;
+    let logs = roll.scene.show(id).await["logs"].to_string();
+    roll.worker.stop().await;
     (ended.summary, logs)
 }
 
@@ -229,48 +217,44 @@ async fn fails_on_the_first_host(scene: &Scene, mode: &str) -> (String, String) 
 /// starts the old one, and restores its policy.
 #[tokio::test]
 async fn trap_17_host_reboots_in_the_middle_of_its_swap() {
-    let scene = Scene::begin().await;
-    let mut service = Service::of("search");
     let verify = "http = { path = \"/health\", port = 8080 }\nattempts = 200\ninterval = \"200ms\"";
-    service.verify = Some(verify.to_owned());
-    scene.serve(&service);
-    let fleet = scene.fleet_on_v1("search", &["h1", "h2"]).await;
-    scene.lab.image("search", "v2", "v2", "unhealthy").await;
-    let worker = scene.worker().await;
-    let events = scene.events().await;
-    let before = Look::at(&scene.lab).await;
+    let roll = Rolling::of("search")
+        .service(|service| service.verify = Some(verify.to_owned()))
+        .on(&TWO)
+        .image_in("v2", "unhealthy")
+        .begin()
+        .await;
 
-    let id = scene.publish("search", "v2", &[]).await;
-    events.phase(id, Direction::Forward, HostPhase::Verifying).await;
-    let host = fleet.in_order()[0].host.clone();
+    let id = roll.publish("v2").await;
+    roll.events
+        .phase(id, Direction::Forward, HostPhase::Verifying)
+        .await;
+    let host = roll.fleet.in_order()[0].host.clone();
     for order in ["stop", "start"] {
-        scene.lab.post(&format!("hosts/{host}/{order}"), json!({})).await;
+        roll.scene
+            .lab
+            .post(&format!("hosts/{host}/{order}"), json!({}))
+            .await;
     }
-    let ended = scene.judge(&events, id, Outcome::RolledBack, &before).await;
+    let ended = roll.judge(id, Outcome::RolledBack).await;
 
     assert!(ended.summary.contains("ended"), "{}", ended.summary);
-    Look::at(&scene.lab).await.assert_containers_as(&before);
-    scene.end(worker).await;
+    roll.assert_containers_as_before().await;
+    roll.end().await;
 }
 
 /// A container without labels, by tag, with `always`: the release replaces it, keeps it, and takes its
 /// restart policy away.
 #[tokio::test]
 async fn trap_18_container_made_by_another_tool_rolls() {
-    let scene = Scene::begin().await;
-    scene.serve(&Service::of("search"));
-    let fleet = scene.fleet_on_v1("search", &["h1", "h2"]).await;
-    let v2 = scene.lab.image("search", "v2", "v2", "ok").await;
-    let worker = scene.worker().await;
-    let events = scene.events().await;
-    let before = Look::at(&scene.lab).await;
-    let old = before.container("h1", "search").id.clone();
+    let roll = Rolling::of("search").on(&TWO).image("v2").begin().await;
+    let old = roll.before.container("h1", "search").id.clone();
 
-    let id = scene.publish("search", "v2", &[]).await;
-    scene.judge(&events, id, Outcome::Succeeded, &before).await;
+    let id = roll.publish("v2").await;
+    roll.judge(id, Outcome::Succeeded).await;
 
-    let after = Look::at(&scene.lab).await;
-    after.assert_runs(&fleet, "search", &scene.pinned("search", &v2));
+    let after = roll.look().await;
+    after.assert_runs(&roll.fleet, "search", &roll.pinned("v2"));
     let kept = after
         .containers("h1")
         .iter()
@@ -282,32 +266,25 @@ async fn trap_18_container_made_by_another_tool_rolls() {
         "unless-stopped",
         "as the service file's default says"
     );
-    scene.end(worker).await;
+    roll.end().await;
 }
 
 /// The very same container comes back, with its original restart policy.
 #[tokio::test]
 async fn trap_18_container_made_by_another_tool_fails() {
-    let scene = Scene::begin().await;
-    scene.serve(&Service::of("search"));
-    fails_on_the_first_host(&scene, "unhealthy").await;
+    fails_on_the_first_host(Rolling::of("search"), "unhealthy").await;
 }
 
 /// The rollback restores it also on the host that had its new version already.
 #[tokio::test]
 async fn container_made_by_another_tool_rollback() {
-    let scene = Scene::begin().await;
-    scene.serve(&unless_broken());
-    let fleet = scene.fleet_on_v1("search", &HOSTS).await;
-    scene.lab.image("search", "v2", "v2", "ok").await;
-    break_host(&scene, &second_of(&fleet), "v2").await;
-    let worker = scene.worker().await;
-    let events = scene.events().await;
-    let before = Look::at(&scene.lab).await;
-    let load = Load::start(scene.folder(), &fleet.target_groups[0].url, 40).await;
+    let ready = Rolling::with(unless_broken()).image("v2").prepare().await;
+    break_host(&ready.scene, &second_of(&ready.fleet), "v2").await;
+    let roll = ready.start().await;
+    let load = roll.load().await;
 
-    let id = scene.publish("search", "v2", &[]).await;
-    scene.judge(&events, id, Outcome::RolledBack, &before).await;
+    let id = roll.publish("v2").await;
+    roll.judge(id, Outcome::RolledBack).await;
 
     let served = load.stop_unharmed().await;
     assert!(
@@ -315,35 +292,33 @@ async fn container_made_by_another_tool_rollback() {
         "the first host had it: {:?}",
         served.by_version
     );
-    Look::at(&scene.lab).await.assert_containers_as(&before);
-    assert_eq!(visited(&events, id, Direction::Back).len(), 2);
-    scene.end(worker).await;
+    roll.assert_containers_as_before().await;
+    assert_eq!(visited(&roll.events, id, Direction::Back).len(), 2);
+    roll.end().await;
 }
 
 /// The failure says which connections are open; the host goes back, and no container was touched.
 #[tokio::test]
 async fn trap_12_drain_outlasts_its_deadline() {
-    let scene = Scene::begin().await;
-    let mut service = Service::of("search");
-    service.drain_timeout = "1s".to_owned();
-    scene.serve(&service);
-    let fleet = scene.fleet_on_v1("search", &HOSTS).await;
-    scene.lab.image("search", "v2", "v2", "ok").await;
-    let worker = scene.worker().await;
-    let events = scene.events().await;
-    let before = Look::at(&scene.lab).await;
-    let load = Load::start(scene.folder(), &fleet.target_groups[0].url, 40).await;
+    let roll = Rolling::of("search")
+        .service(|service| service.drain_timeout = "1s".to_owned())
+        .image("v2")
+        .begin()
+        .await;
+    let load = roll.load().await;
     let hold = |hold: bool| {
-        scene
+        roll.scene
             .lab
             .post("drain", json!({"target_group": "search-8080", "hold": hold}))
     };
     hold(true).await;
 
-    let id = scene.publish("search", "v2", &[]).await;
-    events.phase(id, Direction::Forward, HostPhase::Draining).await;
-    events.kind(id, "rolling_back").await;
-    let ended = scene.judge(&events, id, Outcome::RolledBack, &before).await;
+    let id = roll.publish("v2").await;
+    roll.events
+        .phase(id, Direction::Forward, HostPhase::Draining)
+        .await;
+    roll.events.kind(id, "rolling_back").await;
+    let ended = roll.judge(id, Outcome::RolledBack).await;
     hold(false).await;
 
     assert!(
@@ -357,6 +332,6 @@ async fn trap_12_drain_outlasts_its_deadline() {
         ended.summary
     );
     load.stop_unharmed().await;
-    Look::at(&scene.lab).await.assert_containers_as(&before);
-    scene.end(worker).await;
+    roll.assert_containers_as_before().await;
+    roll.end().await;
 }

@@ -58,3 +58,34 @@ fn each_rule_names_tests_that_are_there() {
     }
     assert!(named > 100, "{named}");
 }
+
+/// The Makefile runs suites by the names of their files, and tests by their own.
+#[test]
+fn each_suite_of_the_makefile_is_there() {
+    let mut known = BTreeSet::new();
+    for folder in ["worker", "tests"] {
+        functions(&repository(folder), &mut known);
+    }
+    let makefile = std::fs::read_to_string(repository("Makefile")).unwrap();
+    let words: Vec<&str> = makefile.split_whitespace().collect();
+    let suites: Vec<&str> = words
+        .windows(2)
+        .filter(|pair| pair[0] == "--test")
+        .map(|pair| pair[1])
+        .collect();
+    assert!(suites.len() >= 7, "{suites:?}");
+    for suite in suites {
+        let places = [
+            format!("tests/tests/{suite}.rs"),
+            format!("worker/tests/{suite}/main.rs"),
+        ];
+        assert!(
+            places.iter().any(|place| repository(place).exists()),
+            "there is no suite {suite}"
+        );
+    }
+    for name in words.iter().filter(|word| word.starts_with("trap_")) {
+        let begins = known.iter().any(|test| test.starts_with(name));
+        assert!(begins, "there is no test {name}");
+    }
+}

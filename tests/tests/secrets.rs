@@ -3,9 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 use drawgate_schemas::{Direction, HostPhase, Note, NoteKind, Outcome};
-use drawgate_tests::lab::HOSTS;
-use drawgate_tests::oracle::Look;
-use drawgate_tests::{Fleet, Scene, Service};
+use drawgate_tests::lab::{HOSTS, TWO};
+use drawgate_tests::{Fleet, Rolling, Scene, Service};
 use serde_json::Value;
 
 const URL: &str = "postgres://search:hush-hush-1@db";
@@ -85,9 +84,6 @@ fn assert_nowhere(scene: &Scene, hidden: &[&str]) {
 async fn secrets_reach_the_container_and_nothing_else() {
     let scene = Scene::begin().await;
     at_ecr(&scene);
-    scene.serve(&with_secrets());
-    let fleet = scene.fleet_on_v1("search", &HOSTS).await;
-    let v2 = scene.lab.image("search", "v2", "v2", "ok").await;
     let secret = |url: &str| format!("{{\"database_url\":\"{url}\"}}");
     let create = [
         "secretsmanager",
@@ -96,7 +92,12 @@ async fn secrets_reach_the_container_and_nothing_else() {
         "search/staging",
         "--secret-string",
     ];
-    scene.lab.aws(&[&create[..], &[&secret(URL)]].concat()).await;
+    let ready = Rolling::with(with_secrets()).image("v2").prepare_in(scene).await;
+    ready
+        .scene
+        .lab
+        .aws(&[&create[..], &[&secret(URL)]].concat())
+        .await;
     let put = [
         "ssm",
         "put-parameter",
@@ -107,8 +108,13 @@ async fn secrets_reach_the_container_and_nothing_else() {
         "--value",
     ];
     // "hush-hush-2" in Base64.
-    scene.lab.aws(&[&put[..], &["aHVzaC1odXNoLTI="]].concat()).await;
-    scene
+    ready
+        .scene
+        .lab
+        .aws(&[&put[..], &["aHVzaC1odXNoLTI="]].concat())
+        .await;
+    ready
+        .scene
         .lab
         .aws(&["ecr", "create-repository", "--repository-name", "search"])
         .await;
@@ -122,14 +128,12 @@ async fn secrets_reach_the_container_and_nothing_else() {
         "--lifecycle-policy-text",
         rule,
     ];
-    scene.lab.aws(&put).await;
-    let worker = scene.worker().await;
-    let events = scene.events().await;
-    let before = Look::at(&scene.lab).await;
-    scene.lab.post("calls/reset", serde_json::json!({})).await;
+    ready.scene.lab.aws(&put).await;
+    let roll = ready.start().await;
+    roll.scene.lab.post("calls/reset", serde_json::json!({})).await;
 
-    let id = scene.publish("search", "v2", &[]).await;
-    events
+    let id = roll.publish("v2").await;
+    roll.events
         .nth_phase(id, Direction::Forward, HostPhase::Draining, 1)
         .await;
     let rotate = [
@@ -139,11 +143,11 @@ async fn secrets_reach_the_container_and_nothing_else() {
         "search/staging",
         "--secret-string",
     ];
-    scene
+    roll.scene
         .lab
         .aws(&[&rotate[..], &[&secret("postgres://search:rotated@db")]].concat())
         .await;
-    let ended = scene.judge(&events, id, Outcome::Succeeded, &before).await;
+    let ended = roll.judge(id, Outcome::Succeeded).await;
     let notes = ended.receipt.unwrap().notes;
     let warns = |note: &Note| {
         matches!(&note.what, NoteKind::Warning { text }
@@ -151,10 +155,8 @@ async fn secrets_reach_the_container_and_nothing_else() {
     };
     assert!(notes.iter().any(warns), "{notes:?}");
 
-    Look::at(&scene.lab)
-        .await
-        .assert_runs(&fleet, "search", &scene.pinned("search", &v2));
-    for environment in environments(&scene, &fleet).await {
+    roll.assert_runs("v2").await;
+    for environment in environments(&roll.scene, &roll.fleet).await {
         for expected in [format!("DATABASE_URL={URL}"), format!("KEY={KEY}")] {
             assert!(
                 environment.contains(&expected),
@@ -162,20 +164,27 @@ async fn secrets_reach_the_container_and_nothing_else() {
             );
         }
     }
-    let logins = scene.lab.calls().await.get("ecr:GetAuthorizationToken").copied();
+    let logins = roll
+        .scene
+        .lab
+        .calls()
+        .await
+        .get("ecr:GetAuthorizationToken")
+        .copied();
     assert_eq!(
         logins,
         Some(1),
         "the registry's token is asked for once a release"
     );
-    let password = std::fs::read_to_string(scene.lab.folder().join("registry-password")).unwrap();
+    let password = std::fs::read_to_string(roll.scene.lab.folder().join("registry-password")).unwrap();
     let hidden = [URL, KEY, "hush-hush", "aHVzaC1odXNo", password.trim()];
-    assert_nowhere(&scene, &hidden);
-    let told = serde_json::to_string(&events.of(id)).unwrap() + &scene.show(id).await.to_string();
+    assert_nowhere(&roll.scene, &hidden);
+    let told = serde_json::to_string(&roll.events.of(id)).unwrap() + &roll.scene.show(id).await.to_string();
     let found = hidden.iter().find(|secret| told.contains(**secret));
     assert_eq!(found, None, "in the events");
     for host in HOSTS {
-        let logins = scene
+        let logins = roll
+            .scene
             .lab
             .on_host(
                 host,
@@ -183,21 +192,18 @@ async fn secrets_reach_the_container_and_nothing_else() {
             )
             .await;
         assert_eq!(logins.trim(), "", "a login is left on {host}");
-        let inspected = Value::from(scene.lab.containers(host).await).to_string();
+        let inspected = Value::from(roll.scene.lab.containers(host).await).to_string();
         assert!(
             !inspected.contains(password.trim()),
             "the registry's password is on {host}"
         );
     }
-    scene.end(worker).await;
+    roll.end().await;
 }
 
 #[tokio::test]
 async fn a_secret_that_cannot_be_read_touches_nothing() {
-    let scene = Scene::begin().await;
-    scene.serve(&with_secrets());
-    scene.fleet_on_v1("search", &["h1", "h2"]).await;
-    scene.lab.image("search", "v2", "v2", "ok").await;
+    let ready = Rolling::with(with_secrets()).on(&TWO).image("v2").prepare().await;
     let put = [
         "ssm",
         "put-parameter",
@@ -207,16 +213,15 @@ async fn a_secret_that_cannot_be_read_touches_nothing() {
         "/search/staging/key",
         "--value",
     ];
-    scene
+    ready
+        .scene
         .lab
         .aws(&[&put[..], &["hush-hush no base64"]].concat())
         .await;
-    let worker = scene.worker().await;
-    let events = scene.events().await;
-    let before = Look::at(&scene.lab).await;
+    let roll = ready.start().await;
 
-    let id = scene.publish("search", "v2", &[]).await;
-    let ended = scene.judge(&events, id, Outcome::Failed, &before).await;
+    let id = roll.publish("v2").await;
+    let ended = roll.judge(id, Outcome::Failed).await;
     for told in [
         "secret DATABASE_URL: secretsmanager:search/staging#database_url cannot be read",
         "secret KEY: ssm:/search/staging/key|base64 cannot be read",
@@ -225,6 +230,6 @@ async fn a_secret_that_cannot_be_read_touches_nothing() {
         assert!(ended.summary.contains(told), "{told}: {}", ended.summary);
     }
     assert!(!ended.summary.contains("hush"), "{}", ended.summary);
-    Look::at(&scene.lab).await.assert_containers_as(&before);
-    scene.end(worker).await;
+    roll.assert_containers_as_before().await;
+    roll.end().await;
 }

@@ -12,9 +12,8 @@ use std::time::Duration;
 
 use drawgate_schemas::{Event, Outcome, ReleaseId};
 use drawgate_tests::lab::{Fleet, HOSTS};
-use drawgate_tests::oracle::Look;
 use drawgate_tests::random::{self, number};
-use drawgate_tests::{Events, Scene, Service};
+use drawgate_tests::{Events, Prepared, Scene, Service};
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
@@ -115,47 +114,45 @@ async fn images(scene: &Scene, tag: &str) -> [String; 2] {
 /// The worker is killed while one release rolls and the other waits: locks belong to releases, not to the
 /// process.
 #[tokio::test]
-async fn trap_07_two_services_on_one_group_released_at_once_and_the_worker_killed() {
+async fn trap_07_two_services_roll_when_the_worker_is_killed() {
     let scene = Scene::begin().await;
     for (name, port) in TWO {
         scene.serve(&on_shared_group(name, port));
     }
     let fleet = shared_fleet(&scene, &HOSTS, 1).await;
     let digests = images(&scene, "v2").await;
-    let worker = scene.worker().await;
-    let events = scene.events().await;
-    let before = Look::at(&scene.lab).await;
-    scene.lab.post("calls/reset", json!({})).await;
+    let mut roll = Prepared::of(scene, "search", fleet).start().await;
+    roll.scene.lab.post("calls/reset", json!({})).await;
 
     let (one, other) = tokio::join!(
-        scene.publish(TWO[0].0, "v2", &[]),
-        scene.publish(TWO[1].0, "v2", &[])
+        roll.scene.publish(TWO[0].0, "v2", &[]),
+        roll.scene.publish(TWO[1].0, "v2", &[])
     );
     let waits = |event: &drawgate_schemas::StatusEvent| match &event.event {
         Event::WaitsForLock { reason } => Some((event.release.unwrap(), reason.clone())),
         _ => None,
     };
-    let (second, told) = events.find("one that waits", waits).await;
+    let (second, told) = roll.events.find("one that waits", waits).await;
     let first = if second == one { other } else { one };
     assert!(
         told.starts_with("group shared-staging is locked by release"),
         "{told}"
     );
     assert!(told.contains(&first.to_string()), "{told}");
-    events.kind(first, "scaling_suspended").await;
-    worker.kill().await;
-    let worker = scene.worker().await;
+    roll.events.kind(first, "scaling_suspended").await;
+    roll.worker.kill().await;
+    roll.worker = roll.scene.worker().await;
 
-    scene.judge_telling(&events, first, Outcome::Succeeded).await;
-    scene.judge(&events, second, Outcome::Succeeded, &before).await;
-    assert_one_after_the_other(&events, [one, other]);
-    assert_calls(&scene.lab.get("calls/log").await, 2);
-    let after = Look::at(&scene.lab).await;
+    roll.judge_telling(first, Outcome::Succeeded).await;
+    roll.judge(second, Outcome::Succeeded).await;
+    assert_one_after_the_other(&roll.events, [one, other]);
+    assert_calls(&roll.scene.lab.get("calls/log").await, 2);
+    let after = roll.look().await;
     after.assert_no_tags();
     for ((name, _), digest) in TWO.iter().zip(&digests) {
-        after.assert_runs(&fleet, name, &scene.pinned(name, digest));
+        after.assert_runs(&roll.fleet, name, &roll.scene.pinned(name, digest));
     }
-    scene.end_after_kill(worker).await;
+    roll.end_after_kill().await;
 }
 
 /// Two services on one group, released at about the same moment, round after round: `DRAWGATE_SHARED_ROUNDS`
@@ -173,39 +170,41 @@ async fn trap_07_released_at_once_with_random_delays() {
     let fleet = shared_fleet(&scene, &["h1", "h2"], 0).await;
     let tags = ["v2", "v3"];
     let digests = [images(&scene, tags[0]).await, images(&scene, tags[1]).await];
-    let worker = scene.worker().await;
-    let events = scene.events().await;
-    let before = Look::at(&scene.lab).await;
+    let roll = Prepared::of(scene, "search", fleet).start().await;
     let (mut waited, mut slowest) = (0, Duration::ZERO);
     for round in 0..rounds {
-        scene.lab.post("calls/reset", json!({})).await;
+        roll.scene.lab.post("calls/reset", json!({})).await;
         let began = Instant::now();
         // The delay is up to about a roll's length, so that the second release comes at any phase of the
         // first, its end included.
         let delay = Duration::from_millis(random.below(4_000));
         let first = usize::from(random.below(2) == 1);
         let which = usize::try_from(round % 2).unwrap();
-        let one = scene.publish(TWO[first].0, tags[which], &[]).await;
+        let one = roll.scene.publish(TWO[first].0, tags[which], &[]).await;
         sleep(delay).await;
-        let other = scene.publish(TWO[1 - first].0, tags[which], &[]).await;
+        let other = roll.scene.publish(TWO[1 - first].0, tags[which], &[]).await;
         let context = format!("round {round}, delay {delay:?}, {} first", TWO[first].0);
         for id in [one, other] {
-            let ended = events.end(id).await;
+            let ended = roll.events.end(id).await;
             assert_eq!(ended.outcome, Outcome::Succeeded, "{context}: {}", ended.summary);
         }
-        assert_one_after_the_other(&events, [one, other]);
-        assert_calls(&scene.lab.get("calls/log").await, 2);
-        let after = Look::at(&scene.lab).await;
-        after.assert_aws_as(&before);
+        assert_one_after_the_other(&roll.events, [one, other]);
+        assert_calls(&roll.scene.lab.get("calls/log").await, 2);
+        let after = roll.look().await;
+        after.assert_aws_as(&roll.before);
         after.assert_no_tags();
         for ((name, _), digest) in TWO.iter().zip(&digests[which]) {
-            after.assert_runs(&fleet, name, &scene.pinned(name, digest));
+            after.assert_runs(&roll.fleet, name, &roll.scene.pinned(name, digest));
         }
         let is_wait =
             |event: &drawgate_schemas::StatusEvent| matches!(event.event, Event::WaitsForLock { .. });
-        waited += usize::from([one, other].iter().any(|id| events.of(*id).iter().any(is_wait)));
+        waited += usize::from(
+            [one, other]
+                .iter()
+                .any(|id| roll.events.of(*id).iter().any(is_wait)),
+        );
         slowest = slowest.max(began.elapsed());
     }
     eprintln!("  {rounds} rounds: in {waited} of them one waited for the other; slowest round {slowest:?}");
-    scene.end(worker).await;
+    roll.end().await;
 }

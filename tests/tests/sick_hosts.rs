@@ -4,20 +4,14 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 use drawgate_schemas::{Direction, Event, HostPhase, HostSick, Outcome, ReleaseId, SickAnswer};
-use drawgate_tests::oracle::Look;
 use drawgate_tests::scene::fleet_spec;
-use drawgate_tests::{Events, Fleet, Scene, Service, Worker};
+use drawgate_tests::{Fleet, Rolling, Service};
 use serde_json::{Value, json};
 
 /// Four hosts on version `v1`, and a release of `v2` that has begun.
 struct Rolled {
-    scene: Scene,
-    fleet: Fleet,
-    worker: Worker,
-    events: Events,
-    before: Look,
+    roll: Rolling,
     id: ReleaseId,
-    v2: String,
 }
 
 const HOSTS: [&str; 4] = ["h1", "h2", "h3", "h4"];
@@ -28,32 +22,17 @@ impl Rolled {
             drawgate_tests::lab::hosts().len() >= HOSTS.len(),
             "needs a lab of four hosts: DRAWGATE_LAB_HOSTS=4, as `make e2e` has it"
         );
-        let scene = Scene::begin().await;
-        scene.serve(&service);
-        scene.v1("search", &HOSTS, &["-p", "8080:8080"]).await;
         let mut spec = fleet_spec("search", &HOSTS, &[(8080, 8100)]);
         change(&mut spec);
-        let fleet = scene.lab.fleet(spec).await;
-        scene.lab.all_targets(&fleet, "healthy").await;
-        let v2 = scene.lab.image("search", "v2", "v2", "ok").await;
-        let worker = scene.worker().await;
-        let events = scene.events().await;
-        let before = Look::at(&scene.lab).await;
-        let id = scene.publish("search", "v2", &[]).await;
-        Self {
-            scene,
-            fleet,
-            worker,
-            events,
-            before,
-            id,
-            v2,
-        }
+        let roll = Rolling::with(service).on_fleet(spec).image("v2").begin().await;
+        let id = roll.publish("v2").await;
+        Self { roll, id }
     }
 
     /// Waits until the n-th host drains on the way forward.
     async fn drains(&self, n: usize) {
         let nth = self
+            .roll
             .events
             .nth_phase(self.id, Direction::Forward, HostPhase::Draining, n)
             .await;
@@ -61,20 +40,20 @@ impl Rolled {
     }
 
     fn instance(&self, n: usize) -> String {
-        self.fleet.in_order()[n - 1].id.clone()
+        self.roll.fleet.in_order()[n - 1].id.clone()
     }
 
     /// Signals the application of the n-th host: it hangs while its port stays open (`STOP`), or answers
     /// again (`CONT`).
     async fn signal(&self, n: usize, signal: &str) {
-        let host = &self.fleet.in_order()[n - 1].host;
+        let host = &self.roll.fleet.in_order()[n - 1].host;
         let kill = format!("docker kill --signal={signal} search");
-        self.scene.lab.on_host(host, &kill).await;
+        self.roll.scene.lab.on_host(host, &kill).await;
     }
 
     /// The event that tells what the release does about a sick host.
     async fn told(&self) -> HostSick {
-        match self.events.kind(self.id, "host_sick").await.event {
+        match self.roll.events.kind(self.id, "host_sick").await.event {
             Event::HostSick(sick) => sick,
             other => panic!("{other:?}"),
         }
@@ -90,16 +69,15 @@ impl Rolled {
 
     /// Asserts that every host serves this image.
     async fn all_on(&self, image: &str) {
-        self.scene.lab.all_targets(&self.fleet, "healthy").await;
-        Look::at(&self.scene.lab)
+        self.roll.scene.lab.all_targets(&self.roll.fleet, "healthy").await;
+        self.roll
+            .look()
             .await
-            .assert_runs(&self.fleet, "search", image);
+            .assert_runs(&self.roll.fleet, "search", image);
     }
 
     async fn ends(&self, outcome: Outcome) -> drawgate_schemas::Ended {
-        self.scene
-            .judge(&self.events, self.id, outcome, &self.before)
-            .await
+        self.roll.judge(self.id, outcome).await
     }
 
     /// The hosts that were rolled, in order.
@@ -108,11 +86,16 @@ impl Rolled {
             Event::Host(host) if host.phase == HostPhase::Done => Some(host.instance),
             _ => None,
         };
-        self.events.of(self.id).into_iter().filter_map(done).collect()
+        self.roll
+            .events
+            .of(self.id)
+            .into_iter()
+            .filter_map(done)
+            .collect()
     }
 
     fn v2(&self) -> String {
-        self.scene.pinned("search", &self.v2)
+        self.roll.pinned("v2")
     }
 }
 
@@ -143,7 +126,7 @@ async fn trap_34_one_that_hangs_before_its_turn_is_rolled_next() {
     let through = rolled.through();
     let place = |n: usize| through.iter().position(|id| *id == rolled.instance(n));
     assert!(place(4) < place(3), "{through:?}");
-    rolled.scene.end(rolled.worker).await;
+    rolled.roll.end().await;
 }
 
 /// (b) A host hangs after it was rolled, while another is out, and gets well. Until then no host is taken
@@ -162,11 +145,16 @@ async fn trap_34_one_that_hangs_after_its_turn_is_waited_for() {
         "Unhealthy",
         "--instance-id",
     ];
-    rolled.scene.lab.aws(&[&unhealthy[..], &[&marked]].concat()).await;
+    rolled
+        .roll
+        .scene
+        .lab
+        .aws(&[&unhealthy[..], &[&marked]].concat())
+        .await;
     let sick = rolled.told().await;
     rolled.told_of(&sick, 1);
     assert!(matches!(sick.answer, SickAnswer::Waits { .. }), "{sick:?}");
-    let resumed = rolled.events.kind(rolled.id, "scaling_resumed").await;
+    let resumed = rolled.roll.events.kind(rolled.id, "scaling_resumed").await;
     let Event::ScalingResumed(suspension) = resumed.event else {
         panic!("{resumed:?}")
     };
@@ -177,11 +165,11 @@ async fn trap_34_one_that_hangs_after_its_turn_is_waited_for() {
     let all = [1, 2, 3].map(|n| rolled.instance(n));
     assert!(all.starts_with(&through) && through.len() >= 2, "{through:?}");
     rolled.signal(1, "CONT").await;
-    rolled.events.kind(rolled.id, "sick_wait_over").await;
+    rolled.roll.events.kind(rolled.id, "sick_wait_over").await;
     rolled.ends(Outcome::Succeeded).await;
     rolled.all_on(&rolled.v2()).await;
-    assert_suspended_when_taken_out(&rolled.scene.lab.get("calls/log").await);
-    rolled.scene.end(rolled.worker).await;
+    assert_suspended_when_taken_out(&rolled.roll.scene.lab.get("calls/log").await);
+    rolled.roll.end().await;
 }
 
 /// Asserts that no target is deregistered while the processes that replace hosts run.
@@ -214,29 +202,19 @@ async fn trap_34_one_that_hangs_is_replaced_while_it_is_waited_for() {
     rolled.signal(1, "STOP").await;
     let sick = rolled.told().await;
     rolled.told_of(&sick, 1);
-    rolled.events.kind(rolled.id, "sick_wait_over").await;
-    let Rolled {
-        scene,
-        fleet,
-        worker,
-        events,
-        id,
-        v2,
-        ..
-    } = rolled;
-    scene.judge_telling(&events, id, Outcome::Succeeded).await;
-    scene.lab.all_targets(&fleet, "healthy").await;
-    let left: Vec<_> = fleet.in_order().into_iter().skip(1).collect();
-    let targets = scene.lab.targets("search-8080").await;
+    rolled.roll.events.kind(rolled.id, "sick_wait_over").await;
+    let Rolled { roll, id } = rolled;
+    roll.judge_telling(id, Outcome::Succeeded).await;
+    roll.scene.lab.all_targets(&roll.fleet, "healthy").await;
+    let left: Vec<_> = roll.fleet.in_order().into_iter().skip(1).collect();
+    let targets = roll.scene.lab.targets("search-8080").await;
     assert_eq!(targets.len(), left.len(), "{targets:?}");
     let rest = Fleet {
         instances: left,
-        ..fleet
+        ..roll.fleet.clone()
     };
-    Look::at(&scene.lab)
-        .await
-        .assert_runs(&rest, "search", &scene.pinned("search", &v2));
-    scene.end(worker).await;
+    roll.look().await.assert_runs(&rest, "search", &roll.pinned("v2"));
+    roll.end().await;
 }
 
 /// A host hangs after it was rolled, and nobody cures it: the release rolls back, and names the sick host.
@@ -254,12 +232,13 @@ async fn trap_34_past_sick_wait_the_release_is_rolled_back() {
     ] {
         assert!(ended.summary.contains(words), "{}", ended.summary);
     }
-    let turned = rolled.events.kind(rolled.id, "rolling_back").await;
+    let turned = rolled.roll.events.kind(rolled.id, "rolling_back").await;
     assert!(
         matches!(turned.event, Event::RollingBack { instance: None, .. }),
         "{turned:?}"
     );
     let told: Vec<SickAnswer> = rolled
+        .roll
         .events
         .of(rolled.id)
         .into_iter()
@@ -272,16 +251,14 @@ async fn trap_34_past_sick_wait_the_release_is_rolled_back() {
         matches!(told[..], [SickAnswer::Waits { .. }, SickAnswer::RolledBack]),
         "{told:?}"
     );
-    rolled.all_on(&rolled.scene.image("search", "v1")).await;
-    Look::at(&rolled.scene.lab)
-        .await
-        .assert_containers_as(&rolled.before);
-    rolled.scene.end(rolled.worker).await;
+    rolled.all_on(&rolled.roll.scene.image("search", "v1")).await;
+    rolled.roll.assert_containers_as_before().await;
+    rolled.roll.end().await;
 }
 
 /// (d) A host hangs during rollback, untouched and on the earlier version: the others roll back without it.
 #[tokio::test]
-async fn trap_34_one_that_hangs_during_rollback_keeps_nobody_half_way() {
+async fn trap_34_nobody_is_left_half_way_when_one_hangs_in_rollback() {
     let mut service = service("1m");
     service.container = "volumes = [\"/home/deploy/conf:/conf\"]".to_owned();
     let check = "! /bin/busybox grep -qx $APP_VERSION /conf/broken";
@@ -290,25 +267,22 @@ async fn trap_34_one_that_hangs_during_rollback_keeps_nobody_half_way() {
     ));
     let rolled = Rolled::begin(service, not_replaced).await;
     for n in 1..=4 {
-        let host = &rolled.fleet.in_order()[n - 1].host;
+        let host = &rolled.roll.fleet.in_order()[n - 1].host;
         let text = if n == 3 { "v2" } else { "nothing" };
         let broken = format!("mkdir -p conf; echo {text} >conf/broken");
-        rolled.scene.lab.on_host(host, &broken).await;
+        rolled.roll.scene.lab.on_host(host, &broken).await;
     }
     rolled.drains(3).await;
     rolled.signal(4, "STOP").await;
-    let ended = rolled
-        .scene
-        .judge_telling(&rolled.events, rolled.id, Outcome::RolledBack)
-        .await;
+    let ended = rolled.roll.judge_telling(rolled.id, Outcome::RolledBack).await;
     assert_eq!(ended.receipt.unwrap().leftovers, Vec::new());
-    let targets = rolled.scene.lab.targets("search-8080").await;
+    let targets = rolled.roll.scene.lab.targets("search-8080").await;
     let sick: Vec<_> = targets.iter().filter(|(_, state)| state != "healthy").collect();
     assert_eq!(sick, [&(rolled.instance(4), "unhealthy".to_owned())]);
     rolled.signal(4, "CONT").await;
-    rolled.all_on(&rolled.scene.image("search", "v1")).await;
-    let after = Look::at(&rolled.scene.lab).await;
-    after.assert_aws_as(&rolled.before);
-    after.assert_containers_as(&rolled.before);
-    rolled.scene.end(rolled.worker).await;
+    rolled.all_on(&rolled.roll.scene.image("search", "v1")).await;
+    let after = rolled.roll.look().await;
+    after.assert_aws_as(&rolled.roll.before);
+    after.assert_containers_as(&rolled.roll.before);
+    rolled.roll.end().await;
 }

@@ -3,8 +3,7 @@
 
 use drawgate_schemas::Outcome;
 use drawgate_tests::disaster::PortRule;
-use drawgate_tests::oracle::Look;
-use drawgate_tests::{Scene, Service};
+use drawgate_tests::{Rolling, Service};
 use serde_json::json;
 
 const DESIRED: &str = "/drawgate/wanted/staging/search";
@@ -21,83 +20,93 @@ fn checked_by_its_image(more: &str) -> Service {
 /// With Docker's defaults the first probe comes after 30 s.
 #[tokio::test]
 async fn trap_39_an_image_with_dockers_defaults_is_released() {
-    let scene = Scene::begin().await;
-    scene.serve(&checked_by_its_image("attempts = 3\ninterval = \"5s\""));
-    let fleet = scene.fleet_on_v1("search", &["h1"]).await;
-    let v2 = scene.lab.image_checked_by("search", "v2", "ok", json!({})).await;
-    let worker = scene.worker().await;
-    let events = scene.events().await;
-    let before = Look::at(&scene.lab).await;
-    let id = scene.publish("search", "v2", &[]).await;
-    scene.judge(&events, id, Outcome::Succeeded, &before).await;
-    let after = Look::at(&scene.lab).await;
-    after.assert_runs(&fleet, "search", &scene.pinned("search", &v2));
-    scene.end(worker).await;
+    let ready = Rolling::with(checked_by_its_image("attempts = 3\ninterval = \"5s\""))
+        .on(&["h1"])
+        .prepare()
+        .await;
+    let v2 = ready
+        .scene
+        .lab
+        .image_checked_by("search", "v2", "ok", json!({}))
+        .await;
+    let roll = ready.start().await;
+    let id = roll.publish("v2").await;
+    roll.judge(id, Outcome::Succeeded).await;
+    let after = roll.look().await;
+    after.assert_runs(&roll.fleet, "search", &roll.scene.pinned("search", &v2));
+    roll.end().await;
 }
 
 /// On a rolled host and on one that boots: the wait for `starting` lasts longer than the attempts would, and
 /// `unhealthy` is not waited for at all.
 #[tokio::test]
 async fn trap_39_starting_is_no_attempt_and_unhealthy_no_wait() {
-    let scene = Scene::begin().await;
-    scene.serve(&checked_by_its_image("attempts = 1\ninterval = \"100ms\"").publishing());
-    scene.fleet_on_v1("search", &["h1"]).await;
+    let ready = Rolling::with(checked_by_its_image("attempts = 1\ninterval = \"100ms\"").publishing())
+        .on(&["h1"])
+        .prepare()
+        .await;
     let check = json!({"interval_s": 2, "retries": 1});
-    let v2 = scene
+    let v2 = ready
+        .scene
         .lab
         .image_checked_by("search", "v2", "ok", check.clone())
         .await;
-    let bad = scene
+    let bad = ready
+        .scene
         .lab
         .image_checked_by("search", "v3", "unhealthy", check)
         .await;
-    let worker = scene.worker().await;
-    let events = scene.events().await;
-    let before = Look::at(&scene.lab).await;
-    let id = scene.publish("search", "v2", &[]).await;
-    scene.judge(&events, id, Outcome::Succeeded, &before).await;
+    let roll = ready.start().await;
+    let id = roll.publish("v2").await;
+    roll.judge(id, Outcome::Succeeded).await;
 
-    let wanted = scene.lab.parameter(DESIRED).await.unwrap();
-    let boot = scene.lab.boot("h2", DESIRED, &[]).await;
+    let wanted = roll.scene.lab.parameter(DESIRED).await.unwrap();
+    let boot = roll.scene.lab.boot("h2", DESIRED, &[]).await;
     assert_eq!(boot.code, Some(0), "{}", boot.said);
-    let on_v2 = Look::at(&scene.lab).await;
+    let on_v2 = roll.look().await;
 
-    let id = scene.publish("search", "v3", &[]).await;
-    let ended = scene.judge(&events, id, Outcome::RolledBack, &before).await;
+    let id = roll.publish("v3").await;
+    let ended = roll.judge(id, Outcome::RolledBack).await;
     assert!(
         ended.summary.contains("HEALTHCHECK says unhealthy"),
         "{}",
         ended.summary
     );
-    let tried = scene.journal(id).await;
+    let tried = roll.scene.journal(id).await;
     let verifies = tried.iter().filter(|entry| {
         let entry = serde_json::to_string(entry).unwrap();
         entry.contains("intent") && entry.contains("verify") && entry.contains("forward")
     });
     assert_eq!(verifies.count(), 1, "a definite no is asked for once");
-    Look::at(&scene.lab).await.assert_containers_as(&on_v2);
+    roll.look().await.assert_containers_as(&on_v2);
 
-    scene.lab.put_parameter(DESIRED, &wanted.replace(&v2, &bad)).await;
-    let boot = scene.lab.boot("h3", DESIRED, &[]).await;
+    roll.scene
+        .lab
+        .put_parameter(DESIRED, &wanted.replace(&v2, &bad))
+        .await;
+    let boot = roll.scene.lab.boot("h3", DESIRED, &[]).await;
     assert_eq!(boot.code, Some(1), "{}", boot.said);
     assert!(boot.said.contains("HEALTHCHECK says unhealthy"), "{}", boot.said);
-    scene.end(worker).await;
+    roll.end().await;
 }
 
 /// `plan` reads the image at its registry. Where the registry is away, the release reads the image once it is
 /// on a host, before it touches any host.
 #[tokio::test]
 async fn trap_39_a_start_timeout_shorter_than_the_images_is_refused() {
-    let scene = Scene::begin().await;
-    scene.serve(&checked_by_its_image("start_timeout = \"1m\""));
-    scene.fleet_on_v1("search", &["h1"]).await;
-    scene.lab.image_checked_by("search", "v2", "ok", json!({})).await;
-    scene.lab.image("search", "v3", "v3", "ok").await;
-    let worker = scene.worker().await;
-    let events = scene.events().await;
-    let before = Look::at(&scene.lab).await;
+    let mut ready = Rolling::with(checked_by_its_image("start_timeout = \"1m\""))
+        .on(&["h1"])
+        .prepare()
+        .await;
+    ready
+        .scene
+        .lab
+        .image_checked_by("search", "v2", "ok", json!({}))
+        .await;
+    ready.image("v3").await;
+    let roll = ready.start().await;
     let plan = async |tag: &str| {
-        let image = scene.image("search", tag);
+        let image = roll.scene.image("search", tag);
         let arguments = [
             "plan",
             "--environment",
@@ -107,7 +116,7 @@ async fn trap_39_a_start_timeout_shorter_than_the_images_is_refused() {
             "--image",
             &image,
         ];
-        let output = scene.drawgate_worker(&arguments).await;
+        let output = roll.scene.drawgate_worker(&arguments).await;
         let said = String::from_utf8_lossy(&output.stdout).into_owned();
         let said = said.split_whitespace().collect::<Vec<_>>().join(" ");
         (output.status.code(), said)
@@ -126,16 +135,16 @@ async fn trap_39_a_start_timeout_shorter_than_the_images_is_refused() {
     let (code, said) = plan("v2").await;
     assert_eq!(code, Some(0), "{said}");
     assert!(said.contains("its HEALTHCHECK could not be read"), "{said}");
-    let id = scene.publish("search", "v2", &[]).await;
-    let ended = scene.judge(&events, id, Outcome::Failed, &before).await;
+    let id = roll.publish("v2").await;
+    let ended = roll.judge(id, Outcome::Failed).await;
     assert!(ended.summary.contains(both), "{}", ended.summary);
     // Besides the pull, the release takes the fleet's lease and gives it back.
-    let writes = scene.lab.writes().await;
+    let writes = roll.scene.lab.writes().await;
     let touched = writes
         .iter()
         .find(|call| !call["action"].as_str().unwrap().starts_with("ssm:"));
     assert_eq!(touched, None);
-    Look::at(&scene.lab).await.assert_containers_as(&before);
+    roll.assert_containers_as_before().await;
     away.lift().await;
-    scene.end(worker).await;
+    roll.end().await;
 }

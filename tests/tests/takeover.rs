@@ -5,9 +5,9 @@
 use std::process::Stdio;
 
 use drawgate_schemas::{Direction, HostPhase, Outcome};
-use drawgate_tests::lab::HOSTS;
+use drawgate_tests::lab::TWO;
 use drawgate_tests::oracle::Look;
-use drawgate_tests::{Load, Scene, Service, Worker};
+use drawgate_tests::{Rolling, Scene, Worker};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 
@@ -50,26 +50,21 @@ async fn freeze_between_writes(scene: &Scene, worker: &Worker) {
 /// ledger is back.
 #[tokio::test]
 async fn an_order_that_nobody_took_in_time_is_not_taken_later() {
-    let scene = Scene::begin().await;
-    scene.serve(&Service::of("search"));
-    let fleet = scene.fleet_on_v1("search", &["h1", "h2"]).await;
-    let v2 = scene.lab.image("search", "v2", "v2", "ok").await;
-    let worker = scene.worker().await;
-    let events = scene.events().await;
-    let before = Look::at(&scene.lab).await;
-    let id = scene.publish("search", "v2", &[]).await;
-    events.phase(id, Direction::Forward, HostPhase::Draining).await;
+    let roll = Rolling::of("search").on(&TWO).image("v2").begin().await;
+    let id = roll.publish("v2").await;
+    roll.events
+        .phase(id, Direction::Forward, HostPhase::Draining)
+        .await;
 
-    let lock = Locked::take(&scene).await;
-    let cancelled = scene.drawgate(&["cancel", &id.to_string(), "--yes"]).await;
+    let lock = Locked::take(&roll.scene).await;
+    let cancelled = roll.scene.drawgate(&["cancel", &id.to_string(), "--yes"]).await;
     let said = String::from_utf8_lossy(&cancelled.stderr).into_owned();
     assert_eq!(cancelled.status.code(), Some(5), "{said}");
     assert!(said.contains("may have been taken or not"), "{said}");
     lock.give_back().await;
-    scene.judge(&events, id, Outcome::Succeeded, &before).await;
-    let after = Look::at(&scene.lab).await;
-    after.assert_runs(&fleet, "search", &scene.pinned("search", &v2));
-    scene.end(worker).await;
+    roll.judge(id, Outcome::Succeeded).await;
+    roll.assert_runs("v2").await;
+    roll.end().await;
 }
 
 /// The bastion was lost in mid-roll. The worker of the new bastion has an empty ledger, and knows by the
@@ -77,61 +72,49 @@ async fn an_order_that_nobody_took_in_time_is_not_taken_later() {
 /// finishes.
 #[tokio::test]
 async fn trap_08_a_rebuilt_bastion_meets_the_lease_of_the_first() {
-    let scene = Scene::begin().await;
-    scene.serve(&Service::of("search"));
-    let fleet = scene.fleet_on_v1("search", &HOSTS).await;
-    let v2 = scene.lab.image("search", "v2", "v2", "ok").await;
-    scene.lab.image("search", "v3", "v3", "ok").await;
-    let first = scene.worker().await;
-    let events = scene.events().await;
-    let before = Look::at(&scene.lab).await;
+    let mut roll = Rolling::of("search").images(["v2", "v3"]).begin().await;
 
-    let id = scene.publish("search", "v2", &[]).await;
-    events
+    let id = roll.publish("v2").await;
+    roll.events
         .nth_phase(id, Direction::Forward, HostPhase::Draining, 2)
         .await;
-    first.kill().await;
-    let written = scene.lab.writes().await.len();
-    let rebuilt = scene.second_worker("bastion-new", "empty.sqlite");
-    let refused = scene.publish("search", "v3", &[]).await;
-    let ended = events.end(refused).await;
+    roll.worker.kill().await;
+    let written = roll.scene.lab.writes().await.len();
+    let rebuilt = roll.scene.second_worker("bastion-new", "empty.sqlite");
+    let refused = roll.scene.publish("search", "v3", &[]).await;
+    let ended = roll.events.end(refused).await;
     assert_eq!(ended.outcome, Outcome::Failed, "{}", ended.summary);
     assert_eq!(
-        scene.lab.writes().await.len(),
+        roll.scene.lab.writes().await.len(),
         written,
         "the rebuilt bastion wrote to AWS"
     );
     rebuilt.stop().await;
 
-    let first = scene.worker().await;
-    scene.judge(&events, id, Outcome::Succeeded, &before).await;
-    let after = Look::at(&scene.lab).await;
+    roll.worker = roll.scene.worker().await;
+    roll.judge(id, Outcome::Succeeded).await;
+    let after = roll.look().await;
     after.assert_no_tags();
-    after.assert_runs(&fleet, "search", &scene.pinned("search", &v2));
+    after.assert_runs(&roll.fleet, "search", &roll.pinned("v2"));
     // The lease ends with the release, so the next release has the fleet.
-    let id = scene.publish("search", "v3", &[]).await;
-    scene.judge(&events, id, Outcome::Succeeded, &before).await;
-    scene.end_after_kill(first).await;
+    let id = roll.publish("v3").await;
+    roll.judge(id, Outcome::Succeeded).await;
+    roll.end_after_kill().await;
 }
 
 /// Between releases, the lease of another ledger says who has the fleet; an operator who knows that the other
 /// worker is gone deletes the lease.
 #[tokio::test]
 async fn trap_08_the_refusal_says_who_has_the_fleet_and_the_way_out() {
-    let scene = Scene::begin().await;
-    scene.serve(&Service::of("search"));
-    scene.fleet_on_v1("search", &["h1", "h2"]).await;
-    scene.lab.image("search", "v2", "v2", "ok").await;
+    let ready = Rolling::of("search").on(&TWO).image("v2").prepare().await;
     let lease = "/drawgate/lease/staging/search";
     let note = "{\"version\":1,\"ledger\":\"another\",\"worker\":\"bastion-old\",\"release\":\"0190f6f0-0000-7000-8000-000000000001\",\
                 \"epoch\":1,\"since\":\"2026-01-01T00:00:00Z\"}";
-    scene.lab.put_parameter(lease, note).await;
-    let worker = scene.worker().await;
-    let events = scene.events().await;
-    let before = Look::at(&scene.lab).await;
+    ready.scene.lab.put_parameter(lease, note).await;
+    let roll = ready.start().await;
 
-    let id = scene.publish("search", "v2", &[]).await;
-    let ended = scene.judge(&events, id, Outcome::Failed, &before).await;
+    let id = roll.publish("v2").await;
+    let ended = roll.judge(id, Outcome::Failed).await;
     assert!(
         ended.summary.contains("held by worker bastion-old") && ended.summary.contains("since 2026-01-01"),
         "{}",
@@ -143,56 +126,57 @@ async fn trap_08_the_refusal_says_who_has_the_fleet_and_the_way_out() {
         "{hint}"
     );
     assert_eq!(
-        scene.lab.parameter(lease).await.as_deref(),
+        roll.scene.lab.parameter(lease).await.as_deref(),
         Some(note),
         "another's lease was touched"
     );
 
-    scene.lab.delete_parameter(lease).await;
-    let id = scene.publish("search", "v2", &[]).await;
-    scene.judge_telling(&events, id, Outcome::Succeeded).await;
+    roll.scene.lab.delete_parameter(lease).await;
+    let id = roll.publish("v2").await;
+    roll.judge_telling(id, Outcome::Succeeded).await;
     assert_eq!(
-        scene.lab.parameter(lease).await,
+        roll.scene.lab.parameter(lease).await,
         None,
         "the lease was not given back"
     );
-    scene.end(worker).await;
+    roll.end().await;
 }
 
 /// The first worker hangs in mid-roll. The second waits until the lease is over and the steps under way have
 /// landed, and finishes the release. When the first one wakes, it does nothing more, and says why.
 #[tokio::test]
-async fn trap_26_a_worker_that_hangs_is_taken_over_from_and_does_nothing_when_it_wakes() {
-    let scene = Scene::begin().await;
-    scene.configure("[limits]\nlease = \"30s\"\n");
-    scene.serve(&Service::of("search"));
-    let fleet = scene.fleet_on_v1("search", &HOSTS).await;
-    let v2 = scene.lab.image("search", "v2", "v2", "ok").await;
-    let first = scene.worker().await;
-    let events = scene.events().await;
-    let before = Look::at(&scene.lab).await;
-    let load = Load::start(scene.folder(), &fleet.target_groups[0].url, 40).await;
+async fn trap_26_a_hung_worker_does_nothing_when_it_wakes() {
+    let roll = Rolling::of("search")
+        .configured("[limits]\nlease = \"30s\"\n")
+        .image("v2")
+        .begin()
+        .await;
+    let load = roll.load().await;
 
-    let id = scene.publish("search", "v2", &[]).await;
-    events
+    let id = roll.publish("v2").await;
+    roll.events
         .nth_phase(id, Direction::Forward, HostPhase::Draining, 2)
         .await;
-    freeze_between_writes(&scene, &first).await;
-    let second = scene.second_worker("bastion-second", "ledger.sqlite");
+    freeze_between_writes(&roll.scene, &roll.worker).await;
+    let second = roll.scene.second_worker("bastion-second", "ledger.sqlite");
     second.says("another worker holds this lane").await;
-    events.kind(id, "taken_over").await;
-    scene.judge(&events, id, Outcome::Succeeded, &before).await;
+    roll.events.kind(id, "taken_over").await;
+    roll.judge(id, Outcome::Succeeded).await;
     load.stop_unharmed().await;
-    let (written, after) = (scene.lab.writes().await, Look::at(&scene.lab).await);
-    after.assert_runs(&fleet, "search", &scene.pinned("search", &v2));
+    let (written, after) = (roll.scene.lab.writes().await, roll.look().await);
+    after.assert_runs(&roll.fleet, "search", &roll.pinned("v2"));
 
-    first.thaw();
-    first.says("the lane is lost").await;
+    roll.worker.thaw();
+    roll.worker.says("the lane is lost").await;
     // By its end the first worker has done whatever it still would do.
-    first.stop().await;
-    assert_eq!(scene.lab.writes().await, written, "the first worker wrote to AWS");
-    let later = Look::at(&scene.lab).await;
+    roll.worker.stop().await;
+    assert_eq!(
+        roll.scene.lab.writes().await,
+        written,
+        "the first worker wrote to AWS"
+    );
+    let later = Look::at(&roll.scene.lab).await;
     later.assert_containers_as(&after);
-    later.assert_aws_as(&before);
-    scene.end_after_kill(second).await;
+    later.assert_aws_as(&roll.before);
+    roll.scene.end_after_kill(second).await;
 }
