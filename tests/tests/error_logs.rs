@@ -23,7 +23,7 @@ const NAMES: [&str; 3] = ["error", "err", "cause"];
 #[test]
 fn logged_errors_have_their_causes() {
     let mut found = Vec::new();
-    for folder in ["worker/src", "producer/src"] {
+    for folder in ["worker/src", "worker/config/src", "producer/src"] {
         let sources = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/..")).join(folder);
         for file in files(&sources) {
             let text = std::fs::read_to_string(sources.join(&file)).unwrap();

@@ -7,8 +7,9 @@ use std::path::Path;
 use drawgate_tests::imports::{Import, circles, files, imports};
 
 /// The folders of the crates that are read.
-const CRATES: [&str; 6] = [
+const CRATES: [&str; 7] = [
     "worker/src",
+    "worker/config/src",
     "worker/rollout/src",
     "worker/rehearsal/src",
     "worker/amqp/src",

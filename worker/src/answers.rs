@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use drawgate_config::{Operators, Route};
 use drawgate_rollout::{Entry, Record, Release};
 use drawgate_schemas::{
     Answer, Ask, Control, ControlCommand, ControlRequest, Environment, Event, ForgottenSequence, Freeze,
@@ -14,7 +15,6 @@ use uuid::Uuid;
 
 use crate::Causes;
 use crate::bus::{DeliveryLimitTrial, QuestionHandler};
-use crate::config::{Operators, Route};
 use crate::ledger::{Forget, Ledger, LedgerError};
 use crate::roll::{Lanes, Taken};
 

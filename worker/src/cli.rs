@@ -4,11 +4,11 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand, ValueEnum};
+use drawgate_config::{duration_ms, env_vars};
 use drawgate_worker::commands::doctor::DoctorArguments;
 use drawgate_worker::commands::plan::PlanArguments;
 use drawgate_worker::commands::rehearse::RehearseArguments;
 use drawgate_worker::commands::{self, CommandError};
-use drawgate_worker::config::{duration_ms, env_vars};
 use drawgate_worker::{Causes, program};
 use tracing_subscriber::EnvFilter;
 

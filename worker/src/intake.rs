@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use drawgate_config::{Config, NotFound};
 use drawgate_rollout::{Entry, Record, Release};
 use drawgate_schemas::{Event, Rejection, RejectionCode, ReleaseRequest, StatusEvent, limits, topology};
 use jiff::Timestamp;
@@ -9,7 +10,6 @@ use uuid::Uuid;
 
 use crate::Causes;
 use crate::bus::{Delivered, ReleaseHandler, Verdict};
-use crate::config::{Config, NotFound};
 use crate::ledger::{Accept, Leap, Ledger, LedgerError};
 use crate::roll::Lanes;
 

@@ -7,7 +7,6 @@ mod causes;
 pub mod chat;
 pub mod clock;
 pub mod commands;
-pub mod config;
 pub mod descriptors;
 pub mod desired;
 pub mod effects;

@@ -8,6 +8,7 @@
 
 use std::time::Duration;
 
+use drawgate_config::{SecretError, SecretSource};
 use drawgate_schemas::StatusEvent;
 use drawgate_schemas::limits::cut;
 use jiff::Timestamp;
@@ -18,7 +19,6 @@ use uuid::Uuid;
 use super::recent::Recent;
 use super::{Post, Service, limits, render};
 use crate::bus::{ChatHandler, Posted};
-use crate::config::{SecretError, SecretSource};
 use crate::error_chain;
 
 /// Why chat cannot be posted to. The webhook's address is a secret and is never shown.

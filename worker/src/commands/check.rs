@@ -3,8 +3,9 @@
 use std::path::Path;
 use std::process::ExitCode;
 
+use drawgate_config::{Config, explain};
+
 use super::{CommandError, print};
-use crate::config::{Config, explain};
 
 /// Prints the mistakes, or that there are none.
 ///

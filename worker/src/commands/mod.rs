@@ -13,9 +13,9 @@ mod setup;
 use std::io;
 use std::path::PathBuf;
 
+use drawgate_config::ConfigErrors;
 use drawgate_rollout::Failure;
 
-use crate::config::ConfigErrors;
 use crate::ledger::LedgerError;
 
 /// Why a command failed.

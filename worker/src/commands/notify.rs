@@ -4,10 +4,11 @@
 use std::path::Path;
 use std::process::ExitCode;
 
+use drawgate_config::Config;
+
 use super::{CommandError, setup};
 use crate::bus::Bus;
 use crate::chat::Chat;
-use crate::config::Config;
 
 /// Posts until SIGTERM or SIGINT.
 ///

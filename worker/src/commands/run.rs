@@ -4,13 +4,13 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use drawgate_config::Config;
 use tokio::sync::watch;
 
 use super::{CommandError, notify, setup};
 use crate::answers::{Answers, AtSite};
 use crate::bus::Bus;
 use crate::chat::Chat;
-use crate::config::Config;
 use crate::intake::Intake;
 use crate::ledger::Ledger;
 use crate::roll::Lanes;

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use aws_config::{BehaviorVersion, Region};
+use drawgate_config::{Config, EnvironmentPattern, KnownHosts, RegistrySettings, SshSettings};
 use drawgate_rollout::definition::ServiceDefinition;
 use drawgate_rollout::{Policies, Supersede};
 use drawgate_schemas::{Environment, Service};
@@ -15,7 +16,6 @@ use super::CommandError;
 use crate::aws::{Aws, ecr_region};
 use crate::bus::BusSettings;
 use crate::chat;
-use crate::config::{Config, EnvironmentPattern, KnownHosts, RegistrySettings, SshSettings};
 use crate::effects::{Credentials, Definitions, Effects, Login};
 use crate::host::{HostKeys, HostSettings, Hosts, RegistryCredentials};
 use crate::ledger::limits::LANDING;

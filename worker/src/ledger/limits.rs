@@ -7,10 +7,9 @@ use std::time::Duration;
 /// in).
 pub const RECORD_VERSION: i64 = 8;
 
-/// Length of a lane's lease. Long enough that a renewal may fail three times; short enough that a machine
-/// that hangs frees the fleet within a minute. The lane of a killed process is free at once, through its file
-/// lock.
-pub const LEASE: Duration = Duration::from_secs(60);
+/// Length of a lane's lease, unless `worker.toml` sets another. The lane of a killed process is free at once,
+/// through its file lock.
+pub const LEASE: Duration = drawgate_config::LEASE_DEFAULT;
 
 /// How long a lane stays closed after the lease of a holder that may be suspended. A call that it had begun
 /// may land that late: one call to AWS (20 s) and a margin.

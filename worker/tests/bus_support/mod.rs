@@ -17,11 +17,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use drawgate_config::{Secret, SecretSource};
 use drawgate_rollout::{Entry, Record};
 use drawgate_schemas::{About, Event, ReleaseId, ReleaseRequest, StatusEvent, Version1};
 use drawgate_worker::bus::{Bus, BusSettings};
 use drawgate_worker::chat::Chat;
-use drawgate_worker::config::{Secret, SecretSource};
 use drawgate_worker::ledger::{Accept, Acquired, Leap, Lease, Ledger};
 use futures_util::StreamExt as _;
 use jiff::Timestamp;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use drawgate_config::Config;
 use drawgate_rollout::definition::ServiceDefinition;
 use drawgate_rollout::{Entry, Finding, Marks, Record, Release};
 use drawgate_schemas::{Ended, LeftoverKind, ReleaseId, ReleaseRequest, StatusEvent, Version1};
@@ -12,7 +13,6 @@ use tokio::time::sleep;
 
 use super::super::{CommandError, plan, setup};
 use super::report::{Case, Diagnosis, Fixed, LedgerState};
-use crate::config::Config;
 use crate::effects::{Effects, Leftovers};
 use crate::events;
 use crate::ledger::{Accept, Ledger};

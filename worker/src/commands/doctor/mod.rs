@@ -12,12 +12,12 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use drawgate_config::{Config, EnvironmentPattern};
 use drawgate_rollout::definition::ServiceDefinition;
 use drawgate_schemas::{Environment, ReleaseId, Service};
 
 use self::report::{Case, Diagnosis, LedgerState};
 use super::{CommandError, plan, print, setup};
-use crate::config::{Config, EnvironmentPattern};
 use crate::effects::{Effects, Leftovers};
 use crate::ledger::Ledger;
 

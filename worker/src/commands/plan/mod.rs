@@ -5,6 +5,7 @@ pub(super) mod report;
 use std::path::Path;
 use std::process::ExitCode;
 
+use drawgate_config::Config;
 use drawgate_rollout::definition::ServiceDefinition;
 use drawgate_rollout::{FleetSnapshot, StepOutcome};
 use drawgate_schemas::{Digest, ReleaseId, ReleaseRequest, Version1};
@@ -13,7 +14,6 @@ use uuid::Uuid;
 
 use self::report::Report;
 use super::{CommandError, print, setup};
-use crate::config::Config;
 use crate::effects::Effects;
 
 /// The release to plan.

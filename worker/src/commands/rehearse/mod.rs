@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use drawgate_config::Config;
 use drawgate_rehearsal::{Script, World};
 use drawgate_rollout::definition::ServiceDefinition;
 use drawgate_rollout::{FleetSnapshot, Plan};
@@ -22,7 +23,6 @@ use self::report::Rehearsal;
 use self::search::Search;
 use super::plan::report::Report;
 use super::{CommandError, plan, print, setup};
-use crate::config::Config;
 
 /// The tag of the new version when no image is named.
 const ANY_TAG: &str = "next";

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use drawgate_config::Config;
 use drawgate_rollout::definition::{Canary, ServiceDefinition};
 use drawgate_rollout::{FleetSnapshot, HostView, ScheduledAction, plan};
 use drawgate_schemas::ReleaseRequest;
@@ -9,7 +10,6 @@ use serde_json::json;
 
 use super::*;
 use crate::commands::layout::WIDTH;
-use crate::config::Config;
 
 fn examples(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))

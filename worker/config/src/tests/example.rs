@@ -6,11 +6,11 @@ use drawgate_rollout::definition::{FleetSelector, Probe, Process};
 use drawgate_schemas::{Environment, Service};
 
 use super::machine;
-use crate::config::load::{Machine, load};
-use crate::config::{Config, NotFound};
+use crate::load::{Machine, load};
+use crate::{Config, NotFound};
 
 fn path() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../infra/examples/worker.toml")
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../infra/examples/worker.toml")
 }
 
 fn example() -> Config {
@@ -191,7 +191,7 @@ fn the_report_in_json() {
 
 #[test]
 fn a_key_that_is_said_to_belong_in_a_table_is_known_there() {
-    use crate::config::{container_section, roll_section, ssh_section, verify_section};
+    use crate::{container_section, roll_section, ssh_section, verify_section};
     let tables: [(&str, &[&str]); 3] = [
         ("roll", &roll_section::KEYS),
         ("container", &container_section::KEYS),

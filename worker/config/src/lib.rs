@@ -51,6 +51,7 @@ mod worker_file;
 
 pub use self::configuration::{Config, NotFound, Route};
 pub use self::error::{ConfigError, ConfigErrors, explain};
+pub use self::limits::LEASE_DEFAULT;
 pub use self::pattern::EnvironmentPattern;
 pub use self::people::{Operators, People};
 pub use self::secrets::{Secret, SecretError, SecretSource};

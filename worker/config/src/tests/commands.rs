@@ -18,7 +18,7 @@ fn checked_command(lines: &str) -> String {
 
 #[test]
 fn the_recipes_are_without_mistakes() {
-    let recipes = Path::new(env!("CARGO_MANIFEST_DIR")).join("../infra/recipes");
+    let recipes = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../infra/recipes");
     let mut files = Vec::new();
     for folder in std::fs::read_dir(recipes).unwrap().flatten() {
         let Ok(services) = std::fs::read_dir(folder.path().join("services")) else {

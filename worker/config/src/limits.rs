@@ -1,6 +1,8 @@
 //! Every bound of the configuration, with its reason. A value beyond a bound is a mistake in the file
 //! (usually a wrong unit), better told at load than met in mid-roll.
 
+use std::time::Duration;
+
 use super::units::Bounds;
 
 /// Size of a configuration file. A service file has 2 KiB; a file of this size is something else.
@@ -307,6 +309,9 @@ pub(super) const LEASE: Bounds = Bounds {
     max: 600_000,
     reason: "nothing is begun in its last 25 s; a worker that hangs keeps its fleets for so long",
 };
+/// Long enough that a renewal may fail three times; short enough that a machine that hangs frees the fleet
+/// within a minute.
+pub const LEASE_DEFAULT: Duration = Duration::from_secs(60);
 
 /// Secrets of one service: each is one call for every host.
 pub(super) const SECRETS: usize = 50;

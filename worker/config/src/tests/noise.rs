@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use super::{WORKER, read_files};
-use crate::config::error::FINDINGS_PER_FILE;
-use crate::config::load::{Findings, judge_service, judge_worker};
-use crate::config::source::Source;
-use crate::config::worker_file::Surroundings;
+use crate::error::FINDINGS_PER_FILE;
+use crate::load::{Findings, judge_service, judge_worker};
+use crate::source::Source;
+use crate::worker_file::Surroundings;
 
 const SERVICE: &str = include_str!("../../../../infra/examples/services/search-api.toml");
 const EXAMPLE: &str = include_str!("../../../../infra/examples/worker.toml");
@@ -85,8 +85,8 @@ fn no_text_at_all() {
 
 #[test]
 fn a_folder_or_nothing_in_place_of_a_file() {
-    let nowhere = crate::config::Config::load(&PathBuf::from("/nonexistent/worker.toml")).unwrap_err();
+    let nowhere = crate::Config::load(&PathBuf::from("/nonexistent/worker.toml")).unwrap_err();
     assert!(nowhere.to_string().contains("does not exist"), "{nowhere}");
-    assert!(crate::config::Config::load(&PathBuf::from("/")).is_err());
-    assert!(crate::config::Config::load(&PathBuf::new()).is_err());
+    assert!(crate::Config::load(&PathBuf::from("/")).is_err());
+    assert!(crate::Config::load(&PathBuf::new()).is_err());
 }

@@ -16,7 +16,6 @@ use super::placeholders::Template;
 use super::reader::{Field, Table};
 use super::secrets::{Secret, SecretSource};
 use super::ssh_section::{self, SshSettings};
-use crate::ledger;
 
 /// The settings from `worker.toml`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -473,7 +472,7 @@ fn password_login(
 
 fn read_limits(root: &mut Table<'_, '_>, problems: &mut Problems<'_>) -> (u32, Duration) {
     let Some(mut table) = root.section("limits", problems) else {
-        return (limits::WAITING_DEFAULT, ledger::limits::LEASE);
+        return (limits::WAITING_DEFAULT, limits::LEASE_DEFAULT);
     };
     let waiting = table
         .take("max_waiting_per_lane")
@@ -486,6 +485,6 @@ fn read_limits(root: &mut Table<'_, '_>, problems: &mut Problems<'_>) -> (u32, D
     table.finish(belongs, problems);
     (
         waiting.unwrap_or(limits::WAITING_DEFAULT),
-        lease.unwrap_or(ledger::limits::LEASE),
+        lease.unwrap_or(limits::LEASE_DEFAULT),
     )
 }
