@@ -10,6 +10,8 @@ mod confirm;
 mod connections;
 mod container;
 mod desired;
+#[cfg(test)]
+mod fakes;
 mod floor;
 mod healthcheck;
 mod hooks;
@@ -25,6 +27,7 @@ mod names;
 mod outcome;
 mod outside_docker;
 mod perform;
+mod ports;
 mod scaling;
 mod secrets;
 mod sources;

@@ -55,11 +55,11 @@ impl Effects {
             | Step::Lock
             | Step::TakeLease
             | Step::GiveLeaseBack => StepOutcome::already(),
-            Step::Suspend { group } => Box::pin(self.suspend(task, group)).await,
-            Step::Resume { group } => Box::pin(self.resume(task, group)).await,
-            Step::LetReplace { group } => Box::pin(self.let_replace(task, group)).await,
+            Step::Suspend { group } => Box::pin(self.suspension(task).suspend(group)).await,
+            Step::Resume { group } => Box::pin(self.suspension(task).resume(group)).await,
+            Step::LetReplace { group } => Box::pin(self.suspension(task).let_replace(group)).await,
             Step::AwaitFloor => Box::pin(self.await_floor(task)).await,
-            Step::SuspendAgain { group } => Box::pin(self.suspend_again(task, group)).await,
+            Step::SuspendAgain { group } => Box::pin(self.suspension(task).suspend_again(group)).await,
             Step::Silence => Box::pin(self.silence(task)).await,
             Step::Unsilence => Box::pin(self.unsilence(task)).await,
             Step::Canary => Box::pin(self.canary(task)).await,

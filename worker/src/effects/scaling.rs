@@ -5,112 +5,71 @@
 //! API Reference); no empty list is ever sent.
 
 use drawgate_rollout::definition::Process;
-use drawgate_rollout::{GroupPlan, Step, StepOutcome};
+use drawgate_rollout::{GroupPlan, HostPlan, Step, StepOutcome};
 use drawgate_schemas::Direction;
 use tokio::time::{Instant, sleep};
 
 use super::connections::Effects;
+use super::floor::find;
 use super::membership::CONSISTENCY;
 use super::names::{GROUP_TAG, suspension};
 use super::outcome::{Effect, Sorted, either, not_yet, refused};
+use super::ports::{HealthPort, ScalingPort};
 use super::task::Task;
-use crate::aws::{Group, TargetState};
+use crate::aws::{Aws, Group, HealthWatch, TargetState};
 
 impl Effects {
-    pub(super) async fn suspend(&self, task: Task<'_>, name: &str) -> StepOutcome {
-        either(self.try_suspend(task, name).await)
+    /// The steps on the scaling of one release's groups.
+    pub(super) fn suspension<'a>(&'a self, task: Task<'a>) -> Suspension<'a, Aws, HealthWatch> {
+        Suspension {
+            scaling: &self.aws,
+            health: self.watch(&task.plan.definition),
+            task,
+        }
     }
 
-    async fn try_suspend(&self, task: Task<'_>, name: &str) -> Effect<StepOutcome> {
-        let plan = group_plan(task, name)?;
-        let tag = suspension(&task.id(), &plan.suspend, &[]);
-        let group = self.group(name).await?;
-        match group.tags.get(GROUP_TAG) {
-            Some(other) if *other != tag => {
-                return refused(format!(
-                    "{name} carries the suspension tag of another release: {other}"
-                ));
-            }
-            Some(_) => {}
-            // The tag comes first: an operator can restore the group from it when everything else is lost.
-            None => {
-                self.aws.tag_group(name, GROUP_TAG, &tag).await.sorted()?;
-                // Two targets may share a group, and the last to write the tag has the group. An answer
-                // without a tag is older than the tag, and says nothing of another release.
-                match self.group(name).await?.tags.get(GROUP_TAG) {
-                    Some(seen) if *seen == tag => {}
-                    Some(_) => {
-                        return refused(format!("{name} was taken by another release at the same moment"));
-                    }
-                    None => return not_yet(format!("{name} does not show its suspension tag yet")),
-                }
-            }
-        }
+    /// The group. Refuses if it does not exist.
+    pub(super) async fn group(&self, name: &str) -> Effect<Group> {
+        existing(&self.aws, name).await
+    }
+}
+
+/// Suspends the processes of a release's groups, and resumes them.
+pub(super) struct Suspension<'a, S, H> {
+    scaling: &'a S,
+    health: H,
+    task: Task<'a>,
+}
+
+impl<S: ScalingPort, H: HealthPort> Suspension<'_, S, H> {
+    pub(super) async fn suspend(&self, name: &str) -> StepOutcome {
+        either(self.try_suspend(name).await)
+    }
+
+    async fn try_suspend(&self, name: &str) -> Effect<StepOutcome> {
+        let plan = group_plan(self.task, name)?;
+        let group = self.claim(plan).await?;
         let missing = without(&plan.suspend, |process| is_suspended(&group, process));
         if missing.is_empty() {
             return Ok(StepOutcome::already());
         }
-        self.aws.suspend(name, &missing).await.sorted()?;
-        let seen = self.group(name).await?;
-        match without(&plan.suspend, |process| is_suspended(&seen, process)).first() {
-            Some(process) => not_yet(format!("{} of {name} is not suspended yet", process.as_str())),
-            None => Ok(StepOutcome::done()),
-        }
+        self.scaling.suspend(name, &missing).await.sorted()?;
+        self.confirm_suspended(name, &plan.suspend).await
     }
 
-    pub(super) async fn resume(&self, task: Task<'_>, name: &str) -> StepOutcome {
-        either(self.try_resume(task, name).await)
+    pub(super) async fn resume(&self, name: &str) -> StepOutcome {
+        either(self.try_resume(name).await)
     }
 
-    /// Resumes HealthCheck first; then marks healthy the hosts that were marked unhealthy while this release
-    /// had them out; then resumes ReplaceUnhealthy, which would terminate those hosts otherwise; then the
-    /// rest.
-    async fn try_resume(&self, task: Task<'_>, name: &str) -> Effect<StepOutcome> {
-        let plan = group_plan(task, name)?;
-        let Some(group) = self.aws.group_by_name(name).await.sorted()? else {
-            // The group was deleted meanwhile: nothing of it can be left suspended.
+    async fn try_resume(&self, name: &str) -> Effect<StepOutcome> {
+        let plan = group_plan(self.task, name)?;
+        let Some(ours) = self.look_for_ours(plan).await? else {
             return Ok(StepOutcome::already());
         };
-        if group
-            .tags
-            .get(GROUP_TAG)
-            .is_some_and(|tag| !tag.starts_with(&task.id()))
-        {
-            // Another release has the group, and this one was refused: that release resumes what is
-            // suspended.
-            return Ok(StepOutcome::already());
-        }
-        let mut ours = without(&plan.suspend, |process| !is_suspended(&group, process));
-        if ours.len() < plan.suspend.len() {
-            // "Resumed already" is believed only at the second look: the first may be older than the
-            // suspending.
-            sleep(CONSISTENCY).await;
-            let again = self.group(name).await?;
-            ours = without(&plan.suspend, |process| {
-                !is_suspended(&group, process) && !is_suspended(&again, process)
-            });
-        }
-        let first = without(&ours, |process| process != Process::HealthCheck);
-        self.resume_these(name, &first).await?;
-        // An error that delays ReplaceUnhealthy must not leave the other processes suspended.
-        let marked = match ours.contains(&Process::ReplaceUnhealthy) {
-            true => self.mark_healthy(task, name).await.map(drop),
-            false => Ok(()),
-        };
-        if marked.is_ok() && ours.contains(&Process::ReplaceUnhealthy) {
-            self.resume_these(name, &[Process::ReplaceUnhealthy]).await?;
-        }
-        let rest = without(&ours, |process| {
-            matches!(process, Process::HealthCheck | Process::ReplaceUnhealthy)
-        });
-        self.resume_these(name, &rest).await?;
-        marked?;
-        let seen = self.group(name).await?;
-        if let Some(process) = plan.suspend.iter().find(|process| is_suspended(&seen, **process)) {
-            return not_yet(format!("{} of {name} is still suspended", process.as_str()));
-        }
+        self.resume_in_order(name, &ours).await?;
+        let seen = self.confirm_resumed(name, &plan.suspend).await?;
         if seen.tags.contains_key(GROUP_TAG) {
-            self.aws.untag_group(name, GROUP_TAG).await.sorted()?;
+            self.scaling.untag_group(name, GROUP_TAG).await.sorted()?;
         }
         Ok(if ours.is_empty() {
             StepOutcome::already()
@@ -119,68 +78,155 @@ impl Effects {
         })
     }
 
-    pub(super) async fn let_replace(&self, task: Task<'_>, name: &str) -> StepOutcome {
-        either(self.try_let_replace(task, name).await)
+    pub(super) async fn let_replace(&self, name: &str) -> StepOutcome {
+        either(self.try_let_replace(name).await)
     }
 
-    /// As at the end, hosts are marked healthy between HealthCheck and ReplaceUnhealthy; all other processes
-    /// stay suspended.
-    async fn try_let_replace(&self, task: Task<'_>, name: &str) -> Effect<StepOutcome> {
-        let plan = group_plan(task, name)?;
+    async fn try_let_replace(&self, name: &str) -> Effect<StepOutcome> {
+        let plan = group_plan(self.task, name)?;
         let both: Vec<Process> = plan.replaces().collect();
-        self.must_be_ours(task, name).await?;
-        let first = without(&both, |process| process != Process::HealthCheck);
-        self.resume_these(name, &first).await?;
-        if both.contains(&Process::ReplaceUnhealthy) {
-            let marked = self.mark_healthy(task, name).await?;
-            let seen = self.group(name).await?;
-            let is_marked = |id: &String| {
-                let mut members = seen.members.iter();
-                members.any(|member| member.id == *id && member.health == "Unhealthy")
-            };
-            if let Some(id) = marked.iter().find(|id| is_marked(id)) {
-                return not_yet(format!(
-                    "{id} is healthy, and {name} has it marked Unhealthy still"
-                ));
-            }
-            self.resume_these(name, &[Process::ReplaceUnhealthy]).await?;
-        }
+        self.must_be_ours(name).await?;
+        self.resume_replacing(name, &both).await?;
         // The tag is written last: until then it names more processes than are suspended.
         let suspended = without(&plan.suspend, |process| both.contains(&process));
-        let tag = suspension(&task.id(), &suspended, &both);
-        self.aws.tag_group(name, GROUP_TAG, &tag).await.sorted()?;
-        let seen = self.group(name).await?;
-        match both.iter().find(|process| is_suspended(&seen, **process)) {
-            Some(process) => not_yet(format!("{} of {name} is still suspended", process.as_str())),
-            None => Ok(StepOutcome::done()),
-        }
+        let tag = suspension(&self.task.id(), &suspended, &both);
+        self.scaling.tag_group(name, GROUP_TAG, &tag).await.sorted()?;
+        self.confirm_resumed(name, &both).await?;
+        Ok(StepOutcome::done())
     }
 
-    pub(super) async fn suspend_again(&self, task: Task<'_>, name: &str) -> StepOutcome {
-        either(self.try_suspend_again(task, name).await)
+    pub(super) async fn suspend_again(&self, name: &str) -> StepOutcome {
+        either(self.try_suspend_again(name).await)
     }
 
-    async fn try_suspend_again(&self, task: Task<'_>, name: &str) -> Effect<StepOutcome> {
-        let plan = group_plan(task, name)?;
+    async fn try_suspend_again(&self, name: &str) -> Effect<StepOutcome> {
+        let plan = group_plan(self.task, name)?;
         let both: Vec<Process> = plan.replaces().collect();
-        self.must_be_ours(task, name).await?;
-        let tag = suspension(&task.id(), &plan.suspend, &[]);
-        self.aws.tag_group(name, GROUP_TAG, &tag).await.sorted()?;
-        self.aws.suspend(name, &both).await.sorted()?;
-        if may_resume_late(task, name) {
+        self.must_be_ours(name).await?;
+        let tag = suspension(&self.task.id(), &plan.suspend, &[]);
+        self.scaling.tag_group(name, GROUP_TAG, &tag).await.sorted()?;
+        self.scaling.suspend(name, &both).await.sorted()?;
+        if may_resume_late(self.task, name) {
             sleep(CONSISTENCY).await;
         }
-        let seen = self.group(name).await?;
-        match both.iter().find(|process| !is_suspended(&seen, **process)) {
+        self.confirm_suspended(name, &both).await
+    }
+
+    /// Looks at the group and tags it unless it is tagged; gives the group as it was before. Refuses a group
+    /// of another release.
+    async fn claim(&self, plan: &GroupPlan) -> Effect<Group> {
+        let name = &plan.name;
+        let tag = suspension(&self.task.id(), &plan.suspend, &[]);
+        let group = existing(self.scaling, name).await?;
+        match group.tags.get(GROUP_TAG) {
+            Some(other) if *other != tag => {
+                return refused(format!(
+                    "{name} carries the suspension tag of another release: {other}"
+                ));
+            }
+            Some(_) => return Ok(group),
+            None => {}
+        }
+        // The tag comes first: an operator can restore the group from it when everything else is lost.
+        self.scaling.tag_group(name, GROUP_TAG, &tag).await.sorted()?;
+        // Two targets may share a group, and the last to write the tag has the group. An answer without a tag
+        // is older than the tag, and says nothing of another release.
+        match existing(self.scaling, name).await?.tags.get(GROUP_TAG) {
+            Some(seen) if *seen == tag => Ok(group),
+            Some(_) => refused(format!("{name} was taken by another release at the same moment")),
+            None => not_yet(format!("{name} does not show its suspension tag yet")),
+        }
+    }
+
+    async fn confirm_suspended(&self, name: &str, processes: &[Process]) -> Effect<StepOutcome> {
+        let seen = existing(self.scaling, name).await?;
+        match without(processes, |process| is_suspended(&seen, process)).first() {
             Some(process) => not_yet(format!("{} of {name} is not suspended yet", process.as_str())),
             None => Ok(StepOutcome::done()),
         }
     }
 
-    async fn must_be_ours(&self, task: Task<'_>, name: &str) -> Effect<()> {
-        let group = self.group(name).await?;
+    /// The processes of a group that this release has suspended; `None` where nothing is this release's to
+    /// resume.
+    async fn look_for_ours(&self, plan: &GroupPlan) -> Effect<Option<Vec<Process>>> {
+        let name = &plan.name;
+        let Some(group) = self.scaling.group_by_name(name).await.sorted()? else {
+            // The group was deleted meanwhile: nothing of it can be left suspended.
+            return Ok(None);
+        };
+        let tag = group.tags.get(GROUP_TAG);
+        if tag.is_some_and(|tag| !tag.starts_with(&self.task.id())) {
+            // Another release has the group, and this one was refused: that release resumes what is
+            // suspended.
+            return Ok(None);
+        }
+        let ours = without(&plan.suspend, |process| !is_suspended(&group, process));
+        if ours.len() == plan.suspend.len() {
+            return Ok(Some(ours));
+        }
+        // "Resumed already" is believed only at the second look: the first may be older than the suspending.
+        sleep(CONSISTENCY).await;
+        let again = existing(self.scaling, name).await?;
+        Ok(Some(without(&plan.suspend, |process| {
+            !is_suspended(&group, process) && !is_suspended(&again, process)
+        })))
+    }
+
+    /// Resumes HealthCheck first; then marks healthy the hosts that were marked unhealthy while this release
+    /// had them out; then resumes ReplaceUnhealthy, which would terminate those hosts otherwise; then the
+    /// rest.
+    async fn resume_in_order(&self, name: &str, ours: &[Process]) -> Effect<()> {
+        let first = without(ours, |process| process != Process::HealthCheck);
+        self.resume_these(name, &first).await?;
+        // An error that delays ReplaceUnhealthy must not leave the other processes suspended.
+        let marked = match ours.contains(&Process::ReplaceUnhealthy) {
+            true => self.mark_healthy(name).await.map(drop),
+            false => Ok(()),
+        };
+        if marked.is_ok() && ours.contains(&Process::ReplaceUnhealthy) {
+            self.resume_these(name, &[Process::ReplaceUnhealthy]).await?;
+        }
+        let rest = without(ours, |process| {
+            matches!(process, Process::HealthCheck | Process::ReplaceUnhealthy)
+        });
+        self.resume_these(name, &rest).await?;
+        marked
+    }
+
+    /// As at the end, hosts are marked healthy between HealthCheck and ReplaceUnhealthy; all other processes
+    /// stay suspended.
+    async fn resume_replacing(&self, name: &str, both: &[Process]) -> Effect<()> {
+        let first = without(both, |process| process != Process::HealthCheck);
+        self.resume_these(name, &first).await?;
+        if !both.contains(&Process::ReplaceUnhealthy) {
+            return Ok(());
+        }
+        let marked = self.mark_healthy(name).await?;
+        let seen = existing(self.scaling, name).await?;
+        let is_marked = |id: &String| {
+            let mut members = seen.members.iter();
+            members.any(|member| member.id == *id && member.health == "Unhealthy")
+        };
+        if let Some(id) = marked.iter().find(|id| is_marked(id)) {
+            return not_yet(format!(
+                "{id} is healthy, and {name} has it marked Unhealthy still"
+            ));
+        }
+        self.resume_these(name, &[Process::ReplaceUnhealthy]).await
+    }
+
+    async fn confirm_resumed(&self, name: &str, processes: &[Process]) -> Effect<Group> {
+        let seen = existing(self.scaling, name).await?;
+        match processes.iter().find(|process| is_suspended(&seen, **process)) {
+            Some(process) => not_yet(format!("{} of {name} is still suspended", process.as_str())),
+            None => Ok(seen),
+        }
+    }
+
+    async fn must_be_ours(&self, name: &str) -> Effect<()> {
+        let group = existing(self.scaling, name).await?;
         match group.tags.get(GROUP_TAG) {
-            Some(tag) if tag.starts_with(&task.id()) => Ok(()),
+            Some(tag) if tag.starts_with(&self.task.id()) => Ok(()),
             tag => refused(format!(
                 "{name} does not carry this release's suspension tag, but {tag:?}"
             )),
@@ -191,43 +237,49 @@ impl Effects {
         if processes.is_empty() {
             return Ok(());
         }
-        self.aws.resume(name, processes).await.sorted()
+        self.scaling.resume(name, processes).await.sorted()
     }
 
     /// Marks healthy only hosts that this release took out and that are healthy in all their target groups
     /// now: any other unhealthy host has a reason, and Auto Scaling must replace it.
     ///
     /// Gives the hosts that it marked.
-    async fn mark_healthy(&self, task: Task<'_>, name: &str) -> Effect<Vec<String>> {
+    async fn mark_healthy(&self, name: &str) -> Effect<Vec<String>> {
+        let release = self.task.release;
         let mut marked = Vec::new();
-        let group = self.group(name).await?;
+        let group = existing(self.scaling, name).await?;
         for member in group.members.iter().filter(|member| member.health == "Unhealthy") {
-            let Some(host) = task
-                .release
-                .host(&member.id)
-                .filter(|host| task.release.touched(&host.instance))
-            else {
+            let host = release.host(&member.id);
+            let Some(host) = host.filter(|host| release.touched(&host.instance)) else {
                 continue;
             };
-            let mut healthy = true;
-            for target in host.targets.iter().filter(|target| target.can_be_healthy()) {
-                let state = self.state_of(task, target, Instant::now()).await?;
-                healthy &= state == Some(TargetState::Healthy);
-            }
-            if healthy {
-                self.aws.set_instance_health_healthy(&member.id).await.sorted()?;
+            if self.is_healthy(host).await? {
+                self.scaling
+                    .set_instance_health_healthy(&member.id)
+                    .await
+                    .sorted()?;
                 marked.push(member.id.clone());
             }
         }
         Ok(marked)
     }
 
-    /// The group. Refuses if it does not exist.
-    pub(super) async fn group(&self, name: &str) -> Effect<Group> {
-        match self.aws.group_by_name(name).await.sorted()? {
-            Some(group) => Ok(group),
-            None => refused(format!("the Auto Scaling group {name} does not exist")),
+    async fn is_healthy(&self, host: &HostPlan) -> Effect<bool> {
+        let mut healthy = true;
+        for target in host.targets.iter().filter(|target| target.can_be_healthy()) {
+            let look = self.health.targets(&target.target_group, Instant::now());
+            let all = look.await.sorted()?;
+            healthy &= find(&all, target).is_some_and(|own| own.state == TargetState::Healthy);
         }
+        Ok(healthy)
+    }
+}
+
+/// The group. Refuses if it does not exist.
+async fn existing(scaling: &impl ScalingPort, name: &str) -> Effect<Group> {
+    match scaling.group_by_name(name).await.sorted()? {
+        Some(group) => Ok(group),
+        None => refused(format!("the Auto Scaling group {name} does not exist")),
     }
 }
 
@@ -267,3 +319,6 @@ pub(super) fn is_awaited(state_before: &str, can_be_healthy: bool, direction: Di
         Direction::Back => state_before == "healthy",
     }
 }
+
+#[cfg(test)]
+mod tests;

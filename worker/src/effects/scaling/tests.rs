@@ -1,0 +1,395 @@
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+
+use drawgate_rehearsal::World;
+use drawgate_rollout::Release;
+
+use super::super::fakes::{Calls, Fault, release, task, told};
+use super::*;
+use crate::aws::{AwsError, Member, Target};
+
+/// One Auto Scaling group.
+struct Fake {
+    group: Mutex<Option<Group>>,
+    /// The group as the next looks still see it, and how many of them.
+    old: Mutex<Option<(Group, u32)>>,
+    calls: Calls,
+}
+
+impl Fake {
+    fn change(
+        &self,
+        operation: &'static str,
+        what: &str,
+        act: impl FnOnce(&mut Group),
+    ) -> Result<(), AwsError> {
+        self.calls.write(operation, what, || {
+            if let Some(group) = self.group.lock().unwrap().as_mut() {
+                act(group);
+            }
+        })
+    }
+
+    fn set(&self, act: impl FnOnce(&mut Group)) {
+        act(self.group.lock().unwrap().as_mut().unwrap());
+    }
+
+    fn seen(&self) -> Group {
+        self.group.lock().unwrap().clone().unwrap()
+    }
+
+    /// The next looks see the group as it is now, whatever is written.
+    fn answer_old(&self, looks: u32) {
+        *self.old.lock().unwrap() = Some((self.seen(), looks));
+    }
+}
+
+impl ScalingPort for Fake {
+    async fn group_by_name(&self, _name: &str) -> Result<Option<Group>, AwsError> {
+        let mut old = self.old.lock().unwrap();
+        if let Some((group, left @ 1..)) = old.as_mut() {
+            *left -= 1;
+            return Ok(Some(group.clone()));
+        }
+        Ok(self.group.lock().unwrap().clone())
+    }
+
+    async fn tag_group(&self, _name: &str, key: &str, value: &str) -> Result<(), AwsError> {
+        self.change("tag", value, |group| {
+            group.tags.insert(key.to_owned(), value.to_owned());
+        })
+    }
+
+    async fn untag_group(&self, _name: &str, key: &str) -> Result<(), AwsError> {
+        self.change("untag", key, |group| {
+            group.tags.remove(key);
+        })
+    }
+
+    async fn suspend(&self, _name: &str, processes: &[Process]) -> Result<(), AwsError> {
+        self.change("suspend", &listed(processes), |group| suspended(group, processes))
+    }
+
+    async fn resume(&self, _name: &str, processes: &[Process]) -> Result<(), AwsError> {
+        self.change("resume", &listed(processes), |group| {
+            let named = |name: &String| processes.iter().any(|process| process.as_str() == name);
+            group.suspended.retain(|name, _| !named(name));
+        })
+    }
+
+    async fn set_instance_health_healthy(&self, id: &str) -> Result<(), AwsError> {
+        self.change("set_health", id, |group| {
+            for member in group.members.iter_mut().filter(|member| member.id == id) {
+                member.health = "Healthy".to_owned();
+            }
+        })
+    }
+}
+
+/// Every target of the release, all in one state.
+struct Health(Vec<Target>);
+
+impl HealthPort for Health {
+    async fn targets(&self, _arn: &str, _not_before: Instant) -> Result<Vec<Target>, AwsError> {
+        Ok(self.0.clone())
+    }
+}
+
+fn listed(processes: &[Process]) -> String {
+    let names: Vec<&str> = processes.iter().map(|process| process.as_str()).collect();
+    names.join("+")
+}
+
+fn suspended(group: &mut Group, processes: &[Process]) {
+    let names = processes.iter().map(|process| process.as_str().to_owned());
+    group.suspended.extend(names.map(|name| (name, String::new())));
+}
+
+struct Case {
+    release: Release,
+    fake: Fake,
+    state: TargetState,
+}
+
+impl Case {
+    fn new() -> Self {
+        let release = release(World::new(2, 1));
+        let plan = release.plan.as_deref().unwrap();
+        let member = |host: &HostPlan| Member {
+            id: host.instance.clone(),
+            lifecycle: "InService".to_owned(),
+            health: "Healthy".to_owned(),
+            zone: host.zone.clone(),
+            protected_from_scale_in: false,
+        };
+        let group = Group {
+            name: plan.groups[0].name.clone(),
+            arn: String::new(),
+            suspended: BTreeMap::new(),
+            tags: BTreeMap::new(),
+            members: plan.hosts.iter().map(member).collect(),
+            target_group_arns: Vec::new(),
+            classic_load_balancers: Vec::new(),
+            traffic_sources: Vec::new(),
+            health_check_type: "ELB".to_owned(),
+            desired: 2,
+            min: 2,
+            max: 2,
+            warm_pool: false,
+            max_instance_lifetime_s: None,
+        };
+        let fake = Fake {
+            group: Mutex::new(Some(group)),
+            old: Mutex::default(),
+            calls: Calls::default(),
+        };
+        Self {
+            release,
+            fake,
+            state: TargetState::Healthy,
+        }
+    }
+
+    /// The group as it is during the roll.
+    fn rolling() -> Self {
+        let case = Self::new();
+        let (tag, processes) = (case.tag(), case.planned());
+        case.fake.set(|group| {
+            group.tags.insert(GROUP_TAG.to_owned(), tag);
+            suspended(group, &processes);
+        });
+        case
+    }
+
+    fn planned(&self) -> Vec<Process> {
+        self.release.plan.as_deref().unwrap().groups[0].suspend.clone()
+    }
+
+    fn tag(&self) -> String {
+        suspension(&self.release.request.id.to_string(), &self.planned(), &[])
+    }
+
+    fn tag_as(&self, tag: &str) {
+        self.fake.set(|group| {
+            group.tags.insert(GROUP_TAG.to_owned(), tag.to_owned());
+        });
+    }
+
+    fn fall_ill(&self, n: usize) -> String {
+        self.fake
+            .set(|group| group.members[n].health = "Unhealthy".to_owned());
+        self.fake.seen().members[n].id.clone()
+    }
+
+    async fn run(&self, step: &str) -> String {
+        let plan = self.release.plan.as_deref().unwrap();
+        let targets = plan.hosts.iter().flat_map(|host| &host.targets);
+        let health = targets.map(|target| Target {
+            id: target.id.clone(),
+            port: target.port,
+            zone: None,
+            state: self.state.clone(),
+            reason: None,
+            description: None,
+        });
+        let suspension = Suspension {
+            scaling: &self.fake,
+            health: Health(health.collect()),
+            task: task(&self.release),
+        };
+        let name = plan.groups[0].name.as_str();
+        told(&match step {
+            "suspend" => suspension.suspend(name).await,
+            "resume" => suspension.resume(name).await,
+            "let_replace" => suspension.let_replace(name).await,
+            _ => suspension.suspend_again(name).await,
+        })
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn suspending_tags_first_and_is_done_once() {
+    let case = Case::new();
+    assert_eq!(case.run("suspend").await, "done");
+    let writes = [
+        format!("tag {}", case.tag()),
+        format!("suspend {}", listed(&case.planned())),
+    ];
+    assert_eq!(case.fake.calls.take(), writes);
+    assert_eq!(case.run("suspend").await, "already_done");
+    assert!(case.fake.calls.take().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_group_of_another_release_is_left_alone() {
+    let case = Case::new();
+    case.tag_as("another AZRebalance");
+    let said = case.run("suspend").await;
+    assert!(
+        said.starts_with("refused: ") && said.contains("another"),
+        "{said}"
+    );
+    assert_eq!(case.run("resume").await, "already_done");
+    for step in ["let_replace", "suspend_again"] {
+        let said = case.run(step).await;
+        assert!(said.starts_with("refused: "), "{step}: {said}");
+    }
+    assert!(case.fake.calls.take().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_group_that_is_tagged_and_half_suspended_is_completed() {
+    let case = Case::new();
+    case.tag_as(&case.tag());
+    let planned = case.planned();
+    case.fake.set(|group| suspended(group, &planned[..1]));
+    assert_eq!(case.run("suspend").await, "done");
+    assert_eq!(
+        case.fake.calls.take(),
+        [format!("suspend {}", listed(&planned[1..]))]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_older_than_the_tag_is_no_refusal() {
+    let case = Case::new();
+    case.fake.answer_old(2);
+    let said = case.run("suspend").await;
+    assert!(
+        said.starts_with("transient: ") && said.contains("suspension tag yet"),
+        "{said}"
+    );
+    case.fake.calls.take();
+    assert_eq!(case.run("suspend").await, "done");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_older_than_the_resuming_is_transient() {
+    let case = Case::rolling();
+    case.fake.answer_old(3);
+    let said = case.run("resume").await;
+    assert!(
+        said.starts_with("transient: ") && said.contains("still suspended"),
+        "{said}"
+    );
+    assert!(case.fake.seen().tags.contains_key(GROUP_TAG));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_write_that_fails_says_what_is_known_of_it() {
+    for (fault, kind) in [
+        (Fault::Refused, "refused: "),
+        (Fault::Throttled, "transient: "),
+        (Fault::Lost, "unknown: "),
+    ] {
+        for (step, operations) in [
+            ("suspend", &["tag", "suspend"][..]),
+            ("resume", &["resume", "untag"]),
+            ("let_replace", &["resume", "tag"]),
+            ("suspend_again", &["tag", "suspend"]),
+        ] {
+            for operation in operations {
+                let case = if step == "suspend" {
+                    Case::new()
+                } else {
+                    Case::rolling()
+                };
+                case.fake.calls.fail_once(operation, fault);
+                let said = case.run(step).await;
+                assert!(said.starts_with(kind), "{step}, {operation}, {fault:?}: {said}");
+                let again = case.run(step).await;
+                assert!(
+                    again == "done" || again == "already_done",
+                    "{step}, {operation}, {fault:?}: {again}"
+                );
+            }
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn resuming_marks_healthy_between_health_check_and_replace_unhealthy() {
+    let case = Case::rolling();
+    let ill = case.fall_ill(0);
+    assert_eq!(case.run("resume").await, "done");
+    let writes = case.fake.calls.take();
+    assert_eq!(writes[0], "resume HealthCheck");
+    assert_eq!(writes[1], format!("set_health {ill}"));
+    assert_eq!(writes[2], "resume ReplaceUnhealthy");
+    assert!(
+        writes[3].starts_with("resume ") && writes[4] == format!("untag {GROUP_TAG}"),
+        "{writes:?}"
+    );
+    assert_eq!(writes.len(), 5);
+    assert!(case.fake.seen().suspended.is_empty());
+    assert_eq!(case.run("resume").await, "already_done");
+    assert!(case.fake.calls.take().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_host_whose_targets_are_unhealthy_is_left_to_be_replaced() {
+    let mut case = Case::rolling();
+    case.state = TargetState::Unhealthy;
+    case.fall_ill(0);
+    assert_eq!(case.run("resume").await, "done");
+    let writes = case.fake.calls.take();
+    assert!(
+        !writes.iter().any(|write| write.starts_with("set_health")),
+        "{writes:?}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_host_that_cannot_be_marked_keeps_only_replace_unhealthy_suspended() {
+    let case = Case::rolling();
+    case.fall_ill(0);
+    case.fake.calls.fail_once("set_health", Fault::Throttled);
+    assert!(case.run("resume").await.starts_with("transient: "));
+    let left: Vec<String> = case.fake.seen().suspended.into_keys().collect();
+    assert_eq!(left, ["ReplaceUnhealthy"]);
+    assert_eq!(case.run("resume").await, "done");
+}
+
+#[tokio::test(start_paused = true)]
+async fn resumed_already_is_believed_only_at_the_second_look() {
+    let case = Case::new();
+    case.tag_as(&case.tag());
+    case.fake.answer_old(1);
+    let planned = case.planned();
+    case.fake.set(|group| suspended(group, &planned));
+    assert_eq!(case.run("resume").await, "done");
+    assert!(case.fake.seen().suspended.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deleted_group_has_nothing_to_resume_and_cannot_be_suspended() {
+    let case = Case::new();
+    *case.fake.group.lock().unwrap() = None;
+    assert_eq!(case.run("resume").await, "already_done");
+    let said = case.run("suspend").await;
+    assert!(
+        said.starts_with("refused: ") && said.ends_with("does not exist"),
+        "{said}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn replacing_is_let_and_taken_back() {
+    let case = Case::rolling();
+    let both = [Process::HealthCheck, Process::ReplaceUnhealthy];
+    assert_eq!(case.run("let_replace").await, "done");
+    let others = without(&case.planned(), |process| both.contains(&process));
+    let id = case.release.request.id.to_string();
+    let writes = [
+        "resume HealthCheck".to_owned(),
+        "resume ReplaceUnhealthy".to_owned(),
+        format!("tag {}", suspension(&id, &others, &both)),
+    ];
+    assert_eq!(case.fake.calls.take(), writes);
+    assert_eq!(case.run("suspend_again").await, "done");
+    let writes = [
+        format!("tag {}", case.tag()),
+        format!("suspend {}", listed(&both)),
+    ];
+    assert_eq!(case.fake.calls.take(), writes);
+}
