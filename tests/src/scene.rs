@@ -104,15 +104,22 @@ impl Scene {
         self.folder().join("services").join(format!("{name}.toml"))
     }
 
-    /// Starts the worker, and waits until it consumes messages.
+    /// Starts the worker, and waits until it consumes releases and control commands.
     pub async fn worker(&self) -> Worker {
         self.ready(Worker::start(self.folder())).await
     }
 
     async fn ready(&self, mut worker: Worker) -> Worker {
-        let queue = topology::releases_queue(&SITE.parse().unwrap());
+        let site = SITE.parse().unwrap();
+        let queues = [topology::releases_queue(&site), topology::control_queue(&site)];
+        // Releases and control commands have a connection each: one may be there before the other.
+        let consumes = async {
+            for queue in &queues {
+                self.broker.consumed(queue).await;
+            }
+        };
         tokio::select! {
-            () = self.broker.consumed(&queue) => worker,
+            () = consumes => worker,
             status = ended(&mut worker) => panic!("the worker ended with {status}:\n{}", worker.log()),
         }
     }
