@@ -335,7 +335,7 @@ async fn a_past_release_and_a_message_from_a_file() {
     let words = ["replay", &id.to_string(), "--force", "--wait", "--format", "json"];
     let again = ends(roll.scene.drawgate(&words).await, &words, 0);
     let last: Value = serde_json::from_str(out(&again).lines().last().unwrap()).unwrap();
-    let second: ReleaseId = last["release"].as_str().unwrap().parse().unwrap();
+    let second: ReleaseId = last["data"]["release"].as_str().unwrap().parse().unwrap();
     assert_ne!(second, id);
     let ended = roll.judge(second, Outcome::Succeeded).await;
     assert!(
