@@ -237,12 +237,6 @@ impl LeftoverKind {
         Leftover { what: self, commands }
     }
 
-    /// With one command that mends it, on any machine that may call AWS.
-    #[must_use]
-    pub fn mended_with(self, run: impl Into<String>) -> Leftover {
-        self.mended_by(vec![Command::anywhere(run)])
-    }
-
     /// With no command: its text says what to do.
     #[must_use]
     pub fn for_a_person(self) -> Leftover {
@@ -448,18 +442,28 @@ impl fmt::Display for Leftover {
     }
 }
 
-/// Leftovers as they are written now, and as drawgate 0.2.0 wrote them: a line of text each.
-pub(crate) fn of_any_version<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Leftover>, D::Error> {
+impl From<String> for Leftover {
+    fn from(text: String) -> Self {
+        LeftoverKind::Described { text }.for_a_person()
+    }
+}
+
+/// Leftovers or notes as they are written now, and as drawgate 0.2.0 wrote them: a line of text each.
+pub(crate) fn of_any_version<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de> + From<String>,
+{
     #[derive(Deserialize)]
     #[serde(untagged)]
-    enum Either {
-        Typed(Leftover),
+    enum Either<T> {
+        Typed(T),
         Described(String),
     }
-    let all = Vec::<Either>::deserialize(deserializer)?;
+    let all = Vec::<Either<T>>::deserialize(deserializer)?;
     let typed = all.into_iter().map(|each| match each {
-        Either::Typed(leftover) => leftover,
-        Either::Described(text) => LeftoverKind::Described { text }.for_a_person(),
+        Either::Typed(typed) => typed,
+        Either::Described(text) => text.into(),
     });
     Ok(typed.collect())
 }

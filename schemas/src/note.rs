@@ -4,7 +4,7 @@ use std::fmt;
 
 use jiff::Timestamp;
 use schemars::JsonSchema;
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 
 use crate::leftover::Command;
 
@@ -150,18 +150,8 @@ impl fmt::Display for Note {
     }
 }
 
-/// Notes as they are written now, and as drawgate 0.2.0 wrote them: a line of text each.
-pub(crate) fn of_any_version<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Note>, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Either {
-        Typed(Note),
-        Described(String),
+impl From<String> for Note {
+    fn from(text: String) -> Self {
+        NoteKind::Warning { text }.alone()
     }
-    let all = Vec::<Either>::deserialize(deserializer)?;
-    let typed = all.into_iter().map(|each| match each {
-        Either::Typed(note) => note,
-        Either::Described(text) => NoteKind::Warning { text }.alone(),
-    });
-    Ok(typed.collect())
 }

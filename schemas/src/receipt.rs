@@ -36,7 +36,7 @@ pub struct Receipt {
     #[serde(
         default,
         skip_serializing_if = "Vec::is_empty",
-        deserialize_with = "crate::note::of_any_version"
+        deserialize_with = "crate::leftover::of_any_version"
     )]
     pub notes: Vec<Note>,
     /// The desired version, where the service publishes one.

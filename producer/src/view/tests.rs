@@ -1,7 +1,7 @@
 //! Whole releases, as a terminal of 80 columns shows them and as a log does.
 
 use drawgate_schemas::{
-    AlarmReceipt, Direction, Ended, Event, GroupReceipt, HostLogs, HostPhase, HostReceipt, HostRef,
+    AlarmReceipt, Command, Direction, Ended, Event, GroupReceipt, HostLogs, HostPhase, HostReceipt, HostRef,
     LeftoverKind, Outcome, Receipt, RejectionCode, ReleaseState, Started, StatusEvent, Suspension,
     TargetReceipt,
 };
@@ -252,15 +252,17 @@ fn needs_operator() -> Vec<Event> {
         group: "search-api-asg".to_owned(),
         processes: vec!["HealthCheck".to_owned()],
     };
+    let register = Command::anywhere(format!(
+        "aws elbv2 register-targets --target-group-arn \
+         arn:aws:elasticloadbalancing:us-west-2:123456789012:targetgroup/search-api/0123456789abcdef \
+         --targets Id={A},Port=8080"
+    ));
+    let resume = Command::anywhere(
+        "aws autoscaling resume-processes --auto-scaling-group-name search-api-asg --scaling-processes HealthCheck",
+    );
     receipt.leftovers = vec![
-        absent.mended_with(format!(
-            "aws elbv2 register-targets --target-group-arn \
-             arn:aws:elasticloadbalancing:us-west-2:123456789012:targetgroup/search-api/0123456789abcdef \
-             --targets Id={A},Port=8080"
-        )),
-        suspended.mended_with(
-            "aws autoscaling resume-processes --auto-scaling-group-name search-api-asg --scaling-processes HealthCheck",
-        ),
+        absent.mended_by(vec![register]),
+        suspended.mended_by(vec![resume]),
     ];
     let summary = format!("register {A}: access denied; 2 leftovers");
     events.push(the_end(Outcome::NeedsOperator, &summary, receipt));
