@@ -54,7 +54,11 @@ impl Effects {
             .iter()
             .filter(|target| target.can_be_healthy())
             .collect();
-        match self.first_unhealthy(task, host, &awaited, look_at).await? {
+        match self
+            .target_health(task)
+            .first_unhealthy(host, &awaited, look_at)
+            .await?
+        {
             None => Ok(()),
             Some(unhealthy) => refused(format!("{}: {}", host.instance, unhealthy.why)),
         }

@@ -10,6 +10,7 @@ use drawgate_rollout::{
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use tokio::time::{Instant, timeout};
 
+use super::alarms::planned;
 use super::connections::Effects;
 use super::inspect::HOST_LOOK;
 use super::membership::Membership;
@@ -87,14 +88,14 @@ impl Effects {
     /// Observes the alarms; the rest of the observation stays empty.
     async fn observe_alarms(&self, task: Task<'_>) -> Effect<Observation> {
         let mut seen = Observation::default();
-        let there = self.planned_alarms(task, |_| true).await?;
+        let there = planned(&self.aws, task, |_| true).await?;
         for plan in &task.plan.alarms {
             let alarm = there.iter().find(|alarm| alarm.name == plan.name);
             seen.alarms
                 .insert(plan.name.clone(), alarm.is_none_or(|alarm| alarm.actions_enabled));
         }
         if !task.plan.mutes() {
-            let held = Box::pin(self.held_alarms(task)).await?;
+            let held = Box::pin(self.silencing(task).held()).await?;
             seen.held_alarms = held.into_iter().map(|alarm| alarm.name).collect();
         }
         for rule in task.plan.mute_rules(task.release.request.id) {
@@ -126,7 +127,7 @@ impl Effects {
             Membership::Gone { why, ended: false } => seen.still = Some(why),
         }
         for target in &host.targets {
-            let state = self.state_of(task, target, recent).await?;
+            let state = self.target_health(task).state_of(target, recent).await?;
             seen.targets.push(ObservedTarget {
                 target_group: target.target_group.clone(),
                 port: target.port,

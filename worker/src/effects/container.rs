@@ -12,7 +12,6 @@ use tokio::time::Instant;
 use super::connections::Effects;
 use super::names::{LABEL_AFTER, LABEL_BEFORE, LABEL_RESTART_BEFORE, labels};
 use super::outcome::{Effect, Sorted, either, refused};
-use super::targets::policy;
 use super::task::Task;
 use crate::host::{ContainerInfo, Host};
 
@@ -280,4 +279,17 @@ async fn rename(engine: &Host, container: &ContainerInfo, name: &str) -> Effect<
         return Ok(false);
     }
     engine.rename(&container.id, name).await.sorted()
+}
+
+/// The restart policy that a host's container must have in this direction; `None` where there is no
+/// container.
+fn policy(task: Task<'_>, host: &HostPlan, direction: Direction) -> Option<RestartPolicy> {
+    match direction {
+        Direction::Forward => task
+            .plan
+            .definition
+            .container()
+            .map(|container| container.restart),
+        Direction::Back => host.before.as_ref().map(|before| before.restart),
+    }
 }

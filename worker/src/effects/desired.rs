@@ -8,8 +8,9 @@ use jiff::Timestamp;
 
 use super::connections::Effects;
 use super::outcome::{Effect, Sorted, either, not_yet, refused};
+use super::ports::ParameterPort;
 use super::task::Task;
-use crate::aws::Parameter;
+use crate::aws::{Aws, Parameter};
 use crate::desired;
 
 impl Effects {
@@ -45,39 +46,60 @@ impl Effects {
         Ok(Some(DesiredSnapshot::Read(Box::new(planned))))
     }
 
-    pub(super) async fn reserve(&self, task: Task<'_>) -> StepOutcome {
-        either(self.try_reserve(task).await)
+    /// The steps on the desired version of one release.
+    pub(super) fn desired_version<'a>(&'a self, task: Task<'a>) -> DesiredVersion<'a, Aws> {
+        DesiredVersion {
+            parameters: &self.aws,
+            task,
+        }
+    }
+
+    /// The parameter's value at the end.
+    pub(super) async fn observe_parameter(&self, task: Task<'_>) -> Effect<Option<ObservedParameter>> {
+        if task.plan.desired.is_none() {
+            return Ok(None);
+        }
+        let value = self.desired_version(task).value().await?;
+        Ok(Some(ObservedParameter {
+            version: value.as_deref().and_then(desired::version_of),
+            value,
+        }))
+    }
+}
+
+/// Reserves, publishes and restores the desired version of one release.
+pub(super) struct DesiredVersion<'a, P> {
+    parameters: &'a P,
+    task: Task<'a>,
+}
+
+impl<P: ParameterPort> DesiredVersion<'_, P> {
+    pub(super) async fn reserve(&self) -> StepOutcome {
+        either(self.try_reserve().await)
     }
 
     /// Writes the earlier value, or a placeholder, so that a missing permission shows before any host is
     /// touched.
-    async fn try_reserve(&self, task: Task<'_>) -> Effect<StepOutcome> {
-        let planned = planned(task)?;
+    async fn try_reserve(&self) -> Effect<StepOutcome> {
+        let planned = self.planned()?;
         self.writable(planned).await?;
-        Box::pin(self.aws.put_parameter(&planned.parameter, planned.reserved()))
-            .await
-            .sorted()?;
+        self.put(planned.reserved()).await?;
         Ok(StepOutcome::done())
     }
 
-    pub(super) async fn publish(&self, task: Task<'_>) -> StepOutcome {
-        either(self.try_publish(task).await)
+    pub(super) async fn publish(&self) -> StepOutcome {
+        either(self.try_publish().await)
     }
 
-    async fn try_publish(&self, task: Task<'_>) -> Effect<StepOutcome> {
-        let planned = planned(task)?;
-        if let Some(seen) = self
-            .writable(planned)
-            .await?
-            .filter(|seen| seen.value == planned.value)
-        {
+    async fn try_publish(&self) -> Effect<StepOutcome> {
+        let planned = self.planned()?;
+        let seen = self.writable(planned).await?;
+        if let Some(seen) = seen.filter(|seen| seen.value == planned.value) {
             let evidence = published(&seen);
             return Ok(StepOutcome::AlreadyDone { evidence });
         }
-        Box::pin(self.aws.put_parameter(&planned.parameter, &planned.value))
-            .await
-            .sorted()?;
-        match Box::pin(self.aws.parameter(&planned.parameter)).await.sorted()? {
+        self.put(&planned.value).await?;
+        match self.look().await? {
             Some(seen) if seen.value == planned.value => Ok(StepOutcome::Done {
                 evidence: published(&seen),
             }),
@@ -85,48 +107,51 @@ impl Effects {
         }
     }
 
-    pub(super) async fn unpublish(&self, task: Task<'_>) -> StepOutcome {
-        either(self.try_unpublish(task).await)
+    pub(super) async fn restore(&self) -> StepOutcome {
+        either(self.try_restore().await)
     }
 
-    async fn try_unpublish(&self, task: Task<'_>) -> Effect<StepOutcome> {
-        let planned = planned(task)?;
+    async fn try_restore(&self) -> Effect<StepOutcome> {
+        let planned = self.planned()?;
         let name = &planned.parameter;
-        let seen = self.value_of(name).await?;
-        if !seen.as_deref().is_some_and(|seen| planned.is_ours(seen)) {
+        if !self.value().await?.is_some_and(|seen| planned.is_ours(&seen)) {
             // The parameter has its earlier value, or one that somebody else wrote since: that one stays.
             return Ok(StepOutcome::already());
         }
         match &planned.before {
-            Some(before) => Box::pin(self.aws.put_parameter(name, before)).await.sorted()?,
-            None => Box::pin(self.aws.delete_parameter(name)).await.sorted()?,
+            Some(before) => self.put(before).await?,
+            None => self.parameters.delete_parameter(name).await.sorted()?,
         }
-        if self.value_of(name).await? != planned.before {
+        if self.value().await? != planned.before {
             return not_yet(format!("{name} does not have its earlier value yet"));
         }
         Ok(StepOutcome::done())
     }
 
-    /// The parameter's value at the end.
-    pub(super) async fn observe_parameter(&self, task: Task<'_>) -> Effect<Option<ObservedParameter>> {
-        let Some(planned) = &task.plan.desired else {
-            return Ok(None);
-        };
-        let value = self.value_of(&planned.parameter).await?;
-        Ok(Some(ObservedParameter {
-            version: value.as_deref().and_then(desired::version_of),
-            value,
-        }))
+    fn planned(&self) -> Effect<&DesiredPlan> {
+        match &self.task.plan.desired {
+            Some(planned) => Ok(planned),
+            None => refused("this release publishes no desired version"),
+        }
     }
 
-    async fn value_of(&self, name: &str) -> Effect<Option<String>> {
-        let seen = Box::pin(self.aws.parameter(name)).await.sorted()?;
-        Ok(seen.map(|seen| seen.value))
+    async fn look(&self) -> Effect<Option<Parameter>> {
+        let name = &self.planned()?.parameter;
+        self.parameters.parameter(name).await.sorted()
+    }
+
+    async fn value(&self) -> Effect<Option<String>> {
+        Ok(self.look().await?.map(|seen| seen.value))
+    }
+
+    async fn put(&self, value: &str) -> Effect<()> {
+        let name = &self.planned()?.parameter;
+        self.parameters.put_parameter(name, value).await.sorted()
     }
 
     /// The parameter. Refuses unless it has its earlier value or one that this release wrote.
     async fn writable(&self, planned: &DesiredPlan) -> Effect<Option<Parameter>> {
-        let seen = Box::pin(self.aws.parameter(&planned.parameter)).await.sorted()?;
+        let seen = self.look().await?;
         let value = seen.as_ref().map(|seen| seen.value.as_str());
         if value == planned.before.as_deref() || value.is_some_and(|value| planned.is_ours(value)) {
             return Ok(seen);
@@ -141,15 +166,11 @@ impl Effects {
     }
 }
 
-fn planned(task: Task<'_>) -> Effect<&DesiredPlan> {
-    match &task.plan.desired {
-        Some(wanted) => Ok(wanted),
-        None => refused("this release publishes no desired version"),
-    }
-}
-
 fn published(seen: &Parameter) -> Evidence {
     Evidence::Published {
         at: seen.modified_at.unwrap_or_else(Timestamp::now),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,13 +1,18 @@
 //! What the unit tests of the steps share: a release with its plan, and faults for the fakes of the ports.
 
+mod cloudwatch;
+mod parameters;
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use drawgate_rehearsal::World;
 use drawgate_rehearsal::sim::Sim;
-use drawgate_rollout::{Release, StepOutcome};
+use drawgate_rollout::{AlarmPlan, Release, StepOutcome};
 use tokio::time::{Duration, Instant};
 
+pub(super) use self::cloudwatch::CloudWatch;
+pub(super) use self::parameters::Parameters;
 use super::task::Task;
 use crate::aws::AwsError;
 use crate::clock::RollClock;
@@ -16,6 +21,8 @@ use crate::clock::RollClock;
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Fault {
     Refused,
+    /// Refused, with this code.
+    RefusedAs(&'static str),
     Throttled,
     /// Done, and its answer is lost.
     Lost,
@@ -34,36 +41,39 @@ impl Calls {
     }
 
     /// Notes a write and does it, unless it is to fail.
-    pub(super) fn write(
+    pub(super) fn write<T>(
         &self,
         operation: &'static str,
         what: &str,
-        act: impl FnOnce(),
-    ) -> Result<(), AwsError> {
+        act: impl FnOnce() -> T,
+    ) -> Result<T, AwsError> {
         self.made.lock().unwrap().push(format!("{operation} {what}"));
-        let fault = self.faults.lock().unwrap().remove(operation);
+        let Some(fault) = self.faults.lock().unwrap().remove(operation) else {
+            return Ok(act());
+        };
         let (code, message) = ("Said".to_owned(), "so".to_owned());
-        match fault {
-            Some(Fault::Refused) => Err(AwsError::Refused {
+        Err(match fault {
+            Fault::Refused => AwsError::Refused {
                 operation,
                 code,
                 message,
-            }),
-            Some(Fault::Throttled) => Err(AwsError::Throttled {
+            },
+            Fault::RefusedAs(code) => AwsError::Refused {
+                operation,
+                code: code.to_owned(),
+                message,
+            },
+            Fault::Throttled => AwsError::Throttled {
                 operation,
                 code,
                 message,
-            }),
-            Some(Fault::Lost) => {
+            },
+            Fault::Lost => {
                 act();
                 let source = Arc::new(std::io::Error::other("connection reset"));
-                Err(AwsError::Unknown { operation, source })
+                AwsError::Unknown { operation, source }
             }
-            None => {
-                act();
-                Ok(())
-            }
-        }
+        })
     }
 
     /// The writes since the last look, in their order.
@@ -72,9 +82,49 @@ impl Calls {
     }
 }
 
+/// An answer from before the last writes, and how many of the next looks get it.
+#[derive(Debug)]
+pub(super) struct Old<T>(Mutex<Option<(T, u32)>>);
+
+impl<T> Default for Old<T> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<T: Clone> Old<T> {
+    pub(super) fn answer(&self, old: T, looks: u32) {
+        *self.0.lock().unwrap() = Some((old, looks));
+    }
+
+    /// What the next look sees where this is true now.
+    pub(super) fn or(&self, now: T) -> T {
+        match self.0.lock().unwrap().as_mut() {
+            Some((old, left @ 1..)) => {
+                *left -= 1;
+                old.clone()
+            }
+            _ => now,
+        }
+    }
+}
+
 /// A release of two hosts that has rolled both.
 pub(super) fn release(world: World) -> Release {
     Sim::new(world).finish().release().clone()
+}
+
+/// The same, with a plan to silence these alarms.
+pub(super) fn release_with_alarms(world: World, names: &[&str]) -> Release {
+    let mut release = release(world);
+    let alarm = |name: &&str| AlarmPlan {
+        name: (*name).to_owned(),
+        arn: (*name).to_owned(),
+    };
+    let mut plan = release.plan.as_deref().unwrap().clone();
+    plan.alarms = names.iter().map(alarm).collect();
+    release.plan = Some(plan.into());
+    release
 }
 
 pub(super) fn task(release: &Release) -> Task<'_> {

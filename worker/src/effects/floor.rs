@@ -4,26 +4,28 @@ use drawgate_rollout::{Failure, FloorKept, HostPlan, Obstacle, StepOutcome, Targ
 use drawgate_schemas::Direction;
 use tokio::time::{Instant, sleep_until};
 
-use super::connections::Effects;
-use super::membership::{CONSISTENCY, Membership};
+use super::membership::{CONSISTENCY, Membership, membership};
 use super::outcome::{Effect, either};
+use super::ports::{HealthPort, MembershipPort};
+use super::target_health::{TargetHealth, find};
 use super::task::{LAST_WORDS, Task};
 use crate::aws::{Target, TargetState};
 
-impl Effects {
+impl<H: HealthPort, M: MembershipPort> TargetHealth<'_, H, M> {
     /// Looks until the next host may be taken out.
-    pub(super) async fn await_floor(&self, task: Task<'_>) -> StepOutcome {
-        either(self.try_await_floor(task).await)
+    pub(super) async fn await_floor(&self) -> StepOutcome {
+        either(self.try_await_floor().await)
     }
 
-    async fn try_await_floor(&self, task: Task<'_>) -> Effect<StepOutcome> {
+    async fn try_await_floor(&self) -> Effect<StepOutcome> {
+        let task = self.task;
         let wait = task.release.sick_wait.as_ref();
         let Some(host) = wait.and_then(|wait| task.release.host(&wait.instance)) else {
             return Ok(StepOutcome::already());
         };
         loop {
             let look_at = Instant::now();
-            let Some(kept) = self.kept(task, host, Direction::Forward, look_at).await? else {
+            let Some(kept) = self.kept(host, Direction::Forward, look_at).await? else {
                 return Ok(StepOutcome::done());
             };
             // Stops early. A look that finds a host gone takes `CONSISTENCY` longer, and what was seen must
@@ -39,19 +41,19 @@ impl Effects {
     /// The target group whose floor keeps this host in service, if any.
     pub(super) async fn kept(
         &self,
-        task: Task<'_>,
         host: &HostPlan,
         direction: Direction,
         not_before: Instant,
     ) -> Effect<Option<FloorKept>> {
+        let task = self.task;
         for target in &host.targets {
-            let all = self.targets_of(task, &target.target_group, not_before).await?;
+            let all = self.targets_of(&target.target_group, not_before).await?;
             if floor_kept(task, host, target, &all, direction).is_none() {
                 continue;
             }
             // A terminated host does not count as missing: the step that drops it may be still to come.
             let mut release = task.release.clone();
-            let left = Box::pin(self.left(task, host, target, &all)).await?;
+            let left = Box::pin(self.left(host, target, &all)).await?;
             release.gone.extend(left);
             let release = &release;
             if let Some(kept) = floor_kept(Task { release, ..task }, host, target, &all, direction) {
@@ -63,23 +65,15 @@ impl Effects {
 
     /// Other hosts that are unhealthy in this target group because they have left the fleet, which the
     /// release does not know yet.
-    async fn left(
-        &self,
-        task: Task<'_>,
-        host: &HostPlan,
-        target: &TargetPlan,
-        all: &[Target],
-    ) -> Effect<Vec<String>> {
+    async fn left(&self, host: &HostPlan, target: &TargetPlan, all: &[Target]) -> Effect<Vec<String>> {
         let mut left = Vec::new();
-        let others = task
-            .release
-            .hosts()
-            .filter(|other| other.instance != host.instance);
-        let known = |other: &&HostPlan| task.release.gone.contains(&other.instance);
+        let release = self.task.release;
+        let others = release.hosts().filter(|other| other.instance != host.instance);
+        let known = |other: &&HostPlan| release.gone.contains(&other.instance);
         let missed = |other: &&HostPlan| is_missed(other, &target.target_group, all);
         for other in others.filter(|other| missed(other) && !known(other)) {
-            let step_status = self.membership(&other.instance, other.group.as_deref()).await?;
-            if matches!(step_status, Membership::Gone { .. }) {
+            let seen = membership(self.members, &other.instance, other.group.as_deref()).await?;
+            if matches!(seen, Membership::Gone { .. }) {
                 left.push(other.instance.clone());
             }
         }
@@ -181,10 +175,4 @@ pub(super) fn kept_in(task: Task<'_>, kept: &FloorKept) -> String {
 
 fn count(number: usize) -> u32 {
     u32::try_from(number).unwrap_or(u32::MAX)
-}
-
-/// A target, as it was seen.
-pub(super) fn find<'a>(all: &'a [Target], target: &TargetPlan) -> Option<&'a Target> {
-    all.iter()
-        .find(|other| other.id == target.id && other.port == target.port)
 }

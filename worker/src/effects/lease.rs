@@ -16,6 +16,7 @@ use tokio::time::Instant;
 
 use super::connections::Effects;
 use super::outcome::{Effect, Sorted, either, not_yet, refused, within};
+use super::ports::ParameterPort;
 
 /// The worker that takes a lease.
 #[derive(Debug, Clone)]
@@ -52,63 +53,109 @@ impl Effects {
         deadline: Instant,
     ) -> StepOutcome {
         let effect = async {
+            let lease = Lease::of(&self.aws, release, lease_owner)?;
             match step {
-                Step::TakeLease => Box::pin(self.take_lease(release, lease_owner)).await,
-                _ => Box::pin(self.give_lease_back(release, lease_owner)).await,
+                Step::TakeLease => lease.take().await,
+                _ => lease.give_back().await,
             }
         };
         within(deadline, async { either(effect.await) }).await
     }
+}
 
-    async fn take_lease(&self, release: &Release, lease_owner: &LeaseOwner) -> Effect<StepOutcome> {
-        let name = parameter(release)?;
-        let note = LeaseRecord {
-            version: VERSION,
-            ledger: lease_owner.ledger.clone(),
-            worker: lease_owner.worker.clone(),
-            release: release.request.id.to_string(),
-            epoch: lease_owner.epoch,
-            since: Timestamp::now(),
-        };
-        let text = serde_json::to_string(&note).or_else(|error| refused(error.to_string()))?;
-        if Box::pin(self.aws.create_parameter(name, &text)).await.sorted()? {
+/// Takes the lease of one release's fleet, and gives it back.
+struct Lease<'a, P> {
+    parameters: &'a P,
+    /// The parameter's name.
+    name: &'a str,
+    /// The lease as this release holds it.
+    ours: LeaseRecord,
+}
+
+/// What is there.
+enum Holder {
+    Nobody,
+    ThisRelease,
+    /// Another release of this worker's own ledger.
+    Ended(LeaseRecord),
+    Another(LeaseRecord),
+    Unreadable,
+}
+
+impl<'a, P: ParameterPort> Lease<'a, P> {
+    fn of(parameters: &'a P, release: &'a Release, lease_owner: &LeaseOwner) -> Effect<Self> {
+        Ok(Self {
+            parameters,
+            name: parameter(release)?,
+            ours: LeaseRecord {
+                version: VERSION,
+                ledger: lease_owner.ledger.clone(),
+                worker: lease_owner.worker.clone(),
+                release: release.request.id.to_string(),
+                epoch: lease_owner.epoch,
+                since: Timestamp::now(),
+            },
+        })
+    }
+
+    async fn take(&self) -> Effect<StepOutcome> {
+        let text = serde_json::to_string(&self.ours).or_else(|error| refused(error.to_string()))?;
+        // No look before it: of any number of workers exactly one creates the parameter.
+        if self
+            .parameters
+            .create_parameter(self.name, &text)
+            .await
+            .sorted()?
+        {
             return Ok(StepOutcome::done());
         }
-        let Some(there) = Box::pin(self.aws.parameter(name)).await.sorted()? else {
-            return not_yet(format!("the lease {name} was given back just now"));
-        };
-        match serde_json::from_str::<LeaseRecord>(&there.value) {
-            Ok(other) if other.ledger != note.ledger => Ok(held(name, &other)),
-            Ok(other) if other.release == note.release => Ok(StepOutcome::already()),
-            Ok(other) => {
-                tracing::warn!(
-                    lease = name,
-                    release = other.release,
-                    "replaced what an ended release left"
-                );
-                Box::pin(self.aws.put_parameter(name, &text)).await.sorted()?;
-                Ok(StepOutcome::done())
-            }
-            Err(_) => Err(StepOutcome::Refused {
-                failure: Failure::new(format!(
-                    "the parameter {name} is no lease that this version knows"
-                ))
-                .with_hint(format!("see what it is for: aws ssm get-parameter --name {name}")),
-            }),
+        match self.look().await? {
+            Holder::Nobody => not_yet(format!("the lease {} was given back just now", self.name)),
+            Holder::ThisRelease => Ok(StepOutcome::already()),
+            Holder::Ended(other) => self.replace(&other, &text).await,
+            Holder::Another(other) => Ok(held(self.name, &other)),
+            Holder::Unreadable => self.refuse(),
         }
     }
 
-    async fn give_lease_back(&self, release: &Release, lease_owner: &LeaseOwner) -> Effect<StepOutcome> {
-        let name = parameter(release)?;
-        let id = release.request.id.to_string();
-        let there = Box::pin(self.aws.parameter(name)).await.sorted()?;
-        let note = there.and_then(|there| serde_json::from_str::<LeaseRecord>(&there.value).ok());
-        let is_ours = |note: &LeaseRecord| note.ledger == lease_owner.ledger && note.release == id;
-        if !note.as_ref().is_some_and(is_ours) {
+    async fn give_back(&self) -> Effect<StepOutcome> {
+        let Holder::ThisRelease = self.look().await? else {
             return Ok(StepOutcome::already());
-        }
-        Box::pin(self.aws.delete_parameter(name)).await.sorted()?;
+        };
+        self.parameters.delete_parameter(self.name).await.sorted()?;
         Ok(StepOutcome::done())
+    }
+
+    async fn look(&self) -> Effect<Holder> {
+        let Some(there) = self.parameters.parameter(self.name).await.sorted()? else {
+            return Ok(Holder::Nobody);
+        };
+        Ok(match serde_json::from_str::<LeaseRecord>(&there.value) {
+            Ok(other) if other.ledger != self.ours.ledger => Holder::Another(other),
+            Ok(other) if other.release == self.ours.release => Holder::ThisRelease,
+            Ok(other) => Holder::Ended(other),
+            Err(_) => Holder::Unreadable,
+        })
+    }
+
+    async fn replace(&self, ended: &LeaseRecord, text: &str) -> Effect<StepOutcome> {
+        tracing::warn!(
+            lease = self.name,
+            release = ended.release,
+            "replaced what an ended release left"
+        );
+        self.parameters.put_parameter(self.name, text).await.sorted()?;
+        Ok(StepOutcome::done())
+    }
+
+    fn refuse(&self) -> Effect<StepOutcome> {
+        let name = self.name;
+        let failure = Failure::new(format!(
+            "the parameter {name} is no lease that this version knows"
+        ));
+        Err(StepOutcome::Refused {
+            failure: failure.with_hint(format!("see what it is for: aws ssm get-parameter --name {name}")),
+        })
     }
 }
 
@@ -137,3 +184,6 @@ fn held(name: &str, other: &LeaseRecord) -> StepOutcome {
         evidence: Evidence::LeasedToAnother { failure },
     }
 }
+
+#[cfg(test)]
+mod tests;

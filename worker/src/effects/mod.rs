@@ -32,6 +32,7 @@ mod scaling;
 mod secrets;
 mod sources;
 mod stage;
+mod target_health;
 mod targets;
 mod task;
 mod verify;

@@ -58,16 +58,18 @@ impl Effects {
             Step::Suspend { group } => Box::pin(self.suspension(task).suspend(group)).await,
             Step::Resume { group } => Box::pin(self.suspension(task).resume(group)).await,
             Step::LetReplace { group } => Box::pin(self.suspension(task).let_replace(group)).await,
-            Step::AwaitFloor => Box::pin(self.await_floor(task)).await,
+            Step::AwaitFloor => Box::pin(self.target_health(task).await_floor()).await,
             Step::SuspendAgain { group } => Box::pin(self.suspension(task).suspend_again(group)).await,
-            Step::Silence => Box::pin(self.silence(task)).await,
-            Step::Unsilence => Box::pin(self.unsilence(task)).await,
+            Step::Silence if plan.mutes() => Box::pin(self.muting(task).mute()).await,
+            Step::Silence => Box::pin(self.silencing(task).silence()).await,
+            Step::Unsilence if plan.mutes() => Box::pin(self.muting(task).unmute()).await,
+            Step::Unsilence => Box::pin(self.silencing(task).unsilence()).await,
             Step::Canary => Box::pin(self.canary(task)).await,
-            Step::ReserveDesired => Box::pin(self.reserve(task)).await,
-            Step::PublishDesired => Box::pin(self.publish(task)).await,
-            Step::RestoreDesired => Box::pin(self.unpublish(task)).await,
+            Step::ReserveDesired => Box::pin(self.desired_version(task).reserve()).await,
+            Step::PublishDesired => Box::pin(self.desired_version(task).publish()).await,
+            Step::RestoreDesired => Box::pin(self.desired_version(task).restore()).await,
             Step::DetectJoined => Box::pin(self.detect_joined(task)).await,
-            Step::Renew => Box::pin(self.renew(task)).await,
+            Step::Renew => Box::pin(self.muting(task).mute()).await,
             Step::Watch => Box::pin(self.watch_alarms(task)).await,
             Step::Bake => Box::pin(self.bake(task)).await,
             Step::RunAfter => Box::pin(self.after(task)).await,
@@ -120,18 +122,19 @@ impl Effects {
         if let (Phase::Swap, Some(command)) = (phase, task.plan.definition.command()) {
             return Box::pin(self.run_swap(task, host, command, *direction)).await;
         }
+        let registration = self.registration(task);
         match (phase, direction) {
             (Phase::Create, _) => Box::pin(self.create(task, host)).await,
-            (Phase::Deregister, direction) => Box::pin(self.deregister(task, host, *direction)).await,
-            (Phase::Drain, direction) => Box::pin(self.drain(task, host, *direction)).await,
+            (Phase::Deregister, direction) => Box::pin(registration.deregister(host, *direction)).await,
+            (Phase::Drain, direction) => Box::pin(registration.drain(host, *direction)).await,
             (Phase::Swap, Direction::Forward) => Box::pin(self.swap_forward(task, host)).await,
             (Phase::Swap, Direction::Back) => Box::pin(self.swap_back(task, host)).await,
             (Phase::Verify, direction) => Box::pin(self.verify(task, host, *direction)).await,
             (Phase::SetRestartPolicy, direction) => {
                 Box::pin(self.set_restart_policy(task, host, *direction)).await
             }
-            (Phase::Register, _) => Box::pin(self.register(host)).await,
-            (Phase::AwaitHealthy, direction) => Box::pin(self.await_healthy(task, host, *direction)).await,
+            (Phase::Register, _) => Box::pin(registration.register(host)).await,
+            (Phase::AwaitHealthy, direction) => Box::pin(registration.await_healthy(host, *direction)).await,
         }
     }
 }

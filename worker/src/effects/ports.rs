@@ -1,12 +1,33 @@
-//! What the steps of a roll may ask of AWS and do to it: a port for each subject, reads apart from writes.
+//! What the steps of a roll may ask of the world and do to it: a port for each subject, reads apart from writes.
+//!
+//! | port               | reads | writes |
+//! |--------------------|-------|--------|
+//! | [`ScalingPort`]    | a group | its tag, its suspended processes, an instance's health |
+//! | [`HealthPort`]     | the health of targets | |
+//! | [`MembershipPort`] | an instance, a group | |
+//! | [`TargetPort`]     | | registrations of targets, an instance's tags |
+//! | [`AlarmPort`]      | alarms | |
+//! | [`ActionPort`]     | an alarm's tag | an alarm's tag, whether its actions are on |
+//! | [`MutePort`]       | a mute rule | a mute rule |
+//! | [`ParameterPort`]  | a parameter | a parameter |
+//! | [`HostPort`]       | connections and container of a host | |
 //!
 //! A step that goes through a port can make no other call, and runs in a unit test on a fake of its port.
-//! The implementations for [`Aws`] delegate, and decide nothing.
+//! The implementations delegate, and decide nothing. They box the larger futures of the SDK, so that the
+//! futures of the steps stay small.
 
+use drawgate_rollout::HostPlan;
 use drawgate_rollout::definition::Process;
+use drawgate_schemas::Direction;
+use jiff::Timestamp;
 use tokio::time::Instant;
 
-use crate::aws::{Aws, AwsError, Group, HealthWatch, Target};
+use super::connections::Effects;
+use super::outcome::Effect;
+use super::task::Task;
+use crate::aws::{
+    Alarm, Aws, AwsError, Group, HealthWatch, Instance, Parameter, SeenMuteRule, Target, TargetId,
+};
 
 type Answer<T> = Result<T, AwsError>;
 
@@ -57,5 +78,190 @@ pub(super) trait HealthPort: Sync {
 impl HealthPort for HealthWatch {
     async fn targets(&self, arn: &str, not_before: Instant) -> Answer<Vec<Target>> {
         Ok(self.look(arn, not_before).await?.targets.clone())
+    }
+}
+
+/// Whether an instance is a member of its group. Reads only.
+pub(super) trait MembershipPort: Sync {
+    fn instances_by_ids(&self, ids: &[String]) -> impl Future<Output = Answer<Vec<Instance>>> + Send;
+    fn group_by_name(&self, name: &str) -> impl Future<Output = Answer<Option<Group>>> + Send;
+}
+
+impl MembershipPort for Aws {
+    async fn instances_by_ids(&self, ids: &[String]) -> Answer<Vec<Instance>> {
+        Aws::instances_by_ids(self, ids).await
+    }
+
+    async fn group_by_name(&self, name: &str) -> Answer<Option<Group>> {
+        Aws::group_by_name(self, name).await
+    }
+}
+
+/// The registrations of targets, and the tags of instances that remember them. Writes only: [`HealthPort`]
+/// has the reads.
+pub(super) trait TargetPort: Sync {
+    fn register(&self, arn: &str, targets: &[TargetId]) -> impl Future<Output = Answer<()>> + Send;
+    fn deregister(&self, arn: &str, targets: &[TargetId]) -> impl Future<Output = Answer<()>> + Send;
+    fn tag_instance(&self, id: &str, key: &str, value: &str) -> impl Future<Output = Answer<()>> + Send;
+    fn untag_instance(&self, id: &str, key: &str) -> impl Future<Output = Answer<()>> + Send;
+}
+
+impl TargetPort for Aws {
+    async fn register(&self, arn: &str, targets: &[TargetId]) -> Answer<()> {
+        Aws::register(self, arn, targets).await
+    }
+
+    async fn deregister(&self, arn: &str, targets: &[TargetId]) -> Answer<()> {
+        Aws::deregister(self, arn, targets).await
+    }
+
+    async fn tag_instance(&self, id: &str, key: &str, value: &str) -> Answer<()> {
+        Aws::tag_instance(self, id, key, value).await
+    }
+
+    async fn untag_instance(&self, id: &str, key: &str) -> Answer<()> {
+        Aws::untag_instance(self, id, key).await
+    }
+}
+
+/// Alarms. Reads only.
+pub(super) trait AlarmPort: Sync {
+    fn alarms_matching(&self, patterns: &[String]) -> impl Future<Output = Answer<Vec<Alarm>>> + Send;
+}
+
+impl AlarmPort for Aws {
+    async fn alarms_matching(&self, patterns: &[String]) -> Answer<Vec<Alarm>> {
+        Aws::alarms_matching(self, patterns).await
+    }
+}
+
+/// The actions of alarms.
+pub(super) trait ActionPort: AlarmPort {
+    // Reads.
+    fn alarm_tag(&self, arn: &str, key: &str) -> impl Future<Output = Answer<Option<String>>> + Send;
+
+    // Writes.
+    fn tag_alarm(&self, arn: &str, key: &str, value: &str) -> impl Future<Output = Answer<()>> + Send;
+    fn untag_alarm(&self, arn: &str, key: &str) -> impl Future<Output = Answer<()>> + Send;
+    fn disable_actions(&self, names: &[String]) -> impl Future<Output = Answer<()>> + Send;
+    fn enable_actions(&self, names: &[String]) -> impl Future<Output = Answer<()>> + Send;
+}
+
+impl ActionPort for Aws {
+    async fn alarm_tag(&self, arn: &str, key: &str) -> Answer<Option<String>> {
+        Aws::alarm_tag(self, arn, key).await
+    }
+
+    async fn tag_alarm(&self, arn: &str, key: &str, value: &str) -> Answer<()> {
+        Aws::tag_alarm(self, arn, key, value).await
+    }
+
+    async fn untag_alarm(&self, arn: &str, key: &str) -> Answer<()> {
+        Aws::untag_alarm(self, arn, key).await
+    }
+
+    async fn disable_actions(&self, names: &[String]) -> Answer<()> {
+        Aws::disable_actions(self, names).await
+    }
+
+    async fn enable_actions(&self, names: &[String]) -> Answer<()> {
+        Aws::enable_actions(self, names).await
+    }
+}
+
+/// Mute rules of alarms.
+pub(super) trait MutePort: AlarmPort {
+    // Reads.
+    fn mute_rule(&self, name: &str) -> impl Future<Output = Answer<Option<SeenMuteRule>>> + Send;
+
+    // Writes.
+    fn put_mute_rule(
+        &self,
+        name: &str,
+        alarms: &[String],
+        from: Timestamp,
+        until: Timestamp,
+    ) -> impl Future<Output = Answer<()>> + Send;
+    fn delete_mute_rule(&self, name: &str) -> impl Future<Output = Answer<()>> + Send;
+}
+
+impl MutePort for Aws {
+    async fn mute_rule(&self, name: &str) -> Answer<Option<SeenMuteRule>> {
+        Aws::mute_rule(self, name).await
+    }
+
+    async fn put_mute_rule(
+        &self,
+        name: &str,
+        alarms: &[String],
+        from: Timestamp,
+        until: Timestamp,
+    ) -> Answer<()> {
+        Aws::put_mute_rule(self, name, alarms, from, until).await
+    }
+
+    async fn delete_mute_rule(&self, name: &str) -> Answer<()> {
+        Aws::delete_mute_rule(self, name).await
+    }
+}
+
+/// Parameters: the fleet's lease, and the desired version.
+pub(super) trait ParameterPort: Sync {
+    // Reads.
+    fn parameter(&self, name: &str) -> impl Future<Output = Answer<Option<Parameter>>> + Send;
+
+    // Writes.
+    fn create_parameter(&self, name: &str, value: &str) -> impl Future<Output = Answer<bool>> + Send;
+    fn put_parameter(&self, name: &str, value: &str) -> impl Future<Output = Answer<()>> + Send;
+    fn delete_parameter(&self, name: &str) -> impl Future<Output = Answer<()>> + Send;
+}
+
+impl ParameterPort for Aws {
+    async fn parameter(&self, name: &str) -> Answer<Option<Parameter>> {
+        Box::pin(Aws::parameter(self, name)).await
+    }
+
+    async fn create_parameter(&self, name: &str, value: &str) -> Answer<bool> {
+        Box::pin(Aws::create_parameter(self, name, value)).await
+    }
+
+    async fn put_parameter(&self, name: &str, value: &str) -> Answer<()> {
+        Box::pin(Aws::put_parameter(self, name, value)).await
+    }
+
+    async fn delete_parameter(&self, name: &str) -> Answer<()> {
+        Box::pin(Aws::delete_parameter(self, name)).await
+    }
+}
+
+/// A host of the fleet, over SSH. Reads only.
+pub(super) trait HostPort: Sync {
+    /// How many connections to a port are open; `None` where they could not be counted.
+    fn open_connections(&self, host: &HostPlan, port: u16) -> impl Future<Output = Option<u64>> + Send;
+
+    /// Ends the step unless the container that serves goes on running. `restarts` is the restart count at
+    /// the first look.
+    fn still_serves(
+        &self,
+        task: Task<'_>,
+        host: &HostPlan,
+        direction: Direction,
+        restarts: &mut Option<u64>,
+    ) -> impl Future<Output = Effect<()>> + Send;
+}
+
+impl HostPort for Effects {
+    async fn open_connections(&self, host: &HostPlan, port: u16) -> Option<u64> {
+        self.host(host).open_connections(port).await.ok().flatten()
+    }
+
+    async fn still_serves(
+        &self,
+        task: Task<'_>,
+        host: &HostPlan,
+        direction: Direction,
+        restarts: &mut Option<u64>,
+    ) -> Effect<()> {
+        Effects::still_serves(self, task, host, direction, restarts).await
     }
 }

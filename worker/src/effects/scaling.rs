@@ -6,15 +6,14 @@
 
 use drawgate_rollout::definition::Process;
 use drawgate_rollout::{GroupPlan, HostPlan, Step, StepOutcome};
-use drawgate_schemas::Direction;
 use tokio::time::{Instant, sleep};
 
 use super::connections::Effects;
-use super::floor::find;
 use super::membership::CONSISTENCY;
 use super::names::{GROUP_TAG, suspension};
 use super::outcome::{Effect, Sorted, either, not_yet, refused};
 use super::ports::{HealthPort, ScalingPort};
+use super::target_health::find;
 use super::task::Task;
 use crate::aws::{Aws, Group, HealthWatch, TargetState};
 
@@ -309,15 +308,6 @@ fn without(processes: &[Process], drop: impl Fn(Process) -> bool) -> Vec<Process
         .copied()
         .filter(|process| !drop(*process))
         .collect()
-}
-
-/// Whether a target's health is awaited in this direction: during rollback, only a target that was healthy
-/// before.
-pub(super) fn is_awaited(state_before: &str, can_be_healthy: bool, direction: Direction) -> bool {
-    match direction {
-        Direction::Forward => can_be_healthy,
-        Direction::Back => state_before == "healthy",
-    }
 }
 
 #[cfg(test)]

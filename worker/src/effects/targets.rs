@@ -6,19 +6,19 @@
 
 use std::time::Duration;
 
-use drawgate_rollout::definition::RestartPolicy;
 use drawgate_rollout::{Evidence, Failure, HostPlan, Obstacle, Phase, Step, StepOutcome, TargetPlan};
 use drawgate_schemas::Direction;
 use tokio::time::{Instant, sleep_until};
 
 use super::connections::Effects;
-use super::floor::{find, kept_in};
-use super::membership::{CONSISTENCY, Membership};
+use super::floor::kept_in;
+use super::membership::CONSISTENCY;
 use super::names::{target_tag, target_value};
 use super::outcome::{Effect, Sorted, either, not_yet};
-use super::scaling::is_awaited;
+use super::ports::{HealthPort, HostPort, MembershipPort, TargetPort};
+use super::target_health::{TargetHealth, Unhealthy};
 use super::task::{LAST_WORDS, Task};
-use crate::aws::{Target, TargetId, TargetState};
+use crate::aws::{Aws, HealthWatch, TargetId, TargetState};
 
 /// The load balancer notices the end of a delay by a clock of its own: a look at that very moment would come
 /// a little too early, and cost a whole interval.
@@ -27,124 +27,135 @@ const DRAIN_NOTICED: Duration = Duration::from_millis(40);
 /// The same for the load balancer's health checks, which also wait for answers.
 const CHECK_NOTICED: Duration = Duration::from_millis(50);
 
-/// Why a host does not count as healthy.
-pub(super) struct Unhealthy {
-    /// Whether the target is registered in the target group at all.
-    registered: bool,
-    /// The target group's ARN.
-    target_group: String,
-    pub(super) why: String,
+impl Effects {
+    /// The steps on the registrations of one release's hosts.
+    pub(super) fn registration<'a>(&'a self, task: Task<'a>) -> Registration<'a, Aws, HealthWatch, Self> {
+        Registration {
+            targets: &self.aws,
+            seen: self.target_health(task),
+            on_host: self,
+            task,
+        }
+    }
 }
 
-impl Effects {
-    pub(super) async fn deregister(
-        &self,
-        task: Task<'_>,
-        host: &HostPlan,
-        direction: Direction,
-    ) -> StepOutcome {
-        either(self.try_deregister(task, host, direction).await)
+/// Takes a host of a release out of its target groups, and puts it back.
+pub(super) struct Registration<'a, T, H, O> {
+    targets: &'a T,
+    seen: TargetHealth<'a, H, T>,
+    on_host: &'a O,
+    task: Task<'a>,
+}
+
+impl<T, H, O> Registration<'_, T, H, O>
+where
+    T: TargetPort + MembershipPort,
+    H: HealthPort,
+    O: HostPort,
+{
+    pub(super) async fn deregister(&self, host: &HostPlan, direction: Direction) -> StepOutcome {
+        either(self.try_deregister(host, direction).await)
     }
 
-    async fn try_deregister(
-        &self,
-        task: Task<'_>,
-        host: &HostPlan,
-        direction: Direction,
-    ) -> Effect<StepOutcome> {
-        let recent = Instant::now()
-            .checked_sub(task.poll())
-            .unwrap_or_else(Instant::now);
-        if let Some(kept) = self.kept(task, host, direction, recent).await? {
-            let failure = Failure::new(kept_in(task, &kept));
-            // A host that an earlier attempt took out in part is not in service, so the floor did not leave
-            // it untouched.
-            return Err(StepOutcome::Transient {
-                failure: match self.is_in_service(task, host, recent).await? {
-                    true => failure.with_obstacle(Obstacle::Floor(kept)),
-                    false => failure,
-                },
-            });
-        }
-        let mut present = Vec::new();
-        for target in &host.targets {
-            let state = self.state_of(task, target, recent).await?;
-            present.extend(
-                state
-                    .filter(|state| *state != TargetState::Draining)
-                    .map(|_| target),
-            );
-        }
-        if present.is_empty() {
+    /// Whether the targets are gone is for the drain to confirm.
+    async fn try_deregister(&self, host: &HostPlan, direction: Direction) -> Effect<StepOutcome> {
+        let now = Instant::now();
+        let recent = now.checked_sub(self.task.poll()).unwrap_or(now);
+        self.floor_allows(host, direction, recent).await?;
+        let registered = self.look_for_registered(host, recent).await?;
+        if registered.is_empty() {
             return Ok(StepOutcome::already());
         }
-        for target in &present {
-            let value = target_value(&task.id(), target);
-            self.aws
-                .tag_instance(&host.instance, &target_tag(task.plan, target), &value)
+        self.tag_and_deregister(host, &registered).await?;
+        Ok(StepOutcome::done())
+    }
+
+    /// Ends the step where the floor keeps this host in service.
+    async fn floor_allows(&self, host: &HostPlan, direction: Direction, recent: Instant) -> Effect<()> {
+        let Some(kept) = self.seen.kept(host, direction, recent).await? else {
+            return Ok(());
+        };
+        let failure = Failure::new(kept_in(self.task, &kept));
+        // A host that an earlier attempt took out in part is not in service, so the floor did not leave it
+        // untouched.
+        let registered = self.look_for_registered(host, recent).await?;
+        Err(StepOutcome::Transient {
+            failure: match registered.len() == host.targets.len() {
+                true => failure.with_obstacle(Obstacle::Floor(kept)),
+                false => failure,
+            },
+        })
+    }
+
+    async fn look_for_registered<'h>(
+        &self,
+        host: &'h HostPlan,
+        not_before: Instant,
+    ) -> Effect<Vec<&'h TargetPlan>> {
+        let mut registered = Vec::new();
+        for target in &host.targets {
+            let state = self.seen.state_of(target, not_before).await?;
+            if state.is_some_and(|state| state != TargetState::Draining) {
+                registered.push(target);
+            }
+        }
+        Ok(registered)
+    }
+
+    /// The tags come first: an operator can register the host again from them when everything else is lost.
+    async fn tag_and_deregister(&self, host: &HostPlan, registered: &[&TargetPlan]) -> Effect<()> {
+        for target in registered {
+            let value = target_value(&self.task.id(), target);
+            self.targets
+                .tag_instance(&host.instance, &target_tag(self.task.plan, target), &value)
                 .await
                 .sorted()?;
         }
-        for target in &present {
-            self.aws
+        for target in registered {
+            self.targets
                 .deregister(&target.target_group, &[target_id(target)])
                 .await
                 .sorted()?;
         }
-        Ok(StepOutcome::done())
+        Ok(())
     }
 
-    /// Whether every target of a host is registered.
-    async fn is_in_service(&self, task: Task<'_>, host: &HostPlan, not_before: Instant) -> Effect<bool> {
-        for target in &host.targets {
-            let state = self.state_of(task, target, not_before).await?;
-            if state.is_none_or(|state| state == TargetState::Draining) {
-                return Ok(false);
-            }
-        }
-        Ok(true)
+    pub(super) async fn drain(&self, host: &HostPlan, direction: Direction) -> StepOutcome {
+        either(self.try_drain(host, direction).await)
     }
 
-    pub(super) async fn drain(&self, task: Task<'_>, host: &HostPlan, direction: Direction) -> StepOutcome {
-        either(self.try_drain(task, host, direction).await)
-    }
-
-    async fn try_drain(&self, task: Task<'_>, host: &HostPlan, direction: Direction) -> Effect<StepOutcome> {
+    async fn try_drain(&self, host: &HostPlan, direction: Direction) -> Effect<StepOutcome> {
         if host.targets.is_empty() {
             return Ok(StepOutcome::already());
         }
         // `draining` lasts for the whole delay, even when no connection is open (Elastic Load Balancing,
         // "Deregistration delay"): a look before its end would be wasted.
+        let task = self.task;
         sleep_until(drained_at(task, host, direction)).await;
         let mut drained_before = !is_doubtful(task, host, direction);
         let mut back_since = None;
         loop {
-            let (mut draining, mut is_back) = (None, false);
-            for target in &host.targets {
-                let state = self.state_of(task, target, Instant::now()).await?;
-                if let Some(state) = state.filter(|state| *state != TargetState::Unused) {
-                    draining = Some(target);
-                    is_back = state != TargetState::Draining;
-                    break;
-                }
-            }
+            let still_there = self.first_still_there(host).await?;
+            let is_back = still_there
+                .as_ref()
+                .is_some_and(|(_, state)| *state != TargetState::Draining);
             if for_long(is_back, &mut back_since) {
                 // A registering whose call timed out may take effect after the deregistering.
                 tracing::warn!(
                     instance = host.instance,
                     "its target is registered again: deregistered once more"
                 );
-                self.try_deregister(task, host, direction).await?;
+                self.try_deregister(host, direction).await?;
             }
             let late = Instant::now() + LAST_WORDS >= task.deadline;
-            match draining {
-                Some(target) if late => return not_yet(self.still_draining(task, host, target).await),
+            match still_there {
+                Some((target, _)) if late => return not_yet(self.still_draining(host, target).await),
                 Some(_) => {}
                 None if !drained_before => {
                     drained_before = true;
                     sleep_until(Instant::now() + CONSISTENCY).await;
                 }
-                None => match self.still_open(task, host).await {
+                None => match self.still_open(host).await {
                     None => return Ok(StepOutcome::done()),
                     Some(open) if late => return Ok(outlasted(open)),
                     Some(_) => sleep_until(Instant::now() + task.poll()).await,
@@ -153,16 +164,30 @@ impl Effects {
         }
     }
 
+    /// The first target that is draining still, or registered again.
+    async fn first_still_there<'h>(
+        &self,
+        host: &'h HostPlan,
+    ) -> Effect<Option<(&'h TargetPlan, TargetState)>> {
+        for target in &host.targets {
+            let state = self.seen.state_of(target, Instant::now()).await?;
+            if let Some(state) = state.filter(|state| *state != TargetState::Unused) {
+                return Ok(Some((target, state)));
+            }
+        }
+        Ok(None)
+    }
+
     /// Connections that outlast the deregistration delay, with the first such target group: a Network Load
     /// Balancer without connection termination keeps them, and only the host knows of them. Connections that
     /// cannot be counted are not waited for.
-    async fn still_open(&self, task: Task<'_>, host: &HostPlan) -> Option<(String, u64)> {
+    async fn still_open(&self, host: &HostPlan) -> Option<(String, u64)> {
         for target in &host.targets {
-            let group = task.plan.target_groups.get(&target.target_group);
+            let group = self.task.plan.target_groups.get(&target.target_group);
             let Some(group) = group.filter(|group| group.keeps_connections) else {
                 continue;
             };
-            let open = self.host(host).open_connections(target.port).await.ok().flatten();
+            let open = self.on_host.open_connections(host, target.port).await;
             if let Some(open) = open.filter(|open| *open > 0) {
                 return Some((group.name.clone(), open));
             }
@@ -170,13 +195,9 @@ impl Effects {
         None
     }
 
-    async fn still_draining(&self, task: Task<'_>, host: &HostPlan, target: &TargetPlan) -> String {
-        let group = task
-            .plan
-            .target_groups
-            .get(&target.target_group)
-            .map_or("", |group| group.name.as_str());
-        let open = self.host(host).open_connections(target.port).await.ok().flatten();
+    async fn still_draining(&self, host: &HostPlan, target: &TargetPlan) -> String {
+        let group = self.seen.name_of(target);
+        let open = self.on_host.open_connections(host, target.port).await;
         let open = open.map_or_else(
             || "open connections could not be counted".to_owned(),
             |open| format!("{open} connections to port {} are open on the host", target.port),
@@ -189,11 +210,11 @@ impl Effects {
     }
 
     async fn try_register(&self, host: &HostPlan) -> Effect<StepOutcome> {
-        self.must_be_member(host).await?;
+        self.seen.must_be_member(host).await?;
         // No look before it: registering a registered target changes nothing, and a draining target is not
         // registered.
         for target in &host.targets {
-            self.aws
+            self.targets
                 .register(&target.target_group, &[target_id(target)])
                 .await
                 .sorted()?;
@@ -201,25 +222,29 @@ impl Effects {
         Ok(StepOutcome::done())
     }
 
-    pub(super) async fn await_healthy(
-        &self,
-        task: Task<'_>,
-        host: &HostPlan,
-        direction: Direction,
-    ) -> StepOutcome {
-        either(self.try_await_healthy(task, host, direction).await)
+    pub(super) async fn await_healthy(&self, host: &HostPlan, direction: Direction) -> StepOutcome {
+        either(self.try_await_healthy(host, direction).await)
     }
 
-    async fn try_await_healthy(
-        &self,
-        task: Task<'_>,
-        host: &HostPlan,
-        direction: Direction,
-    ) -> Effect<StepOutcome> {
+    async fn try_await_healthy(&self, host: &HostPlan, direction: Direction) -> Effect<StepOutcome> {
+        self.healthy_for_long(host, direction).await?;
+        for target in &host.targets {
+            self.targets
+                .untag_instance(&host.instance, &target_tag(self.task.plan, target))
+                .await
+                .sorted()?;
+        }
+        Ok(StepOutcome::done())
+    }
+
+    /// Waits until the host has been healthy for `min_healthy_time`. Ends the step where it is not by the
+    /// deadline.
+    async fn healthy_for_long(&self, host: &HostPlan, direction: Direction) -> Effect<()> {
+        let task = self.task;
         let awaited: Vec<&TargetPlan> = host
             .targets
             .iter()
-            .filter(|target| is_awaited(&target.state_before, target.can_be_healthy(), direction))
+            .filter(|target| is_awaited(target, direction))
             .collect();
         let min_healthy = Duration::from_millis(task.plan.min_healthy_ms(host));
         let poll = task.poll();
@@ -233,12 +258,16 @@ impl Effects {
         }
         loop {
             let look_at = Instant::now();
-            let unhealthy = self.first_unhealthy(task, host, &awaited, look_at).await?;
-            self.still_serves(task, host, direction, &mut restarts).await?;
+            let unhealthy = self.seen.first_unhealthy(host, &awaited, look_at).await?;
+            self.on_host
+                .still_serves(task, host, direction, &mut restarts)
+                .await?;
             self.register_again(host, unhealthy.as_ref(), &mut absent_since)
                 .await?;
             match unhealthy {
-                None if look_at.duration_since(*healthy_since.get_or_insert(look_at)) >= min_healthy => break,
+                None if look_at.duration_since(*healthy_since.get_or_insert(look_at)) >= min_healthy => {
+                    return Ok(());
+                }
                 None => {}
                 Some(_) => healthy_since = None,
             }
@@ -251,13 +280,6 @@ impl Effects {
                 healthy_since.map_or(look_at + poll, |since| (since + min_healthy).min(look_at + poll));
             sleep_until(soonest).await;
         }
-        for target in &host.targets {
-            self.aws
-                .untag_instance(&host.instance, &target_tag(task.plan, target))
-                .await
-                .sorted()?;
-        }
-        Ok(StepOutcome::done())
     }
 
     /// A deregistering whose call timed out may take effect after the registering. A target that is missing
@@ -277,86 +299,6 @@ impl Effects {
             "its target is gone again: registered once more"
         );
         self.try_register(host).await.map(drop)
-    }
-
-    /// The first reason why the host is not healthy yet.
-    pub(super) async fn first_unhealthy(
-        &self,
-        task: Task<'_>,
-        host: &HostPlan,
-        awaited: &[&TargetPlan],
-        not_before: Instant,
-    ) -> Effect<Option<Unhealthy>> {
-        for target in awaited {
-            let all = self.targets_of(task, &target.target_group, not_before).await?;
-            let name = task
-                .plan
-                .target_groups
-                .get(&target.target_group)
-                .map_or("", |group| group.name.as_str());
-            match find(&all, target) {
-                Some(own) if own.state == TargetState::Healthy => {}
-                Some(own) if own.state != TargetState::Draining => {
-                    let why = own
-                        .description
-                        .as_deref()
-                        .or(own.reason.as_deref())
-                        .unwrap_or("no reason given");
-                    return Ok(Some(Unhealthy {
-                        registered: true,
-                        target_group: target.target_group.clone(),
-                        why: format!("{} in {name}: {why}", own.state),
-                    }));
-                }
-                _ => {
-                    // AWS's answer may be older than the registering, so a missing registration is awaited as
-                    // health is.
-                    self.must_be_member(host).await?;
-                    return Ok(Some(Unhealthy {
-                        registered: false,
-                        target_group: target.target_group.clone(),
-                        why: format!("not registered in {name}"),
-                    }));
-                }
-            }
-        }
-        Ok(None)
-    }
-
-    /// Returns if the instance is still a member; otherwise ends the step: the host is gone, or cannot be
-    /// judged yet.
-    pub(super) async fn must_be_member(&self, host: &HostPlan) -> Effect<()> {
-        match self.membership(&host.instance, host.group.as_deref()).await? {
-            Membership::InService => Ok(()),
-            Membership::Awaited(state) => not_yet(format!("the instance is {state}")),
-            Membership::Gone { why, .. } => Err(StepOutcome::Done {
-                evidence: Evidence::Gone { why },
-            }),
-        }
-    }
-
-    pub(super) async fn targets_of(
-        &self,
-        task: Task<'_>,
-        arn: &str,
-        not_before: Instant,
-    ) -> Effect<Vec<Target>> {
-        let seen = self
-            .watch(&task.plan.definition)
-            .look(arn, not_before)
-            .await
-            .sorted()?;
-        Ok(seen.targets.clone())
-    }
-
-    pub(super) async fn state_of(
-        &self,
-        task: Task<'_>,
-        target: &TargetPlan,
-        not_before: Instant,
-    ) -> Effect<Option<TargetState>> {
-        let all = self.targets_of(task, &target.target_group, not_before).await?;
-        Ok(find(&all, target).map(|own| own.state.clone()))
     }
 }
 
@@ -444,15 +386,14 @@ fn drained_at(task: Task<'_>, host: &HostPlan, direction: Direction) -> Instant 
     Instant::now() + Duration::from_millis(left_ms) + DRAIN_NOTICED
 }
 
-/// The restart policy that a host's container must have in this direction; `None` where there is no
-/// container.
-pub(super) fn policy(task: Task<'_>, host: &HostPlan, direction: Direction) -> Option<RestartPolicy> {
+/// Whether a target's health is awaited in this direction: during rollback, only that of a target which was
+/// healthy before.
+fn is_awaited(target: &TargetPlan, direction: Direction) -> bool {
     match direction {
-        Direction::Forward => task
-            .plan
-            .definition
-            .container()
-            .map(|container| container.restart),
-        Direction::Back => host.before.as_ref().map(|before| before.restart),
+        Direction::Forward => target.can_be_healthy(),
+        Direction::Back => target.state_before == "healthy",
     }
 }
+
+#[cfg(test)]
+mod tests;

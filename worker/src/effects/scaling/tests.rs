@@ -4,15 +4,14 @@ use std::sync::Mutex;
 use drawgate_rehearsal::World;
 use drawgate_rollout::Release;
 
-use super::super::fakes::{Calls, Fault, release, task, told};
+use super::super::fakes::{Calls, Fault, Old, release, task, told};
 use super::*;
 use crate::aws::{AwsError, Member, Target};
 
 /// One Auto Scaling group.
 struct Fake {
     group: Mutex<Option<Group>>,
-    /// The group as the next looks still see it, and how many of them.
-    old: Mutex<Option<(Group, u32)>>,
+    old: Old<Option<Group>>,
     calls: Calls,
 }
 
@@ -40,18 +39,13 @@ impl Fake {
 
     /// The next looks see the group as it is now, whatever is written.
     fn answer_old(&self, looks: u32) {
-        *self.old.lock().unwrap() = Some((self.seen(), looks));
+        self.old.answer(Some(self.seen()), looks);
     }
 }
 
 impl ScalingPort for Fake {
     async fn group_by_name(&self, _name: &str) -> Result<Option<Group>, AwsError> {
-        let mut old = self.old.lock().unwrap();
-        if let Some((group, left @ 1..)) = old.as_mut() {
-            *left -= 1;
-            return Ok(Some(group.clone()));
-        }
-        Ok(self.group.lock().unwrap().clone())
+        Ok(self.old.or(self.group.lock().unwrap().clone()))
     }
 
     async fn tag_group(&self, _name: &str, key: &str, value: &str) -> Result<(), AwsError> {
@@ -140,7 +134,7 @@ impl Case {
         };
         let fake = Fake {
             group: Mutex::new(Some(group)),
-            old: Mutex::default(),
+            old: Old::default(),
             calls: Calls::default(),
         };
         Self {

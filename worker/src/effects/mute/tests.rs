@@ -1,0 +1,170 @@
+use drawgate_rehearsal::World;
+use drawgate_rollout::Release;
+
+use super::super::fakes::{CloudWatch, Fault, release_with_alarms, task, told};
+use super::*;
+
+const NAMES: [&str; 2] = ["web-5xx", "web-latency"];
+
+struct Case {
+    release: Release,
+    alarms: CloudWatch,
+}
+
+impl Case {
+    fn new() -> Self {
+        let mut release = release_with_alarms(World::new(2, 1).muted(), &NAMES);
+        // The release is about to unmute: its wait has not begun.
+        release.steps.remove(&Step::Unsilence);
+        Self {
+            release,
+            alarms: CloudWatch::with(&NAMES),
+        }
+    }
+
+    fn rule(&self) -> MuteRule {
+        let plan = self.release.plan.as_deref().unwrap();
+        plan.mute_rules(self.release.request.id).remove(0)
+    }
+
+    fn muting(&self) -> Muting<'_, CloudWatch> {
+        Muting {
+            alarms: &self.alarms,
+            task: task(&self.release),
+        }
+    }
+
+    async fn mute(&self) -> String {
+        told(&self.muting().mute().await)
+    }
+
+    async fn unmute(&self) -> String {
+        told(&self.muting().unmute().await)
+    }
+
+    fn seen(&self) -> SeenMuteRule {
+        self.alarms.rule(&self.rule().name).unwrap()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rule_is_made_and_deleted() {
+    let case = Case::new();
+    let name = case.rule().name;
+    assert_eq!(case.mute().await, "done");
+    assert_eq!(
+        case.alarms.calls.take(),
+        [format!("put {name} web-5xx+web-latency")]
+    );
+    assert_eq!(case.unmute().await, "done");
+    assert_eq!(case.alarms.calls.take(), [format!("delete {name}")]);
+    assert_eq!(case.unmute().await, "already_done");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rule_that_is_extended_keeps_its_beginning() {
+    let case = Case::new();
+    case.mute().await;
+    let first = case.seen();
+    case.alarms.set_rule(&case.rule().name, |rule| {
+        rule.from = rule.from.map(|from| from - jiff::SignedDuration::from_mins(10));
+        rule.until = rule.from;
+    });
+    let from = case.seen().from;
+    assert_eq!(case.mute().await, "done");
+    assert_eq!(case.seen().from, from);
+    assert!(case.seen().until >= first.until);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_expired_rule_begins_again_with_the_next_minute() {
+    let case = Case::new();
+    case.mute().await;
+    case.alarms
+        .set_rule(&case.rule().name, |rule| rule.expired = true);
+    let now = Timestamp::now();
+    assert_eq!(case.mute().await, "done");
+    assert!(case.seen().from.is_some_and(|from| from > now));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_minute_that_is_over_is_answered_by_the_next() {
+    let case = Case::new();
+    let now = Timestamp::now();
+    case.alarms
+        .calls
+        .fail_once("put", Fault::RefusedAs("ValidationError"));
+    assert_eq!(case.mute().await, "done");
+    assert!(case.seen().from.is_some_and(|from| from > now));
+    assert_eq!(case.alarms.calls.take().len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rule_names_only_alarms_that_exist() {
+    let case = Case::new();
+    case.alarms.delete("web-latency");
+    case.mute().await;
+    let name = case.rule().name;
+    assert_eq!(case.alarms.calls.take(), [format!("put {name} web-5xx")]);
+    case.alarms.delete("web-5xx");
+    assert_eq!(case.mute().await, "done");
+    assert!(case.alarms.calls.take().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rule_that_is_not_active_yet_is_transient() {
+    let case = Case::new();
+    case.alarms.rules_begin_late();
+    let said = case.mute().await;
+    assert!(
+        said.starts_with("transient: ") && said.contains("not active yet"),
+        "{said}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn unmuting_waits_for_a_firing_alarm_and_names_it() {
+    let mut case = Case::new();
+    let mut plan = case.release.plan.as_deref().unwrap().clone();
+    plan.definition.alarms.settle_ms = 50;
+    case.release.plan = Some(plan.into());
+    case.mute().await;
+    case.alarms
+        .set("web-5xx", |alarm| alarm.state = "ALARM".to_owned());
+    case.alarms.calls.take();
+    let outcome = case.muting().unmute().await;
+    let StepOutcome::Done {
+        evidence: Evidence::Unmuted { firing },
+    } = outcome
+    else {
+        panic!("{outcome:?}");
+    };
+    assert_eq!(firing, ["web-5xx"]);
+    // The rule must outlast the wait, so it is extended first.
+    let writes = case.alarms.calls.take();
+    assert!(
+        writes[0].starts_with("put ") && writes[1].starts_with("delete "),
+        "{writes:?}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_write_that_fails_says_what_is_known_of_it() {
+    for (fault, kind) in [
+        (Fault::Refused, "refused: "),
+        (Fault::Throttled, "transient: "),
+        (Fault::Lost, "unknown: "),
+    ] {
+        let case = Case::new();
+        case.alarms.calls.fail_once("put", fault);
+        let said = case.mute().await;
+        assert!(said.starts_with(kind), "put, {fault:?}: {said}");
+        assert_eq!(case.mute().await, "done");
+        case.alarms.calls.fail_once("delete", fault);
+        let said = case.unmute().await;
+        assert!(said.starts_with(kind), "delete, {fault:?}: {said}");
+        let again = case.unmute().await;
+        assert!(again == "done" || again == "already_done", "{fault:?}: {again}");
+        assert!(case.alarms.rule(&case.rule().name).is_none());
+    }
+}

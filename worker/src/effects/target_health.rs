@@ -1,0 +1,117 @@
+//! The health of a release's targets, as one look shows it. Reads only.
+
+use drawgate_rollout::{Evidence, HostPlan, StepOutcome, TargetPlan};
+use tokio::time::Instant;
+
+use super::connections::Effects;
+use super::membership::{Membership, membership};
+use super::outcome::{Effect, Sorted, not_yet};
+use super::ports::{HealthPort, MembershipPort};
+use super::task::Task;
+use crate::aws::{Aws, HealthWatch, Target, TargetState};
+
+/// Why a host does not count as healthy.
+pub(super) struct Unhealthy {
+    /// Whether the target is registered in the target group at all.
+    pub(super) registered: bool,
+    /// The target group's ARN.
+    pub(super) target_group: String,
+    pub(super) why: String,
+}
+
+impl Effects {
+    pub(super) fn target_health<'a>(&'a self, task: Task<'a>) -> TargetHealth<'a, HealthWatch, Aws> {
+        TargetHealth {
+            health: self.watch(&task.plan.definition),
+            members: &self.aws,
+            task,
+        }
+    }
+}
+
+/// Looks at the targets of one release's hosts, and at whether those hosts are members.
+pub(super) struct TargetHealth<'a, H, M> {
+    pub(super) health: H,
+    pub(super) members: &'a M,
+    pub(super) task: Task<'a>,
+}
+
+impl<H: HealthPort, M: MembershipPort> TargetHealth<'_, H, M> {
+    /// The targets of a group, by a look that began at or after `not_before`.
+    pub(super) async fn targets_of(&self, arn: &str, not_before: Instant) -> Effect<Vec<Target>> {
+        self.health.targets(arn, not_before).await.sorted()
+    }
+
+    /// The state of a target; `None` where it is not registered.
+    pub(super) async fn state_of(
+        &self,
+        target: &TargetPlan,
+        not_before: Instant,
+    ) -> Effect<Option<TargetState>> {
+        let all = self.targets_of(&target.target_group, not_before).await?;
+        Ok(find(&all, target).map(|own| own.state.clone()))
+    }
+
+    /// The name of a target's group.
+    pub(super) fn name_of(&self, target: &TargetPlan) -> &str {
+        let group = self.task.plan.target_groups.get(&target.target_group);
+        group.map_or("", |group| group.name.as_str())
+    }
+
+    /// The first reason why the host is not healthy yet.
+    pub(super) async fn first_unhealthy(
+        &self,
+        host: &HostPlan,
+        awaited: &[&TargetPlan],
+        not_before: Instant,
+    ) -> Effect<Option<Unhealthy>> {
+        for target in awaited {
+            let all = self.targets_of(&target.target_group, not_before).await?;
+            let name = self.name_of(target);
+            match find(&all, target) {
+                Some(own) if own.state == TargetState::Healthy => {}
+                Some(own) if own.state != TargetState::Draining => {
+                    let why = own
+                        .description
+                        .as_deref()
+                        .or(own.reason.as_deref())
+                        .unwrap_or("no reason given");
+                    return Ok(Some(Unhealthy {
+                        registered: true,
+                        target_group: target.target_group.clone(),
+                        why: format!("{} in {name}: {why}", own.state),
+                    }));
+                }
+                _ => {
+                    // AWS's answer may be older than the registering, so a missing registration is awaited as
+                    // health is.
+                    self.must_be_member(host).await?;
+                    return Ok(Some(Unhealthy {
+                        registered: false,
+                        target_group: target.target_group.clone(),
+                        why: format!("not registered in {name}"),
+                    }));
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// Returns if the instance is still a member; otherwise ends the step: the host is gone, or cannot be
+    /// judged yet.
+    pub(super) async fn must_be_member(&self, host: &HostPlan) -> Effect<()> {
+        match membership(self.members, &host.instance, host.group.as_deref()).await? {
+            Membership::InService => Ok(()),
+            Membership::Awaited(state) => not_yet(format!("the instance is {state}")),
+            Membership::Gone { why, .. } => Err(StepOutcome::Done {
+                evidence: Evidence::Gone { why },
+            }),
+        }
+    }
+}
+
+/// A target, as it was seen.
+pub(super) fn find<'a>(all: &'a [Target], target: &TargetPlan) -> Option<&'a Target> {
+    all.iter()
+        .find(|other| other.id == target.id && other.port == target.port)
+}

@@ -1,0 +1,411 @@
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+
+use drawgate_rehearsal::World;
+use drawgate_rollout::{Plan, Release};
+
+use super::super::fakes::{Calls, Fault, Old, release, task, told};
+use super::*;
+use crate::aws::{AwsError, Group, Instance, Target};
+
+/// The targets of a fleet whose instances have no Auto Scaling group, and its hosts.
+#[derive(Default)]
+struct Fake {
+    /// The state of each target that is registered, by ARN and id.
+    states: Mutex<BTreeMap<(String, String), TargetState>>,
+    old: Old<BTreeMap<(String, String), TargetState>>,
+    /// EC2's state of an instance; `running` where nothing stands here.
+    instances: Mutex<BTreeMap<String, String>>,
+    /// The state of a target once it is registered.
+    becomes: Mutex<Option<TargetState>>,
+    open: Mutex<Option<u64>>,
+    ended: Mutex<bool>,
+    calls: Calls,
+}
+
+impl Fake {
+    fn set(&self, target: &TargetPlan, state: Option<TargetState>) {
+        let key = (target.target_group.clone(), target.id.clone());
+        let mut states = self.states.lock().unwrap();
+        match state {
+            Some(state) => states.insert(key, state),
+            None => states.remove(&key),
+        };
+    }
+
+    fn of(&self, target: &TargetPlan) -> Option<TargetState> {
+        let key = (target.target_group.clone(), target.id.clone());
+        self.states.lock().unwrap().get(&key).cloned()
+    }
+
+    fn is_in_ec2(&self, id: &str, state: &str) {
+        self.instances
+            .lock()
+            .unwrap()
+            .insert(id.to_owned(), state.to_owned());
+    }
+
+    /// The next looks see the targets as they are now, whatever is written.
+    fn answer_old(&self, looks: u32) {
+        self.old.answer(self.states.lock().unwrap().clone(), looks);
+    }
+}
+
+impl HealthPort for &Fake {
+    /// As the shared look, waits for its next turn.
+    async fn targets(&self, arn: &str, _not_before: Instant) -> Result<Vec<Target>, AwsError> {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let seen = self.old.or(self.states.lock().unwrap().clone());
+        let of_group = seen.into_iter().filter(|((group, _), _)| group == arn);
+        let target = |((_, id), state): ((String, String), TargetState)| Target {
+            id,
+            port: 8080,
+            zone: None,
+            state,
+            reason: None,
+            description: None,
+        };
+        Ok(of_group.map(target).collect())
+    }
+}
+
+impl MembershipPort for Fake {
+    async fn instances_by_ids(&self, ids: &[String]) -> Result<Vec<Instance>, AwsError> {
+        let states = self.instances.lock().unwrap();
+        let instance = |id: &String| Instance {
+            id: id.clone(),
+            state: states.get(id).cloned().unwrap_or_else(|| "running".to_owned()),
+            private_addresses: Vec::new(),
+            zone: String::new(),
+            tags: BTreeMap::new(),
+            launched_at: None,
+        };
+        Ok(ids.iter().map(instance).collect())
+    }
+
+    async fn group_by_name(&self, _name: &str) -> Result<Option<Group>, AwsError> {
+        Ok(None)
+    }
+}
+
+impl TargetPort for Fake {
+    async fn register(&self, arn: &str, targets: &[TargetId]) -> Result<(), AwsError> {
+        self.calls.write("register", &targets[0].id, || {
+            let state = self.becomes.lock().unwrap().clone();
+            let key = (arn.to_owned(), targets[0].id.clone());
+            let state = state.unwrap_or(TargetState::Healthy);
+            self.states.lock().unwrap().insert(key, state);
+        })
+    }
+
+    async fn deregister(&self, arn: &str, targets: &[TargetId]) -> Result<(), AwsError> {
+        self.calls.write("deregister", &targets[0].id, || {
+            let key = (arn.to_owned(), targets[0].id.clone());
+            self.states.lock().unwrap().insert(key, TargetState::Draining);
+        })
+    }
+
+    async fn tag_instance(&self, _id: &str, key: &str, value: &str) -> Result<(), AwsError> {
+        self.calls.write("tag", &format!("{key} {value}"), || ())
+    }
+
+    async fn untag_instance(&self, _id: &str, key: &str) -> Result<(), AwsError> {
+        self.calls.write("untag", key, || ())
+    }
+}
+
+impl HostPort for Fake {
+    async fn open_connections(&self, _host: &HostPlan, _port: u16) -> Option<u64> {
+        *self.open.lock().unwrap()
+    }
+
+    async fn still_serves(
+        &self,
+        _task: Task<'_>,
+        _host: &HostPlan,
+        _direction: Direction,
+        _restarts: &mut Option<u64>,
+    ) -> Effect<()> {
+        match *self.ended.lock().unwrap() {
+            true => super::super::outcome::refused("the container ended"),
+            false => Ok(()),
+        }
+    }
+}
+
+struct Case {
+    release: Release,
+    fake: Fake,
+}
+
+impl Case {
+    fn new(world: World) -> Self {
+        let mut release = release(world);
+        let mut plan = release.plan.as_deref().unwrap().clone();
+        for host in &mut plan.hosts {
+            host.group = None;
+        }
+        release.plan = Some(plan.into());
+        let case = Self {
+            release,
+            fake: Fake::default(),
+        };
+        for target in case.plan().hosts.iter().flat_map(|host| &host.targets) {
+            case.fake.set(target, Some(TargetState::Healthy));
+        }
+        case
+    }
+
+    fn two() -> Self {
+        Self::new(World::new(2, 1))
+    }
+
+    fn change_plan(&mut self, act: impl FnOnce(&mut Plan)) {
+        act(self.release.plan.as_deref_mut().unwrap());
+    }
+
+    fn plan(&self) -> &Plan {
+        self.release.plan.as_deref().unwrap()
+    }
+
+    fn host(&self) -> &HostPlan {
+        &self.plan().hosts[0]
+    }
+
+    fn target(&self) -> &TargetPlan {
+        &self.host().targets[0]
+    }
+
+    async fn run(&self, phase: Phase, direction: Direction) -> StepOutcome {
+        let task = task(&self.release);
+        let registration = Registration {
+            targets: &self.fake,
+            seen: TargetHealth {
+                health: &self.fake,
+                members: &self.fake,
+                task,
+            },
+            on_host: &self.fake,
+            task,
+        };
+        match phase {
+            Phase::Deregister => registration.deregister(self.host(), direction).await,
+            Phase::Drain => registration.drain(self.host(), direction).await,
+            Phase::Register => registration.register(self.host()).await,
+            _ => registration.await_healthy(self.host(), direction).await,
+        }
+    }
+
+    async fn forward(&self, phase: Phase) -> String {
+        told(&self.run(phase, Direction::Forward).await)
+    }
+}
+
+fn obstacle(outcome: &StepOutcome) -> Option<&Obstacle> {
+    outcome.failure()?.obstacle.as_deref()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_host_is_tagged_before_it_is_deregistered() {
+    let case = Case::two();
+    assert_eq!(case.forward(Phase::Deregister).await, "done");
+    let id = &case.target().id;
+    let release = case.release.request.id;
+    let writes = [
+        format!("tag drawgate:target:web:8080 {release} {id} 8080 -"),
+        format!("deregister {id}"),
+    ];
+    assert_eq!(case.fake.calls.take(), writes);
+    assert_eq!(case.forward(Phase::Deregister).await, "already_done");
+    assert!(case.fake.calls.take().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_host_that_is_half_out_is_taken_out_of_the_other_group() {
+    let case = Case::new(World::new(2, 1).in_two_groups());
+    case.fake.set(case.target(), Some(TargetState::Draining));
+    assert_eq!(case.forward(Phase::Deregister).await, "done");
+    let writes = case.fake.calls.take();
+    assert!(
+        writes[0].starts_with("tag drawgate:target:admin:8080"),
+        "{writes:?}"
+    );
+    assert_eq!(writes.len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_floor_keeps_a_host_in_service() {
+    let case = Case::two();
+    let other = &case.plan().hosts[1].targets[0];
+    case.fake.set(other, Some(TargetState::Unhealthy));
+    let outcome = case.run(Phase::Deregister, Direction::Forward).await;
+    assert!(
+        matches!(obstacle(&outcome), Some(Obstacle::Floor(kept)) if kept.healthy == 1 && kept.floor == 1),
+        "{outcome:?}"
+    );
+    assert!(matches!(outcome, StepOutcome::Transient { .. }), "{outcome:?}");
+    assert!(case.fake.calls.take().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_drain_ends_when_the_target_is_gone() {
+    let case = Case::two();
+    case.fake.set(case.target(), Some(TargetState::Draining));
+    case.fake.answer_old(3);
+    case.fake.set(case.target(), None);
+    assert_eq!(case.forward(Phase::Drain).await, "done");
+    assert!(case.fake.calls.take().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_drain_that_does_not_end_is_transient_and_counts_connections() {
+    let case = Case::two();
+    case.fake.set(case.target(), Some(TargetState::Draining));
+    *case.fake.open.lock().unwrap() = Some(7);
+    let said = case.forward(Phase::Drain).await;
+    assert!(
+        said.starts_with("transient: still draining in web") && said.contains("7 connections"),
+        "{said}"
+    );
+    *case.fake.open.lock().unwrap() = None;
+    let said = case.forward(Phase::Drain).await;
+    assert!(said.ends_with("could not be counted"), "{said}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_target_registered_again_is_deregistered_once_more() {
+    let case = Case::two();
+    let said = case.forward(Phase::Drain).await;
+    assert!(said.starts_with("transient: "), "{said}");
+    let deregistered = format!("deregister {}", case.target().id);
+    assert!(case.fake.calls.take().contains(&deregistered));
+    assert_eq!(case.fake.of(case.target()), Some(TargetState::Draining));
+}
+
+#[tokio::test(start_paused = true)]
+async fn connections_that_outlast_the_drain_are_told() {
+    let mut case = Case::two();
+    case.change_plan(|plan| {
+        for group in plan.target_groups.values_mut() {
+            group.keeps_connections = true;
+        }
+    });
+    case.fake.set(case.target(), None);
+    *case.fake.open.lock().unwrap() = Some(2);
+    let outcome = case.run(Phase::Drain, Direction::Forward).await;
+    assert!(
+        matches!(
+            &outcome,
+            StepOutcome::Done {
+                evidence: Evidence::Outlasted { connections: 2, .. }
+            }
+        ),
+        "{outcome:?}"
+    );
+    *case.fake.open.lock().unwrap() = Some(0);
+    assert_eq!(case.forward(Phase::Drain).await, "done");
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_a_member_is_registered() {
+    let case = Case::two();
+    case.fake.set(case.target(), None);
+    case.fake.is_in_ec2(&case.host().instance, "pending");
+    assert!(case.forward(Phase::Register).await.starts_with("transient: "));
+    case.fake.is_in_ec2(&case.host().instance, "terminated");
+    let outcome = case.run(Phase::Register, Direction::Forward).await;
+    assert!(
+        matches!(
+            &outcome,
+            StepOutcome::Done {
+                evidence: Evidence::Gone { .. }
+            }
+        ),
+        "{outcome:?}"
+    );
+    assert!(case.fake.calls.take().is_empty());
+    case.fake.is_in_ec2(&case.host().instance, "running");
+    assert_eq!(case.forward(Phase::Register).await, "done");
+    assert_eq!(case.fake.of(case.target()), Some(TargetState::Healthy));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_host_keeps_its_tag_until_it_is_healthy() {
+    let case = Case::two();
+    case.fake.set(case.target(), Some(TargetState::Unhealthy));
+    let outcome = case.run(Phase::AwaitHealthy, Direction::Forward).await;
+    assert!(
+        matches!(obstacle(&outcome), Some(Obstacle::Unhealthy { target_group }) if *target_group == case.target().target_group),
+        "{outcome:?}"
+    );
+    assert!(case.fake.calls.take().is_empty());
+    case.fake.set(case.target(), Some(TargetState::Healthy));
+    assert_eq!(case.forward(Phase::AwaitHealthy).await, "done");
+    assert_eq!(case.fake.calls.take(), ["untag drawgate:target:web:8080"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_target_that_is_missing_for_long_is_registered_again() {
+    let case = Case::two();
+    case.fake.set(case.target(), None);
+    assert_eq!(case.forward(Phase::AwaitHealthy).await, "done");
+    let writes = case.fake.calls.take();
+    assert_eq!(writes[0], format!("register {}", case.target().id));
+    assert_eq!(writes.len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_older_than_the_registering_registers_nothing_again() {
+    let case = Case::two();
+    case.fake.set(case.target(), None);
+    case.fake.answer_old(2);
+    case.fake.set(case.target(), Some(TargetState::Healthy));
+    assert_eq!(case.forward(Phase::AwaitHealthy).await, "done");
+    assert_eq!(case.fake.calls.take(), ["untag drawgate:target:web:8080"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_container_that_ends_ends_the_wait_for_health() {
+    let case = Case::two();
+    *case.fake.ended.lock().unwrap() = true;
+    assert_eq!(
+        case.forward(Phase::AwaitHealthy).await,
+        "refused: the container ended"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rollback_awaits_only_what_was_healthy_before() {
+    let mut case = Case::two();
+    case.change_plan(|plan| plan.hosts[0].targets[0].state_before = "unhealthy".to_owned());
+    case.fake.set(case.target(), Some(TargetState::Unhealthy));
+    let back = case.run(Phase::AwaitHealthy, Direction::Back).await;
+    assert_eq!(told(&back), "done");
+    assert!(case.forward(Phase::AwaitHealthy).await.starts_with("transient: "));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_write_that_fails_says_what_is_known_of_it() {
+    for (fault, kind) in [
+        (Fault::Refused, "refused: "),
+        (Fault::Throttled, "transient: "),
+        (Fault::Lost, "unknown: "),
+    ] {
+        for (phase, operation) in [
+            (Phase::Deregister, "tag"),
+            (Phase::Deregister, "deregister"),
+            (Phase::Register, "register"),
+            (Phase::AwaitHealthy, "untag"),
+        ] {
+            let case = Case::two();
+            case.fake.calls.fail_once(operation, fault);
+            let said = case.forward(phase).await;
+            assert!(said.starts_with(kind), "{operation}, {fault:?}: {said}");
+            let again = case.forward(phase).await;
+            assert!(
+                again == "done" || again == "already_done",
+                "{operation}, {fault:?}: {again}"
+            );
+        }
+    }
+}
