@@ -9,17 +9,6 @@ use super::limits as at;
 use super::placeholders::Template;
 use super::reader::{Field, Table};
 
-/// The section's keys, for the hint about a key in the wrong table.
-pub(super) const KEYS: [&str; 7] = [
-    "silence",
-    "by",
-    "settle",
-    "watch",
-    "watch_interval",
-    "bake",
-    "allow_firing",
-];
-
 /// The section, before an environment is filled in.
 #[derive(Debug, Clone)]
 pub(super) struct Alarms {
@@ -63,18 +52,14 @@ impl Alarms {
 }
 
 /// Reads the section.
-pub(super) fn read(
-    mut table: Table<'_, '_>,
-    belongs: impl Fn(&str) -> Option<&'static str>,
-    problems: &mut Problems<'_>,
-) -> Alarms {
+pub(super) fn read(mut table: Table<'_, '_>, problems: &mut Problems<'_>) -> Alarms {
     let default = Alarms::default();
     let silence = table
         .take("silence")
-        .map(|field| names(&field, "silence = [\"search-api-*\"]", "silence", problems));
+        .map(|field| names(&field, "silence", problems));
     let watch = table
         .take("watch")
-        .map(|field| names(&field, "watch = [\"search-api-5xx\"]", "roll back on", problems));
+        .map(|field| names(&field, "roll back on", problems));
     let by = table.take("by").and_then(|field| way(&field, problems));
     let settle = table.take("settle");
     if let Some(field) = settle.as_ref().filter(|_| by != Some(SilenceBy::MuteRule)) {
@@ -97,21 +82,21 @@ pub(super) fn read(
             .warning(field.span.clone(), "nothing is watched")
             .hint("name the alarms that show that a version is bad: watch = [\"search-api-5xx\"]");
     }
-    let mut duration = |field: Option<Field<'_, '_>>, bounds, default| {
+    let mut duration = |field: Option<Field<'_, '_>>, default| {
         field
-            .and_then(|field| field.duration(bounds, problems))
+            .and_then(|field| field.duration(problems))
             .unwrap_or(default)
     };
     let read = Alarms {
         silence: silence.unwrap_or_default(),
         by: by.unwrap_or(default.by),
-        settle_ms: duration(settle, at::SETTLE, default.settle_ms),
+        settle_ms: duration(settle, default.settle_ms),
         watch: watch.unwrap_or_default(),
-        watch_interval_ms: duration(watch_interval, at::WATCH_INTERVAL, default.watch_interval_ms),
-        bake_ms: duration(bake, at::WATCHED_BAKE, default.bake_ms),
+        watch_interval_ms: duration(watch_interval, default.watch_interval_ms),
+        bake_ms: duration(bake, default.bake_ms),
         allow_firing: allow_firing.unwrap_or(default.allow_firing),
     };
-    table.finish(belongs, problems);
+    table.finish(problems);
     read
 }
 
@@ -128,9 +113,9 @@ fn way(field: &Field<'_, '_>, problems: &mut Problems<'_>) -> Option<SilenceBy> 
 }
 
 /// Names of alarms; they may end in `*`. `would` says what a `*` alone would do to the alarms of others.
-fn names(field: &Field<'_, '_>, example: &str, would: &str, problems: &mut Problems<'_>) -> Vec<Template> {
+fn names(field: &Field<'_, '_>, would: &str, problems: &mut Problems<'_>) -> Vec<Template> {
     let mut names = Vec::new();
-    for item in field.list(at::LIST, example, problems).unwrap_or_default() {
+    for item in field.list(problems).unwrap_or_default() {
         let Some(text) = item.text(problems) else { continue };
         let star = text.find('*');
         if star == Some(0) {

@@ -8,9 +8,12 @@ use super::reader::Field;
 /// Reads the name of an Auto Scaling group or an alarm.
 pub(super) fn aws_name(field: &Field<'_, '_>, problems: &mut Problems<'_>) -> Option<Template> {
     let text = field.text(problems)?;
-    if text.chars().count() > at::AWS_NAME_CHARS {
+    if text.chars().count() > at::AWS_NAME_CHARS.most {
         field.invalid(
-            format!("is longer than AWS allows, {} characters", at::AWS_NAME_CHARS),
+            format!(
+                "is longer than AWS allows, {} characters",
+                at::AWS_NAME_CHARS.most
+            ),
             problems,
         );
         return None;

@@ -14,9 +14,6 @@ use super::program_words::{self, program};
 use super::reader::{Field, Table, Templates};
 use super::secret_references::{self, SecretTemplate};
 
-/// The section's keys that no other section has.
-pub(super) const KEYS: [&str; 3] = ["deploy", "rollback", "version"];
-
 /// A command with the texts that depend on the environment.
 #[derive(Debug, Clone)]
 pub(super) struct Command {
@@ -72,15 +69,8 @@ fn without(on_bastion: bool) -> Vec<&'static str> {
 }
 
 /// Reads the section. `None` only with an error noted.
-pub(super) fn read(
-    mut table: Table<'_, '_>,
-    belongs: impl Fn(&str) -> Option<&'static str>,
-    problems: &mut Problems<'_>,
-) -> Option<Command> {
-    const DEPLOY: &str = "deploy = [\"./deploy.sh\", \"--tag={tag}\"]";
-    const ROLLBACK: &str =
-        "rollback = [\"./deploy.sh\", \"--tag={previous}\"], the rollback to what ran before";
-    let place_field = table.require("run_on", PLACE, problems);
+pub(super) fn read(mut table: Table<'_, '_>, problems: &mut Problems<'_>) -> Option<Command> {
+    let place_field = table.require("run_on", problems);
     let around = program_words::surroundings(&mut table, problems);
     let place = place_field
         .as_ref()
@@ -89,14 +79,14 @@ pub(super) fn read(
     let only_in_checks = ["expected"];
     let deploy_without = [&without(on_bastion)[..], &only_in_checks, &["previous"]].concat();
     let rollback_without = [&without(on_bastion)[..], &only_in_checks].concat();
-    let deploy_field = table.require("deploy", DEPLOY, problems);
+    let deploy_field = table.require("deploy", problems);
     let deploy = deploy_field
         .as_ref()
-        .and_then(|field| words(field, DEPLOY, &deploy_without, place.as_ref(), problems));
-    let rollback_field = table.require("rollback", ROLLBACK, problems);
+        .and_then(|field| words(field, &deploy_without, place.as_ref(), problems));
+    let rollback_field = table.require("rollback", problems);
     let rollback = rollback_field
         .as_ref()
-        .and_then(|field| words(field, ROLLBACK, &rollback_without, place.as_ref(), problems));
+        .and_then(|field| words(field, &rollback_without, place.as_ref(), problems));
     let version_field = table.take("version");
     let version = version_field
         .as_ref()
@@ -115,16 +105,14 @@ pub(super) fn read(
         .take("secrets")
         .map(|field| secrets(&field, &env, on_bastion, problems))
         .unwrap_or_default();
-    let timeout_ms = table
-        .take("timeout")
-        .and_then(|field| field.duration(at::HOOK_TIMEOUT, problems));
+    let timeout_ms = table.take("timeout").and_then(|field| field.duration(problems));
     table.refuse_as(
         "verify",
         "has a section of its own",
         "write [verify] command = [\"./check.sh\", \"{expected}\"], with attempts and interval",
         problems,
     );
-    table.finish(belongs, problems);
+    table.finish(problems);
     Some(Command {
         fixed: CommandDefinition {
             place: place?,
@@ -143,9 +131,6 @@ pub(super) fn read(
         place_span: place_field.map_or(0..0, |field| field.span.clone()),
     })
 }
-
-const PLACE: &str =
-    "run_on = \"host\" (on each host, over SSH) or run_on = \"worker\" (once, on the bastion)";
 
 fn place(
     field: &Field<'_, '_>,
@@ -166,7 +151,7 @@ fn place(
         other => {
             field.invalid_hint(
                 format!("{other:?} is no place to run"),
-                format!("write {PLACE}"),
+                format!("write {}", field.written()),
                 problems,
             );
             None
@@ -176,12 +161,11 @@ fn place(
 
 fn words(
     field: &Field<'_, '_>,
-    example: &str,
     without: &[&str],
     place: Option<&CommandPlace>,
     problems: &mut Problems<'_>,
 ) -> Option<Vec<String>> {
-    let words = program(field, example, without, problems)?;
+    let words = program(field, &field.written(), without, problems)?;
     if words.first().is_some_and(|name| name.contains('=')) {
         let hint = "name the program first; variables go into `env`";
         field.invalid_hint("the program's name has an equals sign", hint, problems);
@@ -195,12 +179,11 @@ fn words(
 }
 
 fn read_version(field: &Field<'_, '_>, without: &[&str], problems: &mut Problems<'_>) -> Option<Version> {
-    const RUN: &str = "run = [\"cat\", \"VERSION\"]";
     let mut table = field.table(problems)?;
-    let run = table.require("run", RUN, problems)?;
-    let items = run.list(at::LIST, RUN, problems)?;
+    let run = table.require("run", problems)?;
+    let items = run.list(problems)?;
     if items.is_empty() {
-        run.invalid_hint("has no words", format!("write {RUN}"), problems);
+        run.invalid_hint("has no words", format!("write {}", run.example()), problems);
         return None;
     }
     let words: Vec<Template> = items.iter().filter_map(|item| item.template(problems)).collect();
@@ -213,7 +196,7 @@ fn read_version(field: &Field<'_, '_>, without: &[&str], problems: &mut Problems
         }
         Some(text.to_owned())
     });
-    table.finish(|_| None, problems);
+    table.finish(problems);
     (words.len() == items.len()).then_some(Version { run: words, is })
 }
 

@@ -12,29 +12,9 @@ use super::hooks_section;
 use super::limits as at;
 use super::placeholders::Template;
 use super::reader::{Field, Table, Templates};
-use super::roll_section::count;
 use super::secret_references::{self, SecretTemplate};
-use super::units;
 use super::variables::check_variable;
 use super::verify_section::words;
-
-/// The section's keys, for the hint about a key in the wrong table.
-pub(super) const KEYS: [&str; 14] = [
-    "name",
-    "ports",
-    "env",
-    "volumes",
-    "network",
-    "restart",
-    "memory",
-    "cpus",
-    "log",
-    "labels",
-    "command",
-    "stop_timeout",
-    "keep_images",
-    "secrets",
-];
 
 /// Labels that name a container's owner: a roll refuses to touch a container with another owner.
 const OWNERS: [&str; 3] = ["drawgate.", "com.docker.compose.", "com.docker.swarm."];
@@ -121,12 +101,7 @@ impl Container {
 }
 
 /// Reads the section. Without a name in the file, the container is named like the service.
-pub(super) fn read(
-    mut table: Table<'_, '_>,
-    service: &str,
-    belongs: impl Fn(&str) -> Option<&'static str>,
-    problems: &mut Problems<'_>,
-) -> Container {
+pub(super) fn read(mut table: Table<'_, '_>, service: &str, problems: &mut Problems<'_>) -> Container {
     let mut container = Container::absent(service);
     table.refuse_as(
         "image",
@@ -160,31 +135,23 @@ pub(super) fn read(
     if let Some(policy) = table.take("restart").and_then(|field| restart(&field, problems)) {
         container.fixed.restart = policy;
     }
-    container.fixed.memory_bytes = table
-        .take("memory")
-        .and_then(|field| field.size(at::MEMORY, problems));
-    container.fixed.nano_cpus = table.take("cpus").and_then(|field| cpus(&field, problems));
+    container.fixed.memory_bytes = table.take("memory").and_then(|field| field.size(problems));
+    container.fixed.nano_cpus = table.take("cpus").and_then(|field| field.cpus(problems));
     if let Some(log) = table.section("log", problems) {
         read_log(log, &mut container, problems);
     }
-    let example = "command = [\"bin/serve\", \"--port\", \"8080\"]";
-    container.fixed.command = table
-        .take("command")
-        .and_then(|field| words(&field, example, problems));
+    container.fixed.command = table.take("command").and_then(|field| words(&field, problems));
     if let Some(seconds) = table
         .take("stop_timeout")
         .and_then(|field| stop_timeout(&field, problems))
     {
         container.fixed.stop_timeout_s = seconds;
     }
-    if let Some(keep) = table
-        .take("keep_images")
-        .and_then(|field| count(&field, at::KEEP_IMAGES, problems))
-    {
+    if let Some(keep) = table.take("keep_images").and_then(|field| field.count(problems)) {
         container.fixed.keep_images = keep;
     }
     check_network(&container, problems);
-    table.finish(belongs, problems);
+    table.finish(problems);
     container
 }
 
@@ -202,10 +169,7 @@ fn name(field: &Field<'_, '_>, problems: &mut Problems<'_>) -> Option<String> {
 }
 
 fn read_ports(field: &Field<'_, '_>, container: &mut Container, problems: &mut Problems<'_>) {
-    for item in field
-        .list(at::LIST, "ports = [\"8080:80\"]", problems)
-        .unwrap_or_default()
-    {
+    for item in field.list(problems).unwrap_or_default() {
         let Some(text) = item.as_text() else {
             item.wrong_kind(
                 "a string",
@@ -246,10 +210,7 @@ pub(super) fn clash(one: &PortMapping, other: &PortMapping) -> bool {
 fn volumes(field: &Field<'_, '_>, problems: &mut Problems<'_>) -> Vec<Template> {
     let mut volumes = Vec::new();
     let mut targets = Vec::new();
-    for item in field
-        .list(at::LIST, "volumes = [\"/dev/log:/dev/log\"]", problems)
-        .unwrap_or_default()
-    {
+    for item in field.list(problems).unwrap_or_default() {
         if item.text(problems).is_none() {
             continue;
         }
@@ -269,7 +230,7 @@ fn volumes(field: &Field<'_, '_>, problems: &mut Problems<'_>) -> Vec<Template> 
 }
 
 fn env(field: &Field<'_, '_>, problems: &mut Problems<'_>) -> Templates {
-    let env = field.templates(at::MAP, problems);
+    let env = field.templates(problems);
     for (name, value) in &env {
         check_variable(name, &value.span, problems);
     }
@@ -277,7 +238,7 @@ fn env(field: &Field<'_, '_>, problems: &mut Problems<'_>) -> Templates {
 }
 
 fn labels(field: &Field<'_, '_>, problems: &mut Problems<'_>) -> Templates {
-    let labels = field.templates(at::MAP, problems);
+    let labels = field.templates(problems);
     for (name, value) in &labels {
         if let Some(owner) = OWNERS.into_iter().find(|owner| name.starts_with(owner)) {
             problems
@@ -338,34 +299,21 @@ fn restart(field: &Field<'_, '_>, problems: &mut Problems<'_>) -> Option<Restart
         .ok()
 }
 
-fn cpus(field: &Field<'_, '_>, problems: &mut Problems<'_>) -> Option<u64> {
-    let cpus = field.float(problems)?;
-    let nano = units::whole(cpus * 1e9).filter(|nano| (at::NANO_CPUS_MIN..=at::NANO_CPUS_MAX).contains(nano));
-    if nano.is_none() {
-        field.invalid_hint(
-            "must be from 0.01 to 1024",
-            "it counts CPUs: 1.5 is one and a half",
-            problems,
-        );
-    }
-    nano
-}
-
 fn read_log(mut table: Table<'_, '_>, container: &mut Container, problems: &mut Problems<'_>) {
-    let driver = table.require("driver", "driver = \"journald\"", problems);
+    let driver = table.require("driver", problems);
     container.fixed.log_driver = driver
         .and_then(|field| field.plain_text(problems))
         .map(str::to_owned);
     container.log_options = table
         .take("options")
-        .map(|field| field.templates(at::MAP, problems))
+        .map(|field| field.templates(problems))
         .unwrap_or_default();
-    table.finish(|_| None, problems);
+    table.finish(problems);
 }
 
 /// Whole seconds: the engine takes nothing finer.
 fn stop_timeout(field: &Field<'_, '_>, problems: &mut Problems<'_>) -> Option<u32> {
-    let ms = field.duration(at::STOP_TIMEOUT, problems)?;
+    let ms = field.duration(problems)?;
     if ms % 1000 != 0 {
         field.invalid_hint(
             "must be whole seconds: the engine takes nothing finer",

@@ -13,9 +13,6 @@ use super::people::People;
 use super::reader::{Field, Located, Table};
 use super::suggest;
 
-const EXAMPLE: &str = "approval = { from = [\"ops\"], count = 1 }";
-const WINDOWS: &str = "windows = { timezone = \"America/Los_Angeles\", open = [\"Mon-Thu 08:00-16:00\"] }";
-
 /// The conditions of one environment, or of a pattern of environments.
 #[derive(Debug, Clone)]
 pub(super) struct EnvironmentSection {
@@ -70,7 +67,7 @@ pub(super) fn read(
         return Vec::new();
     };
     let mut sections = Vec::new();
-    for (name, field) in table.entries().take(at::ENVIRONMENTS) {
+    for (name, field) in table.entries().take(at::ENVIRONMENTS.most) {
         let names: Vec<String> = known.iter().map(|known| known.value.to_string()).collect();
         let environment = known.iter().find(|known| known.value.to_string() == name);
         if environment.is_none() {
@@ -120,11 +117,12 @@ fn read_environment(
         table.take("windows"),
     );
     if let (None, None, None) = asked {
+        let [approval, requires, windows] = ["approval", "requires", "windows"].map(|key| table.example(key));
         problems
             .error(table.span(), format!("[environment.{name}] asks for nothing"))
-            .hint(format!("write {EXAMPLE}, requires = \"staging\", or {WINDOWS}"));
+            .hint(format!("write {approval}, {requires}, or {windows}"));
     }
-    table.finish(|_| None, problems);
+    table.finish(problems);
     let (approval, requires, windows) = asked;
     Some((
         approval.and_then(|field| read_approval(&field, problems)),
@@ -135,16 +133,14 @@ fn read_environment(
 
 fn read_approval(field: &Field<'_, '_>, problems: &mut Problems<'_>) -> Option<ApprovalSection> {
     let mut approval = field.table(problems)?;
-    let from = approval.require("from", "from = [\"ops\"], groups of worker.toml", problems);
+    let from = approval.require("from", problems);
     let from = from.and_then(|field| groups(&field, problems));
     let count = approval.take("count");
     let place = count.as_ref().map_or(approval.span(), |field| field.span.clone());
-    let count = count
-        .and_then(|field| field.number(at::APPROVALS, problems))
-        .unwrap_or(1);
+    let count = count.and_then(|field| field.number(problems)).unwrap_or(1);
     let within = approval.take("within");
-    let within = within.and_then(|field| field.duration(at::APPROVED_WITHIN, problems));
-    approval.finish(|_| None, problems);
+    let within = within.and_then(|field| field.duration(problems));
+    approval.finish(problems);
     Some(ApprovalSection {
         from: from?,
         count: Located {
@@ -165,7 +161,7 @@ fn read_requires(
 ) -> Option<Located<Environment>> {
     let name = field.plain_text(problems)?;
     let Ok(environment) = Environment::try_from(name.to_owned()) else {
-        let hint = "write requires = \"staging\"";
+        let hint = format!("write {}", field.example());
         field.invalid_hint(format!("{name:?} is no environment\'s name"), hint, problems);
         return None;
     };
@@ -192,7 +188,7 @@ fn read_requires(
 
 fn read_windows(field: &Field<'_, '_>, problems: &mut Problems<'_>) -> Option<Windows> {
     let mut table = field.table(problems)?;
-    let zone = table.require("timezone", "timezone = \"America/Los_Angeles\"", problems);
+    let zone = table.require("timezone", problems);
     let zone = zone.and_then(|field| {
         let name = field.plain_text(problems)?;
         match TimeZone::get(name) {
@@ -204,20 +200,19 @@ fn read_windows(field: &Field<'_, '_>, problems: &mut Problems<'_>) -> Option<Wi
             }
         }
     });
-    let open = table.require("open", "open = [\"Mon-Thu 08:00-16:00\"]", problems);
+    let open = table.require("open", problems);
     let open = open.and_then(|field| openings(&field, problems));
-    table.finish(|_| None, problems);
+    table.finish(problems);
     let (name, zone) = zone?;
     Some(Windows::new(name, zone, open?))
 }
 
 fn openings(field: &Field<'_, '_>, problems: &mut Problems<'_>) -> Option<Vec<Opening>> {
-    const EXAMPLE: &str = "open = [\"Mon-Thu 08:00-16:00\", \"Sat 22:00-02:00\"]";
-    let items = field.list(at::LIST, EXAMPLE, problems)?;
+    let items = field.list(problems)?;
     if items.is_empty() {
         field.invalid_hint(
             "is empty: no release could ever begin",
-            format!("write {EXAMPLE}"),
+            format!("write {}", field.example()),
             problems,
         );
         return None;
@@ -227,7 +222,7 @@ fn openings(field: &Field<'_, '_>, problems: &mut Problems<'_>) -> Option<Vec<Op
         match item.plain_text(problems)?.parse() {
             Ok(opening) => openings.push(opening),
             Err(problem) => {
-                item.invalid_hint(problem, format!("write {EXAMPLE}"), problems);
+                item.invalid_hint(problem, format!("write {}", field.example()), problems);
                 return None;
             }
         }
@@ -236,11 +231,11 @@ fn openings(field: &Field<'_, '_>, problems: &mut Problems<'_>) -> Option<Vec<Op
 }
 
 fn groups(field: &Field<'_, '_>, problems: &mut Problems<'_>) -> Option<Vec<Located<String>>> {
-    let items = field.list(at::LIST, "from = [\"ops\"]", problems)?;
+    let items = field.list(problems)?;
     if items.is_empty() {
         field.invalid_hint(
             "is empty: nobody could approve",
-            "write from = [\"ops\"]",
+            format!("write {}", field.example()),
             problems,
         );
         return None;

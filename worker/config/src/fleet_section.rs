@@ -60,11 +60,7 @@ pub(super) fn none(root: &mut Table<'_, '_>, problems: &mut Problems<'_>) -> Opt
 }
 
 /// Reads the fleet from `auto_scaling_group` or `[fleet]`.
-pub(super) fn read(
-    root: &mut Table<'_, '_>,
-    belongs: impl Fn(&str) -> Option<&'static str>,
-    problems: &mut Problems<'_>,
-) -> Option<Fleet> {
+pub(super) fn read(root: &mut Table<'_, '_>, problems: &mut Problems<'_>) -> Option<Fleet> {
     const HINT: &str =
         "write auto_scaling_group = \"search-api-{environment}\" at the top, or [fleet] with tags = { … }";
     let group = root.take("auto_scaling_group");
@@ -82,7 +78,7 @@ pub(super) fn read(
         (Some(group), None) => aws_name(&group, problems).map(Fleet::Group),
         (None, Some(fleet)) => fleet
             .table(problems)
-            .and_then(|table| read_tags(table, belongs, problems))
+            .and_then(|table| read_tags(table, problems))
             .map(Fleet::Tags),
         (None, None) => {
             problems.error(0..0, "nothing says where the fleet is").hint(HINT);
@@ -91,19 +87,11 @@ pub(super) fn read(
     }
 }
 
-fn read_tags(
-    mut table: Table<'_, '_>,
-    belongs: impl Fn(&str) -> Option<&'static str>,
-    problems: &mut Problems<'_>,
-) -> Option<BTreeMap<String, Template>> {
-    let field = table.require(
-        "tags",
-        "tags = { stack = \"search\", deployment = \"{environment}\" }",
-        problems,
-    );
-    table.finish(belongs, problems);
+fn read_tags(mut table: Table<'_, '_>, problems: &mut Problems<'_>) -> Option<BTreeMap<String, Template>> {
+    let field = table.require("tags", problems);
+    table.finish(problems);
     let field = field?;
-    let tags = field.templates(at::TAGS, problems);
+    let tags = field.templates(problems);
     if tags.is_empty() {
         field.invalid_hint(
             "names no tag, and would mean every instance of the account",

@@ -9,7 +9,6 @@ use super::error::Problems;
 use super::limits as at;
 use super::program_words::{self, program};
 use super::reader::{Field, Table, Templates};
-use super::roll_section::count;
 
 /// `[before]`, with the texts that depend on the environment.
 #[derive(Debug, Clone)]
@@ -64,16 +63,13 @@ pub(super) fn fill(
 
 /// Reads `[before]`. `None` only with an error noted.
 pub(super) fn read_before(mut table: Table<'_, '_>, problems: &mut Problems<'_>) -> Option<Before> {
-    const EXAMPLE: &str = "run = [\"bin/migrate\"]";
-    let run = table.require("run", EXAMPLE, problems);
-    let run = run.and_then(|field| program(&field, EXAMPLE, &program_words::HOOK, problems));
+    let run = table.require("run", problems);
+    let run = run.and_then(|field| program(&field, &field.written(), &program_words::HOOK, problems));
     let env = table
         .take("env")
         .map(|field| program_words::env(&field, problems));
     let reversible = table.take("reversible").and_then(|field| field.flag(problems));
-    let timeout_ms = table
-        .take("timeout")
-        .and_then(|field| field.duration(at::HOOK_TIMEOUT, problems));
+    let timeout_ms = table.take("timeout").and_then(|field| field.duration(problems));
     for key in ["attempts", "interval"] {
         let hint = "remove it; what must be tried again tries again by itself, in the program";
         table.refuse_as(
@@ -92,7 +88,7 @@ pub(super) fn read_before(mut table: Table<'_, '_>, problems: &mut Problems<'_>)
             problems,
         );
     }
-    table.finish(|_| None, problems);
+    table.finish(problems);
     Some(Before {
         fixed: BeforeDefinition {
             run: run?,
@@ -106,28 +102,21 @@ pub(super) fn read_before(mut table: Table<'_, '_>, problems: &mut Problems<'_>)
 
 /// Reads `[after]`. `None` only with an error noted.
 pub(super) fn read_after(mut table: Table<'_, '_>, problems: &mut Problems<'_>) -> Option<After> {
-    const EXAMPLE: &str = "run = [\"/opt/tests/browse\", \"--version\", \"{version}\"]";
-    let run_field = table.require("run", EXAMPLE, problems);
+    let run_field = table.require("run", problems);
     let run = run_field
         .as_ref()
-        .and_then(|field| program(field, EXAMPLE, &program_words::HOOK, problems));
+        .and_then(|field| program(field, &field.written(), &program_words::HOOK, problems));
     let place = read_place(&mut table, problems);
     let env = table
         .take("env")
         .map(|field| program_words::env(&field, problems));
-    let attempts = table
-        .take("attempts")
-        .and_then(|field| count(&field, at::HOOK_ATTEMPTS, problems));
-    let interval_ms = table
-        .take("interval")
-        .and_then(|field| field.duration(at::HOOK_INTERVAL, problems));
-    let timeout_ms = table
-        .take("timeout")
-        .and_then(|field| field.duration(at::HOOK_TIMEOUT, problems));
+    let attempts = table.take("attempts").and_then(|field| field.count(problems));
+    let interval_ms = table.take("interval").and_then(|field| field.duration(problems));
+    let timeout_ms = table.take("timeout").and_then(|field| field.duration(problems));
     let on_failure = table
         .take("on_failure")
         .and_then(|field| read_on_failure(&field, problems));
-    table.finish(|_| None, problems);
+    table.finish(problems);
     if let (Some(Place::Worker(around)), Some(run), Some(field)) = (&place, &run, &run_field) {
         program_words::needs_directory(run, around.directory.as_deref(), field, problems);
     }
@@ -146,9 +135,7 @@ pub(super) fn read_after(mut table: Table<'_, '_>, problems: &mut Problems<'_>) 
 }
 
 fn read_place(table: &mut Table<'_, '_>, problems: &mut Problems<'_>) -> Option<Place> {
-    const EXAMPLE: &str =
-        "run_on = \"worker\" (on the bastion) or run_on = \"container\" (in the release's image, on a host)";
-    let field = table.require("run_on", EXAMPLE, problems);
+    let field = table.require("run_on", problems);
     let place = field
         .as_ref()
         .and_then(|field| Some((field, field.plain_text(problems)?)));
@@ -181,7 +168,7 @@ fn read_place(table: &mut Table<'_, '_>, problems: &mut Problems<'_>) -> Option<
         other => {
             field.invalid_hint(
                 format!("{other:?} is no place to run"),
-                format!("write {EXAMPLE}"),
+                format!("write {}", field.written()),
                 problems,
             );
             None

@@ -1,9 +1,10 @@
 //! Every bound of the configuration, with its reason. A value beyond a bound is a mistake in the file
-//! (usually a wrong unit), better told at load than met in mid-roll.
+//! (usually a wrong unit), better told at load than met in mid-roll. Which key has which bound:
+//! `worker_keys.rs`, `service_keys.rs`.
 
 use std::time::Duration;
 
-use super::units::Bounds;
+use super::units::{Bounds, Most};
 
 /// Size of a configuration file. A service file has 2 KiB; a file of this size is something else.
 pub(super) const FILE_BYTES: u64 = 256 * 1024;
@@ -12,26 +13,44 @@ pub(super) const FILE_BYTES: u64 = 256 * 1024;
 pub(super) const SERVICE_FILES: usize = 500;
 
 /// Environments or patterns of one service.
-pub(super) const ENVIRONMENTS: usize = 100;
+pub(super) const ENVIRONMENTS: Most = Most {
+    most: 100,
+    reason: "each is a lane of its own",
+};
 
-/// Ports, volumes, alarms, images, words of a command: far beyond any container in use.
-pub(super) const LIST: usize = 100;
+/// Ports, volumes, alarms, images, words of a command.
+pub(super) const LIST: Most = Most {
+    most: 100,
+    reason: "no service in use comes near it",
+};
 
 /// Environment variables, labels, log options of one container.
-pub(super) const MAP: usize = 500;
+pub(super) const MAP: Most = Most {
+    most: 500,
+    reason: "no container in use comes near it",
+};
 
-/// Tags of an EC2 instance (Amazon EC2 User Guide, "Tag restrictions").
-pub(super) const TAGS: usize = 50;
+/// Tags of an EC2 instance.
+pub(super) const TAGS: Most = Most {
+    most: 50,
+    reason: "an instance has no more (Amazon EC2 User Guide, \"Tag restrictions\")",
+};
 /// Characters of a tag's key.
 pub(super) const TAG_KEY_CHARS: usize = 128;
 /// Characters of a tag's value.
 pub(super) const TAG_VALUE_CHARS: usize = 256;
 
 /// Characters of an Auto Scaling group's name, and of an alarm's.
-pub(super) const AWS_NAME_CHARS: usize = 255;
+pub(super) const AWS_NAME_CHARS: Most = Most {
+    most: 255,
+    reason: "AWS allows no more",
+};
 
-/// Characters of a Parameter Store name: AWS allows 1011 with the ARN in front of it, which has at most 100.
-pub(super) const PARAMETER_CHARS: usize = 900;
+/// Characters of a Parameter Store name: the ARN in front of it has at most 100.
+pub(super) const PARAMETER_CHARS: Most = Most {
+    most: 900,
+    reason: "AWS allows 1011 with the ARN in front of it (AWS Systems Manager User Guide, \"About requirements and constraints for parameter names\")",
+};
 
 /// Levels of a Parameter Store name.
 pub(super) const PARAMETER_LEVELS: usize = 15;
@@ -222,10 +241,13 @@ pub(super) const MEMORY: Bounds = Bounds {
     reason: "the engine refuses less than 6MiB, and no host has more than 16TiB",
 };
 
-/// A container's CPUs, in billionths. The engine refuses less than a hundredth of a CPU.
-pub(super) const NANO_CPUS_MIN: u64 = 10_000_000;
-/// The largest EC2 instances have 896.
-pub(super) const NANO_CPUS_MAX: u64 = 1_024_000_000_000;
+/// A container's CPUs, in billionths. The engine refuses less than a hundredth of a CPU; the largest EC2
+/// instances have 896.
+pub(super) const NANO_CPUS: Bounds = Bounds {
+    min: 10_000_000,
+    max: 1_024_000_000_000,
+    reason: "it counts CPUs: 1.5 is one and a half",
+};
 
 /// Time between SIGTERM and SIGKILL.
 pub(super) const STOP_TIMEOUT: Bounds = Bounds {
@@ -244,6 +266,20 @@ pub(super) const KEEP_IMAGES: Bounds = Bounds {
 };
 /// Only the last good image.
 pub(super) const KEEP_IMAGES_DEFAULT: u32 = 1;
+
+/// A port of TCP.
+pub(super) const PORT: Bounds = Bounds {
+    min: 1,
+    max: 65_535,
+    reason: "it is a port",
+};
+
+/// The status of an HTTP answer.
+pub(super) const STATUS: Bounds = Bounds {
+    min: 100,
+    max: 599,
+    reason: "it is an HTTP status",
+};
 
 /// Attempts of a verification.
 pub(super) const ATTEMPTS: Bounds = Bounds {
@@ -313,8 +349,11 @@ pub(super) const LEASE: Bounds = Bounds {
 /// within a minute.
 pub const LEASE_DEFAULT: Duration = Duration::from_secs(60);
 
-/// Secrets of one service: each is one call for every host.
-pub(super) const SECRETS: usize = 50;
+/// Secrets of one service.
+pub(super) const SECRETS: Most = Most {
+    most: 50,
+    reason: "each is read for every host",
+};
 
 /// Characters of a secret's name or ARN: AWS allows 512 for a secret's name and 1011 for a parameter's; an
 /// ARN is some 100 longer.

@@ -12,8 +12,10 @@ use super::cross::{self, Loaded};
 use super::error::{ConfigError, ConfigErrors, FINDINGS_PER_FILE, Problems};
 use super::limits;
 use super::reader::Table;
+use super::service_keys::SERVICE;
 use super::source::Source;
 use super::worker_file::{self, Surroundings, WorkerSettings};
+use super::worker_keys::WORKER;
 use super::{env_vars, service_file};
 
 /// What the machine contributes besides the files.
@@ -142,7 +144,7 @@ pub(super) fn judge_worker(
 ) -> Option<WorkerSettings> {
     let mut problems = Problems::new(source);
     let root = parse(source, &mut problems);
-    let settings = root.and_then(|root| worker_file::read(Table::root(&root), around, &mut problems));
+    let settings = root.and_then(|root| worker_file::read(Table::root(&root, WORKER), around, &mut problems));
     findings.add(problems);
     settings
 }
@@ -245,7 +247,7 @@ fn read_service(path: &Path, name: String, findings: &mut Findings) -> Option<Lo
 pub(super) fn judge_service(source: Source, findings: &mut Findings) -> Option<Loaded> {
     let mut problems = Problems::new(&source);
     let root = parse(&source, &mut problems);
-    let file = root.and_then(|root| service_file::read(Table::root(&root), &mut problems));
+    let file = root.and_then(|root| service_file::read(Table::root(&root, SERVICE), &mut problems));
     findings.add(problems);
     Some(Loaded { file: file?, source })
 }

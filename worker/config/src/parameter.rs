@@ -6,11 +6,7 @@ use super::placeholders::Template;
 use super::reader::{Field, Located};
 
 /// Reads the name of a parameter: a path, because permissions are given by path.
-pub(super) fn name(
-    field: &Field<'_, '_>,
-    example: &str,
-    problems: &mut Problems<'_>,
-) -> Option<Located<Template>> {
+pub(super) fn name(field: &Field<'_, '_>, problems: &mut Problems<'_>) -> Option<Located<Template>> {
     let template = field.template(problems)?;
     let name = template.example();
     let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-' | '/');
@@ -20,7 +16,7 @@ pub(super) fn name(
         Some("is no path")
     } else if !name.chars().all(allowed) || name.ends_with('/') || name.contains("//") {
         Some("is no parameter's name: letters, digits, `_`, `.`, `-` and `/`")
-    } else if name.len() > at::PARAMETER_CHARS || name.matches('/').count() > at::PARAMETER_LEVELS {
+    } else if name.len() > at::PARAMETER_CHARS.most || name.matches('/').count() > at::PARAMETER_LEVELS {
         Some("is longer than AWS allows")
     } else if reserved.iter().any(|prefix| lower.starts_with(prefix)) {
         Some("begins with a word that AWS keeps for itself")
@@ -28,7 +24,7 @@ pub(super) fn name(
         None
     };
     if let Some(wrong) = wrong {
-        field.invalid_hint(wrong, format!("write it as {example:?}"), problems);
+        field.invalid_hint(wrong, format!("write it as {}", field.example_value()), problems);
         return None;
     }
     Some(Located {

@@ -25,15 +25,15 @@ impl Paths<'_> {
         Some(self.folder.join(text))
     }
 
+    /// The path, or the key's default.
     pub(super) fn or(
         &self,
         table: &mut Table<'_, '_>,
         key: &'static str,
-        default: &str,
         problems: &mut Problems<'_>,
     ) -> PathBuf {
         self.maybe(table, key, problems)
-            .unwrap_or_else(|| self.folder.join(default))
+            .unwrap_or_else(|| self.folder.join(table.default_text(key)))
     }
 
     pub(super) fn maybe(

@@ -4,7 +4,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::error::Problems;
-use super::limits as at;
 use super::reader::Table;
 use super::suggest;
 
@@ -69,24 +68,22 @@ impl Operators {
 pub(super) fn people(root: &mut Table<'_, '_>, problems: &mut Problems<'_>) -> People {
     let mut people = People::default();
     if let Some(mut table) = root.section("people", problems) {
-        const EXAMPLE: &str = "shared = [\"ci\"]";
-        let field = table.require("shared", EXAMPLE, problems);
-        let items = field.and_then(|field| field.list(at::LIST, EXAMPLE, problems));
+        let field = table.require("shared", problems);
+        let items = field.and_then(|field| field.list(problems));
         let users = items.unwrap_or_default();
         let users = users.iter().filter_map(|item| item.plain_text(problems));
         people.shared = users.map(str::to_owned).collect();
-        table.finish(|_| None, problems);
+        table.finish(problems);
     }
     let Some(table) = root.section("groups", problems) else {
         return people;
     };
     for (name, field) in table.entries() {
-        let example = format!("{name} = [\"ben\", \"anna\"]");
-        let items = field.list(at::LIST, &example, problems).unwrap_or_default();
+        let items = field.list(problems).unwrap_or_default();
         if items.is_empty() {
             field.invalid_hint(
                 "has nobody in it",
-                format!("write {example}, users of the broker"),
+                format!("write {}, users of the broker", field.example()),
                 problems,
             );
         }
@@ -105,12 +102,11 @@ pub(super) fn groups_from(
     people: &People,
     problems: &mut Problems<'_>,
 ) -> Option<Vec<String>> {
-    const EXAMPLE: &str = "from = [\"ops\"]";
     let mut table = root.section(key, problems)?;
-    let field = table.require("from", EXAMPLE, problems);
-    table.finish(|_| None, problems);
+    let field = table.require("from", problems);
+    table.finish(problems);
     let mut from = Vec::new();
-    for item in field?.list(at::LIST, EXAMPLE, problems)? {
+    for item in field?.list(problems)? {
         let Some(name) = item.plain_text(problems) else {
             continue;
         };

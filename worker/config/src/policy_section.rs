@@ -4,23 +4,20 @@ use drawgate_rollout::Supersede;
 use drawgate_schemas::ImageReference;
 
 use super::error::Problems;
-use super::limits as at;
 use super::reader::{Field, Table};
 
 /// Reads the section: the repositories, and which releases supersede others.
-pub(super) fn read(
-    root: &mut Table<'_, '_>,
-    belongs: impl Fn(&str) -> Option<&'static str>,
-    problems: &mut Problems<'_>,
-) -> (Vec<String>, Supersede) {
-    const EXAMPLE: &str = "images = [\"registry.example.com/team/api\"]";
+pub(super) fn read(root: &mut Table<'_, '_>, problems: &mut Problems<'_>) -> (Vec<String>, Supersede) {
     let Some(field) = root.take("policy") else {
         problems
             .error(
                 0..0,
                 "[policy] is missing: nothing says which images may run here",
             )
-            .hint(format!("write [policy] and {EXAMPLE}"));
+            .hint(format!(
+                "write [policy] and {}",
+                root.example_in("policy", "images")
+            ));
         return Default::default();
     };
     let Some(mut table) = field.table(problems) else {
@@ -29,9 +26,9 @@ pub(super) fn read(
     let supersede = table
         .take("supersede")
         .and_then(|field| read_supersede(&field, problems));
-    let field = table.require("images", EXAMPLE, problems);
-    table.finish(belongs, problems);
-    let images = field.map_or_else(Vec::new, |field| read_images(&field, EXAMPLE, problems));
+    let field = table.require("images", problems);
+    table.finish(problems);
+    let images = field.map_or_else(Vec::new, |field| read_images(&field, problems));
     (images, supersede.unwrap_or_default())
 }
 
@@ -48,14 +45,14 @@ fn read_supersede(field: &Field<'_, '_>, problems: &mut Problems<'_>) -> Option<
     }
 }
 
-fn read_images(field: &Field<'_, '_>, example: &str, problems: &mut Problems<'_>) -> Vec<String> {
-    let Some(items) = field.list(at::LIST, example, problems) else {
+fn read_images(field: &Field<'_, '_>, problems: &mut Problems<'_>) -> Vec<String> {
+    let Some(items) = field.list(problems) else {
         return Vec::new();
     };
     if items.is_empty() {
         field.invalid_hint(
             "is empty: nothing could be released",
-            format!("write {example}"),
+            format!("write {}", field.example()),
             problems,
         );
     }

@@ -7,7 +7,6 @@ use drawgate_rollout::definition::Surroundings;
 use drawgate_rollout::placeholders::{PLACEHOLDERS, Piece, pieces};
 
 use super::error::Problems;
-use super::limits as at;
 use super::placeholders::Template;
 use super::reader::{Field, Located, Table};
 
@@ -27,7 +26,7 @@ pub(super) fn program(
     without: &[&str],
     problems: &mut Problems<'_>,
 ) -> Option<Vec<String>> {
-    let items = field.list(at::LIST, example, problems)?;
+    let items = field.list_as(example, problems)?;
     if items.is_empty() {
         field.invalid_hint("has no words", format!("write {example}"), problems);
         return None;
@@ -99,7 +98,7 @@ fn is_read_by_a_shell(words: &[String]) -> bool {
 
 /// Environment variables of a program.
 pub(super) fn env(field: &Field<'_, '_>, problems: &mut Problems<'_>) -> BTreeMap<String, Located<Template>> {
-    let env = field.templates(at::MAP, problems);
+    let env = field.templates(problems);
     for (name, value) in &env {
         if let Err((problem, hint)) = variable(name) {
             problems.error(value.span.clone(), problem).hint(hint);
@@ -127,9 +126,7 @@ pub(super) fn surroundings(table: &mut Table<'_, '_>, problems: &mut Problems<'_
     let directory = table
         .take("directory")
         .and_then(|field| directory(&field, problems));
-    let list = table
-        .take("pass_env")
-        .and_then(|field| field.list(at::LIST, "pass_env = [\"KUBECONFIG\"]", problems));
+    let list = table.take("pass_env").and_then(|field| field.list(problems));
     let mut pass_env = Vec::new();
     for item in list.unwrap_or_default() {
         let Some(name) = item.plain_text(problems) else {
@@ -138,7 +135,10 @@ pub(super) fn surroundings(table: &mut Table<'_, '_>, problems: &mut Problems<'_
         match variable(name) {
             Ok(()) => pass_env.push(name.to_owned()),
             Err((problem, _)) => {
-                let hint = "name a variable of the worker's environment, as in pass_env = [\"KUBECONFIG\"]";
+                let hint = format!(
+                    "name a variable of the worker's environment, as in {}",
+                    item.example()
+                );
                 item.invalid_hint(problem, hint, problems);
             }
         }

@@ -6,29 +6,6 @@ use drawgate_rollout::definition::{Canary, Process, RollPolicy};
 use super::error::Problems;
 use super::limits as at;
 use super::reader::{Field, Table};
-use super::units::Bounds;
-
-/// The section's keys, for the hint about a key in the wrong table.
-pub(super) const KEYS: [&str; 18] = [
-    "max_unavailable",
-    "allow_outage",
-    "min_healthy_time",
-    "min_drain",
-    "drain_timeout",
-    "healthy_timeout",
-    "poll_interval",
-    "pull_concurrency",
-    "pull_timeout",
-    "min_disk_free",
-    "suspend",
-    "canary",
-    "zone_by_zone",
-    "failure_budget",
-    "max_roll",
-    "max_pause",
-    "sick_wait",
-    "allow_missed_actions",
-];
 
 /// Pace, and the processes to suspend.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,11 +43,7 @@ impl Default for Roll {
 }
 
 /// Reads the section.
-pub(super) fn read(
-    mut table: Table<'_, '_>,
-    belongs: impl Fn(&str) -> Option<&'static str>,
-    problems: &mut Problems<'_>,
-) -> Roll {
+pub(super) fn read(mut table: Table<'_, '_>, problems: &mut Problems<'_>) -> Roll {
     let Roll {
         policy: default,
         suspend,
@@ -92,20 +65,18 @@ pub(super) fn read(
     let allow_missed_actions = flag("allow_missed_actions");
     let failure_budget = table
         .take("failure_budget")
-        .and_then(|field| count(&field, at::FAILURE_BUDGET, problems));
+        .and_then(|field| field.count(problems));
     let pull_concurrency = table
         .take("pull_concurrency")
-        .and_then(|field| count(&field, at::PULL_CONCURRENCY, problems));
-    let min_disk_free = table
-        .take("min_disk_free")
-        .and_then(|field| field.size(at::MIN_DISK_FREE, problems));
+        .and_then(|field| field.count(problems));
+    let min_disk_free = table.take("min_disk_free").and_then(|field| field.size(problems));
     let suspend = table
         .take("suspend")
         .map_or(suspend, |field| read_suspend(&field, problems));
-    let mut duration = |key, bounds, default| {
+    let mut duration = |key, default| {
         table
             .take(key)
-            .and_then(|field| field.duration(bounds, problems))
+            .and_then(|field| field.duration(problems))
             .unwrap_or(default)
     };
     let policy = RollPolicy {
@@ -113,25 +84,21 @@ pub(super) fn read(
         canary,
         zone_by_zone,
         failure_budget: failure_budget.unwrap_or(default.failure_budget),
-        max_roll_ms: duration("max_roll", at::MAX_ROLL, default.max_roll_ms),
-        max_pause_ms: duration("max_pause", at::MAX_PAUSE, default.max_pause_ms),
-        sick_wait_ms: duration("sick_wait", at::SICK_WAIT, default.sick_wait_ms),
+        max_roll_ms: duration("max_roll", default.max_roll_ms),
+        max_pause_ms: duration("max_pause", default.max_pause_ms),
+        sick_wait_ms: duration("sick_wait", default.sick_wait_ms),
         allow_missed_actions,
         allow_outage,
-        min_healthy_time_ms: duration(
-            "min_healthy_time",
-            at::MIN_HEALTHY_TIME,
-            default.min_healthy_time_ms,
-        ),
-        min_drain_ms: duration("min_drain", at::MIN_DRAIN, default.min_drain_ms),
-        drain_timeout_ms: duration("drain_timeout", at::DRAIN_TIMEOUT, default.drain_timeout_ms),
-        healthy_timeout_ms: duration("healthy_timeout", at::HEALTHY_TIMEOUT, default.healthy_timeout_ms),
-        poll_interval_ms: duration("poll_interval", at::POLL_INTERVAL, default.poll_interval_ms),
+        min_healthy_time_ms: duration("min_healthy_time", default.min_healthy_time_ms),
+        min_drain_ms: duration("min_drain", default.min_drain_ms),
+        drain_timeout_ms: duration("drain_timeout", default.drain_timeout_ms),
+        healthy_timeout_ms: duration("healthy_timeout", default.healthy_timeout_ms),
+        poll_interval_ms: duration("poll_interval", default.poll_interval_ms),
         pull_concurrency: pull_concurrency.unwrap_or(default.pull_concurrency),
-        pull_timeout_ms: duration("pull_timeout", at::PULL_TIMEOUT, default.pull_timeout_ms),
+        pull_timeout_ms: duration("pull_timeout", default.pull_timeout_ms),
         min_disk_free_bytes: min_disk_free.unwrap_or(default.min_disk_free_bytes),
     };
-    table.finish(belongs, problems);
+    table.finish(problems);
     Roll { policy, suspend }
 }
 
@@ -149,40 +116,28 @@ fn max_unavailable(field: &Field<'_, '_>, problems: &mut Problems<'_>) -> Option
                 None
             }
         },
-        _ => count(field, at::MAX_UNAVAILABLE, problems).map(Share::Count),
+        _ => field.count(problems).map(Share::Count),
     }
 }
 
 /// Reads `{ instances = 1, bake = "2m" }`.
 fn canary(mut table: Table<'_, '_>, problems: &mut Problems<'_>) -> Option<Canary> {
     let instances = table
-        .require("instances", "canary = { instances = 1, bake = \"2m\" }", problems)
-        .and_then(|field| count(&field, at::CANARIES, problems));
-    let bake = table
-        .take("bake")
-        .and_then(|field| field.duration(at::BAKE, problems));
-    table.finish(|_| None, problems);
+        .require("instances", problems)
+        .and_then(|field| field.count(problems));
+    let bake = table.take("bake").and_then(|field| field.duration(problems));
+    table.finish(problems);
     Some(Canary {
         instances: instances?,
         bake_ms: bake.unwrap_or(at::BAKE_DEFAULT_MS),
     })
 }
 
-/// A number within bounds that fit a `u32`.
-pub(super) fn count(field: &Field<'_, '_>, bounds: Bounds, problems: &mut Problems<'_>) -> Option<u32> {
-    field
-        .number(bounds, problems)
-        .and_then(|number| u32::try_from(number).ok())
-}
-
 fn read_suspend(field: &Field<'_, '_>, problems: &mut Problems<'_>) -> Vec<Process> {
     let mut processes = Vec::new();
-    let items = field.list(
-        at::LIST,
-        "suspend = [\"HealthCheck\", \"ReplaceUnhealthy\"]",
-        problems,
-    );
-    let Some(items) = items else { return processes };
+    let Some(items) = field.list(problems) else {
+        return processes;
+    };
     for item in &items {
         let Some(process) = item
             .plain_text(problems)

@@ -15,6 +15,7 @@ use super::error::Problems;
 use super::limits as at;
 use super::placeholders::Template;
 use super::reader::{Field, Templates};
+use super::units::Most;
 use super::variables::check_variable;
 
 /// A reference with the texts that depend on the environment.
@@ -62,12 +63,10 @@ pub(super) fn read(
     let Some(table) = field.table(problems) else {
         return secrets;
     };
+    let Most { most, reason } = field.most();
     for (count, (variable, value)) in table.entries().enumerate() {
-        if count >= at::SECRETS {
-            let what = format!(
-                "has more than {} secrets: each is read for every host",
-                at::SECRETS
-            );
+        if count >= most {
+            let what = format!("has more than {most} secrets: {reason}");
             field.invalid(what, problems);
             break;
         }

@@ -12,7 +12,6 @@ use super::environment_section::{self, EnvironmentSection};
 use super::error::Problems;
 use super::fleet_section::{self, Fleet};
 use super::hooks_section::{self, After, Before};
-use super::limits as at;
 use super::parameter;
 use super::pattern::EnvironmentPattern;
 use super::placeholders::Template;
@@ -115,13 +114,9 @@ impl ServiceFile {
 
 /// Reads a service file. `None` only with an error noted.
 pub(super) fn read(mut root: Table<'_, '_>, problems: &mut Problems<'_>) -> Option<ServiceFile> {
-    let service = root.require("service", "service = \"search-api\"", problems);
+    let service = root.require("service", problems);
     let service = service.and_then(|field| service_name(&field, problems));
-    let environments = root.require(
-        "environments",
-        "environments = [\"staging\", \"production\"]",
-        problems,
-    );
+    let environments = root.require("environments", problems);
     let environments = environments
         .map(|field| read_environments(&field, problems))
         .unwrap_or_default();
@@ -138,29 +133,29 @@ pub(super) fn read(mut root: Table<'_, '_>, problems: &mut Problems<'_>) -> Opti
             }
             None
         }
-        _ => fleet_section::read(&mut root, belongs, problems),
+        _ => fleet_section::read(&mut root, problems),
     };
     let wanted = root
         .take("wanted_parameter")
-        .and_then(|field| parameter::name(&field, "/drawgate/wanted/{environment}/{service}", problems));
+        .and_then(|field| parameter::name(&field, problems));
     let mut roll_span = None;
     let roll = root
         .section("roll", problems)
         .map_or_else(Roll::default, |table| {
             roll_span = Some(table.span());
-            roll_section::read(table, belongs, problems)
+            roll_section::read(table, problems)
         });
     let without = command.map(Command::without);
     let verify = root
         .section("verify", problems)
         .map_or_else(verify_section::absent, |table| {
-            verify_section::read(table, without.as_deref(), belongs, problems)
+            verify_section::read(table, without.as_deref(), problems)
         });
     let alarms = root
         .section("alarms", problems)
-        .map(|table| alarms_section::read(table, belongs, problems))
+        .map(|table| alarms_section::read(table, problems))
         .unwrap_or_default();
-    let (images, supersede) = policy_section::read(&mut root, belongs, problems);
+    let (images, supersede) = policy_section::read(&mut root, problems);
     let before = root
         .section("before", problems)
         .and_then(|table| hooks_section::read_before(table, problems));
@@ -168,7 +163,7 @@ pub(super) fn read(mut root: Table<'_, '_>, problems: &mut Problems<'_>) -> Opti
         .section("after", problems)
         .and_then(|table| hooks_section::read_after(table, problems));
     let asked = environment_section::read(&mut root, &environments, problems);
-    root.finish(belongs, problems);
+    root.finish(problems);
     if let Some(command) = command {
         let sections = Beside {
             roll: roll_span.map(|span| (span, &roll)),
@@ -205,23 +200,6 @@ pub(super) fn read(mut root: Table<'_, '_>, problems: &mut Problems<'_>) -> Opti
     })
 }
 
-/// The table that a key of a service file belongs in.
-fn belongs(key: &str) -> Option<&'static str> {
-    match key {
-        "service" | "environments" | "auto_scaling_group" | "wanted_parameter" => Some(""),
-        "tags" => Some("fleet"),
-        "images" | "supersede" => Some("policy"),
-        key if alarms_section::KEYS.contains(&key) => Some("alarms"),
-        key if roll_section::KEYS.contains(&key) => Some("roll"),
-        // Both `[verify]` and `[container]` have the key.
-        "command" => None,
-        key if command_section::KEYS.contains(&key) => Some("command"),
-        key if container_section::KEYS.contains(&key) => Some("container"),
-        key if verify_section::KEYS.contains(&key) => Some("verify"),
-        _ => None,
-    }
-}
-
 fn service_name(field: &Field<'_, '_>, problems: &mut Problems<'_>) -> Option<Located<Service>> {
     let name = field.plain_text(problems)?;
     match Service::try_from(name.to_owned()) {
@@ -242,15 +220,14 @@ fn service_name(field: &Field<'_, '_>, problems: &mut Problems<'_>) -> Option<Lo
 }
 
 fn read_environments(field: &Field<'_, '_>, problems: &mut Problems<'_>) -> Vec<Located<EnvironmentPattern>> {
-    let example = "environments = [\"staging\", \"personal-*\"]";
     let mut environments: Vec<Located<EnvironmentPattern>> = Vec::new();
-    let Some(items) = field.list(at::ENVIRONMENTS, example, problems) else {
+    let Some(items) = field.list(problems) else {
         return environments;
     };
     if items.is_empty() {
         field.invalid_hint(
             "is empty: the service could be released nowhere",
-            format!("write {example}"),
+            format!("write {}", field.example()),
             problems,
         );
     }
@@ -300,11 +277,11 @@ fn read_swap(root: &mut Table<'_, '_>, name: &str, problems: &mut Problems<'_>) 
     }
     if let Some(command) = command {
         let table = command.table(problems)?;
-        let command = command_section::read(table, belongs, problems)?;
+        let command = command_section::read(table, problems)?;
         return Some(SwapSection::Command(Box::new(command)));
     }
     let container = match container.and_then(|field| field.table(problems)) {
-        Some(table) => container_section::read(table, name, belongs, problems),
+        Some(table) => container_section::read(table, name, problems),
         None => Container::absent(name),
     };
     Some(SwapSection::Container(Box::new(container)))

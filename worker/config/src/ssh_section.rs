@@ -7,20 +7,6 @@ use super::error::Problems;
 use super::limits;
 use super::paths::Paths;
 use super::reader::{Field, Table};
-use super::verify_section::port;
-
-/// The section's keys, for the hint about a key in the wrong table.
-pub(super) const KEYS: [&str; 9] = [
-    "user",
-    "port",
-    "key_file",
-    "config_file",
-    "known_hosts",
-    "docker_socket",
-    "connect_timeout",
-    "connect_by_instance_id",
-    "runtime_dir",
-];
 
 /// How the worker reaches hosts. Where a setting is absent, the `ssh_config` decides.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,12 +53,7 @@ impl Default for SshSettings {
 }
 
 /// Reads the section.
-pub(super) fn read(
-    mut table: Table<'_, '_>,
-    paths: &Paths<'_>,
-    belongs: impl Fn(&str) -> Option<&'static str>,
-    problems: &mut Problems<'_>,
-) -> SshSettings {
+pub(super) fn read(mut table: Table<'_, '_>, paths: &Paths<'_>, problems: &mut Problems<'_>) -> SshSettings {
     let default = SshSettings::default();
     let user = table.take("user").and_then(|field| {
         let user = field.plain_text(problems)?;
@@ -85,13 +66,13 @@ pub(super) fn read(
         }
         good.then(|| user.to_owned())
     });
-    let port = table.take("port").and_then(|field| port(&field, problems));
+    let port = table.take("port").and_then(|field| field.port(problems));
     let known_hosts = table
         .take("known_hosts")
         .and_then(|field| known_hosts(&field, problems));
     let connect_timeout = table
         .take("connect_timeout")
-        .and_then(|field| field.duration(limits::CONNECT_TIMEOUT, problems));
+        .and_then(|field| field.duration(problems));
     let settings = SshSettings {
         user,
         port,
@@ -106,7 +87,7 @@ pub(super) fn read(
         connect_timeout: connect_timeout.map_or(default.connect_timeout, Duration::from_millis),
         runtime_dir: paths.maybe(&mut table, "runtime_dir", problems),
     };
-    table.finish(belongs, problems);
+    table.finish(problems);
     settings
 }
 

@@ -11,6 +11,14 @@ pub(super) struct Bounds {
     pub(super) reason: &'static str,
 }
 
+/// How many a list, a table or a text may have, and its reason.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Most {
+    pub(super) most: usize,
+    /// Why there may not be more.
+    pub(super) reason: &'static str,
+}
+
 /// Reads `"10s"`, `"2m"`, `"1h 30m"`, `"500ms"` as milliseconds; the error says what to write.
 pub(super) fn duration_ms(text: &str) -> Result<u64, String> {
     let unitless = || {
@@ -117,6 +125,11 @@ pub(super) fn show_bytes(bytes: u64) -> String {
         Some((size, unit)) => format!("{}{unit}", bytes / size),
         None => format!("{bytes}B"),
     }
+}
+
+/// Billionths of a CPU in the form that an operator writes: CPUs.
+pub(super) fn show_cpus(nano: u64) -> String {
+    (nano as f64 / 1e9).to_string()
 }
 
 #[cfg(test)]

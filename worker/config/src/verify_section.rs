@@ -8,30 +8,6 @@ use super::error::Problems;
 use super::limits as at;
 use super::program_words::program;
 use super::reader::{Field, Located, Table};
-use super::roll_section::count;
-use super::units::Bounds;
-
-/// The section's keys, for the hint about a key in the wrong table.
-pub(super) const KEYS: [&str; 7] = [
-    "http",
-    "command",
-    "healthcheck",
-    "attempts",
-    "interval",
-    "timeout",
-    "start_timeout",
-];
-
-const PORT: Bounds = Bounds {
-    min: 1,
-    max: 65_535,
-    reason: "it is a port",
-};
-const STATUS: Bounds = Bounds {
-    min: 100,
-    max: 599,
-    reason: "it is an HTTP status",
-};
 
 /// A checked definition, and its probe's place in the file.
 pub(super) type Verify = Located<VerifyDefinition>;
@@ -61,7 +37,6 @@ fn definition(probe: Probe) -> VerifyDefinition {
 pub(super) fn read(
     mut table: Table<'_, '_>,
     without: Option<&[&str]>,
-    belongs: impl Fn(&str) -> Option<&'static str>,
     problems: &mut Problems<'_>,
 ) -> Verify {
     let probes = [
@@ -77,22 +52,13 @@ pub(super) fn read(
     ];
     let (span, probe) = one(probes.into_iter().flatten().collect(), table.span(), problems);
     let mut verify = definition(probe);
-    if let Some(attempts) = table
-        .take("attempts")
-        .and_then(|field| count(&field, at::ATTEMPTS, problems))
-    {
+    if let Some(attempts) = table.take("attempts").and_then(|field| field.count(problems)) {
         verify.attempts = attempts;
     }
-    if let Some(ms) = table
-        .take("interval")
-        .and_then(|field| field.duration(at::INTERVAL, problems))
-    {
+    if let Some(ms) = table.take("interval").and_then(|field| field.duration(problems)) {
         verify.interval_ms = ms;
     }
-    if let Some(ms) = table
-        .take("timeout")
-        .and_then(|field| field.duration(at::TIMEOUT, problems))
-    {
+    if let Some(ms) = table.take("timeout").and_then(|field| field.duration(problems)) {
         verify.timeout_ms = ms;
     }
     if let Some(ms) = table
@@ -101,7 +67,7 @@ pub(super) fn read(
     {
         verify.start_timeout_ms = ms;
     }
-    table.finish(belongs, problems);
+    table.finish(problems);
     Located { value: verify, span }
 }
 
@@ -132,17 +98,18 @@ fn one(mut found: Vec<Found>, section: Range<usize>, problems: &mut Problems<'_>
 fn http(field: &Field<'_, '_>, problems: &mut Problems<'_>) -> Option<Probe> {
     let mut table = field.table(problems)?;
     let path = table
-        .require("path", "path = \"/health\"", problems)
+        .require("path", problems)
         .and_then(|field| path(&field, problems));
-    let port_field = table.require("port", "port = 8080, the port on the host", problems);
-    let port = port_field.and_then(|field| port(&field, problems));
+    let port = table
+        .require("port", problems)
+        .and_then(|field| field.port(problems));
     let status = match table.take("status") {
         Some(field) => field
-            .number(STATUS, problems)
+            .number(problems)
             .and_then(|status| u16::try_from(status).ok()),
         None => Some(200),
     };
-    table.finish(|_| None, problems);
+    table.finish(problems);
     Some(Probe::Http {
         path: path?,
         port: port?,
@@ -163,13 +130,6 @@ fn path(field: &Field<'_, '_>, problems: &mut Problems<'_>) -> Option<String> {
     Some(path.to_owned())
 }
 
-/// Reads a port's number.
-pub(super) fn port(field: &Field<'_, '_>, problems: &mut Problems<'_>) -> Option<u16> {
-    field
-        .number(PORT, problems)
-        .and_then(|port| u16::try_from(port).ok())
-}
-
 fn command(field: &Field<'_, '_>, without: Option<&[&str]>, problems: &mut Problems<'_>) -> Option<Probe> {
     let words = match without {
         Some(without) => program(
@@ -178,20 +138,16 @@ fn command(field: &Field<'_, '_>, without: Option<&[&str]>, problems: &mut Probl
             without,
             problems,
         ),
-        None => words(field, "command = [\"bin/smoke\", \"--quick\"]", problems),
+        None => words(field, problems),
     };
     words.map(Probe::Command)
 }
 
 /// Reads a command as a list of at least one word.
-pub(super) fn words(
-    field: &Field<'_, '_>,
-    example: &str,
-    problems: &mut Problems<'_>,
-) -> Option<Vec<String>> {
-    let items = field.list(at::LIST, example, problems)?;
+pub(super) fn words(field: &Field<'_, '_>, problems: &mut Problems<'_>) -> Option<Vec<String>> {
+    let items = field.list(problems)?;
     if items.is_empty() {
-        field.invalid_hint("has no words", format!("write {example}"), problems);
+        field.invalid_hint("has no words", format!("write {}", field.example()), problems);
         return None;
     }
     let words: Vec<String> = items
@@ -213,7 +169,7 @@ fn start_timeout(field: &Field<'_, '_>, probe: &Probe, problems: &mut Problems<'
         );
         return None;
     }
-    field.duration(at::START_TIMEOUT, problems)
+    field.duration(problems)
 }
 
 fn healthcheck(field: &Field<'_, '_>, problems: &mut Problems<'_>) -> Option<Probe> {

@@ -117,15 +117,15 @@ pub(super) fn read(
     };
     let name = worker_name(&mut root, around.hostname.as_deref(), problems);
     let site = root
-        .require("site", "site = \"us-west\"", problems)
+        .require("site", problems)
         .and_then(|field| site(&field, problems));
-    let ledger = paths.or(&mut root, "ledger", "/var/lib/drawgate/ledger.sqlite", problems);
-    let services = paths.or(&mut root, "services", "services", problems);
+    let ledger = paths.or(&mut root, "ledger", problems);
+    let services = paths.or(&mut root, "services", problems);
     let fleet_lease = fleet_lease(&mut root, problems);
     let amqp = amqp(&mut root, around, problems);
     let ssh = root.section("ssh", problems);
     let ssh = ssh.map_or_else(SshSettings::default, |table| {
-        ssh_section::read(table, &paths, belongs, problems)
+        ssh_section::read(table, &paths, problems)
     });
     let webhook = root
         .section("chat", problems)
@@ -143,7 +143,7 @@ pub(super) fn read(
         nobody_may_stop(problems);
     }
     let emergency_from = people::groups_from("emergency", &mut root, &people, problems);
-    root.finish(belongs, problems);
+    root.finish(problems);
     let (name, site, amqp) = (name?, site?, amqp?);
     Some(WorkerSettings {
         name,
@@ -172,23 +172,6 @@ fn nobody_may_stop(problems: &mut Problems<'_>) {
     problems.warning(0..0, message).hint(hint);
 }
 
-/// The table that a key of `worker.toml` belongs in.
-fn belongs(key: &str) -> Option<&'static str> {
-    Some(match key {
-        "worker" | "site" | "ledger" | "services" | "fleet_lease" => "",
-        // `user` and `port` could also be meant for the broker, whose url has both.
-        "user" | "port" => return None,
-        "url" => "amqp",
-        "webhook" | "webhook_file" => "chat",
-        "region" | "endpoint" => "aws",
-        "max_waiting_per_lane" | "lease" => "limits",
-        key if ssh_section::KEYS.contains(&key) => "ssh",
-        _ => return None,
-    })
-}
-
-/// Name of the lease parameters, unless the file sets another.
-const FLEET_LEASE: &str = "/drawgate/lease/{environment}/{service}";
 /// The value of `fleet_lease` that turns leases off.
 const NO_LEASE: &str = "none";
 
@@ -196,16 +179,16 @@ const NO_LEASE: &str = "none";
 /// other out.
 fn fleet_lease(root: &mut Table<'_, '_>, problems: &mut Problems<'_>) -> Option<Template> {
     let Some(field) = root.take("fleet_lease") else {
-        return Template::parse(FLEET_LEASE).ok();
+        return Template::parse(root.default_text("fleet_lease")).ok();
     };
     if field.text(problems)? == NO_LEASE {
         let message = "no lease is taken: a worker with another ledger, on a rebuilt bastion say, may roll the same fleet";
         problems.warning(field.span.clone(), message);
         return None;
     }
-    let template = parameter::name(&field, FLEET_LEASE, problems)?.value;
+    let template = parameter::name(&field, problems)?.value;
     if !template.names_environment() || !template.names_service() {
-        let hint = format!("write it as {FLEET_LEASE:?}, or {NO_LEASE:?}");
+        let hint = format!("write it as {}, or {NO_LEASE:?}", field.example_value());
         field.invalid_hint("is one lease for several targets", hint, problems);
         return None;
     }
@@ -265,7 +248,6 @@ fn amqp(
     around: &Surroundings<'_>,
     problems: &mut Problems<'_>,
 ) -> Option<AmqpSettings> {
-    const EXAMPLE: &str = "url = \"amqps://drawgate@broker.example.com:5671/drawgate\"";
     let paths = Paths {
         folder: around.folder,
     };
@@ -274,7 +256,8 @@ fn amqp(
     let Some(mut table) = table else {
         if from_env.is_none() {
             let hint = format!(
-                "write [amqp] and {EXAMPLE}, or set {}",
+                "write [amqp] and {}, or set {}",
+                root.example_in("amqp", "url"),
                 super::env_vars::DRAWGATE_AMQP_URL
             );
             problems.error(0..0, "the broker's address is missing").hint(hint);
@@ -283,18 +266,18 @@ fn amqp(
     };
     let url = match from_env {
         Some(_) => table.take("url"),
-        None => table.require("url", EXAMPLE, problems),
+        None => table.require("url", problems),
     };
     let password_file = table.take("password_file");
     let password_path = password_file
         .as_ref()
         .and_then(|field| paths.secret(field, problems));
-    table.finish(belongs, problems);
+    table.finish(problems);
     let settings = url.and_then(|field| {
         let url = field.plain_text(problems)?;
         let address = address::check(url, &["amqps", "amqp"]);
-        let address =
-            address.map_err(|problem| field.invalid_hint(problem, format!("write {EXAMPLE}"), problems));
+        let hint = format!("write {}", field.example());
+        let address = address.map_err(|problem| field.invalid_hint(problem, hint, problems));
         if address.ok()?.has_password
             && let Some(file) = &password_file
         {
@@ -344,7 +327,7 @@ fn read_chat(
     let inline = table.take("webhook");
     let file = table.take("webhook_file");
     let span = table.span();
-    table.finish(belongs, problems);
+    table.finish(problems);
     match (inline, file) {
         (Some(inline), Some(_)) => {
             problems
@@ -403,7 +386,7 @@ fn read_aws(mut table: Table<'_, '_>, problems: &mut Problems<'_>) -> AwsSetting
         }
         Some(url.to_owned())
     });
-    table.finish(belongs, problems);
+    table.finish(problems);
     AwsSettings { region, endpoint }
 }
 
@@ -413,7 +396,7 @@ fn read_registries(
     problems: &mut Problems<'_>,
 ) -> BTreeMap<String, RegistrySettings> {
     let mut registries = BTreeMap::new();
-    for (host, field) in table.entries().take(limits::LIST) {
+    for (host, field) in table.entries().take(limits::LIST.most) {
         if host.contains('/') || !address::is_registry(host) {
             let shown: String = host.chars().take(60).collect();
             problems
@@ -428,7 +411,7 @@ fn read_registries(
             Some(field) => ecr_login(&field, problems),
             None => password_login(&mut login, paths, problems),
         };
-        login.finish(|_| None, problems);
+        login.finish(problems);
         if host.contains(".dkr.ecr.") && !matches!(settings, Some(RegistrySettings::Ecr)) {
             problems
                 .warning(
@@ -460,9 +443,9 @@ fn password_login(
     paths: &Paths<'_>,
     problems: &mut Problems<'_>,
 ) -> Option<RegistrySettings> {
-    let username = login.require("username", "username = \"drawgate\"", problems);
+    let username = login.require("username", problems);
     let username = username.and_then(|field| field.plain_text(problems));
-    let password = login.require("password_file", "password_file = \"secrets/registry\"", problems);
+    let password = login.require("password_file", problems);
     let password = password.and_then(|field| paths.secret(&field, problems));
     Some(RegistrySettings::Password {
         username: username?.to_owned(),
@@ -476,13 +459,13 @@ fn read_limits(root: &mut Table<'_, '_>, problems: &mut Problems<'_>) -> (u32, D
     };
     let waiting = table
         .take("max_waiting_per_lane")
-        .and_then(|field| field.number(limits::WAITING, problems))
+        .and_then(|field| field.number(problems))
         .and_then(|waiting| u32::try_from(waiting).ok());
     let lease = table
         .take("lease")
-        .and_then(|field| field.duration(limits::LEASE, problems))
+        .and_then(|field| field.duration(problems))
         .map(Duration::from_millis);
-    table.finish(belongs, problems);
+    table.finish(problems);
     (
         waiting.unwrap_or(limits::WAITING_DEFAULT),
         lease.unwrap_or(limits::LEASE_DEFAULT),

@@ -3,8 +3,10 @@
 mod between_files;
 mod commands;
 mod example;
+mod keys;
 mod mistakes;
 mod noise;
+mod reference;
 
 use std::path::Path;
 
