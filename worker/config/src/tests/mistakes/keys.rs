@@ -1,5 +1,6 @@
 //! Keys that are mistyped or in the wrong table, values of the wrong kind, and files that are no TOML.
 
+use super::checked_worker;
 use crate::tests::checked_service;
 
 #[test]
@@ -43,6 +44,35 @@ min_drain = "5s"
 
     worker.toml: 3 errors
     "#);
+}
+
+#[test]
+fn a_key_that_several_tables_have() {
+    let text = r#"[roll]
+timeout = "5s"
+requires = "staging"
+"#;
+    insta::assert_snapshot!(checked_service(text), @r#"
+    error: services/api.toml:7:1: unknown key `timeout`
+      7 | timeout = "5s"
+        | ^^^^^^^
+      hint: it belongs in [command] or [verify] or [before] or [after]
+
+    error: services/api.toml:8:1: unknown key `requires`
+      8 | requires = "staging"
+        | ^^^^^^^^
+      hint: it belongs in [environment.NAME]
+
+    worker.toml: 2 errors
+    "#);
+}
+
+/// The broker's url has a user too, so `user` is not said to belong in `[ssh]`.
+#[test]
+fn a_key_that_may_mean_something_else() {
+    let text = "site = \"us-west\"\n[amqp]\nurl = \"amqp://localhost\"\nuser = \"drawgate\"\n";
+    let told = checked_worker(text);
+    assert!(told.contains("hint: known here: url, password_file"), "{told}");
 }
 
 #[test]
