@@ -28,11 +28,12 @@ CARGO := env RUSTC_WORKSPACE_WRAPPER=$(CURDIR)/tests/lint-rustc cargo
 # Always the whole workspace, and tests chosen by name: with a choice of packages cargo would build their dependencies
 # anew, with the features that these packages alone ask for.
 CARGO_TEST := $(CARGO) test --locked --offline --workspace --no-fail-fast
-# The longest files first, so that no lab begins a long one when the others are done.
-tests = $(addprefix --test=,$(notdir $(basename $(shell ls -S $(1) | sed 's,/main.rs$$,,'))))
+# The longest files and folders first, so that no lab begins a long one when the others are done.
+by_length = $(shell du --bytes --summarize $(1) | sort --numeric-sort --reverse | cut --fields=2)
+tests = $(addprefix --test=,$(notdir $(basename $(call by_length,$(1:/main.rs=)))))
 SEARCHES := $(call tests,$(wildcard worker/*/tests/*/main.rs worker/tests/*/main.rs))
 ADAPTER_TESTS := $(call tests,$(wildcard schemas/tests/*.rs producer/tests/*.rs worker/tests/*.rs worker/*/tests/*.rs))
-E2E_TESTS := $(call tests,$(wildcard tests/tests/*.rs))
+E2E_TESTS := $(call tests,$(wildcard tests/tests/*.rs tests/tests/*/main.rs))
 
 demo:
 	@infra/demo/demo

@@ -77,6 +77,7 @@ fn each_suite_of_the_makefile_is_there() {
     for suite in suites {
         let places = [
             format!("tests/tests/{suite}.rs"),
+            format!("tests/tests/{suite}/main.rs"),
             format!("worker/tests/{suite}/main.rs"),
         ];
         assert!(
