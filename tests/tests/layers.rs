@@ -33,7 +33,7 @@ const CORE: [&str; 17] = [
     "report",
     "decide",
     "estimate.rs",
-    "events.rs",
+    "events",
     "machine.rs",
     "recovery.rs",
     "lib.rs",

@@ -102,7 +102,7 @@ const RETIRED: [(&str, &str); 95] = [
     ("Record::Held", "Record::Blocked"),
     ("Event::Held", "Event::Blocked"),
     ("drawgate-worker hold", "drawgate-worker supervise"),
-    ("narrate.rs", "events.rs"),
+    ("narrate.rs", "events"),
 ];
 
 /// What is no text of the project's own, or has to name what was.

@@ -205,7 +205,7 @@ pub enum Moment {
     Counts,
 }
 
-/// The status events that a step brings (`events.rs`).
+/// The status events that a step brings (`events/`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StepEvents {
     /// Only that an attempt failed.
