@@ -1,0 +1,77 @@
+//! Pace and patience of a roll.
+
+use serde::{Deserialize, Serialize};
+
+use crate::share::Share;
+
+/// Pace and patience of a roll. All durations are in milliseconds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RollPolicy {
+    /// Hosts out of service by our doing at any moment, at least 1.
+    pub max_unavailable: Share,
+    /// Hosts that come first, and are watched before the others follow.
+    #[serde(default)]
+    pub canary: Option<Canary>,
+    /// Whether hosts of two availability zones are never out at the same time.
+    #[serde(default)]
+    pub zone_by_zone: bool,
+    /// Hosts that may fail: each is brought back into service, and tried once more after the others.
+    #[serde(default)]
+    pub failure_budget: u32,
+    /// Longest roll forward, reckoned from the moment when everything in the plan is locked, without pauses:
+    /// past it the release is rolled back. A roll that is slow for ever would leave scaling suspended for
+    /// ever.
+    #[serde(default = "max_roll_default_ms")]
+    pub max_roll_ms: u64,
+    /// Longest pause: past it the release is rolled back.
+    #[serde(default = "max_pause_default_ms")]
+    pub max_pause_ms: u64,
+    /// Longest wait for a host that turned unhealthy by itself, while the floor keeps the others in service:
+    /// past it the release is rolled back. 0 rolls back at once.
+    #[serde(default = "sick_wait_default_ms")]
+    pub sick_wait_ms: u64,
+    /// Whether scheduled actions of the group may fall into the suspension. Auto Scaling does not make up for
+    /// them.
+    #[serde(default)]
+    pub allow_missed_actions: bool,
+    /// Whether a fleet of one may be without service during its swap.
+    pub allow_outage: bool,
+    /// How long a host must stay healthy before it counts.
+    pub min_healthy_time_ms: u64,
+    /// The least time between deregistering and stopping, even where the deregistration delay is 0: the load
+    /// balancer's nodes need a moment to learn of it.
+    pub min_drain_ms: u64,
+    /// Longest wait for a drain, beyond the target group's own deregistration delay.
+    pub drain_timeout_ms: u64,
+    /// Longest wait for a registered target to become healthy.
+    pub healthy_timeout_ms: u64,
+    /// Time between two looks at target health.
+    pub poll_interval_ms: u64,
+    /// Hosts that pull at the same time.
+    pub pull_concurrency: u32,
+    /// Longest pull of one host.
+    pub pull_timeout_ms: u64,
+    /// Free space, in bytes, that the engine's disk needs before a pull.
+    pub min_disk_free_bytes: u64,
+}
+
+/// The first hosts of a roll.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Canary {
+    /// How many, at least 1. Hosts that served nobody come before them and do not count.
+    pub instances: u32,
+    /// How long they must serve well before another host is touched, in milliseconds.
+    pub bake_ms: u64,
+}
+
+fn max_pause_default_ms() -> u64 {
+    crate::limits::MAX_PAUSE_DEFAULT_MS
+}
+
+fn sick_wait_default_ms() -> u64 {
+    crate::limits::SICK_WAIT_DEFAULT_MS
+}
+
+fn max_roll_default_ms() -> u64 {
+    crate::limits::MAX_ROLL_DEFAULT_MS
+}
