@@ -7,7 +7,10 @@
 
 mod bar;
 mod dead_letters;
+mod end;
+mod header;
 mod history;
+mod host;
 mod layout;
 mod lines;
 mod ping;
@@ -20,9 +23,11 @@ mod words;
 
 pub(crate) use bar::bar;
 pub(crate) use dead_letters::{dead_letter, dead_letters};
+pub(crate) use end::{final_line, rejection_hint};
+pub(crate) use header::header;
 pub(crate) use history::history;
 pub(crate) use layout::{Layout, Line, Mark, clean};
-pub(crate) use lines::{Detail, final_line, header, lines, rejection_hint};
+pub(crate) use lines::{Detail, lines};
 pub(crate) use ping::pong;
 pub(crate) use receipt::receipt;
 pub(crate) use show::show;

@@ -2,10 +2,13 @@
 
 use drawgate_schemas::{Event, HostLogs, ReleaseRequest, ReleaseState, ReleaseView};
 
+use super::end::final_line;
+use super::header::header;
 use super::layout::{Layout, clean};
-use super::lines::{Detail, awaits_approval, final_line, header, lines};
+use super::lines::{Detail, lines};
 use super::receipt::receipt;
 use super::state::ViewState;
+use super::words::awaits_approval;
 
 /// The rows of `show`: request, state, timeline, receipt, logs.
 pub(crate) fn show(view: &ReleaseView, layout: &Layout) -> Vec<String> {

@@ -4,9 +4,10 @@ use drawgate_schemas::{
     Blocker, Control, ControlCommand, Event, HostSick, LaneView, ReleaseState, ReleaseView, SickAnswer,
 };
 
-use super::lines::{Detail, awaits_approval, final_line, lines};
+use super::end::final_line;
+use super::lines::{Detail, lines};
 use super::state::ViewState;
-use super::words::count;
+use super::words::{awaits_approval, count};
 
 /// What a release waits for, and the command that would end the wait.
 pub(crate) fn why(view: &ReleaseView, lane: Option<&LaneView>) -> Vec<String> {

@@ -1,6 +1,6 @@
-//! How times, versions and names are written in texts.
+//! How times, versions, names and awaited approvals are written in texts.
 
-use drawgate_schemas::{Direction, HostPhase, ImageReference, limits};
+use drawgate_schemas::{AwaitedApproval, Direction, HostPhase, ImageReference, limits};
 
 /// `8.2 s`, `42 s`, `4 min 31 s`, `1 h 12 min`.
 pub(crate) fn span_ms(ms: u64) -> String {
@@ -92,6 +92,21 @@ pub(crate) fn phase(phase: HostPhase, direction: Direction) -> &'static str {
         HostPhase::Failed => "failed",
         HostPhase::Gone => "gone",
     }
+}
+
+/// How many approvals a release needs, who can give them, and until when.
+pub(crate) fn awaits_approval(awaited: &AwaitedApproval) -> String {
+    let given = match awaited.given.as_slice() {
+        [] => String::new(),
+        given => format!(", approved by {}", given.join(", ")),
+    };
+    format!(
+        "waits for approval by {} ({} needed{given}; {}, who published it, may not) until {:.0}",
+        awaited.from.join(", "),
+        awaited.count,
+        awaited.publisher,
+        awaited.until
+    )
 }
 
 #[cfg(test)]
