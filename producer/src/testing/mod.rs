@@ -1,5 +1,7 @@
 //! Events and views for unit tests.
 
+pub(crate) mod stories;
+
 use drawgate_schemas::{
     Digest, Direction, Ended, Event, HostPhase, HostProgress, LaneView, Outcome, Rejection, RejectionCode,
     ReleaseId, ReleaseRequest, ReleaseState, ReleaseView, StatusEvent,
