@@ -7,7 +7,6 @@
 mod broker;
 mod cli;
 mod commands;
-mod dead_letter;
 mod ending;
 mod env_vars;
 mod exit;

@@ -12,13 +12,13 @@ mod address;
 mod ask;
 mod call;
 mod connect;
-mod dead;
+mod dead_letters;
 mod publish;
 mod subscribe;
 
 pub(crate) use address::{Address, AddressError};
 pub(crate) use ask::{AskError, Asker, Verdict};
 pub(crate) use connect::{Backoff, ConnectError, Link, connect_patiently};
-pub(crate) use dead::{DeadError, HeldLetters};
+pub(crate) use dead_letters::{DeadError, DeadLetter, HeldLetters, LetterId};
 pub(crate) use publish::{PublishError, publish, publish_for};
 pub(crate) use subscribe::{SubscribeError, Target, subscribe};

@@ -7,7 +7,7 @@ use drawgate_schemas::limits::LONG_TEXT_CHARS;
 use drawgate_schemas::{ReleaseId, Text};
 
 use super::options::{BrokerArgs, Format, LaneArgs};
-use crate::dead_letter::LetterId;
+use crate::broker::LetterId;
 
 pub(super) const ROLLBACK_EXAMPLES: &str = "\
 Examples:

@@ -9,12 +9,12 @@ use serde_json::Value;
 use super::connecting::first_link;
 use super::consent::is_meant;
 use crate::broker::{
-    Address, AddressError, ConnectError, DeadError, HeldLetters, Link, PublishError, publish_for,
+    Address, AddressError, ConnectError, DeadError, DeadLetter, HeldLetters, LetterId, Link, PublishError,
+    publish_for,
 };
 use crate::cli::{
     BrokerArgs, ChosenArgs, DeadLetterCommand, DropArgs, Format, ListArgs, ReplayLettersArgs, ShowLetterArgs,
 };
-use crate::dead_letter::{DeadLetter, LetterId};
 use crate::ending::Ending;
 use crate::exit::Exit;
 use crate::message_file::{self, MessageFileError};

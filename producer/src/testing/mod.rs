@@ -1,5 +1,6 @@
 //! Events and views for unit tests.
 
+pub(crate) mod letters;
 pub(crate) mod stories;
 
 use drawgate_schemas::{

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::layout::{Layout, clean};
 use super::words::{ago, short_image};
-use crate::dead_letter::DeadLetter;
+use crate::broker::DeadLetter;
 
 /// Widths of the columns: 80 with the blanks between them. An id has 12 digits, and a worker's reasons have
 /// at most 19 letters.
@@ -120,8 +120,8 @@ fn message(body: &[u8]) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dead_letter::tests::{given_up, refused};
     use crate::testing;
+    use crate::testing::letters::{given_up, refused};
 
     const LAYOUT: Layout = Layout {
         width: Some(80),

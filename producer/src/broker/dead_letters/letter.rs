@@ -1,61 +1,14 @@
 //! A dead letter, read from the message that the broker has: whose it is, and why it was refused. Pure.
 
-use std::fmt;
-use std::str::FromStr;
-
 use drawgate_amqp::{Death, Unreadable, text};
 use drawgate_schemas::limits::MESSAGE_BYTES;
-use drawgate_schemas::{Rejection, RejectionCode, ReleaseRequest, topology};
+use drawgate_schemas::{RejectionCode, ReleaseRequest, topology};
 use jiff::Timestamp;
 use lapin::BasicProperties;
 use lapin::types::FieldTable;
 use serde_json::Value;
 
-/// The id that a person types to name a dead letter.
-///
-/// The id is made of the letter's contents and not of its place in the queue, because other letters come and
-/// go between `list` and `drop`. A message id does not serve: its sender chooses it, it may be missing, and
-/// it is the same when a message was refused twice. So the moment of the refusal is part of the id. Twelve
-/// digits (48 bits) tell a thousand letters apart. Two letters with the same id are the same message, refused
-/// at the same moment, and what is done to one is done to both.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct LetterId(String);
-
-/// Hexadecimal digits of an id.
-const ID_DIGITS: usize = 12;
-
-impl LetterId {
-    fn of(body: &[u8], routing_key: &str, rejected_at: &str) -> Self {
-        // Every part except the last has its length before it, so that no two letters make the same bytes.
-        let start = format!(
-            "{} {routing_key}{} {rejected_at}",
-            routing_key.len(),
-            rejected_at.len()
-        );
-        let hash = Rejection::body_sha256(&[start.as_bytes(), body].concat());
-        Self(hash.chars().take(ID_DIGITS).collect())
-    }
-}
-
-impl fmt::Display for LetterId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl FromStr for LetterId {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let hex = |c: char| c.is_ascii_hexdigit();
-        if text.len() != ID_DIGITS || !text.chars().all(hex) {
-            return Err(
-                "must be the 12 hexadecimal digits that `drawgate dead-letters list` shows".to_owned(),
-            );
-        }
-        Ok(Self(text.to_ascii_lowercase()))
-    }
-}
+use super::id::LetterId;
 
 /// A message that was refused for good.
 #[derive(Debug, Clone)]
@@ -223,82 +176,11 @@ impl DeadLetter {
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
+mod tests {
     use lapin::types::{AMQPValue, FieldArray};
 
     use super::*;
-
-    fn long(text: &str) -> AMQPValue {
-        AMQPValue::LongString(text.into())
-    }
-
-    fn table(entries: &[(&str, AMQPValue)]) -> FieldTable {
-        let mut table = FieldTable::default();
-        for (name, value) in entries {
-            table.insert((*name).into(), value.clone());
-        }
-        table
-    }
-
-    fn read(headers: &[(&str, AMQPValue)], body: &[u8]) -> DeadLetter {
-        let properties = BasicProperties::default()
-            .with_user_id("ci".into())
-            .with_headers(table(headers));
-        DeadLetter::read(&properties, "staging.search", body.to_vec())
-    }
-
-    /// A letter as a worker writes it.
-    pub(crate) fn refused(reason: &str, at: &str, body: &str) -> DeadLetter {
-        let headers = [
-            (topology::HEADER_REASON, long(reason)),
-            (topology::HEADER_DETAIL, long("unknown field `max_unavailble`")),
-            (topology::HEADER_ROUTING_KEY, long("staging.search-api")),
-            (topology::HEADER_WORKER, long("bastion-a")),
-            (topology::HEADER_REJECTED_AT, long(at)),
-            (topology::HEADER_USER_ID, long("teamcity")),
-        ];
-        read(&headers, body.as_bytes())
-    }
-
-    /// A letter as the broker writes it.
-    pub(crate) fn given_up(body: &str) -> DeadLetter {
-        let mut keys = FieldArray::default();
-        keys.push(long("production.search-api"));
-        let latest = table(&[
-            ("count", AMQPValue::LongLongInt(1)),
-            ("reason", long("delivery_limit")),
-            ("queue", long("drawgate.releases.lab")),
-            ("time", AMQPValue::Timestamp(1_741_100_000)),
-            ("exchange", long("drawgate.releases")),
-            ("routing-keys", AMQPValue::FieldArray(keys)),
-        ]);
-        let earlier = table(&[("reason", long("maxlen"))]);
-        let mut deaths = FieldArray::default();
-        for death in [latest, earlier] {
-            deaths.push(AMQPValue::FieldTable(death));
-        }
-        read(&[("x-death", AMQPValue::FieldArray(deaths))], body.as_bytes())
-    }
-
-    #[test]
-    fn the_id_is_of_body_key_and_moment() {
-        let id = |reason, at, body| refused(reason, at, body).id;
-        let first = id("invalid", "2025-03-04T15:15:00Z", "{}");
-        assert_eq!(first, id("expired", "2025-03-04T15:15:00Z", "{}"));
-        assert_ne!(first, id("invalid", "2025-03-04T15:15:01Z", "{}"));
-        assert_ne!(first, id("invalid", "2025-03-04T15:15:00Z", "{} "));
-        assert_ne!(LetterId::of(b"", "ab", "c"), LetterId::of(b"", "a", "bc"));
-        assert_ne!(LetterId::of(b"c", "a", "b"), LetterId::of(b"", "a", "bc"));
-        assert_eq!(first.to_string().parse(), Ok(first.clone()));
-        assert_eq!(first.to_string().to_uppercase().parse(), Ok(first));
-    }
-
-    #[test]
-    fn what_is_no_id_is_refused() {
-        for wrong in ["", "12", "0123456789ag", "0123456789abc", "ааааааaaaaaa"] {
-            assert!(wrong.parse::<LetterId>().is_err(), "{wrong}");
-        }
-    }
+    use crate::testing::letters::{given_up, long, read, refused, table};
 
     #[test]
     fn a_workers_letter_is_told_by_its_headers() {

@@ -18,9 +18,9 @@ use lapin::options::{BasicAckOptions, BasicGetOptions};
 
 use drawgate_schemas::topology::DEAD_QUEUE;
 
-use super::call::{CallError, Refusal, call};
-use super::connect::Link;
-use crate::dead_letter::DeadLetter;
+use super::letter::DeadLetter;
+use crate::broker::call::{CallError, Refusal, call};
+use crate::broker::connect::Link;
 use crate::ending::Ending;
 use crate::exit::Exit;
 use crate::limits;
