@@ -2,7 +2,6 @@
 
 mod control;
 mod gates;
-mod options;
 mod publish;
 mod questions;
 mod replaying;
@@ -11,7 +10,6 @@ use clap::{Parser, Subcommand};
 
 pub(crate) use control::{ApproveArgs, ControlArgs};
 pub(crate) use gates::{ForgetSequenceArgs, FreezeArgs, PingArgs, PromoteArgs, ThawArgs};
-pub(crate) use options::{BrokerArgs, Format};
 pub(crate) use publish::PublishArgs;
 pub(crate) use questions::{HistoryArgs, ShowArgs, StatusArgs, WatchArgs, WhyArgs};
 pub(crate) use replaying::{

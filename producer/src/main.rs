@@ -4,9 +4,12 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
+mod asking;
 mod broker;
 mod cli;
 mod commands;
+mod connecting;
+mod consent;
 mod ending;
 mod env_vars;
 mod exit;
@@ -14,9 +17,11 @@ mod follow;
 mod limits;
 mod message_file;
 mod narrator;
+mod options;
 mod origin;
 mod printer;
 mod request;
+mod sending;
 mod system;
 #[cfg(test)]
 mod testing;

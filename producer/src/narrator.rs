@@ -4,7 +4,7 @@ use drawgate_schemas::{Event, Outcome, ReleaseRequest, StatusEvent};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use jiff::Timestamp;
 
-use crate::cli::Format;
+use crate::options::Format;
 use crate::printer::{self, Screen};
 use crate::system::SystemError;
 use crate::view::{self, Detail, Layout, Line, Mark, ViewState};

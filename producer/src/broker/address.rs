@@ -7,11 +7,11 @@ use std::sync::Arc;
 
 use lapin::uri::{AMQPScheme, AMQPUri, SASLMechanism};
 
-use crate::cli::BrokerArgs;
 use crate::ending::Ending;
 use crate::env_vars::EnvVars;
 use crate::exit::Exit;
 use crate::limits;
+use crate::options::BrokerArgs;
 
 /// A broker's address. It is shown as `host:port` only.
 #[derive(Clone)]

@@ -4,7 +4,7 @@ use clap::Args;
 use drawgate_schemas::limits::LONG_TEXT_CHARS;
 use drawgate_schemas::{Digest, ReleaseId, Text};
 
-use super::options::{BrokerArgs, Format};
+use crate::options::{BrokerArgs, Format};
 
 pub(super) const PAUSE_EXAMPLES: &str = "\
 Examples:

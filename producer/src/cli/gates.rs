@@ -6,7 +6,7 @@ use drawgate_schemas::{Environment, Service, Text};
 use jiff::Timestamp;
 use std::time::Duration;
 
-use super::options::{BrokerArgs, Format, LaneArgs, duration};
+use crate::options::{BrokerArgs, Format, LaneArgs, duration};
 
 pub(super) const FREEZE_EXAMPLES: &str = "\
 Examples:

@@ -6,8 +6,8 @@ use clap::Args;
 use drawgate_schemas::limits::{LONG_TEXT_CHARS, TEXT_CHARS};
 use drawgate_schemas::{Environment, ImageReference, ReleaseId, Service, Text};
 
-use super::options::{BrokerArgs, Format, duration, seconds_of_an_hour};
 use crate::limits;
+use crate::options::{BrokerArgs, Format, duration, seconds_of_an_hour};
 use crate::request::Draft;
 
 pub(super) const PUBLISH_EXAMPLES: &str = "\

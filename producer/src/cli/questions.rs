@@ -5,8 +5,8 @@ use std::time::Duration;
 use clap::Args;
 use drawgate_schemas::{Environment, ReleaseId, Service};
 
-use super::options::{BrokerArgs, Format, LaneArgs, duration};
 use crate::limits;
+use crate::options::{BrokerArgs, Format, LaneArgs, duration};
 
 pub(super) const WATCH_EXAMPLES: &str = "\
 Examples:

@@ -6,8 +6,8 @@ use clap::{Args, Subcommand};
 use drawgate_schemas::limits::LONG_TEXT_CHARS;
 use drawgate_schemas::{ReleaseId, Text};
 
-use super::options::{BrokerArgs, Format, LaneArgs};
 use crate::broker::LetterId;
+use crate::options::{BrokerArgs, Format, LaneArgs};
 
 pub(super) const ROLLBACK_EXAMPLES: &str = "\
 Examples:

@@ -3,12 +3,13 @@
 use drawgate_schemas::{Ask, Control, ControlRequest, Digest, ReleaseId};
 use serde::Serialize;
 
-use super::asking::{AskFailed, ask_for, known, over_a_connection};
-use super::consent::is_meant;
+use crate::asking::{AskFailed, ask_for, known, over_a_connection};
 use crate::broker::{Asker, Verdict};
-use crate::cli::{ApproveArgs, ControlArgs, Format};
+use crate::cli::{ApproveArgs, ControlArgs};
+use crate::consent::is_meant;
 use crate::ending::Ending;
 use crate::exit::Exit;
+use crate::options::Format;
 use crate::system::SystemError;
 use crate::{limits, printer, view};
 

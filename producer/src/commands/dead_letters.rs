@@ -6,18 +6,17 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::connecting::first_link;
-use super::consent::is_meant;
 use crate::broker::{
     Address, AddressError, ConnectError, DeadError, DeadLetter, HeldLetters, LetterId, Link, PublishError,
     publish_for,
 };
-use crate::cli::{
-    BrokerArgs, ChosenArgs, DeadLetterCommand, DropArgs, Format, ListArgs, ReplayLettersArgs, ShowLetterArgs,
-};
+use crate::cli::{ChosenArgs, DeadLetterCommand, DropArgs, ListArgs, ReplayLettersArgs, ShowLetterArgs};
+use crate::connecting::first_link;
+use crate::consent::is_meant;
 use crate::ending::Ending;
 use crate::exit::Exit;
 use crate::message_file::{self, MessageFileError};
+use crate::options::{BrokerArgs, Format};
 use crate::printer;
 use crate::request::{self, Message, Unsendable, quoted};
 use crate::system::SystemError;

@@ -2,7 +2,7 @@
 
 use drawgate_schemas::Ask;
 
-use super::telling::{TellFailed, Telling, tell};
+use crate::asking::{TellFailed, Telling, tell};
 use crate::cli::ForgetSequenceArgs;
 use crate::ending::Ending;
 use crate::exit::Exit;

@@ -3,9 +3,9 @@
 use drawgate_schemas::Ask;
 use jiff::Timestamp;
 
-use super::consent::is_meant;
-use super::telling::{TellFailed, Telling, tell};
+use crate::asking::{TellFailed, Telling, tell};
 use crate::cli::{FreezeArgs, ThawArgs};
+use crate::consent::is_meant;
 use crate::ending::Ending;
 use crate::exit::Exit;
 use crate::system::SystemError;

@@ -1,12 +1,12 @@
 //! `drawgate history`.
 
-use drawgate_schemas::{Ask, Environment, ForgottenSequence, PastView, Reply, Service};
 use jiff::Timestamp;
 
-use super::asking::{AskFailed, ask_everyone};
-use crate::cli::{BrokerArgs, Format, HistoryArgs};
+use crate::asking::{AskFailed, lane_history};
+use crate::cli::HistoryArgs;
 use crate::ending::Ending;
 use crate::exit::Exit;
+use crate::options::Format;
 use crate::origin::{self, FillError};
 use crate::system::{self, SystemError};
 use crate::{printer, view};
@@ -44,7 +44,7 @@ impl Ending for HistoryFailed {
 /// Asks for a lane's releases and shows them, the newest first.
 pub(crate) async fn history(args: &HistoryArgs) -> Result<Exit, HistoryFailed> {
     let service = origin::service(args.lane.service.as_ref(), &system::folder()?)?;
-    let lane = of_lane(
+    let lane = lane_history(
         "history",
         &args.lane.environment,
         &service,
@@ -65,48 +65,4 @@ pub(crate) async fn history(args: &HistoryArgs) -> Result<Exit, HistoryFailed> {
         }
     }
     Ok(Exit::Succeeded)
-}
-
-/// The releases of a lane, and the forgotten build numbers.
-#[derive(Debug, Default)]
-pub(super) struct LaneHistory {
-    /// The releases, the newest first.
-    pub(super) releases: Vec<PastView>,
-    /// Records of forgotten build numbers, the latest first.
-    forgotten: Vec<ForgottenSequence>,
-}
-
-/// The releases of a lane, from the worker whose newest release was accepted last.
-pub(super) async fn of_lane(
-    name: &str,
-    environment: &Environment,
-    service: &Service,
-    limit: u32,
-    broker: &BrokerArgs,
-) -> Result<LaneHistory, AskFailed> {
-    let ask = Ask::History {
-        environment: environment.clone(),
-        service: service.clone(),
-        limit,
-    };
-    let answers = ask_everyone(ask, name, broker).await?;
-    let mut histories = Vec::new();
-    let mut refused = None;
-    for answer in answers {
-        match answer.reply {
-            Reply::History { releases, forgotten } => histories.push(LaneHistory { releases, forgotten }),
-            Reply::Refused { reason } => refused = Some((answer.worker, reason)),
-            _ => {}
-        }
-    }
-    let newest = |lane: &LaneHistory| lane.releases.first().map(|newest| newest.accepted_at);
-    match (histories.into_iter().max_by_key(newest), refused) {
-        // A worker that could not answer may have the releases.
-        (Some(lane), Some((worker, reason))) if lane.releases.is_empty() => {
-            Err(AskFailed::Refused { worker, reason })
-        }
-        (Some(lane), _) => Ok(lane),
-        (None, Some((worker, reason))) => Err(AskFailed::Refused { worker, reason }),
-        (None, None) => Err(AskFailed::Silence),
-    }
 }

@@ -1,9 +1,6 @@
 //! The commands, from their arguments to their exit code: one file each.
 
-mod asking;
 mod completions;
-mod connecting;
-mod consent;
 mod control;
 mod dead_letters;
 mod forget_sequence;
@@ -13,13 +10,10 @@ mod ping;
 mod promote;
 mod publish;
 mod replay;
-mod rerelease;
 mod retry;
 mod rollback;
 mod show;
 mod status;
-mod stop;
-mod telling;
 mod watch;
 mod why;
 

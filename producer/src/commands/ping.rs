@@ -2,9 +2,10 @@
 
 use drawgate_schemas::{Ask, Reply};
 
-use super::asking::{AskFailed, ask_everyone};
-use crate::cli::{Format, PingArgs};
+use crate::asking::{AskFailed, ask_everyone};
+use crate::cli::PingArgs;
 use crate::exit::Exit;
+use crate::options::Format;
 use crate::{printer, view};
 
 /// Shows every worker that answers. A worker that takes no releases in ends the command with the code for an

@@ -2,15 +2,13 @@
 
 use drawgate_schemas::{Outcome, ReleaseState};
 
-use super::asking::AskFailed;
-use super::history;
-use super::publish::{PublishFailed, Sending};
-use super::rerelease::{NothingBefore, again};
+use crate::asking::{AskFailed, lane_history};
 use crate::cli::PromoteArgs;
 use crate::ending::Ending;
 use crate::exit::Exit;
 use crate::origin::{self, FillError};
 use crate::request::Draft;
+use crate::sending::{NothingBefore, SendFailed, Sending, again};
 use crate::system::{self, SystemError};
 
 /// Why nothing was promoted.
@@ -26,7 +24,7 @@ pub(crate) enum PromoteFailed {
     #[error(transparent)]
     NothingBefore(#[from] NothingBefore),
     #[error(transparent)]
-    Publish(#[from] PublishFailed),
+    Send(#[from] SendFailed),
     #[error(transparent)]
     System(#[from] SystemError),
 }
@@ -37,7 +35,7 @@ impl Ending for PromoteFailed {
             Self::Service(error) => error.exit(),
             Self::Ask(error) => error.exit(),
             Self::NothingBefore(error) => error.exit(),
-            Self::Publish(error) => error.exit(),
+            Self::Send(error) => error.exit(),
             Self::System(error) => error.exit(),
         }
     }
@@ -47,7 +45,7 @@ impl Ending for PromoteFailed {
             Self::Service(error) => error.hint(),
             Self::Ask(error) => error.hint(),
             Self::NothingBefore(error) => error.hint(),
-            Self::Publish(error) => error.hint(),
+            Self::Send(error) => error.hint(),
             Self::System(error) => error.hint(),
         }
     }
@@ -59,7 +57,7 @@ const LOOKED_AT: u32 = 100;
 /// Publishes to one environment the digest that has succeeded last in the other.
 pub(crate) async fn promote(args: &PromoteArgs) -> Result<Exit, PromoteFailed> {
     let service = origin::service(args.service.as_ref(), &system::folder()?)?;
-    let lane = history::of_lane("promote", &args.from, &service, LOOKED_AT, &args.broker).await?;
+    let lane = lane_history("promote", &args.from, &service, LOOKED_AT, &args.broker).await?;
     let releases = lane.releases;
     let succeeded = ReleaseState::Ended {
         outcome: Outcome::Succeeded,

@@ -5,14 +5,13 @@ use std::path::Path;
 use drawgate_schemas::{ReleaseId, ReleaseState};
 use jiff::Timestamp;
 
-use super::asking::AskFailed;
-use super::publish::{PublishFailed, Sending};
-use super::rerelease::{NothingBefore, again, before};
+use crate::asking::AskFailed;
 use crate::cli::ReplayArgs;
 use crate::ending::Ending;
 use crate::exit::Exit;
 use crate::message_file::{self, MessageFileError};
 use crate::request::{Draft, quoted};
+use crate::sending::{NothingBefore, SendFailed, Sending, again, before};
 
 /// Why nothing was replayed.
 #[derive(Debug, thiserror::Error)]
@@ -27,7 +26,7 @@ pub(crate) enum ReplayFailed {
     #[error(transparent)]
     MessageFile(#[from] MessageFileError),
     #[error(transparent)]
-    Publish(#[from] PublishFailed),
+    Send(#[from] SendFailed),
 }
 
 impl Ending for ReplayFailed {
@@ -36,7 +35,7 @@ impl Ending for ReplayFailed {
             Self::Ask(error) => error.exit(),
             Self::NothingBefore(error) => error.exit(),
             Self::MessageFile(error) => error.exit(),
-            Self::Publish(error) => error.exit(),
+            Self::Send(error) => error.exit(),
         }
     }
 
@@ -45,7 +44,7 @@ impl Ending for ReplayFailed {
             Self::Ask(error) => error.hint(),
             Self::NothingBefore(error) => error.hint(),
             Self::MessageFile(error) => error.hint(),
-            Self::Publish(error) => error.hint(),
+            Self::Send(error) => error.hint(),
         }
     }
 }

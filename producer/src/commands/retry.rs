@@ -2,13 +2,12 @@
 
 use drawgate_schemas::{Outcome, ReleaseState};
 
-use super::asking::AskFailed;
-use super::publish::{PublishFailed, Sending};
-use super::rerelease::{NothingBefore, again, before};
+use crate::asking::AskFailed;
 use crate::cli::RetryArgs;
 use crate::ending::Ending;
 use crate::exit::Exit;
 use crate::request::Draft;
+use crate::sending::{NothingBefore, SendFailed, Sending, again, before};
 
 /// Why nothing was retried.
 #[derive(Debug, thiserror::Error)]
@@ -20,7 +19,7 @@ pub(crate) enum RetryFailed {
     #[error(transparent)]
     NothingBefore(#[from] NothingBefore),
     #[error(transparent)]
-    Publish(#[from] PublishFailed),
+    Send(#[from] SendFailed),
 }
 
 impl Ending for RetryFailed {
@@ -28,7 +27,7 @@ impl Ending for RetryFailed {
         match self {
             Self::Ask(error) => error.exit(),
             Self::NothingBefore(error) => error.exit(),
-            Self::Publish(error) => error.exit(),
+            Self::Send(error) => error.exit(),
         }
     }
 
@@ -36,7 +35,7 @@ impl Ending for RetryFailed {
         match self {
             Self::Ask(error) => error.hint(),
             Self::NothingBefore(error) => error.hint(),
-            Self::Publish(error) => error.hint(),
+            Self::Send(error) => error.hint(),
         }
     }
 }

@@ -2,16 +2,14 @@
 
 use drawgate_schemas::{Digest, Outcome, PastView, ReleaseId, ReleaseState};
 
-use super::asking::AskFailed;
-use super::consent::is_meant;
-use super::history;
-use super::publish::{PublishFailed, Sending};
-use super::rerelease::{NothingBefore, again};
+use crate::asking::{AskFailed, lane_history};
 use crate::cli::RollbackArgs;
+use crate::consent::is_meant;
 use crate::ending::Ending;
 use crate::exit::Exit;
 use crate::origin::{self, FillError};
 use crate::request::Draft;
+use crate::sending::{NothingBefore, SendFailed, Sending, again};
 use crate::system::{self, SystemError};
 
 /// Why nothing was rolled back.
@@ -30,7 +28,7 @@ pub(crate) enum RollbackFailed {
     #[error("nothing was released")]
     NotMeant,
     #[error(transparent)]
-    Publish(#[from] PublishFailed),
+    Send(#[from] SendFailed),
     #[error(transparent)]
     System(#[from] SystemError),
 }
@@ -42,7 +40,7 @@ impl Ending for RollbackFailed {
             Self::Ask(error) => error.exit(),
             Self::NothingBefore(error) => error.exit(),
             Self::NotMeant => Exit::Usage,
-            Self::Publish(error) => error.exit(),
+            Self::Send(error) => error.exit(),
             Self::System(error) => error.exit(),
         }
     }
@@ -53,7 +51,7 @@ impl Ending for RollbackFailed {
             Self::Ask(error) => error.hint(),
             Self::NothingBefore(error) => error.hint(),
             Self::NotMeant => Some("drawgate rollback … --yes".to_owned()),
-            Self::Publish(error) => error.hint(),
+            Self::Send(error) => error.hint(),
             Self::System(error) => error.hint(),
         }
     }
@@ -66,7 +64,7 @@ const LOOKED_AT: u32 = 100;
 pub(crate) async fn rollback(args: &RollbackArgs) -> Result<Exit, RollbackFailed> {
     let environment = &args.lane.environment;
     let service = origin::service(args.lane.service.as_ref(), &system::folder()?)?;
-    let lane = history::of_lane("rollback", environment, &service, LOOKED_AT, &args.broker).await?;
+    let lane = lane_history("rollback", environment, &service, LOOKED_AT, &args.broker).await?;
     let releases = lane.releases;
     let nothing = |why: String| NothingBefore { why };
     let Chosen { past, digest, force } = chosen(&releases, args.to).map_err(nothing)?;

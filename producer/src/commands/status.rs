@@ -5,11 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use drawgate_schemas::{Answer, Ask, Freeze, LaneView, Reply, StatusView};
 use jiff::Timestamp;
 
-use super::asking::{AskFailed, over_a_connection};
+use crate::asking::{AskFailed, over_a_connection};
 use crate::broker::Asker;
-use crate::cli::{Format, StatusArgs};
+use crate::cli::StatusArgs;
 use crate::ending::Ending;
 use crate::exit::Exit;
+use crate::options::Format;
 use crate::system::SystemError;
 use crate::{limits, printer, view};
 

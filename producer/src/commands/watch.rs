@@ -2,15 +2,13 @@
 
 use drawgate_schemas::{Ask, Outcome, ReleaseRequest};
 
-use super::asking::{AskFailed, ask_for};
-use super::connecting::first_link;
-use super::stop::{Stage, Stopped, stop};
+use crate::asking::{AskFailed, ask_for};
 use crate::broker::{Address, AddressError, Asker, ConnectError, Link, SubscribeError, Target, subscribe};
 use crate::cli::WatchArgs;
+use crate::connecting::first_link;
 use crate::ending::Ending;
 use crate::exit::Exit;
-use crate::follow::Follower;
-use crate::follow::{FollowError, Watching, tell};
+use crate::follow::{FollowError, Follower, Stage, Stopped, Watching, stop, tell};
 use crate::limits;
 use crate::narrator::Narrator;
 use crate::system::SystemError;

@@ -3,11 +3,11 @@
 use drawgate_schemas::{Ask, LaneView, ReleaseState, ReleaseView, Reply};
 use serde::Serialize;
 
-use super::asking::{AskFailed, over_a_connection};
-use super::show;
+use crate::asking::{AskFailed, over_a_connection, whole_release};
 use crate::broker::Asker;
-use crate::cli::{Format, WhyArgs};
+use crate::cli::WhyArgs;
 use crate::exit::Exit;
+use crate::options::Format;
 use crate::{printer, view};
 
 /// The output for programs.
@@ -22,7 +22,7 @@ struct Why<'a> {
 pub(crate) async fn why(args: &WhyArgs) -> Result<Exit, AskFailed> {
     let name = format!("drawgate why {}", args.release);
     let seen = over_a_connection(&name, &args.broker, async |asker| {
-        let release = show::whole(asker, args.release, false).await?;
+        let release = whole_release(asker, args.release, false).await?;
         let lane = lane_of(asker, &release).await?;
         Ok::<_, AskFailed>((release, lane))
     });

@@ -1,12 +1,12 @@
 //! The first connection of a command.
 
 use crate::broker::{Address, ConnectError, Link, connect_patiently};
-use crate::cli::BrokerArgs;
 use crate::ending::Causes;
+use crate::options::BrokerArgs;
 use crate::printer;
 
 /// Makes the first connection, and tries again for as long as `--connect-timeout` says.
-pub(super) async fn first_link(
+pub(crate) async fn first_link(
     address: &Address,
     name: &str,
     args: &BrokerArgs,

@@ -72,7 +72,7 @@ impl From<String> for Secret {
 }
 
 /// `90s`, `15m`, `2h`, `1h30m`.
-pub(super) fn duration(text: &str) -> Result<Duration, String> {
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let wrong = || "must be a duration, such as 90s, 15m, 2h or 1h30m".to_owned();
     let duration: SignedDuration = text.parse().map_err(|_| wrong())?;
     let duration = Duration::try_from(duration).map_err(|_| wrong())?;
@@ -83,7 +83,7 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
 }
 
 /// A duration in whole seconds, within the wire contract's bound.
-pub(super) fn seconds_of_an_hour(text: &str) -> Result<u32, String> {
+pub(crate) fn seconds_of_an_hour(text: &str) -> Result<u32, String> {
     let duration = duration(text)?;
     if duration.subsec_nanos() != 0 || duration.as_secs() > 3600 {
         return Err("must be whole seconds, at most 1h".to_owned());

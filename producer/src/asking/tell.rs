@@ -3,10 +3,10 @@
 use drawgate_schemas::{Ask, Reply};
 use serde::Serialize;
 
-use super::asking::{AskFailed, ask_everyone};
-use crate::cli::{BrokerArgs, Format};
+use super::ask::{AskFailed, ask_everyone};
 use crate::ending::Ending;
 use crate::exit::Exit;
+use crate::options::{BrokerArgs, Format};
 use crate::system::SystemError;
 use crate::{printer, view};
 
@@ -48,13 +48,13 @@ impl Ending for TellFailed {
 }
 
 /// A change that every worker is told to make.
-pub(super) struct Telling {
+pub(crate) struct Telling {
     /// The question that carries it.
-    pub(super) ask: Ask,
+    pub(crate) ask: Ask,
     /// The command's name.
-    pub(super) what: &'static str,
+    pub(crate) what: &'static str,
     /// The command with which a person sees the state, when nothing was changed.
-    pub(super) look: &'static str,
+    pub(crate) look: &'static str,
 }
 
 /// The result of one worker, for programs.
@@ -68,7 +68,7 @@ struct Told<'a> {
 
 /// The command succeeds if at least one worker changed something: the others may not release to that
 /// environment.
-pub(super) async fn tell(telling: Telling, format: Format, broker: &BrokerArgs) -> Result<Exit, TellFailed> {
+pub(crate) async fn tell(telling: Telling, format: Format, broker: &BrokerArgs) -> Result<Exit, TellFailed> {
     let Telling { ask, what, look } = telling;
     let answers = ask_everyone(ask, what, broker).await?;
     let (mut changed, mut whys) = (false, Vec::new());

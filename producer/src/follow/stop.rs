@@ -12,7 +12,7 @@ use crate::system::SystemError;
 
 /// How far a command had come when it was stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Stage {
+pub(crate) enum Stage {
     /// Nothing was sent.
     Before,
     /// The message was sent, and the broker has not confirmed it.
@@ -23,7 +23,7 @@ pub(super) enum Stage {
 
 /// What stopped a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Stop {
+pub(crate) enum Stop {
     /// Ctrl-C, or a signal to end.
     Interrupted,
     /// The `--timeout` was over.
@@ -43,13 +43,13 @@ impl fmt::Display for Stop {
 #[derive(Debug, thiserror::Error)]
 #[error("{}", stopped(*stop, *stage))]
 pub(crate) struct Stopped {
-    pub(super) release: ReleaseId,
+    pub(crate) release: ReleaseId,
     /// What stopped it.
-    pub(super) stop: Stop,
+    pub(crate) stop: Stop,
     /// How far the command had come.
-    pub(super) stage: Stage,
+    pub(crate) stage: Stage,
     /// The command that publishes the same request.
-    pub(super) again: Option<String>,
+    pub(crate) again: Option<String>,
 }
 
 fn stopped(stop: Stop, stage: Stage) -> String {
@@ -79,7 +79,7 @@ impl Ending for Stopped {
 }
 
 /// Waits for a signal that ends this process, or until the time is over.
-pub(super) async fn stop(timeout: Option<Duration>) -> Result<Stop, SystemError> {
+pub(crate) async fn stop(timeout: Option<Duration>) -> Result<Stop, SystemError> {
     let mut terminate = signal(SignalKind::terminate()).map_err(SystemError::Refused)?;
     let mut hangup = signal(SignalKind::hangup()).map_err(SystemError::Refused)?;
     let time_over = async {

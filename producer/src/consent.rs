@@ -6,7 +6,7 @@ use crate::printer;
 use crate::system::SystemError;
 
 /// Asks the person at the terminal, unless `--yes` was given. Without a terminal only `--yes` is consent.
-pub(super) fn is_meant(question: &str, yes: bool) -> Result<bool, SystemError> {
+pub(crate) fn is_meant(question: &str, yes: bool) -> Result<bool, SystemError> {
     if yes || !std::io::stdin().is_terminal() {
         return Ok(yes);
     }

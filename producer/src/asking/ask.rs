@@ -1,13 +1,13 @@
-//! Asks the workers, for the commands that ask.
+//! A question to the workers, over a connection of its own.
 
 use drawgate_schemas::{Answer, Ask, ReleaseId, ReleaseView};
 
-use super::connecting::first_link;
 use crate::broker::{Address, AddressError, AskError, Asker, ConnectError, Verdict};
-use crate::cli::BrokerArgs;
+use crate::connecting::first_link;
 use crate::ending::Ending;
 use crate::exit::Exit;
 use crate::limits;
+use crate::options::BrokerArgs;
 use crate::system::SystemError;
 
 /// Why there is no answer to show.
@@ -72,7 +72,7 @@ impl Ending for AskFailed {
 
 /// Asks over one connection, and closes it. `name` is the connection's name, which the broker's operator
 /// sees.
-pub(super) async fn over_a_connection<T, E: From<AskFailed>>(
+pub(crate) async fn over_a_connection<T, E: From<AskFailed>>(
     name: &str,
     args: &BrokerArgs,
     work: impl AsyncFnOnce(&Asker<'_>) -> Result<T, E>,
@@ -87,7 +87,7 @@ pub(super) async fn over_a_connection<T, E: From<AskFailed>>(
 }
 
 /// The answer of every worker to a question; at least one.
-pub(super) async fn ask_everyone(ask: Ask, name: &str, args: &BrokerArgs) -> Result<Vec<Answer>, AskFailed> {
+pub(crate) async fn ask_everyone(ask: Ask, name: &str, args: &BrokerArgs) -> Result<Vec<Answer>, AskFailed> {
     let name = format!("drawgate {name}");
     let answers = over_a_connection(&name, args, async |asker| {
         asker.ask_everyone(ask).await.map_err(AskFailed::from)
@@ -100,7 +100,7 @@ pub(super) async fn ask_everyone(ask: Ask, name: &str, args: &BrokerArgs) -> Res
 }
 
 /// A release, as the worker that has it answers.
-pub(super) async fn ask_for(
+pub(crate) async fn ask_for(
     asker: &Asker<'_>,
     release: ReleaseId,
     ask: Ask,
@@ -109,7 +109,7 @@ pub(super) async fn ask_for(
 }
 
 /// The release in a verdict, or the error that says why there is none to show.
-pub(super) fn known(verdict: Verdict, release: ReleaseId) -> Result<ReleaseView, AskFailed> {
+pub(crate) fn known(verdict: Verdict, release: ReleaseId) -> Result<ReleaseView, AskFailed> {
     match verdict {
         Verdict::Known(view) => Ok(*view),
         Verdict::Unknown { workers } => Err(AskFailed::Unknown { release, workers }),

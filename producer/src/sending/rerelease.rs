@@ -2,19 +2,19 @@
 
 use drawgate_schemas::{Digest, ImageReference, ReleaseId, ReleaseRequest, ReleaseView};
 
-use super::asking::{AskFailed, over_a_connection};
-use super::publish::{PublishFailed, Sending, release as publish};
-use super::show;
-use crate::cli::BrokerArgs;
+use super::failed::SendFailed;
+use super::send::{Sending, release as publish};
+use crate::asking::{AskFailed, over_a_connection, whole_release};
 use crate::ending::Ending;
 use crate::exit::Exit;
+use crate::options::BrokerArgs;
 use crate::request::{Draft, Selection};
 
 /// Nothing can be released again, for this reason.
 #[derive(Debug, thiserror::Error)]
 #[error("nothing was released: {why}")]
 pub(crate) struct NothingBefore {
-    pub(super) why: String,
+    pub(crate) why: String,
 }
 
 impl Ending for NothingBefore {
@@ -28,26 +28,26 @@ impl Ending for NothingBefore {
 }
 
 /// Asks for the release to do again. `verb` names the command to the broker.
-pub(super) async fn before(
+pub(crate) async fn before(
     release: ReleaseId,
     verb: &str,
     args: &BrokerArgs,
 ) -> Result<ReleaseView, AskFailed> {
     let name = format!("drawgate {verb} {release}");
     over_a_connection(&name, args, async |asker| {
-        show::whole(asker, release, false).await
+        whole_release(asker, release, false).await
     })
     .await
 }
 
 /// Publishes the same version to the same target, by its digest where it is known, because a tag may have
 /// moved since. `draft` has the other parts of the request.
-pub(super) async fn again(
+pub(crate) async fn again(
     request: &ReleaseRequest,
     digest: Option<&Digest>,
     draft: Draft,
     sending: &Sending,
-) -> Result<Exit, PublishFailed> {
+) -> Result<Exit, SendFailed> {
     let image: ImageReference = match digest {
         Some(digest) => {
             let tag = request
