@@ -10,6 +10,7 @@ mod cli;
 mod commands;
 mod connecting;
 mod consent;
+mod control;
 mod ending;
 mod env_vars;
 mod exit;
@@ -30,9 +31,8 @@ mod view;
 use std::process::ExitCode;
 
 use clap::Parser;
-use drawgate_schemas::Control;
 
-use crate::cli::{Cli, Command};
+use crate::cli::Cli;
 use crate::ending::Ending;
 use crate::exit::Exit;
 use crate::system::SystemError;
@@ -52,31 +52,7 @@ fn run(cli: Cli) -> Result<Exit, Box<dyn Ending>> {
         .enable_all()
         .build()
         .map_err(SystemError::Refused)?;
-    let exit = runtime.block_on(async {
-        Ok(match cli.command {
-            Command::Publish(args) => commands::publish(*args).await?,
-            Command::Watch(args) => commands::watch(&args).await?,
-            Command::History(args) => commands::history(&args).await?,
-            Command::Retry(args) => commands::retry(&args).await?,
-            Command::Replay(args) => commands::replay(&args).await?,
-            Command::DeadLetters(command) => commands::dead_letters(&command).await?,
-            Command::Rollback(args) => commands::rollback(&args).await?,
-            Command::Why(args) => commands::why(&args).await?,
-            Command::Status(args) => commands::status(&args).await?,
-            Command::Show(args) => commands::show(&args).await?,
-            Command::Completions { shell } => commands::completions(shell)?,
-            Command::Pause(args) => commands::control(Control::Pause, &args).await?,
-            Command::Resume(args) => commands::control(Control::Resume, &args).await?,
-            Command::Cancel(args) => commands::control(Control::Cancel, &args).await?,
-            Command::Promote(args) => commands::promote(&args).await?,
-            Command::Freeze(args) => commands::freeze(&args).await?,
-            Command::Thaw(args) => commands::thaw(&args).await?,
-            Command::ForgetSequence(args) => commands::forget_sequence(&args).await?,
-            Command::Ping(args) => commands::ping(&args).await?,
-            Command::Approve(args) => commands::approve(&args).await?,
-            Command::Reject(args) => commands::control(Control::Reject, &args).await?,
-        })
-    });
+    let exit = runtime.block_on(commands::run(cli.command));
     // A hanging connection must not keep the process from ending.
     runtime.shutdown_background();
     exit

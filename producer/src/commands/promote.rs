@@ -1,15 +1,61 @@
 //! `drawgate promote`: releases to one environment what has succeeded in another.
 
-use drawgate_schemas::{Outcome, ReleaseState};
+use clap::Args;
+use drawgate_schemas::limits::LONG_TEXT_CHARS;
+use drawgate_schemas::{Environment, Outcome, ReleaseState, Service, Text};
 
 use crate::asking::{AskFailed, lane_history};
-use crate::cli::PromoteArgs;
 use crate::ending::Ending;
 use crate::exit::Exit;
+use crate::options::{BrokerArgs, Format};
 use crate::origin::{self, FillError};
 use crate::request::Draft;
 use crate::sending::{NothingBefore, SendFailed, Sending, again};
 use crate::system::{self, SystemError};
+
+const EXAMPLES: &str = "\
+Examples:
+  In a repository with a drawgate.toml:
+    drawgate promote --from staging --to production
+
+  From anywhere:
+    drawgate promote --from staging --to production --service search-api --wait
+
+It is a release like any other, of that very digest. An environment whose file says requires = \"staging\"
+takes nothing else.";
+
+/// Release in another environment what has succeeded in one.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct PromoteArgs {
+    /// What, e.g. search-api; else drawgate.toml says it
+    #[arg(long, value_name = "NAME")]
+    pub(crate) service: Option<Service>,
+    /// Where it has succeeded, e.g. staging
+    #[arg(long, value_name = "NAME")]
+    pub(crate) from: Environment,
+    /// Where it is to go, e.g. production
+    #[arg(long, value_name = "NAME")]
+    pub(crate) to: Environment,
+    /// Release it although a later build waits or was released there, and although every host runs it already
+    #[arg(long)]
+    pub(crate) force: bool,
+    /// Why, for the people who watch
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) reason: Option<Text<LONG_TEXT_CHARS>>,
+    /// Past every freeze, window and approval, and why; for those whom [emergency] of worker.toml names
+    #[arg(long, value_name = "WHY")]
+    pub(crate) emergency: Option<Text<LONG_TEXT_CHARS>>,
+    /// Follow the release to its end; the exit code says how it ended
+    #[arg(long)]
+    pub(crate) wait: bool,
+    /// text: for people. json: one object, or with --wait one event a line
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub(crate) format: Format,
+    /// The broker.
+    #[command(flatten)]
+    pub(crate) broker: BrokerArgs,
+}
 
 /// Why nothing was promoted.
 #[derive(Debug, thiserror::Error)]
@@ -55,7 +101,7 @@ impl Ending for PromoteFailed {
 const LOOKED_AT: u32 = 100;
 
 /// Publishes to one environment the digest that has succeeded last in the other.
-pub(crate) async fn promote(args: &PromoteArgs) -> Result<Exit, PromoteFailed> {
+pub(crate) async fn run(args: &PromoteArgs) -> Result<Exit, PromoteFailed> {
     let service = origin::service(args.service.as_ref(), &system::folder()?)?;
     let lane = lane_history("promote", &args.from, &service, LOOKED_AT, &args.broker).await?;
     let releases = lane.releases;

@@ -1,13 +1,35 @@
 //! `drawgate retry`: releases again what did not succeed.
 
-use drawgate_schemas::{Outcome, ReleaseState};
+use clap::Args;
+use drawgate_schemas::limits::LONG_TEXT_CHARS;
+use drawgate_schemas::{Outcome, ReleaseId, ReleaseState, Text};
 
 use crate::asking::AskFailed;
-use crate::cli::RetryArgs;
 use crate::ending::Ending;
 use crate::exit::Exit;
+use crate::options::{BrokerArgs, Format};
 use crate::request::Draft;
 use crate::sending::{NothingBefore, SendFailed, Sending, again, before};
+
+/// Release once more what a release asked for that did not succeed, under a new id.
+#[derive(Debug, Args)]
+pub(crate) struct RetryArgs {
+    /// The release that did not succeed
+    #[arg(value_name = "ID")]
+    pub(crate) release: ReleaseId,
+    /// Why, for the people who watch
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) reason: Option<Text<LONG_TEXT_CHARS>>,
+    /// Follow the release to its end; the exit code says how it ended
+    #[arg(long)]
+    pub(crate) wait: bool,
+    /// text: for people. json: one object, or with --wait one event a line
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub(crate) format: Format,
+    /// The broker.
+    #[command(flatten)]
+    pub(crate) broker: BrokerArgs,
+}
 
 /// Why nothing was retried.
 #[derive(Debug, thiserror::Error)]
@@ -41,7 +63,7 @@ impl Ending for RetryFailed {
 }
 
 /// Publishes the same version again, under a new id.
-pub(crate) async fn retry(args: &RetryArgs) -> Result<Exit, RetryFailed> {
+pub(crate) async fn run(args: &RetryArgs) -> Result<Exit, RetryFailed> {
     let view = before(args.release, "retry", &args.broker).await?;
     let why_not = match view.state {
         ReleaseState::Ended {

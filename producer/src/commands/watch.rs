@@ -1,17 +1,45 @@
 //! `drawgate watch`.
 
-use drawgate_schemas::{Ask, Outcome, ReleaseRequest};
+use std::time::Duration;
+
+use clap::Args;
+use drawgate_schemas::{Ask, Outcome, ReleaseId, ReleaseRequest};
 
 use crate::asking::{AskFailed, ask_for};
 use crate::broker::{Address, AddressError, Asker, ConnectError, Link, SubscribeError, Target, subscribe};
-use crate::cli::WatchArgs;
 use crate::connecting::first_link;
 use crate::ending::Ending;
 use crate::exit::Exit;
 use crate::follow::{FollowError, Follower, Stage, Stopped, Watching, stop, tell};
 use crate::limits;
 use crate::narrator::Narrator;
+use crate::options::{BrokerArgs, Format, duration};
 use crate::system::SystemError;
+
+const EXAMPLES: &str = "\
+Examples:
+  drawgate watch 0193a5b1-7c2e-7d10-8a44-5c1f2e9b0d7c
+  drawgate watch --format json ID | jq -r .type
+
+Ctrl-C stops the watching, not the release.";
+
+/// Follow a release to its end.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct WatchArgs {
+    /// The release's id
+    #[arg(value_name = "ID")]
+    pub(crate) release: ReleaseId,
+    /// Stop watching after this long; the release goes on
+    #[arg(long, value_name = "DURATION", value_parser = duration, default_value = limits::WAIT_TEXT)]
+    pub(crate) timeout: Duration,
+    /// text: for people. json: one event a line
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub(crate) format: Format,
+    /// The broker.
+    #[command(flatten)]
+    pub(crate) broker: BrokerArgs,
+}
 
 /// Why a release was not followed to its end.
 #[derive(Debug, thiserror::Error)]
@@ -62,7 +90,7 @@ impl Ending for WatchFailed {
 }
 
 /// Follows a release that was published earlier.
-pub(crate) async fn watch(args: &WatchArgs) -> Result<Exit, WatchFailed> {
+pub(crate) async fn run(args: &WatchArgs) -> Result<Exit, WatchFailed> {
     let address = Address::from_args(&args.broker)?;
     let mut narrator = Narrator::new(args.format);
     let ended = tokio::select! {

@@ -1,13 +1,11 @@
 //! Whole releases, as a terminal of 80 columns shows them and as a log does.
 
-use drawgate_schemas::{
-    Direction, Event, HostLogs, HostPhase, Outcome, RejectionCode, ReleaseState, StatusEvent,
-};
+use drawgate_schemas::{Direction, Event, HostPhase, Outcome, RejectionCode, ReleaseState, StatusEvent};
 use jiff::SignedDuration;
 
 use super::*;
 use crate::follow::Follower;
-use crate::testing::stories::{B, needs_operator, numbered, rollback, success};
+use crate::testing::stories::{needs_operator, numbered, rollback, success};
 use crate::testing::{self, event, host, view_with};
 
 const TERMINAL: Layout = Layout {
@@ -111,20 +109,6 @@ fn the_other_ends() {
     ]
     .map(|outcome| final_line(&event(9, testing::ended(outcome))).unwrap());
     insta::assert_snapshot!(lines.join("\n"));
-}
-
-#[test]
-fn shown_for_people() {
-    let outcome = Outcome::RolledBack;
-    let mut view = view_with(numbered(rollback()), ReleaseState::Ended { outcome }, false);
-    view.logs = vec![HostLogs {
-        instance: B.to_owned(),
-        lines: vec![
-            "starting".to_owned(),
-            "\x1b[31mdb: no such table\x1b[0m".to_owned(),
-        ],
-    }];
-    insta::assert_snapshot!(show(&view, &LOG).join("\n"));
 }
 
 /// The bar over a roll, at three widths.
