@@ -4,32 +4,6 @@ use std::path::PathBuf;
 
 use tokio::process::Command;
 
-use crate::lab::Lab;
-
-impl Lab {
-    /// Sends a signal to every process with that name on a host.
-    pub async fn signal_on(&self, host: &str, name: &str, signal: &str) {
-        let host_pid = std::fs::read_to_string(self.folder().join("pids").join(host)).unwrap();
-        let network = |pid: &str| std::fs::read_link(format!("/proc/{pid}/ns/net")).ok();
-        let of_host = network(host_pid.trim()).expect("a host that runs");
-        let mut found = 0;
-        for process in std::fs::read_dir("/proc").unwrap().flatten() {
-            let pid = process.file_name().to_string_lossy().into_owned();
-            let called = std::fs::read_to_string(process.path().join("comm")).unwrap_or_default();
-            if called.trim() == name && network(&pid).as_ref() == Some(&of_host) {
-                run("kill", &[&format!("-{signal}"), &pid]).await;
-                found += 1;
-            }
-        }
-        assert!(found > 0, "no {name} runs on {host}");
-    }
-
-    /// Answers the calls that the lab holds back, and disturbs no further call.
-    pub async fn clear_faults(&self) {
-        self.delete("fault").await;
-    }
-}
-
 /// An iptables rule for one port of the lab's address. `lift` removes it.
 pub struct PortRule(Vec<String>);
 

@@ -9,6 +9,8 @@
 //!          `----- oracle   the rules that hold after every release, whatever was tried
 //! ```
 //!
+//! `Lab` and `Broker`, the waits and the webhook are those of `drawgate-lab`, which the adapters' tests use too.
+//!
 //! Every wait is for an event and has a bound; nothing sleeps and hopes. A helper that cannot do its work
 //! panics, which fails the test.
 #![allow(
@@ -21,12 +23,9 @@
 )]
 
 pub mod bastion;
-pub mod boot;
-pub mod broker;
 pub mod disaster;
 pub mod events;
 pub mod imports;
-pub mod lab;
 pub mod load;
 pub mod oracle;
 pub mod programs;
@@ -36,12 +35,11 @@ pub mod rolling;
 pub mod runbook;
 pub mod scene;
 pub mod service;
-pub mod wait;
-pub mod webhook;
 pub mod worker;
 
 pub use bastion::Bastion;
 pub use broker::Broker;
+pub use drawgate_lab::{broker, lab, wait, webhook};
 pub use events::Events;
 pub use lab::{Fleet, Lab};
 pub use load::Load;

@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+pub use drawgate_lab::repository;
+
 /// The path of `drawgate` or `drawgate-worker`: in `DRAWGATE_BIN_DIR`, or near the running executable.
 pub fn program(name: &str) -> PathBuf {
     let given = std::env::var_os("DRAWGATE_BIN_DIR").map(PathBuf::from);
@@ -14,12 +16,6 @@ pub fn program(name: &str) -> PathBuf {
         .map(|folder| folder.join(name))
         .find(|path| path.is_file());
     found.unwrap_or_else(|| panic!("{name} is not built: cargo build --bins, or run with `make test`"))
-}
-
-/// A file of the repository.
-pub fn repository(name: &str) -> PathBuf {
-    let tests = Path::new(env!("CARGO_MANIFEST_DIR"));
-    tests.parent().unwrap_or(tests).join(name)
 }
 
 /// A file of the lab, such as `load`.

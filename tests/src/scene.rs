@@ -47,9 +47,9 @@ impl Drop for Stopwatch {
 impl Scene {
     /// Begins with a lab without fleets, a virtual host without queues, and a worker without services.
     pub async fn begin() -> Self {
-        let lab = Lab::enter().await;
+        let lab = Lab::fresh().await;
         let stopwatch = Stopwatch(Instant::now());
-        let broker = Broker::new().await;
+        let broker = Broker::with_people().await;
         let folder = tempfile::Builder::new().prefix("dg").tempdir().unwrap();
         for name in ["services", "run"] {
             std::fs::create_dir(folder.path().join(name)).unwrap();

@@ -7,7 +7,7 @@ use std::path::Path;
 use drawgate_tests::imports::{Import, circles, files, imports};
 
 /// The folders of the crates that are read.
-const CRATES: [&str; 7] = [
+const CRATES: [&str; 8] = [
     "worker/src",
     "worker/config/src",
     "worker/rollout/src",
@@ -15,6 +15,7 @@ const CRATES: [&str; 7] = [
     "worker/amqp/src",
     "producer/src",
     "schemas/src",
+    "tests/lab/src",
 ];
 
 /// The layers of the core from the ground up: a file or a folder each. A file imports from its own layer and

@@ -1,0 +1,14 @@
+//! The lab's own API, and the state of the world that it shows.
+
+mod api;
+mod aws;
+mod boot;
+mod faults;
+mod fleet;
+mod hosts;
+mod images;
+mod targets;
+
+pub use api::Lab;
+pub use boot::Boot;
+pub use fleet::{Fleet, HOSTS, Instance, TWO, TargetGroup, hosts};
