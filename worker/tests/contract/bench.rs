@@ -6,6 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
+use drawgate_lab::lab::Fleet;
 use drawgate_rehearsal::World;
 use drawgate_rehearsal::world::definition as model_definition;
 use drawgate_rollout::definition::{
@@ -22,7 +23,6 @@ use jiff::Timestamp;
 use serde_json::json;
 use tokio::time::{Instant, sleep};
 
-use crate::lab::Fleet;
 use crate::outside::Outside;
 use crate::view::{self, View};
 
@@ -43,8 +43,6 @@ pub(crate) const LEASE: &str = "/drawgate/lease/staging/contract";
 /// The table's names for the instances, in their order.
 pub(crate) const FIRST: &str = "the first";
 pub(crate) const SECOND: &str = "the second";
-/// The first part of the addresses of the lab's hosts; the rest of each is its number.
-const ADDRESSES: &str = "10.77.0.1";
 pub(crate) const HOSTS: [&str; 2] = ["h1", "h2"];
 
 /// Time limit of a step that is to end.
@@ -116,7 +114,7 @@ impl Bench {
         outside.lab.post("reset", json!({})).await;
         let fleet = fleet(outside, setup).await;
         let repository = format!("{}/{NAME}", outside.lab.registry());
-        let (_, v2) = outside.lab.image(NAME, "v2", "ok", false).await;
+        let v2 = outside.lab.image(NAME, "v2", "v2", "ok").await;
         for host in HOSTS {
             // Images outlive a reset of the lab; the removal may find none.
             outside
@@ -167,14 +165,12 @@ impl Bench {
 
     /// The n-th instance, in the order of a roll.
     pub(crate) fn instance(&self, n: usize) -> String {
-        self.fleet.instances[n].0.clone()
+        self.fleet.instances[n].id.clone()
     }
 
     /// The lab's name for the host of the n-th instance.
     pub(crate) fn host(&self, n: usize) -> String {
-        let (_, address) = &self.fleet.instances[n];
-        let place = address.strip_prefix(ADDRESSES).expect("an address of the lab");
-        format!("h{place}")
+        self.fleet.instances[n].host.clone()
     }
 
     /// The instance behind a name of the table.
@@ -377,7 +373,7 @@ async fn fleet(outside: &Outside, setup: Setup) -> Fleet {
         true => ("stubborn", "ignore-term"),
         false => ("v1", "ok"),
     };
-    outside.lab.image(NAME, tag, mode, false).await;
+    outside.lab.image(NAME, tag, tag, mode).await;
     let image = format!("{}/{NAME}:{tag}", outside.lab.registry());
     for host in HOSTS {
         let order = json!({"image": image, "name": NAME, "args": ["-p", "8080:8080", "--restart", "always"]});
@@ -403,8 +399,7 @@ async fn fleet(outside: &Outside, setup: Setup) -> Fleet {
     let mut fleet = outside.lab.fleet(spec).await;
     fleet.instances.sort();
     outside.set_parameter(PARAMETER, Some(BEFORE)).await;
-    let instances: Vec<String> = fleet.instances.iter().map(|(id, _)| id.clone()).collect();
-    until_health(outside, &instances, "healthy").await;
+    until_health(outside, &fleet.ids(), "healthy").await;
     fleet
 }
 

@@ -27,8 +27,6 @@ mod desired;
 mod fleet;
 mod hooks;
 mod hosts;
-#[path = "../lab/mod.rs"]
-mod lab;
 mod lease;
 mod outside;
 mod printed;
@@ -41,10 +39,10 @@ mod view;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use drawgate_lab::lab::Lab;
 use drawgate_rollout::Step;
 use serde_json::json;
 
-use lab::Lab;
 use outside::Outside;
 use printed::Table;
 use table::Line;

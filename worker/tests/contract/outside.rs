@@ -4,16 +4,17 @@
 //! The lab recognises calls with its own user agent: it does not count them as the worker's, and its faults
 //! do not strike them. It checks no signature, and goes by the credential's scope alone.
 
-use std::path::PathBuf;
-
+use drawgate_lab::lab::Lab;
 use serde_json::{Value, json};
 use tokio::process::Command;
 
 use crate::bench::HOSTS;
-use crate::lab::Lab;
 
 /// The user agent by which the lab tells these calls from a worker's.
 const USER_AGENT: &str = "drawgate-lab";
+
+/// The name of an engine's process.
+const ENGINE: &str = "dockerd";
 
 /// A call of AWS's query protocol.
 pub(crate) struct Query {
@@ -153,7 +154,7 @@ impl Outside {
 
     /// Ends all faults, and answers the calls that the lab holds back.
     pub(crate) async fn clear_faults(&self) {
-        self.lab.delete("fault").await;
+        self.lab.clear_faults().await;
     }
 
     /// Runs `docker` on a host, which has to succeed; gives its output.
@@ -165,9 +166,9 @@ impl Outside {
 
     /// Runs `docker` on a host; gives its output, and the error, if it failed.
     pub(crate) async fn try_docker(&self, host: &str, arguments: &[&str]) -> (String, Option<String>) {
-        let socket = self.lab.state().join("hosts").join(host).join("docker.sock");
+        let socket = self.lab.folder().join("hosts").join(host).join("docker.sock");
         let done = Command::new("docker")
-            .env("HOME", self.lab.state())
+            .env("HOME", self.lab.folder())
             .arg("-H")
             .arg(format!("unix://{}", socket.display()))
             .args(arguments)
@@ -181,57 +182,21 @@ impl Outside {
 
     /// Sends a signal to a host's engine, which has to run.
     pub(crate) async fn signal_engine(&self, host: &str, signal: &str) {
-        let found = self.try_signal_engine(host, signal).await;
-        assert!(found, "no engine runs on {host}");
-    }
-
-    /// Sends a signal to a host's engine; says whether it runs.
-    async fn try_signal_engine(&self, host: &str, signal: &str) -> bool {
-        let Some(of_host) = network(&self.pid(host)) else {
-            return false;
-        };
-        let mut found = false;
-        for process in std::fs::read_dir("/proc").unwrap().flatten() {
-            let pid = process.file_name().to_string_lossy().into_owned();
-            let called = std::fs::read_to_string(process.path().join("comm")).unwrap_or_default();
-            if called.trim() == "dockerd" && network(&pid).as_ref() == Some(&of_host) {
-                kill(signal, &pid).await;
-                found = true;
-            }
-        }
-        found
+        self.lab.signal_on(host, ENGINE, signal).await;
     }
 
     /// Sends a signal to the registry.
     pub(crate) async fn signal_registry(&self, signal: &str) {
-        kill(signal, &self.pid("registry")).await;
+        self.lab.signal_part("registry", signal).await;
     }
 
     /// Continues the registry and all engines, which a signal may have stopped.
     pub(crate) async fn wake(&self) {
         self.signal_registry("CONT").await;
         for host in HOSTS {
-            self.try_signal_engine(host, "CONT").await;
+            self.lab.try_signal_on(host, ENGINE, "CONT").await;
         }
     }
-
-    fn pid(&self, name: &str) -> String {
-        let file = self.lab.state().join("pids").join(name);
-        std::fs::read_to_string(file).unwrap().trim().to_owned()
-    }
-}
-
-fn network(pid: &str) -> Option<PathBuf> {
-    std::fs::read_link(format!("/proc/{pid}/ns/net")).ok()
-}
-
-async fn kill(signal: &str, pid: &str) {
-    let done = Command::new("kill")
-        .args([&format!("-{signal}"), pid])
-        .status()
-        .await
-        .unwrap();
-    assert!(done.success(), "kill -{signal} {pid}: {done}");
 }
 
 /// Encodes text for a form: everything except letters and digits by its number.

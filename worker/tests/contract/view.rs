@@ -88,11 +88,11 @@ fn see_group(bench: &Bench, state: &Value, view: &mut View) {
     let groups = list(&state["groups"]);
     let Some(group) = groups
         .iter()
-        .find(|group| group["name"] == bench.fleet.group.as_str())
+        .find(|group| group["name"] == bench.fleet.name.as_str())
     else {
         return;
     };
-    view.insert("group".to_owned(), bench.fleet.group.clone());
+    view.insert("group".to_owned(), bench.fleet.name.clone());
     let suspended = list(&group["suspended"]).iter().map(text).collect();
     view.insert("suspended".to_owned(), words(&suspended));
     let tag = group["tags"]["drawgate:suspended"].as_str();

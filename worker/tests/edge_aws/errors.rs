@@ -1,0 +1,167 @@
+//! Calls that fail: refused, throttled, not sent, unknown.
+
+use std::time::Duration;
+
+use aws_config::credential_process::CredentialProcessProvider;
+use aws_config::{BehaviorVersion, Region};
+use drawgate_lab::lab::Lab;
+use drawgate_rollout::definition::Process;
+use drawgate_worker::aws::{Aws, AwsError, limits};
+use tokio::time::Instant;
+
+use crate::fixtures::{connect_to, fleet, suspended};
+
+#[tokio::test]
+async fn a_throttled_call_did_not_happen_and_is_repeated_and_no_other_is() {
+    let Some(lab) = Lab::enter("a_throttled_call_did_not_happen_and_is_repeated_and_no_other_is").await
+    else {
+        return;
+    };
+    let (aws, _fleet) = (Aws::connect().await, fleet(&lab, "throttle").await);
+    let attempts = limits::THROTTLED_ATTEMPTS;
+    lab.fault("autoscaling:SuspendProcesses", "throttle", attempts)
+        .await;
+    let error = aws.suspend("throttle", &[Process::Launch]).await.unwrap_err();
+    assert!(
+        matches!(error, AwsError::Throttled { .. }) && error.is_transient(),
+        "{error:?}"
+    );
+    assert_eq!(aws.calls()["autoscaling:SuspendProcesses"], 1);
+    assert_eq!(suspended(&aws, "throttle").await, ["ScheduledActions"]);
+    lab.fault("autoscaling:SuspendProcesses", "throttle", 2).await;
+    aws.suspend("throttle", &[Process::Launch]).await.unwrap();
+    lab.fault("ec2:DescribeInstances", "throttle", attempts).await;
+    let error = aws.instances_by_ids(&["i-1".into()]).await.unwrap_err();
+    assert_eq!(
+        (error.is_transient(), error.code()),
+        (true, Some("RequestLimitExceeded"))
+    );
+    lab.fault("cloudwatch:DescribeAlarms", "throttle", 2).await;
+    aws.alarms_matching(&["x".into()]).await.unwrap();
+    // The call may have taken effect, so the outcome is unknown, and the caller looks first.
+    lab.fault("autoscaling:ResumeProcesses", "error500", 1).await;
+    let error = aws.resume("throttle", &[Process::Launch]).await.unwrap_err();
+    assert!(error.is_unknown(), "{error:?}");
+    lab.fault("cloudwatch:DescribeAlarms", "error500", 1).await;
+    assert!(
+        aws.alarms_matching(&["x".into()])
+            .await
+            .unwrap_err()
+            .is_transient()
+    );
+}
+
+#[tokio::test]
+async fn a_denied_call_names_the_action_to_allow() {
+    let Some(lab) = Lab::enter("a_denied_call_names_the_action_to_allow").await else {
+        return;
+    };
+    let aws = Aws::connect().await;
+    lab.fault("*", "access_denied", 4).await;
+    let errors = [
+        aws.suspend("x", &[Process::Launch]).await.unwrap_err(),
+        aws.instances_by_ids(&["i-1".into()]).await.unwrap_err(),
+        aws.scan_target_groups().await.unwrap_err(),
+        aws.alarms_matching(&["x".into()]).await.unwrap_err(),
+    ];
+    let actions = [
+        "autoscaling:SuspendProcesses",
+        "ec2:DescribeInstances",
+        "elasticloadbalancing:DescribeTargetGroups",
+        "cloudwatch:DescribeAlarms",
+    ];
+    for (error, action) in errors.iter().zip(actions) {
+        assert!(error.is_refused(), "{error:?}");
+        assert!(error.hint().unwrap().contains(action), "{error:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_failing_server_leaves_a_write_unknown_and_a_read_to_be_asked_again() {
+    let Some(lab) = Lab::enter("a_failing_server_leaves_a_write_unknown").await else {
+        return;
+    };
+    let aws = Aws::connect().await;
+    lab.fault("*", "error500", 2).await;
+    let write = aws.suspend("x", &[Process::Launch]).await.unwrap_err();
+    assert!(write.is_unknown() && !write.is_transient(), "{write:?}");
+    let read = aws.scan_target_groups().await.unwrap_err();
+    assert!(read.is_transient() && !read.is_unknown(), "{read:?}");
+}
+
+#[tokio::test]
+async fn trap_14_a_call_without_an_answer_may_have_happened() {
+    let Some(lab) = Lab::enter("rule_14_a_call_without_an_answer_may_have_happened").await else {
+        return;
+    };
+    let (aws, _fleet) = (Aws::connect().await, fleet(&lab, "lost").await);
+    lab.fault("autoscaling:SuspendProcesses", "timeout_after_act", 1)
+        .await;
+    lab.fault("elasticloadbalancing:DescribeTargetGroups", "timeout", 1)
+        .await;
+    let begun = Instant::now();
+    let (write, read) = tokio::join!(aws.suspend("lost", &[Process::Launch]), aws.scan_target_groups());
+    assert!(begun.elapsed() < Duration::from_secs(22), "{:?}", begun.elapsed());
+    let (write, read) = (write.unwrap_err(), read.unwrap_err());
+    assert!(write.is_unknown(), "{write:?}");
+    assert!(read.is_transient() && !read.is_unknown(), "{read:?}");
+    // In this case the call did take effect.
+    assert_eq!(suspended(&aws, "lost").await, ["Launch", "ScheduledActions"]);
+}
+
+#[tokio::test]
+async fn an_endpoint_that_is_not_there_was_never_asked() {
+    let Some(_lab) = Lab::enter("an_endpoint_that_is_not_there_was_never_asked").await else {
+        return;
+    };
+    let aws = connect_to("http://10.77.0.1:9").await;
+    let error = aws.suspend("x", &[Process::Launch]).await.unwrap_err();
+    assert!(
+        matches!(error, AwsError::NotSent { .. }) && error.is_transient(),
+        "{error:?}"
+    );
+    // An address that swallows all packets meets the connection time-out, not the time-out of the whole call.
+    let aws = connect_to("http://10.77.0.200:5555").await;
+    let begun = Instant::now();
+    let error = aws.suspend("x", &[Process::Launch]).await.unwrap_err();
+    assert!(matches!(error, AwsError::NotSent { .. }), "{error:?}");
+    assert!(begun.elapsed() < Duration::from_secs(7), "{:?}", begun.elapsed());
+}
+
+#[tokio::test]
+async fn a_connection_that_breaks_after_sending_leaves_a_write_unknown() {
+    // This test needs no lab: its server reads the request and hangs up.
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let mut request = [0; 64];
+            let _ = tokio::io::AsyncReadExt::read(&mut stream, &mut request).await;
+        }
+    });
+    let aws = connect_to(&endpoint).await;
+    let write = aws.suspend("x", &[Process::Launch]).await.unwrap_err();
+    assert!(write.is_unknown(), "{write:?}");
+    let read = aws.scan_target_groups().await.unwrap_err();
+    assert!(read.is_transient() && !read.is_unknown(), "{read:?}");
+}
+
+#[tokio::test]
+async fn without_credentials_nothing_is_sent() {
+    // This test needs no lab: no request is sent.
+    let nothing = CredentialProcessProvider::new("false".to_owned());
+    let environment = aws_config::defaults(BehaviorVersion::latest()).region(Region::new("eu-west-1"));
+    let aws = Aws::connect_with(
+        environment
+            .endpoint_url("http://127.0.0.1:9")
+            .credentials_provider(nothing),
+    )
+    .await;
+    let error = aws.suspend("x", &[Process::Launch]).await.unwrap_err();
+    assert!(
+        matches!(error, AwsError::NotSent { .. }) && error.is_transient(),
+        "{error:?}"
+    );
+    assert!(error.hint().unwrap().contains("credentials"));
+    assert!(aws.calls().is_empty());
+}

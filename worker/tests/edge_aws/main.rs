@@ -1,0 +1,10 @@
+//! The AWS adapter against the lab's AWS API.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod alarms;
+mod errors;
+mod fixtures;
+mod groups;
+mod pages;
+mod parameters;
+mod targets;
