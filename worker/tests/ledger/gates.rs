@@ -5,7 +5,7 @@ use drawgate_schemas::{Digest, Environment, Freeze, Outcome};
 use drawgate_worker::ledger::Accept;
 use jiff::{SignedDuration, Timestamp};
 
-use super::{accept, entry, lease_of, open, place, raw, request_of};
+use crate::fixtures::{accept, entry, lease_of, open, place, raw, request_of};
 
 fn freeze(environment: Option<&str>, until: Timestamp, reason: &str) -> Freeze {
     Freeze {

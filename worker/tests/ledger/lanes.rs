@@ -3,7 +3,7 @@
 use drawgate_rollout::Record;
 use drawgate_schemas::{Outcome, ReleaseId};
 
-use super::{accept, entry, environment, lease, open, place, raw, request, request_of, service};
+use crate::fixtures::{accept, entry, environment, lease, open, place, raw, request, request_of, service};
 
 /// The last release of a lane is the one that ended last: an emergency ends before releases that were
 /// accepted earlier, and a superseded build, which did nothing, does not count. A release that an older

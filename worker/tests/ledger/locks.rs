@@ -6,7 +6,7 @@ use drawgate_rollout::Record;
 use drawgate_schemas::{Outcome, ReleaseRequest};
 use drawgate_worker::ledger::{Lease, Ledger, LedgerError, LockNote, Locking};
 
-use super::{accept, entry, lease_of, open, place, request_of};
+use crate::fixtures::{accept, entry, lease_of, open, place, request_of};
 
 fn names(names: &[&str]) -> BTreeSet<String> {
     names.iter().map(|name| (*name).to_owned()).collect()

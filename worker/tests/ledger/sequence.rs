@@ -6,7 +6,7 @@ use drawgate_worker::ledger::{Accept, Forget, Forgot, Leap, Ledger, LedgerError}
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
-use super::{entry, environment, event, lease_of, open, place, request, service};
+use crate::fixtures::{entry, environment, event, lease_of, open, place, request, service};
 
 fn build(sequence: u64) -> ReleaseRequest {
     ReleaseRequest {
