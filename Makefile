@@ -28,11 +28,12 @@ CARGO := env RUSTC_WORKSPACE_WRAPPER=$(CURDIR)/tests/lint-rustc cargo
 # Always the whole workspace, and tests chosen by name: with a choice of packages cargo would build their dependencies
 # anew, with the features that these packages alone ask for.
 CARGO_TEST := $(CARGO) test --locked --offline --workspace --no-fail-fast
-# The longest files and folders first, so that no lab begins a long one when the others are done.
+# A suite is a file, or a folder with a main.rs. The longest first, so that no lab begins a long one when the others are done.
 by_length = $(shell du --bytes --summarize $(1) | sort --numeric-sort --reverse | cut --fields=2)
 tests = $(addprefix --test=,$(notdir $(basename $(call by_length,$(1:/main.rs=)))))
-SEARCHES := $(call tests,$(wildcard worker/*/tests/*/main.rs worker/tests/*/main.rs))
-ADAPTER_TESTS := $(call tests,$(wildcard schemas/tests/*.rs producer/tests/*.rs worker/tests/*.rs worker/*/tests/*.rs))
+SEARCHES := $(call tests,$(wildcard worker/*/tests/*/main.rs worker/tests/contract/main.rs))
+ADAPTER_TESTS := $(call tests,$(filter-out worker/tests/contract/main.rs,$(wildcard schemas/tests/*.rs \
+	producer/tests/*.rs producer/tests/*/main.rs worker/tests/*.rs worker/tests/*/main.rs worker/*/tests/*.rs)))
 E2E_TESTS := $(call tests,$(wildcard tests/tests/*.rs tests/tests/*/main.rs))
 
 demo:

@@ -1,8 +1,9 @@
-//! `runbooks/traps.md` has every rule, and every test that it names exists.
+//! `runbooks/traps.md` has every rule, and every test that it names exists; the Makefile runs every suite.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::process::Command;
 
 use drawgate_tests::programs::repository;
 
@@ -89,4 +90,44 @@ fn each_suite_of_the_makefile_is_there() {
         let begins = known.iter().any(|test| test.starts_with(name));
         assert!(begins, "there is no test {name}");
     }
+}
+
+/// The suites of a package: files, and folders with a `main.rs`.
+fn suites_of(package: &str) -> Vec<String> {
+    let folder = std::fs::read_dir(repository(package).join("tests"));
+    let entries = folder.into_iter().flatten().map(|entry| entry.unwrap().path());
+    let suites = entries.filter(|path| {
+        path.join("main.rs").exists() || path.extension().is_some_and(|extension| extension == "rs")
+    });
+    suites
+        .map(|path| path.file_stem().unwrap().to_str().unwrap().to_owned())
+        .collect()
+}
+
+/// `make test` runs every suite of the workspace, and each of them once.
+#[test]
+fn each_suite_is_run_once_by_make() {
+    let manifest = std::fs::read_to_string(repository("Cargo.toml")).unwrap();
+    let members = manifest.lines().find(|line| line.starts_with("members = "));
+    let mut there: Vec<String> = members
+        .unwrap()
+        .split('"')
+        .skip(1)
+        .step_by(2)
+        .flat_map(suites_of)
+        .collect();
+    let told = Command::new("make")
+        .args(["--dry-run", "unit", "e2e"])
+        .env_remove("MAKEFLAGS")
+        .current_dir(repository("."))
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&told.stdout);
+    let words = text.split_whitespace().map(|word| word.trim_matches('"'));
+    let mut run: Vec<&str> = words.filter_map(|word| word.strip_prefix("--test=")).collect();
+    there.sort();
+    run.sort_unstable();
+    assert!(there.len() > 50, "{there:?}");
+    assert!(there.windows(2).all(|pair| pair[0] != pair[1]), "{there:?}");
+    assert_eq!(run, there);
 }
