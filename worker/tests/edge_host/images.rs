@@ -15,8 +15,9 @@ async fn a_tag_becomes_a_digest_and_the_digest_an_image() {
         return;
     };
     let hosts = hosts(&lab);
-    // This host has none of the image's layers yet.
+    // This host has none of the image's layers: what other tests pulled is removed.
     let host = hosts.host("i-pull", H3);
+    lab.on_host("h3", "docker image prune --all --force").await;
     let (repository, digest) = pushed(&lab, "pull/api", "v1", "ok").await;
     let login = login(&lab);
     let tag = format!("{repository}:v1");
