@@ -42,10 +42,9 @@ async fn a_container_is_swapped_step_by_step_and_each_step_can_be_repeated() {
         (created.id.as_str(), created.status.as_str(), created.running),
         (new.as_str(), "created", false)
     );
-    assert_eq!(
-        (created.image_reference.as_str(), created.repo_digests.clone()),
-        (image.as_str(), vec![image.clone()])
-    );
+    assert_eq!(created.image_reference, image);
+    // The host may know the same image by the name of another repository too.
+    assert!(created.repo_digests.contains(&image), "{created:?}");
     assert_eq!(
         (
             created.labels["drawgate.release"].as_str(),
