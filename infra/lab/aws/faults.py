@@ -15,7 +15,8 @@ from aws import cbor
 HOLD_S = 30
 MODES = ("throttle", "error500", "access_denied", "timeout", "timeout_after_act", "stale")
 
-# Status and code per mode; EC2 and the JSON services have names of their own for some.
+# Status and code per mode; EC2 and the JSON services have names of their own for some. Elastic Load Balancing and Auto
+# Scaling send Throttling, although their documents call it ThrottlingException and RateExceeded.
 ERRORS = {
     "throttle": {"query": (400, "Throttling"), "ec2": (503, "RequestLimitExceeded"), "json": (400, "ThrottlingException")},
     "error500": {"query": (500, "InternalFailure"), "ec2": (500, "InternalError"), "json": (500, "InternalServerError")},
@@ -26,6 +27,7 @@ ERRORS = {
 }
 MESSAGES = {
     "throttle": "Rate exceeded",
+    ("throttle", "ec2"): "Request limit exceeded.",
     "error500": "The request processing has failed because of an unknown error, exception or failure.",
     "access_denied": "User: arn:aws:iam::123456789012:user/lab is not authorized to perform: {action}",
     "timeout": "Service is unable to handle request.",
@@ -97,7 +99,7 @@ def error_answer(call, mode):
     """(status, headers, body) as AWS has them."""
     family = "json" if call.protocol == "cbor" else call.protocol
     status, code = ERRORS[mode][family]
-    message = MESSAGES[mode].format(action=call.action)
+    message = MESSAGES.get((mode, family), MESSAGES[mode]).format(action=call.action)
     if call.protocol == "query":
         return status, [("Content-Type", "text/xml")], QUERY.format(code=code, message=message).encode()
     if call.protocol == "ec2":
