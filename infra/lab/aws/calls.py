@@ -18,7 +18,9 @@ READS = ("Describe", "Get", "List")
 CONNECTION = {"wsgi.input", "werkzeug.socket"}
 # Signing names whose IAM prefix, by which people know an action, is another one.
 IAM_PREFIX = {"monitoring": "cloudwatch"}
-SIGNED_FOR = re.compile(r"Credential=[^/]+/[^/]+/[^/]+/([^/]+)/aws4_request")
+SIGNED_FOR = re.compile(r"Credential=[^/]+/[^/]+/(?P<region>[^/]+)/(?P<service>[^/]+)/aws4_request")
+# By these a request of the query protocols asks for less than all there is.
+NARROWING = ("Filter.", "MaxResults", "NextToken")
 # The parameters that say what an action is about, the most telling first.
 SUBJECTS = ("TargetGroupArn", "AutoScalingGroupName", "InstanceId", "Name", "SecretId", "AlarmName", "ResourceARN",
             "ResourceId.1", "Tags.member.1.ResourceId", "AlarmNames.member.1", "InstanceId.1", "ResourceArn")
@@ -29,6 +31,9 @@ class Call:
     action: str
     protocol: str
     subject: str | None
+    region: str
+    # Whether it has a filter or pages.
+    narrowed: bool = False
     # What a call about scaling processes names; an empty list means all of them.
     processes: list | None = None
 
@@ -38,18 +43,20 @@ def identify(environ, body):
     signed = SIGNED_FOR.search(environ.get("HTTP_AUTHORIZATION", ""))
     if not signed:
         return None
-    prefix = IAM_PREFIX.get(signed[1], signed[1])
+    region, service = signed["region"], signed["service"]
+    prefix = IAM_PREFIX.get(service, service)
     target = environ.get("HTTP_X_AMZ_TARGET")
     over_cbor = cbor.PATH.match(environ["PATH_INFO"])
     if over_cbor:
-        return Call(f"{prefix}:{over_cbor[2]}", "cbor", None)
+        return Call(f"{prefix}:{over_cbor[2]}", "cbor", None, region)
     if target:
-        return Call(f"{prefix}:{target.rpartition('.')[2]}", "json", _subject(_json_object(body)))
+        return Call(f"{prefix}:{target.rpartition('.')[2]}", "json", _subject(_json_object(body)), region)
     values = dict(urllib.parse.parse_qsl(body.decode(errors="replace")))
     protocol = "ec2" if prefix == "ec2" else "query"
     processes = [value for name, value in values.items() if name.startswith("ScalingProcesses.")]
     about_processes = values.get("Action") in ("SuspendProcesses", "ResumeProcesses")
-    return Call(f"{prefix}:{values.get('Action', '?')}", protocol, _subject(values), processes if about_processes else None)
+    return Call(f"{prefix}:{values.get('Action', '?')}", protocol, _subject(values), region,
+                any(name.startswith(NARROWING) for name in values), processes if about_processes else None)
 
 
 def _json_object(body):
