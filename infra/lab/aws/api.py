@@ -43,6 +43,9 @@ class Api:
             ("GET", "/lab/alarms/fired", alarms.fired),
             ("POST", "/lab/fault", lambda body: lab.order(Fault(**body))),
             ("DELETE", "/lab/fault", lambda _body: lab.faults.clear()),
+            ("GET", "/lab/rates", lambda _body: lab.throttling.state()),
+            ("POST", "/lab/rates", lambda body: lab.throttling.switch_on(**body)),
+            ("DELETE", "/lab/rates", lambda _body: lab.throttling.switch_off()),
             ("POST", "/lab/images", self.image),
             ("POST", r"/lab/hosts/(\w+)/stop", self.stop_host),
             ("POST", r"/lab/hosts/(\w+)/start", self.start_host),
@@ -87,6 +90,7 @@ class Api:
                 health.transitions.clear()
             self.lab.fleets.prepare()
             self.lab.record.reset()
+            self.lab.throttling.reset()
             self.lab.asked.reset()
 
     def fleet(self, body):

@@ -1,7 +1,7 @@
-"""The AWS API of the lab: moto, behind what counts calls, injects faults and translates CBOR; and /lab beside it.
+"""The AWS API of the lab: moto, behind what counts calls, throttles, injects faults and translates CBOR. Beside it: /lab.
 
     request -> /lab/...  -> api
-            -> identify -> record -> fault? -> (CBOR to JSON) -> moto, under LOCK -> (JSON to CBOR) -> answer
+            -> identify -> record -> throttled? -> fault? -> (CBOR to JSON) -> moto, under LOCK -> (to CBOR) -> answer
 """
 
 import io
@@ -22,6 +22,7 @@ from aws import health
 from aws import pages
 from aws import registry
 from aws import scaling
+from aws import throttling
 from aws.api import MAX_BODY, Api
 from aws.backends import LOCK
 from aws.balancer import Balancer
@@ -41,6 +42,7 @@ class Lab:
         self.engines, self.images = Engines(state), Images(password, target / "app")
         self.fleets = Fleets(self.balancer, f"http://{ADDRESS}:{PORT}")
         self.record, self.faults, self.asked = calls.Record(), faults.Faults(), calls.Asked()
+        self.throttling = throttling.Throttling(throttling.asked_for(os.environ))
         self.moto, self.api = DomainDispatcherApplication(create_backend_app), Api(self)
 
     def __call__(self, environ, start_response):
@@ -61,6 +63,9 @@ class Lab:
         if call is None or USER_AGENT in environ.get("HTTP_USER_AGENT", ""):
             return self.act(environ, body)
         self.record.add(call)
+        # Throttled before anything else, as at AWS: such a request does not use up a fault that was ordered.
+        if not self.throttling.admits(call):
+            return faults.error_answer(call, "throttle")
         fault = self.faults.strike(call.action, body)
         mode = fault and fault.mode
         if mode == "stale":

@@ -1,0 +1,99 @@
+"""Request rates, off unless asked for: each Region's buckets of tokens, and who was turned away for want of one.
+
+    request -> buckets of its action (aws/rates.py) -> a token in each: one taken from each, admitted
+                                                    -> none in one of them: nothing taken, throttled
+"""
+
+import collections
+import dataclasses
+import threading
+import time
+
+from aws import rates
+
+# Tenths of a token do not add up to a whole one in binary.
+ONE = 1 - 1e-6
+
+
+@dataclasses.dataclass
+class Bucket:
+    rate: rates.Rate
+    size: float
+    refill_per_s: float
+    tokens: float
+    at: float
+
+    def fill(self, now):
+        """By the moment, where AWS adds a second's tokens at a time: the same in the long run, and no test waits longer."""
+        self.tokens = min(self.size, self.tokens + (now - self.at) * self.refill_per_s)
+        self.at = now
+
+
+def asked_for(environment):
+    """Whether the lab was started with rates. A misspelt word would leave them off unnoticed."""
+    value = environment.get("LAB_AWS_RATES") or "off"
+    if value not in ("on", "off"):
+        raise SystemExit(f"LAB_AWS_RATES must be on or off, and is {value}")
+    return value == "on"
+
+
+class Throttling:
+    """Requests come on a thread each, so all is behind one lock."""
+
+    def __init__(self, on=False, clock=time.monotonic):
+        self.lock, self.clock, self.on_at_start = threading.Lock(), clock, on
+        self.reset()
+
+    def reset(self):
+        self._set(self.on_at_start, 0.0)
+
+    def switch_on(self, others=0.0):
+        """With full buckets, less the share that others in the account take of each."""
+        if not 0 <= float(others) < 1:
+            raise ValueError("others must be at least 0 and less than 1")
+        self._set(True, float(others))
+
+    def switch_off(self):
+        self._set(False, 0.0)
+
+    def _set(self, on, others):
+        with self.lock:
+            self.on, self.others, self.buckets = on, others, {}
+            self.calls, self.throttled = collections.Counter(), collections.Counter()
+
+    def admits(self, call):
+        """Takes the request's tokens. One that is throttled costs none, in whichever bucket."""
+        with self.lock:
+            if not self.on:
+                return True
+            service, _, name = call.action.partition(":")
+            drawn = [self._bucket(call.region, service, name, rate) for rate in rates.of(service, name, call.narrowed)]
+            admitted = all(bucket.tokens >= ONE for bucket in drawn)
+            for bucket in drawn:
+                bucket.tokens -= admitted
+            self.calls[call.region, call.action] += 1
+            self.throttled[call.region, call.action] += not admitted
+            return admitted
+
+    def _bucket(self, region, service, name, rate):
+        """Full when first drawn on. It holds at least one token, or else no request would ever pass."""
+        key, now, ours = (region, service, rate.bucket_of(name)), self.clock(), 1 - self.others
+        if key not in self.buckets:
+            size = max(1.0, rate.bucket * ours)
+            self.buckets[key] = Bucket(rate, size, rate.refill_per_s * ours, size, now)
+        self.buckets[key].fill(now)
+        return self.buckets[key]
+
+    def state(self):
+        with self.lock:
+            for bucket in self.buckets.values():
+                bucket.fill(self.clock())
+            return {
+                "on": self.on, "others": self.others,
+                "buckets": [{"region": region, "service": service, "bucket": name, "tokens": round(bucket.tokens, 3),
+                             "size": bucket.size, "refill_per_s": bucket.refill_per_s, "source": bucket.rate.source}
+                            for (region, service, name), bucket in sorted(self.buckets.items(), key=lambda item: item[0])],
+                "actions": [{"region": region, "action": action, "calls": count,
+                             "throttled": self.throttled[region, action]}
+                            for (region, action), count in sorted(self.calls.items())],
+            }
