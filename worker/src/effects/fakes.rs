@@ -28,6 +28,13 @@ pub(super) enum Fault {
     Lost,
 }
 
+/// The ways in which a write can fail, and how the outcome of each is told.
+pub(super) const FAULTS: [(Fault, &str); 3] = [
+    (Fault::Refused, "refused: "),
+    (Fault::Throttled, "transient: "),
+    (Fault::Lost, "unknown: "),
+];
+
 /// The calls that a fake was asked for, and the faults it is told to have.
 #[derive(Debug, Default)]
 pub(super) struct Calls {

@@ -1,6 +1,6 @@
 use drawgate_rehearsal::World;
 
-use super::super::fakes::{CloudWatch, Fault, release_with_alarms, task, told};
+use super::super::fakes::{CloudWatch, FAULTS, Fault, release_with_alarms, task, told};
 use super::*;
 
 const NAMES: [&str; 2] = ["web-5xx", "web-latency"];
@@ -130,11 +130,7 @@ async fn an_answer_older_than_the_write_is_transient() {
 
 #[tokio::test]
 async fn a_write_that_fails_says_what_is_known_of_it() {
-    for (fault, kind) in [
-        (Fault::Refused, "refused: "),
-        (Fault::Throttled, "transient: "),
-        (Fault::Lost, "unknown: "),
-    ] {
+    for (fault, kind) in FAULTS {
         for (step, operation) in [
             ("silence", "tag"),
             ("silence", "disable"),

@@ -1,7 +1,7 @@
 use drawgate_rehearsal::World;
 use drawgate_rollout::Release;
 
-use super::super::fakes::{Fault, Parameters, release, task, told};
+use super::super::fakes::{FAULTS, Fault, Parameters, release, task, told};
 use super::*;
 
 struct Case {
@@ -117,11 +117,7 @@ async fn an_answer_older_than_the_write_is_transient() {
 
 #[tokio::test]
 async fn a_write_that_fails_says_what_is_known_of_it() {
-    for (fault, kind) in [
-        (Fault::Refused, "refused: "),
-        (Fault::Throttled, "transient: "),
-        (Fault::Lost, "unknown: "),
-    ] {
+    for (fault, kind) in FAULTS {
         let case = Case::new(None);
         for (step, operation) in [("reserve", "put"), ("publish", "put"), ("restore", "delete")] {
             case.parameters.calls.fail_once(operation, fault);

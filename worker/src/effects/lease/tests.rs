@@ -1,6 +1,6 @@
 use drawgate_rehearsal::World;
 
-use super::super::fakes::{Fault, Parameters, release, told};
+use super::super::fakes::{FAULTS, Parameters, release, told};
 use super::*;
 
 const NAME: &str = "/drawgate/lease/staging/api";
@@ -138,11 +138,7 @@ async fn a_lease_given_back_at_that_moment_is_tried_again() {
 
 #[tokio::test]
 async fn a_write_that_fails_says_what_is_known_of_it() {
-    for (fault, kind) in [
-        (Fault::Refused, "refused: "),
-        (Fault::Throttled, "transient: "),
-        (Fault::Lost, "unknown: "),
-    ] {
+    for (fault, kind) in FAULTS {
         let case = Case::new();
         case.parameters.calls.fail_once("create", fault);
         let said = case.take().await;

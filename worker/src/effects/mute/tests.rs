@@ -1,7 +1,7 @@
 use drawgate_rehearsal::World;
 use drawgate_rollout::Release;
 
-use super::super::fakes::{CloudWatch, Fault, release_with_alarms, task, told};
+use super::super::fakes::{CloudWatch, FAULTS, Fault, release_with_alarms, task, told};
 use super::*;
 
 const NAMES: [&str; 2] = ["web-5xx", "web-latency"];
@@ -150,11 +150,7 @@ async fn unmuting_waits_for_a_firing_alarm_and_names_it() {
 
 #[tokio::test(start_paused = true)]
 async fn a_write_that_fails_says_what_is_known_of_it() {
-    for (fault, kind) in [
-        (Fault::Refused, "refused: "),
-        (Fault::Throttled, "transient: "),
-        (Fault::Lost, "unknown: "),
-    ] {
+    for (fault, kind) in FAULTS {
         let case = Case::new();
         case.alarms.calls.fail_once("put", fault);
         let said = case.mute().await;

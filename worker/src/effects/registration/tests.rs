@@ -4,7 +4,7 @@ use std::sync::Mutex;
 use drawgate_rehearsal::World;
 use drawgate_rollout::{Plan, Release};
 
-use super::super::fakes::{Calls, Fault, Old, release, task, told};
+use super::super::fakes::{Calls, FAULTS, Old, release, task, told};
 use super::*;
 use crate::aws::{AwsError, Group, Instance, Target};
 
@@ -386,11 +386,7 @@ async fn a_rollback_awaits_only_what_was_healthy_before() {
 
 #[tokio::test(start_paused = true)]
 async fn a_write_that_fails_says_what_is_known_of_it() {
-    for (fault, kind) in [
-        (Fault::Refused, "refused: "),
-        (Fault::Throttled, "transient: "),
-        (Fault::Lost, "unknown: "),
-    ] {
+    for (fault, kind) in FAULTS {
         for (phase, operation) in [
             (Phase::Deregister, "tag"),
             (Phase::Deregister, "deregister"),

@@ -4,7 +4,7 @@ use std::sync::Mutex;
 use drawgate_rehearsal::World;
 use drawgate_rollout::Release;
 
-use super::super::fakes::{Calls, Fault, Old, release, task, told};
+use super::super::fakes::{Calls, FAULTS, Fault, Old, release, task, told};
 use super::*;
 use crate::aws::{AwsError, Member, Target};
 
@@ -271,11 +271,7 @@ async fn an_answer_older_than_the_resuming_is_transient() {
 
 #[tokio::test(start_paused = true)]
 async fn a_write_that_fails_says_what_is_known_of_it() {
-    for (fault, kind) in [
-        (Fault::Refused, "refused: "),
-        (Fault::Throttled, "transient: "),
-        (Fault::Lost, "unknown: "),
-    ] {
+    for (fault, kind) in FAULTS {
         for (step, operations) in [
             ("suspend", &["tag", "suspend"][..]),
             ("resume", &["resume", "untag"]),
