@@ -143,7 +143,7 @@ fn every_kind() -> Vec<(&'static str, Value)> {
 }
 
 #[test]
-fn every_kind_of_event_is_read_as_it_was_written_and_has_its_key() {
+fn every_kind_of_event_is_read_as_written_and_has_its_key() {
     for (key, kind) in every_kind() {
         let mut body = event(kind);
         body["type"] = json!(format!("drawgate.{key}"));
@@ -167,7 +167,7 @@ fn unknown_fields_are_passed_over_at_every_level() {
 }
 
 #[test]
-fn unknown_kinds_of_event_are_passed_over_with_whatever_they_carry() {
+fn unknown_kinds_of_event_are_passed_over_with_all_they_carry() {
     for kind in [
         json!({ "type": "paused" }),
         json!({ "type": "paused", "by": "ben", "until": { "at": "x", "list": [1, 2.5, null] } }),
@@ -179,7 +179,7 @@ fn unknown_kinds_of_event_are_passed_over_with_whatever_they_carry() {
 }
 
 #[test]
-fn an_event_of_another_version_or_without_its_type_is_not_guessed_at() {
+fn an_event_of_another_version_or_without_type_is_refused() {
     let mut body = event(json!({ "type": "taken_over", "open_steps": 0 }));
     body["data"]["version"] = json!(2);
     assert!(serde_json::from_value::<StatusEvent>(body.clone()).is_err());

@@ -35,7 +35,7 @@ fn the_checked_in_schemas_are_current() {
 
 /// Validity is checked by the AsyncAPI parser (`make asyncapi`), not here.
 #[test]
-fn asyncapi_speaks_of_every_schema_and_every_name_on_the_broker() {
+fn asyncapi_has_every_schema_and_every_name_on_the_broker() {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("asyncapi.yaml");
     let text = fs::read_to_string(path).unwrap();
     let schemas = checked_in()

@@ -123,7 +123,7 @@ fn a_list_of_the_values_without_their_names_is_refused() {
 }
 
 #[test]
-fn a_body_of_another_version_is_refused_before_its_fields_are_looked_at() {
+fn another_version_is_refused_before_its_fields_are_read() {
     let only = |version: Value| serde_json::to_vec(&json!({ "version": version, "whatever": [1] })).unwrap();
     for (version, said) in [
         (json!(2), "version is 2; this worker reads version 1"),
@@ -384,7 +384,7 @@ fn a_rejection_is_cut_to_its_bound() {
 }
 
 #[test]
-fn the_fingerprint_is_of_what_is_asked_and_not_of_how_it_is_written() {
+fn the_fingerprint_is_of_what_is_asked_however_it_is_written() {
     let first = decode(&full()).unwrap();
     let spaced = ReleaseRequest::decode(serde_json::to_string_pretty(&full()).unwrap().as_bytes()).unwrap();
     assert_eq!(first.fingerprint(), spaced.fingerprint());

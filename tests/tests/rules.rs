@@ -1,26 +1,36 @@
-//! `runbooks/traps.md` has every rule, and every test that it names exists; the Makefile runs every suite.
+//! `runbooks/traps.md` has every rule, and every test that it names exists; the Makefile runs every suite; the
+//! names of tests are short.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use drawgate_tests::programs::repository;
 
-/// Collects the functions in every Rust file under this folder.
-fn functions(folder: &Path, found: &mut BTreeSet<String>) {
+/// Every Rust file under this folder, with its text.
+fn sources(folder: &Path) -> Vec<(PathBuf, String)> {
+    let mut found = Vec::new();
     for entry in std::fs::read_dir(folder).unwrap().flatten() {
         let path = entry.path();
         if path.is_dir() {
-            functions(&path, found);
+            found.extend(sources(&path));
         } else if path.extension().is_some_and(|extension| extension == "rs") {
             let text = std::fs::read_to_string(&path).unwrap();
-            let names = text
-                .split("fn ")
-                .skip(1)
-                .filter_map(|rest| rest.split('(').next());
-            found.extend(names.map(str::to_owned));
+            found.push((path, text));
         }
+    }
+    found
+}
+
+/// Collects the functions in every Rust file under this folder.
+fn functions(folder: &Path, found: &mut BTreeSet<String>) {
+    for (_, text) in sources(folder) {
+        let names = text
+            .split("fn ")
+            .skip(1)
+            .filter_map(|rest| rest.split('(').next());
+        found.extend(names.map(str::to_owned));
     }
 }
 
@@ -58,6 +68,56 @@ fn each_rule_names_tests_that_are_there() {
         }
     }
     assert!(named > 100, "{named}");
+}
+
+/// A name has fewer characters: it says what, then when, and is read at a glance.
+const NAME_LIMIT: usize = 60;
+
+/// The names of the tests in a source: of the function after each test's attribute, whatever stands between.
+fn names_of_tests(text: &str) -> Vec<&str> {
+    let mut names = Vec::new();
+    let mut is_awaited = false;
+    for line in text.lines().map(str::trim_start) {
+        is_awaited |= line.starts_with("#[test]") || line.starts_with("#[tokio::test");
+        if is_awaited
+            && !line.starts_with(['#', '/'])
+            && let Some((_, rest)) = line.split_once("fn ")
+        {
+            names.extend(rest.split('(').next());
+            is_awaited = false;
+        }
+    }
+    names
+}
+
+#[test]
+fn a_test_has_a_name_under_60_characters() {
+    let mut read = 0;
+    let mut long = Vec::new();
+    for (path, text) in ["schemas", "worker", "producer", "tests"]
+        .into_iter()
+        .flat_map(|folder| sources(&repository(folder)))
+    {
+        let names = names_of_tests(&text);
+        read += names.len();
+        let too_long = names.iter().filter(|name| name.len() >= NAME_LIMIT);
+        long.extend(too_long.map(|name| format!("{}: {name}", path.display())));
+    }
+    // A reader that sees no tests would find no long name either.
+    assert!(read > 900, "{read} tests");
+    assert!(
+        long.is_empty(),
+        "{} long names of tests:\n{}",
+        long.len(),
+        long.join("\n")
+    );
+}
+
+#[test]
+fn the_name_of_a_test_is_found_behind_other_attributes() {
+    let source = "#[test]\nfn a() {}\n\nfn helper() {}\n\n    #[tokio::test(start_paused = true)]\n    \
+                  #[ignore = \"fn no\"]\n    // fn none\n    async fn b() {}\n";
+    assert_eq!(names_of_tests(source), ["a", "b"]);
 }
 
 /// The Makefile runs suites by the names of their files, and tests by their own.

@@ -77,7 +77,7 @@ async fn its_end_and_its_last_lines_are_told() {
 }
 
 #[tokio::test]
-async fn it_gets_its_own_environment_and_nothing_of_the_workers_secrets() {
+async fn it_gets_its_own_environment_and_no_secrets_of_the_worker() {
     // The test's own environment stands for the worker's: cargo puts many variables into it.
     assert!(std::env::var_os("CARGO_MANIFEST_DIR").is_some());
     let env = BTreeMap::from([("DRAWGATE_TAG".to_owned(), "main-42".to_owned())]);

@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn a_worker_that_says_more_and_sends_nothing_is_not_asked_for_ever() {
+    fn a_worker_that_promises_more_in_vain_is_not_asked_for_ever() {
         let mut follower = follower();
         assert!(
             !follower

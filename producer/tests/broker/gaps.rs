@@ -11,7 +11,7 @@ use crate::story::{rejected, story};
 use crate::worker::Worker;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn trap_24_events_missed_while_the_connection_was_down_are_asked_for() {
+async fn trap_24_events_missed_while_disconnected_are_asked_for() {
     let Some(rig) = Rig::new("reset").await else {
         return;
     };

@@ -90,7 +90,7 @@ async fn without_any_exchange_no_worker_ever_ran() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_a_confirm_the_printed_command_publishes_the_same_bytes() {
+async fn the_command_printed_without_a_confirm_sends_the_same_bytes() {
     let Some(rig) = Rig::new("no-confirm").await else {
         return;
     };

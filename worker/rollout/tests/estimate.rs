@@ -123,7 +123,7 @@ fn a_host_in_no_target_group_waits_for_no_drain() {
 }
 
 #[test]
-fn where_nothing_is_to_be_waited_for_there_is_an_end_all_the_same() {
+fn the_estimate_has_an_end_where_nothing_is_waited_for() {
     let empty = plan(0).estimate();
     assert_eq!((empty.expected_ms, empty.costs.len()), (0, 0));
     let many = plan(200).estimate();

@@ -300,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn a_server_failure_is_unknown_for_a_write_and_transient_for_a_read() {
+    fn a_server_failure_is_unknown_on_write_and_transient_on_read() {
         assert!(write(500, "InternalFailure").is_unknown());
         let read = answered(OPERATION, Effect::Read, 503, None, None);
         assert!(read.is_transient() && !read.is_unknown());

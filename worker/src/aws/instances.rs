@@ -159,7 +159,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn trap_11_every_private_address_is_known_and_the_primary_comes_first() {
+    fn trap_11_all_private_addresses_are_known_the_primary_first() {
         let address = |text: &str| {
             types::InstancePrivateIpAddress::builder()
                 .private_ip_address(text)

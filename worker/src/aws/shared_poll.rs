@@ -285,7 +285,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_waiter_that_gives_up_in_mid_request_leaves_the_turn_to_others() {
+    async fn a_waiter_that_gives_up_in_mid_request_holds_up_nobody() {
         let source = source();
         let poll = poll(&source);
         let start = Instant::now();

@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_is_named_as_the_publisher_by_a_header_of_the_senders_own() {
+    fn a_header_of_the_senders_own_names_nobody_as_the_publisher() {
         let mut headers = FieldTable::default();
         headers.insert(HEADER_USER_ID.into(), AMQPValue::LongString("anna".into()));
         let unsigned = dead(&BasicProperties::default().with_headers(headers.clone()));

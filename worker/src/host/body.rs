@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_definition_does_not_say_is_left_to_the_engine_and_the_image() {
+    fn what_a_definition_leaves_out_is_left_to_engine_and_image() {
         let body = container_body(&smallest(), "api@sha256:ab", &BTreeMap::new());
         let expected = json!({
             "Image": "api@sha256:ab",

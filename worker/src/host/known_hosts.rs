@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn trap_25_an_authority_or_a_command_vouches_for_new_instances_and_nothing_else_does() {
+    fn trap_25_only_an_authority_or_command_vouches_for_new_hosts() {
         let file = "userknownhostsfile /none /k\nknownhostscommand none\n";
         for (known_hosts, vouches) in [
             ("@cert-authority * ssh-ed25519 AAAA ca", true),

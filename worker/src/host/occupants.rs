@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn trap_18_the_unit_that_starts_a_container_is_found_by_its_command_line() {
+    fn trap_18_a_containers_unit_is_found_by_its_command_line() {
         let run = "/usr/bin/docker run --rm --name api -p 8080:8080 registry/api:main";
         let start = "/usr/bin/docker start -a api";
         let other = unit("ssh.service", "active", "enabled", "/usr/sbin/sshd -D $SSHD_OPTS");

@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn trap_19_only_unused_images_of_this_repository_go_and_the_last_good_one_stays() {
+    fn trap_19_a_repositorys_unused_images_go_but_the_last_good() {
         let images = [
             image("now", 50, &["r:5000/api@sha256:5"]),
             image("before", 40, &["r:5000/api@sha256:4"]),

@@ -19,7 +19,7 @@ use crate::site::{Buses as _, broker};
 use crate::tasks::{chat_at, consume, ends, feed};
 
 #[tokio::test]
-async fn trap_21_queues_are_durable_quorum_queues_without_a_delivery_limit() {
+async fn trap_21_quorum_queues_are_durable_without_a_delivery_limit() {
     let Some(broker) = broker().await else { return };
     let (bus, stop) = broker.bus(None).await;
     assert!(

@@ -69,7 +69,7 @@ async fn a_thousand_events_are_relayed_in_order() {
 }
 
 #[tokio::test]
-async fn no_event_is_lost_or_out_of_order_when_the_broker_goes_away_in_mid_relay() {
+async fn no_event_is_lost_or_out_of_order_when_the_broker_goes_away() {
     let Some(broker) = broker().await else { return };
     let wire = Wire::before(broker.url()).await;
     let books = books().await;

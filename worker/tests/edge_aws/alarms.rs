@@ -58,8 +58,8 @@ async fn fired(lab: &Lab) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn trap_15_a_mute_rule_holds_actions_back_and_its_deletion_lets_them_go() {
-    let Some(lab) = Lab::enter("trap_15_a_mute_rule_holds_actions_back").await else {
+async fn trap_15_a_mute_rule_holds_actions_back_until_it_is_deleted() {
+    let Some(lab) = Lab::enter("trap_15_a_mute_rule_holds_actions_back_until_it_is_deleted").await else {
         return;
     };
     let (aws, _fleet) = (Aws::connect().await, fleet(&lab, "mute").await);
@@ -106,8 +106,8 @@ async fn trap_15_a_mute_rule_holds_actions_back_and_its_deletion_lets_them_go() 
 }
 
 #[tokio::test]
-async fn trap_15_a_mute_rule_takes_a_hundred_alarms_that_are_there_and_no_others() {
-    let Some(lab) = Lab::enter("trap_15_a_mute_rule_takes_a_hundred_alarms").await else {
+async fn trap_15_a_mute_rule_takes_a_hundred_existing_alarms_only() {
+    let Some(lab) = Lab::enter("trap_15_a_mute_rule_takes_a_hundred_existing_alarms_only").await else {
         return;
     };
     let (aws, _fleet) = (Aws::connect().await, fleet(&lab, "many").await);
@@ -129,8 +129,8 @@ async fn trap_15_a_mute_rule_takes_a_hundred_alarms_that_are_there_and_no_others
 }
 
 #[tokio::test]
-async fn a_tag_of_an_alarm_is_read_and_one_of_a_deleted_alarm_is_not_missed() {
-    let Some(lab) = Lab::enter("a_tag_of_an_alarm_is_read").await else {
+async fn a_tag_of_an_alarm_is_read_and_of_a_deleted_one_not_found() {
+    let Some(lab) = Lab::enter("a_tag_of_an_alarm_is_read_and_of_a_deleted_one_not_found").await else {
         return;
     };
     let (aws, _fleet) = (Aws::connect().await, fleet(&lab, "tagged").await);

@@ -12,9 +12,8 @@ use tokio::time::Instant;
 use crate::fixtures::{connect_to, fleet, suspended};
 
 #[tokio::test]
-async fn a_throttled_call_did_not_happen_and_is_repeated_and_no_other_is() {
-    let Some(lab) = Lab::enter("a_throttled_call_did_not_happen_and_is_repeated_and_no_other_is").await
-    else {
+async fn only_a_throttled_call_did_not_happen_and_is_repeated() {
+    let Some(lab) = Lab::enter("only_a_throttled_call_did_not_happen_and_is_repeated").await else {
         return;
     };
     let (aws, _fleet) = (Aws::connect().await, fleet(&lab, "throttle").await);
@@ -77,8 +76,8 @@ async fn a_denied_call_names_the_action_to_allow() {
 }
 
 #[tokio::test]
-async fn a_failing_server_leaves_a_write_unknown_and_a_read_to_be_asked_again() {
-    let Some(lab) = Lab::enter("a_failing_server_leaves_a_write_unknown").await else {
+async fn a_failing_server_leaves_writes_unknown_and_reads_transient() {
+    let Some(lab) = Lab::enter("a_failing_server_leaves_writes_unknown_and_reads_transient").await else {
         return;
     };
     let aws = Aws::connect().await;
@@ -129,7 +128,7 @@ async fn an_endpoint_that_is_not_there_was_never_asked() {
 }
 
 #[tokio::test]
-async fn a_connection_that_breaks_after_sending_leaves_a_write_unknown() {
+async fn a_write_is_unknown_when_its_connection_breaks_after_sending() {
     // This test needs no lab: its server reads the request and hangs up.
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());

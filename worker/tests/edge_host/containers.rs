@@ -13,8 +13,8 @@ use crate::reach::{H1, H2, H3, PATIENCE, hosts, settings};
 use crate::service::{PULL, definition, login, pushed, run};
 
 #[tokio::test]
-async fn a_container_is_swapped_step_by_step_and_each_step_can_be_repeated() {
-    let Some(lab) = Lab::enter("a_container_is_swapped_step_by_step").await else {
+async fn a_container_is_swapped_in_steps_that_can_be_repeated() {
+    let Some(lab) = Lab::enter("a_container_is_swapped_in_steps_that_can_be_repeated").await else {
         return;
     };
     let hosts = hosts(&lab);
@@ -131,8 +131,8 @@ async fn a_container_is_swapped_step_by_step_and_each_step_can_be_repeated() {
 /// What the way forward does to the old container, and why: a stopped container with a restart policy comes
 /// back with its engine.
 #[tokio::test]
-async fn trap_17_a_stopped_container_whose_policy_was_taken_off_stays_stopped_when_its_host_reboots() {
-    let Some(lab) = Lab::enter("trap_17_a_stopped_container_stays_stopped").await else {
+async fn trap_17_a_container_without_policy_stays_stopped_on_reboot() {
+    let Some(lab) = Lab::enter("trap_17_a_container_without_policy_stays_stopped_on_reboot").await else {
         return;
     };
     let hosts = hosts(&lab);
@@ -170,8 +170,8 @@ async fn reboot(lab: &Lab, host: &str) {
 }
 
 #[tokio::test]
-async fn trap_20_a_container_that_restarts_slowly_has_a_count_that_rises() {
-    let Some(lab) = Lab::enter("trap_20_a_container_that_restarts_slowly").await else {
+async fn trap_20_the_count_of_a_slowly_restarting_container_rises() {
+    let Some(lab) = Lab::enter("trap_20_the_count_of_a_slowly_restarting_container_rises").await else {
         return;
     };
     let hosts = hosts(&lab);

@@ -9,8 +9,8 @@ use drawgate_worker::host::{HostKeys, HostSettings, Hosts, Stage};
 use crate::reach::{H1, H2, chain, settings};
 
 #[tokio::test]
-async fn trap_25_an_unknown_host_key_is_refused_and_the_error_shows_the_way_out() {
-    let Some(lab) = Lab::enter("rule_25_an_unknown_host_key_is_refused").await else {
+async fn trap_25_an_unknown_host_key_is_refused_with_the_way_out() {
+    let Some(lab) = Lab::enter("trap_25_an_unknown_host_key_is_refused_with_the_way_out").await else {
         return;
     };
     let dir = tempfile::tempdir().unwrap();
@@ -64,8 +64,8 @@ fn configured(lab: &Lab, dir: &Path, lines: &str) -> HostSettings {
 }
 
 #[tokio::test]
-async fn trap_25_what_vouches_for_new_hosts_is_told_before_one_is_launched() {
-    let Some(lab) = Lab::enter("trap_25_what_vouches_for_new_hosts_is_told").await else {
+async fn trap_25_what_vouches_for_new_hosts_is_told_before_a_launch() {
+    let Some(lab) = Lab::enter("trap_25_what_vouches_for_new_hosts_is_told_before_a_launch").await else {
         return;
     };
     let dir = tempfile::tempdir().unwrap();

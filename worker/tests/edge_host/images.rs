@@ -76,8 +76,8 @@ async fn pushed_for(lab: &Lab, repository: &str, tag: &str, platforms: &[&str]) 
 }
 
 #[tokio::test]
-async fn an_image_for_several_platforms_is_one_digest_and_each_host_gets_its_own_part() {
-    let Some(lab) = Lab::enter("an_image_for_several_platforms_is_one_digest").await else {
+async fn one_digest_of_several_platforms_gives_each_host_its_part() {
+    let Some(lab) = Lab::enter("one_digest_of_several_platforms_gives_each_host_its_part").await else {
         return;
     };
     let hosts = hosts(&lab);

@@ -14,8 +14,8 @@ use crate::processes::{kill_hard, masters, processes};
 use crate::reach::{H1, H2, H3, PATIENCE, chain, hosts, settings};
 
 #[tokio::test]
-async fn a_host_that_crashes_is_unreachable_and_found_again_after_its_reboot() {
-    let Some(lab) = Lab::enter("a_host_that_crashes_is_unreachable").await else {
+async fn a_crashed_host_is_unreachable_and_found_after_its_reboot() {
+    let Some(lab) = Lab::enter("a_crashed_host_is_unreachable_and_found_after_its_reboot").await else {
         return;
     };
     let settings = HostSettings {

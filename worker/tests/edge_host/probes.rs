@@ -12,8 +12,8 @@ use crate::reach::{H1, H2, PATIENCE, hosts};
 use crate::service::run;
 
 #[tokio::test]
-async fn a_container_is_asked_over_http_and_by_command_and_its_log_is_read() {
-    let Some(lab) = Lab::enter("a_container_is_asked_over_http_and_by_command").await else {
+async fn a_container_is_probed_by_http_and_command_and_its_log_read() {
+    let Some(lab) = Lab::enter("a_container_is_probed_by_http_and_command_and_its_log_read").await else {
         return;
     };
     let hosts = hosts(&lab);

@@ -113,7 +113,7 @@ async fn trap_27_with_a_full_disk_an_open_release_comes_to_its_end() {
 
 /// A ledger on a full disk still opens, because open releases have to be taken over.
 #[tokio::test]
-async fn trap_27_a_ledger_on_a_full_disk_is_opened_and_takes_nothing_in() {
+async fn trap_27_a_ledger_on_a_full_disk_opens_and_takes_nothing_in() {
     let disk = SmallDisk::new();
     let path = disk.path().join("ledger.db");
     let ledger = open(&path).await;

@@ -54,7 +54,7 @@ fn signal(child: &Child, signal: Signal) {
 }
 
 #[tokio::test]
-async fn a_stopped_process_keeps_its_lane_and_a_killed_one_loses_it_at_once() {
+async fn a_stopped_process_keeps_its_lane_and_a_killed_one_loses_it() {
     let place = place();
     let ledger = open(&place.path).await;
     let mut child = child(&place.path);

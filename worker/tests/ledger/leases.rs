@@ -52,7 +52,7 @@ async fn a_holder_that_is_gone_loses_its_lane_at_once() {
 }
 
 #[tokio::test]
-async fn trap_26_a_holder_that_lives_keeps_its_lane_until_what_it_began_has_landed() {
+async fn trap_26_a_live_holder_keeps_its_lane_until_all_begun_landed() {
     let place = place();
     let a = Ledger::open_with_lease(&place.path, "a", SHORT_LEASE, LANDING)
         .await

@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn one_that_never_answers_is_named_and_one_that_never_heard_is_asked_again() {
+    fn whoever_never_answers_is_named_and_the_unheard_asked_again() {
         let now = Instant::now();
         let question = question(Ask::Ping);
         let mut round = RoundOfAll::new(&question, 0, now);
@@ -170,7 +170,7 @@ mod tests {
 
     /// A page with fewer answers than the page before would be taken for the last page.
     #[test]
-    fn a_next_page_ends_with_the_last_of_those_who_answered_the_one_before() {
+    fn a_next_page_ends_once_all_of_the_page_before_have_answered() {
         let now = Instant::now();
         let question = question(Ask::Ping);
         let mut round = RoundOfAll::new(&question, 2, now);

@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn after_one_that_did_not_succeed_the_last_good_one_and_not_the_one_before_it() {
+    fn the_last_good_one_is_chosen_after_one_that_did_not_succeed() {
         let after = |outcome| {
             [
                 past(1, 'f', outcome),

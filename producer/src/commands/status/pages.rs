@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn the_next_page_begins_where_the_first_has_ended_and_whoever_does_not_tell_it_is_named() {
+    fn a_next_page_begins_where_the_first_ended_naming_the_silent() {
         let mut seen = Seen::default();
         let pages = vec![page("near", &["a", "c"], true), page("far", &["a", "b"], true)];
         assert_eq!(seen.take_page(pages), Some("staging/b".to_owned()));

@@ -23,7 +23,7 @@ fn watched_steps(hosts: usize) -> Vec<Step> {
 }
 
 #[test]
-fn trap_16_an_alarm_that_fires_at_any_step_of_the_way_forward_takes_all_back() {
+fn trap_16_an_alarm_at_any_step_forward_rolls_all_back() {
     for (hosts, out) in [(1, 1), (2, 1), (3, 2)] {
         for step in watched_steps(hosts) {
             let world = World::new(hosts, out)
@@ -51,7 +51,7 @@ fn trap_16_an_alarm_that_fires_at_any_step_of_the_way_forward_takes_all_back() {
 }
 
 #[test]
-fn trap_16_an_alarm_that_fires_at_any_step_of_the_rollback_stops_nothing() {
+fn trap_16_an_alarm_at_any_step_of_the_rollback_stops_nothing() {
     let hosts = (1..=3).flat_map(|n| PHASES[1..].iter().map(move |phase| back(n, *phase)));
     for step in hosts.chain([
         resume(),
@@ -75,7 +75,7 @@ fn trap_16_an_alarm_that_fires_at_any_step_of_the_rollback_stops_nothing() {
 }
 
 #[test]
-fn trap_16_an_alarm_that_fires_while_a_good_roll_is_put_back_in_order_changes_nothing() {
+fn trap_16_an_alarm_while_a_good_roll_restores_changes_nothing() {
     for step in [
         resume(),
         Step::Unsilence,
@@ -114,7 +114,7 @@ fn trap_16_an_alarm_waits_for_no_drain_and_no_bake() {
 }
 
 #[test]
-fn a_quiet_roll_is_watched_from_its_first_touch_to_the_end_of_its_bake() {
+fn a_quiet_roll_is_watched_from_first_touch_to_end_of_bake() {
     let sim = Sim::new(World::new(3, 1).watched(BAKE_MS)).finish();
     assert_eq!(sim.outcome(), Outcome::Succeeded);
     let begun = |step: &Step| sim.release().steps[step].begun_at;
@@ -148,7 +148,7 @@ fn a_bake_is_told_with_its_end_and_lasts_so_long() {
 }
 
 #[test]
-fn without_a_bake_the_watched_alarms_are_read_once_more_at_the_end() {
+fn watched_alarms_are_read_once_more_at_the_end_without_a_bake() {
     let sim = Sim::new(World::new(2, 1).watched(0)).finish();
     assert_eq!(sim.attempts(&Step::Bake), 1);
     assert!(sim.events.iter().all(|event| event.kind().name() != "baking"));
@@ -236,7 +236,7 @@ fn killed_at_every_moment_of_a_watched_roll() {
 }
 
 #[test]
-fn trap_16_killed_at_every_moment_after_an_alarm_fired_at_each_step() {
+fn trap_16_killed_at_every_moment_after_an_alarm_at_each_step() {
     let mut executions = 0;
     for step in watched_steps(2) {
         let world = World::new(2, 1).watched(BAKE_MS).with_alarm_at(step);
@@ -248,7 +248,7 @@ fn trap_16_killed_at_every_moment_after_an_alarm_fired_at_each_step() {
 }
 
 #[test]
-fn an_alarm_that_fires_at_the_start_refuses_the_release_and_says_the_way_out() {
+fn an_alarm_at_the_start_refuses_and_says_the_way_out() {
     for (watch, silence) in [
         (vec![ALARM.to_owned()], Vec::new()),
         (Vec::new(), vec!["web-*".to_owned()]),
@@ -342,7 +342,7 @@ fn a_roll_of_two_bakes_with_its_hosts_in_service() {
 }
 
 #[test]
-fn trap_15_rules_have_names_that_stay_the_same_and_at_most_a_hundred_alarms() {
+fn trap_15_rules_keep_their_names_and_at_most_a_hundred_alarms() {
     let mut world = World::new(2, 1).muted();
     world.alarms = (0..250).map(|n| (format!("web-{n:03}"), true)).collect();
     world.alarms.insert("web-off".to_owned(), false);
@@ -365,7 +365,7 @@ fn trap_15_rules_have_names_that_stay_the_same_and_at_most_a_hundred_alarms() {
 }
 
 #[test]
-fn trap_15_the_end_of_a_mute_rule_is_put_off_until_it_is_deleted_both_ways() {
+fn trap_15_a_mute_rule_is_renewed_until_deleted_both_ways() {
     for detect_joined in [None, Some(Fault::Refused)] {
         let mut world = World::new(8, 1).watched(600_000).muted();
         if let Some(fault) = detect_joined {
@@ -399,7 +399,7 @@ fn trap_15_killed_at_every_moment_while_alarms_are_muted() {
 }
 
 #[test]
-fn trap_15_an_end_that_cannot_be_put_off_stops_nothing_and_is_told() {
+fn trap_15_a_renewal_that_fails_is_told_and_stops_nothing() {
     let world = World::new(8, 1).watched(600_000).muted();
     let sim = Sim::new(world.with(Step::Renew, Fault::Refused, 2)).finish();
     assert_eq!(sim.outcome(), Outcome::Succeeded);
@@ -435,7 +435,7 @@ fn trap_15_a_mute_rule_left_behind_needs_an_operator() {
 }
 
 #[test]
-fn trap_30_an_alarm_that_somebody_switches_off_in_mid_roll_stays_off() {
+fn trap_30_an_alarm_that_is_switched_off_in_mid_roll_stays_off() {
     for step in [
         suspend(),
         forward(1, Phase::Drain),

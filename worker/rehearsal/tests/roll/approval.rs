@@ -77,7 +77,7 @@ fn trap_29_whoever_published_it_does_not_approve_it() {
 }
 
 #[test]
-fn trap_29_what_the_message_says_of_its_author_counts_for_nothing() {
+fn trap_29_the_author_that_a_message_names_counts_for_nothing() {
     let mut request = request();
     request.requested_by = Some("anna".parse().unwrap());
     let asked = sim(1, &[approves("anna")]);

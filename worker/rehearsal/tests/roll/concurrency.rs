@@ -45,7 +45,7 @@ fn trap_13_fleets_of_many_sizes_keep_their_share() {
 }
 
 #[test]
-fn trap_13_a_fleet_of_one_is_refused_unless_an_outage_is_allowed() {
+fn trap_13_a_fleet_of_one_is_refused_without_allow_outage() {
     let mut world = World::new(1, 1);
     assert!(world.definition.roll.allow_outage);
     assert_eq!(Sim::new(world.clone()).finish().outcome(), Outcome::Succeeded);
@@ -56,7 +56,7 @@ fn trap_13_a_fleet_of_one_is_refused_unless_an_outage_is_allowed() {
 }
 
 #[test]
-fn trap_13_hosts_that_serve_nobody_go_first_and_before_the_canary() {
+fn trap_13_hosts_that_serve_nobody_go_before_the_canary() {
     let mut world = with_canary(3, 1);
     world.hosts.get_mut(&id(2)).unwrap().sick = true;
     world.hosts.get_mut(&id(2)).unwrap().healed_by_new = true;
@@ -158,7 +158,7 @@ fn one_zone_at_a_time_on_the_rollback() {
 
 /// Two of four hosts may be out, in two zones that must each keep one: the oracle looks at each zone.
 #[test]
-fn trap_13_each_zone_keeps_its_floor_when_cross_zone_balancing_is_off() {
+fn trap_13_each_zone_keeps_its_floor_when_cross_zone_is_off() {
     let mut world = World::new(4, 2);
     world.fleet_mut().target_groups[0].zonal = true;
     let sim = Sim::new(world).finish();
@@ -169,7 +169,7 @@ fn trap_13_each_zone_keeps_its_floor_when_cross_zone_balancing_is_off() {
 }
 
 #[test]
-fn trap_13_a_zone_with_one_target_is_refused_when_cross_zone_balancing_is_off() {
+fn trap_13_a_zone_of_one_target_refuses_when_cross_zone_is_off() {
     let mut world = World::new(3, 1);
     world.fleet_mut().target_groups[0].zonal = true;
     let sim = Sim::new(world).finish();
@@ -185,7 +185,7 @@ fn with_budget(failures: u32) -> World {
 }
 
 #[test]
-fn a_failure_within_the_budget_is_mended_alone_and_tried_once_more() {
+fn a_failure_within_the_budget_is_mended_and_tried_once_more() {
     for phase in PHASES {
         let sim = Sim::new(with_budget(1).with(forward(1, phase), Fault::Refused, 1)).finish();
         assert_eq!(sim.outcome(), Outcome::Succeeded, "{phase}");
@@ -293,7 +293,7 @@ fn trap_06_a_scheduled_action_in_the_suspension_refuses() {
 }
 
 #[test]
-fn trap_06_the_receipt_names_the_scheduled_actions_that_were_missed() {
+fn trap_06_the_receipt_names_the_scheduled_actions_missed() {
     let mut world = World::new(3, 1);
     world.definition.roll.allow_missed_actions = true;
     // One action is due within the suspension, the other after it and still within preflight's margin.

@@ -167,7 +167,7 @@ fn killed_at_every_moment_of_the_rollback() {
 }
 
 #[test]
-fn killed_at_every_moment_of_a_rollback_from_each_step_of_a_fleet_of_two() {
+fn killed_at_every_moment_of_a_rollback_from_each_step_of_two() {
     let mut executions = 0;
     for step in crate::forward_steps(2) {
         let world = World::new(2, 1).with(step, Fault::Refused, usize::MAX);

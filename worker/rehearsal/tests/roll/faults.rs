@@ -70,7 +70,7 @@ fn each_step_refused_is_rolled_back_or_failed() {
 }
 
 #[test]
-fn each_step_refused_with_two_out_at_once_is_rolled_back_or_failed() {
+fn each_step_refused_with_two_out_is_rolled_back_or_failed() {
     let mut executions = 0;
     for hosts in [2, 3, 4] {
         for step in forward_steps(hosts) {
@@ -144,7 +144,7 @@ fn all_steps(hosts: usize) -> Vec<Step> {
 }
 
 #[test]
-fn each_step_that_fails_for_a_moment_or_is_not_known_is_done_in_the_end() {
+fn each_step_that_is_transient_or_unknown_is_done_in_the_end() {
     let mut executions = 0;
     for (hosts, out) in [(1, 1), (2, 1), (3, 1), (3, 2)] {
         for step in all_steps(hosts) {
@@ -171,7 +171,7 @@ fn back_steps() -> Vec<Step> {
 }
 
 #[test]
-fn each_step_back_that_fails_for_a_moment_or_is_not_known_or_refused_is_done_in_the_end() {
+fn each_step_back_with_any_passing_fault_is_done_in_the_end() {
     let mut executions = 0;
     for step in back_steps() {
         for fault in [
@@ -194,7 +194,7 @@ fn each_step_back_that_fails_for_a_moment_or_is_not_known_or_refused_is_done_in_
 }
 
 #[test]
-fn each_step_back_that_never_succeeds_is_told_and_all_else_is_restored() {
+fn each_step_back_that_never_succeeds_leaves_the_rest_restored() {
     for step in back_steps() {
         let world = World::new(3, 1)
             .with(Step::DetectJoined, Fault::Refused, ALWAYS)
@@ -226,7 +226,7 @@ fn each_step_back_that_never_succeeds_is_told_and_all_else_is_restored() {
 }
 
 #[test]
-fn a_host_that_cannot_go_back_is_named_and_the_others_go_back_as_far_as_the_floor_allows() {
+fn a_host_that_cannot_go_back_is_named_and_the_others_go_back() {
     // Two may be out: the stuck host takes one place, and the others roll back in the other place.
     let world = World::new(4, 2)
         .with(forward(4, Phase::Verify), Fault::Refused, ALWAYS)
@@ -248,7 +248,7 @@ fn a_host_that_cannot_go_back_is_named_and_the_others_go_back_as_far_as_the_floo
 }
 
 #[test]
-fn with_one_out_a_host_that_cannot_go_back_keeps_the_others_where_they_are_and_all_are_named() {
+fn a_host_that_cannot_go_back_keeps_the_others_when_one_is_out() {
     let world = World::new(3, 1)
         .with(forward(3, Phase::Verify), Fault::Refused, ALWAYS)
         .with(back(3, Phase::Swap), Fault::Refused, ALWAYS);
@@ -263,7 +263,7 @@ fn with_one_out_a_host_that_cannot_go_back_keeps_the_others_where_they_are_and_a
 }
 
 #[test]
-fn verification_is_tried_as_often_as_configured_and_as_far_apart() {
+fn verification_is_tried_as_often_and_far_apart_as_configured() {
     for failures in 0..=4 {
         let world = World::new(2, 1).with(forward(1, Phase::Verify), Fault::Transient, failures);
         let sim = Sim::new(world).finish();
@@ -348,7 +348,7 @@ fn patience_on_the_rollback_outlasts_an_outage_of_ten_minutes() {
 }
 
 #[test]
-fn resume_refused_for_ever_needs_an_operator_and_says_what_to_run() {
+fn resume_refused_for_ever_tells_the_operator_what_to_run() {
     for on_the_way in [None, Some(forward(2, Phase::Verify))] {
         let mut world = World::new(2, 1).with(resume(), Fault::Refused, ALWAYS);
         world.suspend_by_hand("Terminate");

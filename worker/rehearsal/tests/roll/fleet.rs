@@ -42,7 +42,7 @@ fn a_host_that_is_gone_is_left_out_at_each_step() {
 }
 
 #[test]
-fn a_host_that_is_gone_on_the_rollback_is_left_out_at_each_step() {
+fn a_host_gone_on_the_rollback_is_left_out_at_each_step() {
     let mut executions = 0;
     for n in 1..=4 {
         for phase in &PHASES[1..] {
@@ -128,7 +128,7 @@ fn a_member_that_joins_and_fails_takes_all_back() {
 }
 
 #[test]
-fn one_member_after_another_that_joins_is_rolled_until_the_bound() {
+fn members_that_join_in_turn_are_rolled_until_the_bound() {
     // A new instance joins whenever the last one becomes healthy; the bound on detections ends it.
     let mut world = World::new(2, 1).with_arrival(Step::DetectJoined, &id(10));
     for n in 10..40 {
@@ -223,7 +223,7 @@ fn trap_34_a_sick_host_that_is_through_is_waited_for() {
 }
 
 #[test]
-fn trap_34_past_sick_wait_all_is_rolled_back_and_says_who_is_sick() {
+fn trap_34_past_sick_wait_all_is_rolled_back_naming_the_sick() {
     let sim = waiting().finish();
     let cause = sim.release().rolling_back.as_ref().unwrap();
     assert_eq!(cause.step, Step::AwaitFloor);
@@ -346,7 +346,7 @@ fn patience_begins_anew_with_the_worker_that_takes_over() {
 }
 
 #[test]
-fn a_restored_fleet_is_looked_at_again_by_the_worker_that_takes_over() {
+fn a_restored_fleet_is_looked_at_again_after_a_takeover() {
     // Resuming fails until the worker gives up and has looked at the leftovers. The next worker can resume,
     // so the old observation is no longer true.
     let patient_tries = 200;

@@ -28,7 +28,7 @@ fn hooks_of(sim: &Sim) -> Vec<(Hook, HookState, u32)> {
 }
 
 #[test]
-fn before_runs_once_after_staging_and_before_anything_is_suspended() {
+fn before_runs_once_between_staging_and_suspending() {
     let sim = Sim::new(World::new(3, 2).with_before(false)).finish();
     assert_eq!((sim.outcome(), sim.world.before_runs), (Outcome::Succeeded, 1));
     let at = |step: &Step| {
@@ -86,7 +86,7 @@ fn before_whose_container_vanished_is_not_run_again() {
 }
 
 #[test]
-fn without_a_rollback_every_step_that_fails_leaves_every_host_in_service() {
+fn every_host_serves_after_any_failed_step_without_rollback() {
     let mut executions = 0;
     for step in crate::forward_steps(3) {
         let world = World::new(3, 1)
@@ -175,7 +175,7 @@ fn after_that_fails_takes_all_back() {
 }
 
 #[test]
-fn after_that_fails_takes_nothing_back_after_a_before_that_cannot_be_undone() {
+fn after_that_fails_rolls_nothing_back_past_a_one_way_before() {
     let world = World::new(2, 1)
         .with_before(false)
         .with_after(OnFailure::RollBack)
@@ -211,7 +211,7 @@ fn after_whose_failure_is_only_reported_is_reported_loudly() {
 }
 
 #[test]
-fn without_a_rollback_new_instances_start_what_all_run_and_else_what_ran_before() {
+fn without_rollback_new_ones_start_what_all_run_or_ran_before() {
     let world = || World::new(2, 1).with_before(false).publishing(Some("before"));
     let after = world()
         .with_after(OnFailure::RollBack)

@@ -30,7 +30,7 @@ fn every_step(n: usize) -> Vec<Step> {
 }
 
 #[test]
-fn trap_03_one_terminated_at_each_step_is_dropped_and_not_missed() {
+fn trap_03_one_terminated_at_each_step_is_dropped_not_missed() {
     let mut executions = 0;
     for (hosts, out) in [(2, 1), (3, 1), (4, 2)] {
         for step in every_step(hosts) {
@@ -58,7 +58,7 @@ fn trap_03_one_terminated_at_each_step_is_dropped_and_not_missed() {
 }
 
 #[test]
-fn trap_03_one_terminated_at_each_step_of_the_rollback_is_dropped_and_not_missed() {
+fn trap_03_one_terminated_at_each_rollback_step_is_not_missed() {
     let mut executions = 0;
     let backs = (1..=3).flat_map(|n| PHASES[1..].iter().map(move |phase| back(n, *phase)));
     for step in backs.chain([Step::RestoreDesired, resume(), Step::Unsilence, Step::Confirm]) {
@@ -75,7 +75,7 @@ fn trap_03_one_terminated_at_each_step_of_the_rollback_is_dropped_and_not_missed
 }
 
 #[test]
-fn trap_10_one_launched_at_each_step_ends_on_the_desired_version() {
+fn trap_10_one_launched_at_each_step_ends_on_desired_version() {
     for (hosts, out) in [(1, 1), (2, 1), (3, 2)] {
         for step in every_step(hosts) {
             for before in [None, Some(BEFORE)] {
@@ -92,7 +92,7 @@ fn trap_10_one_launched_at_each_step_ends_on_the_desired_version() {
 }
 
 #[test]
-fn trap_10_one_that_booted_the_desired_version_is_up_to_date_and_untouched() {
+fn trap_10_one_that_booted_the_desired_version_is_untouched() {
     let sim = Sim::new(publishing(2, 1).with_arrival(Step::DetectJoined, &id(7))).finish();
     assert!(
         sim.world
@@ -187,7 +187,7 @@ fn trap_10_hosts_go_back_while_the_parameter_cannot_be_written() {
 }
 
 #[test]
-fn trap_10_one_that_booted_what_failed_is_named_on_the_rollback() {
+fn trap_10_one_that_booted_what_failed_is_named_on_rollback() {
     for step in [Step::DetectJoined, Step::RestoreDesired] {
         let world = publishing(2, 1).with_arrival(step.clone(), &id(7)).with(
             Step::DetectJoined,
@@ -242,7 +242,7 @@ fn trap_10_one_that_is_pending_is_awaited_and_rolled() {
 }
 
 #[test]
-fn trap_10_one_that_stays_pending_is_waited_for_no_longer_than_its_time_and_named() {
+fn trap_10_one_that_stays_pending_past_its_time_is_named() {
     let world = publishing(2, 1)
         .with_arrival(forward(1, Phase::Drain), &id(7))
         .with_arrival(forward(2, Phase::Drain), &id(8))
@@ -282,7 +282,7 @@ fn trap_10_killed_at_every_moment_of_a_roll_that_publishes() {
 }
 
 #[test]
-fn trap_10_killed_at_every_moment_of_a_rollback_that_unpublishes() {
+fn trap_10_killed_at_every_moment_of_an_unpublishing_rollback() {
     let turning_points = [
         (Step::ReserveDesired, Outcome::Failed),
         (forward(2, Phase::Swap), Outcome::RolledBack),

@@ -238,7 +238,7 @@ fn an_entry_that_cannot_follow_is_refused_and_changes_nothing() {
 }
 
 #[test]
-fn numbers_may_neither_be_skipped_nor_repeated_and_nothing_follows_the_end() {
+fn no_number_is_skipped_or_repeated_and_none_follows_the_end() {
     let sim = Sim::new(World::new(2, 1)).finish();
     let skipped = [&sim.journal[..3], &sim.journal[4..]].concat();
     assert!(

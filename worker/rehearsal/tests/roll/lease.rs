@@ -37,7 +37,7 @@ fn trap_08_a_fleet_that_another_worker_has_is_not_touched() {
 }
 
 #[test]
-fn trap_08_the_lease_is_taken_before_anything_is_touched_and_given_back_at_the_end() {
+fn trap_08_the_lease_is_held_from_before_any_touch_to_the_end() {
     for sim in [
         Sim::new(world()).finish(),
         Sim::new(world().with(forward(2, Phase::Verify), Fault::Refused, ALWAYS)).finish(),
@@ -96,7 +96,7 @@ fn trap_08_a_fleet_that_was_lost_meanwhile_is_left_alone() {
 /// A permission that was revoked meanwhile does not prove another worker: the fleet is not left half-way
 /// because of it.
 #[test]
-fn trap_08_a_lease_that_may_not_be_asked_for_leads_back_unless_all_is_done() {
+fn trap_08_a_denied_lease_rolls_back_unless_all_is_done() {
     let calm = Sim::new(world()).finish();
     let mut back = 0;
     for k in 1..calm.journal.len() {
@@ -122,7 +122,7 @@ fn trap_08_a_lease_that_may_not_be_asked_for_leads_back_unless_all_is_done() {
 }
 
 #[test]
-fn trap_08_on_the_rollback_no_answer_about_the_lease_stops_nothing() {
+fn trap_08_no_answer_about_the_lease_stops_no_rollback() {
     let world = world().with(forward(2, Phase::Verify), Fault::Refused, ALWAYS);
     let calm = Sim::new(world.clone()).finish();
     let at = calm.journal.iter().position(|entry| {
@@ -140,7 +140,7 @@ fn trap_08_on_the_rollback_no_answer_about_the_lease_stops_nothing() {
 }
 
 #[test]
-fn trap_08_a_lease_that_cannot_be_given_back_is_told_and_spoils_nothing() {
+fn trap_08_a_lease_not_given_back_is_told_and_spoils_nothing() {
     let mut sim = Sim::new(world().with(Step::GiveLeaseBack, Fault::Refused, ALWAYS));
     sim.run().unwrap();
     assert_eq!(sim.outcome(), Outcome::Succeeded);
@@ -177,7 +177,7 @@ fn killed_as_it_begins(step: &Step, away_ms: u64) -> Sim {
 /// Found by chance: a look after the lease is given back may show another worker's changes, and restoring
 /// those would disturb its roll.
 #[test]
-fn once_the_lease_is_given_back_nothing_is_looked_at_or_put_back_again() {
+fn nothing_is_looked_at_or_restored_once_the_lease_is_back() {
     let sim = killed_as_it_begins(&Step::GiveLeaseBack, 1_000);
     assert_eq!(sim.outcome(), Outcome::Succeeded);
     assert_eq!((sim.attempts(&Step::Confirm), sim.attempts(&resume())), (1, 1));
@@ -185,7 +185,7 @@ fn once_the_lease_is_given_back_nothing_is_looked_at_or_put_back_again() {
 
 /// Found by chance: the lease was asked for with a deadline in the past.
 #[test]
-fn whoever_puts_back_in_order_past_max_roll_has_the_time_to_ask_for_the_lease() {
+fn restoring_past_max_roll_has_time_to_ask_for_the_lease() {
     let sim = killed_as_it_begins(&Step::Confirm, 2 * 3_600_000);
     assert_eq!(sim.outcome(), Outcome::Succeeded);
 }

@@ -84,7 +84,7 @@ fn trap_07_the_wait_ends_after_an_hour_and_nothing_was_touched() {
 
 /// The worker tells preflight's findings once everything is locked, and not before.
 #[test]
-fn trap_07_a_fleet_that_is_unfit_by_itself_is_refused_once_it_is_locked() {
+fn trap_07_preflight_refuses_a_fleet_once_it_is_locked() {
     let mut world = World::new(2, 1);
     world.groups.get_mut(GROUP).unwrap().tag = Some("a-release-that-is-gone".to_owned());
     let mut sim = Sim::new(world);

@@ -88,7 +88,7 @@ fn a_roll_whose_ledger_is_lost_is_led_back_from_its_marks() {
 }
 
 #[test]
-fn a_rollback_whose_ledger_is_lost_is_gone_on_with_from_its_marks() {
+fn a_rollback_whose_ledger_is_lost_goes_on_from_its_marks() {
     let fails = forward(2, Phase::Verify);
     let world = World::new(2, 1).by_people().with(fails, Fault::Refused, 1);
     assert!(lost_at_every_moment(&world) > 60);

@@ -95,7 +95,7 @@ fn processes_that_others_suspended_stay_suspended() {
 }
 
 #[test]
-fn a_group_with_everything_suspended_already_is_neither_suspended_nor_resumed() {
+fn a_wholly_suspended_group_is_neither_suspended_nor_resumed() {
     let mut world = World::new(2, 1);
     for process in drawgate_rollout::definition::Process::DEFAULT {
         world.suspend_by_hand(process.as_str());
@@ -204,7 +204,7 @@ fn unhealthy_hosts_are_rolled_first() {
 }
 
 #[test]
-fn a_request_that_expires_while_it_waits_is_rejected_and_touches_nothing() {
+fn a_request_expired_in_queue_is_rejected_and_touches_nothing() {
     let mut request = request();
     request.expires_at = Some("2026-01-01T00:10:00Z".parse().unwrap());
     let mut sim = Sim::of(World::new(2, 1), request);

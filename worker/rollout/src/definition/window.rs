@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_time_of_the_week_is_refused_and_the_rest_written_as_it_was() {
+    fn an_opening_is_written_as_it_was_read_and_all_else_refused() {
         for text in [
             "",
             "Mon",

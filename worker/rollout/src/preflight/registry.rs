@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn trap_19_rules_that_cannot_be_read_are_told_and_refuse_nothing() {
+    fn trap_19_unreadable_rules_are_told_and_refuse_nothing() {
         for image in [
             ImageSnapshot {
                 lifecycle_unread: Some("no permission".to_owned()),

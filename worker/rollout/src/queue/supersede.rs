@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn a_later_build_takes_the_place_of_an_earlier_one_whichever_came_first() {
+    fn a_later_build_supersedes_an_earlier_one_in_either_order() {
         for came_later in [false, true] {
             let others = [other(Some(3), true), other(Some(5), came_later)];
             let (by, ended) = superseded(&request(Some(4), false), &others, Supersede::ByBuild).unwrap();
@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn a_forced_one_an_emergency_and_a_service_that_wants_all_keep_their_place() {
+    fn force_emergency_and_supersede_never_keep_their_place() {
         let others = [other(Some(9), true)];
         let mut emergency = request(Some(4), false);
         emergency.emergency = Some("checkout is down".parse().unwrap());

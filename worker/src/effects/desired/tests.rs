@@ -58,7 +58,7 @@ async fn reserving_keeps_the_earlier_value_and_shows_the_permission() {
 }
 
 #[tokio::test]
-async fn a_first_value_is_reserved_by_a_placeholder_and_deleted_again() {
+async fn a_first_value_is_reserved_by_a_placeholder_then_deleted() {
     let case = Case::new(None);
     assert_eq!(case.run("reserve").await, "done");
     assert_eq!(case.value().as_ref(), Some(&case.planned().placeholder));

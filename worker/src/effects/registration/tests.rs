@@ -258,7 +258,7 @@ async fn a_drain_ends_when_the_target_is_gone() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_drain_that_does_not_end_is_transient_and_counts_connections() {
+async fn an_endless_drain_is_transient_and_counts_connections() {
     let case = Case::two();
     case.fake.set(case.target(), Some(TargetState::Draining));
     *case.fake.open.lock().unwrap() = Some(7);
@@ -355,7 +355,7 @@ async fn a_target_that_is_missing_for_long_is_registered_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_answer_older_than_the_registering_registers_nothing_again() {
+async fn an_answer_older_than_the_registering_causes_no_second_one() {
     let case = Case::two();
     case.fake.set(case.target(), None);
     case.fake.answer_old(2);

@@ -298,7 +298,7 @@ async fn a_write_that_fails_says_what_is_known_of_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn resuming_marks_healthy_between_health_check_and_replace_unhealthy() {
+async fn marked_healthy_between_health_check_and_replace_unhealthy() {
     let case = Case::rolling();
     let ill = case.fall_ill(0);
     assert_eq!(case.run("resume").await, "done");
@@ -330,7 +330,7 @@ async fn a_host_whose_targets_are_unhealthy_is_left_to_be_replaced() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_host_that_cannot_be_marked_keeps_only_replace_unhealthy_suspended() {
+async fn only_replace_unhealthy_stays_suspended_if_marking_fails() {
     let case = Case::rolling();
     case.fall_ill(0);
     case.fake.calls.fail_once("set_health", Fault::Throttled);
@@ -352,7 +352,7 @@ async fn resumed_already_is_believed_only_at_the_second_look() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_deleted_group_has_nothing_to_resume_and_cannot_be_suspended() {
+async fn a_deleted_group_counts_as_resumed_and_refuses_suspension() {
     let case = Case::new();
     *case.fake.group.lock().unwrap() = None;
     assert_eq!(case.run("resume").await, "already_done");

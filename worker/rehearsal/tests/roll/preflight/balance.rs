@@ -30,7 +30,7 @@ fn a_target_group_that_would_serve_nobody_refuses() {
 }
 
 #[test]
-fn a_sick_host_goes_first_and_is_there_when_the_last_healthy_one_leaves() {
+fn sick_hosts_go_first_and_serve_when_the_last_healthy_leaves() {
     let mut snapshot = three();
     snapshot.target_groups[0].healthy = 1;
     for host in &mut snapshot.hosts[1..] {

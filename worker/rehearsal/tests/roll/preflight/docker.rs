@@ -151,7 +151,7 @@ fn trap_18_a_strangers_container_with_a_name_of_ours_refuses() {
 }
 
 #[test]
-fn trap_20_a_container_that_restarts_again_and_again_is_told_of_before_it_is_replaced() {
+fn trap_20_restarts_again_and_again_are_told_before_the_swap() {
     let restarts = |snapshot: &mut FleetSnapshot| view(snapshot).1.restarts = 3;
     let plan = warns(
         restarts,
@@ -194,7 +194,7 @@ fn a_newcomer_is_judged_as_a_host_of_the_plan_is() {
 }
 
 #[test]
-fn what_ran_before_is_named_by_its_label_or_else_by_its_tag_or_digest() {
+fn what_ran_before_is_named_by_label_or_else_tag_or_digest() {
     let version = |image: String, label: Option<&str>| {
         let mut snapshot = three();
         let container = view(&mut snapshot).1;

@@ -28,7 +28,7 @@ fn an_instance_on_its_way_in_refuses() {
 }
 
 #[test]
-fn an_instance_that_is_dead_and_in_service_all_the_same_refuses() {
+fn a_dead_instance_that_is_still_in_service_refuses() {
     for state in ["stopped", "shutting-down", "terminated", "stopping"] {
         refuses(
             |snapshot| snapshot.hosts[0].state = state.to_owned(),

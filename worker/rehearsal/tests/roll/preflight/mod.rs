@@ -77,7 +77,7 @@ fn a_fleet_that_is_fit_is_planned_without_a_word() {
 }
 
 #[test]
-fn everything_that_refuses_is_said_at_once_and_before_what_only_warns() {
+fn all_that_refuses_is_said_at_once_and_before_warnings() {
     let mut snapshot = three();
     snapshot.alarms[0].state = "ALARM".to_owned();
     snapshot.alarms[0].actions_enabled = false;

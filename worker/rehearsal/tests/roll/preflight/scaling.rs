@@ -33,7 +33,7 @@ fn a_classic_load_balancer_refuses() {
 }
 
 #[test]
-fn processes_that_are_suspended_already_are_said_and_left_alone() {
+fn processes_suspended_already_are_said_and_left_alone() {
     let suspend = |snapshot: &mut FleetSnapshot| {
         snapshot.groups[0].suspended = ["HealthCheck", "Launch"].map(str::to_owned).into();
     };
