@@ -24,8 +24,10 @@
 pub mod broker;
 pub mod lab;
 mod repository;
+mod request;
 pub mod wait;
 pub mod webhook;
 pub mod wire;
 
 pub use repository::repository;
+pub use request::request_of;

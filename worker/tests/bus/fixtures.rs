@@ -1,30 +1,12 @@
 //! Requests and status events.
 
-use drawgate_schemas::{
-    About, Ended, Event, HostRef, Outcome, ReleaseId, ReleaseRequest, Started, StatusEvent, Version1,
-};
+use drawgate_lab::request_of;
+use drawgate_schemas::{About, Ended, Event, HostRef, Outcome, ReleaseRequest, Started, StatusEvent};
 use jiff::Timestamp;
 use uuid::Uuid;
 
 pub(crate) fn request() -> ReleaseRequest {
-    ReleaseRequest {
-        version: Version1,
-        id: ReleaseId::try_from(Uuid::now_v7()).unwrap(),
-        environment: "staging".parse().unwrap(),
-        service: "search-api".parse().unwrap(),
-        image: "registry.example.com/search-api:main".parse().unwrap(),
-        revision: None,
-        branch: None,
-        sequence: None,
-        build: None,
-        requested_by: None,
-        requested_at: Timestamp::now(),
-        expires_at: None,
-        reason: None,
-        emergency: None,
-        force: false,
-        options: Default::default(),
-    }
+    request_of("search-api")
 }
 
 pub(crate) fn event(request: &ReleaseRequest, sequence: u64, event: Event) -> StatusEvent {

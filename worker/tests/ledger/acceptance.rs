@@ -3,11 +3,12 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use drawgate_lab::request_of;
 use drawgate_rollout::{Entry, Record};
 use drawgate_schemas::{ReleaseRequest, StatusEvent};
 use drawgate_worker::ledger::{Accept, Leap, Ledger};
 
-use crate::fixtures::{accept, entry, open, place, request, request_of, service};
+use crate::fixtures::{accept, entry, open, place, request, service};
 
 #[tokio::test]
 async fn a_request_is_accepted_once() {

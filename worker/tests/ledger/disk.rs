@@ -3,11 +3,12 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use drawgate_lab::request_of;
 use drawgate_rollout::Record;
 use drawgate_schemas::ReleaseRequest;
 use drawgate_worker::ledger::{Leap, Lease, Ledger, LedgerError};
 
-use crate::fixtures::{accept, entry, event, lease, open, request, request_of};
+use crate::fixtures::{accept, entry, event, lease, open, request};
 
 /// A file system of its own, small enough to be filled; unmounted on drop.
 struct SmallDisk(tempfile::TempDir);

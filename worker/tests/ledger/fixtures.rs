@@ -2,8 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
+use drawgate_lab::request_of;
 use drawgate_rollout::{Entry, Record};
-use drawgate_schemas::{Environment, Event, ReleaseId, ReleaseRequest, Service, StatusEvent, Version1};
+use drawgate_schemas::{Environment, Event, ReleaseRequest, Service, StatusEvent};
 use drawgate_worker::ledger::{Accept, Acquired, Leap, Lease, Ledger};
 use jiff::Timestamp;
 use tempfile::TempDir;
@@ -33,27 +34,6 @@ pub(crate) fn environment() -> Environment {
 
 pub(crate) fn service() -> Service {
     "search-api".parse().unwrap()
-}
-
-pub(crate) fn request_of(service: &str) -> ReleaseRequest {
-    ReleaseRequest {
-        version: Version1,
-        id: ReleaseId::try_from(Uuid::now_v7()).unwrap(),
-        environment: environment(),
-        service: service.parse().unwrap(),
-        image: "registry.example.com/search-api:main".parse().unwrap(),
-        revision: None,
-        branch: None,
-        sequence: None,
-        build: None,
-        requested_by: None,
-        requested_at: Timestamp::now(),
-        expires_at: None,
-        reason: None,
-        emergency: None,
-        force: false,
-        options: Default::default(),
-    }
 }
 
 pub(crate) fn request() -> ReleaseRequest {

@@ -1,11 +1,12 @@
 //! Freezes, the releases that have succeeded in an environment, and the order of a queue.
 
+use drawgate_lab::request_of;
 use drawgate_rollout::{Evidence, Queued, Record, Step, StepOutcome, next};
 use drawgate_schemas::{Digest, Environment, Freeze, Outcome};
 use drawgate_worker::ledger::Accept;
 use jiff::{SignedDuration, Timestamp};
 
-use crate::fixtures::{accept, entry, lease_of, open, place, raw, request_of};
+use crate::fixtures::{accept, entry, lease_of, open, place, raw};
 
 fn freeze(environment: Option<&str>, until: Timestamp, reason: &str) -> Freeze {
     Freeze {

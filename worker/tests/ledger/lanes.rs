@@ -1,9 +1,10 @@
 //! The lanes as `status` reads them.
 
+use drawgate_lab::request_of;
 use drawgate_rollout::Record;
 use drawgate_schemas::{Outcome, ReleaseId};
 
-use crate::fixtures::{accept, entry, environment, lease, open, place, raw, request, request_of, service};
+use crate::fixtures::{accept, entry, environment, lease, open, place, raw, request, service};
 
 /// The last release of a lane is the one that ended last: an emergency ends before releases that were
 /// accepted earlier, and a superseded build, which did nothing, does not count. A release that an older

@@ -3,12 +3,11 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use drawgate_lab::request_of;
 use drawgate_rollout::Record;
 use drawgate_worker::ledger::{Acquired, Ledger, LedgerError};
 
-use crate::fixtures::{
-    accept, entry, environment, is_held, lease, open, place, raw, request, request_of, service,
-};
+use crate::fixtures::{accept, entry, environment, is_held, lease, open, place, raw, request, service};
 
 const SHORT_LEASE: Duration = Duration::from_millis(400);
 const LANDING: Duration = Duration::from_millis(300);

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeSet;
 
+use drawgate_lab::request_of;
 use drawgate_rollout::Record;
 use drawgate_schemas::{Outcome, ReleaseRequest};
 use drawgate_worker::ledger::{Lease, Ledger, LedgerError, LockNote, Locking};
 
-use crate::fixtures::{accept, entry, lease_of, open, place, request_of};
+use crate::fixtures::{accept, entry, lease_of, open, place};
 
 fn names(names: &[&str]) -> BTreeSet<String> {
     names.iter().map(|name| (*name).to_owned()).collect()

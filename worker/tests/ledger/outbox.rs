@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use drawgate_lab::request_of;
 use drawgate_rollout::Record;
 use drawgate_schemas::{Event, Rejection, RejectionCode, StatusEvent};
 
-use crate::fixtures::{accept, entry, event, lease, open, place, request, request_of};
+use crate::fixtures::{accept, entry, event, lease, open, place, request};
 
 fn rejected() -> StatusEvent {
     StatusEvent {
