@@ -1,19 +1,28 @@
 //! Messages that are refused: each is safe as a dead letter.
 
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
-use drawgate_lab::broker::next;
+use drawgate_lab::broker::{Client, next};
 use drawgate_lab::wait::until_true;
 use drawgate_schemas::topology;
-use lapin::BasicProperties;
 use lapin::types::{AMQPValue, FieldTable};
+use lapin::{BasicProperties, Confirmation};
 use serde_json::json;
 
 use crate::books::books;
 use crate::intake::Intake;
 use crate::site::{Buses as _, broker};
 use crate::tasks::{consume, ends};
+
+/// Whether the dead-letter queue takes a message: a policy acts a moment after it was set.
+async fn takes(client: &Client) -> bool {
+    let (options, properties) = Default::default();
+    let published =
+        client
+            .channel
+            .basic_publish("drawgate.dead".into(), "x".into(), options, b"x", properties);
+    matches!(published.await.unwrap().await.unwrap(), Confirmation::Ack(_))
+}
 
 #[tokio::test]
 async fn a_dead_letter_is_safe_before_the_original_is_acknowledged() {
@@ -29,16 +38,7 @@ async fn a_dead_letter_is_safe_before_the_original_is_acknowledged() {
             json!({"max-length": 1, "overflow": "reject-publish"}),
         )
         .await;
-    tokio::time::sleep(Duration::from_millis(500)).await;
-    for _ in 0..3 {
-        let options = Default::default();
-        let properties = BasicProperties::default();
-        let confirm =
-            client
-                .channel
-                .basic_publish("drawgate.dead".into(), "x".into(), options, b"x", properties);
-        let _ = confirm.await.unwrap().await;
-    }
+    until_true("it is full", async || !takes(&client).await).await;
     let intake = Intake::new(&books.ledger);
     let consuming = consume(&bus, &intake, &stop);
     client.release(b"{not json").await;
@@ -52,7 +52,6 @@ async fn a_dead_letter_is_safe_before_the_original_is_acknowledged() {
     .await;
 
     broker.remove_policy("full").await;
-    tokio::time::sleep(Duration::from_millis(500)).await;
     stop.send_replace(false);
     let consuming = consume(&bus, &intake, &stop);
     let mut dead = client.consume("drawgate.dead").await;
