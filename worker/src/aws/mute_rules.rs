@@ -4,7 +4,7 @@
 use aws_sdk_cloudwatch::types::{AlarmMuteRuleStatus, MuteTargets, Rule, Schedule};
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
-use jiff::{SignedDuration, Timestamp};
+use jiff::{RoundMode, SignedDuration, Timestamp, TimestampRound, Unit};
 
 use super::client::{Aws, timestamp};
 use super::error::AwsError;
@@ -96,8 +96,10 @@ struct Window {
 
 impl Window {
     fn of(from: Timestamp, until: Timestamp) -> Option<Self> {
-        let from = Timestamp::from_second(from.as_second().div_euclid(60) * 60).ok()?;
-        let minutes = (until.as_second() - from.as_second() + 59).div_euclid(60);
+        let to_minute = TimestampRound::new().smallest(Unit::Minute);
+        let from = from.round(to_minute.mode(RoundMode::Floor)).ok()?;
+        let until = until.round(to_minute.mode(RoundMode::Ceil)).ok()?;
+        let minutes = until.duration_since(from).as_mins();
         (minutes > 0).then_some(Self { from, minutes })
     }
 
@@ -137,6 +139,13 @@ mod tests {
         assert_eq!(window.duration(), "PT16M");
         assert_eq!(window.until(), at("2026-01-01T14:16:00Z"));
         assert_eq!(begins(&window.expression()), Some(at("2026-01-01T14:00:00Z")));
+        let window = Window::of(
+            at("2026-01-01T14:00:00.000000001Z"),
+            at("2026-01-01T14:15:00.000000001Z"),
+        )
+        .unwrap();
+        assert_eq!(window.duration(), "PT16M");
+        assert_eq!(window.until(), at("2026-01-01T14:16:00Z"));
         assert!(Window::of(at("2026-01-01T14:01:00Z"), at("2026-01-01T14:00:59Z")).is_none());
     }
 
