@@ -5,7 +5,7 @@ use super::limits as at;
 use super::placeholders::Template;
 use super::reader::Field;
 
-/// Reads the name of an Auto Scaling group or an alarm.
+/// Reads the name of an Auto Scaling group, an alarm or a target group, or its ARN.
 pub(super) fn aws_name(field: &Field<'_, '_>, problems: &mut Problems<'_>) -> Option<Template> {
     let text = field.text(problems)?;
     if text.chars().count() > at::AWS_NAME_CHARS.most {

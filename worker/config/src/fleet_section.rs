@@ -1,4 +1,5 @@
-//! `auto_scaling_group` and `[fleet]`: which hosts belong to a service.
+//! `auto_scaling_group`, `[fleet]` and `target_groups`: which hosts belong to a service, and what balances their
+//! load.
 
 use std::collections::BTreeMap;
 
@@ -10,6 +11,9 @@ use super::error::Problems;
 use super::limits as at;
 use super::placeholders::Template;
 use super::reader::Table;
+
+/// The keys that say where hosts are.
+pub(super) const KEYS: [&str; 3] = ["auto_scaling_group", "fleet", "target_groups"];
 
 /// How the fleet is found, before an environment is filled in.
 #[derive(Debug, Clone)]
@@ -47,7 +51,7 @@ impl Fleet {
 /// The fleet where programs run on the bastion: refuses keys that say where hosts are.
 pub(super) fn none(root: &mut Table<'_, '_>, problems: &mut Problems<'_>) -> Option<Fleet> {
     let mut found = false;
-    for key in ["auto_scaling_group", "fleet"] {
+    for key in KEYS {
         if let Some(field) = root.take(key) {
             let what = format!("`{key}` says where hosts are, and with run_on = \"worker\" none is touched");
             problems
@@ -85,6 +89,12 @@ pub(super) fn read(root: &mut Table<'_, '_>, problems: &mut Problems<'_>) -> Opt
             None
         }
     }
+}
+
+/// Reads the target groups that the file names.
+pub(super) fn target_groups(root: &mut Table<'_, '_>, problems: &mut Problems<'_>) -> Option<Vec<Template>> {
+    let names = root.take("target_groups")?.list(problems)?;
+    Some(names.iter().filter_map(|name| aws_name(name, problems)).collect())
 }
 
 fn read_tags(mut table: Table<'_, '_>, problems: &mut Problems<'_>) -> Option<BTreeMap<String, Template>> {

@@ -27,6 +27,7 @@ pub(super) struct ServiceFile {
     pub(super) service: Located<Service>,
     pub(super) environments: Vec<Located<EnvironmentPattern>>,
     pub(super) fleet: Fleet,
+    pub(super) target_groups: Option<Vec<Template>>,
     pub(super) roll: Roll,
     pub(super) swap: SwapSection,
     pub(super) verify: Verify,
@@ -78,6 +79,10 @@ impl ServiceFile {
             service: service.clone(),
             environment: environment.clone(),
             fleet: self.fleet.fill(environment, service),
+            target_groups: self.target_groups.as_ref().map(|groups| {
+                let groups = groups.iter();
+                groups.map(|group| group.fill(environment, service)).collect()
+            }),
             roll: self.roll.policy.clone(),
             swap: self.swap.fill(environment, service),
             verify: self.verify.value.clone(),
@@ -128,13 +133,14 @@ pub(super) fn read(mut root: Table<'_, '_>, problems: &mut Problems<'_>) -> Opti
         Some(command) if command.runs_on_bastion() => fleet_section::none(&mut root, problems),
         // `[command]` could not be read, so whether the service needs a fleet is not known.
         None if commanded => {
-            for key in ["auto_scaling_group", "fleet"] {
+            for key in fleet_section::KEYS {
                 root.take(key);
             }
             None
         }
         _ => fleet_section::read(&mut root, problems),
     };
+    let target_groups = fleet_section::target_groups(&mut root, problems);
     let wanted = root
         .take("wanted_parameter")
         .and_then(|field| parameter::name(&field, problems));
@@ -187,6 +193,7 @@ pub(super) fn read(mut root: Table<'_, '_>, problems: &mut Problems<'_>) -> Opti
         service,
         environments,
         fleet,
+        target_groups,
         roll,
         swap,
         verify,

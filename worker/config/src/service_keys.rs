@@ -22,6 +22,10 @@ pub(super) const SERVICE: Sections = &[
         key("auto_scaling_group", Template(at::AWS_NAME_CHARS), Words("the instances that `[fleet]` names"),
             r#""search-api-{environment}""#,
             "The Auto Scaling group whose instances are the fleet."),
+        key("target_groups", List(at::LIST), Words("every target group of the instances' VPC is asked for them"),
+            r#"["search-{environment}-admin"]"#,
+            "The target groups, by name or ARN, that hosts are in beside those of their Auto Scaling group; then \
+             no other group is asked. A group of another VPC counts only here."),
         key("wanted_parameter", Template(at::PARAMETER_CHARS), Words("nothing is published"),
             r#""/drawgate/wanted/{environment}/{service}""#,
             "The parameter (Parameter Store) with the version that instances start when they boot."),

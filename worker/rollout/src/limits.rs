@@ -6,6 +6,11 @@ use jiff::{SignedDuration, Timestamp};
 /// them fit.
 pub const CALL_MS: u64 = 60_000;
 
+/// One look at the whole fleet before it is touched. AWS lets an account have 3,000 target groups in a region,
+/// and a VPC may have all of them: at half of the account's rate (Elastic Load Balancing, "Request throttling")
+/// they are asked in ten minutes. Nothing is touched meanwhile.
+pub const INSPECT_MS: u64 = 10 * 60_000;
+
 /// What a host is expected to take beside the load balancer's own waits: stop, start and verification of most
 /// services.
 pub const HOST_MS: u64 = 5_000;

@@ -18,6 +18,8 @@ pub struct TargetGroup {
     pub port: Option<u16>,
     /// `instance`, `ip`, `lambda`, `alb`.
     pub target_type: String,
+    /// The VPC of its targets; `None` for Lambda functions.
+    pub vpc: Option<String>,
     /// The load balancers that use the group. Without one its targets stay `unused` for ever.
     pub load_balancers: Vec<String>,
     /// How the load balancer checks the targets.
@@ -166,8 +168,8 @@ impl TargetGroup {
 }
 
 impl Aws {
-    /// Every target group of the account and region, in one scan.
-    pub async fn scan_target_groups(&self) -> Result<Vec<TargetGroup>, AwsError> {
+    /// Every target group of the account and region: up to 400 in one call, without their targets.
+    pub async fn target_groups(&self) -> Result<Vec<TargetGroup>, AwsError> {
         const OPERATION: &str = "elasticloadbalancing:DescribeTargetGroups";
         let mut groups = Vec::new();
         let mut marker = None;
@@ -278,6 +280,7 @@ fn target_group(group: types::TargetGroup) -> Option<TargetGroup> {
             .target_type
             .map(|kind| kind.as_str().to_owned())
             .unwrap_or_default(),
+        vpc: group.vpc_id,
         load_balancers: group.load_balancer_arns.unwrap_or_default(),
         health_check: HealthCheck {
             enabled: group.health_check_enabled.unwrap_or(true),

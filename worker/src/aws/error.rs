@@ -159,7 +159,11 @@ impl AwsError {
 }
 
 /// Codes for "this does not exist", as CloudWatch has them.
-const NOT_FOUND: [&str; 2] = ["ResourceNotFound", "ResourceNotFoundException"];
+const NOT_FOUND: [&str; 3] = [
+    "ResourceNotFound",
+    "ResourceNotFoundException",
+    "TargetGroupNotFound",
+];
 
 /// Codes for "not allowed". Each service has its own.
 const DENIED: [&str; 4] = [

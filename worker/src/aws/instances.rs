@@ -20,6 +20,8 @@ pub struct Instance {
     /// registered under any of them.
     pub private_addresses: Vec<String>,
     pub zone: String,
+    /// The VPC that it is in.
+    pub vpc: Option<String>,
     pub tags: BTreeMap<String, String>,
     /// When it was last launched.
     pub launched_at: Option<Timestamp>,
@@ -126,6 +128,7 @@ fn instance(instance: types::Instance) -> Option<Instance> {
             .as_ref()
             .and_then(|place| place.availability_zone.clone())
             .unwrap_or_default(),
+        vpc: instance.vpc_id.clone(),
         tags: tags
             .filter_map(|tag| Some((tag.key.clone()?, tag.value.clone().unwrap_or_default())))
             .collect(),

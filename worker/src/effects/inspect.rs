@@ -11,17 +11,16 @@ use drawgate_rollout::{
     StepOutcome, TargetGroupSnapshot, TargetSnapshot, plan,
 };
 use drawgate_schemas::{Digest, ReleaseRequest};
-use futures_util::stream::{self, StreamExt, TryStreamExt};
-use tokio::time::Instant;
+use futures_util::stream::{self, StreamExt};
 
 use super::connections::Effects;
 use super::names::GROUP_TAG;
 use super::outcome::{Effect, Sorted, chain, either, refused};
-use crate::aws::{Alarm, Group, HealthWatch, Instance, Target, TargetGroup};
+use super::target_groups::{Found, Known};
+use crate::aws::{Alarm, Group, Instance, Target, TargetGroup};
 use crate::host::{ContainerInfo, Host, HostError};
 
-/// How many hosts and target groups are looked at side by side: quick for a large fleet, and far below AWS's
-/// request rates and sshd's limits.
+/// How many hosts are looked at side by side: quick for a large fleet, and far below sshd's limits.
 const SIDE_BY_SIDE: usize = 8;
 
 /// A plan, or the findings that rule one out.
@@ -163,9 +162,8 @@ pub async fn snapshot(
     effects.fits(&instances)?;
     // AWS and the hosts are asked at the same time: opening the SSH connections takes longest. Boxed, because
     // the SDK's futures are large and four of them side by side do not fit on a stack.
-    let (groups, (target_groups, mut targets), (alarms, watched), views) = tokio::try_join!(
-        Box::pin(groups_of(effects, &instances)),
-        Box::pin(effects.registrations(definition, &instances)),
+    let ((groups, found), (alarms, watched), views) = tokio::try_join!(
+        Box::pin(groups_of(effects, definition, &instances)),
         Box::pin(alarms_of(effects, definition)),
         Box::pin(async { Ok(effects.views(definition, &instances).await) }),
     )?;
@@ -173,8 +171,9 @@ pub async fn snapshot(
         let has = |group: &&Group| group.members.iter().any(|member| member.id == id);
         groups.iter().find(has).map(|group| group.name.clone())
     };
+    let mut registrations = found.registrations;
     let hosts = instances.iter().zip(views).map(|(instance, view)| {
-        let targets = targets.remove(&instance.id).unwrap_or_default();
+        let targets = registrations.remove(&instance.id).unwrap_or_default();
         host_snapshot(instance, group_of(&instance.id), targets, view)
     });
     let mut hosts: Vec<HostSnapshot> = hosts.collect();
@@ -192,7 +191,9 @@ pub async fn snapshot(
     Ok(FleetSnapshot {
         groups: snapshots,
         hosts,
-        target_groups,
+        target_groups: found.target_groups,
+        asked_in_vain: found.asked_in_vain,
+        missing_target_groups: found.missing,
         image: ImageSnapshot::default(),
         alarms,
         watched,
@@ -228,10 +229,15 @@ fn alarm_snapshot(alarm: Alarm) -> AlarmSnapshot {
     }
 }
 
-async fn groups_of(effects: &Effects, instances: &[Instance]) -> Effect<Vec<Group>> {
+/// The Auto Scaling groups and the target groups of these instances.
+async fn groups_of(
+    effects: &Effects,
+    definition: &ServiceDefinition,
+    instances: &[Instance],
+) -> Effect<(Vec<Group>, Found)> {
     let ids: Vec<String> = instances.iter().map(|instance| instance.id.clone()).collect();
     if ids.is_empty() {
-        return Ok(Vec::new());
+        return Ok(Default::default());
     }
     let by_instance = effects.aws.groups_of_instances(&ids).await.sorted()?;
     let names: BTreeSet<String> = by_instance.into_values().collect();
@@ -239,7 +245,9 @@ async fn groups_of(effects: &Effects, instances: &[Instance]) -> Effect<Vec<Grou
     for name in names {
         groups.push(effects.group(&name).await?);
     }
-    Ok(groups)
+    let known = Known::of(definition, instances, &groups);
+    let found = Box::pin(effects.target_groups_of(definition, &known)).await?;
+    Ok((groups, found))
 }
 
 fn group_snapshot(
@@ -288,66 +296,22 @@ fn scheduled_action(action: crate::aws::ScheduledAction) -> Option<ScheduledActi
     })
 }
 
-/// Registrations of every instance, by instance id.
-type Registrations = BTreeMap<String, Vec<TargetSnapshot>>;
-
 impl Effects {
-    /// Scans all target groups once; gives those with an instance of the fleet, by id or by any of its
-    /// addresses.
-    pub(super) async fn registrations(
-        &self,
-        definition: &ServiceDefinition,
-        instances: &[Instance],
-    ) -> Effect<(Vec<TargetGroupSnapshot>, Registrations)> {
-        if instances.is_empty() {
-            return Ok(Default::default());
-        }
-        let watch = self.watch(definition);
-        let now = Instant::now();
-        let groups = self.aws.scan_target_groups().await.sorted()?;
-        let looks: Vec<_> = groups
-            .into_iter()
-            .map(|group| look_at_group(&watch, group, now))
-            .collect();
-        let scanned: Vec<(TargetGroup, Vec<Target>)> =
-            stream::iter(looks).buffered(SIDE_BY_SIDE).try_collect().await?;
-        let mut groups = Vec::new();
-        let mut registrations = Registrations::new();
-        for (group, targets) in scanned {
-            let ours = targets
-                .iter()
-                .filter_map(|target| Some((owner(instances, &target.id)?, target)));
-            let before = registrations.values().map(Vec::len).sum::<usize>();
-            for (instance, target) in ours {
-                registrations
-                    .entry(instance.id.clone())
-                    .or_default()
-                    .push(TargetSnapshot {
-                        target_group: group.arn.clone(),
-                        id: target.id.clone(),
-                        port: target.port,
-                        zone: target.zone.clone(),
-                        state: target.state.as_str().to_owned(),
-                    });
-            }
-            if registrations.values().map(Vec::len).sum::<usize>() > before {
-                groups.push(self.target_group_snapshot(&group, &targets).await?);
-            }
-        }
-        Ok((groups, registrations))
-    }
-
-    async fn target_group_snapshot(
+    /// The group with its attributes; `None` where it is gone.
+    pub(super) async fn target_group_snapshot(
         &self,
         group: &TargetGroup,
         targets: &[Target],
-    ) -> Effect<TargetGroupSnapshot> {
-        let attributes = self.aws.attributes(&group.arn).await.sorted()?;
+    ) -> Effect<Option<TargetGroupSnapshot>> {
+        let attributes = match self.aws.attributes(&group.arn).await {
+            Err(error) if error.is_not_found() => return Ok(None),
+            attributes => attributes.sorted()?,
+        };
         let healthy = targets
             .iter()
             .filter(|target| target.state.as_str() == "healthy")
             .count();
-        Ok(TargetGroupSnapshot {
+        Ok(Some(TargetGroupSnapshot {
             arn: group.arn.clone(),
             name: group.name.clone(),
             deregistration_delay_s: attributes.deregistration_delay_s.into(),
@@ -357,7 +321,7 @@ impl Effects {
             zonal: self.is_zonal(group, attributes.cross_zone).await?,
             slow_start_s: attributes.slow_start_s.into(),
             keeps_connections: group.passes_connections() && !attributes.ends_connections,
-        })
+        }))
     }
 
     /// Whether a zone's targets serve that zone alone: the target group's own setting decides, or else that
@@ -445,15 +409,6 @@ impl Effects {
     }
 }
 
-async fn look_at_group(
-    watch: &HealthWatch,
-    group: TargetGroup,
-    now: Instant,
-) -> Effect<(TargetGroup, Vec<Target>)> {
-    let seen = watch.look(&group.arn, now).await.sorted()?;
-    Ok((group, seen.targets.clone()))
-}
-
 pub(super) fn host_snapshot(
     instance: &Instance,
     group: Option<String>,
@@ -473,13 +428,6 @@ pub(super) fn host_snapshot(
 
 pub(super) fn address(instance: &Instance) -> &str {
     instance.private_addresses.first().map_or("", String::as_str)
-}
-
-/// The instance behind a target: by its id, or by any of its private addresses.
-fn owner<'a>(instances: &'a [Instance], id: &str) -> Option<&'a Instance> {
-    instances
-        .iter()
-        .find(|instance| instance.id == id || instance.private_addresses.iter().any(|address| address == id))
 }
 
 fn container_snapshot(container: ContainerInfo) -> ContainerSnapshot {

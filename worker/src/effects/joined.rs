@@ -12,6 +12,7 @@ use super::connections::Effects;
 use super::inspect::{HOST_LOOK, host_snapshot};
 use super::membership::{CONSISTENCY, Membership};
 use super::outcome::{Effect, Sorted, either, not_yet};
+use super::target_groups::{Known, Registrations};
 use super::task::Task;
 use crate::aws::Instance;
 
@@ -100,7 +101,7 @@ impl Effects {
         }
         let definition = &task.plan.definition;
         let instances: Vec<Instance> = joined.iter().map(|(instance, _)| instance.clone()).collect();
-        let (_, mut registrations) = self.registrations(definition, &instances).await?;
+        let mut registrations = self.registrations_of(task, &instances, joined).await?;
         let views = self.views(definition, &instances).await;
         let judge = |((instance, group), view): (&(Instance, Option<String>), _)| {
             let targets = registrations.remove(&instance.id).unwrap_or_default();
@@ -109,6 +110,26 @@ impl Effects {
             (instance.clone(), newcomer(&seen, age, task.release, task.plan))
         };
         Ok(joined.iter().zip(views).map(judge).collect())
+    }
+
+    /// Where newcomers are registered: in the target groups of the fleet that is rolled, of their Auto Scaling
+    /// groups, and those that the service's file names. No other group is asked.
+    async fn registrations_of(
+        &self,
+        task: Task<'_>,
+        instances: &[Instance],
+        joined: &[(Instance, Option<String>)],
+    ) -> Effect<Registrations> {
+        let names: BTreeSet<&String> = joined.iter().filter_map(|(_, group)| group.as_ref()).collect();
+        let mut groups = Vec::new();
+        for name in names {
+            groups.extend(self.aws.group_by_name(name).await.sorted()?);
+        }
+        let definition = &task.plan.definition;
+        let mut known = Known::of(definition, instances, &groups);
+        known.arns.extend(task.plan.target_groups.keys().cloned());
+        known.named.get_or_insert_default();
+        Ok(self.target_groups_of(definition, &known).await?.registrations)
     }
 
     /// Instances of the fleet, in any state, that this release does not know yet. A deleted group has none.

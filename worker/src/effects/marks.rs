@@ -117,7 +117,7 @@ impl Effects {
         if tagged.is_empty() {
             return Ok(());
         }
-        let groups = self.aws.scan_target_groups().await.sorted()?;
+        let groups = self.aws.target_groups().await.sorted()?;
         for (instance, place, value) in tagged {
             let name = place.rsplit_once(':').map_or(place, |(name, _)| name);
             let Some(group) = groups.iter().find(|group| group.name == name) else {

@@ -33,6 +33,7 @@ mod scaling;
 mod secrets;
 mod sources;
 mod stage;
+mod target_groups;
 mod target_health;
 mod task;
 mod verify;

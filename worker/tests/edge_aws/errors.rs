@@ -60,7 +60,7 @@ async fn a_denied_call_names_the_action_to_allow() {
     let errors = [
         aws.suspend("x", &[Process::Launch]).await.unwrap_err(),
         aws.instances_by_ids(&["i-1".into()]).await.unwrap_err(),
-        aws.scan_target_groups().await.unwrap_err(),
+        aws.target_groups().await.unwrap_err(),
         aws.alarms_matching(&["x".into()]).await.unwrap_err(),
     ];
     let actions = [
@@ -84,7 +84,7 @@ async fn a_failing_server_leaves_writes_unknown_and_reads_transient() {
     lab.fault("*", "error500", 2).await;
     let write = aws.suspend("x", &[Process::Launch]).await.unwrap_err();
     assert!(write.is_unknown() && !write.is_transient(), "{write:?}");
-    let read = aws.scan_target_groups().await.unwrap_err();
+    let read = aws.target_groups().await.unwrap_err();
     assert!(read.is_transient() && !read.is_unknown(), "{read:?}");
 }
 
@@ -99,7 +99,7 @@ async fn trap_14_a_call_without_an_answer_may_have_happened() {
     lab.fault("elasticloadbalancing:DescribeTargetGroups", "timeout", 1)
         .await;
     let begun = Instant::now();
-    let (write, read) = tokio::join!(aws.suspend("lost", &[Process::Launch]), aws.scan_target_groups());
+    let (write, read) = tokio::join!(aws.suspend("lost", &[Process::Launch]), aws.target_groups());
     assert!(begun.elapsed() < Duration::from_secs(22), "{:?}", begun.elapsed());
     let (write, read) = (write.unwrap_err(), read.unwrap_err());
     assert!(write.is_unknown(), "{write:?}");
@@ -141,7 +141,7 @@ async fn a_write_is_unknown_when_its_connection_breaks_after_sending() {
     let aws = connect_to(&endpoint).await;
     let write = aws.suspend("x", &[Process::Launch]).await.unwrap_err();
     assert!(write.is_unknown(), "{write:?}");
-    let read = aws.scan_target_groups().await.unwrap_err();
+    let read = aws.target_groups().await.unwrap_err();
     assert!(read.is_transient() && !read.is_unknown(), "{read:?}");
 }
 

@@ -19,7 +19,7 @@ async fn listings_are_read_to_their_last_page() {
     lab.fleet(json!({"name": "pages", "hosts": ["h1"], "target_groups": groups, "alarms": alarms}))
         .await;
 
-    let scanned = aws.scan_target_groups().await.unwrap();
+    let scanned = aws.target_groups().await.unwrap();
     assert_eq!(
         scanned
             .iter()

@@ -20,7 +20,7 @@ async fn a_target_drains_and_comes_back() {
     assert!(before.iter().all(|target| target.port == 8080));
     let attributes = aws.attributes(arn).await.unwrap();
     assert_eq!(attributes.deregistration_delay_s, 1);
-    let scanned = aws.scan_target_groups().await.unwrap();
+    let scanned = aws.target_groups().await.unwrap();
     let group = scanned.iter().find(|group| group.arn == arn).unwrap();
     assert_eq!((group.port, group.target_type.as_str()), (Some(8080), "instance"));
     assert_eq!(

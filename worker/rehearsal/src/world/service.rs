@@ -8,6 +8,7 @@ pub fn definition() -> ServiceDefinition {
         service: "api".parse().unwrap(),
         environment: "staging".parse().unwrap(),
         fleet: FleetSelector::AutoScalingGroup(GROUP.to_owned()),
+        target_groups: None,
         roll: RollPolicy {
             max_unavailable: 1.into(),
             canary: None,

@@ -46,6 +46,10 @@ pub struct ServiceDefinition {
     pub environment: Environment,
     /// How the instances are found.
     pub fleet: FleetSelector,
+    /// Names or ARNs of target groups that the instances are in beside those of their Auto Scaling group.
+    /// Where present, no other target group is asked for them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target_groups: Option<Vec<String>>,
     /// How many at once, and how long each wait may take.
     pub roll: RollPolicy,
     /// What every host shall run. Flattened, because journals have always written `container` beside the

@@ -18,6 +18,12 @@ pub struct FleetSnapshot {
     pub hosts: Vec<HostSnapshot>,
     /// Every target group that one of the hosts is in.
     pub target_groups: Vec<TargetGroupSnapshot>,
+    /// How many target groups were asked in vain whether one of the hosts is in them.
+    #[serde(default)]
+    pub asked_in_vain: u32,
+    /// Target groups that the service's file names and that are not there.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub missing_target_groups: Vec<String>,
     /// Every alarm that the service's patterns match.
     pub alarms: Vec<AlarmSnapshot>,
     /// When it was seen.

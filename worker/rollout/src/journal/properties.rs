@@ -117,6 +117,8 @@ pub enum Attempt {
     Call,
     /// A few calls.
     Calls,
+    /// A look at every host, and at the target groups of its VPC.
+    Inspect,
     /// One wait for locks.
     Lock,
     /// `[roll] pull_timeout`.
@@ -272,7 +274,7 @@ impl Step {
             Self::Control => row(Release, "a control command", StepEvents::Nothing,
                    Reads,   Nothing,  One,     Nobody,   Forward,  A::Calls,   P::Usual,   Drop,   goes_on,   Passes),
             Self::Inspect => row(Release, "inspect the fleet", StepEvents::Plan,
-                   Reads,   State,    One,     Everyone, Forward,  A::Calls,   P::Usual,   Drop,   goes_on,   Passes),
+                   Reads,   State,    One,     Everyone, Forward,  A::Inspect, P::Attempt, Drop,   goes_on,   Passes),
             Self::Lock => row(Release, "lock what is shared", StepEvents::Plan,
                    Reads,   Ledger,   One,     Nobody,   Forward,  A::Lock,    P::Lock,    Drop,   dropped,   Passes),
             Self::TakeLease => row(Release, "take the fleet's lease", StepEvents::Setbacks,

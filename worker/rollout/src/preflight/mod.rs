@@ -11,6 +11,7 @@ mod healthcheck;
 mod registry;
 mod scaling;
 mod secrets;
+mod target_groups;
 mod time;
 
 use drawgate_schemas::{Digest, Options, ReleaseRequest, limits};
@@ -89,6 +90,7 @@ pub fn plan(
     let healthcheck = healthcheck::judge(request, &definition, &snapshot.image, &mut findings);
     hooks(&definition, &mut findings);
     fleet(&hosts, &definition, &mut findings);
+    target_groups::found(snapshot, &mut findings);
     let target_groups = balance::target_groups(snapshot, &hosts, &definition, &mut findings);
     let groups = snapshot
         .groups

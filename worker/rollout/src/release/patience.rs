@@ -4,8 +4,8 @@ use super::fold::Release;
 use crate::fleet::{HostPlan, Plan};
 use crate::journal::{Attempt, Patience, Step};
 use crate::limits::{
-    AWAIT_HEALTHY_MS, BOOT_PATIENCE_MS, CALL_MS, HOOK_MARGIN_MS, LOCK_ATTEMPT_MS, LOCK_PATIENCE_MS,
-    PATIENCE_MS, RESTORE_PATIENCE_MS, WATCH_MS,
+    AWAIT_HEALTHY_MS, BOOT_PATIENCE_MS, CALL_MS, HOOK_MARGIN_MS, INSPECT_MS, LOCK_ATTEMPT_MS,
+    LOCK_PATIENCE_MS, PATIENCE_MS, RESTORE_PATIENCE_MS, WATCH_MS,
 };
 
 /// How long one performance of a step may take.
@@ -13,6 +13,7 @@ pub fn attempt_ms(step: &Step, release: &Release) -> u64 {
     let attempt = step.properties().attempt;
     match (attempt, &release.plan) {
         (Attempt::Lock, _) => LOCK_ATTEMPT_MS,
+        (Attempt::Inspect, _) => INSPECT_MS,
         (_, None) => 2 * CALL_MS,
         (_, Some(plan)) => planned_attempt_ms(
             attempt,
@@ -27,9 +28,10 @@ fn planned_attempt_ms(attempt: Attempt, plan: &Plan, host: Option<&HostPlan>) ->
     let roll = &definition.roll;
     match attempt {
         Attempt::Call => CALL_MS,
-        // Inspect, DetectJoined and Confirm look at every host; Resume makes up to five calls.
+        // DetectJoined and Confirm look at every host; Resume makes up to five calls.
         Attempt::Calls => 2 * CALL_MS,
         Attempt::Lock => LOCK_ATTEMPT_MS,
+        Attempt::Inspect => INSPECT_MS,
         Attempt::Pull => roll.pull_timeout_ms,
         Attempt::Canary => roll.canary.map_or(0, |canary| canary.bake_ms) + CALL_MS,
         Attempt::Unmute => definition.alarms.settle_ms + 2 * CALL_MS,

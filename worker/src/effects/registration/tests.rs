@@ -78,6 +78,7 @@ impl MembershipPort for Fake {
             private_addresses: Vec::new(),
             zone: String::new(),
             tags: BTreeMap::new(),
+            vpc: None,
             launched_at: None,
         };
         Ok(ids.iter().map(instance).collect())

@@ -1,0 +1,224 @@
+//! Finds the target groups that a fleet is in.
+//!
+//! ```text
+//!   of the fleet   those of its Auto Scaling groups, those that the plan has, those that the service's file names
+//!   possible       all others of the instances' VPCs, unless the file names any:
+//!                  an instance that somebody registered by hand is found in no other way
+//!   strangers      the rest; nobody asks for their targets
+//! ```
+//! Only [`DescribeTargetHealth`] says who is in a group, one group a call, from a bucket of 40 calls with 10 more
+//! a second for the whole account and region (Elastic Load Balancing, "Request throttling").
+//!
+//! [`DescribeTargetHealth`]: crate::aws::HealthWatch
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use drawgate_rollout::definition::ServiceDefinition;
+use drawgate_rollout::{TargetGroupSnapshot, TargetSnapshot};
+use futures_util::stream::{self, StreamExt, TryStreamExt};
+use tokio::time::Instant;
+
+use super::connections::Effects;
+use super::outcome::{Effect, Sorted};
+use crate::aws::{Group, HealthWatch, Instance, Target, TargetGroup};
+
+/// How many target groups are asked side by side. The limiter of all calls sets the pace; these hide the round
+/// trips.
+const SIDE_BY_SIDE: usize = 8;
+
+/// How long a group that had no target of the fleet is taken for a stranger. An inspection that begins anew goes
+/// on where it was, and the services of one VPC share the answers; an instance that somebody registers by hand is
+/// found after as long.
+const STRANGER: Duration = Duration::from_secs(5 * 60);
+
+/// Registrations of every instance, by instance id.
+pub(super) type Registrations = BTreeMap<String, Vec<TargetSnapshot>>;
+
+/// The target groups of some instances, and who of them is registered where.
+#[derive(Default)]
+pub(super) struct Found {
+    pub(super) target_groups: Vec<TargetGroupSnapshot>,
+    pub(super) registrations: Registrations,
+    /// How many groups were asked in vain.
+    pub(super) asked_in_vain: u32,
+    /// Names from the service's file that no group has.
+    pub(super) missing: Vec<String>,
+}
+
+/// What is known of a fleet before any target group is asked.
+pub(super) struct Known<'a> {
+    pub(super) instances: &'a [Instance],
+    /// ARNs of target groups that are the fleet's, whoever is registered there now.
+    pub(super) arns: BTreeSet<String>,
+    /// Names or ARNs from the service's file; `None` where it names none.
+    pub(super) named: Option<&'a [String]>,
+}
+
+impl<'a> Known<'a> {
+    pub(super) fn of(definition: &'a ServiceDefinition, instances: &'a [Instance], groups: &[Group]) -> Self {
+        let attached = groups.iter().flat_map(|group| {
+            let sources = group.traffic_sources.iter().map(|source| &source.identifier);
+            group.target_group_arns.iter().chain(sources)
+        });
+        Self {
+            instances,
+            arns: attached.cloned().collect(),
+            named: definition.target_groups.as_deref(),
+        }
+    }
+
+    fn is_named(&self, group: &TargetGroup) -> bool {
+        let mut named = self.named.unwrap_or_default().iter();
+        named.any(|name| *name == group.name || *name == group.arn)
+    }
+
+    fn is_of_fleet(&self, group: &TargetGroup) -> bool {
+        self.arns.contains(&group.arn) || self.is_named(group)
+    }
+
+    /// Whether an instance may be registered there although nothing says so.
+    fn is_possible(&self, group: &TargetGroup) -> bool {
+        let holds_instances = matches!(group.target_type.as_str(), "instance" | "ip");
+        let in_vpc = || {
+            self.instances
+                .iter()
+                .any(|instance| is_in_vpc_of(instance, group))
+        };
+        self.named.is_none() && holds_instances && in_vpc()
+    }
+
+    /// The instance behind a target: by its id, or by any of its private addresses. The same address in another
+    /// VPC is another machine's, unless the service's file names the group, as one of a peered VPC.
+    fn owner(&self, group: &TargetGroup, id: &str) -> Option<&'a Instance> {
+        let by_id = self.instances.iter().find(|instance| instance.id == id);
+        by_id.or_else(|| {
+            let mut at = self.instances.iter().filter(|instance| has_address(instance, id));
+            match (
+                at.clone().find(|instance| is_in_vpc_of(instance, group)),
+                self.is_named(group),
+            ) {
+                (Some(own), _) => Some(own),
+                // Two instances of the fleet may have the address, each in its VPC.
+                (None, true) => at.next().filter(|_| at.next().is_none()),
+                (None, false) => None,
+            }
+        })
+    }
+
+    /// Names from the service's file that no group has.
+    fn missing(&self, all: &[TargetGroup]) -> Vec<String> {
+        let named = self.named.unwrap_or_default().iter();
+        let is_there = |name: &String| all.iter().any(|group| *name == group.name || *name == group.arn);
+        named.filter(|name| !is_there(name)).cloned().collect()
+    }
+}
+
+fn has_address(instance: &Instance, id: &str) -> bool {
+    instance.private_addresses.iter().any(|address| address == id)
+}
+
+/// Both are known to be in one VPC.
+fn is_in_vpc_of(instance: &Instance, group: &TargetGroup) -> bool {
+    instance.vpc.is_some() && instance.vpc == group.vpc
+}
+
+impl Effects {
+    /// Looks for the target groups of these instances.
+    pub(super) async fn target_groups_of(
+        &self,
+        definition: &ServiceDefinition,
+        known: &Known<'_>,
+    ) -> Effect<Found> {
+        let mut found = Found::default();
+        if known.instances.is_empty() {
+            return Ok(found);
+        }
+        let all = self.aws.target_groups().await.sorted()?;
+        found.missing = known.missing(&all);
+        let watch = self.watch(definition);
+        let asked = all
+            .into_iter()
+            .filter(|group| known.is_of_fleet(group) || known.is_possible(group))
+            .map(|group| look_at(&watch, known, group));
+        let asked: Vec<_> = asked.collect();
+        let seen: Vec<_> = stream::iter(asked).buffered(SIDE_BY_SIDE).try_collect().await?;
+        for (group, targets) in seen.into_iter().flatten() {
+            let ours = ours(known, &group, &targets);
+            if ours.is_empty() {
+                found.asked_in_vain += u32::from(!known.is_of_fleet(&group));
+                continue;
+            }
+            let Some(snapshot) = self.target_group_snapshot(&group, &targets).await? else {
+                continue;
+            };
+            found.target_groups.push(snapshot);
+            for (instance, target) in ours {
+                found
+                    .registrations
+                    .entry(instance.id.clone())
+                    .or_default()
+                    .push(target);
+            }
+        }
+        Ok(found)
+    }
+}
+
+/// The targets of a group as they are now, or as they were a while ago where none of them is the fleet's. `None`
+/// where the group is gone: groups of others come and go.
+async fn look_at(
+    watch: &HealthWatch,
+    known: &Known<'_>,
+    group: TargetGroup,
+) -> Effect<Option<(TargetGroup, Vec<Target>)>> {
+    let now = Instant::now();
+    if !known.is_of_fleet(&group) {
+        let a_while_ago = now.checked_sub(STRANGER).unwrap_or(now);
+        let Some(targets) = targets_since(watch, &group, a_while_ago).await? else {
+            return Ok(None);
+        };
+        if ours(known, &group, &targets).is_empty() {
+            return Ok(Some((group, targets)));
+        }
+    }
+    let targets = targets_since(watch, &group, now).await?;
+    Ok(targets.map(|targets| (group, targets)))
+}
+
+async fn targets_since(
+    watch: &HealthWatch,
+    group: &TargetGroup,
+    not_before: Instant,
+) -> Effect<Option<Vec<Target>>> {
+    match watch.look(&group.arn, not_before).await {
+        Err(error) if error.is_not_found() => Ok(None),
+        seen => Ok(Some(seen.sorted()?.targets.clone())),
+    }
+}
+
+/// The targets that are instances of the fleet.
+fn ours<'a>(
+    known: &Known<'a>,
+    group: &TargetGroup,
+    targets: &[Target],
+) -> Vec<(&'a Instance, TargetSnapshot)> {
+    let ours = targets.iter().filter_map(|target| {
+        let owner = known.owner(group, &target.id)?;
+        Some((owner, target_snapshot(group, target)))
+    });
+    ours.collect()
+}
+
+fn target_snapshot(group: &TargetGroup, target: &Target) -> TargetSnapshot {
+    TargetSnapshot {
+        target_group: group.arn.clone(),
+        id: target.id.clone(),
+        port: target.port,
+        zone: target.zone.clone(),
+        state: target.state.as_str().to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests;
