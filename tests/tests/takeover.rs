@@ -103,7 +103,8 @@ async fn trap_08_a_rebuilt_bastion_meets_the_lease_of_the_first() {
 }
 
 /// Between releases, the lease of another ledger says who has the fleet; an operator who knows that the other
-/// worker is gone deletes the lease.
+/// worker is gone deletes the lease. Parameter Store, which is slow to take such writes one after the other,
+/// changes neither.
 #[tokio::test]
 async fn trap_08_the_refusal_says_who_has_the_fleet_and_the_way_out() {
     let ready = Rolling::of("search").on(&TWO).image("v2").prepare().await;
@@ -113,6 +114,10 @@ async fn trap_08_the_refusal_says_who_has_the_fleet_and_the_way_out() {
     ready.scene.lab.put_parameter(lease, note).await;
     let roll = ready.start().await;
 
+    roll.scene
+        .lab
+        .fault("ssm:PutParameter", "too_many_updates", 1)
+        .await;
     let id = roll.publish("v2").await;
     let ended = roll.judge(id, Outcome::Failed).await;
     assert!(
@@ -132,6 +137,10 @@ async fn trap_08_the_refusal_says_who_has_the_fleet_and_the_way_out() {
     );
 
     roll.scene.lab.delete_parameter(lease).await;
+    roll.scene
+        .lab
+        .fault("ssm:PutParameter", "too_many_updates", 3)
+        .await;
     let id = roll.publish("v2").await;
     roll.judge_telling(id, Outcome::Succeeded).await;
     assert_eq!(

@@ -3,6 +3,7 @@
     throttle, error500, access_denied   the error that AWS gives, in the protocol of the call; nothing is done
     timeout                             nothing is done, and no answer comes for HOLD_S
     timeout_after_act                   the call is done, and no answer comes for HOLD_S
+    too_many_updates                    what Parameter Store says of writes in quick succession; nothing is done
     stale                               the answer is that of the moment of the order, for a request that had come by then
 """
 
@@ -13,7 +14,7 @@ import threading
 from aws import cbor
 
 HOLD_S = 30
-MODES = ("throttle", "error500", "access_denied", "timeout", "timeout_after_act", "stale")
+MODES = ("throttle", "error500", "access_denied", "too_many_updates", "timeout", "timeout_after_act", "stale")
 
 # Status and code per mode; EC2 and the JSON services have names of their own for some. Elastic Load Balancing and Auto
 # Scaling send Throttling, although their documents call it ThrottlingException and RateExceeded.
@@ -22,6 +23,8 @@ ERRORS = {
     "error500": {"query": (500, "InternalFailure"), "ec2": (500, "InternalError"), "json": (500, "InternalServerError")},
     "access_denied": {"query": (403, "AccessDenied"), "ec2": (403, "UnauthorizedOperation"),
                       "json": (400, "AccessDeniedException")},
+    # Only Parameter Store has it.
+    "too_many_updates": {"json": (400, "TooManyUpdates")},
     # What a client sees that waits longer than we hold.
     "timeout": {"query": (503, "ServiceUnavailable"), "ec2": (503, "Unavailable"), "json": (503, "ServiceUnavailable")},
 }
@@ -30,6 +33,7 @@ MESSAGES = {
     ("throttle", "ec2"): "Request limit exceeded.",
     "error500": "The request processing has failed because of an unknown error, exception or failure.",
     "access_denied": "User: arn:aws:iam::123456789012:user/lab is not authorized to perform: {action}",
+    "too_many_updates": "There are concurrent updates for a resource. Please try again later.",
     "timeout": "Service is unable to handle request.",
 }
 QUERY = """<ErrorResponse><Error><Type>Sender</Type><Code>{code}</Code><Message>{message}</Message></Error>\

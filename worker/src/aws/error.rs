@@ -185,9 +185,10 @@ const BAD_CREDENTIALS: [&str; 8] = [
     "IncompleteSignature",
 ];
 
-/// Codes for "later": rate limits, and groups that are busy with another change. AWS checks these before it
-/// acts.
-const LATER: [&str; 17] = [
+/// Codes for "later": rate limits, and what is busy with another change. AWS checks these before it acts.
+/// `TooManyUpdates` is Parameter Store's, also for a parameter that is created within 30 s of its deletion
+/// (AWS Systems Manager API Reference, "DeleteParameter").
+const LATER: [&str; 18] = [
     "BandwidthLimitExceeded",
     "EC2ThrottledException",
     "LimitExceededException",
@@ -204,6 +205,7 @@ const LATER: [&str; 17] = [
     "ThrottledException",
     "ThrottlingException",
     "TooManyRequestsException",
+    "TooManyUpdates",
     "TransactionInProgressException",
 ];
 

@@ -17,6 +17,7 @@ use tokio::time::Instant;
 use super::connections::Effects;
 use super::outcome::{Effect, Sorted, either, not_yet, refused, within};
 use super::ports::ParameterPort;
+use crate::aws::AwsError;
 
 /// The worker that takes a lease.
 #[derive(Debug, Clone)]
@@ -101,16 +102,16 @@ impl<'a, P: ParameterPort> Lease<'a, P> {
     async fn take(&self) -> Effect<StepOutcome> {
         let text = serde_json::to_string(&self.ours).or_else(|error| refused(error.to_string()))?;
         // No look before it: of any number of workers exactly one creates the parameter.
-        if self
-            .parameters
-            .create_parameter(self.name, &text)
-            .await
-            .sorted()?
-        {
-            return Ok(StepOutcome::done());
-        }
+        let by_nobody = match self.parameters.create_parameter(self.name, &text).await {
+            Ok(true) => return Ok(StepOutcome::done()),
+            Ok(false) => not_yet(format!("the lease {} was given back just now", self.name)),
+            // Of the workers that race for a lease, Parameter Store may tell those that lose to come later,
+            // and not that the parameter exists.
+            Err(later @ AwsError::Throttled { .. }) => Err(later).sorted(),
+            Err(error) => return Err(error).sorted(),
+        };
         match self.look().await? {
-            Holder::Nobody => not_yet(format!("the lease {} was given back just now", self.name)),
+            Holder::Nobody => by_nobody,
             Holder::ThisRelease => Ok(StepOutcome::already()),
             Holder::Ended(other) => self.replace(&other, &text).await,
             Holder::Another(other) => Ok(held(self.name, &other)),

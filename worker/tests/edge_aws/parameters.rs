@@ -32,3 +32,23 @@ async fn trap_10_a_parameter_is_written_read_and_deleted() {
     aws.delete_parameter(name).await.unwrap();
     assert_eq!(aws.parameter(name).await.unwrap(), None);
 }
+
+#[tokio::test]
+async fn a_parameter_made_anew_too_soon_is_made_later() {
+    let Some(lab) = Lab::enter("a_parameter_made_anew_too_soon_is_made_later").await else {
+        return;
+    };
+    let (aws, name) = (Aws::connect().await, "/drawgate/lease/staging/anew");
+    assert!(aws.create_parameter(name, "one").await.unwrap());
+    aws.delete_parameter(name).await.unwrap();
+    lab.fault("ssm:PutParameter", "too_many_updates", 2).await;
+    let created = aws.create_parameter(name, "two").await.unwrap_err();
+    let put = aws.put_parameter(name, "two").await.unwrap_err();
+    for error in [created, put] {
+        assert!(error.is_transient() && !error.is_refused(), "{error:?}");
+        assert_eq!(error.code(), Some("TooManyUpdates"));
+    }
+    assert_eq!(aws.parameter(name).await.unwrap(), None);
+    assert!(aws.create_parameter(name, "two").await.unwrap());
+    assert!(!aws.create_parameter(name, "three").await.unwrap());
+}

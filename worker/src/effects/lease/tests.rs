@@ -1,6 +1,6 @@
 use drawgate_rehearsal::World;
 
-use super::super::fakes::{FAULTS, Parameters, release, told};
+use super::super::fakes::{FAULTS, Fault, Parameters, release, told};
 use super::*;
 
 const NAME: &str = "/drawgate/lease/staging/api";
@@ -134,6 +134,33 @@ async fn a_lease_given_back_at_that_moment_is_tried_again() {
         said.starts_with("transient: ") && said.contains("given back"),
         "{said}"
     );
+}
+
+#[tokio::test]
+async fn who_loses_a_race_hears_the_holder_whatever_the_code() {
+    let theirs = Case::held_by("theirs", "their-release");
+    theirs.parameters.calls.fail_once("create", Fault::Throttled);
+    let outcome = theirs.run(&Step::TakeLease).await;
+    assert!(
+        matches!(
+            &outcome,
+            StepOutcome::Done { evidence: Evidence::LeasedToAnother { failure } } if failure.what.contains("bastion-2")
+        ),
+        "{outcome:?}"
+    );
+    assert_eq!(theirs.holder().ledger, "theirs");
+
+    let ended = Case::held_by("ours", "an-earlier-release");
+    ended.parameters.calls.fail_once("create", Fault::Throttled);
+    assert_eq!(ended.take().await, "done");
+    assert_eq!(ended.holder().release, ended.id());
+
+    // The first attempt's answer was lost, and the second one comes too soon after it.
+    let own = Case::new();
+    own.parameters.calls.fail_once("create", Fault::Lost);
+    assert!(own.take().await.starts_with("unknown: "));
+    own.parameters.calls.fail_once("create", Fault::Throttled);
+    assert_eq!(own.take().await, "already_done");
 }
 
 #[tokio::test]
