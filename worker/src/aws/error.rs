@@ -1,12 +1,13 @@
 //! Errors of calls to AWS, sorted by what the caller may conclude from them.
 //!
-//! | variant     | did it happen?        | what to do                      |
-//! |-------------|-----------------------|---------------------------------|
-//! | `Refused`   | no, and it never will | stop, say it                    |
-//! | `Throttled` | no                    | the same again, later           |
-//! | `NotSent`   | no                    | the same again, later           |
-//! | `Unknown`   | perhaps               | look before anything else       |
-//! | `Invalid`   | no: nothing was asked | a fault of the worker's         |
+//! | variant       | did it happen?        | what to do                            |
+//! |---------------|-----------------------|---------------------------------------|
+//! | `Refused`     | no, and it never will | stop, say it                          |
+//! | `Throttled`   | no                    | the same again, later                 |
+//! | `NotAccepted` | no                    | the same again, with new credentials  |
+//! | `NotSent`     | no                    | the same again, later                 |
+//! | `Unknown`     | perhaps               | look before anything else             |
+//! | `Invalid`     | no: nothing was asked | a fault of the worker's               |
 //!
 //! A read has no effect, so its lost answer is as harmless as `NotSent`: nothing happened, ask again. It is
 //! called `Unanswered` to keep the message honest.
@@ -33,6 +34,18 @@ pub enum AwsError {
     /// AWS asked to come back later. The call had no effect.
     #[error("{operation} has to wait: {code}: {message}")]
     Throttled {
+        /// `service:Operation`.
+        operation: &'static str,
+        /// AWS's error code.
+        code: String,
+        /// AWS's own words.
+        message: String,
+    },
+    /// AWS does not accept the credentials of the call: they have expired, or AWS does not know them, or the
+    /// signature is not theirs. That says nothing of the call, which had no effect: with the next credentials
+    /// it may be done. A release that was rolled back for it would meet the same answer again at once.
+    #[error("{operation} was made with credentials that AWS does not accept: {code}: {message}")]
+    NotAccepted {
         /// `service:Operation`.
         operation: &'static str,
         /// AWS's error code.
@@ -102,6 +115,7 @@ impl AwsError {
         match self {
             Self::Refused { operation, .. }
             | Self::Throttled { operation, .. }
+            | Self::NotAccepted { operation, .. }
             | Self::NotSent { operation, .. }
             | Self::Unanswered { operation, .. }
             | Self::Unknown { operation, .. }
@@ -118,7 +132,10 @@ impl AwsError {
     pub fn is_transient(&self) -> bool {
         matches!(
             self,
-            Self::Throttled { .. } | Self::NotSent { .. } | Self::Unanswered { .. }
+            Self::Throttled { .. }
+                | Self::NotAccepted { .. }
+                | Self::NotSent { .. }
+                | Self::Unanswered { .. }
         )
     }
 
@@ -135,7 +152,9 @@ impl AwsError {
     /// AWS's error code, where AWS gave one.
     pub fn code(&self) -> Option<&str> {
         match self {
-            Self::Refused { code, .. } | Self::Throttled { code, .. } => Some(code),
+            Self::Refused { code, .. } | Self::Throttled { code, .. } | Self::NotAccepted { code, .. } => {
+                Some(code)
+            }
             _ => None,
         }
     }
@@ -146,9 +165,11 @@ impl AwsError {
             Self::Refused { operation, code, .. } if DENIED.contains(&code.as_str()) => Some(format!(
                 "allow `{operation}` in the IAM policy of the worker's role"
             )),
-            Self::Refused { code, .. } if BAD_CREDENTIALS.contains(&code.as_str()) => {
-                Some("the worker's AWS credentials are expired or not valid: renew them".to_owned())
-            }
+            Self::NotAccepted { .. } => Some(
+                "renew the worker's AWS credentials, and check this host's clock; the worker asks for credentials \
+                 anew by itself, and has to be restarted only for those in environment variables"
+                    .to_owned(),
+            ),
             Self::NotSent { .. } => Some(
                 "check the region, the credentials (instance profile) and the route to the AWS endpoint"
                     .to_owned(),
@@ -173,40 +194,57 @@ const DENIED: [&str; 4] = [
     "Client.UnauthorizedOperation",
 ];
 
-/// Codes for credentials that AWS does not accept.
-const BAD_CREDENTIALS: [&str; 8] = [
+/// Codes for credentials that AWS does not accept, each service's own. Sessions are renewed by their provider
+/// or by a person, and keys that were replaced are too; a new key is known to AWS within seconds; and the SDK
+/// corrects the time of its next signature where the clock is wrong.
+const NOT_ACCEPTED: [&str; 10] = [
     "AuthFailure",
     "ExpiredToken",
     "ExpiredTokenException",
-    "InvalidClientTokenId",
-    "UnrecognizedClientException",
-    "SignatureDoesNotMatch",
-    "RequestExpired",
     "IncompleteSignature",
+    "InvalidClientTokenId",
+    "InvalidSignatureException",
+    "RequestExpired",
+    "RequestTimeTooSkewed",
+    "SignatureDoesNotMatch",
+    "UnrecognizedClientException",
 ];
 
-/// Codes for "later": rate limits, and what is busy with another change. AWS checks these before it acts.
-/// `TooManyUpdates` is Parameter Store's, also for a parameter that is created within 30 s of its deletion
-/// (AWS Systems Manager API Reference, "DeleteParameter").
-const LATER: [&str; 18] = [
+/// Codes for "later": rate limits, and what is busy with another change. AWS checks these before it acts,
+/// whatever status they come with. Full quotas (`LimitExceeded` and its like) do not pass by waiting.
+const LATER: [&str; 19] = [
     "BandwidthLimitExceeded",
+    // EC2, for tags of one instance that are written at once.
+    "ConcurrentTagAccess",
+    // CloudWatch, for tags of one alarm.
+    "ConcurrentModificationException",
     "EC2ThrottledException",
-    "LimitExceededException",
     "PriorRequestNotComplete",
     "ProvisionedThroughputExceededException",
     "RequestLimitExceeded",
     "RequestThrottled",
     "RequestThrottledException",
+    // The next three are Auto Scaling's, for groups with another change under way.
     "ResourceContention",
-    "ResourceContentionFault",
+    "ResourceInUse",
     "ScalingActivityInProgress",
     "SlowDown",
     "Throttling",
     "ThrottledException",
     "ThrottlingException",
     "TooManyRequestsException",
+    // Parameter Store, also for a parameter that is created within 30 s of its deletion (AWS Systems Manager
+    // API Reference, "DeleteParameter").
     "TooManyUpdates",
     "TransactionInProgressException",
+];
+
+/// Codes for a request that AWS did not read to its end, or whose answer it did not send: as good as an
+/// answer that is lost, although their status is below 500.
+const CUT_SHORT: [&str; 3] = [
+    "RequestAbortedException",
+    "RequestTimeout",
+    "RequestTimeoutException",
 ];
 
 /// Whether a call changes something.
@@ -235,80 +273,48 @@ pub(super) fn answered(
     message: Option<&str>,
 ) -> AwsError {
     let message = message.unwrap_or("no message").to_owned();
-    let known = code.unwrap_or("no code").to_owned();
+    let known = code.unwrap_or("no code");
+    let code = known.to_owned();
     match status {
-        _ if LATER.contains(&known.as_str()) => AwsError::Throttled {
+        _ if LATER.contains(&known) => AwsError::Throttled {
             operation,
-            code: known,
+            code,
+            message,
+        },
+        _ if NOT_ACCEPTED.contains(&known) => AwsError::NotAccepted {
+            operation,
+            code,
             message,
         },
         429 => AwsError::Throttled {
             operation,
-            code: known,
+            code,
             message,
         },
-        500.. => lost(
-            operation,
-            effect,
-            Arc::new(ServerFailure {
-                status,
-                code: known,
-                message,
-            }),
-        ),
+        408 | 500.. => server_failure(operation, effect, status, code, message),
+        _ if CUT_SHORT.contains(&known) => server_failure(operation, effect, status, code, message),
         _ => AwsError::Refused {
             operation,
-            code: known,
+            code,
             message,
         },
     }
+}
+
+fn server_failure(
+    operation: &'static str,
+    effect: Effect,
+    status: u16,
+    code: String,
+    message: String,
+) -> AwsError {
+    let failure = ServerFailure {
+        status,
+        code,
+        message,
+    };
+    lost(operation, effect, Arc::new(failure))
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const OPERATION: &str = "autoscaling:SuspendProcesses";
-
-    fn write(status: u16, code: &str) -> AwsError {
-        answered(OPERATION, Effect::Write, status, Some(code), Some("said so"))
-    }
-
-    #[test]
-    fn a_no_is_refused_and_names_the_operation() {
-        let error = write(400, "ValidationError");
-        assert!(error.is_refused() && !error.is_transient() && !error.is_unknown());
-        assert_eq!(
-            error.to_string(),
-            "autoscaling:SuspendProcesses was refused: ValidationError: said so"
-        );
-        assert_eq!(error.hint(), None);
-    }
-
-    #[test]
-    fn denied_names_the_action_to_allow() {
-        for code in DENIED {
-            let hint = write(403, code).hint().unwrap();
-            assert!(hint.contains(OPERATION), "{hint}");
-        }
-    }
-
-    #[test]
-    fn throttling_did_not_happen_whatever_its_status() {
-        for (status, code) in [
-            (400, "Throttling"),
-            (503, "RequestLimitExceeded"),
-            (429, "anything"),
-        ] {
-            let error = write(status, code);
-            assert!(error.is_transient() && !error.is_unknown(), "{error:?}");
-        }
-    }
-
-    #[test]
-    fn a_server_failure_is_unknown_on_write_and_transient_on_read() {
-        assert!(write(500, "InternalFailure").is_unknown());
-        let read = answered(OPERATION, Effect::Read, 503, None, None);
-        assert!(read.is_transient() && !read.is_unknown());
-    }
-}
+mod tests;
