@@ -30,6 +30,8 @@ const LONGEST: Duration = Duration::from_secs(300);
 /// An hour ahead, in libfaketime's notation.
 const AN_HOUR_ON: &str = "+3600";
 const AN_HOUR_BACK: &str = "-3600";
+/// Access keys of the worker's session: the one that expires, and the one that a person brings then.
+const SESSIONS: [&str; 2] = ["lab-session-1", "lab-session-2"];
 const LIBFAKETIME: &str = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,6 +50,7 @@ enum Fault {
     AwsFailsFor20s,
     AwsTimesOutAfterActing,
     AwsAwayFor60s,
+    SessionExpires,
     LedgersDiskFull,
     ClockGoesForward,
     ClockGoesBack,
@@ -56,7 +59,7 @@ enum Fault {
 
 use Fault::*;
 
-const ALL: [Fault; 18] = [
+const ALL: [Fault; 19] = [
     BrokerAwayFor30s,
     ConnectionsReset,
     BrokerSilentFor30s,
@@ -71,6 +74,7 @@ const ALL: [Fault; 18] = [
     AwsFailsFor20s,
     AwsTimesOutAfterActing,
     AwsAwayFor60s,
+    SessionExpires,
     LedgersDiskFull,
     ClockGoesForward,
     ClockGoesBack,
@@ -78,10 +82,11 @@ const ALL: [Fault; 18] = [
 ];
 
 /// The faults that last no longer than a roll: those that `make test` makes.
-const SOME: [Fault; 5] = [
+const SOME: [Fault; 6] = [
     ConnectionsReset,
     EngineKilledWhileSwapping,
     HalfOfAwsThrottled,
+    SessionExpires,
     LedgersDiskFull,
     ClockGoesForward,
 ];
@@ -117,12 +122,19 @@ impl Bench {
             // Only the wall clock is moved, because nobody can set the others.
             ("FAKETIME_DONT_FAKE_MONOTONIC", "1"),
         ];
-        let faked = if matches!(fault, ClockGoesForward | ClockGoesBack) {
-            &faked[..]
-        } else {
-            &[]
+        let session = scene.folder().join("session").to_string_lossy().into_owned();
+        begin_session(&scene, SESSIONS[0]);
+        let in_session = [
+            ("AWS_ACCESS_KEY_ID", ""),
+            ("AWS_SECRET_ACCESS_KEY", ""),
+            ("AWS_SHARED_CREDENTIALS_FILE", session.as_str()),
+        ];
+        let environment = match fault {
+            ClockGoesForward | ClockGoesBack => &faked[..],
+            SessionExpires => &in_session[..],
+            _ => &[],
         };
-        let worker = scene.worker_with(faked).await;
+        let worker = scene.worker_with(environment).await;
         let events = scene.lasting_events().await;
         let before = Look::at(&scene.lab).await;
         let bench = Self {
@@ -137,6 +149,14 @@ impl Bench {
 
     fn set_clock(&self, offset: &str) {
         std::fs::write(self.scene.folder().join("time"), offset).unwrap();
+    }
+
+    /// The worker's session is over; ten seconds later there is a new one in its profile's file.
+    async fn renew_session(&self) {
+        let fault = json!({"action": "*", "mode": "expired", "count": u32::MAX, "key": SESSIONS[0]});
+        self.scene.lab.post("fault", fault).await;
+        sleep(Duration::from_secs(10)).await;
+        begin_session(&self.scene, SESSIONS[1]);
     }
 
     async fn aws_fails(&self, mode: &str, share: f64, count: u32) {
@@ -236,6 +256,7 @@ impl Bench {
                 sleep(Duration::from_secs(60)).await;
                 lab.clear_faults().await;
             }
+            SessionExpires => self.renew_session().await,
             LedgersDiskFull => self.disk.fill(),
             other => panic!("{other:?} comes at another moment"),
         }
@@ -317,6 +338,12 @@ impl Bench {
     }
 }
 
+/// Writes the profile's file, as a person does who logs in.
+fn begin_session(scene: &Scene, key: &str) {
+    let profile = format!("[default]\naws_access_key_id = {key}\naws_secret_access_key = secret\n");
+    std::fs::write(scene.folder().join("session"), profile).unwrap();
+}
+
 async fn roll_through(fault: Fault) {
     let began = Instant::now();
     let (bench, worker) = Bench::begin(fault).await;
@@ -329,6 +356,9 @@ async fn roll_through(fault: Fault) {
     bench.mend(fault).await;
     let summary = ended.summary.clone();
     let outcome = bench.judge(fault, id, &v2, ended).await;
+    if fault == SessionExpires {
+        assert_eq!(outcome, Outcome::Succeeded, "{summary}");
+    }
     if matches!(fault, ClockGoesForward | ClockGoesBack) {
         bench.assert_own_time(id, &worker).await;
     }

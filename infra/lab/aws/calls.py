@@ -18,7 +18,7 @@ READS = ("Describe", "Get", "List")
 CONNECTION = {"wsgi.input", "werkzeug.socket"}
 # Signing names whose IAM prefix, by which people know an action, is another one.
 IAM_PREFIX = {"monitoring": "cloudwatch"}
-SIGNED_FOR = re.compile(r"Credential=[^/]+/[^/]+/(?P<region>[^/]+)/(?P<service>[^/]+)/aws4_request")
+SIGNED_FOR = re.compile(r"Credential=(?P<key>[^/]+)/[^/]+/(?P<region>[^/]+)/(?P<service>[^/]+)/aws4_request")
 # By these a request of the query protocols asks for less than all there is.
 NARROWING = ("Filter.", "MaxResults", "NextToken")
 # The parameters that say what an action is about, the most telling first.
@@ -36,13 +36,17 @@ class Call:
     narrowed: bool = False
     # What a call about scaling processes names; an empty list means all of them.
     processes: list | None = None
+    # The access key that it is signed with.
+    key: str | None = None
 
 
 def identify(environ, body):
     """The call that a request is, by its signature and its body; None for what is no AWS call."""
     signed = SIGNED_FOR.search(environ.get("HTTP_AUTHORIZATION", ""))
-    if not signed:
-        return None
+    return dataclasses.replace(_signed_call(signed, environ, body), key=signed["key"]) if signed else None
+
+
+def _signed_call(signed, environ, body):
     region, service = signed["region"], signed["service"]
     prefix = IAM_PREFIX.get(service, service)
     target = environ.get("HTTP_X_AMZ_TARGET")

@@ -3,6 +3,7 @@
     throttle, error500, access_denied   the error that AWS gives, in the protocol of the call; nothing is done
     timeout                             nothing is done, and no answer comes for HOLD_S
     timeout_after_act                   the call is done, and no answer comes for HOLD_S
+    expired                             the session is over of the key that signed the call; nothing is done
     too_many_updates                    what Parameter Store says of writes in quick succession; nothing is done
     stale                               the answer is that of the moment of the order, for a request that had come by then
 """
@@ -14,7 +15,7 @@ import threading
 from aws import cbor
 
 HOLD_S = 30
-MODES = ("throttle", "error500", "access_denied", "too_many_updates", "timeout", "timeout_after_act", "stale")
+MODES = ("throttle", "error500", "access_denied", "expired", "too_many_updates", "timeout", "timeout_after_act", "stale")
 
 # Status and code per mode; EC2 and the JSON services have names of their own for some. Elastic Load Balancing and Auto
 # Scaling send Throttling, although their documents call it ThrottlingException and RateExceeded.
@@ -23,6 +24,7 @@ ERRORS = {
     "error500": {"query": (500, "InternalFailure"), "ec2": (500, "InternalError"), "json": (500, "InternalServerError")},
     "access_denied": {"query": (403, "AccessDenied"), "ec2": (403, "UnauthorizedOperation"),
                       "json": (400, "AccessDeniedException")},
+    "expired": {"query": (403, "ExpiredToken"), "ec2": (400, "RequestExpired"), "json": (400, "ExpiredTokenException")},
     # Only Parameter Store has it.
     "too_many_updates": {"json": (400, "TooManyUpdates")},
     # What a client sees that waits longer than we hold.
@@ -33,6 +35,8 @@ MESSAGES = {
     ("throttle", "ec2"): "Request limit exceeded.",
     "error500": "The request processing has failed because of an unknown error, exception or failure.",
     "access_denied": "User: arn:aws:iam::123456789012:user/lab is not authorized to perform: {action}",
+    "expired": "The security token included in the request is expired",
+    ("expired", "ec2"): "Request has expired.",
     "too_many_updates": "There are concurrent updates for a resource. Please try again later.",
     "timeout": "Service is unable to handle request.",
 }
@@ -48,6 +52,8 @@ class Fault:
     mode: str
     count: int
     share: float = 1.0
+    # Strikes only calls that are signed with this access key.
+    key: str | None = None
     due: float = 0.0
     # What was answered before, by the request's body.
     answers: dict = dataclasses.field(default_factory=dict)
@@ -58,9 +64,10 @@ class Fault:
         if not 0 < float(self.share) <= 1 or int(self.count) < 1:
             raise ValueError("share must be above 0 and at most 1, count at least 1")
 
-    def strikes(self, action, body):
+    def strikes(self, call, body):
         """A share of 0.5 strikes every second call: evenly, so that a test is the same each time."""
-        if self.action not in ("*", action) or self.count == 0:
+        action = call.action
+        if self.action not in ("*", action) or self.key not in (None, call.key) or self.count == 0:
             return False
         if self.mode == "stale" and (action, body) not in self.answers:
             return False
@@ -88,10 +95,10 @@ class Faults:
             self.released.set()
             self.released = threading.Event()
 
-    def strike(self, action, body):
+    def strike(self, call, body):
         """The fault that a call meets, if it meets one."""
         with self.lock:
-            return next((fault for fault in self.active if fault.strikes(action, body)), None)
+            return next((fault for fault in self.active if fault.strikes(call, body)), None)
 
     def hold(self):
         with self.lock:

@@ -66,7 +66,7 @@ class Lab:
         # Throttled before anything else, as at AWS: such a request does not use up a fault that was ordered.
         if not self.throttling.admits(call):
             return faults.error_answer(call, "throttle")
-        fault = self.faults.strike(call.action, body)
+        fault = self.faults.strike(call, body)
         mode = fault and fault.mode
         if mode == "stale":
             return fault.answers[call.action, body]

@@ -8,9 +8,9 @@ use std::future::Future;
 use std::io::{self, ErrorKind};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use aws_config::ConfigLoader;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
-use aws_config::{BehaviorVersion, ConfigLoader};
 use aws_sdk_autoscaling::config::http::HttpResponse;
 use aws_sdk_autoscaling::config::interceptors::{BeforeTransmitInterceptorContextRef, InterceptorContext};
 use aws_sdk_autoscaling::config::{ConfigBag, Intercept, RuntimeComponents};
@@ -21,6 +21,7 @@ use aws_smithy_runtime_api::client::retries::classifiers::{
 };
 use aws_smithy_types::retry::ErrorKind as RetryKind;
 
+use super::credentials::{self, Identities};
 use super::error::{self, AwsError, Cause, Effect};
 use super::limits;
 
@@ -34,6 +35,7 @@ pub struct Aws {
     pub(super) ssm: aws_sdk_ssm::Client,
     pub(super) ecr: aws_sdk_ecr::Client,
     pub(super) secretsmanager: aws_sdk_secretsmanager::Client,
+    identities: Identities,
     calls: Arc<Mutex<BTreeMap<String, u64>>>,
 }
 
@@ -62,7 +64,7 @@ fn no_quota() -> RetryPartition {
 impl Aws {
     /// Clients for the environment's region, credentials and endpoint (`AWS_*`). Nothing is sent yet.
     pub async fn connect() -> Self {
-        Self::connect_with(aws_config::defaults(BehaviorVersion::latest())).await
+        Self::connect_with(credentials::environment(None)).await
     }
 
     /// Clients for another endpoint, region or credentials than the environment's. Time-outs and repetition
@@ -76,7 +78,9 @@ impl Aws {
             .with_max_attempts(limits::THROTTLED_ATTEMPTS)
             .with_initial_backoff(limits::THROTTLED_BACKOFF)
             .with_max_backoff(limits::THROTTLED_BACKOFF_MAX);
+        let identities = Identities::new();
         let shared = environment
+            .identity_cache(identities.clone())
             .timeout_config(timeouts)
             .retry_config(retries)
             .load()
@@ -90,6 +94,7 @@ impl Aws {
             ssm: client!(aws_sdk_ssm, &shared, &quota),
             ecr: client!(aws_sdk_ecr, &shared, &quota),
             secretsmanager: client!(aws_sdk_secretsmanager, &shared, &quota),
+            identities,
             calls: Arc::default(),
         }
     }
@@ -132,6 +137,7 @@ impl Aws {
     where
         E: ProvideErrorMetadata + Error + Debug + Send + Sync + 'static,
     {
+        let renewals = self.identities.renewals();
         let (result, sent) = SENT
             .scope(Cell::new(false), async {
                 let result = request.await;
@@ -142,7 +148,13 @@ impl Aws {
             let mut calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
             *calls.entry(operation.to_owned()).or_default() += 1;
         }
-        result.map_err(|failure| classify(operation, effect, sent, failure))
+        result.map_err(|failure| {
+            let error = classify(operation, effect, sent, failure);
+            if matches!(error, AwsError::NotAccepted { .. }) {
+                self.identities.renew(renewals);
+            }
+            error
+        })
     }
 }
 

@@ -21,6 +21,9 @@ pub const THROTTLED_BACKOFF: Duration = Duration::from_millis(250);
 /// Longest pause between two attempts: five attempts stay within [`OPERATION_TIMEOUT`].
 pub const THROTTLED_BACKOFF_MAX: Duration = Duration::from_secs(2);
 
+/// How near their end credentials are asked for again: the SDK's own cache does it 10 s before.
+pub const CREDENTIALS_END: Duration = Duration::from_secs(60);
+
 /// Most pages of one listing. With the page sizes below that is more than the largest quotas allow (3,000
 /// target groups, 5,000 alarms of a prefix); a longer listing has a token that does not advance.
 pub const PAGES: usize = 200;

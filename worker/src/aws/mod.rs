@@ -3,7 +3,7 @@
 //! ```text
 //! worker -> Aws::suspend(..) -> call(operation, effect, request) -> SDK -> AWS
 //!                                  |  counts it, notes whether it was sent
-//!                                  +- Ok(plain struct) | AwsError: Refused, Throttled, NotSent, Unknown
+//!                                  +- Ok(plain struct) | AwsError: Refused, Throttled, NotAccepted, NotSent, Unknown
 //! ```
 //!
 //! The SDK repeats only calls that AWS throttled, which have not happened (`client.rs`). The core decides
@@ -13,6 +13,7 @@
 mod alarms;
 mod balancer;
 mod client;
+mod credentials;
 mod error;
 mod health_watch;
 mod instances;
@@ -27,6 +28,7 @@ mod shared_poll;
 pub use alarms::Alarm;
 pub use balancer::{HealthCheck, Target, TargetGroup, TargetGroupAttributes, TargetId, TargetState};
 pub use client::Aws;
+pub use credentials::environment;
 pub use error::{AwsError, Cause};
 pub use health_watch::HealthWatch;
 pub use instances::Instance;

@@ -3,7 +3,6 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use aws_config::{BehaviorVersion, Region};
 use drawgate_config::{Config, EnvironmentPattern, KnownHosts, RegistrySettings, SshSettings};
 use drawgate_rollout::definition::ServiceDefinition;
 use drawgate_rollout::{Policies, Supersede};
@@ -13,7 +12,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use super::CommandError;
-use crate::aws::{Aws, ecr_region};
+use crate::aws::{self, Aws, ecr_region};
 use crate::bus::BusSettings;
 use crate::chat;
 use crate::effects::{Credentials, Definitions, Effects, Login};
@@ -43,15 +42,12 @@ pub(super) async fn effects(config: &Arc<Config>) -> Result<Effects, CommandErro
 }
 
 fn aws_environment(config: &Config) -> aws_config::ConfigLoader {
-    let mut environment = aws_config::defaults(BehaviorVersion::latest());
     let settings = &config.settings().aws;
-    if let Some(region) = &settings.region {
-        environment = environment.region(Region::new(region.clone()));
+    let environment = aws::environment(settings.region.as_deref());
+    match &settings.endpoint {
+        Some(endpoint) => environment.endpoint_url(endpoint),
+        None => environment,
     }
-    if let Some(endpoint) = &settings.endpoint {
-        environment = environment.endpoint_url(endpoint);
-    }
-    environment
 }
 
 fn host_settings(ssh: &SshSettings) -> HostSettings {

@@ -1,12 +1,17 @@
 //! Calls that fail: refused, throttled, not sent, unknown.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use aws_config::credential_process::CredentialProcessProvider;
 use aws_config::{BehaviorVersion, Region};
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::{ProvideCredentials, future};
 use drawgate_lab::lab::Lab;
 use drawgate_rollout::definition::Process;
 use drawgate_worker::aws::{Aws, AwsError, limits};
+use serde_json::json;
 use tokio::time::Instant;
 
 use crate::fixtures::{connect_to, fleet, suspended};
@@ -73,6 +78,66 @@ async fn a_denied_call_names_the_action_to_allow() {
         assert!(error.is_refused(), "{error:?}");
         assert!(error.hint().unwrap().contains(action), "{error:?}");
     }
+}
+
+/// Gives the access key of a session that ends without saying so, until a person has renewed it.
+#[derive(Debug, Default)]
+struct Session {
+    renewed: AtomicBool,
+    asked: AtomicU32,
+}
+
+impl ProvideCredentials for Session {
+    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
+    where
+        Self: 'a,
+    {
+        self.asked.fetch_add(1, Ordering::Relaxed);
+        let key = match self.renewed.load(Ordering::Relaxed) {
+            true => "lab-session-2",
+            false => "lab-session-1",
+        };
+        future::ProvideCredentials::ready(Ok(Credentials::new(key, "secret", None, None, "test")))
+    }
+}
+
+#[tokio::test]
+async fn an_expired_session_says_no_to_no_call_and_is_asked_for_anew() {
+    let Some(lab) = Lab::enter("an_expired_session_says_no_to_no_call_and_is_asked_for_anew").await else {
+        return;
+    };
+    let session = Arc::new(Session::default());
+    let provider: Arc<dyn ProvideCredentials> = Arc::<Session>::clone(&session);
+    let environment = aws_config::defaults(BehaviorVersion::latest());
+    let aws = Aws::connect_with(environment.credentials_provider(provider)).await;
+    aws.parameter("/none").await.unwrap();
+    aws.target_groups().await.unwrap();
+    assert_eq!(
+        session.asked.load(Ordering::Relaxed),
+        1,
+        "good credentials are kept"
+    );
+
+    let over = json!({"action": "*", "mode": "expired", "count": 1000, "key": "lab-session-1"});
+    lab.post("fault", over).await;
+    let errors = [
+        aws.suspend("x", &[Process::Launch]).await.unwrap_err(),
+        aws.instances_by_ids(&["i-1".into()]).await.unwrap_err(),
+        aws.target_groups().await.unwrap_err(),
+        aws.alarms_matching(&["x".into()]).await.unwrap_err(),
+        aws.parameter("/none").await.unwrap_err(),
+    ];
+    for error in &errors {
+        assert!(matches!(error, AwsError::NotAccepted { .. }), "{error:?}");
+        assert!(
+            error.is_transient() && error.hint().unwrap().contains("renew"),
+            "{error:?}"
+        );
+    }
+    session.renewed.store(true, Ordering::Relaxed);
+    let behind = aws.parameter("/none").await;
+    assert!(behind.is_ok(), "the old session is still in use: {behind:?}");
+    assert_eq!(session.asked.load(Ordering::Relaxed), 6, "once after each answer");
 }
 
 #[tokio::test]
