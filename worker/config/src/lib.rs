@@ -19,6 +19,7 @@ mod configuration;
 mod container_section;
 mod cross;
 mod docker;
+mod ecr;
 pub mod env_vars;
 mod environment_section;
 mod error;
@@ -54,6 +55,7 @@ mod worker_file;
 mod worker_keys;
 
 pub use self::configuration::{Config, NotFound, Route};
+pub use self::ecr::EcrRegistry;
 pub use self::error::{ConfigError, ConfigErrors, explain};
 pub use self::limits::LEASE_DEFAULT;
 pub use self::pattern::EnvironmentPattern;

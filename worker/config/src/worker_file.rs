@@ -7,6 +7,7 @@ use std::time::Duration;
 use drawgate_schemas::Site;
 
 use super::address;
+use super::ecr::{self, EcrRegistry};
 use super::error::Problems;
 use super::limits;
 use super::parameter;
@@ -407,18 +408,23 @@ fn read_registries(
         let Some(mut login) = field.table(problems) else {
             continue;
         };
-        let settings = match login.take("login") {
-            Some(field) => ecr_login(&field, problems),
+        let by_token = login.take("login");
+        let has_password = by_token.is_none();
+        let settings = match by_token {
+            Some(field) => ecr_login(host, &field, problems),
             None => password_login(&mut login, paths, problems),
         };
         login.finish(problems);
-        if host.contains(".dkr.ecr.") && !matches!(settings, Some(RegistrySettings::Ecr)) {
-            problems
-                .warning(
-                    field.key.clone(),
-                    format!("{host} is ECR, where passwords live for 12 hours"),
-                )
-                .hint("leave this table out: at ECR the worker asks for a token itself, for every release");
+        let hint = match () {
+            () if ecr::is_public(host) => Some(PULLED_BY_ALL),
+            () if EcrRegistry::of(host).is_some() => {
+                Some("leave this table out: at ECR the worker asks for a token itself, for every release")
+            }
+            () => None,
+        };
+        if let (true, Some(hint)) = (has_password, hint) {
+            let message = format!("{host} is ECR, where passwords live for 12 hours");
+            problems.warning(field.key.clone(), message).hint(hint);
         }
         if let Some(settings) = settings {
             registries.insert(host.to_owned(), settings);
@@ -427,10 +433,21 @@ fn read_registries(
     registries
 }
 
+const PULLED_BY_ALL: &str = "leave this table out: images there are pulled without a login";
+
 /// Reads `login`. An ECR registry is recognised by its host name; under another name the file must say that
 /// it is ECR.
-fn ecr_login(field: &Field<'_, '_>, problems: &mut Problems<'_>) -> Option<RegistrySettings> {
-    if field.text(problems)? == "ecr" {
+fn ecr_login(host: &str, field: &Field<'_, '_>, problems: &mut Problems<'_>) -> Option<RegistrySettings> {
+    let is_ecr = field.text(problems)? == "ecr";
+    if is_ecr && ecr::is_public(host) {
+        field.invalid_hint(
+            "is for private registries: ECR Public does not take their tokens",
+            PULLED_BY_ALL,
+            problems,
+        );
+        return None;
+    }
+    if is_ecr {
         return Some(RegistrySettings::Ecr);
     }
     let hint = "write login = \"ecr\", or username and password_file";

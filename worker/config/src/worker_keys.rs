@@ -65,7 +65,7 @@ pub(super) const WORKER: Sections = &[
         key("endpoint", Text, Words("AWS's own"), r#""http://127.0.0.1:4566""#,
             "The address of every AWS service, for a lab."),
     ] },
-    Section { name: "registry.*", meaning: "The login at a registry, by its host; ECR needs none.", keys: &[
+    Section { name: "registry.*", meaning: "The login at a registry, by its host; ECR needs none, and ECR Public (`public.ecr.aws`) takes none.", keys: &[
         key("username", Text, Words("none; it must be there without `login`"), r#""drawgate""#,
             "The user at the host, as in `[registry.\"registry.example.com\"]`."),
         key("password_file", Path, Words("none; it must be there without `login`"), r#""secrets/registry""#,

@@ -34,7 +34,6 @@ pub use health_watch::HealthWatch;
 pub use instances::Instance;
 pub use mute_rules::SeenMuteRule;
 pub use parameters::Parameter;
-pub(crate) use registry::ecr_region;
 pub use scaling::{Group, Member, ScheduledAction, TrafficSource};
 pub use secrets::StoredSecret;
 pub use shared_poll::{Observation, SharedPoll};

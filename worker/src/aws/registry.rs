@@ -10,7 +10,7 @@ use crate::host::RegistryCredentials;
 const LOGIN: &str = "ecr:GetAuthorizationToken";
 
 impl Aws {
-    /// A login at this account's ECR registries; in `region`, where that is not the worker's own. AWS accepts
+    /// A login at all ECR registries that the worker may pull from; in `region`, where that is not the worker's own. AWS accepts
     /// it for 12 hours (Amazon ECR API Reference, "GetAuthorizationToken").
     pub async fn registry_login(&self, region: Option<&str>) -> Result<RegistryCredentials, AwsError> {
         let request = self.ecr.get_authorization_token();
@@ -30,13 +30,16 @@ impl Aws {
 }
 
 impl Aws {
-    /// The life-cycle policy of an ECR repository as JSON, if it has one.
+    /// The life-cycle policy of an ECR repository as JSON, if it has one. Without an account the repository
+    /// is the worker's account's.
     pub async fn lifecycle_policy(
         &self,
         region: Option<&str>,
+        account: Option<&str>,
         repository: &str,
     ) -> Result<Option<String>, AwsError> {
         let request = self.ecr.get_lifecycle_policy().repository_name(repository);
+        let request = request.set_registry_id(account.map(str::to_owned));
         let request = request.customize().config_override(self.in_region(region));
         match Box::pin(self.read("ecr:GetLifecyclePolicy", request.send())).await {
             Err(AwsError::Refused { code, .. }) if code == NO_POLICY => Ok(None),
@@ -62,20 +65,6 @@ fn login_of(token: &str) -> Option<RegistryCredentials> {
     })
 }
 
-/// The region in an ECR registry's host name, `None` for another registry (Amazon ECR User Guide, "Private
-/// registries"). Knows the endpoints of FIPS and of China too.
-pub(crate) fn ecr_region(registry: &str) -> Option<&str> {
-    let (account, rest) = registry.split_once('.')?;
-    let rest = rest
-        .strip_prefix("dkr.ecr.")
-        .or_else(|| rest.strip_prefix("dkr.ecr-fips."))?;
-    let region = rest
-        .strip_suffix(".amazonaws.com.cn")
-        .or_else(|| rest.strip_suffix(".amazonaws.com"))?;
-    let is_account = account.len() == 12 && account.bytes().all(|byte| byte.is_ascii_digit());
-    (is_account && !region.is_empty() && !region.contains('.')).then_some(region)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -94,29 +83,6 @@ mod tests {
             &base64::encode([0xff, b':']),
         ] {
             assert_eq!(login_of(bad), None, "{bad}");
-        }
-    }
-
-    #[test]
-    fn ecr_is_known_by_its_name() {
-        for (registry, region) in [
-            ("123456789012.dkr.ecr.us-west-2.amazonaws.com", Some("us-west-2")),
-            (
-                "123456789012.dkr.ecr-fips.us-gov-east-1.amazonaws.com",
-                Some("us-gov-east-1"),
-            ),
-            (
-                "123456789012.dkr.ecr.cn-north-1.amazonaws.com.cn",
-                Some("cn-north-1"),
-            ),
-            ("1234.dkr.ecr.us-west-2.amazonaws.com", None),
-            ("registry.example.com", None),
-            (
-                "123456789012.dkr.ecr.us-west-2.amazonaws.com.evil.example.com",
-                None,
-            ),
-        ] {
-            assert_eq!(ecr_region(registry), region, "{registry}");
         }
     }
 }

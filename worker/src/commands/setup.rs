@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use drawgate_config::{Config, EnvironmentPattern, KnownHosts, RegistrySettings, SshSettings};
+use drawgate_config::{Config, EcrRegistry, EnvironmentPattern, KnownHosts, RegistrySettings, SshSettings};
 use drawgate_rollout::definition::ServiceDefinition;
 use drawgate_rollout::{Policies, Supersede};
 use drawgate_schemas::{Environment, Service};
@@ -12,7 +12,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use super::CommandError;
-use crate::aws::{self, Aws, ecr_region};
+use crate::aws::{self, Aws};
 use crate::bus::BusSettings;
 use crate::chat;
 use crate::effects::{Credentials, Definitions, Effects, Login};
@@ -153,11 +153,12 @@ impl PolicySource for Files {
 impl Credentials for Files {
     fn of(&self, repository: &str) -> Result<Login, String> {
         let registry = repository.split('/').next().unwrap_or(repository);
-        let region = ecr_region(registry);
+        let of_ecr = EcrRegistry::of(registry);
         match self.0.settings().registries.get(registry) {
-            None if region.is_none() => Ok(Login::None),
+            None if of_ecr.is_none() => Ok(Login::None),
             None | Some(RegistrySettings::Ecr) => Ok(Login::Ecr {
-                region: region.map(str::to_owned),
+                region: of_ecr.map(|of_ecr| of_ecr.region.to_owned()),
+                account: of_ecr.map(|of_ecr| of_ecr.account.to_owned()),
             }),
             Some(RegistrySettings::Password { username, password }) => {
                 let password = password.read().map_err(|error| crate::error_chain(&error))?;

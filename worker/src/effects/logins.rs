@@ -14,11 +14,14 @@ impl Effects {
     /// The life-cycle policy of an image's repository, where its registry has such policies; or why it could
     /// not be read.
     pub(super) async fn lifecycle(&self, image: &ImageReference) -> (Option<String>, Option<String>) {
-        let Ok(Login::Ecr { region }) = self.credentials.of(image.repository()) else {
+        let Ok(Login::Ecr { region, account }) = self.credentials.of(image.repository()) else {
             return (None, None);
         };
         let name = image.repository().split_once('/').map_or("", |(_, name)| name);
-        match Box::pin(self.aws.lifecycle_policy(region.as_deref(), name)).await {
+        let policy = self
+            .aws
+            .lifecycle_policy(region.as_deref(), account.as_deref(), name);
+        match Box::pin(policy).await {
             Ok(policy) => (policy, None),
             Err(error) => (None, Some(chain(&error))),
         }
@@ -33,7 +36,7 @@ impl Effects {
         let region = match self.credentials.of(repository).or_else(refused)? {
             Login::None => return Ok(None),
             Login::With(credentials) => return Ok(Some(credentials)),
-            Login::Ecr { region } => region,
+            Login::Ecr { region, .. } => region,
         };
         let registry = repository.split('/').next().unwrap_or(repository);
         // The lock is kept while AWS is asked, so that hosts that pull side by side share one call.

@@ -20,9 +20,11 @@ pub enum Login {
     /// The registry needs no login.
     None,
     With(RegistryCredentials),
-    /// A login that Amazon ECR gives on request; in this region, where it is not the worker's own.
+    /// A login that Amazon ECR gives on request; in this region and for the registry of this account, where
+    /// the registry's name has them. Otherwise they are the worker's own.
     Ecr {
         region: Option<String>,
+        account: Option<String>,
     },
 }
 

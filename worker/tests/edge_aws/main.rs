@@ -7,4 +7,5 @@ mod fixtures;
 mod groups;
 mod pages;
 mod parameters;
+mod registries;
 mod targets;

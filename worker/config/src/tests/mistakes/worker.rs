@@ -147,7 +147,7 @@ webhook = "hooks.example.com/hush"
 webhook_file = "x"
 [registry."https://registry.example.com"]
 username = "u"
-[registry."1234.dkr.ecr.us-west-2.amazonaws.com"]
+[registry."123456789012.dkr.ecr.us-west-2.amazonaws.com"]
 username = "AWS"
 password = "hush"
 [groups]
@@ -176,9 +176,9 @@ from = ["ops"]
         |           ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
       hint: write [registry."registry.example.com"], with :PORT if it has one, without https:// and path
 
-    error: worker.toml:11:1: `password_file` is missing in [registry.1234.dkr.ecr.us-west-2.amazonaws.com]
-      11 | [registry."1234.dkr.ecr.us-west-2.amazonaws.com"]
-         | ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+    error: worker.toml:11:1: `password_file` is missing in [registry.123456789012.dkr.ecr.us-west-2.amazonaws.com]
+      11 | [registry."123456789012.dkr.ecr.us-west-2.amazonaws.com"]
+         | ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
       hint: write password_file = "secrets/registry"
 
     error: worker.toml:13:1: unknown key `password`
@@ -191,12 +191,51 @@ from = ["ops"]
         |                 ^^^^^^^^^^^^^^^^^^^
       hint: the worker reads it at every use; write the secret there, readable by the worker only
 
-    warning: worker.toml:11:11: 1234.dkr.ecr.us-west-2.amazonaws.com is ECR, where passwords live for 12 hours
-      11 | [registry."1234.dkr.ecr.us-west-2.amazonaws.com"]
-         |           ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+    warning: worker.toml:11:11: 123456789012.dkr.ecr.us-west-2.amazonaws.com is ECR, where passwords live for 12 hours
+      11 | [registry."123456789012.dkr.ecr.us-west-2.amazonaws.com"]
+         |           ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
       hint: leave this table out: at ECR the worker asks for a token itself, for every release
 
     worker.toml: 6 errors, 2 warnings
+    "#);
+}
+
+#[test]
+fn registries_of_ecr_need_no_table() {
+    let text = "site = \"us-west\"\namqp.url = \"amqp://localhost\"\n\
+                [registry.\"123456789012.dkr-ecr.us-west-2.on.aws\"]\nusername = \"AWS\"\npassword_file = \"/dev/null\"\n\
+                [registry.\"public.ecr.aws\"]\nlogin = \"ecr\"\n\
+                [registry.\"ecr-public.aws.com\"]\nusername = \"AWS\"\npassword_file = \"/dev/null\"\n";
+    insta::assert_snapshot!(checked_worker(text), @r#"
+    error: worker.toml:7:9: `registry.public.ecr.aws.login`: is for private registries: ECR Public does not take their tokens
+      7 | login = …
+        |         ^
+      hint: leave this table out: images there are pulled without a login
+
+    warning: worker.toml:1:1: there is no [orders]: nobody may pause, resume or cancel a release, freeze, thaw, or have build numbers forgotten
+      hint: write [orders] with from = ["ops"], and [groups] with ops = ["ben"], users of the broker
+
+    warning: worker.toml:3:11: 123456789012.dkr-ecr.us-west-2.on.aws is ECR, where passwords live for 12 hours
+      3 | [registry."123456789012.dkr-ecr.us-west-2.on.aws"]
+        |           ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+      hint: leave this table out: at ECR the worker asks for a token itself, for every release
+
+    warning: worker.toml:5:17: `registry.123456789012.dkr-ecr.us-west-2.on.aws.password_file`: /dev/null holds no secret: it is empty
+      5 | password_file = "/dev/null"
+        |                 ^^^^^^^^^^^
+      hint: the worker reads it at every use; write the secret there, readable by the worker only
+
+    warning: worker.toml:8:11: ecr-public.aws.com is ECR, where passwords live for 12 hours
+      8 | [registry."ecr-public.aws.com"]
+        |           ^^^^^^^^^^^^^^^^^^^^
+      hint: leave this table out: images there are pulled without a login
+
+    warning: worker.toml:10:17: `registry.ecr-public.aws.com.password_file`: /dev/null holds no secret: it is empty
+      10 | password_file = "/dev/null"
+         |                 ^^^^^^^^^^^
+      hint: the worker reads it at every use; write the secret there, readable by the worker only
+
+    worker.toml: 1 error, 5 warnings
     "#);
 }
 
