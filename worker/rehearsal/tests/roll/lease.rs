@@ -139,6 +139,26 @@ fn trap_08_no_answer_about_the_lease_stops_no_rollback() {
     assert!(took_ms < 3 * 60_000, "{took_ms}");
 }
 
+/// Parameter Store takes a parameter's name again only some 30 s after its deletion: both the lease and the
+/// desired version are written by one release soon after the one before deleted them.
+#[test]
+fn a_name_that_is_free_after_thirty_seconds_is_waited_for() {
+    let took_ms = |world: World| {
+        let sim = Sim::new(world);
+        let before = sim.now;
+        let sim = sim.finish();
+        assert_eq!(sim.outcome(), Outcome::Succeeded, "{}", sim.ended().summary);
+        drawgate_rollout::limits::between_ms(before, sim.now)
+    };
+    let calm = took_ms(world().publishing(None));
+    for step in [Step::TakeLease, Step::ReserveDesired, Step::PublishDesired] {
+        // Pauses of 0.5, 1, 2, 4, 8 and then 10 s each; images are pulled meanwhile.
+        let world = world().publishing(None).with(step.clone(), Fault::Transient, 8);
+        let waited = took_ms(world).saturating_sub(calm);
+        assert!((30_000..60_000).contains(&waited), "{step:?}: {waited}");
+    }
+}
+
 #[test]
 fn trap_08_a_lease_not_given_back_is_told_and_spoils_nothing() {
     let mut sim = Sim::new(world().with(Step::GiveLeaseBack, Fault::Refused, ALWAYS));
