@@ -42,7 +42,8 @@ pub(super) const WORKER: Sections = &[
         key("config_file", Path, Words("the user's and the system's"), r#""ssh_config""#,
             "The `ssh_config` to use."),
         key("known_hosts", OneOf(&["strict", "accept-new"]), Is("strict"), r#""accept-new""#,
-            "Whether an unknown host is refused, or its key is remembered on first sight."),
+            "Whether an unknown host is refused, or its key is remembered on first sight, in `known_hosts` beside \
+             the ledger."),
         key("docker_socket", Text, Is("/var/run/docker.sock"), r#""/var/run/docker.sock""#,
             "The Docker engine's socket on the hosts, an absolute path."),
         key("connect_timeout", Duration(at::CONNECT_TIMEOUT), Ms(at::CONNECT_TIMEOUT_DEFAULT_MS), r#""20s""#,
@@ -65,7 +66,8 @@ pub(super) const WORKER: Sections = &[
         key("endpoint", Text, Words("AWS's own"), r#""http://127.0.0.1:4566""#,
             "The address of every AWS service, for a lab."),
     ] },
-    Section { name: "registry.*", meaning: "The login at a registry, by its host; ECR needs none, and ECR Public (`public.ecr.aws`) takes none.", keys: &[
+    Section { name: "registry.*", meaning: "The login at a registry, by its host; ECR needs none, and ECR Public \
+        (`public.ecr.aws`) takes none.", keys: &[
         key("username", Text, Words("none; it must be there without `login`"), r#""drawgate""#,
             "The user at the host, as in `[registry.\"registry.example.com\"]`."),
         key("password_file", Path, Words("none; it must be there without `login`"), r#""secrets/registry""#,

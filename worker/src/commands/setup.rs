@@ -3,7 +3,9 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use drawgate_config::{Config, EcrRegistry, EnvironmentPattern, KnownHosts, RegistrySettings, SshSettings};
+use drawgate_config::{
+    Config, EcrRegistry, EnvironmentPattern, KnownHosts, RegistrySettings, WorkerSettings,
+};
 use drawgate_rollout::definition::ServiceDefinition;
 use drawgate_rollout::{Policies, Supersede};
 use drawgate_schemas::{Environment, Service};
@@ -34,7 +36,7 @@ pub(super) fn load(path: &Path) -> Result<Arc<Config>, CommandError> {
 /// The effects, with clients for AWS and the hosts. Nothing is sent yet.
 pub(super) async fn effects(config: &Arc<Config>) -> Result<Effects, CommandError> {
     let aws = Aws::connect_with(aws_environment(config)).await;
-    let settings = host_settings(&config.settings().ssh);
+    let settings = host_settings(config.settings());
     let path = settings.runtime_dir.clone();
     let hosts = Hosts::new(settings).map_err(|source| CommandError::Sockets { path, source })?;
     let files = Arc::new(Files(Arc::clone(config)));
@@ -50,7 +52,8 @@ fn aws_environment(config: &Config) -> aws_config::ConfigLoader {
     }
 }
 
-fn host_settings(ssh: &SshSettings) -> HostSettings {
+fn host_settings(settings: &WorkerSettings) -> HostSettings {
+    let ssh = &settings.ssh;
     let usual = HostSettings::default();
     HostSettings {
         user: ssh.user.clone(),
@@ -61,6 +64,8 @@ fn host_settings(ssh: &SshSettings) -> HostSettings {
             KnownHosts::Strict => HostKeys::Strict,
             KnownHosts::AcceptNew => HostKeys::AcceptNew,
         },
+        // Beside the ledger, because a worker under systemd can write nowhere else.
+        remembered_keys: Some(settings.ledger.with_file_name("known_hosts")),
         connect_by_instance_id: ssh.connect_by_instance_id,
         connect_timeout: ssh.connect_timeout,
         docker_socket: ssh.docker_socket.clone(),

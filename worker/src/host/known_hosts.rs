@@ -1,29 +1,33 @@
 //! Whether the worker would trust the host key of an instance that nobody has logged in to before. Judged
 //! without such an instance, by what the operator's own `ssh_config` says of it.
 
+use std::fs::OpenOptions;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 
-use tokio::process::Command;
-use tokio::time::timeout;
-
-use super::limits;
 use super::pool::Hosts;
-use super::settings::{HostKeys, HostSettings};
+use super::settings::HostKeys;
+use super::ssh_config::effective_config;
 
 /// An instance id that no instance has.
 const NOBODY: &str = "i-00000000000000000";
 
 impl Hosts {
     /// Why the host key of a newly launched instance would not be trusted; `None` where a certificate
-    /// authority or a command vouches for it, where keys are accepted on first sight, or where that cannot be
-    /// told from here.
+    /// authority or a command vouches for it, where keys are accepted on first sight and remembered, or where
+    /// that cannot be told from here.
     pub async fn unknown_host_keys(&self) -> Option<String> {
         let settings = &self.shared.settings;
         if settings.host_keys == HostKeys::AcceptNew {
-            return None;
+            let file = settings.remembered_keys.as_deref()?;
+            let error = may_write(file).err()?;
+            let file = file.display();
+            return Some(format!(
+                "known_hosts = \"accept-new\" remembers no key, because {file} cannot be written ({error}): any machine \
+                 may take a host's place"
+            ));
         }
-        let config = effective_config(settings).await?;
+        let config = effective_config(settings, NOBODY).await?;
         if knows(&config, |path| std::fs::read_to_string(path).ok()) {
             return None;
         }
@@ -36,24 +40,17 @@ impl Hosts {
     }
 }
 
-/// What `ssh -G` prints for such an instance; `None` where it prints nothing.
-async fn effective_config(settings: &HostSettings) -> Option<String> {
-    let mut command = Command::new("ssh");
-    command.arg("-G");
-    if let Some(config) = &settings.config_file {
-        command.arg("-F").arg(config);
+/// Whether the file can be written, or made. It is not made here: whoever runs `plan` may be another user
+/// than the worker's.
+fn may_write(file: &Path) -> io::Result<()> {
+    match OpenOptions::new().append(true).open(file) {
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            let folder = file.parent().unwrap_or(Path::new("/"));
+            rustix::fs::access(folder, rustix::fs::Access::WRITE_OK)?;
+            Ok(())
+        }
+        opened => opened.map(drop),
     }
-    command.args(["-o", &format!("HostKeyAlias={NOBODY}"), "--", NOBODY]);
-    command
-        .stdin(Stdio::null())
-        .stderr(Stdio::null())
-        .kill_on_drop(true);
-    let output = timeout(limits::COMMAND_TIMEOUT, command.output())
-        .await
-        .ok()?
-        .ok()?;
-    let said = String::from_utf8_lossy(&output.stdout).into_owned();
-    output.status.success().then_some(said)
 }
 
 /// Whether this configuration vouches for the key of a new instance.
@@ -134,6 +131,18 @@ mod tests {
         knows(config, |path| {
             (path == Path::new("/k")).then(|| known_hosts.to_owned())
         })
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_written_is_told_without_making_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("known_hosts");
+        may_write(&file).unwrap();
+        assert!(!file.exists());
+        std::fs::write(&file, "").unwrap();
+        may_write(&file).unwrap();
+        let nowhere = folder.path().join("missing/known_hosts");
+        assert_eq!(may_write(&nowhere).unwrap_err().kind(), ErrorKind::NotFound);
     }
 
     #[test]

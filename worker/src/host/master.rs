@@ -101,9 +101,11 @@ struct Lifeline {
 }
 
 impl Master {
-    /// Connects and logs in. `dir` is private to this connection.
+    /// Connects and logs in. `known_hosts` is the value of `UserKnownHostsFile`, where it is not the
+    /// `ssh_config`'s; `dir` is private to this connection.
     pub(super) async fn launch(
         settings: &HostSettings,
+        known_hosts: Option<&str>,
         id: &str,
         address: &str,
         dir: TempDir,
@@ -111,7 +113,7 @@ impl Master {
         let control = dir.path().join("ctl");
         let log = dir.path().join("log");
         let mut child = Command::new("ssh")
-            .args(ssh_arguments(settings, id, address, &control))
+            .args(ssh_arguments(settings, known_hosts, id, address, &control))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             // A file and not a pipe: a proxy command writes here too, and nothing has to read along.
@@ -327,7 +329,13 @@ impl Lifeline {
 }
 
 /// The whole command line of a master. Options given here win over every `ssh_config`.
-fn ssh_arguments(settings: &HostSettings, id: &str, address: &str, control: &Path) -> Vec<OsString> {
+fn ssh_arguments(
+    settings: &HostSettings,
+    known_hosts: Option<&str>,
+    id: &str,
+    address: &str,
+    control: &Path,
+) -> Vec<OsString> {
     let mut arguments: Vec<OsString> = ["-M", "-T", "-a", "-x", "-S"].map(OsString::from).into();
     arguments.push(control.into());
     let mut option = |text: String| arguments.extend(["-o".into(), text.into()]);
@@ -335,6 +343,9 @@ fn ssh_arguments(settings: &HostSettings, id: &str, address: &str, control: &Pat
     option("ControlPersist=no".to_owned());
     option("BatchMode=yes".to_owned());
     option(format!("StrictHostKeyChecking={}", settings.host_keys.as_str()));
+    if let Some(files) = known_hosts {
+        option(format!("UserKnownHostsFile={files}"));
+    }
     option(format!("HostKeyAlias={id}"));
     // Addresses are reused: the key last seen at this one says nothing.
     option("CheckHostIP=no".to_owned());
@@ -373,7 +384,12 @@ fn ssh_arguments(settings: &HostSettings, id: &str, address: &str, control: &Pat
 }
 
 /// The command with which an operator can try the connection by hand.
-pub(super) fn ssh_by_hand(settings: &HostSettings, id: &str, address: &str) -> String {
+pub(super) fn ssh_by_hand(
+    settings: &HostSettings,
+    known_hosts: Option<&str>,
+    id: &str,
+    address: &str,
+) -> String {
     let mut words = vec!["ssh".to_owned()];
     words.extend(
         settings
@@ -389,6 +405,7 @@ pub(super) fn ssh_by_hand(settings: &HostSettings, id: &str, address: &str) -> S
         "-o StrictHostKeyChecking={}",
         settings.host_keys.as_str()
     ));
+    words.extend(known_hosts.map(|files| format!("-o 'UserKnownHostsFile={files}'")));
     words.extend(settings.user.iter().map(|user| format!("-l {user}")));
     words.extend(settings.port.iter().map(|port| format!("-p {port}")));
     words.extend(settings.keyfile.iter().map(|key| format!("-i {}", key.display())));
@@ -422,8 +439,8 @@ mod tests {
     use super::*;
     use crate::host::HostKeys;
 
-    fn words(settings: &HostSettings) -> Vec<String> {
-        let arguments = ssh_arguments(settings, "i-1", "10.0.0.7", Path::new("/run/d/ctl"));
+    fn words(settings: &HostSettings, known_hosts: Option<&str>) -> Vec<String> {
+        let arguments = ssh_arguments(settings, known_hosts, "i-1", "10.0.0.7", Path::new("/run/d/ctl"));
         arguments
             .into_iter()
             .map(|word| word.into_string().unwrap())
@@ -441,7 +458,7 @@ mod tests {
                         -o ConnectTimeout=10 -o ServerAliveInterval=5 -o ServerAliveCountMax=3 \
                         -o ClearAllForwardings=yes -o RemoteCommand=none -o PermitLocalCommand=no \
                         -o StreamLocalBindMask=0177 -o LogLevel=ERROR -F /etc/drawgate/ssh -- i-1 cat";
-        assert_eq!(words(&settings).join(" "), expected);
+        assert_eq!(words(&settings, None).join(" "), expected);
     }
 
     #[test]
@@ -454,13 +471,14 @@ mod tests {
             connect_by_instance_id: true,
             ..HostSettings::default()
         };
-        let line = words(&settings).join(" ");
+        let line = words(&settings, Some("\"/k\" /etc/k")).join(" ");
         assert!(
             line.ends_with("-l deploy -p 2222 -o IdentitiesOnly=yes -i /k -- i-1 cat"),
             "{line}"
         );
         assert!(
-            line.contains("StrictHostKeyChecking=accept-new") && !line.contains("HostName"),
+            line.contains("-o StrictHostKeyChecking=accept-new -o UserKnownHostsFile=\"/k\" /etc/k -o")
+                && !line.contains("HostName"),
             "{line}"
         );
     }
@@ -472,8 +490,17 @@ mod tests {
             ..HostSettings::default()
         };
         assert_eq!(
-            ssh_by_hand(&settings, "i-1", "10.0.0.7"),
+            ssh_by_hand(&settings, None, "i-1", "10.0.0.7"),
             "ssh -F /c -o HostKeyAlias=i-1 -o HostName=10.0.0.7 -o StrictHostKeyChecking=yes i-1 true"
+        );
+        let accepting = HostSettings {
+            host_keys: HostKeys::AcceptNew,
+            ..settings
+        };
+        assert_eq!(
+            ssh_by_hand(&accepting, Some("\"/k\" /etc/k"), "i-1", "10.0.0.7"),
+            "ssh -F /c -o HostKeyAlias=i-1 -o HostName=10.0.0.7 -o StrictHostKeyChecking=accept-new \
+             -o 'UserKnownHostsFile=\"/k\" /etc/k' i-1 true"
         );
     }
 }

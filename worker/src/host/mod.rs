@@ -35,6 +35,7 @@ mod program;
 mod retention;
 mod settings;
 mod socket_dir;
+mod ssh_config;
 
 pub use body::container_body;
 pub(crate) use body::engine_policy;

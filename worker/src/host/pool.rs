@@ -16,6 +16,7 @@ use super::limits;
 use super::master::{Master, ssh_by_hand};
 use super::settings::HostSettings;
 use super::socket_dir::SocketDir;
+use super::ssh_config::known_hosts_files;
 
 /// All hosts. Clones share everything.
 #[derive(Debug, Clone)]
@@ -220,8 +221,12 @@ impl Host {
             .prefix(&format!("{number}-"))
             .tempdir_in(self.shared.dir.path());
         let dir = dir.map_err(|error| self.unreachable(operation, Stage::Ssh, None, Arc::new(error)))?;
-        let master = Master::launch(&self.shared.settings, id, address, dir).await.map_err(|error| {
-            let by_hand = ssh_by_hand(&self.shared.settings, id, address);
+        let settings = &self.shared.settings;
+        let known_hosts = known_hosts_files(settings, id).await;
+        let known_hosts = known_hosts.as_deref();
+        let launched = Master::launch(settings, known_hosts, id, address, dir).await;
+        let master = launched.map_err(|error| {
+            let by_hand = ssh_by_hand(settings, known_hosts, id, address);
             let hint = format!(
                 "see for yourself: {by_hand}; a new instance's host key has to be known by @cert-authority or \
                  a KnownHostsCommand"

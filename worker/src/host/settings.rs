@@ -16,6 +16,9 @@ pub struct HostSettings {
     pub config_file: Option<PathBuf>,
     /// How an unknown host key is treated.
     pub host_keys: HostKeys,
+    /// The file of the host keys that are accepted on first sight; that of the `ssh_config` where absent. The
+    /// worker's user may have no other place that it can write to.
+    pub remembered_keys: Option<PathBuf>,
     /// Leaves `HostName` to the `ssh_config`: `%h` in a `ProxyCommand` is then the instance id, as Session
     /// Manager and EC2 Instance Connect Endpoint want it. Otherwise ssh goes to the instance's private
     /// address.
@@ -39,6 +42,7 @@ impl Default for HostSettings {
             keyfile: None,
             config_file: None,
             host_keys: HostKeys::Strict,
+            remembered_keys: None,
             connect_by_instance_id: false,
             connect_timeout: super::limits::CONNECT_TIMEOUT,
             docker_socket: PathBuf::from("/var/run/docker.sock"),

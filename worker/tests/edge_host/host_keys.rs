@@ -52,6 +52,46 @@ async fn trap_25_an_unknown_host_key_is_refused_with_the_way_out() {
     hosts.host("i-newer", H1).probe().await.unwrap();
 }
 
+/// As under the unit, which leaves the worker no home that it can write to.
+#[tokio::test]
+async fn trap_25_an_accepted_key_is_kept_in_the_workers_own_file() {
+    let Some(lab) = Lab::enter("trap_25_an_accepted_key_is_kept_in_the_workers_own_file").await else {
+        return;
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let (state, given) = (dir.path().join("state of it"), dir.path().join("given"));
+    let key =
+        |host: &str| fs::read_to_string(lab.folder().join(format!("hosts/{host}/ssh_host_key.pub"))).unwrap();
+    fs::write(&given, format!("i-given {}", key("h2"))).unwrap();
+    let files = format!(
+        "UserKnownHostsFile /proc/nowhere/known {}\nGlobalKnownHostsFile /dev/null",
+        given.display()
+    );
+    let accepting = HostSettings {
+        host_keys: HostKeys::AcceptNew,
+        remembered_keys: Some(state.join("known_hosts")),
+        ..configured(&lab, dir.path(), &files)
+    };
+    let hosts = Hosts::new(accepting).unwrap();
+    let told = hosts.unknown_host_keys().await.unwrap();
+    assert!(
+        told.contains("remembers no key") && told.contains("state of it"),
+        "{told}"
+    );
+    fs::create_dir(&state).unwrap();
+    assert_eq!(hosts.unknown_host_keys().await, None);
+
+    hosts.host("i-new", H1).probe().await.unwrap();
+    let remembered = fs::read_to_string(state.join("known_hosts")).unwrap();
+    assert!(remembered.contains("i-new"), "{remembered}");
+    let error = hosts.host("i-new", H2).probe().await.unwrap_err();
+    assert_eq!(error.stage(), Some(Stage::Ssh), "another machine took its place");
+    // What the operator's own file says of a host is believed as before.
+    let error = hosts.host("i-given", H1).probe().await.unwrap_err();
+    assert_eq!(error.stage(), Some(Stage::Ssh));
+    hosts.host("i-given", H2).probe().await.unwrap();
+}
+
 /// Settings with an `ssh_config` that has these lines before the lab's own.
 fn configured(lab: &Lab, dir: &Path, lines: &str) -> HostSettings {
     let config = dir.join("config");
