@@ -15,6 +15,8 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoReque
 from werkzeug.serving import make_server
 
 from aws import alarms
+from aws import answers
+from aws import backends
 from aws import calls
 from aws import cbor
 from aws import faults
@@ -123,6 +125,8 @@ class RequestHandler(MotoRequestHandler):
 def main():
     state, target = pathlib.Path(os.environ["LAB_STATE"]), pathlib.Path(os.environ["LAB_TARGET"])
     lab = Lab(state, target)
+    answers.install()
+    backends.install()
     pages.install()
     registry.install((state / "registry-password").read_text())
     health.install(lab.balancer)
