@@ -6,8 +6,9 @@ moto says `healthy` at once and knows one port per instance; LiveTargetGroup sta
 """
 
 import collections
-import http.client
+import itertools
 import math
+import socket
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -16,9 +17,16 @@ from moto.elbv2 import models
 from moto.elbv2.exceptions import InvalidTargetError, TargetGroupNotFoundError, TargetNotRunning
 
 from aws.backends import LOCK, ec2, elbv2
+from world.keys import COUNT
 
 TICK_S = 0.025
-PROBES_AT_ONCE = 16
+# A round takes this share of the time at most: with 1,500 targets it takes longer than a tick, and others need LOCK too.
+TICK_SHARE = 0.2
+# Most are answered in a millisecond; those of hosts that are silent wait for their time-out.
+PROBES_AT_ONCE = max(16, COUNT // 4)
+# Targets that were registered at once are probed at once; of so many the rest has its turn in the next round.
+PROBES_PER_TICK = 60
+MAX_STATUS_LINE = 1024
 MAX_TRANSITIONS = 10_000
 # Names of AWS, with the descriptions that go with them.
 REGISTRATION = ("Elb.RegistrationInProgress", "Target registration is in progress")
@@ -53,6 +61,8 @@ class LiveTargetGroup(models.FakeTargetGroup):
         # Times below AWS's own granularity of a second, so that tests need not wait: set by a fleet.
         self.timing = {}
         self.failing, self.hold_draining = set(), False
+        # Whether the load balancer has yet to hear of it.
+        self.changed = False
 
     # What moto's backend calls.
 
@@ -90,8 +100,8 @@ class LiveTargetGroup(models.FakeTargetGroup):
 
     # What the clock calls.
 
-    def tick(self, now):
-        """Ends drains, follows the instances, and returns the targets whose probe is due."""
+    def tick(self, now, most):
+        """Ends drains, follows the instances, and returns the targets whose probe is due, so many at most."""
         for key, target in list(self.members.items()):
             if target.state == "draining":
                 if now >= target.drained_at and not self.hold_draining:
@@ -100,7 +110,7 @@ class LiveTargetGroup(models.FakeTargetGroup):
             else:
                 self._follow_instance(target)
         self._sync()
-        due = [target for target in self.members.values() if self._due(target, now)]
+        due = list(itertools.islice((target for target in self.members.values() if self._due(target, now)), most))
         for target in due:
             target.probing, target.probe_at = True, now + self._interval_s()
         return due
@@ -182,6 +192,7 @@ class LiveTargetGroup(models.FakeTargetGroup):
 
     def _move(self, target, state, why):
         if state != target.state:
+            self.changed = True
             transitions.append({"at": time.time(), "target_group": self.name, "target": target.id, "port": target.port,
                                 "from": target.state, "to": state})
         target.state, (target.reason, target.description) = state, why
@@ -196,8 +207,9 @@ class LiveTargetGroup(models.FakeTargetGroup):
         return int(self.timing.get(f"{which}_threshold", of_aws))
 
     def _sync(self):
-        if self.listen_port is not None:
+        if self.listen_port is not None and self.changed:
             self.balancer.sync(self.listen_port, list(self.members.values()), self.ends_connections())
+            self.changed = False
 
     def _status(self, target):
         return models.FakeHealthStatus(target.id, target.port, str(target.port), target.state, target.reason,
@@ -212,16 +224,30 @@ def describe_target_health(backend, target_group_arn, targets):
 
 def probe(address, port, path, timeout_s):
     """One request from the load balancer's side: the status, or the reason of AWS why there is none."""
-    connection = http.client.HTTPConnection(address, port, timeout=timeout_s)
+    request = (f"GET {path or '/'} HTTP/1.1\r\nHost: {address}:{port}\r\nUser-Agent: ELB-HealthChecker/2.0\r\n"
+               "Accept-Encoding: identity\r\nConnection: close\r\n\r\n")
     try:
-        connection.request("GET", path or "/", headers={"User-Agent": "ELB-HealthChecker/2.0", "Connection": "close"})
-        return connection.getresponse().status
+        with socket.create_connection((address, port), timeout=timeout_s) as connection:
+            connection.sendall(request.encode())
+            return _status(connection)
     except TimeoutError:
         return TIMED_OUT
-    except (OSError, http.client.HTTPException):
+    except (OSError, ValueError):
         return FAILED
-    finally:
-        connection.close()
+
+
+def _status(connection):
+    """The number in `HTTP/1.1 200 OK`. The rest of the answer does not matter."""
+    line = b""
+    while b"\n" not in line and len(line) < MAX_STATUS_LINE:
+        chunk = connection.recv(MAX_STATUS_LINE)
+        if not chunk:
+            break
+        line += chunk
+    version, status = line.split(b"\n")[0].split()[:2]
+    if not version.startswith(b"HTTP/"):
+        raise ValueError(f"not HTTP: {line!r}")
+    return int(status)
 
 
 def probe_and_judge(group, target):
@@ -235,11 +261,15 @@ def probe_and_judge(group, target):
 
 def run_clock():
     with ThreadPoolExecutor(PROBES_AT_ONCE) as pool:
+        took_s = 0.0
         while True:
-            time.sleep(TICK_S)
+            time.sleep(max(TICK_S, took_s / TICK_SHARE))
             with LOCK:
                 now = time.monotonic()
-                due = [(group, target) for group in elbv2().target_groups.values() for target in group.tick(now)]
+                due = []
+                for group in elbv2().target_groups.values():
+                    due += [(group, target) for target in group.tick(now, PROBES_PER_TICK)]
+                took_s = time.monotonic() - now
             for group, target in due:
                 pool.submit(probe_and_judge, group, target)
 

@@ -51,8 +51,9 @@ class LiveGroup(models.FakeAutoScalingGroup):
     # One round of the loop.
 
     def check_health(self, now):
+        in_service = self._in_service() if self.health_check_type == "ELB" else []
         for member in self.instance_states:
-            if member.lifecycle_state == "InService" and not self._is_healthy(member, now):
+            if member.lifecycle_state == "InService" and not self._is_healthy(member, now, in_service):
                 member.health_status = "Unhealthy"
 
     def replace_unhealthy(self):
@@ -95,19 +96,23 @@ class LiveGroup(models.FakeAutoScalingGroup):
     def _counted(self):
         return [member for member in self.instance_states if member.lifecycle_state in COUNTED]
 
-    def _is_healthy(self, member, now):
+    def _in_service(self):
+        """For each target group the instances that it has in service."""
+        return [_in_service(elbv2().target_groups[arn]) for arn in self.target_group_arns]
+
+    def _is_healthy(self, member, now, in_service):
         if member.instance.state != "running":
             return False
         launched_at = getattr(member, "launched_at", None)
         in_grace = launched_at is not None and now < launched_at + self.health_check_grace_period
         if self.health_check_type != "ELB" or in_grace:
             return True
-        return all(_in_service(elbv2().target_groups[arn], member.instance.id) for arn in self.target_group_arns)
+        return all(member.instance.id in those for those in in_service)
 
 
-def _in_service(target_group, instance_id):
-    states = [target.state for target in target_group.members.values() if target.id == instance_id]
-    return bool(states) and not any(state in OUT_OF_SERVICE for state in states)
+def _in_service(target_group):
+    targets = target_group.members.values()
+    return {target.id for target in targets} - {target.id for target in targets if target.state in OUT_OF_SERVICE}
 
 
 def run_round(group, now):
