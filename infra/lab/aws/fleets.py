@@ -13,13 +13,16 @@ import boto3
 
 from aws.backends import LOCK, REGION, autoscaling, cloudwatch, ec2, elbv2, target_group
 from aws.scaling import attach_pending, refreshing
-from world.keys import HOSTS
+from world.keys import COUNT, HOSTS
 
 # By this the server knows the lab's own calls.
 USER_AGENT = "drawgate-lab"
 LAUNCH_CONFIGURATION = "lab"
 LOAD_BALANCER = "lab"
-MAX_SIZE = 20
+# Every host, and as many instances again that a test launches.
+MAX_SIZE = max(20, 2 * COUNT)
+# The most that AWS attaches in one call.
+ATTACHED_AT_ONCE = 20
 # The least that AWS lets one ask for; what the fleet asks for is kept beside it (LiveTargetGroup.timing).
 MIN_INTERVAL_S, MIN_TIMEOUT_S = 5, 2
 TIMING = ("interval_s", "timeout_s", "healthy_threshold", "unhealthy_threshold")
@@ -44,6 +47,7 @@ class Fleets:
         self.balancer_arn = balancer["LoadBalancers"][0]["LoadBalancerArn"]
 
     def create(self, spec):
+        spec = {**spec, "hosts": _hosts(spec["hosts"])}
         name, wanted_hosts = spec["name"], spec["hosts"]
         unknown = [host for host in wanted_hosts if host not in HOSTS]
         if unknown:
@@ -56,11 +60,17 @@ class Fleets:
         grouped = spec.get("grouped", True)
         if grouped:
             self._create_group(spec)
-            instances = [self.launch(name, host, zone) for host, zone in placed]
+            with LOCK:
+                tags = autoscaling().autoscaling_groups[name].get_propagated_tags()
+            instances = self._start_all(name, placed, tags)
+            for first in range(0, len(instances), ATTACHED_AT_ONCE):
+                self._client("autoscaling").attach_instances(
+                    AutoScalingGroupName=name,
+                    InstanceIds=[each["id"] for each in instances[first:first + ATTACHED_AT_ONCE]])
             with LOCK:
                 autoscaling().autoscaling_groups[name].min_size = len(wanted_hosts)
         else:
-            instances = [self._start(name, host, zone, spec.get("tags", {})) for host, zone in placed]
+            instances = self._start_all(name, placed, spec.get("tags", {}))
         for group in spec.get("target_groups", []):
             if "hosts" in group or not grouped:
                 self._register(group, [each for each in instances if each["host"] in group.get("hosts", wanted_hosts)])
@@ -87,13 +97,22 @@ class Fleets:
 
     def _start(self, name, host, zone, tags):
         """An instance in no group."""
-        tags = {**tags, "Name": f"{name}-{host}"}
-        instance = self._client("ec2").run_instances(
-            ImageId="ami-12c6146b", InstanceType="t2.micro", MinCount=1, MaxCount=1, Placement={"AvailabilityZone": zone},
-            TagSpecifications=[{"ResourceType": "instance", "Tags": _as_list(tags)}])["Instances"][0]
-        with LOCK:
-            _move_to(ec2().get_instance(instance["InstanceId"]), HOSTS[host])
-        return {"id": instance["InstanceId"], "host": host, "address": HOSTS[host]}
+        return self._start_all(name, [(host, zone)], tags)[0]
+
+    def _start_all(self, name, placed, tags):
+        """Instances in no group, by one call for each zone, in the order of `placed`."""
+        started = {}
+        for zone in dict.fromkeys(zone for _host, zone in placed):
+            there = [host for host, its_zone in placed if its_zone == zone]
+            answer = self._client("ec2").run_instances(
+                ImageId="ami-12c6146b", InstanceType="t2.micro", MinCount=len(there), MaxCount=len(there),
+                Placement={"AvailabilityZone": zone})
+            with LOCK:
+                for host, made in zip(there, answer["Instances"], strict=True):
+                    ec2().create_tags([made["InstanceId"]], {**tags, "Name": f"{name}-{host}"})
+                    _move_to(ec2().get_instance(made["InstanceId"]), HOSTS[host])
+                    started[host] = {"id": made["InstanceId"], "host": host, "address": HOSTS[host]}
+        return [started[host] for host, _zone in placed]
 
     def terminate(self, instance_id):
         self._client("ec2").terminate_instances(InstanceIds=[instance_id])
@@ -163,6 +182,17 @@ class Fleets:
                     service, region_name=REGION, endpoint_url=self.endpoint, config=config,
                     aws_access_key_id="test", aws_secret_access_key="test")
             return self.clients[service]
+
+
+def _hosts(wanted):
+    """A list of names, a number (the first so many), or "all"."""
+    if wanted == "all":
+        return list(HOSTS)
+    if isinstance(wanted, int):
+        if not 1 <= wanted <= len(HOSTS):
+            raise ValueError(f"{wanted} hosts: this lab has {len(HOSTS)}")
+        return list(HOSTS)[:wanted]
+    return wanted
 
 
 def _zones(spec):
