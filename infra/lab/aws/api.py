@@ -49,8 +49,10 @@ class Api:
             ("POST", "/lab/images", self.image),
             ("POST", r"/lab/hosts/(\w+)/stop", self.stop_host),
             ("POST", r"/lab/hosts/(\w+)/start", self.start_host),
+            ("POST", r"/lab/hosts/(\w+)/engine/kill", self.kill_engine),
             ("POST", r"/lab/hosts/(\w+)/run", self.run_on_host),
             ("GET", r"/lab/hosts/(\w+)/containers", self.containers),
+            ("GET", "/lab/engines/unknown", lambda _body: lab.engines.unknown()),
             ("POST", "/lab/rabbitmq/stop", lambda _body: lab.engines.stop_rabbitmq()),
             ("POST", "/lab/rabbitmq/start", lambda _body: lab.engines.start_rabbitmq()),
         )]
@@ -143,6 +145,9 @@ class Api:
 
     def start_host(self, _body, name):
         self.lab.engines.start(_host(name))
+
+    def kill_engine(self, _body, name):
+        self.lab.engines.kill(_host(name))
 
     def run_on_host(self, body, name):
         return {"id": self.lab.engines.run(_host(name), body["image"], body["name"], body.get("args", []))}

@@ -8,9 +8,11 @@ effect. As AWS does, it fails open: where no target is healthy or waits for its 
 
 import socket
 
-from world.daemons import LISTEN_PORTS, SLOTS
+from world.daemons import LISTEN_PORTS, slots
 
 ADMIN_TIMEOUT_S = 2
+# HAProxy takes a line of 16 KB at most (tune.bufsize), with several commands in it.
+MAX_LINE = 8192
 # What HAProxy answers where it has done as told; on changes of the state it says nothing.
 TAKEN = ("IP changed", "port changed", "no need to change")
 SERVED = {"healthy": "ready", "draining": "drain"}
@@ -31,26 +33,26 @@ class Balancer:
 
     def sync(self, port, targets, ends_connections=True):
         """Brings one backend in line with the targets of its group."""
-        slots = self.backends[port]
+        held_slots = self.backends[port]
         wanted = {target: mode for target, mode in _modes(targets)}
         commands = []
-        for slot, (target, _told) in list(slots.items()):
+        for slot, (target, _told) in list(held_slots.items()):
             if target not in wanted:
                 # The delay is over: whatever is still in flight is cut, as AWS does where it does.
                 if ends_connections:
                     commands.append(f"shutdown sessions server {_server(port, slot)}")
                 commands.append(_state(port, slot, "maint"))
-                del slots[slot]
-        held = {target: slot for slot, (target, _told) in slots.items()}
+                del held_slots[slot]
+        held = {target: slot for slot, (target, _told) in held_slots.items()}
         for target, mode in wanted.items():
             slot = held.get(target)
             if slot is None:
-                slot = next(number for number in range(1, SLOTS + 1) if number not in slots)
+                slot = next(number for number in range(1, slots(port) + 1) if number not in held_slots)
                 commands.append(f"set server {_server(port, slot)} addr {target.address} port {target.port}")
-                slots[slot] = (target, None)
-            if slots[slot][1] != mode:
+                held_slots[slot] = (target, None)
+            if held_slots[slot][1] != mode:
                 commands.append(_state(port, slot, mode))
-                slots[slot] = (target, mode)
+                held_slots[slot] = (target, mode)
         self._tell(commands)
 
     def clear(self):
@@ -59,18 +61,32 @@ class Balancer:
         self.backends.clear()
 
     def _tell(self, commands):
-        if not commands:
-            return
+        for line in _lines(commands):
+            self._tell_line(line)
+
+    def _tell_line(self, line):
         with socket.socket(socket.AF_UNIX) as client:
             client.settimeout(ADMIN_TIMEOUT_S)
             client.connect(self.admin_socket)
-            client.sendall((";".join(commands) + "\n").encode())
+            client.sendall(f"{line}\n".encode())
             answer = b""
             while chunk := client.recv(4096):
                 answer += chunk
         refusals = [line for line in answer.decode().splitlines() if line and not line.startswith(TAKEN)]
         if refusals:
-            raise RuntimeError(f"HAProxy: {'; '.join(refusals)} (told: {'; '.join(commands)})")
+            raise RuntimeError(f"HAProxy: {'; '.join(refusals)} (told: {line})")
+
+
+def _lines(commands):
+    """The commands, several to a line."""
+    line = ""
+    for command in commands:
+        if line and len(line) + len(command) >= MAX_LINE:
+            yield line
+            line = ""
+        line += f";{command}" if line else command
+    if line:
+        yield line
 
 
 def _modes(targets):

@@ -10,9 +10,11 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 from world import daemons, hosts
-from world.keys import HOSTS
+from world.keys import HOSTS, MODELS
 
 API_TIMEOUT_S = 30
+# Hosts that are reset at once, each with four removals at once: more would only wait for a processor.
+RESETS_AT_ONCE = 16
 BOOT_TIMEOUT_S = 20
 RUN_TIMEOUT_S = 60
 
@@ -46,6 +48,10 @@ class Engines:
             self.processes[name] = hosts.start(self.state, name)
             self._await(name, lambda: daemons.host_ready(self.state, name))
 
+    def kill(self, name):
+        with self.locks[name]:
+            hosts.kill_engine(self.state, name)
+
     def stop_rabbitmq(self):
         with self.locks["rabbitmq"]:
             hosts.kill(self.state, "rabbitmq")
@@ -75,12 +81,18 @@ class Engines:
 
     def reset(self):
         """Every host up, no container on any."""
-        with ThreadPoolExecutor(len(HOSTS)) as pool:
+        with ThreadPoolExecutor(min(len(HOSTS), RESETS_AT_ONCE)) as pool:
             list(pool.map(self._reset_host, HOSTS))
+
+    def unknown(self):
+        """What the model engines were asked and do not know, the last thousand."""
+        return hosts.ask_model(self.state, {"unknown": True}) if MODELS else []
 
     def _reset_host(self, name):
         self.start(name)
         listed = [item["Id"] for item in self._call(name, "GET", "/containers/json?all=1")]
+        if not listed:
+            return
         with ThreadPoolExecutor(4) as pool:
             list(pool.map(lambda each: self._call(name, "DELETE", f"/containers/{each}?force=1&v=1"), listed))
 

@@ -8,6 +8,7 @@ import os
 import pathlib
 import socket
 import subprocess
+import sys
 
 from world import keys
 
@@ -18,6 +19,8 @@ LAB = pathlib.Path(__file__).resolve().parent.parent
 # backend of empty slots that the load balancer's side (aws/balancer.py) fills over the admin socket.
 LISTEN_PORTS = range(8100, 8200)
 SLOTS = 12
+# Of a large lab the first ports have a slot for every host. For all of them HAProxy would need seconds to start.
+LARGE_PORTS = 10
 
 RABBITMQ_CONF = """\
 listeners.tcp.1 = 10.77.0.1:5672
@@ -68,6 +71,12 @@ backend tg-{port}
     balance roundrobin
     server-template s 1-{slots} 127.0.0.1:9 disabled
 """
+
+
+def slots(port):
+    """How many targets the backend of that port takes; some more than hosts, for those that come while others drain."""
+    large = port in LISTEN_PORTS[:LARGE_PORTS]
+    return max(SLOTS, keys.COUNT + 3) if large else SLOTS
 
 
 def _spawn(state, name, command, environment=None, stdout=None):
@@ -128,7 +137,7 @@ def start_registry(state):
 
 def start_haproxy(state):
     values = {"first": LISTEN_PORTS[0], "last": LISTEN_PORTS[-1], "log_format": HAPROXY_LOG}
-    backends = [HAPROXY_BACKEND.format(port=port, slots=SLOTS) for port in LISTEN_PORTS]
+    backends = [HAPROXY_BACKEND.format(port=port, slots=slots(port)) for port in LISTEN_PORTS]
     (state / "haproxy.cfg").write_text(HAPROXY_CONF.format(state=state, **values) + "".join(backends))
     with open(state / "logs" / "haproxy-access.log", "ab") as access:
         return _spawn(state, "haproxy", ["haproxy", "-db", "-f", str(state / "haproxy.cfg")], stdout=access)
@@ -137,6 +146,12 @@ def start_haproxy(state):
 def start_aws(state, target):
     environment = {**os.environ, "LAB_STATE": str(state), "LAB_TARGET": str(target), "PYTHONPATH": str(LAB)}
     return _spawn(state, "aws", [str(target / "venv" / "bin" / "python3"), "-B", "-m", "aws.server"], environment)
+
+
+def start_model(state, target):
+    """The engines of world.keys.MODELS, all in one process."""
+    environment = {**os.environ, "LAB_STATE": str(state), "LAB_TARGET": str(target), "PYTHONPATH": str(LAB)}
+    return _spawn(state, "model", [sys.executable, "-B", "-m", "model.server"], environment)
 
 
 def rabbitmq_ready(password):
@@ -151,6 +166,13 @@ def registry_ready():
 def haproxy_ready(state):
     with socket.socket(socket.AF_UNIX) as client, contextlib.suppress(OSError):
         client.connect(str(state / "haproxy.sock"))
+        return True
+    return False
+
+
+def model_ready(state):
+    with socket.socket(socket.AF_UNIX) as client, contextlib.suppress(OSError):
+        client.connect(str(state / "model.sock"))
         return True
     return False
 

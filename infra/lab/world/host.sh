@@ -1,8 +1,9 @@
 #!/bin/bash
 # The first process of a host, alone in its namespaces: gives it a disk and a user of its own, then runs syslog, sshd
-# and the Docker engine. Everything it writes lands on the lab's tmpfs, nothing on the machine.
+# and the Docker engine, or leaves that to the model. Everything it writes lands on the lab's tmpfs, nothing on the
+# machine.
 set -eu
-state=$1 name=$2 address=$3
+state=$1 name=$2 address=$3 engine=$4
 disk=$state/hosts/$name
 socket=$disk/docker.sock
 
@@ -59,10 +60,18 @@ mkdir -p "$disk/docker" /var/lib/docker
 mount --bind "$disk/docker" /var/lib/docker
 # The disk says whether it has booted before. Nothing of the machine does: it may have a user `deploy` of its own.
 [ -e "$disk/booted" ] || first_boot
-rm -f "$socket"
+if [ "$engine" = real ]; then rm -f "$socket"; fi
 
 busybox syslogd -n -O "$state/logs/$name-syslog.log" &
 /usr/sbin/sshd -D -e -f /etc/ssh/lab_sshd_config &
+
+# The model's socket is beside the disk, and its containers are children of this process: it must only say when the
+# host is ready for them, and collect them.
+if [ "$engine" = model ]; then
+    ln -s "$socket" /run/docker.sock
+    touch "$disk/model-may-serve"
+    while :; do wait; sleep 3600; done
+fi
 
 open_socket() { # reachable for whoever runs the tests, also when not in the group docker
     for _ in $(seq 500); do

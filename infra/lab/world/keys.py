@@ -5,10 +5,31 @@ import hashlib
 import os
 import secrets
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 
-# An engine each, 60 MB and a second of a processor: three are enough for most, and nine for any.
-COUNT = min(max(int(os.environ.get("DRAWGATE_LAB_HOSTS", "3")), 1), 9)
-HOSTS = {f"h{number}": f"10.77.0.{10 + number}" for number in range(1, COUNT + 1)}
+# Three hosts are enough for most tests. 500 is a large fleet, and half of what one bridge of the kernel can take.
+MAX_HOSTS = 500
+# A real engine takes 65 MB and a second of a processor to start, so beyond this many hosts the engine is a model.
+MOST_ENGINES = 40
+# Of 10.77.0.0/16: .1 is the world itself, .11 to .210 in each third octet are hosts.
+HOSTS_PER_OCTET = 200
+KEYS_AT_ONCE = 4
+
+
+def _count(name, default, most):
+    return min(max(int(os.environ.get(name) or default), 0), most)
+
+
+def _address(number):
+    octet, rest = divmod(number - 1, HOSTS_PER_OCTET)
+    return f"10.77.{octet}.{11 + rest}"
+
+
+COUNT = max(_count("DRAWGATE_LAB_HOSTS", 3, MAX_HOSTS), 1)
+ENGINES = _count("DRAWGATE_LAB_ENGINES", min(COUNT, MOST_ENGINES), COUNT)
+HOSTS = {f"h{number}": _address(number) for number in range(1, COUNT + 1)}
+# The hosts whose engine is a model (folder model): the last ones.
+MODELS = frozenset(list(HOSTS)[ENGINES:])
 
 SSH_CONFIG = """\
 Host *
@@ -43,11 +64,13 @@ def _make_ssh(state):
     (state / "known_hosts").write_text(f"@cert-authority * {authority}")
     (state / "ssh_config").write_text(SSH_CONFIG.format(state=state))
     (state / "hosts").mkdir()
-    for name in HOSTS:
-        folder = state / "hosts" / name
-        folder.mkdir()
-        _new_key(folder / "ssh_host_key", name)
-        _output("ssh-keygen", "-q", "-s", state / "ca", "-I", name, "-h", folder / "ssh_host_key.pub")
+    keys = {name: state / "hosts" / name / "ssh_host_key" for name in HOSTS}
+    for key in keys.values():
+        key.parent.mkdir()
+    with ThreadPoolExecutor(KEYS_AT_ONCE) as pool:
+        list(pool.map(lambda item: _new_key(item[1], item[0]), keys.items()))
+    # One run signs them all; what it calls them is only what sshd's log says of a login.
+    _output("ssh-keygen", "-q", "-s", state / "ca", "-I", "lab", "-h", *(f"{key}.pub" for key in keys.values()))
 
 
 def _new_key(path, comment):

@@ -4,6 +4,7 @@ It is process 1 of its pid namespace, so when it ends, the kernel kills whatever
 """
 
 import argparse
+import collections
 import contextlib
 import os
 import pathlib
@@ -21,10 +22,14 @@ from world import daemons, hosts, keys  # noqa: E402
 
 STARTUP_FAILED = 125
 STARTUP_TIMEOUT_S = 60
+# For each host, with its engine: on a busy machine it takes a few times what it takes on an idle one.
+STARTUP_TIMEOUT_PER_HOST_S = 3
+# More at once would only wait for each other, and each longer than its part.
+BOOTS_AT_ONCE = 9
 # What a command gets to put things in order after it was asked to end.
 STOP_GRACE_S = 10
-# A bound for everything that is written in a lab: images, containers, queues, logs.
-STATE_SIZE = "4g"
+# A bound for everything that is written in a lab: images, containers, queues, logs; and a share for each host.
+STATE_SIZE_MB, STATE_SIZE_PER_HOST_MB = 4096, 16
 LOG_LINES = 25
 
 
@@ -51,43 +56,53 @@ def run(*command):
 
 def private_world(state):
     """A tmpfs for all files, so that nothing survives; one on /run for network namespaces and locks of our own."""
-    run("mount", "-t", "tmpfs", "-o", f"size={STATE_SIZE},mode=755", "tmpfs", str(state))
+    size_mb = STATE_SIZE_MB + STATE_SIZE_PER_HOST_MB * keys.COUNT
+    run("mount", "-t", "tmpfs", "-o", f"size={size_mb}m,mode=755", "tmpfs", str(state))
     run("mount", "-t", "tmpfs", "tmpfs", "/run")
     socket.sethostname("lab")
     for folder in ("logs", "pids"):
         (state / folder).mkdir()
     run("ip", "link", "set", "lo", "up")
-    run("ip", "link", "add", "lab0", "type", "bridge")
-    run("ip", "addr", "add", "10.77.0.1/24", "dev", "lab0")
+    run("ip", "link", "add", "lab0", "address", hosts.BRIDGE_HARDWARE, "type", "bridge")
+    run("ip", "addr", "add", "10.77.0.1/16", "dev", "lab0")
     run("ip", "link", "set", "lab0", "up")
 
 
 def start_parts(state, target, narrate):
-    """All at once; then waits for each in turn. The slowest (RabbitMQ) hides the others."""
+    """All at once, but for hosts, of which so many boot at once. The slowest (RabbitMQ) hides the others."""
     begin = time.monotonic()
+    timeout_s = STARTUP_TIMEOUT_S + STARTUP_TIMEOUT_PER_HOST_S * keys.COUNT
     keys.make_all(state)
     password = (state / "rabbitmq-password").read_text()
     daemons.configure_rabbitmq(state, password)
-    parts = {
+    waiting = {
         "rabbitmq": (daemons.start_rabbitmq(state), lambda: daemons.rabbitmq_ready(password)),
         "aws": (daemons.start_aws(state, target), daemons.aws_ready),
         "registry": (daemons.start_registry(state), daemons.registry_ready),
         "haproxy": (daemons.start_haproxy(state), lambda: daemons.haproxy_ready(state)),
     }
-    for name in keys.HOSTS:
-        parts[name] = (hosts.start(state, name), lambda name=name: daemons.host_ready(state, name))
-    waiting = dict(parts)
-    while waiting:
+    if keys.MODELS:
+        waiting["model"] = (daemons.start_model(state, target), lambda: daemons.model_ready(state))
+    to_boot = collections.deque(keys.HOSTS)
+    while waiting or to_boot:
+        while to_boot and _may_boot(to_boot[0], waiting):
+            name = to_boot.popleft()
+            waiting[name] = (hosts.start(state, name), lambda name=name: daemons.host_ready(state, name))
         for name, (process, ready) in list(waiting.items()):
             if ready():
                 del waiting[name]
                 narrate(f"{name:<9} up after {time.monotonic() - begin:.1f} s")
             elif process.poll() is not None:
                 raise StartupError(name, f"ended with status {process.returncode}")
-        if waiting and time.monotonic() - begin > STARTUP_TIMEOUT_S:
-            raise StartupError(next(iter(waiting)), f"not ready after {STARTUP_TIMEOUT_S} s")
-        time.sleep(0.05)
+        if waiting and time.monotonic() - begin > timeout_s:
+            raise StartupError(next(iter(waiting)), f"not ready after {timeout_s} s")
+        time.sleep(0.05 if len(waiting) < BOOTS_AT_ONCE else 0.01)
     return password
+
+
+def _may_boot(name, waiting):
+    booting = sum(1 for part in waiting if part in keys.HOSTS)
+    return booting < BOOTS_AT_ONCE and not (name in keys.MODELS and "model" in waiting)
 
 
 def command_environment(state, password):

@@ -1,4 +1,5 @@
-//! The host adapter against the lab's hosts: real sshd, real Docker engines, a real registry.
+//! The host adapter against the lab's hosts: real sshd, real Docker engines, a real registry. With
+//! `DRAWGATE_LAB_ENGINES=0` it is also the contract of the lab's model engines.
 #![allow(
     clippy::unwrap_used,
     clippy::print_stderr,

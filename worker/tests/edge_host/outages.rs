@@ -10,7 +10,7 @@ use drawgate_worker::host::{HostError, HostSettings, Hosts, Stage};
 use serde_json::json;
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::processes::{kill_hard, masters, processes};
+use crate::processes::masters;
 use crate::reach::{H1, H2, H3, PATIENCE, chain, hosts, settings};
 
 #[tokio::test]
@@ -111,10 +111,7 @@ async fn an_engine_that_dies_and_comes_back_needs_no_new_connection() {
     let hosts = hosts(&lab);
     let host = hosts.host("i-engine", H2);
     host.probe().await.unwrap();
-    let socket = format!("unix://{}", lab.folder().join("hosts/h2/docker.sock").display());
-    kill_hard(&processes(|words| {
-        words[0].ends_with("dockerd") && words.contains(&socket)
-    }));
+    lab.post("hosts/h2/engine/kill", json!({})).await;
     let look = host.containers(true).await.unwrap_err();
     assert_eq!((look.stage(), look.is_unknown()), (Some(Stage::Engine), false));
     let probe = host.probe().await.unwrap_err();

@@ -10,7 +10,7 @@ pub(crate) fn masters(instance: &str) -> Vec<u32> {
     })
 }
 
-pub(crate) fn processes(wanted: impl Fn(&[String]) -> bool) -> Vec<u32> {
+fn processes(wanted: impl Fn(&[String]) -> bool) -> Vec<u32> {
     let pids = fs::read_dir("/proc")
         .unwrap()
         .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
