@@ -2,11 +2,32 @@
 
 use std::process::Stdio;
 
+use futures_util::{StreamExt as _, stream};
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt as _;
 use tokio::process::Command;
 
 use super::api::Lab;
+
+/// Containers run by hand at once: each needs a tenth of a second of a processor for Docker's own client.
+const RUNS_AT_ONCE: usize = 9;
+
+/// Hosts per third octet of the lab's network.
+const HOSTS_PER_OCTET: usize = 200;
+
+/// The address of a host, by the lab's name for it.
+fn address_of(host: &str) -> String {
+    let number = host
+        .strip_prefix('h')
+        .and_then(|number| number.parse::<usize>().ok());
+    let index = number.and_then(|number| number.checked_sub(1));
+    let index = index.expect("the name of a host: h and a number from 1");
+    format!(
+        "10.77.{}.{}",
+        index / HOSTS_PER_OCTET,
+        11 + index % HOSTS_PER_OCTET
+    )
+}
 
 impl Lab {
     /// Runs `docker run` on each of these hosts, as another tool would; gives the containers' ids.
@@ -21,7 +42,8 @@ impl Lab {
                     .to_owned()
             }
         };
-        futures_util::future::join_all(hosts.iter().map(|host| one(host))).await
+        let runs = stream::iter(hosts.iter().map(|host| one(host)));
+        runs.buffered(RUNS_AT_ONCE).collect().await
     }
 
     /// `docker inspect` of every container of a host.
@@ -40,7 +62,6 @@ impl Lab {
 
     /// The same, with this as the command's standard input.
     pub async fn on_host_with(&self, host: &str, command: &str, input: &str) -> String {
-        let number: u8 = host.trim_start_matches('h').parse().unwrap();
         let mut ssh = Command::new("ssh")
             .arg("-F")
             .arg(self.ssh_config())
@@ -49,7 +70,7 @@ impl Lab {
                 "HostKeyAlias=i-0lab",
                 "-o",
                 "BatchMode=yes",
-                &format!("10.77.0.{}", 10 + number),
+                &address_of(host),
                 command,
             ])
             .stdin(Stdio::piped())
@@ -67,5 +88,23 @@ impl Lab {
             String::from_utf8_lossy(&done.stderr)
         );
         String::from_utf8_lossy(&done.stdout).into_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_have_the_addresses_that_the_lab_gives_them() {
+        let addresses = ["h1", "h9", "h200", "h201", "h500"].map(address_of);
+        let expected = [
+            "10.77.0.11",
+            "10.77.0.19",
+            "10.77.0.210",
+            "10.77.1.11",
+            "10.77.2.110",
+        ];
+        assert_eq!(addresses, expected);
     }
 }
