@@ -88,6 +88,7 @@ class Api:
             with LOCK:
                 self.lab.balancer.clear()
                 moto_api_backend.reset()
+                self.lab.fleets.forget()
                 refreshing.clear()
                 health.transitions.clear()
             self.lab.fleets.prepare()

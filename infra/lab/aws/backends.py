@@ -1,4 +1,4 @@
-"""moto's state, and the one lock around it.
+"""moto's state by Region, and the one lock around it. What names no Region means the lab's own.
 
 moto is written for tests of one thread. Here requests, the health prober and the scaling loop all change it, so each
 takes LOCK for as long as it looks or changes, and never while it waits for a network.
@@ -16,25 +16,38 @@ REGION = "us-west-2"
 LOCK = threading.RLock()
 
 
-def autoscaling():
-    return autoscaling_backends[DEFAULT_ACCOUNT_ID][REGION]
+def autoscaling(region=REGION):
+    return autoscaling_backends[DEFAULT_ACCOUNT_ID][region]
 
 
-def cloudwatch():
-    return cloudwatch_backends[DEFAULT_ACCOUNT_ID][REGION]
+def cloudwatch(region=REGION):
+    return cloudwatch_backends[DEFAULT_ACCOUNT_ID][region]
 
 
-def ec2():
-    return ec2_backends[DEFAULT_ACCOUNT_ID][REGION]
+def ec2(region=REGION):
+    return ec2_backends[DEFAULT_ACCOUNT_ID][region]
 
 
-def elbv2():
-    return elbv2_backends[DEFAULT_ACCOUNT_ID][REGION]
+def elbv2(region=REGION):
+    return elbv2_backends[DEFAULT_ACCOUNT_ID][region]
 
 
-def target_group(name):
-    """By name, as the lab's API has it; None when there is none."""
-    return next((group for group in elbv2().target_groups.values() if group.name == name), None)
+def regions_of(backends):
+    """A service's backends in all Regions that were used so far, the lab's own first."""
+    mine = backends[DEFAULT_ACCOUNT_ID]
+    return [mine[REGION], *(backend for region, backend in list(mine.items()) if region != REGION)]
+
+
+def target_group(name, region=None):
+    """By name, as the lab's API has it, in that Region or in any; None when there is none."""
+    backends = [elbv2(region)] if region else regions_of(elbv2_backends)
+    return next((group for backend in backends for group in backend.target_groups.values() if group.name == name), None)
+
+
+def group_region(name):
+    """The Region of an Auto Scaling group; the lab's own where none has such a group."""
+    found = (each.region_name for each in regions_of(autoscaling_backends) if name in each.autoscaling_groups)
+    return next(found, REGION)
 
 
 def _instance_by_id(self, instance_id, search=EC2Backend.get_instance_by_id):

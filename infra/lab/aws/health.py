@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from moto.elbv2 import models
 from moto.elbv2.exceptions import InvalidTargetError, TargetGroupNotFoundError, TargetNotRunning
 
-from aws.backends import LOCK, ec2, elbv2
+from aws.backends import LOCK, ec2, elbv2_backends, regions_of
 from world.keys import COUNT
 
 TICK_S = 0.025
@@ -158,8 +158,8 @@ class LiveTargetGroup(models.FakeTargetGroup):
         port = int(wanted.get("Port", self.port))
         if self.target_type == "ip":
             return Target(wanted["Id"], port, wanted["Id"])
-        instance = ec2().get_instance_by_id(wanted["Id"])
-        if instance is None:
+        instance = ec2(self.region_name).get_instance_by_id(wanted["Id"])
+        if instance is None or instance.vpc_id != self.vpc_id:
             raise InvalidTargetError()
         if instance.state != "running":
             raise TargetNotRunning(instance_id=wanted["Id"])
@@ -180,7 +180,7 @@ class LiveTargetGroup(models.FakeTargetGroup):
             self._move(target, "unused", NOT_IN_USE)
 
     def _follow_instance(self, target):
-        instance = None if self.target_type == "ip" else ec2().get_instance_by_id(target.id)
+        instance = None if self.target_type == "ip" else ec2(self.region_name).get_instance_by_id(target.id)
         if instance is not None and instance.state == "terminated":
             self.deregister([{"Id": target.id}])
         elif instance is not None and instance.state != "running":
@@ -267,7 +267,7 @@ def run_clock():
             with LOCK:
                 now = time.monotonic()
                 due = []
-                for group in elbv2().target_groups.values():
+                for group in [group for backend in regions_of(elbv2_backends) for group in backend.target_groups.values()]:
                     due += [(group, target) for target in group.tick(now, PROBES_PER_TICK)]
                 took_s = time.monotonic() - now
             for group, target in due:

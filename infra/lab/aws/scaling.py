@@ -19,7 +19,7 @@ from moto.autoscaling.exceptions import ValidationError
 from moto.autoscaling.responses import AutoScalingResponse
 from moto.core.responses import ActionResult
 
-from aws.backends import LOCK, autoscaling, ec2, elbv2
+from aws.backends import LOCK, autoscaling, autoscaling_backends, ec2, elbv2, group_region, regions_of
 
 PERIOD_S = 0.5
 # How long a member that the group launched itself is Pending.
@@ -84,21 +84,21 @@ class LiveGroup(models.FakeAutoScalingGroup):
         if self.suspends("AddToLoadBalancer"):
             return
         for arn in self.target_group_arns:
-            group = elbv2().target_groups[arn]
+            group = elbv2(self.region).target_groups[arn]
             group.register([{"Id": instance_id, "Port": group.port} for instance_id in instance_ids])
 
     def terminate(self, member):
         self.instance_states.remove(member)
         if member.instance.state != "terminated":
-            ec2().terminate_instances([member.instance.id])
-        elbv2().notify_terminate_instances([member.instance.id])
+            ec2(self.region).terminate_instances([member.instance.id])
+        elbv2(self.region).notify_terminate_instances([member.instance.id])
 
     def _counted(self):
         return [member for member in self.instance_states if member.lifecycle_state in COUNTED]
 
     def _in_service(self):
         """For each target group the instances that it has in service."""
-        return [_in_service(elbv2().target_groups[arn]) for arn in self.target_group_arns]
+        return [_in_service(elbv2(self.region).target_groups[arn]) for arn in self.target_group_arns]
 
     def _is_healthy(self, member, now, in_service):
         if member.instance.state != "running":
@@ -128,8 +128,9 @@ def run_loop():
     while True:
         time.sleep(PERIOD_S)
         with LOCK:
-            for group in list(autoscaling().autoscaling_groups.values()):
-                run_round(group, time.monotonic())
+            for backend in regions_of(autoscaling_backends):
+                for group in list(backend.autoscaling_groups.values()):
+                    run_round(group, time.monotonic())
 
 
 # What moto's backend is asked to do, with AWS's answers.
@@ -182,15 +183,16 @@ def attach_instances(backend, group_name, instance_ids, attach=models.AutoScalin
 
 def attach_pending(name, instance_id, pending_s, attach=models.AutoScalingBackend.attach_instances):
     """As attach_instances, for an instance that is on its way in."""
-    attach(autoscaling(), name, [instance_id])
-    _group, member = _member(autoscaling(), instance_id)
+    backend = autoscaling(group_region(name))
+    attach(backend, name, [instance_id])
+    _group, member = _member(backend, instance_id)
     member.lifecycle_state, member.launched_at, member.pending_s = "Pending", time.monotonic(), pending_s
 
 
 def describe_instance_refreshes(response):
     name = response._get_param("AutoScalingGroupName")
     with LOCK:
-        autoscaling().autoscaling_groups[name]
+        response.autoscaling_backend.autoscaling_groups[name]
         found = [refreshing[name]] if name in refreshing else []
     return ActionResult({"InstanceRefreshes": found})
 
