@@ -46,6 +46,7 @@ class Api:
             ("GET", "/lab/rates", lambda _body: lab.throttling.state()),
             ("POST", "/lab/rates", lambda body: lab.throttling.switch_on(**body)),
             ("DELETE", "/lab/rates", lambda _body: lab.throttling.switch_off()),
+            ("POST", "/lab/target_group/delete", self.delete_target_group),
             ("POST", "/lab/images", self.image),
             ("POST", r"/lab/hosts/(\w+)/stop", self.stop_host),
             ("POST", r"/lab/hosts/(\w+)/start", self.start_host),
@@ -99,6 +100,10 @@ class Api:
     def fleet(self, body):
         with self.lab.fleets.lock:
             return self.lab.fleets.create(body)
+
+    def delete_target_group(self, body):
+        with LOCK:
+            fleets.delete_target_group(self.lab.balancer, _target_group({"target_group": body["name"]}))
 
     def state(self, _body):
         with LOCK:

@@ -55,10 +55,14 @@ class Balancer:
                 held_slots[slot] = (target, mode)
         self._tell(commands)
 
+    def close(self, port):
+        """The listener is gone: nobody answers there any more."""
+        self.sync(port, [])
+        del self.backends[port]
+
     def clear(self):
         for port in list(self.backends):
-            self.sync(port, [])
-        self.backends.clear()
+            self.close(port)
 
     def _tell(self, commands):
         for line in _lines(commands):

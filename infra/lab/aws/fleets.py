@@ -276,6 +276,26 @@ def _move_to(instance, address):
             each["PrivateIpAddress"] = address
 
 
+def delete_target_group(balancer, group):
+    """As one would at AWS, where a listener or rule that forwards to a group keeps it from being deleted."""
+    backend = elbv2(group.region_name)
+
+    def forwards(actions):
+        return any(group.arn in backend._get_target_group_arns_from(action_data=action.data) for action in actions)
+
+    for load_balancer in backend.load_balancers.values():
+        for listener in list(load_balancer.listeners.values()):
+            if forwards(listener.default_actions):
+                backend.delete_listener(listener.arn)
+            for rule in listener.rules.values():
+                if forwards(rule.actions):
+                    backend.delete_rule(rule.arn)
+    backend.delete_target_group(group.arn)
+    if group.listen_port is not None:
+        balancer.close(group.listen_port)
+        group.listen_port = None
+
+
 def refresh(name, active):
     autoscaling(group_region(name)).autoscaling_groups[name]
     if active:

@@ -83,9 +83,13 @@ class LiveGroup(models.FakeAutoScalingGroup):
     def register(self, instance_ids):
         if self.suspends("AddToLoadBalancer"):
             return
-        for arn in self.target_group_arns:
-            group = elbv2(self.region).target_groups[arn]
+        for group in self.target_groups():
             group.register([{"Id": instance_id, "Port": group.port} for instance_id in instance_ids])
+
+    def target_groups(self):
+        """Those that are attached. One that was deleted stays attached by name, as at AWS, and is nothing to look at."""
+        known = elbv2(self.region).target_groups
+        return [known[arn] for arn in self.target_group_arns if arn in known]
 
     def terminate(self, member):
         self.instance_states.remove(member)
@@ -98,7 +102,7 @@ class LiveGroup(models.FakeAutoScalingGroup):
 
     def _in_service(self):
         """For each target group the instances that it has in service."""
-        return [_in_service(elbv2(self.region).target_groups[arn]) for arn in self.target_group_arns]
+        return [_in_service(group) for group in self.target_groups()]
 
     def _is_healthy(self, member, now, in_service):
         if member.instance.state != "running":
