@@ -16,12 +16,15 @@ from moto.core.utils import utcnow
 
 from aws.backends import LOCK, cloudwatch
 
+MINUTE_S = 60
 MAX_NAMES, MIN_S, MAX_S, PAGE = 100, 60, 15 * 86400, 50
 AT = re.compile(r"at\((\d{4}-\d\d-\d\dT\d\d:\d\d)\)$")
 DURATION = re.compile(r"P(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?)?$")
 
 
 class MuteRule:
+    world = None
+
     def __init__(self, backend, values):
         self.name, self.description = values["Name"], values.get("Description") or ""
         self.schedule = values["Rule"]["Schedule"]
@@ -46,6 +49,10 @@ class MuteRule:
         if unknown:
             raise ValidationError(f"no such alarms: {', '.join(unknown)}")
         self.begins = datetime.fromisoformat(at[1]).replace(tzinfo=timezone.utc).timestamp()
+        before = backend.mute_rules.get(self.name)
+        if self.world["mute_past"] == "refuse" and self.begins < _running_minute() \
+                and not (before and before.begins == self.begins):
+            raise ValidationError("at() must not lie in the past")
 
     @property
     def status(self):
@@ -59,6 +66,10 @@ class MuteRule:
         if self.expires:
             shown["ExpireDate"] = datetime.fromtimestamp(self.expires, timezone.utc)
         return shown
+
+
+def _running_minute():
+    return time.time() // MINUTE_S * MINUTE_S
 
 
 def _seconds(at):
@@ -155,7 +166,8 @@ def fired(_body=None):
         return list(cloudwatch().fired)
 
 
-def install():
+def install(world):
+    MuteRule.world = world
     models.Alarm.__init__ = initialise_alarm
     models.CloudWatchBackend.__init__ = initialise_backend
     models.CloudWatchBackend.set_alarm_state = set_alarm_state

@@ -43,9 +43,12 @@ class Api:
             ("GET", "/lab/alarms/fired", alarms.fired),
             ("POST", "/lab/fault", lambda body: lab.order(Fault(**body))),
             ("DELETE", "/lab/fault", lambda _body: lab.faults.clear()),
+            ("GET", "/lab/world", self.world),
+            ("POST", "/lab/world", lambda body: self.set_world(**body)),
+            ("DELETE", "/lab/world", lambda _body: self.reset_world()),
             ("GET", "/lab/rates", lambda _body: lab.throttling.state()),
-            ("POST", "/lab/rates", lambda body: lab.throttling.switch_on(**body)),
-            ("DELETE", "/lab/rates", lambda _body: lab.throttling.switch_off()),
+            ("POST", "/lab/rates", lambda body: self.set_world(rates=True, others=body.pop("others", 0.0), **body)),
+            ("DELETE", "/lab/rates", lambda _body: self.set_world(rates=False, others=0.0)),
             ("POST", "/lab/target_group/delete", self.delete_target_group),
             ("POST", "/lab/images", self.image),
             ("POST", r"/lab/hosts/(\w+)/stop", self.stop_host),
@@ -94,12 +97,36 @@ class Api:
                 health.transitions.clear()
             self.lab.fleets.prepare()
             self.lab.record.reset()
-            self.lab.throttling.reset()
             self.lab.asked.reset()
+            self.reset_world()
+
+    def world(self, _body):
+        with LOCK:
+            return {**self.lab.world.state(), "stale_reads": self.lab.replicas.stale_reads}
+
+    def set_world(self, **values):
+        with LOCK:
+            self.lab.world.set(**values)
+            self.lab.replicas.forget()
+            # Full buckets for whoever asks for rates; a test of something else keeps those that it has.
+            if values.keys() & {"setting", "rates", "others"}:
+                self._fill_buckets()
+
+    def reset_world(self):
+        with LOCK:
+            self.lab.world.reset()
+            self.lab.replicas.forget()
+            self._fill_buckets()
+
+    def _fill_buckets(self):
+        self.lab.throttling.set(self.lab.world["rates"], self.lab.world["others"])
 
     def fleet(self, body):
         with self.lab.fleets.lock:
-            return self.lab.fleets.create(body)
+            made = self.lab.fleets.create(body)
+            # What a test orders has been there for long: no read is too old to know of it.
+            self.lab.replicas.forget()
+            return made
 
     def delete_target_group(self, body):
         with LOCK:

@@ -1,6 +1,7 @@
 """HAProxy as the load balancer: each target group with a listener owns the backend of that port, each target a slot.
 
     healthy -> ready      draining -> drain (requests in flight finish, none is new)      the rest -> maint
+                          draining, but still sent new connections -> ready
 
 HAProxy is told over its admin socket at the very moment a target changes, so a deregistration that was answered is in
 effect. As AWS does, it fails open: where no target is healthy or waits for its first checks, unhealthy ones are served.
@@ -97,7 +98,7 @@ def _modes(targets):
     states = {target.state for target in targets}
     open_anyway = "unhealthy" in states and not states & {"healthy", "initial"}
     for target in targets:
-        if open_anyway and target.state == "unhealthy":
+        if target.takes_new or open_anyway and target.state == "unhealthy":
             yield target, "ready"
         else:
             yield target, SERVED.get(target.state, "maint")

@@ -2,7 +2,9 @@
 
     register -> initial -> healthy <-> unhealthy        deregister -> draining -> (delay over) -> gone
 
-moto says `healthy` at once and knows one port per instance; LiveTargetGroup stands in for its class.
+A network load balancer is slow about both, where the world is hard: checks begin only when it has taken the target in,
+and a target that is draining is still sent new connections for a while. moto says `healthy` at once and knows one port
+per instance; LiveTargetGroup stands in for its class.
 """
 
 import collections
@@ -37,6 +39,8 @@ NOT_IN_USE = ("Target.NotInUse", "Target group is not configured to receive traf
 STOPPED = ("Target.InvalidState", "Target is in the stopped state")
 FAILED = ("Target.FailedHealthChecks", "Health checks failed")
 TIMED_OUT = ("Target.Timeout", "Request timed out")
+# The protocols of groups behind an application load balancer; the others are a network load balancer's.
+OF_APPLICATIONS = ("HTTP", "HTTPS")
 
 transitions = collections.deque(maxlen=MAX_TRANSITIONS)
 
@@ -49,10 +53,12 @@ class Target:
         self.state, (self.reason, self.description) = "absent", (None, None)
         self.passed = self.failed = 0
         self.probe_at, self.probing, self.drained_at = 0.0, False, None
+        # Until when a target that is draining gets new connections; the balancer is told of the change by `takes_new`.
+        self.new_until, self.takes_new = 0.0, False
 
 
 class LiveTargetGroup(models.FakeTargetGroup):
-    balancer = None
+    balancer = world = None
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
@@ -78,10 +84,13 @@ class LiveTargetGroup(models.FakeTargetGroup):
 
     def deregister(self, targets):
         """Of what is not registered it succeeds without doing anything, as AWS does; so does a repetition."""
+        slow_s = 0.0 if self.is_of_applications() else self.world["nlb_deregistration_s"]
         for wanted in targets:
             for target in self._registered(wanted):
                 if target.state != "draining":
-                    target.drained_at = time.monotonic() + self.delay_s()
+                    now = time.monotonic()
+                    target.drained_at = now + max(self.delay_s(), slow_s)
+                    target.new_until, target.takes_new = now + slow_s, slow_s > 0 and target.state == "healthy"
                     self._move(target, "draining", DRAINING)
         self._sync()
 
@@ -104,6 +113,8 @@ class LiveTargetGroup(models.FakeTargetGroup):
         """Ends drains, follows the instances, and returns the targets whose probe is due, so many at most."""
         for key, target in list(self.members.items()):
             if target.state == "draining":
+                if target.takes_new and now >= target.new_until:
+                    target.takes_new, self.changed = False, True
                 if now >= target.drained_at and not self.hold_draining:
                     self._move(target, "absent", (None, None))
                     del self.members[key]
@@ -124,7 +135,7 @@ class LiveTargetGroup(models.FakeTargetGroup):
         target.passed, target.failed = (0, target.failed + 1) if problem else (target.passed + 1, 0)
         if target.failed >= self._threshold("unhealthy", self.unhealthy_threshold_count):
             self._move(target, "unhealthy", problem)
-        elif target.passed >= self._threshold("healthy", self.healthy_threshold_count):
+        elif target.passed >= self._passes_needed(target):
             self._move(target, "healthy", (None, None))
         elif target.state == "initial":
             target.reason, target.description = FIRST_CHECKS
@@ -147,10 +158,13 @@ class LiveTargetGroup(models.FakeTargetGroup):
         fine = self.timing.get("deregistration_delay_s")
         return fine if fine is not None and math.ceil(fine) == attribute else attribute
 
+    def is_of_applications(self):
+        return self.protocol in OF_APPLICATIONS
+
     def ends_connections(self):
         """A network load balancer leaves open what is open at the end of the delay, unless told otherwise."""
         terminates = self.attributes.get("deregistration_delay.connection_termination.enabled") == "true"
-        return self.protocol in ("HTTP", "HTTPS") or terminates
+        return self.is_of_applications() or terminates
 
     # Its own.
 
@@ -173,7 +187,9 @@ class LiveTargetGroup(models.FakeTargetGroup):
 
     def _first_state(self, target):
         target.passed = target.failed = 0
-        target.probe_at = 0.0
+        target.takes_new = False
+        slow_s = 0.0 if self.is_of_applications() else self.world["nlb_registration_s"]
+        target.probe_at = time.monotonic() + slow_s
         if self.load_balancer_arns:
             self._move(target, "initial", REGISTRATION)
         else:
@@ -202,6 +218,12 @@ class LiveTargetGroup(models.FakeTargetGroup):
 
     def _interval_s(self):
         return float(self.timing.get("interval_s", self.health_check_interval_seconds))
+
+    def _passes_needed(self, target):
+        """An application load balancer asks one check of what is new to it, and the threshold of what was unhealthy."""
+        if target.state == "initial" and self.is_of_applications() and self.world["initial_checks"] == "one":
+            return 1
+        return self._threshold("healthy", self.healthy_threshold_count)
 
     def _threshold(self, which, of_aws):
         return int(self.timing.get(f"{which}_threshold", of_aws))
@@ -274,8 +296,8 @@ def run_clock():
                 pool.submit(probe_and_judge, group, target)
 
 
-def install(balancer):
-    LiveTargetGroup.balancer = balancer
+def install(balancer, world):
+    LiveTargetGroup.balancer, LiveTargetGroup.world = balancer, world
     models.FakeTargetGroup = LiveTargetGroup
     models.ELBv2Backend.describe_target_health = describe_target_health
     threading.Thread(target=run_clock, name="health", daemon=True).start()

@@ -128,11 +128,13 @@ def run_round(group, now):
     group.keep_capacity(now)
 
 
-def run_loop():
+def run_loop(replicas):
     while True:
         time.sleep(PERIOD_S)
         with LOCK:
             for backend in regions_of(autoscaling_backends):
+                if backend.autoscaling_groups:
+                    replicas.before_change("autoscaling", backend.region_name)
                 for group in list(backend.autoscaling_groups.values()):
                     run_round(group, time.monotonic())
 
@@ -206,7 +208,7 @@ def initialise(backend, region_name, account_id, init=models.AutoScalingBackend.
     backend.autoscaling_groups = Groups()
 
 
-def install():
+def install(replicas):
     models.FakeAutoScalingGroup = LiveGroup
     backend = models.AutoScalingBackend
     backend.__init__ = initialise
@@ -216,4 +218,4 @@ def install():
     backend.update_attached_target_groups = lambda backend, group_name: None
     backend.notify_terminate_instances = lambda backend, instance_ids: None
     AutoScalingResponse.describe_instance_refreshes = describe_instance_refreshes
-    threading.Thread(target=run_loop, name="scaling", daemon=True).start()
+    threading.Thread(target=run_loop, args=(replicas,), name="scaling", daemon=True).start()

@@ -1,7 +1,7 @@
 """The AWS API of the lab: moto, behind what counts calls, throttles, injects faults and translates CBOR. Beside it: /lab.
 
     request -> /lab/...  -> api
-            -> identify -> record -> throttled? -> fault? -> (CBOR to JSON) -> moto, under LOCK -> (to CBOR) -> answer
+            -> identify -> record -> throttled? -> fault? -> stale? -> (CBOR to JSON) -> moto, under LOCK -> (to CBOR)
 """
 
 import io
@@ -22,9 +22,12 @@ from aws import cbor
 from aws import faults
 from aws import health
 from aws import pages
+from aws import parameters
 from aws import registry
 from aws import scaling
+from aws import stale
 from aws import throttling
+from aws import world
 from aws.api import MAX_BODY, Api
 from aws.backends import LOCK
 from aws.balancer import Balancer
@@ -44,7 +47,9 @@ class Lab:
         self.engines, self.images = Engines(state), Images(password, target / "app")
         self.fleets = Fleets(self.balancer, f"http://{ADDRESS}:{PORT}")
         self.record, self.faults, self.asked = calls.Record(), faults.Faults(), calls.Asked()
-        self.throttling = throttling.Throttling(throttling.asked_for(os.environ))
+        self.world, self.throttling = world.World(world.asked_for(os.environ)), throttling.Throttling()
+        self.replicas = stale.Replicas(self.world)
+        self.throttling.set(self.world["rates"], self.world["others"])
         self.moto, self.api = DomainDispatcherApplication(create_backend_app), Api(self)
 
     def __call__(self, environ, start_response):
@@ -75,12 +80,17 @@ class Lab:
         if not mode:
             self.asked.note(call.action, environ, body)
         if mode == "timeout_after_act":
-            answer = self.act(environ, body)
+            answer = self.perform(call, environ, body)
             self.faults.hold()
             return answer
         if mode == "timeout":
             self.faults.hold()
-        return faults.error_answer(call, mode) if mode else self.act(environ, body)
+        return faults.error_answer(call, mode) if mode else self.perform(call, environ, body)
+
+    def perform(self, call, environ, body):
+        """As act, for a request from outside: what it reads may be what was true a moment ago."""
+        with self.replicas.seen_by(call):
+            return self.act(environ, body)
 
     def order(self, fault):
         """Whatever was asked before is answered once more now, to be given as an old answer later."""
@@ -129,9 +139,10 @@ def main():
     backends.install()
     pages.install()
     registry.install((state / "registry-password").read_text())
-    health.install(lab.balancer)
-    scaling.install()
-    alarms.install()
+    health.install(lab.balancer, lab.world)
+    scaling.install(lab.replicas)
+    alarms.install(lab.world)
+    parameters.install(lab.world)
     server = make_server(ADDRESS, PORT, lab, threaded=True, request_handler=RequestHandler)
     serving = threading.Thread(target=server.serve_forever, name="http")
     # It answers from now on; whoever orders a fleet waits until the ground is prepared, by calls to this very server.

@@ -1,4 +1,4 @@
-"""Request rates, off unless asked for: each Region's buckets of tokens, and who was turned away for want of one.
+"""Request rates, on where the world is hard or a test asks for them: each Region's buckets of tokens, and who was turned away for want of one.
 
     request -> buckets of its action (aws/rates.py) -> a token in each: one taken from each, admitted
                                                     -> none in one of them: nothing taken, throttled
@@ -29,34 +29,15 @@ class Bucket:
         self.at = now
 
 
-def asked_for(environment):
-    """Whether the lab was started with rates. A misspelt word would leave them off unnoticed."""
-    value = environment.get("LAB_AWS_RATES") or "off"
-    if value not in ("on", "off"):
-        raise SystemExit(f"LAB_AWS_RATES must be on or off, and is {value}")
-    return value == "on"
-
-
 class Throttling:
     """Requests come on a thread each, so all is behind one lock."""
 
-    def __init__(self, on=False, clock=time.monotonic):
-        self.lock, self.clock, self.on_at_start = threading.Lock(), clock, on
-        self.reset()
+    def __init__(self, clock=time.monotonic):
+        self.lock, self.clock = threading.Lock(), clock
+        self.set(False, 0.0)
 
-    def reset(self):
-        self._set(self.on_at_start, 0.0)
-
-    def switch_on(self, others=0.0):
+    def set(self, on, others):
         """With full buckets, less the share that others in the account take of each."""
-        if not 0 <= float(others) < 1:
-            raise ValueError("others must be at least 0 and less than 1")
-        self._set(True, float(others))
-
-    def switch_off(self):
-        self._set(False, 0.0)
-
-    def _set(self, on, others):
         with self.lock:
             self.on, self.others, self.buckets = on, others, {}
             self.calls, self.throttled = collections.Counter(), collections.Counter()
