@@ -8,7 +8,7 @@ from moto.core.exceptions import ServiceException
 from moto.moto_api._internal.models import moto_api_backend
 from werkzeug.exceptions import HTTPException
 
-from aws import alarms, fleets, health
+from aws import alarms, crowd, fleets, health
 from aws.backends import LOCK, cloudwatch, target_group
 from aws.faults import Fault
 from aws.images import REGISTRY
@@ -49,6 +49,8 @@ class Api:
             ("GET", "/lab/rates", lambda _body: lab.throttling.state()),
             ("POST", "/lab/rates", lambda body: self.set_world(rates=True, others=body.pop("others", 0.0), **body)),
             ("DELETE", "/lab/rates", lambda _body: self.set_world(rates=False, others=0.0)),
+            ("GET", "/lab/crowd", self.touched_crowd),
+            ("POST", "/lab/crowd", self.crowd),
             ("POST", "/lab/target_group/delete", self.delete_target_group),
             ("POST", "/lab/images", self.image),
             ("POST", r"/lab/hosts/(\w+)/stop", self.stop_host),
@@ -127,6 +129,16 @@ class Api:
             # What a test orders has been there for long: no read is too old to know of it.
             self.lab.replicas.forget()
             return made
+
+    def crowd(self, body):
+        with self.lab.fleets.lock:
+            made = crowd.add(self.lab.fleets, crowd.Crowd(**body))
+            self.lab.replicas.forget()
+            return made
+
+    def touched_crowd(self, _body):
+        with LOCK:
+            return crowd.state()
 
     def delete_target_group(self, body):
         with LOCK:

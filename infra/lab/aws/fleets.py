@@ -17,6 +17,7 @@ from moto.cloudwatch.models import cloudwatch_backends
 from moto.ec2.models import ec2_backends
 from moto.elbv2.models import elbv2_backends
 
+from aws import crowd
 from aws.backends import LOCK, REGION, autoscaling, ec2, elbv2, group_region, regions_of, target_group
 from aws.scaling import attach_pending, refreshing
 from world.keys import COUNT, HOSTS
@@ -315,10 +316,12 @@ def state():
         "target_groups": [{"name": group.name, "arn": group.arn,
                            "targets": [{"id": target.id, "port": target.port, "state": target.state,
                                         "reason": target.reason} for target in group.members.values()]}
-                          for backend in regions_of(elbv2_backends) for group in backend.target_groups.values()],
+                          for backend in regions_of(elbv2_backends) for group in backend.target_groups.values()
+                          if not crowd.is_stranger(group)],
         "alarms": [{"name": alarm.name, "actions_enabled": alarm.actions_enabled, "state": alarm.state_value,
                     "tags": backend.tagger.get_tag_dict_for_resource(alarm.alarm_arn)}
-                   for backend in regions_of(cloudwatch_backends) for alarm in backend.alarms.values()],
+                   for backend in regions_of(cloudwatch_backends) for alarm in backend.alarms.values()
+                   if not crowd.is_stranger(alarm)],
         "mute_rules": [{"name": rule.name, "status": rule.status, "ends": rule.ends, "alarms": rule.alarm_names}
                        for backend in regions_of(cloudwatch_backends) for rule in backend.mute_rules.values()],
         "instances": [{"id": instance.id, "state": instance.state, "address": instance.private_ip,
