@@ -18,13 +18,15 @@ pub struct Lab {
 }
 
 impl Lab {
-    /// Waits for exclusive use of the lab, and ends all faults; `None`, with a line on stderr, outside the lab.
+    /// Waits for exclusive use of the lab, ends all faults, and makes AWS as hard as it was at the lab's start;
+    /// `None`, with a line on stderr, outside the lab.
     pub async fn enter(test: &str) -> Option<Self> {
         let Some(lab) = Self::inside().await else {
             eprintln!("skipped: {test} needs the lab: infra/lab/lab run -- cargo test");
             return None;
         };
         lab.delete("fault").await;
+        lab.delete("world").await;
         Some(lab)
     }
 

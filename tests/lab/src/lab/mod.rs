@@ -8,7 +8,9 @@ mod fleet;
 mod hosts;
 mod images;
 mod targets;
+mod world;
 
 pub use api::Lab;
 pub use boot::Boot;
 pub use fleet::{Fleet, HOSTS, Instance, TWO, TargetGroup, hosts};
+pub use world::Crowd;
