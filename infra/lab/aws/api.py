@@ -49,6 +49,9 @@ class Api:
             ("GET", "/lab/rates", lambda _body: lab.throttling.state()),
             ("POST", "/lab/rates", lambda body: self.set_world(rates=True, others=body.pop("others", 0.0), **body)),
             ("DELETE", "/lab/rates", lambda _body: self.set_world(rates=False, others=0.0)),
+            ("GET", "/lab/iam", lambda _body: lab.permissions.state()),
+            ("POST", "/lab/iam", lambda body: lab.permissions.give(**body)),
+            ("DELETE", "/lab/iam", lambda _body: lab.permissions.lift()),
             ("GET", "/lab/crowd", self.touched_crowd),
             ("POST", "/lab/crowd", self.crowd),
             ("POST", "/lab/target_group/delete", self.delete_target_group),
@@ -100,6 +103,7 @@ class Api:
             self.lab.fleets.prepare()
             self.lab.record.reset()
             self.lab.asked.reset()
+            self.lab.permissions.lift()
             self.reset_world()
 
     def world(self, _body):

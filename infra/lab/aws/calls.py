@@ -63,6 +63,34 @@ def _signed_call(signed, environ, body):
                 any(name.startswith(NARROWING) for name in values), processes if about_processes else None)
 
 
+def values_of(environ, body):
+    """What a request says, in the shape that JSON has, whatever its protocol."""
+    translated = cbor.to_json_request(environ, body)
+    if translated:
+        return _json_object(translated[1])
+    if environ.get("HTTP_X_AMZ_TARGET"):
+        return _json_object(body)
+    values = {}
+    for name, value in urllib.parse.parse_qsl(body.decode(errors="replace"), keep_blank_values=True):
+        # Lists are `Name.member.1`, or in EC2's protocol `Name.1`.
+        *path, last = [part for part in name.split(".") if part != "member"]
+        at = values
+        for part in path:
+            at = at.setdefault(part, {})
+            if not isinstance(at, dict):
+                return {}
+        at[last] = value
+    return _with_lists(values)
+
+
+def _with_lists(values):
+    if not isinstance(values, dict):
+        return values
+    if values and all(key.isdigit() for key in values):
+        return [_with_lists(values[key]) for key in sorted(values, key=int)]
+    return {key: _with_lists(value) for key, value in values.items()}
+
+
 def _json_object(body):
     try:
         values = json.loads(body or b"{}")

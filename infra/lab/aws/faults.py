@@ -9,6 +9,7 @@
 """
 
 import dataclasses
+import html
 import json
 import threading
 
@@ -106,11 +107,12 @@ class Faults:
         released.wait(HOLD_S)
 
 
-def error_answer(call, mode):
+def error_answer(call, mode, message=None):
     """(status, headers, body) as AWS has them."""
     family = "json" if call.protocol == "cbor" else call.protocol
     status, code = ERRORS[mode][family]
-    message = MESSAGES.get((mode, family), MESSAGES[mode]).format(action=call.action)
+    message = message or MESSAGES.get((mode, family), MESSAGES[mode]).format(action=call.action)
+    message = html.escape(message) if family in ("query", "ec2") else message
     if call.protocol == "query":
         return status, [("Content-Type", "text/xml")], QUERY.format(code=code, message=message).encode()
     if call.protocol == "ec2":

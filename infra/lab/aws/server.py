@@ -1,7 +1,7 @@
 """The AWS API of the lab: moto, behind what counts calls, throttles, injects faults and translates CBOR. Beside it: /lab.
 
     request -> /lab/...  -> api
-            -> identify -> record -> throttled? -> fault? -> stale? -> (CBOR to JSON) -> moto, under LOCK -> (to CBOR)
+            -> identify -> record -> throttled? -> permitted? -> fault? -> stale? -> (CBOR to JSON) -> moto, under LOCK -> (to CBOR)
 """
 
 import io
@@ -14,6 +14,7 @@ import traceback
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from werkzeug.serving import make_server
 
+from aws import access
 from aws import alarms
 from aws import answers
 from aws import backends
@@ -48,7 +49,7 @@ class Lab:
         self.fleets = Fleets(self.balancer, f"http://{ADDRESS}:{PORT}")
         self.record, self.faults, self.asked = calls.Record(), faults.Faults(), calls.Asked()
         self.world, self.throttling = world.World(world.asked_for(os.environ)), throttling.Throttling()
-        self.replicas = stale.Replicas(self.world)
+        self.replicas, self.permissions = stale.Replicas(self.world), access.Permissions()
         self.throttling.set(self.world["rates"], self.world["others"])
         self.moto, self.api = DomainDispatcherApplication(create_backend_app), Api(self)
 
@@ -73,6 +74,9 @@ class Lab:
         # Throttled before anything else, as at AWS: such a request does not use up a fault that was ordered.
         if not self.throttling.admits(call):
             return faults.error_answer(call, "throttle")
+        answer = self.by_permissions(call, environ, body)
+        if answer:
+            return answer
         fault = self.faults.strike(call, body)
         mode = fault and fault.mode
         if mode == "stale":
@@ -86,6 +90,16 @@ class Lab:
         if mode == "timeout":
             self.faults.hold()
         return faults.error_answer(call, mode) if mode else self.perform(call, environ, body)
+
+    def by_permissions(self, call, environ, body):
+        """The answer to a request that the caller's policies do not admit, or that asks what they admit; None else."""
+        values = calls.values_of(environ, body)
+        denial = self.permissions.judge(call, values)
+        if denial:
+            return faults.error_answer(call, "access_denied", str(denial))
+        if call.action == access.SIMULATION:
+            return 200, [("Content-Type", "text/xml")], access.as_xml(self.permissions.simulate(values))
+        return None
 
     def perform(self, call, environ, body):
         """As act, for a request from outside: what it reads may be what was true a moment ago."""
@@ -143,6 +157,7 @@ def main():
     scaling.install(lab.replicas)
     alarms.install(lab.world)
     parameters.install(lab.world)
+    access.install()
     server = make_server(ADDRESS, PORT, lab, threaded=True, request_handler=RequestHandler)
     serving = threading.Thread(target=server.serve_forever, name="http")
     # It answers from now on; whoever orders a fleet waits until the ground is prepared, by calls to this very server.

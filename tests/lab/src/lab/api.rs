@@ -18,8 +18,8 @@ pub struct Lab {
 }
 
 impl Lab {
-    /// Waits for exclusive use of the lab, ends all faults, and makes AWS as hard as it was at the lab's start;
-    /// `None`, with a line on stderr, outside the lab.
+    /// Waits for exclusive use of the lab, ends all faults, lets the caller do everything, and makes AWS as hard
+    /// as it was at the lab's start; `None`, with a line on stderr, outside the lab.
     pub async fn enter(test: &str) -> Option<Self> {
         let Some(lab) = Self::inside().await else {
             eprintln!("skipped: {test} needs the lab: infra/lab/lab run -- cargo test");
@@ -27,6 +27,7 @@ impl Lab {
         };
         lab.delete("fault").await;
         lab.delete("world").await;
+        lab.permit_everything().await;
         Some(lab)
     }
 

@@ -1,4 +1,4 @@
-//! How hard the lab's AWS is, who else is in the account, and what vanishes.
+//! How hard the lab's AWS is, what its caller may do, who else is in the account, and what vanishes.
 
 use serde_json::{Value, json};
 
@@ -13,6 +13,16 @@ impl Lab {
     /// The properties of the lab's AWS as they are now.
     pub async fn world(&self) -> Value {
         self.get("world").await["properties"].take()
+    }
+
+    /// Gives the caller of the AWS API this policy; without one it may do everything.
+    pub async fn permit(&self, policy: Value) {
+        self.post("iam", json!({"policy": policy})).await;
+    }
+
+    /// Lets the caller of the AWS API do everything again.
+    pub async fn permit_everything(&self) {
+        self.delete("iam").await;
     }
 
     /// Puts strangers into the account: target groups and alarms of others.
