@@ -9,7 +9,7 @@
 # contract  each step of a roll in the lab and in the model, in every situation that can be made; about half an hour (ONLY=…)
 # bench  one roll, measured against the floor that load balancer and Docker impose
 # bench-status  `drawgate status` with 1,000 lanes and 100,000 releases in the ledger
-# bench-scale  one roll of a large fleet, and what it costs (HOSTS=200; up to 500; 10 GB of memory)
+# bench-scale  one roll of a large fleet, and what it costs (HOSTS=200, up to 500)
 # bench-peer  the same as bench, and then Ansible with the classic playbook on the same fleet (installs Ansible under target/)
 # membership  an instance launched, and one terminated, at each phase of a roll; every phase, where `make test` takes a few
 # orders  a release paused, approved and cancelled at each moment of its way; every moment, where `make test` takes a few
