@@ -8,7 +8,7 @@ from moto.core.exceptions import ServiceException
 from moto.moto_api._internal.models import moto_api_backend
 from werkzeug.exceptions import HTTPException
 
-from aws import alarms, crowd, fleets, health
+from aws import alarms, crowd, fleets, health, throttling
 from aws.backends import LOCK, cloudwatch, target_group
 from aws.faults import Fault
 from aws.images import REGISTRY
@@ -49,6 +49,7 @@ class Api:
             ("GET", "/lab/rates", lambda _body: lab.throttling.state()),
             ("POST", "/lab/rates", lambda body: self.set_world(rates=True, others=body.pop("others", 0.0), **body)),
             ("DELETE", "/lab/rates", lambda _body: self.set_world(rates=False, others=0.0)),
+            ("POST", "/lab/rates/of", lambda body: throttling.drawn_on(**body)),
             ("GET", "/lab/iam", lambda _body: lab.permissions.state()),
             ("POST", "/lab/iam", lambda body: lab.permissions.give(**body)),
             ("DELETE", "/lab/iam", lambda _body: lab.permissions.lift()),

@@ -29,6 +29,16 @@ class Bucket:
         self.at = now
 
 
+def drawn_on(actions):
+    """The buckets that a request with a filter or pages draws on, for each of these actions."""
+    return {action: [_shown(rate, action.partition(":")[2]) for rate in rates.of(*action.split(":"), narrowed=True)]
+            for action in actions}
+
+
+def _shown(rate, name):
+    return {"bucket": rate.bucket_of(name), "size": rate.bucket, "refill_per_s": rate.refill_per_s, "source": rate.source}
+
+
 class Throttling:
     """Requests come on a thread each, so all is behind one lock."""
 

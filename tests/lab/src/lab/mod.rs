@@ -7,10 +7,12 @@ mod faults;
 mod fleet;
 mod hosts;
 mod images;
+mod rates;
 mod targets;
 mod world;
 
 pub use api::Lab;
 pub use boot::Boot;
 pub use fleet::{Fleet, HOSTS, Instance, TWO, TargetGroup, hosts};
+pub use rates::{Bucket, Requests};
 pub use world::Crowd;
