@@ -7,15 +7,14 @@ use std::sync::{Arc, Mutex};
 use aws_config::{BehaviorVersion, Region};
 use aws_sdk_ec2::config::Credentials;
 use drawgate_rollout::definition::Process;
-use drawgate_worker::aws::{Aws, AwsError, limits};
-use futures_util::stream::{self, StreamExt};
+use drawgate_worker::aws::{Aws, AwsError, RateShare, limits};
+use futures_util::future::join_all;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 
-/// Calls of the busy lane.
-const CALLS: usize = 1_000;
-/// Calls at the same time: all at once would come near the time-out of a call on a small machine.
-const SIDE_BY_SIDE: usize = 300;
+/// Calls of the busy lane, with four times as many repetitions as the SDK's quota for a process allows. They
+/// are as many as AWS admits at once: further calls would wait until one comes through.
+const CALLS: usize = 100;
 
 /// Requests so far, by group.
 type Asked = Arc<Mutex<HashMap<String, u32>>>;
@@ -88,7 +87,7 @@ async fn connect_to(endpoint: &str) -> Aws {
     let environment = aws_config::defaults(BehaviorVersion::latest())
         .endpoint_url(endpoint)
         .region(Region::new("eu-west-1"));
-    Aws::connect_with(environment.credentials_provider(nobody)).await
+    Aws::connect_with(environment.credentials_provider(nobody), RateShare::ALL).await
 }
 
 #[tokio::test]
@@ -97,14 +96,19 @@ async fn trap_41_a_throttled_lane_leaves_the_others_their_attempts() {
     drawgate_worker::descriptors::raise();
     let asked = Asked::default();
     let aws = connect_to(&api(Arc::clone(&asked)).await).await;
-    let busy = stream::iter(0..CALLS).map(|_| async {
+    let busy = (0..CALLS).map(|_| async {
         let error = aws.resume("busy", &[Process::Launch]).await.unwrap_err();
         assert!(matches!(error, AwsError::Throttled { .. }), "{error:?}");
     });
-    busy.buffer_unordered(SIDE_BY_SIDE).for_each(|()| async {}).await;
+    join_all(busy).await;
     let of = |group: &str| asked.lock().unwrap()[group];
     assert_eq!(of("busy") as usize, CALLS * limits::THROTTLED_ATTEMPTS as usize);
 
     aws.resume("other", &[Process::Launch]).await.unwrap();
     assert_eq!(of("other"), limits::THROTTLED_ATTEMPTS);
+
+    let traffic = aws.traffic()["autoscaling:ResumeProcesses"];
+    let attempts = u64::from(limits::THROTTLED_ATTEMPTS) * (CALLS as u64 + 1);
+    assert_eq!((traffic.calls, traffic.attempts), (CALLS as u64 + 1, attempts));
+    assert_eq!(traffic.throttled, attempts - 1, "all but the last");
 }

@@ -1,12 +1,11 @@
 //! The SDK clients, and the one function that every call goes through.
 
-use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::fmt::Debug;
 use std::future::Future;
 use std::io::{self, ErrorKind};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use aws_config::ConfigLoader;
 use aws_config::retry::RetryConfig;
@@ -23,6 +22,7 @@ use aws_smithy_types::retry::ErrorKind as RetryKind;
 
 use super::credentials::{self, Identities};
 use super::error::{self, AwsError, Cause, Effect};
+use super::limiter::{Admission, Limiter, RateShare, Traffic};
 use super::limits;
 
 /// The worker's connection to AWS. Clones share its state.
@@ -36,7 +36,7 @@ pub struct Aws {
     pub(super) ecr: aws_sdk_ecr::Client,
     pub(super) secretsmanager: aws_sdk_secretsmanager::Client,
     identities: Identities,
-    calls: Arc<Mutex<BTreeMap<String, u64>>>,
+    limiter: Arc<Limiter>,
 }
 
 /// Builds the client of one service: the clients differ only in their types.
@@ -44,7 +44,7 @@ macro_rules! client {
     ($sdk:ident, $shared:expr, $quota:expr) => {
         $sdk::Client::from_conf(
             $sdk::config::Builder::from($shared)
-                .interceptor(NoteSent)
+                .interceptor(NoteAttempt)
                 .retry_classifier(OnlyThrottled)
                 .retry_partition(RetryPartition::clone($quota))
                 .build(),
@@ -62,14 +62,15 @@ fn no_quota() -> RetryPartition {
 }
 
 impl Aws {
-    /// Clients for the environment's region, credentials and endpoint (`AWS_*`). Nothing is sent yet.
+    /// Clients for the environment's region, credentials and endpoint (`AWS_*`), with all that AWS admits.
+    /// Nothing is sent yet.
     pub async fn connect() -> Self {
-        Self::connect_with(credentials::environment(None)).await
+        Self::connect_with(credentials::environment(None), RateShare::ALL).await
     }
 
-    /// Clients for another endpoint, region or credentials than the environment's. Time-outs and repetition
-    /// stay the worker's own.
-    pub async fn connect_with(environment: ConfigLoader) -> Self {
+    /// Clients for another endpoint, region or credentials than the environment's, and for this share of
+    /// AWS's request rates. Time-outs and repetition stay the worker's own.
+    pub async fn connect_with(environment: ConfigLoader, share: RateShare) -> Self {
         let timeouts = TimeoutConfig::builder()
             .connect_timeout(limits::CONNECT_TIMEOUT)
             .operation_timeout(limits::OPERATION_TIMEOUT)
@@ -95,13 +96,23 @@ impl Aws {
             ecr: client!(aws_sdk_ecr, &shared, &quota),
             secretsmanager: client!(aws_sdk_secretsmanager, &shared, &quota),
             identities,
-            calls: Arc::default(),
+            limiter: Limiter::new(share),
         }
     }
 
-    /// How many requests were sent, by `service:Operation`.
+    /// How many calls were sent, by `service:Operation`.
     pub fn calls(&self) -> BTreeMap<String, u64> {
-        self.calls.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        let sent = self
+            .traffic()
+            .into_iter()
+            .filter(|(_, traffic)| traffic.calls > 0);
+        sent.map(|(action, traffic)| (action.to_owned(), traffic.calls))
+            .collect()
+    }
+
+    /// What was sent, throttled and waited for, by `service:Operation`.
+    pub fn traffic(&self) -> BTreeMap<&'static str, Traffic> {
+        self.limiter.traffic()
     }
 
     /// Makes a call that only reads.
@@ -138,16 +149,14 @@ impl Aws {
         E: ProvideErrorMetadata + Error + Debug + Send + Sync + 'static,
     {
         let renewals = self.identities.renewals();
-        let (result, sent) = SENT
-            .scope(Cell::new(false), async {
+        let admission = self.limiter.admit(operation).await;
+        // The SDK's own time-out begins here: it is for AWS, and the wait before it is ours.
+        let (result, sent) = ADMITTED
+            .scope(admission, async {
                 let result = request.await;
-                (result, SENT.with(Cell::get))
+                (result, ADMITTED.with(Admission::is_sent))
             })
             .await;
-        if sent {
-            let mut calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
-            *calls.entry(operation.to_owned()).or_default() += 1;
-        }
         result.map_err(|failure| {
             let error = classify(operation, effect, sent, failure);
             if matches!(error, AwsError::NotAccepted { .. }) {
@@ -159,17 +168,17 @@ impl Aws {
 }
 
 tokio::task_local! {
-    /// Whether the request of the current call has been handed to the HTTP client. The SDK's own error does
-    /// not tell missing credentials from a connection that broke after sending.
-    static SENT: Cell<bool>;
+    /// What the current call may send, and whether anything of it has been handed to the HTTP client. The
+    /// SDK's own error does not tell missing credentials from a connection that broke after sending.
+    static ADMITTED: Admission;
 }
 
 #[derive(Debug)]
-struct NoteSent;
+struct NoteAttempt;
 
-impl Intercept for NoteSent {
+impl Intercept for NoteAttempt {
     fn name(&self) -> &'static str {
-        "drawgate-note-sent"
+        "drawgate-note-attempt"
     }
 
     fn read_before_transmit(
@@ -178,8 +187,8 @@ impl Intercept for NoteSent {
         _: &RuntimeComponents,
         _: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        // Outside a call's scope the flag does not exist, and is not needed.
-        let _ = SENT.try_with(|sent| sent.set(true));
+        // Outside a call's scope there is no admission, and none is needed.
+        let _ = ADMITTED.try_with(Admission::attempt);
         Ok(())
     }
 }
@@ -207,7 +216,12 @@ impl ClassifyRetry for OnlyThrottled {
             RetryAction::RetryIndicated(RetryReason::RetryableError {
                 kind: RetryKind::ThrottlingError,
                 ..
-            }) => RetryAction::NoActionIndicated,
+            }) => {
+                // The strategy asks once for each attempt, the last one included. No interceptor could tell:
+                // an operation's error has a type of its own there.
+                let _ = ADMITTED.try_with(Admission::throttled);
+                RetryAction::NoActionIndicated
+            }
             _ => RetryAction::RetryForbidden,
         }
     }

@@ -24,6 +24,29 @@ pub const THROTTLED_BACKOFF_MAX: Duration = Duration::from_secs(2);
 /// How near their end credentials are asked for again: the SDK's own cache does it 10 s before.
 pub const CREDENTIALS_END: Duration = Duration::from_secs(60);
 
+/// What is left of a bucket's refill after a throttled attempt: others in the account take more than was left
+/// for them. Enough less to be felt, and three in a row make a third.
+pub const SLOWED_TO: f64 = 0.7;
+
+/// A bucket is slowed no more often: the attempts of one second were all sent by the same belief, and AWS
+/// refills its buckets each second.
+pub const SLOWED_EVERY: Duration = Duration::from_secs(1);
+
+/// A bucket is never slower than this part of its refill: calls must still get through before their step's
+/// deadline, and only calls that get through show that others take less again.
+pub const SLOWEST: f64 = 0.1;
+
+/// How long a bucket that stood still would take to its full refill. Shorter, and the worker would be
+/// throttled again and again while others' storm lasts; longer, and a short storm would cost a roll minutes.
+pub const RECOVERY: Duration = Duration::from_secs(30);
+
+/// A wait for AWS's request rates that is worth a line in the log: it is longer than a call itself may take
+/// without anybody wondering.
+pub const WAIT_TOLD: Duration = Duration::from_secs(5);
+
+/// A bucket's waits are told no more often, however many calls wait.
+pub const WAIT_TOLD_EVERY: Duration = Duration::from_secs(60);
+
 /// Most pages of one listing. With the page sizes below that is more than the largest quotas allow (3,000
 /// target groups, 5,000 alarms of a prefix); a longer listing has a token that does not advance.
 pub const PAGES: usize = 200;

@@ -1,7 +1,7 @@
 //! Everything the worker says to AWS: one client, one classification of answers, plain results.
 //!
 //! ```text
-//! worker -> Aws::suspend(..) -> call(operation, effect, request) -> SDK -> AWS
+//! worker -> Aws::suspend(..) -> call(operation, effect, request) -> limiter -> SDK -> AWS
 //!                                  |  counts it, notes whether it was sent
 //!                                  +- Ok(plain struct) | AwsError: Refused, Throttled, NotAccepted, NotSent, Unknown
 //! ```
@@ -9,6 +9,9 @@
 //! The SDK repeats only calls that AWS throttled, which have not happened (`client.rs`). The core decides
 //! whether anything else is repeated, because only the core knows whether a call that may have happened has
 //! to be looked for first.
+//!
+//! Every call waits for a token first (`limiter.rs`), so that the worker stays within its share of the
+//! request rates that AWS documents (`rates.rs`).
 
 mod alarms;
 mod balancer;
@@ -17,13 +20,16 @@ mod credentials;
 mod error;
 mod health_watch;
 mod instances;
+mod limiter;
 pub mod limits;
 mod mute_rules;
 mod parameters;
+pub mod rates;
 mod registry;
 mod scaling;
 mod secrets;
 mod shared_poll;
+mod token_bucket;
 
 pub use alarms::Alarm;
 pub use balancer::{HealthCheck, Target, TargetGroup, TargetGroupAttributes, TargetId, TargetState};
@@ -32,6 +38,7 @@ pub use credentials::environment;
 pub use error::{AwsError, Cause};
 pub use health_watch::HealthWatch;
 pub use instances::Instance;
+pub use limiter::{RateShare, Traffic};
 pub use mute_rules::SeenMuteRule;
 pub use parameters::Parameter;
 pub use scaling::{Group, Member, ScheduledAction, TrafficSource};

@@ -14,7 +14,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use super::CommandError;
-use crate::aws::{self, Aws};
+use crate::aws::{self, Aws, RateShare};
 use crate::bus::BusSettings;
 use crate::chat;
 use crate::effects::{Credentials, Definitions, Effects, Login};
@@ -35,7 +35,7 @@ pub(super) fn load(path: &Path) -> Result<Arc<Config>, CommandError> {
 
 /// The effects, with clients for AWS and the hosts. Nothing is sent yet.
 pub(super) async fn effects(config: &Arc<Config>) -> Result<Effects, CommandError> {
-    let aws = Aws::connect_with(aws_environment(config)).await;
+    let aws = Aws::connect_with(aws_environment(config), RateShare::ALL).await;
     let settings = host_settings(config.settings());
     let path = settings.runtime_dir.clone();
     let hosts = Hosts::new(settings).map_err(|source| CommandError::Sockets { path, source })?;

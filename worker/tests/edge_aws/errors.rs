@@ -10,7 +10,7 @@ use aws_credential_types::Credentials;
 use aws_credential_types::provider::{ProvideCredentials, future};
 use drawgate_lab::lab::Lab;
 use drawgate_rollout::definition::Process;
-use drawgate_worker::aws::{Aws, AwsError, limits};
+use drawgate_worker::aws::{Aws, AwsError, RateShare, limits};
 use serde_json::json;
 use tokio::time::Instant;
 
@@ -219,6 +219,7 @@ async fn without_credentials_nothing_is_sent() {
         environment
             .endpoint_url("http://127.0.0.1:9")
             .credentials_provider(nothing),
+        RateShare::ALL,
     )
     .await;
     let error = aws.suspend("x", &[Process::Launch]).await.unwrap_err();

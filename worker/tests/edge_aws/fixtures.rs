@@ -5,7 +5,7 @@ use std::time::Duration;
 use aws_config::{BehaviorVersion, Region};
 use aws_sdk_ec2::config::Credentials;
 use drawgate_lab::lab::{Fleet, Lab};
-use drawgate_worker::aws::Aws;
+use drawgate_worker::aws::{Aws, RateShare};
 use serde_json::json;
 
 /// Time limit far above what any test of this suite takes, except for the adapter's own time-outs.
@@ -35,7 +35,7 @@ pub(crate) async fn connect_to(endpoint: &str) -> Aws {
     let environment = environment
         .endpoint_url(endpoint)
         .region(Region::new("eu-west-1"));
-    Aws::connect_with(environment.credentials_provider(nobody)).await
+    Aws::connect_with(environment.credentials_provider(nobody), RateShare::ALL).await
 }
 
 pub(crate) async fn suspended(aws: &Aws, name: &str) -> Vec<String> {

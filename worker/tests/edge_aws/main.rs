@@ -7,5 +7,6 @@ mod fixtures;
 mod groups;
 mod pages;
 mod parameters;
+mod rates;
 mod registries;
 mod targets;
