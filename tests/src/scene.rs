@@ -84,7 +84,7 @@ impl Scene {
         );
         let text = format!(
             "worker = \"bastion-lab\"\nsite = \"{SITE}\"\nledger = \"ledger.sqlite\"\nservices = \"services\"\n\n\
-             [amqp]\nurl = \"{url}\"\n\n[ssh]\nconfig_file = \"{lab}/ssh_config\"\nruntime_dir = \"run\"\n\n\
+             [amqp]\nurl = \"{url}\"\n\n[ssh]\nconfig_file = \"{lab}/ssh_config\"\nruntime_dir = \"run\"\n\n[aws]\nshare = 1.0\n\n\
              [registry.\"{registry}\"]\nusername = \"AWS\"\npassword_file = \"{lab}/registry-password\"\n\n{more}"
         );
         std::fs::write(self.folder().join("worker.toml"), text).unwrap();

@@ -55,6 +55,8 @@ pub(super) enum Kind {
     Share(Bounds),
     /// A number of CPUs; the bounds are in billionths.
     Cpus(Bounds),
+    /// A part of a whole, `0.5`; the bounds are in thousandths.
+    Fraction(Bounds),
     /// In milliseconds.
     Duration(Bounds),
     /// In bytes.
@@ -141,6 +143,7 @@ impl Kind {
             Self::Number(bounds)
             | Self::Share(bounds)
             | Self::Cpus(bounds)
+            | Self::Fraction(bounds)
             | Self::Duration(bounds)
             | Self::Size(bounds) => Some(*bounds),
             _ => None,
@@ -161,6 +164,7 @@ impl Kind {
             Self::Duration(_) => units::show_ms(number),
             Self::Size(_) => units::show_bytes(number),
             Self::Cpus(_) => units::show_cpus(number),
+            Self::Fraction(_) => units::show_thousandths(number),
             _ => number.to_string(),
         }
     }

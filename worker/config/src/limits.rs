@@ -64,6 +64,15 @@ pub(super) const WAITING: Bounds = Bounds {
 /// Ten builds an hour during a roll that is stuck overnight stay below it.
 pub(super) const WAITING_DEFAULT: u32 = 100;
 
+/// How much of AWS's request rates the worker may use, in thousandths.
+pub(super) const AWS_SHARE: Bounds = Bounds {
+    min: 50,
+    max: 1_000,
+    reason: "it is a part of what AWS admits for the account, 1.0 for all of it; with less than a twentieth, a roll stands still",
+};
+/// Half: others in the account (controllers, consoles, other tools) draw on the same buckets.
+pub(super) const AWS_SHARE_DEFAULT: u16 = 500;
+
 /// Wait for an SSH connection.
 pub(super) const CONNECT_TIMEOUT: Bounds = Bounds {
     min: 1_000,

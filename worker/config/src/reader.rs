@@ -411,6 +411,14 @@ impl<'t, 'i> Field<'t, 'i> {
         self.bounded(units::whole(cpus * 1e9), units::show_cpus, problems)
     }
 
+    /// A part of a whole within bounds, in thousandths.
+    pub(super) fn thousandths(&self, problems: &mut Problems<'_>) -> Option<u16> {
+        let fraction = self.float(problems)?;
+        let within = units::whole(fraction * 1e3);
+        self.bounded(within, units::show_thousandths, problems)
+            .and_then(|thousandths| u16::try_from(thousandths).ok())
+    }
+
     /// A number, whole or not.
     fn float(&self, problems: &mut Problems<'_>) -> Option<f64> {
         let number = match self.value {

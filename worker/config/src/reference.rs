@@ -98,7 +98,9 @@ fn kind(kind: &Kind) -> Option<String> {
         }
         Kind::Path => Some("a path; a relative one starts from the folder of worker.toml".to_owned()),
         Kind::Flag => Some("`true` or `false`".to_owned()),
-        Kind::Number(bounds) | Kind::Cpus(bounds) => Some(bounded("a number", bounds)),
+        Kind::Number(bounds) | Kind::Cpus(bounds) | Kind::Fraction(bounds) => {
+            Some(bounded("a number", bounds))
+        }
         Kind::Share(bounds) => Some(bounded("a share as `\"25%\"`, or a number", bounds)),
         Kind::Duration(bounds) => Some(bounded("a duration", bounds)),
         Kind::Size(bounds) => Some(bounded("a size", bounds)),

@@ -8,7 +8,7 @@ const LINE_CHARS: usize = 160;
 
 /// Keys of `worker.toml` whose values may be printed. All other values there may be or contain a secret, even
 /// under a mistyped `password = "…"`, so `check` does not print them.
-const PRINTABLE: [&str; 19] = [
+const PRINTABLE: [&str; 20] = [
     "worker",
     "site",
     "ledger",
@@ -24,6 +24,7 @@ const PRINTABLE: [&str; 19] = [
     "runtime_dir",
     "region",
     "endpoint",
+    "share",
     "username",
     "password_file",
     "webhook_file",

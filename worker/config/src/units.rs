@@ -132,6 +132,11 @@ pub(super) fn show_cpus(nano: u64) -> String {
     (nano as f64 / 1e9).to_string()
 }
 
+/// Thousandths in the form that an operator writes: a fraction, with a point even where it is whole.
+pub(super) fn show_thousandths(thousandths: u64) -> String {
+    format!("{:?}", thousandths as f64 / 1e3)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -198,5 +203,6 @@ mod tests {
             [0, 7, 6 << 20, 3 << 29].map(show_bytes),
             ["0B", "7B", "6MiB", "1536MiB"]
         );
+        assert_eq!([50, 333, 1000].map(show_thousandths), ["0.05", "0.333", "1.0"]);
     }
 }

@@ -77,11 +77,23 @@ pub struct AmqpSettings {
 }
 
 /// AWS settings that override the environment's.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AwsSettings {
     pub region: Option<String>,
     /// One endpoint for every service, for a lab.
     pub endpoint: Option<String>,
+    /// The part of AWS's request rates that the worker may use, in thousandths.
+    pub share_thousandths: u16,
+}
+
+impl Default for AwsSettings {
+    fn default() -> Self {
+        Self {
+            region: None,
+            endpoint: None,
+            share_thousandths: limits::AWS_SHARE_DEFAULT,
+        }
+    }
 }
 
 /// How to log in at a registry.
@@ -387,8 +399,13 @@ fn read_aws(mut table: Table<'_, '_>, problems: &mut Problems<'_>) -> AwsSetting
         }
         Some(url.to_owned())
     });
+    let share = table.take("share").and_then(|field| field.thousandths(problems));
     table.finish(problems);
-    AwsSettings { region, endpoint }
+    AwsSettings {
+        region,
+        endpoint,
+        share_thousandths: share.unwrap_or(limits::AWS_SHARE_DEFAULT),
+    }
 }
 
 fn read_registries(

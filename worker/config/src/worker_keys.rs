@@ -1,7 +1,7 @@
 //! The keys of `worker.toml`: a row each.
 
 use super::key::Fallback::{Ms, Number as Count, Required, Text as Is, Toml, Words};
-use super::key::Kind::{Duration, Flag, List, Number, OneOf, Path, Template, Text};
+use super::key::Kind::{Duration, Flag, Fraction, List, Number, OneOf, Path, Template, Text};
 use super::key::{Section, Sections, key};
 use super::limits as at;
 
@@ -65,6 +65,11 @@ pub(super) const WORKER: Sections = &[
             "The region of the fleets."),
         key("endpoint", Text, Words("AWS's own"), r#""http://127.0.0.1:4566""#,
             "The address of every AWS service, for a lab."),
+        key("share", Fraction(at::AWS_SHARE), Toml("0.5"), "0.8",
+            "The part of AWS's request rates that the worker may use: AWS counts all requests of the account and \
+             region together, those of others too.")
+            // Many a thing has shares.
+            .ambiguous(),
     ] },
     Section { name: "registry.*", meaning: "The login at a registry, by its host; ECR needs none, and ECR Public \
         (`public.ecr.aws`) takes none.", keys: &[

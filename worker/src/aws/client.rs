@@ -148,8 +148,8 @@ impl Aws {
     where
         E: ProvideErrorMetadata + Error + Debug + Send + Sync + 'static,
     {
-        let renewals = self.identities.renewals();
         let admission = self.limiter.admit(operation).await;
+        let renewals = self.identities.renewals();
         // The SDK's own time-out begins here: it is for AWS, and the wait before it is ours.
         let (result, sent) = ADMITTED
             .scope(admission, async {

@@ -35,7 +35,8 @@ pub(super) fn load(path: &Path) -> Result<Arc<Config>, CommandError> {
 
 /// The effects, with clients for AWS and the hosts. Nothing is sent yet.
 pub(super) async fn effects(config: &Arc<Config>) -> Result<Effects, CommandError> {
-    let aws = Aws::connect_with(aws_environment(config), RateShare::ALL).await;
+    let share = RateShare::thousandths(config.settings().aws.share_thousandths);
+    let aws = Aws::connect_with(aws_environment(config), share).await;
     let settings = host_settings(config.settings());
     let path = settings.runtime_dir.clone();
     let hosts = Hosts::new(settings).map_err(|source| CommandError::Sockets { path, source })?;

@@ -109,7 +109,7 @@ async fn an_expired_session_says_no_to_no_call_and_is_asked_for_anew() {
     let session = Arc::new(Session::default());
     let provider: Arc<dyn ProvideCredentials> = Arc::<Session>::clone(&session);
     let environment = aws_config::defaults(BehaviorVersion::latest());
-    let aws = Aws::connect_with(environment.credentials_provider(provider)).await;
+    let aws = Aws::connect_with(environment.credentials_provider(provider), RateShare::ALL).await;
     aws.parameter("/none").await.unwrap();
     aws.target_groups().await.unwrap();
     assert_eq!(

@@ -271,6 +271,7 @@ fn a_number_beyond_its_bounds_is_refused_with_the_reason() {
             Kind::Duration(_) => format!("\"{number}ms\""),
             Kind::Size(_) => format!("\"{number}B\""),
             Kind::Cpus(_) => format!("{:?}", number as f64 / 1e9),
+            Kind::Fraction(_) => format!("{:?}", number as f64 / 1e3),
             _ => number.to_string(),
         };
         let refusal = format!(

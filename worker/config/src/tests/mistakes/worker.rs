@@ -19,6 +19,7 @@ docker_socket = "docker.sock"
 [aws]
 region = "Oregon"
 endpoint = "localhost:4566"
+share = 50
 [limits]
 max_waiting_per_lane = 0
 [groups]
@@ -85,12 +86,17 @@ from = ["ops"]
          |            ^^^^^^^^^^^^^^^^
       hint: write it as "http://127.0.0.1:4566", or leave it out
 
-    error: worker.toml:17:24: `limits.max_waiting_per_lane`: must be from 1 to 10000
-      17 | max_waiting_per_lane = 0
+    error: worker.toml:16:9: `aws.share`: must be from 0.05 to 1.0
+      16 | share = 50
+         |         ^^
+      hint: it is a part of what AWS admits for the account, 1.0 for all of it; with less than a twentieth, a roll stands still
+
+    error: worker.toml:18:24: `limits.max_waiting_per_lane`: must be from 1 to 10000
+      18 | max_waiting_per_lane = 0
          |                        ^
       hint: each waiting release is read at every start; a line of thousands is a loop in a CI job
 
-    worker.toml: 13 errors
+    worker.toml: 14 errors
     "#);
 }
 
