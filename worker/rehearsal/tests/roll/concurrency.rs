@@ -241,9 +241,22 @@ fn killed_at_every_moment_while_a_failure_is_mended() {
 
 #[test]
 fn trap_09_past_max_roll_the_way_leads_back() {
-    for max_roll_ms in (285_000..345_000).step_by(1_500) {
+    let whole = Sim::new(World::new(6, 1)).finish();
+    let release = whole.release();
+    let resume = Step::Resume {
+        group: GROUP.to_owned(),
+    };
+    let hosts_end = release.steps[&resume].begun_at;
+    // The plan fits into `max_roll`, and the roll takes longer than the plan.
+    let takes_ms = limits::between_ms(release.rolls_since.unwrap(), hosts_end);
+    let planned_ms = release.plan.as_ref().unwrap().expected_ms();
+    let too_short: Vec<u64> = (planned_ms..takes_ms - 3_000).step_by(1_500).collect();
+    assert!(
+        too_short.len() > 8,
+        "planned {planned_ms} ms, takes {takes_ms} ms"
+    );
+    for max_roll_ms in too_short {
         let mut world = World::new(6, 1);
-        // The plan fits into `max_roll`, and the roll takes longer than the plan.
         world.definition.roll.max_roll_ms = max_roll_ms;
         let sim = Sim::new(world).finish();
         assert_eq!(sim.outcome(), Outcome::RolledBack);

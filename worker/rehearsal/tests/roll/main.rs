@@ -24,6 +24,7 @@ mod preflight;
 mod recovery;
 mod roll;
 mod starting;
+mod times;
 
 use drawgate_rehearsal::{sim as driver, world};
 use drawgate_rollout::{Phase, Step};

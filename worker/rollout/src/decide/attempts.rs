@@ -158,12 +158,12 @@ impl Agenda<'_> {
         Some((step, Failure::new(what).with_hint(hint).because_overdue(true)))
     }
 
-    /// When the roll forward has to be over: `max_roll` after the locks were taken, pauses not counted. The
-    /// wait for locks has a bound of its own.
+    /// When the roll forward has to be over: `max_roll` after the first touch, pauses since then not counted.
+    /// What comes before it, the locks, the pulls and `[before]`, has bounds of its own.
     pub(super) fn time_is_up(&self) -> Option<Timestamp> {
         let plan = self.release.plan.as_ref()?;
-        let most_ms = plan.definition.roll.max_roll_ms + self.release.paused_in_all_ms(self.now);
-        Some(after(self.release.locked_at?, most_ms))
+        let most_ms = plan.definition.roll.max_roll_ms + self.release.paused_in_roll_ms(self.now);
+        Some(after(self.release.rolls_since?, most_ms))
     }
 
     /// Performs a step, with the moment by which the performance ends.

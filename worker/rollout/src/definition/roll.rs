@@ -18,9 +18,9 @@ pub struct RollPolicy {
     /// Hosts that may fail: each is brought back into service, and tried once more after the others.
     #[serde(default)]
     pub failure_budget: u32,
-    /// Longest roll forward, reckoned from the moment when everything in the plan is locked, without pauses:
-    /// past it the release is rolled back. A roll that is slow for ever would leave scaling suspended for
-    /// ever.
+    /// Longest roll forward, reckoned from the first touch ([`crate::Step::begins_roll`]), without pauses: past
+    /// it the release is rolled back. A roll that is slow for ever would leave scaling suspended for ever.
+    /// Pulls come before the first touch and have bounds of their own, because nobody can know their time.
     #[serde(default = "max_roll_default_ms")]
     pub max_roll_ms: u64,
     /// Longest pause: past it the release is rolled back.

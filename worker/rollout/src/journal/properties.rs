@@ -351,6 +351,13 @@ impl Step {
         self.properties().fleet == Fleet::Reads
     }
 
+    /// Whether the roll itself begins with this step at the latest: from here on scaling is suspended, alarms
+    /// are silent or hosts are out, which `max_roll` bounds. Pulls, the reserved parameter and `[before]` leave
+    /// all that as it is.
+    pub fn begins_roll(&self) -> bool {
+        matches!(self, Self::Suspend { .. } | Self::Silence | Self::Host { .. })
+    }
+
     /// The Auto Scaling group that the step is about, if any.
     pub fn group(&self) -> Option<&str> {
         match self.properties().about {

@@ -104,7 +104,13 @@ impl Release {
         Some(after(*since, most_ms))
     }
 
-    /// How long the release has been paused in all. Pauses do not count toward `max_roll`.
+    /// How long the release has been paused since its first touch. Pauses do not count toward `max_roll`, and a
+    /// pause before the roll does not make it longer.
+    pub(crate) fn paused_in_roll_ms(&self, now: Timestamp) -> u64 {
+        self.paused_in_all_ms(now).saturating_sub(self.paused_before_ms)
+    }
+
+    /// How long the release has been paused in all.
     pub(crate) fn paused_in_all_ms(&self, now: Timestamp) -> u64 {
         let current = self
             .paused

@@ -36,8 +36,11 @@ pub struct Release {
     pub plan: Option<Box<Plan>>,
     /// Why preflight refused the fleet as it was seen, while that stands.
     pub not_ready: Option<PreflightRefused>,
-    /// When everything in the plan was locked for the first time: `max_roll` is reckoned from here.
-    pub locked_at: Option<Timestamp>,
+    /// The first intent to change what serves or what guards it ([`Step::begins_roll`]): `max_roll` is
+    /// reckoned from here.
+    pub rolls_since: Option<Timestamp>,
+    /// How long pauses before that moment lasted in all, in milliseconds.
+    pub paused_before_ms: u64,
     /// How often the fleet was inspected.
     pub looks: u32,
     /// Members that joined after the plan was made.
@@ -176,7 +179,8 @@ impl Release {
             digest: request.image.digest().cloned(),
             plan: None,
             not_ready: None,
-            locked_at: None,
+            rolls_since: None,
+            paused_before_ms: 0,
             looks: 0,
             joined: Vec::new(),
             up_to_date: Vec::new(),
@@ -314,6 +318,10 @@ impl Release {
 
     fn intend(&mut self, step: &Step, entry: &Entry) -> Result<(), Illegal> {
         self.leased |= *step == Step::TakeLease;
+        if step.begins_roll() && self.rolls_since.is_none() {
+            self.rolls_since = Some(entry.at);
+            self.paused_before_ms = self.paused_in_all_ms(entry.at);
+        }
         match self.steps.get_mut(step) {
             None => {
                 let state = StepState {
@@ -365,9 +373,6 @@ impl Release {
         }
         if let Some(evidence) = outcome.evidence() {
             self.learn(step, evidence);
-        }
-        if *step == Step::Lock && self.done(step) {
-            self.locked_at.get_or_insert(entry.at);
         }
         Ok(())
     }
