@@ -8,15 +8,18 @@
     reason = "tests; the figures of a matrix are told as it runs"
 )]
 
-use drawgate_schemas::{Direction, Event, HostPhase, Outcome};
+use std::time::{Duration, Instant};
+
+use drawgate_schemas::{Direction, Event, HostPhase, Outcome, StatusEvent};
 use drawgate_tests::lab::{HOSTS, TWO};
 use drawgate_tests::scene::fleet_spec;
 use drawgate_tests::wait::within;
 use drawgate_tests::{Beginning, Fleet, Rolling, Service};
+use jiff::SignedDuration;
 use serde_json::{Value, json};
 
 /// Hosts that the roll forward began, in order.
-fn begun(events: &[drawgate_schemas::StatusEvent]) -> Vec<String> {
+fn begun(events: &[StatusEvent]) -> Vec<String> {
     let mut begun = Vec::new();
     for event in events {
         if let Event::Host(host) = &event.event
@@ -210,10 +213,18 @@ fn behind_a_network_load_balancer(attributes: Value) -> Value {
     spec
 }
 
+/// A Network Load Balancer's minutes, in the lab: a sixtieth of AWS's.
+const NLB_TIMES: &str = "nlb_min_drain = \"3s\"\nnlb_registration = \"5s\"";
+
 #[tokio::test]
 async fn trap_12_open_connections_are_awaited_behind_an_nlb() {
     let across = behind_a_network_load_balancer(json!({"load_balancing.cross_zone.enabled": "true"}));
-    let roll = Rolling::of("search").on_fleet(across).image("v2").begin().await;
+    let roll = Rolling::of("search")
+        .service(|service| service.roll = NLB_TIMES.to_owned())
+        .on_fleet(across)
+        .image("v2")
+        .begin()
+        .await;
     let requests = slow_requests(&roll.fleet, 6_000).await;
 
     let id = roll.publish("v2").await;
@@ -229,7 +240,10 @@ async fn trap_12_open_connections_are_awaited_behind_an_nlb() {
 async fn trap_12_what_outlasts_the_deadline_is_named() {
     let across = behind_a_network_load_balancer(json!({"load_balancing.cross_zone.enabled": "true"}));
     let roll = Rolling::of("search")
-        .service(|service| service.drain_timeout = "1s".to_owned())
+        .service(|service| {
+            service.drain_timeout = "1s".to_owned();
+            service.roll = NLB_TIMES.to_owned();
+        })
         .on_fleet(across)
         .image("v2")
         .begin()
@@ -267,5 +281,35 @@ async fn trap_13_a_zone_that_would_be_empty_refuses() {
         ended.summary
     );
     roll.assert_containers_as_before().await;
+    roll.end().await;
+}
+
+/// Every host is in a spare target group too, which no load balancer uses: its targets are `unused`, and say
+/// nothing of the hosts. At the end they are registered there as before.
+#[tokio::test]
+async fn trap_13_a_spare_target_group_is_neither_sick_nor_drained() {
+    let mut spec = fleet_spec("search", &TWO, &[(8080, 8100)]);
+    let spare = json!({"name": "search-spare", "port": 8080, "deregistration_delay_s": 60});
+    spec["target_groups"].as_array_mut().unwrap().push(spare);
+    let roll = Rolling::of("search")
+        .service(|service| service.roll = "canary = { instances = 1, bake = \"5s\" }".to_owned())
+        .on_fleet(spec)
+        .image("v2")
+        .begin()
+        .await;
+    let begun = Instant::now();
+    let id = roll.publish("v2").await;
+    roll.judge(id, Outcome::Succeeded).await;
+
+    assert!(begun.elapsed() < Duration::from_secs(60), "{:?}", begun.elapsed());
+    let events = roll.events.of(id);
+    let drains =
+        |event: &&StatusEvent| matches!(&event.event, Event::Host(host) if host.phase == HostPhase::Draining);
+    let drained: Vec<_> = events.iter().filter(drains).map(|event| event.at).collect();
+    let between = drained[1].duration_since(drained[0]);
+    assert!(
+        between >= SignedDuration::from_secs(5),
+        "{between:?}: the canary was not watched alone"
+    );
     roll.end().await;
 }

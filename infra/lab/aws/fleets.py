@@ -207,6 +207,9 @@ class Fleets:
             live = elbv2(at.region).target_groups[arn]
             live.timing = {name: health[name] for name in TIMING if name in health}
             live.timing["deregistration_delay_s"] = delay_s
+            # Told as it is: a worker waits for a second check of that interval.
+            if "interval_s" in health:
+                live.health_check_interval_seconds = math.ceil(health["interval_s"])
             if group.get("listen"):
                 self.balancer.listen(group["listen"])
                 live.listen_port = group["listen"]

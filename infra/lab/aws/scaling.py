@@ -26,7 +26,8 @@ PERIOD_S = 0.5
 PENDING_S = 1.0
 PROCESSES = ("Launch", "Terminate", "AddToLoadBalancer", "AlarmNotification", "AZRebalance", "HealthCheck",
              "InstanceRefresh", "ReplaceUnhealthy", "ScheduledActions")
-OUT_OF_SERVICE = ("unhealthy", "draining", "unused")
+# A registered target is unused where no load balancer uses its group: that says nothing of the instance.
+OUT_OF_SERVICE = ("unhealthy", "draining")
 COUNTED = ("InService", "Pending")
 
 # Groups that say a refresh is in progress. Put there by the lab's API.

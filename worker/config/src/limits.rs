@@ -165,6 +165,21 @@ pub(super) const MIN_DRAIN: Bounds = Bounds {
 /// The load balancer's nodes learn of a deregistration within a few seconds.
 pub(super) const MIN_DRAIN_DEFAULT_MS: u64 = 5_000;
 
+/// Least drain behind a Network Load Balancer.
+pub(super) const NLB_MIN_DRAIN: Bounds = Bounds {
+    min: 0,
+    max: 15 * 60_000,
+    reason: "Network Load Balancers forget a deregistered target within minutes; `min_drain` is for any longer drain",
+};
+
+/// Time until a Network Load Balancer checks a registered target.
+pub(super) const NLB_REGISTRATION: Bounds = Bounds {
+    min: 0,
+    max: 15 * 60_000,
+    reason: "Network Load Balancers check a registered target within minutes; a host that starts slowly needs a longer \
+             `healthy_timeout`",
+};
+
 /// Longest wait beyond the deregistration delay.
 pub(super) const DRAIN_TIMEOUT: Bounds = Bounds {
     min: 1_000,

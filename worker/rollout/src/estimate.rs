@@ -122,23 +122,13 @@ impl Plan {
     fn host_estimate(&self, host: &HostPlan, from_ms: u64) -> HostEstimate {
         let drain_ms = self.drain_ms(host);
         let healthy_after_ms = self.healthy_after_ms(host);
-        let min_healthy_ms = self.min_healthy_ms(host);
-        let drain = self.slowest(host, "deregistration delay of", drain_ms, |group| {
-            group.deregistration_delay_s
-        });
-        let checks = self.slowest(host, "health checks of", healthy_after_ms, |group| {
-            group.healthy_after_s
-        });
-        let slow_start = self.slowest(host, "slow start of", min_healthy_ms, |group| group.slow_start_s);
         let parts: Vec<Cost> = [
-            Cost::of(drain.unwrap_or_else(|| "roll.min_drain".to_owned()), drain_ms),
+            Cost::of(self.sets_drain(host, drain_ms), drain_ms),
             Cost::of("swap and verification", HOST_MS),
             Cost::of("interval of the image's HEALTHCHECK", self.verified_after_ms()),
-            Cost::of(checks.unwrap_or_default(), healthy_after_ms),
-            Cost::of(
-                slow_start.unwrap_or_else(|| "roll.min_healthy_time".to_owned()),
-                min_healthy_ms,
-            ),
+            Cost::of("roll.nlb_registration", self.registration_ms(host)),
+            Cost::of(self.sets_checks(host, healthy_after_ms), healthy_after_ms),
+            Cost::of(self.sets_settling(host), self.min_healthy_ms(host)),
         ]
         .into_iter()
         .flatten()
@@ -151,19 +141,51 @@ impl Plan {
         }
     }
 
-    /// Names the target group that makes a host wait for so long.
+    fn sets_drain(&self, host: &HostPlan, drain_ms: u64) -> String {
+        let delay = self.slowest(host, "deregistration delay of", drain_ms, |group| {
+            group.deregistration_delay_s * 1000
+        });
+        let least = match self.definition.roll.min_drain_ms == drain_ms {
+            true => "roll.min_drain",
+            false => "roll.nlb_min_drain",
+        };
+        delay.unwrap_or_else(|| least.to_owned())
+    }
+
+    fn sets_checks(&self, host: &HostPlan, healthy_after_ms: u64) -> String {
+        let checks = self.slowest(
+            host,
+            "health checks of",
+            healthy_after_ms,
+            TargetGroupPlan::healthy_after_ms,
+        );
+        checks.unwrap_or_default()
+    }
+
+    fn sets_settling(&self, host: &HostPlan) -> String {
+        let settles_ms = self.min_healthy_ms(host);
+        let slow_start = self.slowest(host, "slow start of", settles_ms, |group| {
+            group.slow_start_s * 1000
+        });
+        let second = || {
+            self.slowest(host, "a second health check of", settles_ms, |group| {
+                group.check_interval_s * 1000
+            })
+        };
+        let in_file = || "roll.min_healthy_time".to_owned();
+        slow_start.or_else(second).unwrap_or_else(in_file)
+    }
+
+    /// Names the target group in use that makes a host wait for so long.
     fn slowest(
         &self,
         host: &HostPlan,
         what: &str,
         ms: u64,
-        of: impl Fn(&TargetGroupPlan) -> u64,
+        ms_of: impl Fn(&TargetGroupPlan) -> u64,
     ) -> Option<String> {
-        let mut groups = host
-            .targets
-            .iter()
-            .filter_map(|target| self.target_groups.get(&target.target_group));
-        let slowest = groups.find(|group| ms > 0 && of(group) * 1000 == ms);
+        let mut groups = self.groups_in_use(host);
+        let slowest = groups.find(|group| ms > 0 && ms_of(group) == ms);
         slowest.map(|group| format!("{what} {}", group.name))
     }
 }

@@ -71,6 +71,16 @@ pub const MAX_ROLL_DEFAULT_MS: u64 = 3_600_000;
 /// Longest pause where the service's file says nothing, for the same reason.
 pub const MAX_PAUSE_DEFAULT_MS: u64 = 3_600_000;
 
+/// The least drain behind a load balancer that passes connections, where the service's file says nothing. Its
+/// nodes go on opening connections to a deregistered target for two minutes and more, whatever the
+/// deregistration delay is, and deregistering takes three minutes to be complete as a rule.
+pub const NLB_MIN_DRAIN_DEFAULT_MS: u64 = 180_000;
+
+/// How long such a load balancer may take until it checks a registered target for the first time, where the
+/// service's file says nothing: "a few minutes" (Elastic Load Balancing, "Health checks for Network Load
+/// Balancer target groups"), three to five as people measure it.
+pub const NLB_REGISTRATION_DEFAULT_MS: u64 = 300_000;
+
 /// How long the floor has to forbid taking a host out before the roll reckons with sick hosts: the load
 /// balancer's answers may be older than the last registration, and a target that misses one check is healthy
 /// again with the next.

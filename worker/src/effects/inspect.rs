@@ -321,6 +321,7 @@ impl Effects {
             zonal: self.is_zonal(group, attributes.cross_zone).await?,
             slow_start_s: attributes.slow_start_s.into(),
             keeps_connections: group.passes_connections() && !attributes.ends_connections,
+            passes_connections: group.passes_connections(),
         }))
     }
 

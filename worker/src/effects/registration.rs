@@ -164,14 +164,20 @@ where
         }
     }
 
-    /// The first target that is draining still, or registered again.
+    /// The first target that is draining still, or registered again. A group that no load balancer used drains
+    /// nothing, however long it says `draining`.
     async fn first_still_there<'h>(
         &self,
         host: &'h HostPlan,
     ) -> Effect<Option<(&'h TargetPlan, TargetState)>> {
         for target in &host.targets {
             let state = self.seen.state_of(target, Instant::now()).await?;
-            if let Some(state) = state.filter(|state| *state != TargetState::Unused) {
+            let drained = |state: &TargetState| match state {
+                TargetState::Unused => true,
+                TargetState::Draining => !target.can_be_healthy(),
+                _ => false,
+            };
+            if let Some(state) = state.filter(|state| !drained(state)) {
                 return Ok(Some((target, state)));
             }
         }
@@ -237,8 +243,8 @@ where
         Ok(StepOutcome::done())
     }
 
-    /// Waits until the host has been healthy for `min_healthy_time`. Ends the step where it is not by the
-    /// deadline.
+    /// Waits until the host has been healthy for `min_healthy_time`, and for one further health check. Ends the
+    /// step where it is not by the deadline.
     async fn healthy_for_long(&self, host: &HostPlan, direction: Direction) -> Effect<()> {
         let task = self.task;
         let awaited: Vec<&TargetPlan> = host
@@ -378,7 +384,7 @@ fn drained_at(task: Task<'_>, host: &HostPlan, direction: Direction) -> Instant 
     // before looking.
     let already = state.and_then(|state| state.last.as_ref());
     let wait_ms = match already {
-        Some(StepOutcome::AlreadyDone { .. }) => task.plan.definition.roll.min_drain_ms,
+        Some(StepOutcome::AlreadyDone { .. }) => task.plan.least_drain_ms(host),
         _ => task.plan.drain_ms(host),
     };
     let since_ms = state.map_or(0, |state| task.since_ms(state.last_at));
@@ -391,7 +397,7 @@ fn drained_at(task: Task<'_>, host: &HostPlan, direction: Direction) -> Instant 
 fn is_awaited(target: &TargetPlan, direction: Direction) -> bool {
     match direction {
         Direction::Forward => target.can_be_healthy(),
-        Direction::Back => target.state_before == "healthy",
+        Direction::Back => target.was_healthy(),
     }
 }
 

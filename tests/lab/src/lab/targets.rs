@@ -23,9 +23,10 @@ impl Lab {
             .collect()
     }
 
-    /// Waits until every target of the fleet is in this state.
+    /// Waits until every target of the fleet is in this state. A target group without a listener is left out,
+    /// because its targets are `unused` for ever.
     pub async fn all_targets(&self, fleet: &Fleet, wanted: &str) {
-        for group in &fleet.target_groups {
+        for group in fleet.target_groups.iter().filter(|group| !group.url.is_empty()) {
             until(&format!("all of {} {wanted}", group.name), || async {
                 let targets = self.targets(&group.name).await;
                 (!targets.is_empty() && targets.iter().all(|(_, state)| state == wanted)).then_some(())

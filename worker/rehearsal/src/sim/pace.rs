@@ -1,11 +1,15 @@
 //! How long a step takes in virtual time.
 
-use drawgate_rollout::{Phase, Step};
+use drawgate_rollout::{HostPlan, Phase, Plan, Step};
 
 use super::Sim;
 
 /// Time for a pull. On a real host nobody knows it beforehand.
 const PULL_MS: u64 = 20_000;
+
+/// Spreads the first checks of hosts over the interval: prime to a hundred, so that hundred hosts in a row have
+/// hundred different ones.
+const FIRST_CHECKS: u64 = 37;
 
 impl Sim {
     /// The time that a step takes. Steps of hosts with a higher number take a little longer, so that no two
@@ -40,11 +44,34 @@ impl Sim {
             Step::Host {
                 phase: Phase::AwaitHealthy,
                 ..
-            } => host().map_or(0, |(plan, host)| {
-                plan.healthy_after_ms(host) + plan.min_healthy_ms(host)
-            }),
+            } => host().map_or(0, |(plan, host)| self.settles_ms(plan, host, n)),
             _ => 1_000,
         };
         base.max(100) + 137 * n
+    }
+
+    /// How long host number `n` takes to settle, by the load balancer's own clock and not by the plan's
+    /// estimate: the moment of the first check differs from host to host, checks come at every interval from
+    /// then on, and after the one that makes the target healthy the host has to pass another.
+    fn settles_ms(&self, plan: &Plan, host: &HostPlan, n: u64) -> u64 {
+        let roll = &plan.definition.roll;
+        let groups = &self.world.fleet.target_groups;
+        let (mut healthy_ms, mut stays_ms) = (0, roll.min_healthy_time_ms);
+        for target in host.targets.iter().filter(|target| target.can_be_healthy()) {
+            let Some(group) = groups.iter().find(|group| group.arn == target.target_group) else {
+                continue;
+            };
+            let interval_ms = group.health_check_interval_s * 1000;
+            let first_ms = interval_ms * (n * FIRST_CHECKS % 100) / 100;
+            healthy_ms = healthy_ms.max(match group.passes_connections {
+                false => first_ms,
+                true => {
+                    let others = group.healthy_threshold.saturating_sub(1);
+                    roll.nlb_registration_ms + first_ms + others * interval_ms
+                }
+            });
+            stays_ms = stays_ms.max(interval_ms).max(group.slow_start_s * 1000);
+        }
+        healthy_ms + stays_ms
     }
 }

@@ -134,5 +134,6 @@ fn target_group(arn: &str, name: &str, healthy: usize) -> TargetGroupSnapshot {
         zonal: false,
         slow_start_s: 0,
         keeps_connections: false,
+        passes_connections: false,
     }
 }

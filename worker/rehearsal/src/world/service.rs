@@ -21,6 +21,8 @@ pub fn definition() -> ServiceDefinition {
             allow_outage: false,
             min_healthy_time_ms: 2_000,
             min_drain_ms: 5_000,
+            nlb_min_drain_ms: 180_000,
+            nlb_registration_ms: 300_000,
             drain_timeout_ms: 60_000,
             healthy_timeout_ms: 120_000,
             poll_interval_ms: 1_000,

@@ -36,11 +36,20 @@ pub struct RollPolicy {
     pub allow_missed_actions: bool,
     /// Whether a fleet of one may be without service during its swap.
     pub allow_outage: bool,
-    /// How long a host must stay healthy before it counts.
+    /// How long a host must stay healthy before it counts: at least for one further health check.
     pub min_healthy_time_ms: u64,
     /// The least time between deregistering and stopping, even where the deregistration delay is 0: the load
     /// balancer's nodes need a moment to learn of it.
     pub min_drain_ms: u64,
+    /// The least time between deregistering and stopping where a target group passes connections
+    /// ([`crate::limits::NLB_MIN_DRAIN_DEFAULT_MS`]).
+    #[serde(default = "nlb_min_drain_default_ms")]
+    pub nlb_min_drain_ms: u64,
+    /// What the load balancer may take, where a target group passes connections, until it checks a registered
+    /// target for the first time ([`crate::limits::NLB_REGISTRATION_DEFAULT_MS`]). It comes before
+    /// `healthy_timeout_ms`.
+    #[serde(default = "nlb_registration_default_ms")]
+    pub nlb_registration_ms: u64,
     /// Longest wait for a drain, beyond the target group's own deregistration delay.
     pub drain_timeout_ms: u64,
     /// Longest wait for a registered target to become healthy.
@@ -74,4 +83,12 @@ fn sick_wait_default_ms() -> u64 {
 
 fn max_roll_default_ms() -> u64 {
     crate::limits::MAX_ROLL_DEFAULT_MS
+}
+
+fn nlb_min_drain_default_ms() -> u64 {
+    crate::limits::NLB_MIN_DRAIN_DEFAULT_MS
+}
+
+fn nlb_registration_default_ms() -> u64 {
+    crate::limits::NLB_REGISTRATION_DEFAULT_MS
 }

@@ -50,7 +50,10 @@ fn host_begins(release: &Release, step: &Step, shown: HostPhase) -> Option<Event
     let (host, plan) = (release.host(instance)?, release.plan.as_ref()?);
     let expected_ms = match phase {
         Phase::Drain => Some(plan.drain_ms(host)),
-        Phase::AwaitHealthy => Some(plan.healthy_after_ms(host) + plan.min_healthy_ms(host)),
+        Phase::AwaitHealthy => {
+            let registers_ms = plan.registration_ms(host);
+            Some(registers_ms + plan.healthy_after_ms(host) + plan.min_healthy_ms(host))
+        }
         _ => None,
     };
     let mut progress = progress(release, instance, *direction, shown);

@@ -103,9 +103,11 @@ impl HostPlan {
         container.or(self.told_before.as_deref())
     }
 
-    /// Whether it took requests when it was seen.
+    /// Whether it took requests when it was seen: it was healthy in every target group that is in use. A spare
+    /// group says nothing of its targets.
     pub fn was_healthy(&self) -> bool {
-        self.targets.iter().all(|target| target.state_before == "healthy")
+        let mut in_use = self.targets.iter().filter(|target| target.can_be_healthy());
+        in_use.all(TargetPlan::was_healthy)
     }
 }
 
@@ -130,6 +132,11 @@ impl TargetPlan {
     pub fn can_be_healthy(&self) -> bool {
         self.state_before != "unused"
     }
+
+    /// Whether it was healthy when it was seen.
+    pub fn was_healthy(&self) -> bool {
+        self.state_before == "healthy"
+    }
 }
 
 /// One Auto Scaling group.
@@ -151,8 +158,18 @@ pub struct TargetGroupPlan {
     pub name: String,
     /// Its deregistration delay, in seconds.
     pub deregistration_delay_s: u64,
-    /// Seconds from registering until the load balancer can call a good target healthy.
+    /// Seconds that the checks take, at most, until a good target is healthy: one interval behind an
+    /// Application Load Balancer, which asks a new target for one check, whatever the healthy threshold is
+    /// (Elastic Load Balancing, "Health checks for Application Load Balancer target groups"); as many intervals
+    /// as the threshold says behind a Network Load Balancer.
     pub healthy_after_s: u64,
+    /// Seconds between two health checks; 0 in plans of earlier versions.
+    #[serde(default)]
+    pub check_interval_s: u64,
+    /// Whether it passes connections, as the groups of a Network Load Balancer do: registering and
+    /// deregistering take minutes there.
+    #[serde(default)]
+    pub passes_connections: bool,
     /// Healthy targets that must be left when another host is taken out.
     pub floor: u32,
     /// The same for each availability zone, where a zone's targets serve that zone alone (cross-zone
@@ -166,6 +183,17 @@ pub struct TargetGroupPlan {
     /// termination): then what is open is waited for on the host.
     #[serde(default)]
     pub keeps_connections: bool,
+}
+
+impl TargetGroupPlan {
+    /// How long the checks take as a rule until a good target is healthy, in milliseconds. Where one check is
+    /// enough it comes somewhere within the interval, because the load balancer checks by a clock of its own:
+    /// half an interval on the average, which is what a roll of many hosts sees.
+    pub(crate) fn healthy_after_ms(&self) -> u64 {
+        let most_ms = self.healthy_after_s * 1000;
+        let one_is_enough = !self.passes_connections && self.check_interval_s > 0;
+        if one_is_enough { most_ms / 2 } else { most_ms }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -206,16 +234,36 @@ impl Plan {
         self.digest.is_some() && !self.hosts.is_empty() && is_published && self.hosts.iter().all(serves)
     }
 
-    /// The longest deregistration delay among a host's target groups, and at least the configured least
-    /// drain.
+    /// The host's target groups that are in use. A spare one sends a host nothing: it drains nothing, and
+    /// nobody waits for it.
+    pub(crate) fn groups_in_use<'p>(
+        &'p self,
+        host: &'p HostPlan,
+    ) -> impl Iterator<Item = &'p TargetGroupPlan> {
+        let in_use = host.targets.iter().filter(|target| target.can_be_healthy());
+        in_use.filter_map(|target| self.target_groups.get(&target.target_group))
+    }
+
+    /// The largest of a figure in milliseconds among the host's target groups that are in use.
+    fn largest(&self, host: &HostPlan, ms_of: impl Fn(&TargetGroupPlan) -> u64) -> u64 {
+        self.groups_in_use(host).map(ms_of).max().unwrap_or(0)
+    }
+
+    /// How long a host is drained: the longest deregistration delay among its target groups, and at least the
+    /// least drain.
     pub fn drain_ms(&self, host: &HostPlan) -> u64 {
-        let delay = |target: &TargetPlan| {
-            self.target_groups
-                .get(&target.target_group)
-                .map_or(0, |group| group.deregistration_delay_s)
-        };
-        let longest_s = host.targets.iter().map(delay).max();
-        longest_s.map_or(0, |s| (s * 1000).max(self.definition.roll.min_drain_ms))
+        let longest_ms = self.largest(host, |group| group.deregistration_delay_s * 1000);
+        longest_ms.max(self.least_drain_ms(host))
+    }
+
+    /// The shortest drain of a host, whatever its deregistration delays are: the load balancer's nodes go on
+    /// sending for a while.
+    pub fn least_drain_ms(&self, host: &HostPlan) -> u64 {
+        let roll = &self.definition.roll;
+        self.largest(host, |group| match group.passes_connections {
+            true => roll.min_drain_ms.max(roll.nlb_min_drain_ms),
+            false => roll.min_drain_ms,
+        })
     }
 
     /// The soonest that a swap can be verified, in milliseconds: Docker probes for the first time after a
@@ -231,25 +279,39 @@ impl Plan {
         if waits { verify.start_timeout_ms } else { 0 }
     }
 
-    /// The soonest that a host's targets can all be healthy after registering, in milliseconds.
+    /// How long it takes as a rule until a good host's targets are all healthy after registering, in
+    /// milliseconds, without [`Plan::registration_ms`].
     pub fn healthy_after_ms(&self, host: &HostPlan) -> u64 {
-        let after = |target: &TargetPlan| {
-            self.target_groups
-                .get(&target.target_group)
-                .map_or(0, |group| group.healthy_after_s)
-        };
-        host.targets.iter().map(after).max().unwrap_or(0) * 1000
+        self.largest(host, TargetGroupPlan::healthy_after_ms)
     }
 
-    /// How long a host must stay healthy before it counts: in slow start the others still bear its share.
+    /// How long a load balancer may take, in milliseconds, until it checks the host's targets after they were
+    /// registered: `nlb_registration` where a target group passes connections.
+    pub fn registration_ms(&self, host: &HostPlan) -> u64 {
+        self.largest(host, |group| self.registration_in_ms(group))
+    }
+
+    /// The same for any host of this plan.
+    pub(crate) fn longest_registration_ms(&self) -> u64 {
+        let groups = self.target_groups.values();
+        groups
+            .map(|group| self.registration_in_ms(group))
+            .max()
+            .unwrap_or(0)
+    }
+
+    fn registration_in_ms(&self, group: &TargetGroupPlan) -> u64 {
+        let after_ms = self.definition.roll.nlb_registration_ms;
+        if group.passes_connections { after_ms } else { 0 }
+    }
+
+    /// How long a host must stay healthy before it counts. One check may have passed by luck, so a second one
+    /// is waited for; and in slow start the others still bear the host's share.
     pub fn min_healthy_ms(&self, host: &HostPlan) -> u64 {
-        let slow_start = |target: &TargetPlan| {
-            self.target_groups
-                .get(&target.target_group)
-                .map_or(0, |group| group.slow_start_s * 1000)
-        };
-        let slowest_ms = host.targets.iter().map(slow_start).max().unwrap_or(0);
-        slowest_ms.max(self.definition.roll.min_healthy_time_ms)
+        let settles_ms = self.largest(host, |group| {
+            group.check_interval_s.max(group.slow_start_s) * 1000
+        });
+        settles_ms.max(self.definition.roll.min_healthy_time_ms)
     }
 
     /// Hosts out of service by our doing, at most.

@@ -235,7 +235,7 @@ pub struct TargetGroupSnapshot {
     pub deregistration_delay_s: u64,
     /// Seconds between two health checks.
     pub health_check_interval_s: u64,
-    /// Successes that make a target healthy.
+    /// Successes that make an unhealthy target healthy, and behind a Network Load Balancer a new one too.
     pub healthy_threshold: u64,
     /// Healthy targets, whichever service they belong to.
     pub healthy: u32,
@@ -248,6 +248,9 @@ pub struct TargetGroupSnapshot {
     /// Whether connections outlast the deregistration delay.
     #[serde(default)]
     pub keeps_connections: bool,
+    /// Whether it passes connections, as the groups of a Network Load Balancer do.
+    #[serde(default)]
+    pub passes_connections: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

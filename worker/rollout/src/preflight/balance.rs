@@ -19,7 +19,12 @@ pub(super) fn target_groups(
         let plan = TargetGroupPlan {
             name: group.name.clone(),
             deregistration_delay_s: group.deregistration_delay_s,
-            healthy_after_s: group.health_check_interval_s * group.healthy_threshold,
+            healthy_after_s: match group.passes_connections {
+                true => group.health_check_interval_s * group.healthy_threshold,
+                false => group.health_check_interval_s,
+            },
+            check_interval_s: group.health_check_interval_s,
+            passes_connections: group.passes_connections,
             floor: floor(group, hosts, &definition.roll, findings),
             zone_floors: zone_floors(group, hosts, &definition.roll, findings),
             slow_start_s: group.slow_start_s,

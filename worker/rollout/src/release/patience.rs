@@ -56,7 +56,9 @@ fn planned_attempt_ms(attempt: Attempt, plan: &Plan, host: Option<&HostPlan>) ->
         // The attempt itself waits for a container whose HEALTHCHECK has no verdict yet.
         Attempt::Verify => definition.verify.timeout_ms + plan.starting_ms() + CALL_MS,
         Attempt::Health => {
-            roll.healthy_timeout_ms + host.map_or(roll.min_healthy_time_ms, |host| plan.min_healthy_ms(host))
+            let settles_ms = host.map_or(roll.min_healthy_time_ms, |host| plan.min_healthy_ms(host));
+            let registers_ms = host.map_or(0, |host| plan.registration_ms(host));
+            registers_ms + roll.healthy_timeout_ms + settles_ms
         }
     }
 }
@@ -77,7 +79,9 @@ pub fn patience_ms(step: &Step, release: &Release) -> u64 {
         Patience::Lock => LOCK_PATIENCE_MS,
         Patience::Boot => BOOT_PATIENCE_MS,
         Patience::Bake => PATIENCE_MS + planned(|plan| plan.definition.alarms.bake_ms),
-        Patience::Spare => PATIENCE_MS.max(planned(|plan| plan.definition.roll.healthy_timeout_ms)),
+        Patience::Spare => PATIENCE_MS.max(planned(|plan| {
+            plan.longest_registration_ms() + plan.definition.roll.healthy_timeout_ms
+        })),
         Patience::Ever => u64::MAX,
     }
 }

@@ -1,11 +1,9 @@
 //! Where the time of a roll went.
 
-use std::collections::BTreeSet;
-
 use jiff::Timestamp;
 
 use crate::definition::Swap;
-use crate::fleet::Plan;
+use crate::fleet::{HostPlan, Plan};
 use crate::journal::{Phase, Step};
 use crate::limits::between_ms;
 use crate::release::Release;
@@ -40,18 +38,6 @@ pub(super) fn costs_most(release: &Release, plan: &Plan) -> Option<String> {
             .map(|(_, state)| between_ms(state.begun_at, state.last_at))
             .sum()
     };
-    let delays: BTreeSet<u64> = plan
-        .target_groups
-        .values()
-        .map(|group| group.deregistration_delay_s)
-        .collect();
-    let delay_s = delays.last().copied().unwrap_or(0);
-    let healthy_s = plan
-        .target_groups
-        .values()
-        .map(|group| group.healthy_after_s)
-        .max()
-        .unwrap_or(0);
     let swap = match &plan.definition.swap {
         Swap::Container(container) => {
             let stop_s = container.stop_timeout_s;
@@ -60,14 +46,8 @@ pub(super) fn costs_most(release: &Release, plan: &Plan) -> Option<String> {
         Swap::Command(command) => format!("`{}`", command.deploy.join(" ")),
     };
     let costs = [
-        (
-            sum(Phase::Drain),
-            format!("the deregistration delay of {delay_s} s"),
-        ),
-        (
-            sum(Phase::AwaitHealthy),
-            format!("the health check's {healthy_s} s until a target is healthy"),
-        ),
+        (sum(Phase::Drain), drains(plan)),
+        (sum(Phase::AwaitHealthy), settles(plan)),
         (sum(Phase::Swap), swap),
         (sum(Phase::Verify), "verification".to_owned()),
     ];
@@ -76,4 +56,29 @@ pub(super) fn costs_most(release: &Release, plan: &Plan) -> Option<String> {
         .max_by_key(|(ms, _)| *ms)
         .filter(|(ms, _)| *ms > 0)
         .map(|(_, what)| what)
+}
+
+fn drains(plan: &Plan) -> String {
+    let longest_ms = plan.hosts.iter().map(|host| plan.drain_ms(host)).max();
+    let delays = plan.hosts.iter().flat_map(|host| plan.groups_in_use(host));
+    let delay_ms = delays.map(|group| group.deregistration_delay_s * 1000).max();
+    let s = longest_ms.unwrap_or(0) / 1000;
+    match longest_ms == delay_ms {
+        true => format!("the deregistration delay of {s} s"),
+        false => format!("the least drain of {s} s"),
+    }
+}
+
+fn settles(plan: &Plan) -> String {
+    let settles_ms = |host: &HostPlan| {
+        plan.registration_ms(host) + plan.healthy_after_ms(host) + plan.min_healthy_ms(host)
+    };
+    let s = plan
+        .hosts
+        .iter()
+        .map(settles_ms)
+        .max()
+        .unwrap_or(0)
+        .div_ceil(1000);
+    format!("the {s} s until a target is healthy for long enough")
 }

@@ -259,6 +259,23 @@ async fn a_drain_ends_when_the_target_is_gone() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_group_that_nobody_uses_drains_nothing() {
+    let mut case = Case::new(World::new(2, 1).in_two_groups());
+    case.change_plan(|plan| plan.hosts[0].targets[1].state_before = "unused".to_owned());
+    let spare = &case.host().targets[1];
+    case.fake.set(case.target(), None);
+    case.fake.set(spare, Some(TargetState::Draining));
+    assert_eq!(case.forward(Phase::Drain).await, "done");
+    // Taken into use meanwhile and registered again, it is deregistered as any other.
+    case.fake.set(spare, Some(TargetState::Healthy));
+    assert_eq!(case.forward(Phase::Drain).await, "done");
+    assert_eq!(case.fake.calls.take().len(), 2, "a tag and a deregistering");
+    // It is registered again with the others.
+    assert_eq!(case.forward(Phase::Register).await, "done");
+    assert_eq!(case.fake.of(spare), Some(TargetState::Healthy));
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_endless_drain_is_transient_and_counts_connections() {
     let case = Case::two();
     case.fake.set(case.target(), Some(TargetState::Draining));
@@ -343,6 +360,24 @@ async fn a_host_keeps_its_tag_until_it_is_healthy() {
     case.fake.set(case.target(), Some(TargetState::Healthy));
     assert_eq!(case.forward(Phase::AwaitHealthy).await, "done");
     assert_eq!(case.fake.calls.take(), ["untag drawgate:target:web:8080"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_host_is_healthy_for_one_further_check_before_it_counts() {
+    let mut case = Case::two();
+    case.change_plan(|plan| {
+        plan.definition.roll.min_healthy_time_ms = 10_000;
+        for group in plan.target_groups.values_mut() {
+            group.check_interval_s = 30;
+        }
+    });
+    let begun = Instant::now();
+    assert_eq!(case.forward(Phase::AwaitHealthy).await, "done");
+    let took = begun.elapsed();
+    assert!(
+        took >= Duration::from_secs(30) && took < Duration::from_secs(35),
+        "{took:?}"
+    );
 }
 
 #[tokio::test(start_paused = true)]

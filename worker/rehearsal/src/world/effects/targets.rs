@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use drawgate_rollout::{Evidence, Failure, FloorKept, HostPlan, Obstacle, Release, StepOutcome};
+use drawgate_rollout::{Evidence, Failure, FloorKept, HostPlan, Obstacle, Release, StepOutcome, TargetPlan};
 use drawgate_schemas::Direction;
 
 use super::words::{done, kept_in, number, ran_before, refused};
@@ -94,7 +94,8 @@ impl World {
     /// an outage.
     pub(super) fn may_serve_nobody(&self, release: &Release) -> bool {
         let mut hosts = release.plan.iter().flat_map(|plan| &plan.hosts);
-        self.definition.roll.allow_outage || !hosts.any(|host| !host.targets.is_empty() && host.was_healthy())
+        let served = |host: &HostPlan| host.targets.iter().any(TargetPlan::was_healthy);
+        self.definition.roll.allow_outage || !hosts.any(served)
     }
 
     /// The target groups that have a healthy target.
@@ -153,7 +154,10 @@ impl World {
         if is_container && (direction == Direction::Forward || ran_before(planned)) && !serves {
             return refused("the container ended, or is gone");
         }
-        let awaited = direction == Direction::Forward || planned.was_healthy();
+        let awaited = match direction {
+            Direction::Forward => planned.targets.iter().any(TargetPlan::can_be_healthy),
+            Direction::Back => planned.targets.iter().any(TargetPlan::was_healthy),
+        };
         if awaited && !host.registered() {
             // A late deregistering took effect after the registering.
             self.register(&planned.instance);

@@ -67,7 +67,7 @@ fn a_fleet_that_is_fit_is_planned_without_a_word() {
     assert_eq!(plan.hosts.len(), 3);
     assert_eq!(plan.groups[0].suspend, Process::DEFAULT);
     assert_eq!(plan.target_groups[TARGET_GROUP].floor, 2);
-    assert_eq!(plan.target_groups[TARGET_GROUP].healthy_after_s, 10);
+    assert_eq!(plan.target_groups[TARGET_GROUP].healthy_after_s, 5);
     assert_eq!(plan.alarms[0].name, ALARM);
     assert_eq!(
         plan.pinned(),
