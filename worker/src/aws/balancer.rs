@@ -1,6 +1,7 @@
 //! Target groups and the targets in them.
 
 use aws_sdk_elasticloadbalancingv2::types;
+use drawgate_rollout::HealthThreshold;
 use serde::{Deserialize, Serialize};
 
 use super::client::Aws;
@@ -54,6 +55,10 @@ pub struct TargetGroupAttributes {
     /// Cross-zone balancing: `Some` where the group's own attribute decides, `None` where the load balancer
     /// does.
     pub cross_zone: Option<bool>,
+    /// Healthy targets below which the load balancer takes a zone out of DNS.
+    pub dns_failover: HealthThreshold,
+    /// Healthy targets below which the load balancer sends requests to unhealthy targets too.
+    pub unhealthy_state_routing: HealthThreshold,
     /// All attributes as AWS gave them.
     pub all: std::collections::BTreeMap<String, String>,
 }
@@ -310,7 +315,26 @@ fn attributes(attributes: Vec<types::TargetGroupAttribute>) -> TargetGroupAttrib
             Some("false") => Some(false),
             _ => None,
         },
+        dns_failover: threshold(&all, "dns_failover"),
+        unhealthy_state_routing: threshold(&all, "unhealthy_state_routing"),
         all,
+    }
+}
+
+/// One of the group's own thresholds. AWS's defaults are one healthy target, and no share (Elastic Load
+/// Balancing, "Target group health").
+fn threshold(all: &std::collections::BTreeMap<String, String>, action: &str) -> HealthThreshold {
+    let number = |kind: &str, default: u32| {
+        let key = format!("target_group_health.{action}.minimum_healthy_targets.{kind}");
+        match all.get(&key).map(String::as_str) {
+            None => default,
+            // `off`
+            Some(value) => value.parse().unwrap_or(0),
+        }
+    };
+    HealthThreshold {
+        count: number("count", 1),
+        percentage: number("percentage", 0),
     }
 }
 
@@ -386,6 +410,37 @@ mod tests {
                 nothing.cross_zone
             ),
             (300, 0, None)
+        );
+        let one = HealthThreshold {
+            count: 1,
+            percentage: 0,
+        };
+        assert_eq!(
+            (nothing.dns_failover, nothing.unhealthy_state_routing),
+            (one, one)
+        );
+    }
+
+    #[test]
+    fn thresholds_are_numbers_or_off() {
+        let of = |action: &str, kind: &str, value: &str| {
+            types::TargetGroupAttribute::builder()
+                .key(format!(
+                    "target_group_health.{action}.minimum_healthy_targets.{kind}"
+                ))
+                .value(value)
+                .build()
+        };
+        let read = attributes(vec![
+            of("dns_failover", "count", "3"),
+            of("dns_failover", "percentage", "off"),
+            of("unhealthy_state_routing", "count", "off"),
+            of("unhealthy_state_routing", "percentage", "75"),
+        ]);
+        let threshold = |count, percentage| HealthThreshold { count, percentage };
+        assert_eq!(
+            (read.dns_failover, read.unhealthy_state_routing),
+            (threshold(3, 0), threshold(0, 75))
         );
     }
 }

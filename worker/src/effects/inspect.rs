@@ -17,7 +17,7 @@ use super::connections::Effects;
 use super::names::GROUP_TAG;
 use super::outcome::{Effect, Sorted, chain, either, refused};
 use super::target_groups::{Found, Known};
-use crate::aws::{Alarm, Group, Instance, Target, TargetGroup};
+use crate::aws::{Alarm, Group, Instance, Target, TargetGroup, TargetState};
 use crate::host::{ContainerInfo, Host, HostError};
 
 /// How many hosts are looked at side by side: quick for a large fleet, and far below sshd's limits.
@@ -311,6 +311,9 @@ impl Effects {
             .iter()
             .filter(|target| target.state.as_str() == "healthy")
             .count();
+        let registered = targets
+            .iter()
+            .filter(|target| target.state != TargetState::Draining);
         Ok(Some(TargetGroupSnapshot {
             arn: group.arn.clone(),
             name: group.name.clone(),
@@ -322,6 +325,9 @@ impl Effects {
             slow_start_s: attributes.slow_start_s.into(),
             keeps_connections: group.passes_connections() && !attributes.ends_connections,
             passes_connections: group.passes_connections(),
+            registered: u32::try_from(registered.count()).unwrap_or(u32::MAX),
+            dns_failover: attributes.dns_failover,
+            unhealthy_state_routing: attributes.unhealthy_state_routing,
         }))
     }
 

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use drawgate_rollout::definition::RestartPolicy;
 use drawgate_rollout::{
-    ContainerSnapshot, DesiredPlan, DesiredSnapshot, FleetSnapshot, GroupSnapshot, HostSnapshot, HostView,
-    MemberSnapshot, ON_BASTION, TargetGroupSnapshot, TargetSnapshot,
+    ContainerSnapshot, DesiredPlan, DesiredSnapshot, FleetSnapshot, GroupSnapshot, HealthThreshold,
+    HostSnapshot, HostView, MemberSnapshot, ON_BASTION, TargetGroupSnapshot, TargetSnapshot,
 };
 
 use super::names::{GROUP, OLD_IMAGE, SECOND_GROUP, TARGET_GROUP, VALUE, id};
@@ -135,5 +135,8 @@ fn target_group(arn: &str, name: &str, healthy: usize) -> TargetGroupSnapshot {
         slow_start_s: 0,
         keeps_connections: false,
         passes_connections: false,
+        registered: u32::try_from(healthy).unwrap_or(u32::MAX),
+        dns_failover: HealthThreshold::default(),
+        unhealthy_state_routing: HealthThreshold::default(),
     }
 }

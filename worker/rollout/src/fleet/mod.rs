@@ -6,6 +6,7 @@ mod locks;
 mod mute;
 pub(crate) mod plan;
 mod snapshot;
+mod threshold;
 mod values;
 
 pub use desired::{DesiredPlan, DesiredSnapshot};
@@ -19,3 +20,4 @@ pub use snapshot::{
     ObservedGroup, ObservedHost, ObservedParameter, ObservedTarget, OutsideDocker, ScheduledAction,
     SecretSnapshot, Stranger, TargetGroupSnapshot, TargetSnapshot, version_name,
 };
+pub use threshold::HealthThreshold;

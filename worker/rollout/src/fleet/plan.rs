@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::desired::DesiredPlan;
 use super::healthcheck::Healthcheck;
 use super::snapshot::{ContainerBefore, HostSnapshot, ScheduledAction};
+use super::threshold::HealthThreshold;
 use crate::definition::{Probe, Process, ServiceDefinition};
 
 /// What a release will do. The journal has it, so that the rollback is judged by what was in force at the
@@ -183,6 +184,15 @@ pub struct TargetGroupPlan {
     /// termination): then what is open is waited for on the host.
     #[serde(default)]
     pub keeps_connections: bool,
+    /// The group's own thresholds, which the floor keeps too; for each zone where the floor is for each zone.
+    #[serde(default)]
+    pub threshold: HealthThreshold,
+    /// Registered targets when it was seen, whichever service they belong to.
+    #[serde(default)]
+    pub registered: u32,
+    /// Hosts that may be out at once, where the thresholds allow fewer than `max_unavailable`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub most_out: Option<u32>,
 }
 
 impl TargetGroupPlan {
@@ -232,6 +242,12 @@ impl Plan {
             .as_ref()
             .is_none_or(|desired| desired.version_before.as_deref() == Some(self.version_name.as_str()));
         self.digest.is_some() && !self.hosts.is_empty() && is_published && self.hosts.iter().all(serves)
+    }
+
+    /// The hosts that are in a target group.
+    pub(crate) fn hosts_in<'p>(&'p self, arn: &'p str) -> impl Iterator<Item = &'p HostPlan> {
+        let is_in = move |host: &&HostPlan| host.targets.iter().any(|target| target.target_group == arn);
+        self.hosts.iter().filter(is_in)
     }
 
     /// The host's target groups that are in use. A spare one sends a host nothing: it drains nothing, and
@@ -317,7 +333,13 @@ impl Plan {
     /// Hosts out of service by our doing, at most.
     pub fn at_once(&self) -> u32 {
         let hosts = u32::try_from(self.hosts.len()).unwrap_or(u32::MAX);
-        self.definition.roll.max_unavailable.of(hosts).max(1)
+        let by_file = self.definition.roll.max_unavailable.of(hosts);
+        let by_groups = self
+            .target_groups
+            .values()
+            .filter_map(|group| group.most_out)
+            .min();
+        by_groups.map_or(by_file, |most| most.min(by_file)).max(1)
     }
 
     /// How long the roll will take, in milliseconds, without pulls and hooks, whose time nobody can know.

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::desired::DesiredSnapshot;
 use super::healthcheck::ImageHealthcheck;
+use super::threshold::HealthThreshold;
 use crate::definition::RestartPolicy;
 
 /// Everything that a plan is made from.
@@ -251,6 +252,15 @@ pub struct TargetGroupSnapshot {
     /// Whether it passes connections, as the groups of a Network Load Balancer do.
     #[serde(default)]
     pub passes_connections: bool,
+    /// Registered targets, whichever service they belong to.
+    #[serde(default)]
+    pub registered: u32,
+    /// Below it the load balancer takes its node in a zone out of DNS.
+    #[serde(default)]
+    pub dns_failover: HealthThreshold,
+    /// Below it the load balancer sends requests to unhealthy targets too.
+    #[serde(default)]
+    pub unhealthy_state_routing: HealthThreshold,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,8 +1,10 @@
-//! Target groups: how many healthy targets each must keep.
+//! Target groups: how many healthy targets each must keep, by the service's file and by the group's own
+//! thresholds (`threshold.rs`).
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::finding::Finding;
+use super::threshold;
 use crate::definition::{RollPolicy, ServiceDefinition};
 use crate::fleet::{FleetSnapshot, HostPlan, TargetGroupPlan, TargetGroupSnapshot};
 
@@ -16,6 +18,7 @@ pub(super) fn target_groups(
     let used = |group: &&TargetGroupSnapshot| hosts.iter().any(|host| is_in(host, group));
     let mut plans = BTreeMap::new();
     for group in snapshot.target_groups.iter().filter(used) {
+        let (floor, most_out) = floor(group, hosts, &definition.roll, findings);
         let plan = TargetGroupPlan {
             name: group.name.clone(),
             deregistration_delay_s: group.deregistration_delay_s,
@@ -25,10 +28,13 @@ pub(super) fn target_groups(
             },
             check_interval_s: group.health_check_interval_s,
             passes_connections: group.passes_connections,
-            floor: floor(group, hosts, &definition.roll, findings),
+            floor,
             zone_floors: zone_floors(group, hosts, &definition.roll, findings),
             slow_start_s: group.slow_start_s,
             keeps_connections: group.keeps_connections,
+            threshold: group.dns_failover.and(group.unhealthy_state_routing),
+            registered: threshold::registered(group),
+            most_out,
         };
         plans.insert(group.arn.clone(), plan);
     }
@@ -41,32 +47,54 @@ fn is_in(host: &HostPlan, group: &TargetGroupSnapshot) -> bool {
 
 fn is_healthy_in(host: &HostPlan, group: &TargetGroupSnapshot) -> bool {
     let mut targets = host.targets.iter();
-    targets.any(|target| target.target_group == group.arn && target.state_before == "healthy")
+    targets.any(|target| target.target_group == group.arn && target.was_healthy())
 }
 
-/// The floor: the targets that were healthy at the start, less those that may be out.
+/// A sick host goes first, because taking it out costs nothing, and is there for the others when they are
+/// taken out.
+fn is_sick_in(host: &HostPlan, group: &TargetGroupSnapshot) -> bool {
+    let mut targets = host.targets.iter();
+    targets.any(|of| of.target_group == group.arn && of.can_be_healthy() && !of.was_healthy())
+}
+
+/// The floor: the targets that were healthy at the start, less those that may be out; with the hosts that may
+/// be out at once, where the group's own thresholds allow fewer.
 fn floor(
     group: &TargetGroupSnapshot,
     hosts: &[HostPlan],
     roll: &RollPolicy,
     findings: &mut Vec<Finding>,
-) -> u32 {
-    let floor = group
-        .healthy
-        .saturating_sub(roll.max_unavailable.of(group.healthy));
-    if floor > 0 || group.healthy == 0 || roll.allow_outage {
-        return floor;
+) -> (u32, Option<u32>) {
+    let most = roll.max_unavailable.of(group.healthy);
+    let floor = group.healthy.saturating_sub(most);
+    let sick = count(hosts.iter().filter(|host| is_sick_in(host, group)));
+    if !group.zonal && group.healthy > 0 {
+        let (healthy, registered) = (group.healthy, threshold::registered(group));
+        let at = threshold::Place {
+            zone: None,
+            registered,
+            healthy,
+            sick,
+            most,
+        };
+        if let Some((own, most_out)) = threshold::judge(group, &at, findings) {
+            return (own.max(floor), most_out);
+        }
     }
-    // A sick host goes first, because taking it out costs nothing, and is there for the others when they are
-    // taken out.
-    let sick = |host: &HostPlan| is_in(host, group) && !is_healthy_in(host, group);
-    if !hosts.iter().any(sick) {
+    if floor > 0 || group.healthy == 0 || roll.allow_outage {
+        return (floor, None);
+    }
+    if sick == 0 {
         let most = roll.max_unavailable;
         let what = format!("{} healthy, max_unavailable {most}", group.healthy);
         let hint = "nobody would be served: lower max_unavailable, or say allow_outage = true";
         findings.push(Finding::refuse(&group.name, what, hint));
     }
-    1
+    (1, None)
+}
+
+fn count<'h>(hosts: impl Iterator<Item = &'h HostPlan>) -> u32 {
+    u32::try_from(hosts.count()).unwrap_or(u32::MAX)
 }
 
 /// With cross-zone balancing off, a zone's share of the traffic goes to that zone's targets alone (Elastic
@@ -92,10 +120,22 @@ fn zone_floors(
                 .iter()
                 .filter(|host| host.zone == zone && is_in(host, group))
         };
-        let healthy = of_zone().filter(|host| is_healthy_in(host, group)).count();
-        let healthy = u32::try_from(healthy).unwrap_or(u32::MAX);
-        let mut floor = healthy.saturating_sub(roll.max_unavailable.of(healthy));
-        if floor == 0 && healthy > 0 && !roll.allow_outage {
+        let healthy = count(of_zone().filter(|host| is_healthy_in(host, group)));
+        let most = roll.max_unavailable.of(healthy);
+        let mut floor = healthy.saturating_sub(most);
+        let at = threshold::Place {
+            zone: Some(zone),
+            registered: count(of_zone()),
+            healthy,
+            sick: count(of_zone().filter(|host| is_sick_in(host, group))),
+            most,
+        };
+        let own = (healthy > 0)
+            .then(|| threshold::judge(group, &at, findings))
+            .flatten();
+        if let Some((own, _)) = own {
+            floor = floor.max(own);
+        } else if floor == 0 && healthy > 0 && !roll.allow_outage {
             floor = 1;
             if healthy == 1 && of_zone().count() == 1 {
                 let what = format!("has one healthy target in {zone}, and cross-zone balancing is off");

@@ -12,6 +12,7 @@ mod registry;
 mod scaling;
 mod secrets;
 mod target_groups;
+mod threshold;
 mod time;
 
 use drawgate_schemas::{Digest, Options, ReleaseRequest, limits};

@@ -5,14 +5,17 @@ use crate::fleet::{HostPlan, Plan};
 
 impl Release {
     /// The floor of a target group: the plan's, less the hosts that left the fleet meanwhile, which nobody
-    /// can bring back.
+    /// can bring back. The group's own thresholds do not fall with them.
     pub fn floor(&self, target_group: &str) -> u32 {
         let Some(plan) = &self.plan else { return u32::MAX };
-        let floor = plan
-            .target_groups
-            .get(target_group)
-            .map_or(0, |group| group.floor);
-        self.less_gone(plan, floor, target_group, |_| true)
+        let Some(group) = plan.target_groups.get(target_group) else {
+            return 0;
+        };
+        let floor = self.less_gone(plan, group.floor, target_group, |_| true);
+        match group.zone_floors.is_empty() {
+            true => floor.max(self.own_floor(plan, target_group, group.floor, group.registered, |_| true)),
+            false => floor,
+        }
     }
 
     /// The floor of a target group in one availability zone; 0 where its zones are not told apart.
@@ -23,7 +26,10 @@ impl Release {
             .and_then(|group| group.zone_floors.get(zone))
             .copied()
             .unwrap_or(0);
-        self.less_gone(plan, floor, target_group, |host| host.zone == zone)
+        let in_zone = |host: &HostPlan| host.zone == zone;
+        let registered = count(plan.hosts_in(target_group).filter(|host| in_zone(host)));
+        let own = self.own_floor(plan, target_group, floor, registered, in_zone);
+        self.less_gone(plan, floor, target_group, in_zone).max(own)
     }
 
     /// The floor of a target group during rollback: the plan's, or less where fewer targets are healthy now.
@@ -60,6 +66,26 @@ impl Release {
         self.is_out(host) && !self.is_sick_on_its_rollback(host)
     }
 
+    /// What the group's own thresholds ask for of the targets that are still registered; 0 where the plan's
+    /// floor, `planned`, does not keep them, because nobody was healthy at the start.
+    fn own_floor(
+        &self,
+        plan: &Plan,
+        target_group: &str,
+        planned: u32,
+        registered: u32,
+        counts: impl Fn(&HostPlan) -> bool,
+    ) -> u32 {
+        let group = plan.target_groups.get(target_group);
+        let threshold = group.map(|group| group.threshold).unwrap_or_default();
+        if threshold.floor(registered) > planned {
+            return 0;
+        }
+        let gone = |host: &&HostPlan| self.gone.contains(&host.instance) && counts(host);
+        let gone = count(plan.hosts_in(target_group).filter(gone));
+        threshold.floor(registered.saturating_sub(gone))
+    }
+
     fn less_gone(
         &self,
         plan: &Plan,
@@ -69,16 +95,15 @@ impl Release {
     ) -> u32 {
         let was_healthy = |host: &HostPlan| {
             let mut targets = host.targets.iter();
-            targets.any(|target| target.target_group == target_group && target.state_before == "healthy")
+            targets.any(|target| target.target_group == target_group && target.was_healthy())
         };
-        let gone = plan
-            .hosts
-            .iter()
-            .filter(|host| self.gone.contains(&host.instance) && counts(host) && was_healthy(host))
-            .count();
+        let gone = |host: &&HostPlan| self.gone.contains(&host.instance) && counts(host) && was_healthy(host);
+        let gone = count(plan.hosts.iter().filter(gone));
         let least = floor.min(u32::from(!plan.definition.roll.allow_outage));
-        floor
-            .saturating_sub(u32::try_from(gone).unwrap_or(u32::MAX))
-            .max(least)
+        floor.saturating_sub(gone).max(least)
     }
+}
+
+fn count<'h>(hosts: impl Iterator<Item = &'h HostPlan>) -> u32 {
+    u32::try_from(hosts.count()).unwrap_or(u32::MAX)
 }
