@@ -70,7 +70,7 @@ async fn trap_16_an_alarm_fires_at_the_start_and_in_the_bake() {
         "{}",
         ended.summary
     );
-    assert!(ended.hint.unwrap().contains("allow_firing = true"));
+    assert!(ended.hint.unwrap().contains("firing = \"none\""));
     let image = roll.scene.image("search", "v2");
     let plan = [
         "plan",

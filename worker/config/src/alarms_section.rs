@@ -7,7 +7,7 @@ use super::aws_names::aws_name;
 use super::error::Problems;
 use super::limits as at;
 use super::placeholders::Template;
-use super::reader::{Field, Table};
+use super::reader::{Field, Located, Table};
 
 /// The section, before an environment is filled in.
 #[derive(Debug, Clone)]
@@ -18,7 +18,8 @@ pub(super) struct Alarms {
     watch: Vec<Template>,
     watch_interval_ms: u64,
     bake_ms: u64,
-    allow_firing: bool,
+    /// What `[preflight] firing` said before there was that key.
+    pub(super) allow_firing: Option<Located<bool>>,
 }
 
 impl Default for Alarms {
@@ -30,7 +31,7 @@ impl Default for Alarms {
             watch: Vec::new(),
             watch_interval_ms: at::WATCH_INTERVAL_DEFAULT_MS,
             bake_ms: 0,
-            allow_firing: false,
+            allow_firing: None,
         }
     }
 }
@@ -46,7 +47,6 @@ impl Alarms {
             watch: fill(&self.watch),
             watch_interval_ms: self.watch_interval_ms,
             bake_ms: self.bake_ms,
-            allow_firing: self.allow_firing,
         }
     }
 }
@@ -72,7 +72,9 @@ pub(super) fn read(mut table: Table<'_, '_>, problems: &mut Problems<'_>) -> Ala
     }
     let watch_interval = table.take("watch_interval");
     let bake = table.take("bake");
-    let allow_firing = table.take("allow_firing").and_then(|field| field.flag(problems));
+    let allow_firing = table
+        .take_old("allow_firing")
+        .and_then(|field| allow_firing(&field, problems));
     if let Some(field) = bake
         .as_ref()
         .or(watch_interval.as_ref())
@@ -94,10 +96,28 @@ pub(super) fn read(mut table: Table<'_, '_>, problems: &mut Problems<'_>) -> Ala
         watch: watch.unwrap_or_default(),
         watch_interval_ms: duration(watch_interval, default.watch_interval_ms),
         bake_ms: duration(bake, default.bake_ms),
-        allow_firing: allow_firing.unwrap_or(default.allow_firing),
+        allow_firing,
     };
     table.finish(problems);
     read
+}
+
+/// Reads the key that `[preflight] firing` has taken the place of.
+fn allow_firing(field: &Field<'_, '_>, problems: &mut Problems<'_>) -> Option<Located<bool>> {
+    let value = field.flag(problems)?;
+    let firing = if value { "none" } else { "any" };
+    problems
+        .warning(
+            field.key.clone(),
+            "`allow_firing` is an older name, and is still read",
+        )
+        .hint(format!(
+            "write firing = {firing:?} in [preflight], which means the same"
+        ));
+    Some(Located {
+        value,
+        span: field.key.clone(),
+    })
 }
 
 fn way(field: &Field<'_, '_>, problems: &mut Problems<'_>) -> Option<SilenceBy> {

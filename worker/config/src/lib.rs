@@ -34,6 +34,7 @@ mod pattern;
 mod people;
 mod placeholders;
 mod policy_section;
+mod preflight_section;
 mod program_words;
 mod reader;
 mod reference;

@@ -118,6 +118,20 @@ pub(super) const MAX_ROLL: Bounds = Bounds {
     reason: "scaling is suspended meanwhile; beyond a day, roll a part of the fleet as a service of its own",
 };
 
+/// Longest wait for hosts on their way in or out before a release begins; 0 for none.
+pub(super) const PREFLIGHT_WAIT: Bounds = Bounds {
+    min: 0,
+    max: 3_600_000,
+    reason: "the target's other releases wait meanwhile; a host that is on its way for an hour is for a person to see to",
+};
+
+/// Hosts that do not answer and are left out.
+pub(super) const UNREACHABLE: Bounds = Bounds {
+    min: 0,
+    max: 500,
+    reason: "it counts hosts; a release has 500 of them at most",
+};
+
 /// Longest wait for a host that turned unhealthy by itself; 0 for none.
 pub(super) const SICK_WAIT: Bounds = Bounds {
     min: 0,

@@ -89,6 +89,12 @@ impl<'t, 'i> Table<'t, 'i> {
         self.find(key)
     }
 
+    /// The entry of a key that another one has taken the place of: it is read still, and has no row.
+    pub(super) fn take_old(&mut self, key: &'static str) -> Option<Field<'t, 'i>> {
+        self.refused.push(key);
+        self.find(key)
+    }
+
     fn find(&self, key: &str) -> Option<Field<'t, 'i>> {
         let (found, value) = self.entries.iter().find(|(found, _)| found.get_ref() == key)?;
         Some(self.field(key, found, value))

@@ -1,7 +1,7 @@
 //! One file of the folder `services`: how a service is rolled, in each of its environments.
 
 use drawgate_rollout::Supersede;
-use drawgate_rollout::definition::{ServiceDefinition, Swap};
+use drawgate_rollout::definition::{PreflightPolicy, ServiceDefinition, Swap};
 use drawgate_schemas::{Environment, Service};
 
 use super::alarms_section::{self, Alarms};
@@ -16,6 +16,7 @@ use super::parameter;
 use super::pattern::EnvironmentPattern;
 use super::placeholders::Template;
 use super::policy_section;
+use super::preflight_section;
 use super::reader::{Field, Located, Table};
 use super::roll_section::{self, Roll};
 use super::service_checks;
@@ -32,6 +33,7 @@ pub(super) struct ServiceFile {
     pub(super) swap: SwapSection,
     pub(super) verify: Verify,
     pub(super) alarms: Alarms,
+    pub(super) preflight: PreflightPolicy,
     pub(super) images: Vec<String>,
     pub(super) supersede: Supersede,
     pub(super) wanted: Option<Located<Template>>,
@@ -87,6 +89,7 @@ impl ServiceFile {
             swap: self.swap.fill(environment, service),
             verify: self.verify.value.clone(),
             alarms: self.alarms.fill(environment, service),
+            preflight: self.preflight.clone(),
             suspend: self.roll.suspend.clone(),
             images: self.images.clone(),
             supersede: self.supersede,
@@ -161,6 +164,8 @@ pub(super) fn read(mut root: Table<'_, '_>, problems: &mut Problems<'_>) -> Opti
         .section("alarms", problems)
         .map(|table| alarms_section::read(table, problems))
         .unwrap_or_default();
+    let preflight = root.section("preflight", problems);
+    let preflight = preflight_section::read(preflight, alarms.allow_firing.as_ref(), problems);
     let (images, supersede) = policy_section::read(&mut root, problems);
     let before = root
         .section("before", problems)
@@ -198,6 +203,7 @@ pub(super) fn read(mut root: Table<'_, '_>, problems: &mut Problems<'_>) -> Opti
         swap,
         verify,
         alarms,
+        preflight,
         images,
         supersede,
         wanted,

@@ -198,8 +198,18 @@ pub(super) const SERVICE: Sections = &[
             "The time between two looks at them."),
         key("bake", Duration(at::WATCHED_BAKE), Ms(0), r#""5m""#,
             "How long the roll watches them at its end before it counts as good."),
-        key("allow_firing", Flag, Toml("false"), "true",
-            "Whether a release may begin while one of these alarms is in ALARM."),
+    ] },
+    Section { name: "preflight", meaning: "What a release waits for before it touches anything, and what it lets pass.",
+        keys: &[
+        key("wait", Duration(at::PREFLIGHT_WAIT), Ms(core::PREFLIGHT_WAIT_DEFAULT_MS), r#""20m""#,
+            "The longest wait for hosts on their way in or out: `Pending`, just launched and not answering yet, or \
+             shutting down and still in service. Past it the release is refused; \"0s\" refuses at once."),
+        key("unreachable", Share(at::UNREACHABLE), Count(0), r#""5%""#,
+            "The hosts that may be out of reach over SSH, a number or a share of the fleet: they are left as they \
+             are, and count as sick. With one more the release is refused."),
+        key("firing", OneOf(&["any", "watched", "none"]), Is("watched"), r#""any""#,
+            "Which alarms in ALARM refuse a release: each that is silenced or watched, those that are watched, or \
+             none."),
     ] },
     Section { name: "policy", meaning: "What may be released, and what a newer release does to those that wait.",
         keys: &[

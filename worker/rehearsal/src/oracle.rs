@@ -216,6 +216,7 @@ pub fn at_end(before: &World, world: &World, release: &Release) -> Result<(), St
         judged.lease_owner = None;
     }
     judged.hosts.retain(|instance, _| !named.contains(instance));
+    left_as_they_were(before, &mut judged, release)?;
     let really = differences(before, &judged, ended.outcome == Outcome::Succeeded);
     ensure(really.is_empty(), || {
         format!("left behind: {really:?} {}", text())
@@ -226,6 +227,26 @@ pub fn at_end(before: &World, world: &World, release: &Release) -> Result<(), St
     ensure(!(touched && untouched), || {
         format!("says that nothing was touched: {}", text())
     })
+}
+
+/// Checks that hosts which were left out are as they were, and that the end names each. They are then judged
+/// no more.
+fn left_as_they_were(before: &World, judged: &mut World, release: &Release) -> Result<(), String> {
+    let ended = release.ended.as_ref();
+    let summary = ended.map_or("", |ended| ended.summary.as_str());
+    for left_out in release.left_out() {
+        let instance = &left_out.host.instance;
+        let Some(host) = judged.hosts.remove(instance) else {
+            continue;
+        };
+        let as_before = is_on_old(&host, &was(before, instance)) && !host.disturbed;
+        ensure(as_before, || format!("{instance} was left out, and is {host:?}"))?;
+        let named = release.is_rolling_back() || summary.contains(instance.as_str());
+        ensure(named, || {
+            format!("{instance} was left out, and the end does not say so: {summary}")
+        })?;
+    }
+    Ok(())
 }
 
 /// Checks that the healthy hosts run one version, whichever hosts fell ill meanwhile. It counts hosts that

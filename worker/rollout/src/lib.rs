@@ -53,7 +53,7 @@ pub use failure::{Failure, FloorKept, Obstacle};
 pub use fleet::{
     AlarmPlan, AlarmSnapshot, ContainerBefore, ContainerSnapshot, DesiredPlan, DesiredSnapshot,
     FleetSnapshot, GroupPlan, GroupSnapshot, HealthThreshold, Healthcheck, HostPlan, HostSnapshot, HostView,
-    ImageHealthcheck, ImageSnapshot, LABEL_RELEASE, LABEL_VERSION, ListenerSnapshot, MemberSnapshot,
+    ImageHealthcheck, ImageSnapshot, LABEL_RELEASE, LABEL_VERSION, LeftOut, ListenerSnapshot, MemberSnapshot,
     MuteRule, ON_BASTION, Observation, ObservedGroup, ObservedHost, ObservedParameter, ObservedTarget,
     OutsideDocker, Plan, ScheduledAction, SecretSnapshot, Stranger, TargetGroupPlan, TargetGroupSnapshot,
     TargetPlan, TargetSnapshot, WatchPlan, version_name,
@@ -63,7 +63,7 @@ pub use journal::{
     Properties, Reaches, Record, Sees, Step, StepEvents, StepOutcome, Way,
 };
 pub use machine::{Action, Judged, Machine, Waits};
-pub use preflight::{Finding, Severity, host_plan, plan, refused_healthcheck};
+pub use preflight::{Awaited, Finding, Severity, host_plan, plan, refused_healthcheck};
 pub use queue::{Other, Policies, QueueView, Queued, Rival, leaps, next};
 pub use recovery::{LeftContainers, Marks};
 pub use release::{

@@ -31,6 +31,18 @@ pub const RESTORE_PATIENCE_MS: u64 = 15 * 60_000;
 /// nobody.
 pub const BOOT_PATIENCE_MS: u64 = 10 * 60_000;
 
+/// How long preflight waits for hosts on their way in or out where the service's file says nothing: as long as
+/// an instance may take to boot.
+pub const PREFLIGHT_WAIT_DEFAULT_MS: u64 = BOOT_PATIENCE_MS;
+
+/// Pause between two looks of preflight at a fleet whose hosts it waits for: a look asks AWS a dozen times and
+/// opens a connection to each host, and instances take minutes.
+pub const PREFLIGHT_AGAIN_MS: u64 = 15_000;
+
+/// How long a new instance gets to answer over SSH, to start its container, and to join its target groups by
+/// itself.
+pub const BOOT_MS: u64 = 3 * 60_000;
+
 /// How long a release waits for another one that has what it needs: a whole roll of it, whose own bound is an
 /// hour.
 pub const LOCK_PATIENCE_MS: u64 = 60 * 60_000;

@@ -25,6 +25,7 @@ use crate::journal::{Cause, Entry, Evidence, Phase, Record, Step, StepOutcome};
 use crate::mends;
 use crate::preflight::{Finding, plan};
 use crate::release::path;
+use crate::share::Share;
 
 /// The marks that one release has left on the things it touched.
 #[derive(Debug, Clone, PartialEq)]
@@ -230,6 +231,9 @@ impl Marks {
         definition.before = None;
         definition.after = None;
         definition.wanted_parameter = None;
+        // A host that the lost release may have touched is left out of no rollback, and nobody waits here.
+        definition.preflight.wait_ms = 0;
+        definition.preflight.unreachable = Share::Count(0);
         let fleet = self.as_before(fleet, &definition);
         let mut plan = plan(request, request.image.digest(), &definition, &fleet)?;
         for group in &mut plan.groups {

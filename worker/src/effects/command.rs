@@ -249,6 +249,7 @@ impl Effects {
             address: String::new(),
             zone: String::new(),
             group: None,
+            launched_at: None,
             targets: Vec::new(),
             view: self.told_on_bastion(definition).await,
         }

@@ -86,7 +86,8 @@ impl<H: HealthPort, M: MembershipPort> TargetHealth<'_, H, M> {
 /// that is not healthy costs nothing.
 ///
 /// Targets of other hosts that this release has out do not count, even if AWS reports them healthy: the
-/// answer may be older than their deregistering.
+/// answer may be older than their deregistering. Nor do those of hosts that are left out because they do not
+/// answer: they may fail at any moment.
 fn floor_kept(
     task: Task<'_>,
     host: &HostPlan,
@@ -109,13 +110,15 @@ fn floor_kept(
         .hosts()
         .filter(|other| other.instance != host.instance && is_out(other) && in_group(other))
         .collect();
+    let left_out: Vec<&HostPlan> = release.left_out().map(|left_out| &left_out.host).collect();
     let of_any = |hosts: &[&HostPlan], seen: &Target| {
         let mut targets = hosts.iter().flat_map(|other| &other.targets);
         targets.any(|of| of.target_group == *arn && of.id == seen.id && of.port == seen.port)
     };
     let serving = || {
         all.iter()
-            .filter(|seen| seen.state == TargetState::Healthy && !of_any(&out, seen))
+            .filter(|seen| seen.state == TargetState::Healthy)
+            .filter(|seen| !of_any(&out, seen) && !of_any(&left_out, seen))
     };
     let kept = |healthy: usize, floor: u32, zone: Option<&str>| {
         let is_sick = |other: &&HostPlan| {

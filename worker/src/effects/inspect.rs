@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use drawgate_rollout::definition::{CommandDefinition, FleetSelector, ServiceDefinition};
 use drawgate_rollout::{
-    AlarmSnapshot, ContainerSnapshot, Evidence, Failure, Finding, FleetSnapshot, GroupSnapshot, HostSnapshot,
-    HostView, ImageSnapshot, MemberSnapshot, OutsideDocker, Plan, Release, ScheduledAction, Severity,
-    StepOutcome, TargetGroupSnapshot, TargetSnapshot, plan,
+    AlarmSnapshot, Awaited, ContainerSnapshot, Evidence, Failure, Finding, FleetSnapshot, GroupSnapshot,
+    HostSnapshot, HostView, ImageSnapshot, MemberSnapshot, OutsideDocker, Plan, Release, ScheduledAction,
+    Severity, StepOutcome, TargetGroupSnapshot, TargetSnapshot, plan,
 };
 use drawgate_schemas::{Digest, ReleaseRequest};
 use futures_util::stream::{self, StreamExt};
@@ -37,10 +37,22 @@ impl Effects {
             Ok(plan) => Evidence::PreflightPassed { plan: Box::new(plan) },
             Err(findings) => Evidence::PreflightRefused {
                 touches: seen.touches(),
-                failure: findings_failure(&findings),
+<<<<<<< ours
+                failure: Box::new(findings_failure(&findings)),
+=======
+                failure: findings_failure(&findings).into(),
+>>>>>>> theirs
+                awaited: self.awaited(release, &findings).map(Box::new),
             },
         };
         Ok(StepOutcome::Done { evidence })
+    }
+
+    /// What the release waits for, where nothing else is against it.
+    fn awaited(&self, release: &Release, findings: &[Finding]) -> Option<Awaited> {
+        let request = &release.request;
+        let definition = self.definitions.of(&request.environment, &request.service).ok()?;
+        Awaited::of(findings, &definition)
     }
 
     /// Looks at the fleet as it is, and plans what a release would do to it. Reads only.
@@ -140,7 +152,7 @@ fn findings_failure(findings: &[Finding]) -> Failure {
     let refusing = || {
         findings
             .iter()
-            .filter(|finding| finding.severity == Severity::Refuse)
+            .filter(|finding| finding.severity != Severity::Warn)
     };
     let lines: Vec<String> = refusing().map(Finding::line).collect();
     let failure = Failure::new(format!("preflight: {}", lines.join("; ")));
@@ -428,6 +440,7 @@ pub(super) fn host_snapshot(
         address: address(instance).to_owned(),
         zone: instance.zone.clone(),
         group,
+        launched_at: instance.launched_at,
         targets,
         view,
     }

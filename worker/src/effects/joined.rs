@@ -56,6 +56,8 @@ impl Effects {
                 Newcomer::Roll(host) => hosts.push(*host),
                 Newcomer::UpToDate(host) => up_to_date.push(*host),
                 Newcomer::Await(why) => found.put_off(task, &instance, why),
+                // It does not answer still, or cannot be rolled: it stays as it is.
+                Newcomer::LeftOut => {}
             }
         }
         // Hosts that are ready do not wait for the others: the fleet is looked at again afterwards.
@@ -81,6 +83,8 @@ impl Effects {
             match self.membership(&instance.id, group.as_deref()).await? {
                 // Standby, warm or on its way out: the release does not touch it.
                 Membership::Gone { .. } => {}
+                // It was left out when the release began: nobody waits for it.
+                Membership::Awaited(_) if task.release.is_left_out(&instance.id) => {}
                 Membership::Awaited(state) => {
                     let why = format!("{} joined and is {state}", instance.id);
                     found.put_off(task, &instance, why);

@@ -70,7 +70,7 @@ fn a_definition_is_filled_in() {
     let alarms = &definition.alarms;
     assert_eq!(alarms.silence, ["search-api-personal-ben-*"]);
     assert_eq!(alarms.watch, ["search-api-personal-ben-5xx"]);
-    assert_eq!((alarms.bake_ms, alarms.allow_firing), (300_000, false));
+    assert_eq!(alarms.bake_ms, 300_000);
     assert_eq!(definition.suspend, Process::DEFAULT);
     assert!(
         matches!(&definition.verify.probe, Probe::Http { path, port: 8080, status: 200 } if path == "/health")
@@ -90,7 +90,7 @@ fn the_example_shows_the_defaults() {
     assert_eq!(full.suspend, least.suspend);
     assert_eq!(full.alarms.watch_interval_ms, least.alarms.watch_interval_ms);
     assert_eq!(full.alarms.settle_ms, least.alarms.settle_ms);
-    assert_eq!(full.alarms.allow_firing, least.alarms.allow_firing);
+    assert_eq!(full.preflight, least.preflight);
     assert_eq!(
         full.container().unwrap().restart,
         least.container().unwrap().restart

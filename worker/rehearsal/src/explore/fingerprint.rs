@@ -63,7 +63,11 @@ fn release(hash: &mut Hash, release: &Release, now: Timestamp) -> fmt::Result {
         release.started_at.is_some(),
         release.digest.is_some(),
         release.plan.is_some(),
-        release.not_ready,
+        release.not_ready.as_ref().map(|not_ready| (
+            &not_ready.touches,
+            &not_ready.failure,
+            &not_ready.awaited
+        )),
         release.joined,
         release.up_to_date,
         release.gone,
@@ -82,6 +86,9 @@ fn release(hash: &mut Hash, release: &Release, now: Timestamp) -> fmt::Result {
             wait.kept,
             since(now, wait.until)
         )?;
+    }
+    if let (Some(_), Some(at)) = (release.awaits(), release.awaited_since) {
+        write!(hash, "awaits{}", since(now, at))?;
     }
     if let Some((command, at)) = &release.paused {
         write!(hash, "paused{:?}{}", command.control, since(now, *at))?;
@@ -160,7 +167,9 @@ fn world(hash: &mut Hash, world: &World, now: Timestamp) -> fmt::Result {
     )?;
     write!(
         hash,
-        "{:?}{:?}{:?}{:?}{:?}{:?}{}{}{}{}{}",
+        "{:?}{:?}{:?}{:?}{:?}{:?}{:?}{:?}{}{}{}{}{}",
+        world.pending,
+        world.silent,
         world.faults,
         world.lease_owner,
         world.parameter,

@@ -87,6 +87,7 @@ fn host(n: usize) -> HostSnapshot {
         }
         .to_owned(),
         group: Some(GROUP.to_owned()),
+        launched_at: None,
         targets: vec![target(&instance, TARGET_GROUP)],
         view: HostView::Reached {
             engine: "28.0".to_owned(),

@@ -14,9 +14,9 @@ use std::sync::Arc;
 use crate::mutant::Mutant;
 use drawgate_rollout::definition::{
     AfterDefinition, AlarmDefinition, BeforeDefinition, Canary, CommandDefinition, CommandPlace,
-    ContainerDefinition, FleetSelector, OnFailure, Place, PortMapping, Probe, Process, Protocol,
-    RestartPolicy, RollPolicy, START_TIMEOUT_DEFAULT_MS, ServiceDefinition, SilenceBy, Surroundings, Swap,
-    VerifyDefinition, VersionDefinition,
+    ContainerDefinition, FleetSelector, OnFailure, Place, PortMapping, PreflightPolicy, Probe, Process,
+    Protocol, RestartPolicy, RollPolicy, START_TIMEOUT_DEFAULT_MS, ServiceDefinition, SilenceBy,
+    Surroundings, Swap, VerifyDefinition, VersionDefinition,
 };
 use drawgate_rollout::{
     DesiredSnapshot, FleetSnapshot, GroupSnapshot, HostSnapshot, HostView, ON_BASTION, Release, Step,
@@ -145,8 +145,10 @@ pub struct World {
     pub parameter: Option<String>,
     /// Whether new instances boot the version in the parameter.
     pub boots: bool,
-    /// Instances that joined and are `Pending`, with the number of looks until they are not.
+    /// Instances that are `Pending`, with the number of looks until they are not.
     pub pending: BTreeMap<String, usize>,
+    /// Instances that do not answer over SSH, with the number of looks until they do.
+    pub silent: BTreeMap<String, usize>,
     /// The one-off container of `[before]`.
     pub one_off: Option<OneOff>,
     /// How often `[before]` ran.
@@ -245,6 +247,7 @@ impl World {
             lease_owner: None,
             boots: false,
             pending: BTreeMap::new(),
+            silent: BTreeMap::new(),
             one_off: None,
             before_runs: 0,
             before_code: 0,
@@ -429,9 +432,15 @@ impl World {
         self
     }
 
-    /// Makes an instance that joins `Pending` for so many looks.
+    /// Makes an instance `Pending` for so many looks, from the start or from when it joins.
     pub fn with_pending(mut self, instance: &str, looks: usize) -> Self {
         self.pending.insert(instance.to_owned(), looks);
+        self
+    }
+
+    /// Makes an instance silent over SSH for so many looks.
+    pub fn with_silent(mut self, instance: &str, looks: usize) -> Self {
+        self.silent.insert(instance.to_owned(), looks);
         self
     }
 

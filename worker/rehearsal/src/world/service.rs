@@ -31,6 +31,7 @@ pub fn definition() -> ServiceDefinition {
             min_disk_free_bytes: 1 << 30,
         },
         swap: Swap::Container(container_definition()),
+        preflight: PreflightPolicy::default(),
         verify: VerifyDefinition {
             probe: Probe::Running,
             attempts: 3,

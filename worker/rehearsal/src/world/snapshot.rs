@@ -218,8 +218,12 @@ impl World {
                 let host = self.hosts.get(&member.instance);
                 host.is_some_and(|host| !host.member)
             };
-            for member in group.members.iter_mut().filter(|member| left(member)) {
-                "Terminating".clone_into(&mut member.lifecycle);
+            for member in &mut group.members {
+                if left(member) {
+                    "Terminating".clone_into(&mut member.lifecycle);
+                } else if self.pending.get(&member.instance).is_some_and(|looks| *looks > 0) {
+                    "Pending".clone_into(&mut member.lifecycle);
+                }
             }
         }
         let joined = self
@@ -259,6 +263,12 @@ impl World {
         let id = host
             .named()
             .map(|(which, _)| self.container_id(&seen.instance, which));
+        if self.silent.get(&seen.instance).is_some_and(|looks| *looks > 0) {
+            seen.view = HostView::Unreachable {
+                why: "no answer".to_owned(),
+                hint: None,
+            };
+        }
         if let HostView::Reached { container, .. } = &mut seen.view {
             *container = host.named().and_then(|(_, named)| {
                 Some(ContainerSnapshot {

@@ -1,6 +1,6 @@
 //! Alarms that fire at the start, on the way forward, during the bake, and during rollback.
 
-use drawgate_rollout::definition::AlarmDefinition;
+use drawgate_rollout::definition::{AlarmDefinition, Firing};
 use drawgate_rollout::{
     Evidence, Failure, Phase, Plan, Record, Release, Step, StepOutcome, WatchPlan, limits,
 };
@@ -259,6 +259,7 @@ fn an_alarm_at_the_start_refuses_and_says_the_way_out() {
             silence,
             ..AlarmDefinition::default()
         };
+        world.definition.preflight.firing = Firing::Any;
         world.firing.insert(ALARM.to_owned());
         let sim = Sim::new(world.clone()).finish();
         assert_eq!(sim.outcome(), Outcome::Failed);
@@ -268,7 +269,7 @@ fn an_alarm_at_the_start_refuses_and_says_the_way_out() {
             sim.ended().summary
         );
 
-        world.definition.alarms.allow_firing = true;
+        world.definition.preflight.firing = Firing::None;
         let sim = Sim::new(world).finish();
         assert_eq!(sim.outcome(), Outcome::Succeeded);
         let told = |event: &Event| match event {

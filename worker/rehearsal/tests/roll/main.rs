@@ -6,6 +6,7 @@
 
 mod alarms;
 mod approval;
+mod awaited;
 mod commands;
 mod concurrency;
 mod control;
@@ -18,6 +19,7 @@ mod hooks;
 mod joined;
 mod journal;
 mod lease;
+mod left_out;
 mod locks;
 mod machine;
 mod preflight;

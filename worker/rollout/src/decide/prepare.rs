@@ -16,6 +16,7 @@ impl Agenda<'_> {
     /// refusal counts only then too, because another release may have caused what preflight saw.
     pub(super) fn prepare(&self) -> Part {
         self.obey_control_commands()?;
+        self.wait_for_hosts()?;
         if self.release.digest.is_none() {
             self.must(&[Step::Resolve], 1)?;
         }
@@ -26,13 +27,9 @@ impl Agenda<'_> {
         }
         self.must(&[Step::Inspect], 1)?;
         self.must(&[Step::Lock], 1)?;
-        let not_ready = self
-            .release
-            .not_ready
-            .as_ref()
-            .map(|not_ready| not_ready.failure.clone());
+        let refused = self.release.refused_by_preflight();
         match (
-            not_ready.or_else(|| self.release.lacks_approval()),
+            refused.or_else(|| self.release.lacks_approval()),
             &self.release.plan,
         ) {
             (Some(failure), _) => self.begin_rollback(Step::Inspect, failure),
@@ -40,6 +37,20 @@ impl Agenda<'_> {
             // (`Release::is_prepared`).
             (None, Some(plan)) => end_untouched(report::there_already(plan)),
             (None, None) => Part::Break(Vec::new()),
+        }
+    }
+
+    /// Waits for hosts on their way in or out before the fleet is inspected again. Nothing is under way
+    /// meanwhile, so that a cancelled release ends at once.
+    fn wait_for_hosts(&self) -> Part {
+        let begun = self.release.begun(&Step::Inspect);
+        match self
+            .release
+            .inspects_again_at()
+            .filter(|at| *at > self.now && !begun)
+        {
+            Some(at) => Part::Break(vec![Decision::WakeAt(at)]),
+            None => Part::Continue(()),
         }
     }
 

@@ -23,9 +23,6 @@ pub struct AlarmDefinition {
     /// Milliseconds that the roll waits at its end, with the watch going on, before it counts as good.
     #[serde(default)]
     pub bake_ms: u64,
-    /// Whether a release may begin although a silenced or watched alarm is in ALARM.
-    #[serde(default)]
-    pub allow_firing: bool,
 }
 
 /// How alarms are kept from doing anything.

@@ -12,6 +12,7 @@ mod gates;
 mod hooks;
 pub mod names;
 pub mod placeholders;
+mod preflight;
 mod roll;
 mod scaling;
 mod secrets;
@@ -30,6 +31,7 @@ pub use command::{CommandDefinition, CommandPlace, VersionDefinition};
 pub use container::{ContainerDefinition, PortMapping, Protocol, RestartPolicy};
 pub use gates::Gates;
 pub use hooks::{AfterDefinition, BeforeDefinition, OnFailure, Place, Surroundings};
+pub use preflight::{Firing, PreflightPolicy};
 pub use roll::{Canary, RollPolicy};
 pub use scaling::Process;
 pub use secrets::{SecretReference, SecretStore};
@@ -52,6 +54,9 @@ pub struct ServiceDefinition {
     pub target_groups: Option<Vec<String>>,
     /// How many at once, and how long each wait may take.
     pub roll: RollPolicy,
+    /// What preflight waits for, and what it lets pass.
+    #[serde(default, skip_serializing_if = "PreflightPolicy::is_default")]
+    pub preflight: PreflightPolicy,
     /// What every host shall run. Flattened, because journals have always written `container` beside the
     /// other fields.
     #[serde(flatten)]

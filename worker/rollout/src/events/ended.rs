@@ -75,11 +75,27 @@ fn digest(evidence: &Evidence) -> Option<Event> {
 /// Told once, when everything in the plan is locked, because an earlier look may be followed by another.
 fn planned(release: &Release, evidence: &Evidence) -> Option<Event> {
     let plan = match evidence {
+        Evidence::PreflightRefused { .. } => return awaits(release),
         Evidence::Planned { plan } => plan,
         Evidence::Locked { fresh: true } if release.joined.is_empty() => release.plan.as_ref()?,
         _ => return None,
     };
     Some(Event::Started(Box::new(started(plan))))
+}
+
+/// Told when preflight begins to wait for hosts, and whenever they are others than before.
+fn awaits(release: &Release) -> Option<Event> {
+    let awaited = release.awaits()?;
+    let is_news = release
+        .not_ready
+        .as_ref()
+        .is_some_and(|not_ready| not_ready.is_news);
+    let most_s = awaited.wait_ms / 1_000;
+    let hosts: Vec<String> = awaited.lines().collect();
+    is_news.then(|| Event::Setback {
+        step: Step::Inspect.to_string(),
+        reason: format!("waits up to {most_s} s in all: {}", hosts.join("; ")),
+    })
 }
 
 fn started(plan: &Plan) -> Started {

@@ -13,7 +13,9 @@ pub use desired::{DesiredPlan, DesiredSnapshot};
 pub use healthcheck::{Healthcheck, ImageHealthcheck};
 pub(crate) use locks::{instance_lock, target_group_lock};
 pub use mute::MuteRule;
-pub use plan::{AlarmPlan, GroupPlan, HostPlan, ON_BASTION, Plan, TargetGroupPlan, TargetPlan, WatchPlan};
+pub use plan::{
+    AlarmPlan, GroupPlan, HostPlan, LeftOut, ON_BASTION, Plan, TargetGroupPlan, TargetPlan, WatchPlan,
+};
 pub use snapshot::{
     AlarmSnapshot, ContainerBefore, ContainerSnapshot, FleetSnapshot, GroupSnapshot, HostSnapshot, HostView,
     ImageSnapshot, LABEL_RELEASE, LABEL_VERSION, ListenerSnapshot, MemberSnapshot, Observation,

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::desired::DesiredPlan;
 use super::healthcheck::Healthcheck;
-use super::snapshot::{ContainerBefore, HostSnapshot, ScheduledAction};
+use super::snapshot::{ContainerBefore, HostSnapshot, HostView, ScheduledAction};
 use super::threshold::HealthThreshold;
 use crate::definition::{Probe, Process, ServiceDefinition};
 
@@ -27,6 +27,9 @@ pub struct Plan {
     pub definition: ServiceDefinition,
     /// Hosts in the order of the roll.
     pub hosts: Vec<HostPlan>,
+    /// Hosts that did not answer, and are left as they are.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<LeftOut>,
     /// Auto Scaling groups, sorted by name.
     pub groups: Vec<GroupPlan>,
     /// Target groups, by ARN.
@@ -109,6 +112,41 @@ impl HostPlan {
     pub fn was_healthy(&self) -> bool {
         let mut in_use = self.targets.iter().filter(|target| target.can_be_healthy());
         in_use.all(TargetPlan::was_healthy)
+    }
+}
+
+/// A host that did not answer when the fleet was inspected: it is not touched, and stays registered.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LeftOut {
+    /// The host, as far as AWS tells.
+    pub host: HostPlan,
+    /// Which part failed, and how.
+    pub why: String,
+}
+
+impl LeftOut {
+    /// The host, left out, if it did not answer.
+    pub(crate) fn of(host: &HostSnapshot) -> Option<Self> {
+        match &host.view {
+            HostView::Unreachable { why, .. } => Some(Self {
+                host: HostPlan::of(host),
+                why: why.clone(),
+            }),
+            HostView::Reached { .. } | HostView::Answered { .. } => None,
+        }
+    }
+
+    /// What a person should know of it.
+    pub(crate) fn what(&self) -> String {
+        format!(
+            "LEFT OUT, because it does not answer: {}; it stays registered, and runs what it ran",
+            self.why
+        )
+    }
+
+    /// The same in one line with the host's name, as the plan's warnings have it.
+    pub(crate) fn line(&self) -> String {
+        format!("{}: {}", self.host.instance, self.what())
     }
 }
 

@@ -128,6 +128,9 @@ pub struct HostSnapshot {
     pub zone: String,
     /// Its Auto Scaling group.
     pub group: Option<String>,
+    /// When it was launched, where EC2 says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub launched_at: Option<Timestamp>,
     pub targets: Vec<TargetSnapshot>,
     /// What was seen over SSH.
     pub view: HostView,

@@ -10,6 +10,7 @@ use super::step::Step;
 use crate::definition::Approval;
 use crate::failure::{Failure, FloorKept};
 use crate::fleet::{HostPlan, Observation, Plan};
+use crate::preflight::Awaited;
 
 /// One line of the journal.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -197,7 +198,10 @@ pub enum Evidence {
         /// What is to be locked.
         touches: BTreeSet<String>,
         /// Why it cannot be rolled.
-        failure: Failure,
+        failure: Box<Failure>,
+        /// What passes by itself, where nothing else is against the release.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        awaited: Option<Box<Awaited>>,
     },
     /// Everything that the release touches is locked for it.
     Locked {

@@ -4,7 +4,7 @@
 use jiff::Timestamp;
 
 use super::finding::Finding;
-use crate::definition::ServiceDefinition;
+use crate::definition::{Firing, ServiceDefinition};
 use crate::fleet::{AlarmPlan, AlarmSnapshot, FleetSnapshot, WatchPlan};
 
 /// The state of an alarm that fires, as the API writes it.
@@ -17,8 +17,9 @@ pub(super) struct AlarmPlans {
     pub(super) watched: Vec<WatchPlan>,
 }
 
-/// The plan for alarms. An alarm that fires already refuses the release: nobody could tell its firing from
-/// one that the release causes, and muted, it would fire at the end.
+/// The plan for alarms. An alarm that fires already refuses the release as far as `[preflight] firing` says:
+/// nobody could tell the firing of a watched one from one that the release causes, and a muted one fires at the
+/// end.
 pub(super) fn plan_alarms(
     snapshot: &FleetSnapshot,
     definition: &ServiceDefinition,
@@ -32,17 +33,28 @@ pub(super) fn plan_alarms(
         .collect();
     let watched = snapshot.watched.iter().map(WatchPlan::of).collect();
     unknown_patterns(snapshot, definition, findings);
-    let firing = firing(snapshot, findings);
-    if !firing.is_empty() && !definition.alarms.allow_firing {
-        let hint = "wait until they are OK, or, where that is meant, say allow_firing = true in [alarms] of the \
+    let (refusing, passing): (Vec<_>, Vec<_>) = firing(snapshot, findings)
+        .into_iter()
+        .partition(|name| refuses(name, definition.preflight.firing, snapshot));
+    if !refusing.is_empty() {
+        let hint = "wait until they are OK, or, where that is meant, say firing = \"none\" in [preflight] of the \
                     service's file";
-        findings.push(Finding::refuse(firing.join(", "), "in ALARM already", hint));
-    } else if !firing.is_empty() {
-        let what =
-            "IN ALARM ALREADY, and let pass by allow_firing: what fires from now on may not be told from it";
-        findings.push(Finding::warn(firing.join(", "), what));
+        findings.push(Finding::refuse(refusing.join(", "), "in ALARM already", hint));
+    }
+    if !passing.is_empty() {
+        let what = "IN ALARM ALREADY, and let pass by [preflight] firing: what fires from now on may not be told from it";
+        findings.push(Finding::warn(passing.join(", "), what));
     }
     AlarmPlans { silenced, watched }
+}
+
+/// Whether an alarm in ALARM refuses the release.
+fn refuses(name: &str, firing: Firing, snapshot: &FleetSnapshot) -> bool {
+    match firing {
+        Firing::Any => true,
+        Firing::Watched => snapshot.watched.iter().any(|alarm| alarm.name == name),
+        Firing::None => false,
+    }
 }
 
 /// An alarm whose actions are off stays off. An alarm that only scales is left alone, because scaling is

@@ -8,6 +8,8 @@ mod desired;
 mod docker;
 mod finding;
 mod healthcheck;
+mod host;
+mod members;
 mod registry;
 mod scaling;
 mod secrets;
@@ -15,15 +17,19 @@ mod target_groups;
 mod threshold;
 mod time;
 
+use std::borrow::Cow;
+
 use drawgate_schemas::{Digest, Options, ReleaseRequest, limits};
 
 use self::desired::desired_plan;
+use self::members::{Members, members};
 use self::secrets::secret_versions;
 use crate::definition::{OnFailure, RollPolicy, ServiceDefinition};
-use crate::fleet::{FleetSnapshot, HostPlan, HostSnapshot, HostView, Plan};
+use crate::fleet::{FleetSnapshot, HostPlan, LeftOut, Plan};
 
-pub use finding::{Finding, Severity};
+pub use finding::{Awaited, Finding, Severity};
 pub use healthcheck::refused_healthcheck;
+pub use host::host_plan;
 
 impl RollPolicy {
     /// This policy for a fleet of `hosts` hosts, made more careful by a request's options.
@@ -69,7 +75,7 @@ impl RollPolicy {
 /// The plan for a request on a fleet as it was seen.
 ///
 /// # Errors
-/// All findings, when at least one of them refuses the release.
+/// All findings, when at least one of them refuses the release, or has it wait.
 pub fn plan(
     request: &ReleaseRequest,
     digest: Option<&Digest>,
@@ -78,7 +84,7 @@ pub fn plan(
 ) -> Result<Plan, Vec<Finding>> {
     let mut definition = definition.clone();
     let mut findings = Vec::new();
-    let hosts = hosts(snapshot, &definition, &mut findings);
+    let Members { hosts, left_out } = members(snapshot, &definition, &mut findings);
     let count = u32::try_from(hosts.len()).unwrap_or(u32::MAX);
     match definition.roll.tightened(&request.options, count) {
         Ok(roll) => definition.roll = roll,
@@ -92,7 +98,8 @@ pub fn plan(
     hooks(&definition, &mut findings);
     fleet(&hosts, &definition, &mut findings);
     target_groups::found(snapshot, &mut findings);
-    let target_groups = balance::target_groups(snapshot, &hosts, &definition, &mut findings);
+    let counted = without(snapshot, &left_out);
+    let target_groups = balance::target_groups(&counted, &hosts, &definition, &mut findings);
     let groups = snapshot
         .groups
         .iter()
@@ -102,19 +109,14 @@ pub fn plan(
     let secrets = secret_versions(&definition, snapshot, &mut findings);
     let desired = desired_plan(&definition, snapshot, &mut findings);
     launching(snapshot, &mut findings);
-    if findings
-        .iter()
-        .any(|finding| finding.severity == Severity::Refuse)
-    {
-        findings.sort_by_key(|finding| finding.severity);
-        return Err(findings);
-    }
+    let mut findings = judged(findings, &definition)?;
     let mut plan = Plan {
         image: request.image.clone(),
         digest: digest.cloned(),
         version_name: request.version_name(),
         definition,
         hosts,
+        left_out,
         groups,
         target_groups,
         alarms: alarms.silenced,
@@ -125,15 +127,44 @@ pub fn plan(
         warnings: Vec::new(),
     };
     time::judge(&mut plan, snapshot, &mut findings);
-    if findings
-        .iter()
-        .any(|finding| finding.severity == Severity::Refuse)
-    {
-        findings.sort_by_key(|finding| finding.severity);
-        return Err(findings);
-    }
+    let findings = judged(findings, &plan.definition)?;
     plan.warnings = findings.iter().map(Finding::line).collect();
     Ok(plan)
+}
+
+/// The findings, as an error where one of them keeps the release from beginning. Where the file says that
+/// nothing is waited for, that refuses which would be.
+fn judged(mut findings: Vec<Finding>, definition: &ServiceDefinition) -> Result<Vec<Finding>, Vec<Finding>> {
+    if definition.preflight.wait_ms == 0 {
+        let awaited = findings
+            .iter_mut()
+            .filter(|finding| finding.severity == Severity::Wait);
+        awaited.for_each(|finding| finding.severity = Severity::Refuse);
+    }
+    if findings.iter().all(|finding| finding.severity == Severity::Warn) {
+        return Ok(findings);
+    }
+    findings.sort_by_key(|finding| finding.severity);
+    Err(findings)
+}
+
+/// The fleet without the healthy targets of hosts that are left out: such a host counts as sick, because it
+/// may fail at any moment, and the worker could not tell why.
+fn without<'s>(snapshot: &'s FleetSnapshot, left_out: &[LeftOut]) -> Cow<'s, FleetSnapshot> {
+    if left_out.is_empty() {
+        return Cow::Borrowed(snapshot);
+    }
+    let mut counted = snapshot.clone();
+    for group in &mut counted.target_groups {
+        let targets = left_out.iter().flat_map(|left_out| &left_out.host.targets);
+        let healthy = targets
+            .filter(|target| target.target_group == group.arn && target.state_before == "healthy")
+            .count();
+        group.healthy = group
+            .healthy
+            .saturating_sub(u32::try_from(healthy).unwrap_or(u32::MAX));
+    }
+    Cow::Owned(counted)
 }
 
 /// Warns of what a person should know of the hooks before the release.
@@ -157,129 +188,6 @@ fn hooks(definition: &ServiceDefinition, findings: &mut Vec<Finding>) {
     }
 }
 
-/// The hosts in the order of the roll: those that serve nobody first, because they cost nothing; then by zone
-/// with `zone_by_zone`; then by id, so that two plans for one fleet are alike.
-fn hosts(
-    snapshot: &FleetSnapshot,
-    definition: &ServiceDefinition,
-    findings: &mut Vec<Finding>,
-) -> Vec<HostPlan> {
-    let mut hosts = Vec::new();
-    for host in &snapshot.hosts {
-        if is_member(host, snapshot, findings) {
-            hosts.extend(host_plan(host, definition, findings));
-        }
-    }
-    let zone = |host: &HostPlan| {
-        let by_zone = definition.roll.zone_by_zone;
-        by_zone.then(|| host.zone.clone())
-    };
-    hosts.sort_by_cached_key(|host| (host.was_healthy(), zone(host), host.instance.clone()));
-    hosts
-}
-
-/// Whether a host is a member: `InService` in its group and `running` in EC2. While `HealthCheck` is
-/// suspended a group goes on listing dead instances as `InService`, so one of the two alone proves nothing.
-fn is_member(host: &HostSnapshot, snapshot: &FleetSnapshot, findings: &mut Vec<Finding>) -> bool {
-    let lifecycle = snapshot
-        .groups
-        .iter()
-        .flat_map(|group| &group.members)
-        .find(|member| member.instance == host.instance)
-        .map_or("InService", |member| member.lifecycle.as_str());
-    match (lifecycle, host.state.as_str()) {
-        ("InService", "running") => true,
-        ("InService", "pending") | ("Pending" | "Pending:Wait" | "Pending:Proceed", _) => {
-            let what = "is still being launched";
-            findings.push(Finding::refuse(
-                &host.instance,
-                what,
-                "publish again when it is in service",
-            ));
-            false
-        }
-        ("InService", state) => {
-            let what = format!("is {state} in EC2 and still InService in its group");
-            findings.push(Finding::refuse(
-                &host.instance,
-                what,
-                "let Auto Scaling replace it first",
-            ));
-            false
-        }
-        (other, _) => {
-            findings.push(Finding::warn(
-                &host.instance,
-                format!("is {other} in its group: left alone"),
-            ));
-            false
-        }
-    }
-}
-
-/// The plan for one host, unless something about it refuses the release.
-pub fn host_plan(
-    host: &HostSnapshot,
-    definition: &ServiceDefinition,
-    findings: &mut Vec<Finding>,
-) -> Option<HostPlan> {
-    let before = findings.len();
-    match &host.view {
-        HostView::Unreachable { why, hint } => findings.push(Finding {
-            severity: Severity::Refuse,
-            subject: host.instance.clone(),
-            what: why.clone(),
-            hint: hint.clone(),
-        }),
-        HostView::Answered { untold, .. } => command::told(host, untold.as_deref(), findings),
-        HostView::Reached {
-            disk_free_bytes,
-            container,
-            ports_held,
-            outside,
-            ..
-        } => {
-            disk(host, *disk_free_bytes, definition, findings);
-            if let Some(wanted) = definition.container() {
-                if let Some(container) = container {
-                    docker::replaceable(host, container, wanted, findings);
-                }
-                docker::unit(host, outside, wanted, findings);
-                docker::ports(host, ports_held, outside, wanted, findings);
-            }
-        }
-    }
-    for target in host.targets.iter().filter(|target| target.state == "draining") {
-        let what = format!(
-            "is being deregistered from {} by somebody else",
-            target.target_group
-        );
-        findings.push(Finding::refuse(
-            &host.instance,
-            what,
-            "register it again, or wait until it is gone",
-        ));
-    }
-    let refused = findings
-        .iter()
-        .skip(before)
-        .any(|finding| finding.severity == Severity::Refuse);
-    (!refused).then(|| HostPlan::of(host))
-}
-
-fn disk(host: &HostSnapshot, free: Option<u64>, definition: &ServiceDefinition, findings: &mut Vec<Finding>) {
-    let least = definition.roll.min_disk_free_bytes;
-    match free {
-        None => findings.push(Finding::warn(&host.instance, "free disk space could not be read")),
-        Some(free) if free < least => findings.push(Finding::refuse(
-            &host.instance,
-            format!("{} MiB free for images, {} MiB wanted", free >> 20, least >> 20),
-            "make room on the host, or lower roll.min_disk_free",
-        )),
-        Some(_) => {}
-    }
-}
-
 fn fleet(hosts: &[HostPlan], definition: &ServiceDefinition, findings: &mut Vec<Finding>) {
     let subject = format!("{}.{}", definition.environment, definition.service);
     if hosts.len() > limits::HOSTS {
@@ -290,10 +198,8 @@ fn fleet(hosts: &[HostPlan], definition: &ServiceDefinition, findings: &mut Vec<
         );
         findings.push(Finding::refuse(&subject, what, "split the service"));
     }
-    let refused_hosts = findings
-        .iter()
-        .any(|finding| finding.severity == Severity::Refuse);
-    if hosts.is_empty() && !refused_hosts {
+    let kept_back = findings.iter().any(|finding| finding.severity != Severity::Warn);
+    if hosts.is_empty() && !kept_back {
         let what = "no instance in service was found";
         findings.push(Finding::refuse(
             &subject,
@@ -304,7 +210,9 @@ fn fleet(hosts: &[HostPlan], definition: &ServiceDefinition, findings: &mut Vec<
     let count = u32::try_from(hosts.len()).unwrap_or(u32::MAX);
     // On the bastion no host is taken out: the system that runs the service there keeps it up, or does not.
     let all_at_once = definition.roll.max_unavailable.of(count) >= count && !definition.runs_on_bastion();
-    if all_at_once && !hosts.is_empty() && !definition.roll.allow_outage {
+    // Where hosts are awaited, the fleet is judged when they are there.
+    let is_whole = !findings.iter().any(|finding| finding.severity == Severity::Wait);
+    if all_at_once && is_whole && !hosts.is_empty() && !definition.roll.allow_outage {
         let what = format!(
             "max_unavailable is {} of {count} hosts",
             definition.roll.max_unavailable

@@ -84,6 +84,9 @@ impl Release {
         if let Some(wait) = &mut self.sick_wait {
             wait.until = after(wait.until, between_ms(since, at));
         }
+        if let Some(awaited_since) = &mut self.awaited_since {
+            *awaited_since = after(*awaited_since, between_ms(since, at));
+        }
         for state in self.steps.values_mut() {
             let waits = matches!(
                 state.last,

@@ -10,6 +10,7 @@ use crate::definition::Approval;
 use crate::failure::{Failure, FloorKept, Obstacle};
 use crate::fleet::{HostPlan, Observation, Plan};
 use crate::journal::{Cause, Entry, Evidence, Record, Step, StepOutcome};
+use crate::preflight::Awaited;
 
 /// One release, as its journal tells it.
 #[derive(Debug, Clone, PartialEq)]
@@ -36,6 +37,8 @@ pub struct Release {
     pub plan: Option<Box<Plan>>,
     /// Why preflight refused the fleet as it was seen, while that stands.
     pub not_ready: Option<PreflightRefused>,
+    /// Since when hosts on their way in or out are waited for, where there were such.
+    pub awaited_since: Option<Timestamp>,
     /// The first intent to change what serves or what guards it ([`Step::begins_roll`]): `max_roll` is
     /// reckoned from here.
     pub rolls_since: Option<Timestamp>,
@@ -95,6 +98,12 @@ pub struct PreflightRefused {
     pub touches: BTreeSet<String>,
     /// Why preflight refused it.
     pub failure: Failure,
+    /// What it waits for.
+    pub awaited: Option<Awaited>,
+    /// When it was seen.
+    pub at: Timestamp,
+    /// Whether the hosts that it waits for are others than at the look before.
+    pub is_news: bool,
 }
 
 /// One step, as far as it has come.
@@ -179,6 +188,7 @@ impl Release {
             digest: request.image.digest().cloned(),
             plan: None,
             not_ready: None,
+            awaited_since: None,
             rolls_since: None,
             paused_before_ms: 0,
             looks: 0,
@@ -372,25 +382,34 @@ impl Release {
             }
         }
         if let Some(evidence) = outcome.evidence() {
-            self.learn(step, evidence);
+            self.learn(step, evidence, entry.at);
         }
         Ok(())
     }
 
-    fn learn(&mut self, step: &Step, evidence: &Evidence) {
+    fn learn(&mut self, step: &Step, evidence: &Evidence, at: Timestamp) {
         match evidence {
             Evidence::Resolved { digest } => self.digest = Some(digest.clone()),
             Evidence::Planned { plan } | Evidence::PreflightPassed { plan } => {
                 self.looks += 1;
+                self.not_ready = None;
                 self.plan = Some(plan.clone());
             }
-            Evidence::PreflightRefused { touches, failure } => {
-                self.looks += 1;
-                self.not_ready = Some(PreflightRefused {
-                    touches: touches.clone(),
-                    failure: failure.clone(),
-                });
-            }
+            Evidence::PreflightRefused {
+                touches,
+                failure,
+                awaited,
+            } => self.is_not_ready(PreflightRefused {
+                touches: touches.clone(),
+<<<<<<< ours
+                failure: (**failure).clone(),
+=======
+                failure: failure.as_ref().clone(),
+>>>>>>> theirs
+                awaited: awaited.as_deref().cloned(),
+                at,
+                is_news: false,
+            }),
             Evidence::LeasedToAnother { failure } => self.leased_to_another = Some(failure.clone()),
             Evidence::Locked { fresh: true } => {}
             Evidence::Locked { fresh: false } => self.look_again(),
@@ -455,6 +474,7 @@ impl Release {
             }
         }
         self.wait_for_sick_anew(at);
+        self.wait_for_hosts_anew(at);
         for state in self.steps.values_mut() {
             state.patient_from = at;
             if state.last.is_none() {

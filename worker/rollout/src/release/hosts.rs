@@ -2,7 +2,7 @@
 
 use super::fold::Release;
 use crate::definition::placeholders::Values;
-use crate::fleet::HostPlan;
+use crate::fleet::{HostPlan, LeftOut};
 use crate::journal::Step;
 
 impl Release {
@@ -43,6 +43,24 @@ impl Release {
     /// Every host of this release: those that are rolled, then those that are up to date and stay untouched.
     pub fn everyone(&self) -> impl Iterator<Item = &HostPlan> {
         self.hosts().chain(self.up_to_date.iter())
+    }
+
+    /// The hosts that did not answer and are left as they are. One that answers later, when the release looks
+    /// for members that joined, is rolled like any other.
+    pub fn left_out(&self) -> impl Iterator<Item = &LeftOut> {
+        let known = |id: &str| {
+            self.joined
+                .iter()
+                .chain(&self.up_to_date)
+                .any(|host| host.instance == id)
+        };
+        let all = self.plan.iter().flat_map(|plan| &plan.left_out);
+        all.filter(move |left_out| !known(&left_out.host.instance))
+    }
+
+    /// Whether this instance is left as it is, because it did not answer.
+    pub fn is_left_out(&self, instance: &str) -> bool {
+        self.left_out().any(|left_out| left_out.host.instance == instance)
     }
 
     /// A host of that id.

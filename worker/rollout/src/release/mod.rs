@@ -1,6 +1,7 @@
 //! A release: the fold of its journal, and what that says of it.
 
 mod approval;
+mod awaited;
 pub(crate) mod control;
 mod floor;
 mod fold;

@@ -4,10 +4,8 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::fold::Release;
 use crate::fleet::{HostPlan, HostSnapshot, HostView, LABEL_RELEASE, Plan};
+use crate::limits;
 use crate::preflight::{Finding, Severity, host_plan};
-
-/// How long a new instance gets to start its container and join its target groups by itself.
-const BOOT: SignedDuration = SignedDuration::from_mins(3);
 
 /// A read of the parameter may be older than its last write, so an instance that was launched this soon after
 /// the write counts as launched before it.
@@ -22,6 +20,8 @@ pub enum Newcomer {
     Roll(Box<HostPlan>),
     /// It is ready for neither, for this reason.
     Await(String),
+    /// It was left out because it did not answer, and cannot be rolled now either: nobody waits for it.
+    LeftOut,
 }
 
 /// What is to become of a member that is in service.
@@ -46,6 +46,7 @@ pub fn newcomer(
     let mut findings = Vec::new();
     match host_plan(seen, &plan.definition, &mut findings) {
         Some(host) => Newcomer::Roll(Box::new(host)),
+        None if release.is_left_out(id) => Newcomer::LeftOut,
         None => {
             let refusal = findings
                 .iter()
@@ -91,7 +92,8 @@ fn not_serving(seen: &HostSnapshot) -> Option<String> {
 /// container that the script starts, or a registration, in the middle of our swap would be taken for a
 /// failure. An instance that has had its time and still runs nothing is rolled like any other.
 fn still_boots(seen: &HostSnapshot, age: Option<SignedDuration>, plan: &Plan) -> Option<String> {
-    if age.is_none_or(|age| age > BOOT) {
+    let boot = SignedDuration::from_millis(i64::try_from(limits::BOOT_MS).unwrap_or(i64::MAX));
+    if age.is_none_or(|age| age > boot) {
         return None;
     }
     let runs = seen.before().is_some_and(|before| before.running);

@@ -136,7 +136,9 @@ fn strangers_leftovers(release: &Release, plan: &Plan, seen: &Observation, left:
         .get(&Step::DetectJoined)
         .and_then(|state| state.last.as_ref());
     let given_up = detect_joined.and_then(StepOutcome::failure).filter(|_| !back);
-    for (instance, stranger) in &seen.strangers {
+    let strangers = seen.strangers.iter();
+    // A host that was left out runs what it ran: the notes say so.
+    for (instance, stranger) in strangers.filter(|(instance, _)| !release.is_left_out(instance)) {
         let instance = instance.clone();
         let leftover = match stranger {
             Stranger::Serves {

@@ -18,8 +18,14 @@ pub(super) fn notes(release: &Release, plan: &Plan, seen: Option<&Observation>) 
         .groups
         .iter()
         .filter_map(|group| suspended_by_others(group, seen));
+    // A host that was left out at first, and answered later, was rolled after all.
+    let rolled_after_all = |text: &&String| {
+        let mut left_out = plan.left_out.iter();
+        left_out.any(|left_out| left_out.line() == **text && !release.is_left_out(&left_out.host.instance))
+    };
     plan.warnings
         .iter()
+        .filter(|text| !rolled_after_all(text))
         .map(|text| NoteKind::Warning { text: text.clone() }.alone())
         .chain(suspended)
         .chain(switched_off_by_others(plan, seen))
@@ -60,7 +66,11 @@ fn joined_too_late(release: &Release, plan: &Plan, seen: &Observation) -> Vec<No
             Some(what.alone())
         }
     };
-    seen.strangers.iter().filter_map(told).collect()
+    let strangers = seen.strangers.iter();
+    strangers
+        .filter(|(instance, _)| !release.is_left_out(instance))
+        .filter_map(told)
+        .collect()
 }
 
 /// A lease that could not be given back stops nobody who has this ledger, but a worker without this ledger

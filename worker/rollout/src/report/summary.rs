@@ -31,7 +31,16 @@ pub(super) fn summary(release: &Release, plan: &Plan, outcome: Outcome, receipt:
             if plan.definition.runs_on_bastion() {
                 return format!("deployed {to}, alarms as before{after}");
             }
-            format!("{hosts} of {hosts} on {to}, {joined} joined, scaling and alarms as before{after}")
+            let left_out: Vec<&str> = release
+                .left_out()
+                .map(|left_out| left_out.host.instance.as_str())
+                .collect();
+            let all = hosts + left_out.len();
+            let out = match left_out.is_empty() {
+                true => String::new(),
+                false => format!(", left out because out of reach: {}", left_out.join(", ")),
+            };
+            format!("{hosts} of {all} on {to}{out}, {joined} joined, scaling and alarms as before{after}")
         }
         Outcome::Cancelled if release.hosts().all(|host| !release.touched(&host.instance)) => {
             format!("{why}; no host was touched, scaling and alarms as before")

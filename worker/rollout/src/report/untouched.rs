@@ -21,14 +21,23 @@ pub(crate) fn expired(release: &Release) -> Ended {
     }
 }
 
-/// The end of a release whose version every host runs already.
+/// The end of a release whose version every host runs already, apart from those that were left out.
 pub(crate) fn there_already(plan: &Plan) -> Ended {
+    let left_out: Vec<&str> = plan
+        .left_out
+        .iter()
+        .map(|left_out| left_out.host.instance.as_str())
+        .collect();
+    let out = match left_out.is_empty() {
+        true => String::new(),
+        false => format!("; left out because out of reach: {}", left_out.join(", ")),
+    };
     Ended {
         outcome: Outcome::Succeeded,
         summary: format!(
-            "{} of {} serve {} already: nothing was touched",
+            "{} of {} serve {} already: nothing was touched{out}",
             plan.hosts.len(),
-            plan.hosts.len(),
+            plan.hosts.len() + left_out.len(),
             plan.version_name
         ),
         hint: Some(

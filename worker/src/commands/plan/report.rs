@@ -322,13 +322,20 @@ fn time(f: &mut fmt::Formatter<'_>, plan: &Plan, estimate: &Estimate) -> fmt::Re
     Ok(())
 }
 
+/// Lists what keeps the release from beginning, and whether it would wait for that.
 fn findings(f: &mut fmt::Formatter<'_>, findings: &[Finding]) -> fmt::Result {
-    f.write_str("this release would be refused:\n")?;
+    let refused = findings
+        .iter()
+        .any(|finding| finding.severity == Severity::Refuse);
+    f.write_str(match refused {
+        true => "this release would be refused:\n",
+        false => "this release would wait as long as [preflight] wait says, and then be refused:\n",
+    })?;
     for finding in findings {
-        let mark = if finding.severity == Severity::Refuse {
-            "  !!    "
-        } else {
-            "  note  "
+        let mark = match finding.severity {
+            Severity::Refuse => "  !!    ",
+            Severity::Wait => "  wait  ",
+            Severity::Warn => "  note  ",
         };
         wrapped(f, mark, &finding.line(), 8)?;
         if let Some(hint) = &finding.hint {

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 
 use drawgate_rehearsal::World;
-use drawgate_rollout::{Plan, Release};
+use drawgate_rollout::{LeftOut, Plan, Release};
 
 use super::super::fakes::{Calls, FAULTS, Old, release, task, told};
 use super::*;
@@ -246,6 +246,22 @@ async fn the_floor_keeps_a_host_in_service() {
     );
     assert!(matches!(outcome, StepOutcome::Transient { .. }), "{outcome:?}");
     assert!(case.fake.calls.take().is_empty());
+}
+
+/// A host that does not answer may fail at any moment, so that the floor does not rest on it.
+#[tokio::test(start_paused = true)]
+async fn a_host_that_is_left_out_holds_no_floor() {
+    let mut case = Case::new(World::new(3, 1));
+    case.change_plan(|plan| {
+        let host = plan.hosts.remove(2);
+        let why = "no answer".to_owned();
+        plan.left_out.push(LeftOut { host, why });
+    });
+    let outcome = case.run(Phase::Deregister, Direction::Forward).await;
+    assert!(
+        matches!(obstacle(&outcome), Some(Obstacle::Floor(kept)) if kept.healthy == 2 && kept.floor == 2),
+        "{outcome:?}"
+    );
 }
 
 #[tokio::test(start_paused = true)]

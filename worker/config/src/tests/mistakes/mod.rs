@@ -5,6 +5,7 @@ mod alarms;
 mod container;
 mod gates;
 mod keys;
+mod preflight;
 mod programs;
 mod roll;
 mod service;

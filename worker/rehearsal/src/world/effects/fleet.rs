@@ -1,6 +1,6 @@
 //! Steps that look at the fleet as a whole.
 
-use drawgate_rollout::{Evidence, Failure, Finding, Newcomer, Release, StepOutcome, newcomer, plan};
+use drawgate_rollout::{Awaited, Evidence, Failure, Finding, Newcomer, Release, StepOutcome, newcomer, plan};
 use drawgate_schemas::Direction;
 
 use super::words::{done, kept_in, refused};
@@ -9,6 +9,11 @@ use crate::world::*;
 impl World {
     pub(super) fn inspect(&mut self, release: &Release) -> StepOutcome {
         let snapshot = self.snapshot();
+        let there = self.hosts.keys().cloned().collect::<Vec<_>>();
+        for instance in there {
+            self.is_pending(&instance);
+        }
+        self.look_at_silent();
         let digest = release.digest.as_ref().unwrap();
         let planned = plan(&release.request, Some(digest), &self.definition, &snapshot);
         if self.other.as_ref().is_some_and(|other| other.is_about_to_end) {
@@ -16,10 +21,23 @@ impl World {
         }
         match planned {
             Ok(plan) => done(Evidence::PreflightPassed { plan: Box::new(plan) }),
+<<<<<<< ours
+            Err(findings) => {
+                let lines: Vec<String> = findings.iter().map(Finding::line).collect();
+                done(Evidence::PreflightRefused {
+                    touches: snapshot.touches(),
+                    failure: Box::new(Failure::new(lines.join("; "))),
+                    awaited: Awaited::of(&findings, &self.definition).map(Box::new),
+                })
+            }
+=======
             Err(findings) => done(Evidence::PreflightRefused {
                 touches: snapshot.touches(),
-                failure: Failure::new(findings.iter().map(Finding::line).collect::<Vec<_>>().join("; ")),
+                failure: Failure::new(findings.iter().map(Finding::line).collect::<Vec<_>>().join("; "))
+                    .into(),
+                awaited: Awaited::of(&findings, &self.definition).map(Box::new),
             }),
+>>>>>>> theirs
         }
     }
 
@@ -48,7 +66,9 @@ impl World {
     pub(super) fn detect_joined(&mut self, release: &Release) -> StepOutcome {
         let plan = release.plan.as_ref().unwrap();
         let (mut hosts, mut up_to_date, mut awaited) = (Vec::new(), Vec::new(), None);
-        for seen in self.snapshot().hosts {
+        let snapshot = self.snapshot();
+        self.look_at_silent();
+        for seen in snapshot.hosts {
             let known = release.everyone().any(|host| host.instance == seen.instance);
             let is_member = self.hosts.get(&seen.instance).is_some_and(|host| host.member);
             if known || !is_member {
@@ -62,6 +82,7 @@ impl World {
                 Newcomer::Roll(host) => hosts.push(*host),
                 Newcomer::UpToDate(host) => up_to_date.push(*host),
                 Newcomer::Await(why) => awaited = Some(why),
+                Newcomer::LeftOut => {}
             }
         }
         if self.mutant == Some(Mutant::MissesANewcomer) {

@@ -224,6 +224,13 @@ impl World {
         host.is_some_and(|host| !host.member)
     }
 
+    /// Brings the time nearer at which silent instances answer.
+    pub(super) fn look_at_silent(&mut self) {
+        for looks in self.silent.values_mut() {
+            *looks = looks.saturating_sub(1);
+        }
+    }
+
     pub(super) fn is_pending(&mut self, instance: &str) -> bool {
         let Some(looks) = self.pending.get_mut(instance) else {
             return false;

@@ -24,7 +24,9 @@ impl World {
                 let settling = others()
                     .filter(|host| seen.comes_back(host) && is_healthy(host))
                     .count();
-                let all_healthy = self.healthy_in(group);
+                let unsure = seen.left_out();
+                let unsure = unsure.filter(|left_out| is_healthy(&left_out.host));
+                let all_healthy = self.healthy_in(group).saturating_sub(number(unsure.count()));
                 let (healthy, floor) = match direction {
                     Direction::Back if self.mutant != Some(Mutant::KeepsTheFloorOfTheStart) => {
                         let healthy = all_healthy.saturating_sub(number(settling));

@@ -3,7 +3,7 @@
 use drawgate_rollout::{FleetSnapshot, TargetSnapshot, plan};
 use drawgate_schemas::limits;
 
-use super::{planned, refuses, three};
+use super::{awaits, planned, refuses, three};
 use crate::world::{World, definition, digest, id, request};
 
 #[test]
@@ -13,14 +13,14 @@ fn a_target_that_is_being_deregistered_refuses() {
 }
 
 #[test]
-fn an_instance_on_its_way_in_refuses() {
+fn an_instance_on_its_way_in_is_waited_for() {
     let lifecycle = |state: &'static str| {
         move |snapshot: &mut FleetSnapshot| snapshot.groups[0].members[0].lifecycle = state.to_owned()
     };
     for state in ["Pending", "Pending:Wait", "Pending:Proceed"] {
-        refuses(lifecycle(state), "i-1", "is still being launched");
+        awaits(lifecycle(state), "i-1", "is still being launched");
     }
-    refuses(
+    awaits(
         |snapshot| snapshot.hosts[0].state = "pending".to_owned(),
         "i-1",
         "is still being launched",
@@ -28,9 +28,9 @@ fn an_instance_on_its_way_in_refuses() {
 }
 
 #[test]
-fn a_dead_instance_that_is_still_in_service_refuses() {
+fn a_dead_instance_that_is_still_in_service_is_waited_for() {
     for state in ["stopped", "shutting-down", "terminated", "stopping"] {
-        refuses(
+        awaits(
             |snapshot| snapshot.hosts[0].state = state.to_owned(),
             "i-1",
             &format!("is {state} in EC2"),

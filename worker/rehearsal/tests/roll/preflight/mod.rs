@@ -22,6 +22,15 @@ fn three() -> FleetSnapshot {
 
 /// Asserts that the fleet of three with one thing changed is refused, with this finding and a hint.
 fn refuses(change: impl FnOnce(&mut FleetSnapshot), subject: &str, what: &str) {
+    finds(change, subject, what, Severity::Refuse);
+}
+
+/// Asserts the same of what is waited for.
+fn awaits(change: impl FnOnce(&mut FleetSnapshot), subject: &str, what: &str) {
+    finds(change, subject, what, Severity::Wait);
+}
+
+fn finds(change: impl FnOnce(&mut FleetSnapshot), subject: &str, what: &str, severity: Severity) {
     let mut snapshot = three();
     change(&mut snapshot);
     let findings = planned(&snapshot).unwrap_err();
@@ -29,7 +38,7 @@ fn refuses(change: impl FnOnce(&mut FleetSnapshot), subject: &str, what: &str) {
         .iter()
         .find(|finding| finding.subject == subject && finding.what.contains(what))
         .unwrap_or_else(|| panic!("no {what:?} about {subject} in {findings:#?}"));
-    assert_eq!(found.severity, Severity::Refuse);
+    assert_eq!(found.severity, severity);
     assert!(
         found.hint.as_ref().is_some_and(|hint| !hint.is_empty()),
         "{found:?} says no way out"
