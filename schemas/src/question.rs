@@ -293,6 +293,12 @@ pub struct RunningView {
     pub hosts: u32,
     /// Whether the release is being rolled back.
     pub rolling_back: bool,
+    /// What the release waits for before it touches anything: a line for each host on its way in or out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub awaits: Vec<String>,
+    /// EC2 instance ids of hosts that did not answer, and are left as they are.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<String>,
 }
 
 /// A release that waits in its queue.

@@ -92,6 +92,13 @@ fn running(id: ReleaseId, release: &Release) -> Option<RunningView> {
         good: count(release.hosts().filter(through).count()),
         hosts: count(release.hosts().count()),
         rolling_back: release.is_rolling_back(),
+        awaits: release
+            .awaits()
+            .map_or_else(Vec::new, |awaited| awaited.lines().collect()),
+        left_out: release
+            .left_out()
+            .map(|left_out| left_out.host.instance.clone())
+            .collect(),
     })
 }
 

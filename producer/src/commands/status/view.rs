@@ -42,13 +42,37 @@ pub(super) fn status(lanes: &[LaneView], freezes: &[Freeze], now: Timestamp) -> 
     if lanes.is_empty() {
         rows.push("no release was published yet".to_owned());
     }
+    let told: Vec<String> = lanes.iter().flat_map(hosts_apart).collect();
     let layout = Layout {
         width: Some(80),
         times: false,
         colour: false,
     };
+    rows.extend(told.iter().map(|line| layout.plain(line)));
     rows.extend(freezes.iter().map(|freeze| layout.plain(&freeze.to_string())));
     rows
+}
+
+/// The hosts that a lane's release waits for, and those that it leaves as they are.
+fn hosts_apart(lane: &LaneView) -> Vec<String> {
+    let Some(running) = &lane.running else {
+        return Vec::new();
+    };
+    let name = format!("{}/{}", lane.environment, lane.service);
+    let mut lines = Vec::new();
+    if !running.awaits.is_empty() {
+        lines.push(format!(
+            "{name} begins when its fleet is in order: {}",
+            running.awaits.join("; ")
+        ));
+    }
+    if !running.left_out.is_empty() {
+        lines.push(format!(
+            "{name} leaves out what is out of reach: {}",
+            running.left_out.join(", ")
+        ));
+    }
+    lines
 }
 
 /// A text cut or padded to a width.
@@ -60,6 +84,8 @@ fn running(running: &RunningView, now: Timestamp) -> String {
     let version = limits::cut(&running.version, VERSION);
     let way = if running.rolling_back {
         "rolls back".to_owned()
+    } else if !running.awaits.is_empty() {
+        "awaits".to_owned()
     } else {
         format!("{}/{}", running.good, running.hosts)
     };
@@ -131,6 +157,8 @@ mod tests {
             good: 4,
             hosts: 6,
             rolling_back: false,
+            awaits: Vec::new(),
+            left_out: vec!["i-0c".to_owned()],
         });
         rolls.last = last("9d11ab0", Outcome::Succeeded, 3);
         let mut waits = lane("production", "search-api");
@@ -165,6 +193,8 @@ mod tests {
             good: 0,
             hosts: 6,
             rolling_back: true,
+            awaits: Vec::new(),
+            left_out: Vec::new(),
         });
         back.waiting = vec![waiting.clone(), waiting];
         back.waiting_count = 7;

@@ -225,6 +225,8 @@ mod tests {
                 good: 4,
                 hosts: 6,
                 rolling_back: false,
+                awaits: Vec::new(),
+                left_out: Vec::new(),
             }),
             waiting: Vec::new(),
             waiting_count: 2,
