@@ -242,7 +242,8 @@ fn a_fleet_with_a_spare_group_may_run_the_version_already() {
             container.digest = Some(digest('d'));
         }
     }
-    let sim = Sim::new(world).finish();
+    let mut sim = Sim::new(world);
+    assert!(sim.run().is_ok());
     let summary = &sim.ended().summary;
     assert_eq!(summary, "2 of 2 serve main-42 already: nothing was touched");
 }

@@ -43,12 +43,18 @@ pub struct RollPolicy {
     pub min_drain_ms: u64,
     /// The least time between deregistering and stopping where a target group passes connections
     /// ([`crate::limits::NLB_MIN_DRAIN_DEFAULT_MS`]).
-    #[serde(default = "nlb_min_drain_default_ms")]
+    #[serde(
+        default = "nlb_min_drain_default_ms",
+        skip_serializing_if = "is_nlb_min_drain_default"
+    )]
     pub nlb_min_drain_ms: u64,
     /// What the load balancer may take, where a target group passes connections, until it checks a registered
     /// target for the first time ([`crate::limits::NLB_REGISTRATION_DEFAULT_MS`]). It comes before
     /// `healthy_timeout_ms`.
-    #[serde(default = "nlb_registration_default_ms")]
+    #[serde(
+        default = "nlb_registration_default_ms",
+        skip_serializing_if = "is_nlb_registration_default"
+    )]
     pub nlb_registration_ms: u64,
     /// Longest wait for a drain, beyond the target group's own deregistration delay.
     pub drain_timeout_ms: u64,
@@ -91,4 +97,16 @@ fn nlb_min_drain_default_ms() -> u64 {
 
 fn nlb_registration_default_ms() -> u64 {
     crate::limits::NLB_REGISTRATION_DEFAULT_MS
+}
+
+// A default is not written, so that journals of before are written as they were read.
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_nlb_min_drain_default(ms: &u64) -> bool {
+    *ms == nlb_min_drain_default_ms()
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_nlb_registration_default(ms: &u64) -> bool {
+    *ms == nlb_registration_default_ms()
 }

@@ -203,11 +203,11 @@ pub struct TargetGroupPlan {
     /// as the threshold says behind a Network Load Balancer.
     pub healthy_after_s: u64,
     /// Seconds between two health checks; 0 in plans of earlier versions.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub check_interval_s: u64,
     /// Whether it passes connections, as the groups of a Network Load Balancer do: registering and
     /// deregistering take minutes there.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub passes_connections: bool,
     /// Healthy targets that must be left when another host is taken out.
     pub floor: u32,
@@ -223,14 +223,19 @@ pub struct TargetGroupPlan {
     #[serde(default)]
     pub keeps_connections: bool,
     /// The group's own thresholds, which the floor keeps too; for each zone where the floor is for each zone.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub threshold: HealthThreshold,
     /// Registered targets when it was seen, whichever service they belong to.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub registered: u32,
     /// Hosts that may be out at once, where the thresholds allow fewer than `max_unavailable`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub most_out: Option<u32>,
+}
+
+/// Whether a field has the value that it has in plans of before, which do not name it.
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 impl TargetGroupPlan {
