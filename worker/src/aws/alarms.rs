@@ -10,7 +10,7 @@ use super::client::{Aws, timestamp};
 use super::error::AwsError;
 use super::limits;
 
-/// A metric or composite alarm.
+/// A metric, composite or log alarm.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Alarm {
     pub name: String,
@@ -116,10 +116,11 @@ impl Aws {
             let request = request
                 .set_alarm_name_prefix(prefix.clone())
                 .set_next_token(token);
-            // Unless both types are named, the API gives metric alarms only.
+            // Unless the types are named, the API gives metric alarms only.
             let request = request
                 .alarm_types(AlarmType::MetricAlarm)
-                .alarm_types(AlarmType::CompositeAlarm);
+                .alarm_types(AlarmType::CompositeAlarm)
+                .alarm_types(AlarmType::LogAlarm);
             let answer = self.read(OPERATION, request.send()).await?;
             let metric = answer
                 .metric_alarms
@@ -131,7 +132,9 @@ impl Aws {
                 .unwrap_or_default()
                 .into_iter()
                 .filter_map(composite_alarm);
-            found.extend(metric.chain(composite).map(|alarm| (alarm.name.clone(), alarm)));
+            let log = answer.log_alarms.unwrap_or_default().into_iter();
+            let all = metric.chain(composite).chain(log.filter_map(log_alarm));
+            found.extend(all.map(|alarm| (alarm.name.clone(), alarm)));
             token = answer.next_token.filter(|token| !token.is_empty());
             if token.is_none() {
                 return Ok(());
@@ -177,6 +180,28 @@ fn metric_alarm(alarm: types::MetricAlarm) -> Option<Alarm> {
 }
 
 fn composite_alarm(alarm: types::CompositeAlarm) -> Option<Alarm> {
+    let actions = [
+        alarm.alarm_actions,
+        alarm.ok_actions,
+        alarm.insufficient_data_actions,
+    ];
+    let actions = every_action(actions);
+    Some(Alarm {
+        name: alarm.alarm_name?,
+        arn: alarm.alarm_arn.unwrap_or_default(),
+        actions_enabled: alarm.actions_enabled.unwrap_or_default(),
+        state: alarm
+            .state_value
+            .map(|state| state.as_str().to_owned())
+            .unwrap_or_default(),
+        since: alarm.state_transitioned_timestamp.as_ref().and_then(timestamp),
+        reason: alarm.state_reason.unwrap_or_default(),
+        scaling_policy_only: only_scaling_policies(&actions),
+        actions,
+    })
+}
+
+fn log_alarm(alarm: types::LogAlarm) -> Option<Alarm> {
     let actions = [
         alarm.alarm_actions,
         alarm.ok_actions,
