@@ -40,6 +40,11 @@ pub enum NoteKind {
         /// The alarms' names.
         alarms: Vec<String>,
     },
+    /// Other releases silence these alarms still: they stay off until the last of those releases ends.
+    AlarmsSilencedByOthers {
+        /// The alarms' names.
+        alarms: Vec<String>,
+    },
     /// An instance joined after the last look for such, and runs another version.
     JoinedLate {
         /// The EC2 instance's id.
@@ -111,6 +116,13 @@ impl fmt::Display for NoteKind {
                 write!(
                     f,
                     "alarm actions switched off by somebody else, and left so: {alarms}"
+                )
+            }
+            Self::AlarmsSilencedByOthers { alarms } => {
+                let alarms = alarms.join(", ");
+                write!(
+                    f,
+                    "still silenced by other releases, and enabled when they end: {alarms}"
                 )
             }
             Self::JoinedLate {

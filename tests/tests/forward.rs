@@ -195,8 +195,7 @@ async fn plan_reads_only() {
     assert_eq!(code, Some(3), "{said}");
     assert!(said.contains("instance refresh"), "{said}");
 
-    let calls = scene.lab.calls().await;
-    let writes: Vec<&String> = calls.keys().filter(|call| !call.contains(":Describe")).collect();
+    let writes = scene.lab.writes().await;
     assert!(writes.is_empty(), "a plan touches nothing: {writes:?}");
     let after = Look::at(&scene.lab).await;
     after.assert_aws_as(&before);

@@ -22,11 +22,11 @@ const CRATES: [&str; 8] = [
 /// from those listed before it.
 const CORE: [&str; 17] = [
     "limits.rs",
-    "mends.rs",
     "share.rs",
     "failure.rs",
     "definition",
     "fleet",
+    "mends.rs",
     "preflight",
     "journal",
     "release",

@@ -40,6 +40,10 @@ pub enum Mutant {
     ForgetsAnAlarm,
     /// Enables the actions of alarms that were off before the release.
     EnablesEveryAlarm,
+    /// Enables the actions of alarms that another release silences still.
+    EnablesWhatAnotherHolds,
+    /// Leaves the actions of alarms off that another release silenced at first, although that one has left.
+    LeavesOffAsLastOut,
     /// Leaves the failed version in the parameter, so that new instances boot it.
     ForgetsToUnpublish,
     /// Resumes scaling while hosts are still rolled back.
@@ -85,7 +89,7 @@ pub enum Mutant {
 
 impl Mutant {
     /// The mistakes that the search of a roll has to find.
-    pub const OF_A_ROLL: [Self; 29] = [
+    pub const OF_A_ROLL: [Self; 31] = [
         Self::ForgetsOneProcess,
         Self::ResumesEverything,
         Self::ActsBeforeTheIntent,
@@ -100,6 +104,8 @@ impl Mutant {
         Self::SendsAnEventTwice,
         Self::ForgetsAnAlarm,
         Self::EnablesEveryAlarm,
+        Self::EnablesWhatAnotherHolds,
+        Self::LeavesOffAsLastOut,
         Self::ForgetsToUnpublish,
         Self::ResumesScalingFirst,
         Self::WorksWhilePaused,

@@ -27,6 +27,14 @@ pub fn always(before: &World, world: &World, release: &Release) -> Result<(), St
     ensure(world.before_runs <= 1, || {
         format!("[before] ran {} times", world.before_runs)
     })?;
+    let acts = |alarm: &&String| world.alarms.get(*alarm) == Some(&true);
+    let acting: Vec<&String> = world.alarms_of_others.iter().filter(acts).collect();
+    ensure(acting.is_empty(), || {
+        format!(
+            "{acting:?} act while another release silences them: {}",
+            context()
+        )
+    })?;
     let Some(plan) = &release.plan else {
         let untouched = world.hosts.values().all(|host| !host.disturbed);
         return ensure(untouched, || format!("touched without a plan: {}", context()));
@@ -125,7 +133,12 @@ pub fn differences(before: &World, world: &World, on_new: bool) -> Vec<String> {
         world.lease_owner == Some(LeaseOwner::Us),
     );
     let by_others = |name: &String| world.switched_off.iter().any(|(_, other)| other == name);
-    let changed = |(name, on): (&String, &bool)| before.alarms[name] != *on && !by_others(name);
+    // An alarm is on where it was before, or where only another release had it off; and off while one has.
+    let should_be_on = |name: &String| {
+        let was_on = before.alarms[name] || before.alarms_of_others.contains(name);
+        was_on && !world.alarms_of_others.contains(name)
+    };
+    let changed = |(name, on): (&String, &bool)| should_be_on(name) != *on && !by_others(name);
     differs(
         format!("alarms {:?}", world.alarms),
         world.alarms.iter().any(changed),

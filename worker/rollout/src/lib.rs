@@ -52,11 +52,12 @@ pub use events::{about, events_of};
 pub use failure::{Failure, FloorKept, Obstacle};
 pub use fleet::{
     AlarmPlan, AlarmSnapshot, ContainerBefore, ContainerSnapshot, DesiredPlan, DesiredSnapshot,
-    FleetSnapshot, GroupPlan, GroupSnapshot, HealthThreshold, Healthcheck, HostPlan, HostSnapshot, HostView,
-    ImageHealthcheck, ImageSnapshot, LABEL_RELEASE, LABEL_VERSION, LeftOut, ListenerSnapshot, MemberSnapshot,
-    MuteRule, ON_BASTION, Observation, ObservedGroup, ObservedHost, ObservedParameter, ObservedTarget,
-    OutsideDocker, Plan, ScheduledAction, SecretSnapshot, Stranger, TargetGroupPlan, TargetGroupSnapshot,
-    TargetPlan, TargetSnapshot, WatchPlan, version_name,
+    FleetSnapshot, GroupPlan, GroupSnapshot, HealthThreshold, Healthcheck, Holders, HostPlan, HostSnapshot,
+    HostView, ImageHealthcheck, ImageSnapshot, LABEL_RELEASE, LABEL_VERSION, Leave, LeftOut,
+    ListenerSnapshot, MemberSnapshot, MuteRule, ON_BASTION, Observation, ObservedGroup, ObservedHost,
+    ObservedParameter, ObservedTarget, OutsideDocker, Plan, SILENCED_TAG, ScheduledAction, SecretSnapshot,
+    Stranger, TargetGroupPlan, TargetGroupSnapshot, TargetPlan, TargetSnapshot, WatchPlan, silenced_tag,
+    silenced_value, version_name,
 };
 pub use journal::{
     About, Attempt, Calls, Cause, Entry, Evidence, Fleet, Moment, OnRollback, OnShutdown, Patience, Phase,

@@ -11,6 +11,26 @@ pub const CALL_MS: u64 = 60_000;
 /// they are asked in ten minutes. Nothing is touched meanwhile.
 pub const INSPECT_MS: u64 = 10 * 60_000;
 
+/// What one alarm adds to an attempt that silences alarms: CloudWatch takes at most 20 `TagResource` and 10
+/// `ListTagsForResource` a second (Amazon CloudWatch User Guide, "CloudWatch service quotas"), and half of that is
+/// ours where `[aws] share` is 0.5. A tag is 100 ms then, and a look at the tags of an alarm that is off 200 ms;
+/// `DescribeAlarms` and `DisableAlarmActions` take a hundred alarms in one call.
+pub const SILENCE_ALARM_MS: u64 = 350;
+
+/// What one alarm adds to an attempt that leaves alarms: at most four looks at its tags, a tag and its removal, at
+/// the same rates. An alarm that nobody shares is looked at twice.
+pub const UNSILENCE_ALARM_MS: u64 = 4 * 200 + 2 * 100 + 50;
+
+/// What one alarm adds to the last look: its tags are looked at where its actions are off.
+pub const LOOK_AT_ALARM_MS: u64 = 200;
+
+/// What one mute rule adds to an attempt that writes or deletes mute rules: one `PutAlarmMuteRule` or
+/// `DeleteAlarmMuteRule`, of three a second, and up to six `GetAlarmMuteRule`, of twenty a second; half of both.
+pub const MUTE_RULE_MS: u64 = 700 + 6 * 100;
+
+/// A new mute rule may begin with the next minute only, and is waited for.
+pub const MUTE_BEGINS_MS: u64 = 60_000;
+
 /// What a host is expected to take beside the load balancer's own waits: stop, start and verification of most
 /// services.
 pub const HOST_MS: u64 = 5_000;

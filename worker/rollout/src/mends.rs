@@ -1,6 +1,8 @@
 //! The command lines that mend a leftover, each written once: the receipt, the doctor and chat name the same. Each can be run again.
 
-use drawgate_schemas::Command;
+use drawgate_schemas::{Command, ReleaseId};
+
+use crate::fleet::{SILENCED_TAG, silenced_tag};
 
 /// Registers a target again.
 pub(crate) fn register_target(arn: &str, id: &str, port: u16) -> Command {
@@ -61,18 +63,20 @@ pub(crate) fn enable_alarm_actions(alarm: &str) -> Command {
     ))
 }
 
-/// Takes the release's tag off an alarm, given its ARN.
-pub(crate) fn untag_alarm(arn: &str) -> Command {
+/// Takes the tag of a release off an alarm, given its ARN; the one of an earlier worker, too.
+pub(crate) fn untag_alarm(arn: &str, release: ReleaseId) -> Command {
+    let tag = silenced_tag(&release.to_string());
     Command::anywhere(format!(
-        "aws cloudwatch untag-resource --resource-arn {arn} --tag-keys drawgate:silenced"
+        "aws cloudwatch untag-resource --resource-arn {arn} --tag-keys {tag} {SILENCED_TAG}"
     ))
 }
 
 /// The same where only the alarm's name is known.
-pub(crate) fn untag_alarm_by_name(alarm: &str) -> Command {
-    untag_alarm(&format!(
+pub(crate) fn untag_alarm_by_name(alarm: &str, release: ReleaseId) -> Command {
+    let arn = format!(
         "$(aws cloudwatch describe-alarms --alarm-names {alarm} --query MetricAlarms[0].AlarmArn --output text)"
-    ))
+    );
+    untag_alarm(&arn, release)
 }
 
 /// Deletes a mute rule: its alarms act again.

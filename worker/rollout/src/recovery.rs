@@ -40,6 +40,8 @@ pub struct Marks {
     pub still_suspended: bool,
     /// Alarms whose actions it disabled.
     pub silenced: BTreeSet<String>,
+    /// Those of them that other releases silence too.
+    pub silenced_by_others: BTreeSet<String>,
     /// Targets that it took out, by instance.
     pub taken_out: BTreeMap<String, Vec<TargetSnapshot>>,
     /// Hosts that have a container of this release.
@@ -59,16 +61,6 @@ pub struct LeftContainers {
     pub before: Option<ContainerSnapshot>,
     /// The restart policy of the replaced container, as the release's own container notes it.
     pub restart_before: Option<RestartPolicy>,
-}
-
-fn alarm_leftover(alarm: &str) -> Leftover {
-    let what = LeftoverKind::AlarmActionsOff {
-        alarm: alarm.to_owned(),
-    };
-    what.mended_by(vec![
-        mends::enable_alarm_actions(alarm),
-        mends::untag_alarm_by_name(alarm),
-    ])
 }
 
 fn target_leftover(instance: &str, target: &TargetSnapshot) -> Leftover {
@@ -96,6 +88,7 @@ impl Marks {
             let_run: BTreeMap::new(),
             still_suspended: true,
             silenced: BTreeSet::new(),
+            silenced_by_others: BTreeSet::new(),
             taken_out: BTreeMap::new(),
             containers: BTreeMap::new(),
             has_lease: false,
@@ -133,13 +126,24 @@ impl Marks {
         for (instance, targets) in &self.taken_out {
             all.extend(targets.iter().map(|target| target_leftover(instance, target)));
         }
-        all.extend(self.silenced.iter().map(|alarm| alarm_leftover(alarm)));
+        all.extend(self.silenced.iter().map(|alarm| self.alarm_leftover(alarm)));
         all.extend(
             self.suspended
                 .iter()
                 .map(|(group, processes)| self.group_leftover(group, processes)),
         );
         all
+    }
+
+    /// An alarm that another release silences too stays off: only the tag goes.
+    fn alarm_leftover(&self, alarm: &str) -> Leftover {
+        let untag = mends::untag_alarm_by_name(alarm, self.release);
+        let name = alarm.to_owned();
+        if self.silenced_by_others.contains(alarm) {
+            return LeftoverKind::SilencedTag { alarm: name }.mended_by(vec![untag]);
+        }
+        let enable = mends::enable_alarm_actions(alarm);
+        LeftoverKind::AlarmActionsOff { alarm: name }.mended_by(vec![enable, untag])
     }
 
     /// Resumes health checks first; then marks the hosts that were taken out as healthy, because a host that

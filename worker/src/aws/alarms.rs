@@ -56,25 +56,24 @@ impl Aws {
         self.write(OPERATION, request.send()).await.map(drop)
     }
 
-    /// Removes a tag of an alarm. A tag that is not there is no error.
-    pub async fn untag_alarm(&self, arn: &str, key: &str) -> Result<(), AwsError> {
-        let request = self.cloudwatch.untag_resource().resource_arn(arn).tag_keys(key);
+    /// Removes tags of an alarm. A tag that is not there is no error.
+    pub async fn untag_alarm(&self, arn: &str, keys: &[String]) -> Result<(), AwsError> {
+        let request = self.cloudwatch.untag_resource().resource_arn(arn);
+        let request = request.set_tag_keys(Some(keys.to_vec()));
         self.write("cloudwatch:UntagResource", request.send())
             .await
             .map(drop)
     }
 
-    /// The value of an alarm's tag; `None` where the alarm or its tag does not exist.
-    pub async fn alarm_tag(&self, arn: &str, key: &str) -> Result<Option<String>, AwsError> {
+    /// The tags of an alarm, by key; none where the alarm does not exist.
+    pub async fn alarm_tags(&self, arn: &str) -> Result<BTreeMap<String, String>, AwsError> {
         let request = self.cloudwatch.list_tags_for_resource().resource_arn(arn);
         let answer = match self.read("cloudwatch:ListTagsForResource", request.send()).await {
-            Err(error) if error.is_not_found() => return Ok(None),
+            Err(error) if error.is_not_found() => return Ok(BTreeMap::new()),
             answer => answer?,
         };
-        let mut tags = answer.tags.unwrap_or_default().into_iter();
-        Ok(tags
-            .find(|tag| tag.key.as_deref() == Some(key))
-            .and_then(|tag| tag.value))
+        let tags = answer.tags.unwrap_or_default().into_iter();
+        Ok(tags.filter_map(|tag| Some((tag.key?, tag.value?))).collect())
     }
 
     /// Turns off the actions of these alarms. Without names, makes no call.

@@ -1,17 +1,45 @@
 //! Disables the actions of alarms for the roll, and enables them again, where no mute rule (`mute.rs`) keeps
 //! them from acting.
 //!
-//! An alarm whose actions a release disabled carries that release's tag until they are enabled again. An
-//! alarm without the tag was switched off by somebody else, and stays off.
+//! Releases of other services may silence the same alarms. Each release has a tag of its own on the alarm, and
+//! the last one to leave enables its actions; `drawgate_rollout::Leave` has the rules, and the search of every
+//! order of calls. An alarm that is off and carries no tag was switched off by somebody else, and stays off.
+//!
+//! A tag is one call for one alarm, so calls go side by side, and what AWS throttles is tried again without the
+//! rest.
 
-use drawgate_rollout::StepOutcome;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use drawgate_rollout::{
+    AlarmPlan, Evidence, Holders, Leave, SILENCED_TAG, StepOutcome, silenced_tag, silenced_value,
+};
+use futures_util::stream::{self, StreamExt};
+use tokio::time::{Instant, sleep};
 
 use super::connections::Effects;
-use super::names::ALARM_TAG;
+use super::membership::CONSISTENCY;
 use super::outcome::{Effect, Sorted, either, not_yet};
 use super::ports::{ActionPort, AlarmPort};
-use super::task::Task;
+use super::task::{LAST_WORDS, Task};
 use crate::aws::{Alarm, Aws, AwsError};
+
+/// How many alarms are worked on together: as many as one call takes that is not about tags. What is done to
+/// them is done before the next ones, so that a worker that dies leaves few alarms half-way.
+pub(super) const TOGETHER: usize = 100;
+
+/// How many calls are made side by side: at 200 ms a call, twice what CloudWatch allows in a second.
+const SIDE_BY_SIDE: usize = 8;
+
+/// Pause before calls that AWS throttled are made again: its buckets are refilled each second.
+const THROTTLED_AGAIN: Duration = Duration::from_secs(1);
+
+/// Most looks at alarms that others silence too, each [`CONSISTENCY`] after the last change. Two are the rule;
+/// each further one answers a release that came or left in between.
+const LOOKS: u32 = 5;
+
+/// The tags of an alarm, by key.
+type Tags = BTreeMap<String, String>;
 
 impl Effects {
     /// The steps on the alarms of one release.
@@ -29,33 +57,68 @@ pub(super) struct Silencing<'a, A> {
     task: Task<'a>,
 }
 
+/// An alarm that carries this release's tag, as it was seen.
+struct Seen<'p> {
+    alarm: &'p AlarmPlan,
+    holders: Holders,
+    /// Whether an earlier worker set the tag.
+    tagged_by_earlier_worker: bool,
+    actions_on: bool,
+}
+
+/// What has come of leaving the alarms so far.
+#[derive(Default)]
+struct Left<'p> {
+    /// Whether the actions of any alarm were enabled.
+    enabled: bool,
+    /// Alarms that others silence too: they are looked at once more, when AWS's answers must agree.
+    shared: Vec<&'p AlarmPlan>,
+    /// Alarms that were left to other releases, which silence them still.
+    to_others: Vec<String>,
+    /// An alarm that is not as it should be yet.
+    unfinished: Option<String>,
+}
+
 impl<A: ActionPort> Silencing<'_, A> {
     pub(super) async fn silence(&self) -> StepOutcome {
         either(self.try_silence().await)
     }
 
     async fn try_silence(&self) -> Effect<StepOutcome> {
-        let on = self.planned(|alarm| alarm.actions_enabled).await?;
-        if on.is_empty() {
+        let mut tagged = false;
+        for alarms in self.task.plan.alarms.chunks(TOGETHER) {
+            tagged |= self.silence_these(alarms).await?;
+        }
+        if !tagged {
             return Ok(StepOutcome::already());
         }
-        // The tag comes first: an operator can tell from it which alarms to enable again.
-        for alarm in &on {
-            let tagged = self
-                .alarms
-                .tag_alarm(&alarm.arn, ALARM_TAG, &self.task.id())
-                .await;
-            unless_gone(tagged).sorted()?;
-        }
-        self.alarms.disable_actions(&names(&on)).await.sorted()?;
-        self.confirm_silenced().await
-    }
-
-    async fn confirm_silenced(&self) -> Effect<StepOutcome> {
-        match self.planned(|alarm| alarm.actions_enabled).await?.first() {
+        match planned(self.alarms, self.task, |alarm| alarm.actions_enabled)
+            .await?
+            .first()
+        {
             Some(alarm) => not_yet(format!("actions of {} are still on", alarm.name)),
             None => Ok(StepOutcome::done()),
         }
+    }
+
+    /// Tags and disables those of these alarms that are on, and tags those that other releases have disabled.
+    /// Says whether there were any.
+    async fn silence_these(&self, alarms: &[AlarmPlan]) -> Effect<bool> {
+        let id = self.task.id();
+        let actions = self.actions(alarms.iter()).await?;
+        let are = |on: bool| {
+            let all = alarms.iter();
+            all.filter(|alarm| actions.get(&alarm.name) == Some(&on))
+                .collect::<Vec<_>>()
+        };
+        let (on, off) = (are(true), are(false));
+        let shared = self.tags(&off).await?.into_iter();
+        let shared = shared.filter(|(_, tags)| holders(tags).needs_tag(&id, false));
+        let to_tag: Vec<&AlarmPlan> = on.iter().copied().chain(shared.map(|(alarm, _)| alarm)).collect();
+        // The tag comes first: whoever finds the alarm off can tell from it who will enable it again.
+        self.tag(&to_tag, false).await?;
+        self.alarms.disable_actions(&names(&on)).await.sorted()?;
+        Ok(!to_tag.is_empty())
     }
 
     pub(super) async fn unsilence(&self) -> StepOutcome {
@@ -63,45 +126,226 @@ impl<A: ActionPort> Silencing<'_, A> {
     }
 
     async fn try_unsilence(&self) -> Effect<StepOutcome> {
-        let held = self.held().await?;
-        let is_off = |alarm: &&Alarm| !alarm.actions_enabled;
-        let off: Vec<Alarm> = held.iter().filter(is_off).cloned().collect();
-        let off = names(&off);
-        self.alarms.enable_actions(&off).await.sorted()?;
-        self.confirm_enabled(&off).await?;
-        for alarm in &held {
-            let untagged = self.alarms.untag_alarm(&alarm.arn, ALARM_TAG).await;
-            unless_gone(untagged).sorted()?;
+        let mut left = Left::default();
+        for alarms in self.task.plan.alarms.chunks(TOGETHER) {
+            self.leave(alarms, &mut left).await?;
         }
-        Ok(if off.is_empty() {
-            StepOutcome::already()
-        } else {
-            StepOutcome::done()
+        self.leave_shared(&mut left).await?;
+        if let Some(what) = left.unfinished {
+            return not_yet(what);
+        }
+        Ok(match (left.to_others, left.enabled) {
+            (held_by_others, _) if !held_by_others.is_empty() => StepOutcome::Done {
+                evidence: Evidence::Unsilenced { held_by_others },
+            },
+            (_, true) => StepOutcome::done(),
+            (_, false) => StepOutcome::already(),
         })
     }
 
-    async fn confirm_enabled(&self, names: &[String]) -> Effect<()> {
-        let still_off = |alarm: &Alarm| !alarm.actions_enabled && names.contains(&alarm.name);
-        match self.planned(still_off).await?.first() {
-            Some(alarm) => not_yet(format!("actions of {} are still off", alarm.name)),
-            None => Ok(()),
+    /// Leaves those of these alarms that nobody else silences, and begins to leave the others.
+    async fn leave<'p>(&self, alarms: &'p [AlarmPlan], left: &mut Left<'p>) -> Effect<()> {
+        let id = self.task.id();
+        let is_shared = |seen: &Seen<'_>| seen.holders.has_others(&id);
+        let all: Vec<&AlarmPlan> = alarms.iter().collect();
+        let seen = self.look(&all, false).await?;
+        self.change(&seen, left).await?;
+        let (shared, alone): (Vec<_>, Vec<_>) = seen.into_iter().partition(is_shared);
+        left.shared.extend(shared.iter().map(|seen| seen.alarm));
+        let (settled, changed): (Vec<_>, Vec<_>) = alone
+            .into_iter()
+            .partition(|seen| self.next(seen) == Leave::Untag);
+        self.untag(&settled).await?;
+        // Another release may have come between the look and the change.
+        let changed: Vec<&AlarmPlan> = changed.iter().map(|seen| seen.alarm).collect();
+        let (shared, alone): (Vec<_>, Vec<_>) =
+            self.look(&changed, true).await?.into_iter().partition(is_shared);
+        self.change(&shared, left).await?;
+        left.shared.extend(shared.iter().map(|seen| seen.alarm));
+        let (settled, unfinished): (Vec<_>, Vec<_>) = alone
+            .into_iter()
+            .partition(|seen| self.next(seen) == Leave::Untag);
+        self.untag(&settled).await?;
+        if let Some(seen) = unfinished.first() {
+            left.unfinished = Some(still(seen));
         }
+        Ok(())
     }
 
-    /// Alarms of the plan that carry this release's tag.
-    pub(super) async fn held(&self) -> Effect<Vec<Alarm>> {
-        let mut held = Vec::new();
-        for alarm in self.planned(|_| true).await? {
-            let tag = self.alarms.alarm_tag(&alarm.arn, ALARM_TAG).await.sorted()?;
-            if tag == Some(self.task.id()) {
-                held.push(alarm);
+    /// Leaves the alarms that others silence too. Two releases that leave at the same moment each see the
+    /// other's mark by the time of the look, so that neither leaves the alarm to the other.
+    async fn leave_shared<'p>(&self, left: &mut Left<'p>) -> Effect<()> {
+        let mut unfinished = None;
+        for _ in 0..LOOKS {
+            if left.shared.is_empty() {
+                return Ok(());
+            }
+            sleep(CONSISTENCY).await;
+            unfinished = None;
+            for alarms in std::mem::take(&mut left.shared).chunks(TOGETHER) {
+                let seen = self.look(alarms, false).await?;
+                let (settled, changed): (Vec<_>, Vec<_>) =
+                    seen.into_iter().partition(|seen| self.next(seen) == Leave::Untag);
+                self.untag(&settled).await?;
+                let to_others = settled.iter().filter(|seen| !seen.actions_on);
+                left.to_others
+                    .extend(to_others.map(|seen| seen.alarm.name.clone()));
+                self.change(&changed, left).await?;
+                unfinished = unfinished.or_else(|| changed.first().map(still));
+                left.shared.extend(changed.iter().map(|seen| seen.alarm));
             }
         }
-        Ok(held)
+        left.unfinished = left.unfinished.take().or(unfinished);
+        Ok(())
     }
 
-    async fn planned(&self, which: impl Fn(&Alarm) -> bool) -> Effect<Vec<Alarm>> {
-        planned(self.alarms, self.task, which).await
+    fn next(&self, seen: &Seen<'_>) -> Leave {
+        Leave::next(&self.task.id(), &seen.holders, seen.actions_on)
+    }
+
+    /// Marks tags as leaving, and enables or disables actions, as each alarm needs it.
+    async fn change(&self, seen: &[Seen<'_>], left: &mut Left<'_>) -> Effect<()> {
+        let mut to_mark = Vec::new();
+        let (mut to_enable, mut to_disable) = (Vec::new(), Vec::new());
+        for seen in seen {
+            let Leave::Change { mark, switch } = self.next(seen) else {
+                continue;
+            };
+            to_mark.extend(mark.then_some(seen.alarm));
+            match switch {
+                Some(true) => to_enable.push(seen.alarm),
+                Some(false) => to_disable.push(seen.alarm),
+                None => {}
+            }
+        }
+        self.tag(&to_mark, true).await?;
+        self.alarms.enable_actions(&names(&to_enable)).await.sorted()?;
+        self.alarms.disable_actions(&names(&to_disable)).await.sorted()?;
+        left.enabled |= !to_enable.is_empty();
+        Ok(())
+    }
+
+    /// Looks at those of these alarms that carry this release's tag: at the tags first, then at the actions.
+    /// `marked`: the tags were marked as leaving, whatever an older answer says.
+    async fn look<'p>(&self, alarms: &[&'p AlarmPlan], marked: bool) -> Effect<Vec<Seen<'p>>> {
+        let id = self.task.id();
+        let mut seen = Vec::new();
+        for (alarm, tags) in self.tags(alarms).await? {
+            let mut holders = holders(&tags);
+            if holders.has(&id) {
+                if marked {
+                    holders.put(&id, true);
+                }
+                seen.push(Seen {
+                    alarm,
+                    holders,
+                    tagged_by_earlier_worker: tags.get(SILENCED_TAG) == Some(&id),
+                    actions_on: false,
+                });
+            }
+        }
+        let actions = self.actions(seen.iter().map(|seen| seen.alarm)).await?;
+        seen.retain_mut(|seen| match actions.get(&seen.alarm.name) {
+            Some(on) => {
+                seen.actions_on = *on;
+                true
+            }
+            None => false,
+        });
+        Ok(seen)
+    }
+
+    /// Whether the actions of each of these alarms are on. A deleted alarm is left out.
+    async fn actions(&self, alarms: impl Iterator<Item = &AlarmPlan>) -> Effect<BTreeMap<String, bool>> {
+        let names: Vec<String> = alarms.map(|alarm| alarm.name.clone()).collect();
+        if names.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        let seen = self.alarms.alarms_matching(&names).await.sorted()?;
+        Ok(seen
+            .into_iter()
+            .map(|alarm| (alarm.name, alarm.actions_enabled))
+            .collect())
+    }
+
+    async fn tags<'p>(&self, alarms: &[&'p AlarmPlan]) -> Effect<Vec<(&'p AlarmPlan, Tags)>> {
+        self.each(alarms, |alarm| self.alarms.alarm_tags(&alarm.arn))
+            .await
+    }
+
+    async fn tag(&self, alarms: &[&AlarmPlan], leaves: bool) -> Effect<()> {
+        let definition = &self.task.plan.definition;
+        let key = silenced_tag(&self.task.id());
+        let value = silenced_value(
+            definition.environment.as_str(),
+            definition.service.as_str(),
+            leaves,
+        );
+        self.each(alarms, |alarm| self.alarms.tag_alarm(&alarm.arn, &key, &value))
+            .await
+            .map(drop)
+    }
+
+    async fn untag(&self, seen: &[Seen<'_>]) -> Effect<()> {
+        let own = [silenced_tag(&self.task.id())];
+        let both = [own[0].clone(), SILENCED_TAG.to_owned()];
+        for earlier in [false, true] {
+            let seen = seen
+                .iter()
+                .filter(|seen| seen.tagged_by_earlier_worker == earlier);
+            let alarms: Vec<&AlarmPlan> = seen.map(|seen| seen.alarm).collect();
+            let keys = if earlier { &both[..] } else { &own[..] };
+            self.each(&alarms, |alarm| self.alarms.untag_alarm(&alarm.arn, keys))
+                .await?;
+        }
+        Ok(())
+    }
+
+    /// The releases that have tagged each of these alarms.
+    pub(super) async fn holders_of<'p>(
+        &self,
+        alarms: &[&'p AlarmPlan],
+    ) -> Effect<Vec<(&'p AlarmPlan, Holders)>> {
+        let tagged = self.tags(alarms).await?.into_iter();
+        Ok(tagged.map(|(alarm, tags)| (alarm, holders(&tags))).collect())
+    }
+
+    /// Makes one call for each of these alarms, side by side. Calls that AWS throttled are made again until the
+    /// step's time is over; the others are not. An alarm that is deleted at this very moment is left out.
+    async fn each<'p, T, F>(
+        &self,
+        alarms: &[&'p AlarmPlan],
+        call: impl Fn(&'p AlarmPlan) -> F + Send,
+    ) -> Effect<Vec<(&'p AlarmPlan, T)>>
+    where
+        F: Future<Output = Result<T, AwsError>> + Send,
+        T: Send,
+    {
+        let mut done = Vec::new();
+        let mut left = alarms.to_vec();
+        loop {
+            let calls: Vec<F> = left.iter().map(|alarm| call(alarm)).collect();
+            let answers: Vec<_> = stream::iter(calls).buffered(SIDE_BY_SIDE).collect().await;
+            let in_time = Instant::now() + THROTTLED_AGAIN + LAST_WORDS < self.task.deadline;
+            let mut failed = None;
+            let mut again = Vec::new();
+            for (alarm, answer) in left.into_iter().zip(answers) {
+                match answer {
+                    Ok(answer) => done.push((alarm, answer)),
+                    Err(error) if error.is_not_found() => {}
+                    Err(error) if error.is_transient() && in_time => again.push(alarm),
+                    Err(error) => failed = failed.or(Some(error)),
+                }
+            }
+            if let Some(error) = failed {
+                return Err(error).sorted();
+            }
+            if again.is_empty() {
+                return Ok(done);
+            }
+            sleep(THROTTLED_AGAIN).await;
+            left = again;
+        }
     }
 }
 
@@ -116,20 +360,23 @@ pub(super) async fn planned(
         return Ok(Vec::new());
     }
     let mut seen = alarms.alarms_matching(&names).await.sorted()?;
+    let names = BTreeSet::from_iter(names);
     seen.retain(|alarm| names.contains(&alarm.name) && which(alarm));
     Ok(seen)
 }
 
-/// An alarm that is deleted at this very moment must not keep the other alarms waiting.
-fn unless_gone(done: Result<(), AwsError>) -> Result<(), AwsError> {
-    match done {
-        Err(error) if error.is_not_found() => Ok(()),
-        done => done,
-    }
+/// The releases that these tags name.
+pub(super) fn holders(tags: &Tags) -> Holders {
+    Holders::of(tags.iter().map(|(key, value)| (key.as_str(), value.as_str())))
 }
 
-fn names(alarms: &[Alarm]) -> Vec<String> {
+fn names(alarms: &[&AlarmPlan]) -> Vec<String> {
     alarms.iter().map(|alarm| alarm.name.clone()).collect()
+}
+
+fn still(seen: &Seen<'_>) -> String {
+    let state = if seen.actions_on { "on" } else { "off" };
+    format!("actions of {} are still {state}", seen.alarm.name)
 }
 
 #[cfg(test)]

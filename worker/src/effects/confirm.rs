@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use drawgate_rollout::{
-    Evidence, HostPlan, LABEL_RELEASE, ON_BASTION, Observation, ObservedGroup, ObservedHost, ObservedTarget,
-    StepOutcome, version_name,
+    AlarmPlan, Evidence, HostPlan, LABEL_RELEASE, ON_BASTION, Observation, ObservedGroup, ObservedHost,
+    ObservedTarget, Step, StepOutcome, version_name,
 };
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use tokio::time::{Instant, timeout};
 
-use super::alarms::planned;
+use super::alarms::{TOGETHER, planned};
 use super::connections::Effects;
 use super::inspect::HOST_LOOK;
 use super::membership::Membership;
@@ -94,15 +94,30 @@ impl Effects {
             seen.alarms
                 .insert(plan.name.clone(), alarm.is_none_or(|alarm| alarm.actions_enabled));
         }
-        if !task.plan.mutes() {
-            let held = Box::pin(self.silencing(task).held()).await?;
-            seen.held_alarms = held.into_iter().map(|alarm| alarm.name).collect();
-        }
-        for rule in task.plan.mute_rules(task.release.request.id) {
-            if self.aws.mute_rule(&rule.name).await.sorted()?.is_some() {
-                seen.mute_rules.insert(rule.name);
+        // Of many alarms only those are asked for their tags whose actions are off, because each is a call, and a
+        // tag of this release that is left on an alarm whose actions are on is one that could not be removed.
+        let is_left = task.release.begun(&Step::Silence) && !task.release.done(&Step::Unsilence);
+        let all = task.plan.alarms.len() <= TOGETHER || is_left;
+        let asked = |alarm: &&AlarmPlan| match seen.alarms.get(&alarm.name) {
+            Some(true) => all && !task.plan.mutes(),
+            Some(false) => true,
+            None => false,
+        };
+        let asked: Vec<&AlarmPlan> = task.plan.alarms.iter().filter(asked).collect();
+        let id = task.id();
+        for (alarm, holders) in Box::pin(self.silencing(task).holders_of(&asked)).await? {
+            let name = &alarm.name;
+            if holders.has(&id) {
+                seen.held_alarms.insert(name.clone());
+            }
+            if seen.alarms.get(name) == Some(&false) && holders.has_others(&id) {
+                seen.alarms_of_others.insert(name.clone());
             }
         }
+        seen.mute_rules = Box::pin(self.muting(task).rules_there())
+            .await?
+            .into_iter()
+            .collect();
         Ok(seen)
     }
 

@@ -11,8 +11,9 @@ use drawgate_rollout::{
     Severity, StepOutcome, TargetGroupSnapshot, TargetSnapshot, plan,
 };
 use drawgate_schemas::{Digest, ReleaseRequest};
-use futures_util::stream::{self, StreamExt};
+use futures_util::stream::{self, StreamExt, TryStreamExt};
 
+use super::alarms::holders;
 use super::connections::Effects;
 use super::names::GROUP_TAG;
 use super::outcome::{Effect, Sorted, chain, either, refused};
@@ -37,11 +38,7 @@ impl Effects {
             Ok(plan) => Evidence::PreflightPassed { plan: Box::new(plan) },
             Err(findings) => Evidence::PreflightRefused {
                 touches: seen.touches(),
-<<<<<<< ours
                 failure: Box::new(findings_failure(&findings)),
-=======
-                failure: findings_failure(&findings).into(),
->>>>>>> theirs
                 awaited: self.awaited(release, &findings).map(Box::new),
             },
         };
@@ -221,13 +218,31 @@ async fn alarms_of(
     effects: &Effects,
     definition: &ServiceDefinition,
 ) -> Effect<(Vec<AlarmSnapshot>, Vec<AlarmSnapshot>)> {
-    let mut lists = Vec::new();
+    let mut lists: Vec<Vec<AlarmSnapshot>> = Vec::new();
     for patterns in [&definition.alarms.silence, &definition.alarms.watch] {
         let found = effects.aws.alarms_matching(patterns).await.sorted()?;
         lists.push(found.into_iter().map(alarm_snapshot).collect());
     }
     let watched = lists.pop().unwrap_or_default();
-    Ok((lists.pop().unwrap_or_default(), watched))
+    let mut silenced = lists.pop().unwrap_or_default();
+    see_who_silences(effects, &mut silenced).await?;
+    Ok((silenced, watched))
+}
+
+/// Sees which of the alarms that are off releases have switched off. Alarms that are on are not asked for: a
+/// region has thousands of them, and each is a call.
+async fn see_who_silences(effects: &Effects, alarms: &mut [AlarmSnapshot]) -> Effect<()> {
+    let off = alarms
+        .iter_mut()
+        .filter(|alarm| !alarm.actions_enabled && !alarm.scales_only);
+    let looks: Vec<_> = off
+        .map(|alarm| async move {
+            let tags = Box::pin(effects.aws.alarm_tags(&alarm.arn)).await.sorted()?;
+            alarm.silenced = !holders(&tags).is_empty();
+            Ok::<(), StepOutcome>(())
+        })
+        .collect();
+    stream::iter(looks).buffered(SIDE_BY_SIDE).try_collect().await
 }
 
 fn alarm_snapshot(alarm: Alarm) -> AlarmSnapshot {
@@ -235,6 +250,7 @@ fn alarm_snapshot(alarm: Alarm) -> AlarmSnapshot {
         name: alarm.name,
         arn: alarm.arn,
         actions_enabled: alarm.actions_enabled,
+        silenced: false,
         scales_only: alarm.scaling_policy_only,
         state: alarm.state,
         since: alarm.since,

@@ -6,23 +6,22 @@ use std::collections::BTreeMap;
 use drawgate_rollout::definition::ServiceDefinition;
 use drawgate_rollout::names::{old_container, old_prefix};
 use drawgate_rollout::{
-    ContainerSnapshot, FleetSnapshot, HostSnapshot, LABEL_RELEASE, LeftContainers, Marks, StepOutcome,
-    TargetSnapshot,
+    AlarmSnapshot, ContainerSnapshot, FleetSnapshot, HostSnapshot, LABEL_RELEASE, LeftContainers, Marks,
+    StepOutcome, TargetSnapshot,
 };
 use drawgate_schemas::{Digest, ReleaseId};
 use futures_util::stream::{self, StreamExt};
 
+use super::alarms::holders;
 use super::connections::Effects;
 use super::inspect::snapshot;
 use super::lease::LeaseRecord;
-use super::names::{
-    ALARM_TAG, LABEL_ENVIRONMENT, LABEL_RESTART_BEFORE, LABEL_SERVICE, TARGET_TAG_PREFIX, suspended_by,
-};
+use super::names::{LABEL_ENVIRONMENT, LABEL_RESTART_BEFORE, LABEL_SERVICE, TARGET_TAG_PREFIX, suspended_by};
 use super::outcome::{Effect, Sorted};
 use crate::aws::Instance;
 use crate::host::{ContainerInfo, HostError};
 
-/// How many hosts are asked side by side.
+/// How many hosts, or alarms, are asked side by side.
 const SIDE_BY_SIDE: usize = 10;
 
 /// A fleet, and the marks found on it.
@@ -99,10 +98,19 @@ impl Effects {
     }
 
     async fn find_silenced(&self, fleet: &FleetSnapshot, found: &mut Found) -> Effect<()> {
-        for alarm in fleet.alarms.iter().filter(|alarm| !alarm.actions_enabled) {
-            let tag = self.aws.alarm_tag(&alarm.arn, ALARM_TAG).await.sorted()?;
-            if let Some(marks) = tag.and_then(|release| found.of(&release)) {
+        let off: Vec<&AlarmSnapshot> = fleet.alarms.iter().filter(|alarm| alarm.silenced).collect();
+        let looks: Vec<_> = off.iter().map(|alarm| self.aws.alarm_tags(&alarm.arn)).collect();
+        let looks: Vec<_> = stream::iter(looks).buffered(SIDE_BY_SIDE).collect().await;
+        for (alarm, tags) in off.into_iter().zip(looks) {
+            let holders = holders(&tags.sorted()?);
+            for release in holders.releases() {
+                let Some(marks) = found.of(release) else {
+                    continue;
+                };
                 marks.silenced.insert(alarm.name.clone());
+                if holders.has_others(release) {
+                    marks.silenced_by_others.insert(alarm.name.clone());
+                }
             }
         }
         Ok(())

@@ -10,8 +10,6 @@ use drawgate_schemas::ReleaseId;
 
 /// Tag of an Auto Scaling group: the release, and the processes that it has suspended.
 pub(super) const GROUP_TAG: &str = "drawgate:suspended";
-/// Tag of an alarm whose actions a release disabled.
-pub(super) const ALARM_TAG: &str = "drawgate:silenced";
 /// Label of the one-off container of `[before]`: the release. Not [`LABEL_RELEASE`], which marks the
 /// service's container.
 pub(super) const LABEL_BEFORE: &str = "drawgate.before";

@@ -7,7 +7,7 @@
 //! | [`MembershipPort`] | an instance, a group | |
 //! | [`TargetPort`]     | | registrations of targets, an instance's tags |
 //! | [`AlarmPort`]      | alarms | |
-//! | [`ActionPort`]     | an alarm's tag | an alarm's tag, whether its actions are on |
+//! | [`ActionPort`]     | an alarm's tags | an alarm's tags, whether its actions are on |
 //! | [`MutePort`]       | a mute rule | a mute rule |
 //! | [`ParameterPort`]  | a parameter | a parameter |
 //! | [`HostPort`]       | connections and container of a host | |
@@ -15,6 +15,8 @@
 //! A step that goes through a port can make no other call, and runs in a unit test on a fake of its port.
 //! The implementations delegate, and decide nothing. They box the larger futures of the SDK, so that the
 //! futures of the steps stay small.
+
+use std::collections::BTreeMap;
 
 use drawgate_rollout::HostPlan;
 use drawgate_rollout::definition::Process;
@@ -138,26 +140,26 @@ impl AlarmPort for Aws {
 /// The actions of alarms.
 pub(super) trait ActionPort: AlarmPort {
     // Reads.
-    fn alarm_tag(&self, arn: &str, key: &str) -> impl Future<Output = Answer<Option<String>>> + Send;
+    fn alarm_tags(&self, arn: &str) -> impl Future<Output = Answer<BTreeMap<String, String>>> + Send;
 
     // Writes.
     fn tag_alarm(&self, arn: &str, key: &str, value: &str) -> impl Future<Output = Answer<()>> + Send;
-    fn untag_alarm(&self, arn: &str, key: &str) -> impl Future<Output = Answer<()>> + Send;
+    fn untag_alarm(&self, arn: &str, keys: &[String]) -> impl Future<Output = Answer<()>> + Send;
     fn disable_actions(&self, names: &[String]) -> impl Future<Output = Answer<()>> + Send;
     fn enable_actions(&self, names: &[String]) -> impl Future<Output = Answer<()>> + Send;
 }
 
 impl ActionPort for Aws {
-    async fn alarm_tag(&self, arn: &str, key: &str) -> Answer<Option<String>> {
-        Aws::alarm_tag(self, arn, key).await
+    async fn alarm_tags(&self, arn: &str) -> Answer<BTreeMap<String, String>> {
+        Box::pin(Aws::alarm_tags(self, arn)).await
     }
 
     async fn tag_alarm(&self, arn: &str, key: &str, value: &str) -> Answer<()> {
-        Aws::tag_alarm(self, arn, key, value).await
+        Box::pin(Aws::tag_alarm(self, arn, key, value)).await
     }
 
-    async fn untag_alarm(&self, arn: &str, key: &str) -> Answer<()> {
-        Aws::untag_alarm(self, arn, key).await
+    async fn untag_alarm(&self, arn: &str, keys: &[String]) -> Answer<()> {
+        Box::pin(Aws::untag_alarm(self, arn, keys)).await
     }
 
     async fn disable_actions(&self, names: &[String]) -> Answer<()> {
@@ -187,7 +189,7 @@ pub(super) trait MutePort: AlarmPort {
 
 impl MutePort for Aws {
     async fn mute_rule(&self, name: &str) -> Answer<Option<SeenMuteRule>> {
-        Aws::mute_rule(self, name).await
+        Box::pin(Aws::mute_rule(self, name)).await
     }
 
     async fn put_mute_rule(
@@ -197,11 +199,11 @@ impl MutePort for Aws {
         from: Timestamp,
         until: Timestamp,
     ) -> Answer<()> {
-        Aws::put_mute_rule(self, name, alarms, from, until).await
+        Box::pin(Aws::put_mute_rule(self, name, alarms, from, until)).await
     }
 
     async fn delete_mute_rule(&self, name: &str) -> Answer<()> {
-        Aws::delete_mute_rule(self, name).await
+        Box::pin(Aws::delete_mute_rule(self, name)).await
     }
 }
 

@@ -1,7 +1,7 @@
 //! Steps of alarms: silenced, by disabled actions or by a mute rule, and watched.
 
 use drawgate_rehearsal::world::Fault::{UnknownDone, UnknownHalf, UnknownNotDone};
-use drawgate_rollout::Step;
+use drawgate_rollout::{Step, silenced_tag};
 use serde_json::json;
 
 use crate::bench::{ALARM, Bench};
@@ -62,11 +62,11 @@ impl Change {
         let query = match self {
             Self::Tagged => Query::cloudwatch("TagResource")
                 .with("ResourceARN", arn())
-                .with("Tags.member.1.Key", "drawgate:silenced")
-                .with("Tags.member.1.Value", bench.id()),
+                .with("Tags.member.1.Key", silenced_tag(&bench.id()))
+                .with("Tags.member.1.Value", "staging.contract"),
             Self::Untagged => Query::cloudwatch("UntagResource")
                 .with("ResourceARN", arn())
-                .with("TagKeys.member.1", "drawgate:silenced"),
+                .with("TagKeys.member.1", silenced_tag(&bench.id())),
             Self::Actions(true) => alarm("EnableAlarmActions"),
             Self::Actions(false) => alarm("DisableAlarmActions"),
             Self::Deleted => alarm("DeleteAlarms"),

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use drawgate_rehearsal::World;
 use drawgate_rehearsal::world::{Container, Host, LeaseOwner, OneOff, Target, Which};
-use drawgate_rollout::{LABEL_RELEASE, Release, StepOutcome};
+use drawgate_rollout::{LABEL_RELEASE, Release, StepOutcome, silenced_tag};
 use serde_json::{Value, json};
 
 use crate::bench::{Bench, Came, LEASE, NAME, PARAMETER};
@@ -109,7 +109,7 @@ fn see_group(bench: &Bench, state: &Value, view: &mut View) {
 
 fn see_alarms(bench: &Bench, state: &Value, view: &mut View) {
     for alarm in list(&state["alarms"]) {
-        let tagged = alarm["tags"]["drawgate:silenced"] == bench.id().as_str();
+        let tagged = alarm["tags"].get(silenced_tag(&bench.id())).is_some();
         let on = switch(alarm["actions_enabled"] == true);
         let name = text(&alarm["name"]);
         view.insert(format!("alarm {name}"), format!("actions {on}, {}", tag(tagged)));

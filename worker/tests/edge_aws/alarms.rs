@@ -43,7 +43,9 @@ async fn alarms_are_matched_silenced_and_tagged() {
     assert!(!aws.alarms_matching(&["alarms-5xx".into()]).await.unwrap()[0].actions_enabled);
     aws.enable_actions(&["alarms-5xx".into()]).await.unwrap();
     assert!(aws.alarms_matching(&["alarms-5xx".into()]).await.unwrap()[0].actions_enabled);
-    aws.untag_alarm(&found[0].arn, "drawgate:silenced").await.unwrap();
+    aws.untag_alarm(&found[0].arn, &["drawgate:silenced".into()])
+        .await
+        .unwrap();
     let before = aws.calls();
     aws.disable_actions(&[]).await.unwrap();
     aws.enable_actions(&[]).await.unwrap();
@@ -140,14 +142,24 @@ async fn a_tag_of_an_alarm_is_read_and_of_a_deleted_one_not_found() {
         .unwrap()
         .remove(0)
         .arn;
-    assert_eq!(aws.alarm_tag(&arn, "drawgate:silenced").await.unwrap(), None);
-    aws.tag_alarm(&arn, "drawgate:silenced", "r1").await.unwrap();
-    assert_eq!(
-        aws.alarm_tag(&arn, "drawgate:silenced").await.unwrap().as_deref(),
-        Some("r1")
-    );
-    aws.untag_alarm(&arn, "drawgate:silenced").await.unwrap();
-    assert_eq!(aws.alarm_tag(&arn, "drawgate:silenced").await.unwrap(), None);
+    let tags = || async {
+        let tags = aws.alarm_tags(&arn).await.unwrap();
+        let ours = tags.into_keys().filter(|key| key.starts_with("drawgate:"));
+        ours.collect::<Vec<_>>()
+    };
+    assert!(tags().await.is_empty());
+    let [one, two] = ["drawgate:silenced:r1", "drawgate:silenced:r2"];
+    for key in [one, two, one] {
+        aws.tag_alarm(&arn, key, "staging.search").await.unwrap();
+    }
+    assert_eq!(tags().await, [one, two]);
+    let untag = [one.to_owned(), "drawgate:silenced".to_owned()];
+    aws.untag_alarm(&arn, &untag).await.unwrap();
+    assert_eq!(tags().await, [two]);
+    aws.untag_alarm(&arn, &[two.to_owned()]).await.unwrap();
+    assert!(tags().await.is_empty());
+    let deleted = aws.alarm_tags(&format!("{arn}-gone")).await.unwrap();
+    assert!(deleted.is_empty());
     let gone = aws
         .tag_alarm(&format!("{arn}-gone"), "drawgate:silenced", "r1")
         .await;

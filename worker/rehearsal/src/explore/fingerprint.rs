@@ -155,11 +155,12 @@ fn step_state(hash: &mut Hash, step: &Step, state: &StepState, now: Timestamp) -
 fn world(hash: &mut Hash, world: &World, now: Timestamp) -> fmt::Result {
     write!(
         hash,
-        "{:?}{:?}{:?}{:?}{:?}{:?}{:?}{:?}",
+        "{:?}{:?}{:?}{:?}{:?}{:?}{:?}{:?}{:?}",
         world.hosts,
         world.groups,
         world.alarms,
         world.alarm_tags,
+        world.alarms_of_others,
         world.muted_until.map(|until| since(now, until)),
         world.firing,
         world.locked,

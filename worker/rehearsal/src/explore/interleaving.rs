@@ -47,6 +47,10 @@ pub enum Interleaving {
     GetsWell(String),
     /// The watched alarm fires.
     AlarmFires,
+    /// A release of another service silences the alarm that this one silences.
+    OtherSilences,
+    /// That release ends, and leaves the alarm.
+    OtherUnsilences,
 }
 
 impl fmt::Display for Interleaving {
@@ -87,6 +91,8 @@ impl Interleaving {
             Self::FallsIll(_) => "a host falls ill by itself",
             Self::GetsWell(_) => "a host gets well by itself",
             Self::AlarmFires => "a watched alarm fires",
+            Self::OtherSilences => "another service silences the same alarm",
+            Self::OtherUnsilences => "another service leaves the same alarm",
         }
     }
 
@@ -107,7 +113,9 @@ impl Interleaving {
             | Self::Launched
             | Self::FallsIll(_)
             | Self::GetsWell(_)
-            | Self::AlarmFires => ends,
+            | Self::AlarmFires
+            | Self::OtherSilences
+            | Self::OtherUnsilences => ends,
         }
     }
 
@@ -149,6 +157,12 @@ impl Interleaving {
         }
         if !sim.world.definition.alarms.watch.is_empty() && sim.world.firing.is_empty() {
             all.push(Self::AlarmFires);
+        }
+        if sim.world.shares_alarms && sees_alarms(step) {
+            all.push(match sim.world.alarms_of_others.is_empty() {
+                true => Self::OtherSilences,
+                false => Self::OtherUnsilences,
+            });
         }
         let members = || sim.world.hosts.iter().filter(|(_, host)| host.member);
         all.extend(members().map(|(instance, _)| Self::Terminated(instance.clone())));
@@ -236,6 +250,8 @@ impl Interleaving {
                 let watched = sim.world.watched_alarm().unwrap_or_default();
                 sim.world.fires.push((step, watched));
             }
+            Self::OtherSilences => sim.world.other_silences(),
+            Self::OtherUnsilences => sim.world.other_unsilences(),
             _ => {}
         }
         sim.land(index)?;
@@ -257,6 +273,15 @@ fn sees_health(step: &Step, instance: &str) -> bool {
         Sees::Own => step.instance() == Some(instance),
         Sees::Everyone => instance != ON_BASTION,
     }
+}
+
+/// Whether the step looks at alarms that are to be silenced. What others do to them at any other moment makes no
+/// difference before the next such step ends.
+fn sees_alarms(step: &Step) -> bool {
+    matches!(
+        step,
+        Step::Inspect | Step::Silence | Step::Unsilence | Step::Confirm
+    )
 }
 
 fn unknown() -> StepOutcome {

@@ -42,6 +42,9 @@ pub fn fleet(seed: u64) -> World {
         2 => world = world.with_before(true),
         _ => {}
     }
+    if number(3) == 0 {
+        world = world.sharing_alarms();
+    }
     world.definition.roll.zone_by_zone = number(3) == 0;
     world.definition.roll.failure_budget = number(3);
     world

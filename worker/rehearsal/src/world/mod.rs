@@ -108,6 +108,10 @@ pub struct World {
     pub alarms: BTreeMap<String, bool>,
     /// Alarms that carry the release's tag.
     pub alarm_tags: BTreeSet<String>,
+    /// Alarms that a release of another service silences too.
+    pub alarms_of_others: BTreeSet<String>,
+    /// Whether another service's file names the same alarms.
+    pub shares_alarms: bool,
     /// Alarms that somebody switches off when that step is performed, whatever the release had made of them.
     pub switched_off: Vec<(Step, String)>,
     /// The end of the mute rule, if there is one.
@@ -213,6 +217,8 @@ impl World {
         };
         let alarms = fleet.alarms.iter().chain(&fleet.watched);
         let firing = alarms.clone().filter(|alarm| alarm.state == "ALARM");
+        let silenced = fleet.alarms.iter().filter(|alarm| alarm.silenced);
+        let alarms_of_others = silenced.map(|alarm| alarm.name.clone()).collect();
         let parameter = match &fleet.desired {
             Some(DesiredSnapshot::Read(wanted)) => wanted.before.clone(),
             _ => None,
@@ -230,6 +236,8 @@ impl World {
             made_up: false,
             fleet: Arc::new(fleet),
             alarm_tags: BTreeSet::new(),
+            alarms_of_others,
+            shares_alarms: false,
             switched_off: Vec::new(),
             muted_until: None,
             now: crate::time::start(),
@@ -450,6 +458,33 @@ impl World {
         self.definition.alarms.watch_interval_ms = 10_000;
         self.definition.alarms.bake_ms = bake_ms;
         self
+    }
+
+    /// Lets another service's release silence the same alarm; it does so already when this release begins.
+    #[must_use]
+    pub fn sharing_alarms(mut self) -> Self {
+        self.shares_alarms = true;
+        let mut seen = self.alarm_snapshot(ALARM);
+        (seen.actions_enabled, seen.silenced) = (false, true);
+        self.fleet_mut().alarms.push(seen);
+        self.other_silences();
+        self
+    }
+
+    /// A release of another service silences the alarm, as `rollout::fleet::silence` says.
+    pub fn other_silences(&mut self) {
+        let held = self.alarm_tags.contains(ALARM);
+        if self.alarms.get(ALARM) == Some(&true) || held {
+            self.alarms.insert(ALARM.to_owned(), false);
+            self.alarms_of_others.insert(ALARM.to_owned());
+        }
+    }
+
+    /// That release leaves the alarm: it enables its actions, unless this release has tagged the alarm.
+    pub fn other_unsilences(&mut self) {
+        if self.alarms_of_others.remove(ALARM) && !self.alarm_tags.contains(ALARM) {
+            self.alarms.insert(ALARM.to_owned(), true);
+        }
     }
 
     /// Makes the release use a mute rule, so that the alarms' actions stay on.

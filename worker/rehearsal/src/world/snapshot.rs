@@ -35,6 +35,11 @@ impl World {
     pub fn marks(&self, release: ReleaseId) -> Marks {
         let mut marks = Marks::of(release);
         marks.silenced.clone_from(&self.alarm_tags);
+        marks.silenced_by_others = self
+            .alarm_tags
+            .intersection(&self.alarms_of_others)
+            .cloned()
+            .collect();
         marks.has_lease = self.lease_owner == Some(LeaseOwner::Us);
         for (name, group) in &self.groups {
             if group.tag.as_deref() == Some(release.to_string().as_str()) {
@@ -92,18 +97,21 @@ impl World {
         watched.into_iter().next().map(|alarm| alarm.name)
     }
 
-    fn alarm_snapshot(&self, name: &str) -> AlarmSnapshot {
+    pub(super) fn alarm_snapshot(&self, name: &str) -> AlarmSnapshot {
         let mut known = self.fleet.alarms.iter().chain(&self.fleet.watched);
         let known = known.find(|alarm| alarm.name == name).cloned();
         let mut seen = known.unwrap_or_else(|| AlarmSnapshot {
             name: name.to_owned(),
             arn: format!("arn:alarm:{name}"),
             actions_enabled: true,
+            silenced: false,
             scales_only: false,
             state: "OK".to_owned(),
             since: None,
         });
         seen.actions_enabled = self.alarms[name];
+        let tagged = self.alarms_of_others.contains(name) || self.alarm_tags.contains(name);
+        seen.silenced = !seen.actions_enabled && tagged;
         if self.firing.contains(name) {
             "ALARM".clone_into(&mut seen.state);
         }
@@ -132,6 +140,7 @@ impl World {
                 .map(|alarm| (alarm.name.clone(), self.actions_enabled(&alarm.name)))
                 .collect(),
             held_alarms: self.alarm_tags.clone(),
+            alarms_of_others: self.alarms_of_others.clone(),
             mute_rules: self.muted_until.iter().map(|_| "rule".to_owned()).collect(),
             hosts: members
                 .map(|host| (host.instance.clone(), self.observe(release, plan, host)))

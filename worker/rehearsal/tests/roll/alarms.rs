@@ -2,7 +2,8 @@
 
 use drawgate_rollout::definition::{AlarmDefinition, Firing};
 use drawgate_rollout::{
-    Evidence, Failure, Phase, Plan, Record, Release, Step, StepOutcome, WatchPlan, limits,
+    Evidence, Failure, Phase, Plan, Record, Release, Step, StepOutcome, WatchPlan, attempt_ms, limits,
+    patience_ms,
 };
 use drawgate_schemas::{Event, LeftoverKind, Note, NoteKind, Outcome};
 
@@ -477,4 +478,103 @@ fn a_watch_that_breaks_off_as_the_bake_ends_holds_nothing_up() {
     sim.check_end().unwrap();
     assert!(broken_off);
     assert_eq!(sim.outcome(), Outcome::Succeeded);
+}
+
+/// The steps at whose ends another service's release may silence, or leave, the shared alarm.
+const MOMENTS: [Step; 4] = [Step::Inspect, Step::Silence, Step::Unsilence, Step::Confirm];
+
+/// Rolls a fleet, and does something to its world when that step is about to end.
+fn rolled_with(world: World, at: &Step, act: fn(&mut World)) -> Sim {
+    let mut sim = Sim::new(world);
+    let mut acted = false;
+    loop {
+        match sim.go().unwrap() {
+            Next::Ended => break,
+            Next::Lands(index) => {
+                if sim.flights[index].1 == *at && !acted {
+                    acted = true;
+                    act(&mut sim.world);
+                }
+                sim.land(index).unwrap();
+            }
+            Next::Recorded | Next::Slept => {}
+        }
+    }
+    sim.check_end().unwrap();
+    assert!(acted);
+    sim
+}
+
+#[test]
+fn a_shared_alarm_is_enabled_by_the_last_one_out() {
+    let others = vec![ALARM.to_owned()];
+    for at in MOMENTS {
+        // The other release is there first, and leaves at this moment.
+        let sim = rolled_with(World::new(2, 1).sharing_alarms(), &at, World::other_unsilences);
+        assert_eq!(sim.outcome(), Outcome::Succeeded, "{at}");
+        assert!(sim.world.alarms[ALARM], "{at}");
+        // It comes at this moment, and stays.
+        let mut world = World::new(2, 1);
+        world.shares_alarms = true;
+        let sim = rolled_with(world, &at, World::other_silences);
+        assert_eq!(sim.outcome(), Outcome::Succeeded, "{at}");
+        assert!(!sim.world.alarms[ALARM], "{at}");
+        let alarms = others.clone();
+        assert_eq!(
+            notes(&sim),
+            [NoteKind::AlarmsSilencedByOthers { alarms }.alone()],
+            "{at}"
+        );
+    }
+}
+
+#[test]
+fn an_alarm_that_others_silence_still_is_not_told_as_on() {
+    let sim = Sim::new(World::new(2, 1).sharing_alarms()).finish();
+    assert_eq!(sim.outcome(), Outcome::Succeeded);
+    let told = |event: &Event| matches!(event, Event::AlarmsUnsilenced { .. });
+    assert!(!sim.events.iter().any(told));
+    // What is left of a shared alarm is the tag: its actions stay off.
+    let world = World::new(2, 1).sharing_alarms();
+    let sim = Sim::new(world.with(Step::Unsilence, Fault::Refused, usize::MAX)).finish();
+    assert_eq!(
+        leftovers(&sim),
+        [LeftoverKind::SilencedTag {
+            alarm: ALARM.to_owned()
+        }]
+    );
+    let id = sim.release().request.id;
+    let untag = format!("aws cloudwatch untag-resource --resource-arn arn:alarm:{ALARM} --tag-keys");
+    assert_eq!(
+        mends(&sim),
+        [format!("{untag} drawgate:silenced:{id} drawgate:silenced")]
+    );
+}
+
+/// CloudWatch takes twenty tags a second, and gives those of ten alarms; half of that is ours.
+#[test]
+fn many_alarms_get_the_time_that_their_calls_take() {
+    let mut world = World::new(2, 1);
+    let one = Sim::new(world.clone()).finish();
+    let numbers = 1..3_000;
+    world
+        .alarms
+        .extend(numbers.map(|number| (format!("web-{number}"), true)));
+    let many = Sim::new(world).finish();
+    let plan = many.release().plan.as_ref().unwrap();
+    assert_eq!(plan.alarms.len(), 3_000);
+    let (tag_ms, look_ms) = (1_000 / 10, 1_000 / 5);
+    for (step, least_ms) in [
+        (Step::Silence, 3_000 * (tag_ms + look_ms)),
+        (Step::Unsilence, 3_000 * (2 * tag_ms + 2 * look_ms)),
+        (Step::Confirm, 3_000 * look_ms),
+    ] {
+        let ms = attempt_ms(&step, many.release());
+        assert!(ms >= least_ms + limits::CALL_MS, "{step}: {ms}");
+        assert!(patience_ms(&step, many.release()) >= ms, "{step}");
+        assert!(
+            attempt_ms(&step, one.release()) <= 2 * limits::CALL_MS + 2_000,
+            "{step}"
+        );
+    }
 }

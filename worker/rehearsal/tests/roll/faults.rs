@@ -415,9 +415,15 @@ fn an_alarm_that_stays_silent_needs_an_operator() {
             alarm: "web-5xx".to_owned()
         }]
     );
+    // The tag goes too: with it, no later release would enable the alarm.
+    let mends = mends(&sim);
     assert_eq!(
-        mends(&sim),
-        ["aws cloudwatch enable-alarm-actions --alarm-names web-5xx"]
+        mends[0],
+        "aws cloudwatch enable-alarm-actions --alarm-names web-5xx"
+    );
+    assert!(
+        mends.len() == 2 && mends[1].contains("untag-resource"),
+        "{mends:?}"
     );
 }
 

@@ -176,7 +176,11 @@ fn silenced(release: &Release, evidence: &Evidence) -> Option<Event> {
 /// An alarm that is still in ALARM acts at the moment of unmuting: the event says so, or nobody would know
 /// why just now.
 fn alarms_unsilenced(release: &Release, evidence: &Evidence) -> Vec<Event> {
-    let on_again = alarms(release).map(|alarms| Event::AlarmsUnsilenced { alarms });
+    let mut alarms = alarms(release).unwrap_or_default();
+    if let Evidence::Unsilenced { held_by_others } = evidence {
+        alarms.retain(|alarm| !held_by_others.contains(alarm));
+    }
+    let on_again = (!alarms.is_empty()).then_some(Event::AlarmsUnsilenced { alarms });
     let still = match evidence {
         Evidence::Unmuted { firing } if !firing.is_empty() => Some(Event::AlarmsFiring {
             alarms: firing.clone(),

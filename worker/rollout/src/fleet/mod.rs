@@ -5,6 +5,7 @@ mod healthcheck;
 mod locks;
 mod mute;
 pub(crate) mod plan;
+mod silence;
 mod snapshot;
 mod threshold;
 mod values;
@@ -16,6 +17,7 @@ pub use mute::MuteRule;
 pub use plan::{
     AlarmPlan, GroupPlan, HostPlan, LeftOut, ON_BASTION, Plan, TargetGroupPlan, TargetPlan, WatchPlan,
 };
+pub use silence::{Holders, Leave, SILENCED_TAG, silenced_tag, silenced_value};
 pub use snapshot::{
     AlarmSnapshot, ContainerBefore, ContainerSnapshot, FleetSnapshot, GroupSnapshot, HostSnapshot, HostView,
     ImageSnapshot, LABEL_RELEASE, LABEL_VERSION, ListenerSnapshot, MemberSnapshot, Observation,

@@ -34,7 +34,7 @@ pub struct Plan {
     pub groups: Vec<GroupPlan>,
     /// Target groups, by ARN.
     pub target_groups: BTreeMap<String, TargetGroupPlan>,
-    /// Alarms whose actions are on and will be disabled.
+    /// Alarms that will be silenced: their actions are on, or off because other releases silence them.
     pub alarms: Vec<AlarmPlan>,
     /// What is published once every host is good, and what was before.
     #[serde(default, skip_serializing_if = "Option::is_none", alias = "wanted")]

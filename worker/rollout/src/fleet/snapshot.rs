@@ -272,6 +272,9 @@ pub struct AlarmSnapshot {
     pub arn: String,
     /// Whether its actions are on.
     pub actions_enabled: bool,
+    /// Whether releases have switched its actions off, as its tags say (`silence.rs`), and no person.
+    #[serde(default)]
+    pub silenced: bool,
     /// Whether all its actions are scaling policies: such an alarm is left alone.
     pub scales_only: bool,
     /// `OK`, `ALARM` or `INSUFFICIENT_DATA`.
@@ -341,6 +344,9 @@ pub struct Observation {
     /// Alarms of the plan that carry this release's tag still.
     #[serde(default)]
     pub held_alarms: BTreeSet<String>,
+    /// Alarms of the plan whose actions are off because other releases silence them still.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub alarms_of_others: BTreeSet<String>,
     /// Mute rules of this release that are there still.
     #[serde(default)]
     pub mute_rules: BTreeSet<String>,

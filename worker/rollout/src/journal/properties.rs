@@ -125,8 +125,12 @@ pub enum Attempt {
     Pull,
     /// The canary's bake time.
     Canary,
-    /// `[alarms] settle`.
+    /// A few calls, and more for each alarm.
+    Silence,
+    /// `[alarms] settle`, and more for each alarm.
     Unmute,
+    /// A few calls, and a look at each alarm.
+    Look,
     /// One watch over alarms.
     Watch,
     /// `[alarms] bake`.
@@ -288,7 +292,7 @@ impl Step {
             Self::Suspend { group } => row(Group(group), "suspend processes", StepEvents::Suspended,
                    Changes, Aws,      Several, Nobody,   Forward,  A::Calls,   P::Usual,   Finish, goes_on,   Passes),
             Self::Silence => row(Release, "silence alarms", StepEvents::Silenced,
-                   Changes, Aws,      Several, Nobody,   Forward,  A::Calls,   P::Usual,   Finish, goes_on,   Counts),
+                   Changes, Aws,      Several, Nobody,   Forward,  A::Silence, P::Attempt, Finish, goes_on,   Counts),
             Self::ReserveDesired => row(Release, "reserve the desired version's parameter", StepEvents::Setbacks,
                    Changes, Aws,      One,     Nobody,   Forward,  A::Calls,   P::Usual,   Finish, goes_on,   Passes),
             Self::Host { instance, direction, phase } => phase.properties(instance, *direction),
@@ -309,7 +313,7 @@ impl Step {
             Self::RestoreDesired => row(Release, "restore the earlier desired version", StepEvents::Restored,
                    Changes, Aws,      One,     Nobody,   Restores, A::Calls,   P::Restore, Finish, goes_on,   Counts),
             Self::Renew => row(Release, "keep alarms muted", StepEvents::Refusals,
-                   Changes, Aws,      One,     Nobody,   Restores, A::Calls,   P::Restore, Finish, goes_on,   Counts),
+                   Changes, Aws,      One,     Nobody,   Restores, A::Silence, P::Restore, Finish, goes_on,   Counts),
             Self::Watch => row(Release, "watched alarms", StepEvents::Setbacks,
                    Reads,   Alarms,   One,     Nobody,   Forward,  A::Watch,   P::Attempt, Drop,   Always,    Counts),
             Self::Bake => row(Release, "bake", StepEvents::Bake,
@@ -317,13 +321,13 @@ impl Step {
             Self::Resume { group } => row(Group(group), "resume processes", StepEvents::Resumed,
                    Changes, Aws,      Several, Everyone, Closes,   A::Calls,   P::Restore, Finish, goes_on,   Counts),
             Self::Unsilence => row(Release, "enable alarm actions", StepEvents::Unsilenced,
-                   Changes, Aws,      One,     Nobody,   Closes,   A::Unmute,  P::Unmute,  Finish, goes_on,   Counts),
+                   Changes, Aws,      Several, Nobody,   Closes,   A::Unmute,  P::Unmute,  Finish, goes_on,   Counts),
             Self::CleanUp { instance } => row(Instance(instance), "remove what is not needed", StepEvents::Setbacks,
                    Changes, Host,     One,     Nobody,   Closes,   A::Calls,   P::Usual,   Finish, goes_on,   Passes),
             Self::GiveLeaseBack => row(Release, "give the fleet's lease back", StepEvents::Setbacks,
                    Reads,   Ledger,   One,     Nobody,   Closes,   A::Calls,   P::Usual,   Drop,   goes_on,   Passes),
             Self::Confirm => row(Release, "look at the result", StepEvents::TagMoved,
-                   Reads,   State,    One,     Everyone, Closes,   A::Calls,   P::Usual,   Drop,   goes_on,   Counts),
+                   Reads,   State,    One,     Everyone, Closes,   A::Look,    P::Attempt, Drop,   goes_on,   Counts),
         }
     }
 

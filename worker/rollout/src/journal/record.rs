@@ -264,6 +264,11 @@ pub enum Evidence {
         /// When the rules end, unless they are renewed.
         until: Timestamp,
     },
+    /// This release silences no alarm any more.
+    Unsilenced {
+        /// Alarms that other releases silence still: the last of those enables them.
+        held_by_others: Vec<String>,
+    },
     /// The mute rules are gone.
     Unmuted {
         /// Alarms that were still in ALARM: they do now what the rules kept them from.

@@ -57,10 +57,11 @@ fn refuses(name: &str, firing: Firing, snapshot: &FleetSnapshot) -> bool {
     }
 }
 
-/// An alarm whose actions are off stays off. An alarm that only scales is left alone, because scaling is
-/// suspended anyway.
+/// An alarm whose actions a person switched off stays off. One that other releases silence is silenced by this
+/// one too, because they may end first. An alarm that only scales is left alone, because scaling is suspended
+/// anyway.
 fn is_ours_to_silence(alarm: &AlarmSnapshot) -> bool {
-    alarm.actions_enabled && !alarm.scales_only
+    (alarm.actions_enabled || alarm.silenced) && !alarm.scales_only
 }
 
 /// The names of alarms in ALARM. An alarm on the list to silence that is left alone anyway does not count:

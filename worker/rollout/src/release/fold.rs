@@ -401,11 +401,7 @@ impl Release {
                 awaited,
             } => self.is_not_ready(PreflightRefused {
                 touches: touches.clone(),
-<<<<<<< ours
                 failure: (**failure).clone(),
-=======
-                failure: failure.as_ref().clone(),
->>>>>>> theirs
                 awaited: awaited.as_deref().cloned(),
                 at,
                 is_news: false,
@@ -439,6 +435,7 @@ impl Release {
             Evidence::Nothing
             | Evidence::Stopped
             | Evidence::Muted { .. }
+            | Evidence::Unsilenced { .. }
             | Evidence::Unmuted { .. }
             | Evidence::Swapped { .. }
             | Evidence::Outlasted { .. }

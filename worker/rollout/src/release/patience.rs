@@ -5,7 +5,7 @@ use crate::fleet::{HostPlan, Plan};
 use crate::journal::{Attempt, Patience, Step};
 use crate::limits::{
     AWAIT_HEALTHY_MS, BOOT_PATIENCE_MS, CALL_MS, HOOK_MARGIN_MS, INSPECT_MS, LOCK_ATTEMPT_MS,
-    LOCK_PATIENCE_MS, PATIENCE_MS, RESTORE_PATIENCE_MS, WATCH_MS,
+    LOCK_PATIENCE_MS, LOOK_AT_ALARM_MS, PATIENCE_MS, RESTORE_PATIENCE_MS, WATCH_MS,
 };
 
 /// How long one performance of a step may take.
@@ -28,13 +28,16 @@ fn planned_attempt_ms(attempt: Attempt, plan: &Plan, host: Option<&HostPlan>) ->
     let roll = &definition.roll;
     match attempt {
         Attempt::Call => CALL_MS,
-        // DetectJoined and Confirm look at every host; Resume makes up to five calls.
+        // DetectJoined looks at every host; Resume makes up to five calls.
         Attempt::Calls => 2 * CALL_MS,
         Attempt::Lock => LOCK_ATTEMPT_MS,
         Attempt::Inspect => INSPECT_MS,
         Attempt::Pull => roll.pull_timeout_ms,
         Attempt::Canary => roll.canary.map_or(0, |canary| canary.bake_ms) + CALL_MS,
-        Attempt::Unmute => definition.alarms.settle_ms + 2 * CALL_MS,
+        Attempt::Silence => 2 * CALL_MS + plan.silence_ms(),
+        Attempt::Unmute => definition.alarms.settle_ms + 2 * CALL_MS + plan.unsilence_ms(),
+        // The last look is at every host too.
+        Attempt::Look => 2 * CALL_MS + plan.alarms.len() as u64 * LOOK_AT_ALARM_MS,
         // The watch ends by itself after its time, and is patient for so long again where it cannot read the
         // alarms then.
         Attempt::Watch => WATCH_MS + PATIENCE_MS + CALL_MS,
@@ -73,7 +76,10 @@ pub fn patience_ms(step: &Step, release: &Release) -> u64 {
         Patience::Attempt | Patience::Verify | Patience::After => PATIENCE_MS.max(attempt_ms),
         Patience::InFile => attempt_ms,
         Patience::Restore => RESTORE_PATIENCE_MS.max(attempt_ms),
-        Patience::Unmute => RESTORE_PATIENCE_MS + planned(|plan| plan.definition.alarms.settle_ms),
+        Patience::Unmute => {
+            let settle_ms = planned(|plan| plan.definition.alarms.settle_ms);
+            (RESTORE_PATIENCE_MS + settle_ms).max(attempt_ms)
+        }
         // In mid-roll only a newcomer's lock is missing: it is worth no more waiting than the newcomer.
         Patience::Lock if release.changed_anything() => BOOT_PATIENCE_MS,
         Patience::Lock => LOCK_PATIENCE_MS,

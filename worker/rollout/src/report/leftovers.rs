@@ -200,7 +200,8 @@ fn one_way(release: &Release, plan: &Plan) -> Option<Leftover> {
 }
 
 /// What we did to alarms and did not undo. An alarm that we silenced carries our tag until its actions are
-/// enabled; an alarm without the tag whose actions are off was switched off by somebody else.
+/// enabled, or another release holds it; an alarm without the tag whose actions are off is off because of
+/// somebody else. A tag that is left keeps the alarm off in every later release, so it has to go too.
 fn alarms_leftovers(release: &Release, plan: &Plan, seen: &Observation, left: &mut Vec<Leftover>) {
     if !release.begun(&Step::Silence) {
         return;
@@ -215,11 +216,13 @@ fn alarms_leftovers(release: &Release, plan: &Plan, seen: &Observation, left: &m
         .filter(|alarm| seen.held_alarms.contains(&alarm.name))
     {
         let name = alarm.name.clone();
-        left.push(if seen.alarms.get(&name) == Some(&true) {
-            LeftoverKind::SilencedTag { alarm: name }.mended_by(vec![mends::untag_alarm(&alarm.arn)])
+        let untag = mends::untag_alarm(&alarm.arn, release.request.id);
+        let only_the_tag = seen.alarms.get(&name) == Some(&true) || seen.alarms_of_others.contains(&name);
+        left.push(if only_the_tag {
+            LeftoverKind::SilencedTag { alarm: name }.mended_by(vec![untag])
         } else {
-            let mend = mends::enable_alarm_actions(&name);
-            LeftoverKind::AlarmActionsOff { alarm: name }.mended_by(vec![mend])
+            let enable = mends::enable_alarm_actions(&name);
+            LeftoverKind::AlarmActionsOff { alarm: name }.mended_by(vec![enable, untag])
         });
     }
 }

@@ -29,6 +29,7 @@ pub(super) fn notes(release: &Release, plan: &Plan, seen: Option<&Observation>) 
         .map(|text| NoteKind::Warning { text: text.clone() }.alone())
         .chain(suspended)
         .chain(switched_off_by_others(plan, seen))
+        .chain(silenced_by_others(plan, seen))
         .chain(seen.map_or_else(Vec::new, |seen| joined_too_late(release, plan, seen)))
         .chain(lease_left(release, plan))
         .chain(missed)
@@ -90,7 +91,10 @@ fn lease_left(release: &Release, plan: &Plan) -> Option<Note> {
 fn switched_off_by_others(plan: &Plan, seen: Option<&Observation>) -> Option<Note> {
     let seen = seen?;
     let off = |alarm: &&AlarmPlan| {
-        seen.alarms.get(&alarm.name) == Some(&false) && !seen.held_alarms.contains(&alarm.name)
+        let name = &alarm.name;
+        seen.alarms.get(name) == Some(&false)
+            && !seen.held_alarms.contains(name)
+            && !seen.alarms_of_others.contains(name)
     };
     let alarms: Vec<String> = plan
         .alarms
@@ -99,6 +103,17 @@ fn switched_off_by_others(plan: &Plan, seen: Option<&Observation>) -> Option<Not
         .map(|alarm| alarm.name.clone())
         .collect();
     (!alarms.is_empty()).then(|| NoteKind::AlarmsSwitchedOff { alarms }.alone())
+}
+
+/// Alarms that are still off because other releases silence them too: the last of them enables them.
+fn silenced_by_others(plan: &Plan, seen: Option<&Observation>) -> Option<Note> {
+    let seen = seen?;
+    let names = plan.alarms.iter().map(|alarm| &alarm.name);
+    let alarms: Vec<String> = names
+        .filter(|name| seen.alarms_of_others.contains(*name) && !seen.held_alarms.contains(*name))
+        .cloned()
+        .collect();
+    (!alarms.is_empty()).then(|| NoteKind::AlarmsSilencedByOthers { alarms }.alone())
 }
 
 /// Processes that a person suspended while we rolled stay suspended.

@@ -11,9 +11,11 @@ use crate::effects::ports::{ActionPort, AlarmPort, MutePort};
 #[derive(Debug, Default)]
 pub(in crate::effects) struct CloudWatch {
     alarms: Mutex<BTreeMap<String, Alarm>>,
-    tags: Mutex<BTreeMap<String, String>>,
+    tags: Mutex<BTreeMap<String, BTreeMap<String, String>>>,
     rules: Mutex<BTreeMap<String, SeenMuteRule>>,
     rules_begin_late: Mutex<bool>,
+    /// Where rules are refused that begin before this moment.
+    no_rule_before: Mutex<Option<Timestamp>>,
     old: Old<Vec<Alarm>>,
     pub(in crate::effects) calls: Calls,
 }
@@ -50,15 +52,20 @@ impl CloudWatch {
         self.alarms.lock().unwrap()[name].actions_enabled
     }
 
-    pub(in crate::effects) fn tag(&self, name: &str, value: &str) {
-        self.tags
-            .lock()
-            .unwrap()
-            .insert(name.to_owned(), value.to_owned());
+    pub(in crate::effects) fn tag(&self, name: &str, key: &str, value: &str) {
+        let mut tags = self.tags.lock().unwrap();
+        let of_alarm = tags.entry(name.to_owned()).or_default();
+        of_alarm.insert(key.to_owned(), value.to_owned());
     }
 
-    pub(in crate::effects) fn tag_of(&self, name: &str) -> Option<String> {
-        self.tags.lock().unwrap().get(name).cloned()
+    pub(in crate::effects) fn untag(&self, name: &str, key: &str) {
+        if let Some(tags) = self.tags.lock().unwrap().get_mut(name) {
+            tags.remove(key);
+        }
+    }
+
+    pub(in crate::effects) fn tags_of(&self, name: &str) -> BTreeMap<String, String> {
+        self.tags.lock().unwrap().get(name).cloned().unwrap_or_default()
     }
 
     pub(in crate::effects) fn rule(&self, name: &str) -> Option<SeenMuteRule> {
@@ -72,6 +79,11 @@ impl CloudWatch {
     /// Rules that are made from now on are not active yet.
     pub(in crate::effects) fn rules_begin_late(&self) {
         *self.rules_begin_late.lock().unwrap() = true;
+    }
+
+    /// Refuses rules that begin before this moment, as an API may that takes none in the past.
+    pub(in crate::effects) fn refuse_rules_before(&self, at: Timestamp) {
+        *self.no_rule_before.lock().unwrap() = Some(at);
     }
 
     /// The next looks see the alarms as they are now, whatever is written.
@@ -100,22 +112,29 @@ impl AlarmPort for CloudWatch {
 }
 
 impl ActionPort for CloudWatch {
-    async fn alarm_tag(&self, arn: &str, _key: &str) -> Result<Option<String>, AwsError> {
-        Ok(self.tag_of(arn))
+    async fn alarm_tags(&self, arn: &str) -> Result<BTreeMap<String, String>, AwsError> {
+        Ok(self.tags_of(arn))
     }
 
-    async fn tag_alarm(&self, arn: &str, _key: &str, value: &str) -> Result<(), AwsError> {
-        let what = format!("{arn} {value}");
-        self.calls.write("tag", &what, || self.tag(arn, value))
+    async fn tag_alarm(&self, arn: &str, key: &str, value: &str) -> Result<(), AwsError> {
+        let what = format!("{arn} {key}={value}");
+        self.calls.write("tag", &what, || self.tag(arn, key, value))
     }
 
-    async fn untag_alarm(&self, arn: &str, _key: &str) -> Result<(), AwsError> {
-        self.calls.write("untag", arn, || {
-            self.tags.lock().unwrap().remove(arn);
+    async fn untag_alarm(&self, arn: &str, keys: &[String]) -> Result<(), AwsError> {
+        let what = format!("{arn} {}", keys.join("+"));
+        self.calls.write("untag", &what, || {
+            for key in keys {
+                self.untag(arn, key);
+            }
         })
     }
 
+    /// As the adapter, makes no call without names.
     async fn disable_actions(&self, names: &[String]) -> Result<(), AwsError> {
+        if names.is_empty() {
+            return Ok(());
+        }
         self.calls
             .write("disable", &names.join("+"), || self.enable(names, false))
     }
@@ -143,6 +162,14 @@ impl MutePort for CloudWatch {
         until: Timestamp,
     ) -> Result<(), AwsError> {
         let what = format!("{name} {}", alarms.join("+"));
+        let refused = |first: Timestamp| from < first;
+        if self.no_rule_before.lock().unwrap().is_some_and(refused) {
+            return Err(AwsError::Refused {
+                operation: "put",
+                code: "ValidationError".to_owned(),
+                message: "begins in the past".to_owned(),
+            });
+        }
         let rule = SeenMuteRule {
             from: Some(from),
             until: Some(until),

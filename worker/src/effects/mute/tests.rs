@@ -164,3 +164,61 @@ async fn a_write_that_fails_says_what_is_known_of_it() {
         assert!(case.alarms.rule(&case.rule().name).is_none());
     }
 }
+
+/// CloudWatch does not say whether a rule may be put that begins in the past. Where it may not, another rule
+/// goes on before the first one ends.
+#[tokio::test(start_paused = true)]
+async fn trap_15_a_rule_that_cannot_be_extended_has_a_successor() {
+    let case = Case::new();
+    case.mute().await;
+    let MuteRule { name, successor, .. } = case.rule();
+    let now = Timestamp::now();
+    let ends = now + jiff::SignedDuration::from_mins(10);
+    case.alarms.set_rule(&name, |rule| {
+        rule.from = Some(now - jiff::SignedDuration::from_mins(5));
+        rule.until = Some(ends);
+    });
+    let first = case.seen();
+    case.alarms.refuse_rules_before(now);
+    case.alarms.calls.take();
+    assert_eq!(case.mute().await, "done");
+    assert_eq!(case.seen(), first, "it mutes until its successor does");
+    let next = case.alarms.rule(&successor).unwrap();
+    assert!(
+        next.from.is_some_and(|from| from > now && from <= ends),
+        "{next:?}"
+    );
+    assert!(next.until.is_some_and(|until| until > ends), "{next:?}");
+
+    // The successor is extended in its turn, and both go at the end.
+    case.alarms.refuse_rules_before(Timestamp::MIN);
+    case.alarms.set_rule(&successor, |rule| {
+        rule.until = Some(ends + jiff::SignedDuration::from_secs(1))
+    });
+    case.alarms.calls.take();
+    assert_eq!(case.mute().await, "done");
+    assert_eq!(
+        case.alarms.calls.take(),
+        [format!("put {successor} web-5xx+web-latency")]
+    );
+    assert_eq!(case.unmute().await, "done");
+    let deleted = [format!("delete {name}"), format!("delete {successor}")];
+    assert_eq!(case.alarms.calls.take(), deleted);
+}
+
+/// Thirty rules for 3,000 alarms: all are written, and then they are waited for together.
+#[tokio::test(start_paused = true)]
+async fn rules_are_written_before_any_of_them_is_waited_for() {
+    let names: Vec<String> = (0..3_000).map(|number| format!("web-{number}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let case = Case {
+        release: release_with_alarms(World::new(2, 1).muted(), &names),
+        alarms: CloudWatch::with(&names),
+    };
+    case.alarms.rules_begin_late();
+    let begun = Instant::now();
+    let said = case.mute().await;
+    assert!(said.contains("not active yet"), "{said}");
+    assert!(begun.elapsed() <= Duration::from_secs(60));
+    assert_eq!(case.alarms.calls.take().len(), 30);
+}

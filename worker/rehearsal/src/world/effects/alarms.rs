@@ -11,12 +11,27 @@ impl World {
         if plan.mutes() {
             return self.mute(release);
         }
-        let on: Vec<String> = self.planned_alarms(release, true);
-        for alarm in &on {
-            self.alarm_tags.insert(alarm.clone());
-            self.alarms.insert(alarm.clone(), false);
+        let tagged = self.tag_alarms(release);
+        for alarm in self.planned_alarms(release, true) {
+            self.alarms.insert(alarm, false);
         }
-        done_or_already(!on.is_empty())
+        done_or_already(tagged)
+    }
+
+    /// Tags the alarms of the plan that are on, and those that are off because another release silences them.
+    /// Says whether there were any.
+    pub(super) fn tag_alarms(&mut self, release: &Release) -> bool {
+        let off = self.planned_alarms(release, false).into_iter();
+        let shared =
+            off.filter(|alarm| self.alarms_of_others.contains(alarm) && !self.alarm_tags.contains(alarm));
+        let all: Vec<String> = self
+            .planned_alarms(release, true)
+            .into_iter()
+            .chain(shared)
+            .collect();
+        let tagged = !all.is_empty();
+        self.alarm_tags.extend(all);
+        tagged
     }
 
     pub(super) fn mutes(&self) -> bool {
@@ -50,15 +65,34 @@ impl World {
         }
         let off = self.planned_alarms(release, false);
         let held = std::mem::take(&mut self.alarm_tags);
-        let enabled = held.iter().any(|alarm| off.contains(alarm));
-        for alarm in held {
+        let (shared, ours): (Vec<String>, Vec<String>) =
+            held.into_iter().partition(|alarm| self.is_left_to_others(alarm));
+        let enabled = ours.iter().any(|alarm| off.contains(alarm));
+        for alarm in ours {
             self.alarms
                 .insert(alarm, self.mutant != Some(Mutant::ForgetsAnAlarm));
         }
         if self.mutant == Some(Mutant::EnablesEveryAlarm) {
             self.alarms.values_mut().for_each(|on| *on = true);
         }
+        if !shared.is_empty() {
+            return done(Evidence::Unsilenced {
+                held_by_others: shared,
+            });
+        }
         done_or_already(enabled)
+    }
+
+    /// Whether a release that leaves this alarm leaves it off, because another one silences it still.
+    pub(super) fn is_left_to_others(&self, alarm: &str) -> bool {
+        match self.mutant {
+            Some(Mutant::EnablesWhatAnotherHolds) => false,
+            Some(Mutant::LeavesOffAsLastOut) => {
+                let mut first = self.fleet.alarms.iter();
+                first.any(|seen| seen.name == alarm && !seen.actions_enabled)
+            }
+            _ => self.alarms_of_others.contains(alarm),
+        }
     }
 
     pub(super) fn look_at_watched(&self, release: &Release) -> StepOutcome {

@@ -21,7 +21,6 @@ impl World {
         }
         match planned {
             Ok(plan) => done(Evidence::PreflightPassed { plan: Box::new(plan) }),
-<<<<<<< ours
             Err(findings) => {
                 let lines: Vec<String> = findings.iter().map(Finding::line).collect();
                 done(Evidence::PreflightRefused {
@@ -30,14 +29,6 @@ impl World {
                     awaited: Awaited::of(&findings, &self.definition).map(Box::new),
                 })
             }
-=======
-            Err(findings) => done(Evidence::PreflightRefused {
-                touches: snapshot.touches(),
-                failure: Failure::new(findings.iter().map(Finding::line).collect::<Vec<_>>().join("; "))
-                    .into(),
-                awaited: Awaited::of(&findings, &self.definition).map(Box::new),
-            }),
->>>>>>> theirs
         }
     }
 

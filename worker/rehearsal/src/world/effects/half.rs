@@ -33,15 +33,15 @@ impl World {
                 self.group(group).suspended.remove(Process::HealthCheck.as_str());
             }
             Step::SuspendAgain { group } => self.group(group).tag_says = ours(release, group).collect(),
-            // `Silence`: the alarms have the tag, and can still act. `Unsilence`: they can act again, and
-            // still have the tag.
+            // `Silence`: the alarms have the tag, and can still act. `Unsilence`: they can act again, unless
+            // another release silences them, and still have the tag.
             Step::Silence if !self.mutes() => {
-                let on = self.planned_alarms(release, true);
-                self.alarm_tags.extend(on);
+                self.tag_alarms(release);
             }
             Step::Unsilence if !self.mutes() => {
                 for alarm in self.alarm_tags.clone() {
-                    self.alarms.insert(alarm, true);
+                    let on = !self.is_left_to_others(&alarm);
+                    self.alarms.insert(alarm, on);
                 }
             }
             Step::Host {

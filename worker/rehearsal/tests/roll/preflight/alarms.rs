@@ -33,6 +33,7 @@ fn alarms_that_are_off_or_only_scale_are_left_alone() {
         name: name.to_owned(),
         arn: format!("arn:{name}"),
         actions_enabled: on,
+        silenced: false,
         scales_only,
         state: "OK".to_owned(),
         since: None,
@@ -50,4 +51,14 @@ fn alarms_that_are_off_or_only_scale_are_left_alone() {
             .collect::<Vec<_>>(),
         ["a"]
     );
+}
+
+#[test]
+fn an_alarm_that_other_releases_silence_is_silenced_too() {
+    let mut snapshot = three();
+    snapshot.alarms[0].actions_enabled = false;
+    snapshot.alarms[0].silenced = true;
+    let name = snapshot.alarms[0].name.clone();
+    let plan = planned(&snapshot).unwrap();
+    assert!(plan.alarms.iter().any(|alarm| alarm.name == name));
 }
