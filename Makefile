@@ -3,6 +3,7 @@
 # lint   the lints alone (`make test` lints what it builds)
 # fleets every size of fleet with every share of it out at once, in a lab of seven hosts
 # shared two services on one group, released at about the same moment, a hundred times (ROUNDS=…, SEED=…)
+# shared-alarms  two services that silence the same alarms, released at about the same moment, a hundred times (ROUNDS=…, SEED=…)
 # crash-matrix  the worker killed at every kind of journal record, forward and back; writes runbooks/crash-matrix.md
 # faults  broker, hosts, engines, registry, AWS, disk and clock fail in mid-roll, one after another; about ten minutes (ONLY=…)
 # explore  every way that a roll of one to three hosts can go, with two things that come between; larger fleets, and two releases in one queue, by chance (SEED=…, RUNS=…)
@@ -16,7 +17,7 @@
 # asyncapi  schemas/asyncapi.yaml, read by the AsyncAPI project's own parser (needs Node; installs it under target/)
 # deny   licences, sources and bans of the dependencies (needs cargo-deny)
 
-.PHONY: demo test fmt lint build unit e2e fleets shared crash-matrix faults explore contract bench bench-peer bench-scale bench-status membership orders asyncapi deny lab
+.PHONY: demo test fmt lint build unit e2e fleets shared shared-alarms crash-matrix faults explore contract bench bench-peer bench-scale bench-status membership orders asyncapi deny lab
 .NOTPARALLEL:
 
 LAB := infra/lab/lab run --quiet --
@@ -72,6 +73,10 @@ ROUNDS ?= 100
 shared: lab build
 	@$(LAB) env DRAWGATE_SHARED_ROUNDS=$(ROUNDS) $(if $(SEED),DRAWGATE_SHARED_SEED=$(SEED)) \
 		$(CARGO_TEST) --test shared trap_07_released_at_once_with_random_delays -- --nocapture
+
+shared-alarms: lab build
+	@$(LAB) env DRAWGATE_SHARED_ROUNDS=$(ROUNDS) $(if $(SEED),DRAWGATE_SHARED_SEED=$(SEED)) \
+		$(CARGO_TEST) --test shared trap_07_alarms_that_two_services_share -- --nocapture
 
 crash-matrix: lab build
 	@DRAWGATE_CRASH_MATRIX=runbooks/crash-matrix.md $(TIMED) "killed at every kind of record" $(LAB) \

@@ -1,5 +1,5 @@
-//! Services that share things: two services on one Auto Scaling group and on the same hosts, released at the
-//! same moment.
+//! Services that share things, released at the same moment: two services on one Auto Scaling group and on the
+//! same hosts, and two services that silence the same alarms.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -10,9 +10,10 @@
 
 use std::time::Duration;
 
-use drawgate_schemas::{Event, Outcome, ReleaseId};
+use drawgate_schemas::{Event, Outcome, ReleaseId, StatusEvent};
 use drawgate_tests::lab::{Fleet, HOSTS};
-use drawgate_tests::random::{self, number};
+use drawgate_tests::random::{self, Random, number};
+use drawgate_tests::scene::fleet_spec;
 use drawgate_tests::{Events, Prepared, Scene, Service};
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
@@ -207,4 +208,131 @@ async fn trap_07_released_at_once_with_random_delays() {
     }
     eprintln!("  {rounds} rounds: in {waited} of them one waited for the other; slowest round {slowest:?}");
     roll.end().await;
+}
+
+/// Two services on groups of their own, with their fleets: the alarms of the second one match the patterns of
+/// both.
+const SHARING: [(&str, &str, u16); 2] = [("search", "h1", 8100), ("search-api", "h2", 8110)];
+
+/// What is to happen in one round.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Round {
+    /// Both releases are good.
+    Good,
+    /// The image of this one of the two is bad.
+    Bad(usize),
+    /// The worker is killed, this long after the second release was published.
+    Killed(Duration),
+}
+
+impl Round {
+    /// One of four rounds has a bad image, and one a killed worker; the first three have one of each kind.
+    fn of(number: u64, random: &mut Random) -> Self {
+        let kind = if number < 3 { number } else { random.below(4) };
+        match kind {
+            1 => Self::Bad(usize::from(random.below(2) == 1)),
+            2 => Self::Killed(Duration::from_millis(random.below(4_000))),
+            _ => Self::Good,
+        }
+    }
+}
+
+/// Asserts that neither release waited for the other, or for anything.
+fn assert_nobody_waited(events: &Events, ids: [ReleaseId; 2], context: &str) {
+    for id in ids {
+        let waits = |event: &StatusEvent| matches!(event.event.kind().name(), "waits_for_lock" | "blocked");
+        let waited = events.of(id).into_iter().find(waits);
+        assert!(waited.is_none(), "{context}: {waited:?}");
+    }
+}
+
+/// Whether one release silenced alarms before the other one had ended.
+fn overlapped(events: &Events, ids: [ReleaseId; 2]) -> bool {
+    let all = events.all();
+    let place = |id: ReleaseId, which: fn(&Event) -> bool| {
+        all.iter()
+            .position(|event| event.release == Some(id) && which(&event.event))
+    };
+    let silenced = |id| place(id, |event| matches!(event, Event::AlarmsSilenced { .. }));
+    let ended = |id| place(id, |event| matches!(event, Event::Ended(_)));
+    ids.iter().all(|id| silenced(*id).is_some()) && {
+        let last_silenced = ids.iter().filter_map(|id| silenced(*id)).max();
+        let first_ended = ids.iter().filter_map(|id| ended(*id)).min();
+        last_silenced < first_ended
+    }
+}
+
+/// Two services that silence the same alarms, released at about the same moment, round after round:
+/// `DRAWGATE_SHARED_ROUNDS` (3) rounds with delays from `DRAWGATE_SHARED_SEED`. `make shared-alarms` runs a
+/// hundred.
+#[tokio::test]
+async fn trap_07_alarms_that_two_services_share_are_as_before() {
+    let rounds = number("DRAWGATE_SHARED_ROUNDS").unwrap_or(3);
+    let mut random = random::seeded_by("DRAWGATE_SHARED_SEED");
+    let scene = Scene::begin().await;
+    let mut fleets = Vec::new();
+    for (name, host, listen) in SHARING {
+        let mut service = Service::of(name);
+        service.allow_outage = true;
+        scene.serve(&service);
+        scene.v1(name, &[host], &["-p", "8080:8080"]).await;
+        for (tag, mode) in [("v2", "ok"), ("v3", "ok"), ("bad", "exit")] {
+            scene.lab.image(name, tag, tag, mode).await;
+        }
+        let fleet = scene
+            .lab
+            .fleet(fleet_spec(name, &[host], &[(8080, listen)]))
+            .await;
+        scene.lab.all_targets(&fleet, "healthy").await;
+        fleets.push(fleet);
+    }
+    let mut roll = Prepared::of(scene, SHARING[0].0, fleets.remove(0)).start().await;
+    // Which of `v2` and `v3` each service gets next: a service whose release failed stays on the other one.
+    let mut next = [0, 0];
+    let mut at_once = 0;
+    for round in 0..rounds {
+        let what = Round::of(round, &mut random);
+        // Up to about a roll's length, so that either one may be first to silence, and first to leave.
+        let delay = Duration::from_millis(random.below(3_000));
+        let first = usize::from(random.below(2) == 1);
+        let context = format!(
+            "round {round}, {what:?}, delay {delay:?}, {} first",
+            SHARING[first].0
+        );
+        let tag = |which: usize| match what == Round::Bad(which) {
+            true => "bad",
+            false => ["v2", "v3"][next[which]],
+        };
+        let one = roll.scene.publish(SHARING[first].0, tag(first), &[]).await;
+        sleep(delay).await;
+        let other = roll
+            .scene
+            .publish(SHARING[1 - first].0, tag(1 - first), &[])
+            .await;
+        if let Round::Killed(after) = what {
+            sleep(after).await;
+            roll.worker.kill().await;
+            roll.worker = roll.scene.worker().await;
+        }
+        for (id, which) in [(one, first), (other, 1 - first)] {
+            let ended = roll.events.end(id).await;
+            let expected = match what == Round::Bad(which) {
+                true => Outcome::RolledBack,
+                false => Outcome::Succeeded,
+            };
+            assert_eq!(ended.outcome, expected, "{context}: {}", ended.summary);
+            next[which] = if expected == Outcome::Succeeded {
+                1 - next[which]
+            } else {
+                next[which]
+            };
+        }
+        let after = roll.look().await;
+        after.assert_no_tags();
+        after.assert_aws_as(&roll.before);
+        assert_nobody_waited(&roll.events, [one, other], &context);
+        at_once += u64::from(overlapped(&roll.events, [one, other]));
+    }
+    eprintln!("  {rounds} rounds: in {at_once} of them both silenced at the same time");
+    roll.end_after_kill().await;
 }
