@@ -170,6 +170,12 @@ impl TargetGroup {
     pub fn passes_connections(&self) -> bool {
         !matches!(self.protocol.as_str(), "HTTP" | "HTTPS")
     }
+
+    /// Whether each target is registered with a server id, as in QUIC and TCP_QUIC target groups (Elastic Load
+    /// Balancing, "Target groups for your Network Load Balancers"). This worker does not keep the ids.
+    pub fn has_server_ids(&self) -> bool {
+        self.protocol.contains("QUIC")
+    }
 }
 
 impl Aws {

@@ -356,6 +356,7 @@ impl Effects {
             registered: u32::try_from(registered.count()).unwrap_or(u32::MAX),
             dns_failover: attributes.dns_failover,
             unhealthy_state_routing: attributes.unhealthy_state_routing,
+            has_server_ids: group.has_server_ids(),
         }))
     }
 

@@ -139,5 +139,6 @@ fn target_group(arn: &str, name: &str, healthy: usize) -> TargetGroupSnapshot {
         registered: u32::try_from(healthy).unwrap_or(u32::MAX),
         dns_failover: HealthThreshold::default(),
         unhealthy_state_routing: HealthThreshold::default(),
+        has_server_ids: false,
     }
 }

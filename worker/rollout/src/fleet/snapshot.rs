@@ -264,6 +264,10 @@ pub struct TargetGroupSnapshot {
     /// Below it the load balancer sends requests to unhealthy targets too.
     #[serde(default)]
     pub unhealthy_state_routing: HealthThreshold,
+    /// Whether each registration carries a server id, as those of QUIC target groups do: a target that is
+    /// registered again without it serves nobody.
+    #[serde(default)]
+    pub has_server_ids: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -18,6 +18,12 @@ pub(super) fn target_groups(
     let used = |group: &&TargetGroupSnapshot| hosts.iter().any(|host| is_in(host, group));
     let mut plans = BTreeMap::new();
     for group in snapshot.target_groups.iter().filter(used) {
+        if group.has_server_ids {
+            let what = "is a QUIC target group, and its targets would lose their server ids";
+            let hint = "a release takes targets out and registers them again, which it cannot do with their server ids: \
+                        take the fleet out of this target group, or roll it by other means";
+            findings.push(Finding::refuse(&group.name, what, hint));
+        }
         let (floor, most_out) = floor(group, hosts, &definition.roll, findings);
         let plan = TargetGroupPlan {
             name: group.name.clone(),

@@ -24,6 +24,15 @@ fn all_hosts_at_once_refuses_unless_an_outage_is_allowed() {
 }
 
 #[test]
+fn a_target_group_whose_targets_have_server_ids_refuses() {
+    refuses(
+        |snapshot| snapshot.target_groups[0].has_server_ids = true,
+        "web",
+        "is a QUIC target group, and its targets would lose their server ids",
+    );
+}
+
+#[test]
 fn a_target_group_that_would_serve_nobody_refuses() {
     refuses(
         |snapshot| snapshot.target_groups[0].healthy = 1,
