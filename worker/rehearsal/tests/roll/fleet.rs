@@ -1,6 +1,7 @@
 //! The fleet changes while it is rolled: instances leave, others join, and the worker itself is away.
 
-use drawgate_rollout::{Phase, Step, limits};
+use drawgate_rehearsal::time::start;
+use drawgate_rollout::{ObservedTarget, Phase, Step, conclude, limits};
 use drawgate_schemas::{Control, Event, HostPhase, LeftoverKind, Outcome, SickAnswer};
 
 use crate::driver::{Sim, by_ben};
@@ -358,4 +359,26 @@ fn a_restored_fleet_is_looked_at_again_after_a_takeover() {
     sim.world.faults.clear();
     sim.die(&[], 1_000);
     assert_eq!(sim.finish().outcome(), Outcome::Succeeded);
+}
+
+#[test]
+fn a_target_group_deleted_in_mid_roll_leaves_nothing_behind() {
+    let seen_as = |world: World, state: &str| {
+        let mut sim = Sim::new(world).finish();
+        let release = sim.machine.release_mut();
+        let hosts = release.observation.as_mut().unwrap().hosts.values_mut();
+        for target in hosts.flat_map(|host| &mut host.targets) {
+            state.clone_into(&mut target.state);
+        }
+        conclude(release, start()).outcome
+    };
+    let forward_only = || World::new(2, 1);
+    let rolled_back = || World::new(2, 1).with(forward(2, Phase::Verify), Fault::Refused, 9);
+    assert_eq!(seen_as(forward_only(), "absent"), Outcome::NeedsOperator);
+    for (world, outcome) in [
+        (forward_only(), Outcome::Succeeded),
+        (rolled_back(), Outcome::RolledBack),
+    ] {
+        assert_eq!(seen_as(world, ObservedTarget::GROUP_DELETED), outcome);
+    }
 }

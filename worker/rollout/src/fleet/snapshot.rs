@@ -436,6 +436,11 @@ pub struct ObservedTarget {
     pub state: String,
 }
 
+impl ObservedTarget {
+    /// The state of a target whose target group does not exist any more.
+    pub const GROUP_DELETED: &str = "group deleted";
+}
+
 /// What was seen of a secret.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "secret", rename_all = "snake_case")]

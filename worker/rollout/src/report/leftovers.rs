@@ -4,7 +4,9 @@ use drawgate_schemas::{Leftover, LeftoverKind, Part};
 
 use super::version::version_before;
 use crate::definition::CommandDefinition;
-use crate::fleet::{GroupPlan, HostPlan, Observation, ObservedHost, Plan, Stranger, TargetPlan};
+use crate::fleet::{
+    GroupPlan, HostPlan, Observation, ObservedHost, ObservedTarget, Plan, Stranger, TargetPlan,
+};
 use crate::journal::{Step, StepOutcome};
 use crate::mends;
 use crate::release::Release;
@@ -393,6 +395,10 @@ fn version_leftovers(
 }
 
 fn target_leftovers(target: &TargetPlan, state: &str, plan: &Plan, left: &mut Vec<Leftover>) {
+    // A target group that was deleted meanwhile has nothing to restore.
+    if state == ObservedTarget::GROUP_DELETED {
+        return;
+    }
     let was_healthy = target.state_before == "healthy";
     let there = !matches!(state, "absent" | "draining" | "not seen");
     if (was_healthy && state == "healthy") || (!was_healthy && there) {
