@@ -68,17 +68,26 @@ impl Aws {
         self.instances(filters).await
     }
 
-    /// Sets a tag of an instance.
-    pub async fn tag_instance(&self, id: &str, key: &str, value: &str) -> Result<(), AwsError> {
-        let tag = types::Tag::builder().key(key).value(value).build();
-        let request = self.ec2.create_tags().resources(id).tags(tag);
+    /// Sets tags of an instance, each a key and a value. Without any, nothing is sent.
+    pub async fn tag_instance(&self, id: &str, tags: &[(String, String)]) -> Result<(), AwsError> {
+        if tags.is_empty() {
+            return Ok(());
+        }
+        let tag = |(key, value): &(String, String)| types::Tag::builder().key(key).value(value).build();
+        let request = self.ec2.create_tags().resources(id);
+        let request = request.set_tags(Some(tags.iter().map(tag).collect()));
         self.write("ec2:CreateTags", request.send()).await.map(drop)
     }
 
-    /// Removes a tag of an instance, whatever its value. A tag that is not there is no error.
-    pub async fn untag_instance(&self, id: &str, key: &str) -> Result<(), AwsError> {
-        let tag = types::Tag::builder().key(key).build();
-        let request = self.ec2.delete_tags().resources(id).tags(tag);
+    /// Removes the tags of an instance that have these keys, whatever their values. A tag that is not there
+    /// is no error. Without any key nothing is sent: AWS would remove every tag.
+    pub async fn untag_instance(&self, id: &str, keys: &[String]) -> Result<(), AwsError> {
+        if keys.is_empty() {
+            return Ok(());
+        }
+        let tag = |key: &String| types::Tag::builder().key(key).build();
+        let request = self.ec2.delete_tags().resources(id);
+        let request = request.set_tags(Some(keys.iter().map(tag).collect()));
         self.write("ec2:DeleteTags", request.send()).await.map(drop)
     }
 

@@ -104,8 +104,8 @@ impl MembershipPort for Aws {
 pub(super) trait TargetPort: Sync {
     fn register(&self, arn: &str, targets: &[TargetId]) -> impl Future<Output = Answer<()>> + Send;
     fn deregister(&self, arn: &str, targets: &[TargetId]) -> impl Future<Output = Answer<()>> + Send;
-    fn tag_instance(&self, id: &str, key: &str, value: &str) -> impl Future<Output = Answer<()>> + Send;
-    fn untag_instance(&self, id: &str, key: &str) -> impl Future<Output = Answer<()>> + Send;
+    fn tag_instance(&self, id: &str, tags: &[(String, String)]) -> impl Future<Output = Answer<()>> + Send;
+    fn untag_instance(&self, id: &str, keys: &[String]) -> impl Future<Output = Answer<()>> + Send;
 }
 
 impl TargetPort for Aws {
@@ -117,12 +117,12 @@ impl TargetPort for Aws {
         Aws::deregister(self, arn, targets).await
     }
 
-    async fn tag_instance(&self, id: &str, key: &str, value: &str) -> Answer<()> {
-        Aws::tag_instance(self, id, key, value).await
+    async fn tag_instance(&self, id: &str, tags: &[(String, String)]) -> Answer<()> {
+        Aws::tag_instance(self, id, tags).await
     }
 
-    async fn untag_instance(&self, id: &str, key: &str) -> Answer<()> {
-        Aws::untag_instance(self, id, key).await
+    async fn untag_instance(&self, id: &str, keys: &[String]) -> Answer<()> {
+        Aws::untag_instance(self, id, keys).await
     }
 }
 

@@ -104,13 +104,10 @@ where
 
     /// The tags come first: an operator can register the host again from them when everything else is lost.
     async fn tag_and_deregister(&self, host: &HostPlan, registered: &[&TargetPlan]) -> Effect<()> {
-        for target in registered {
-            let value = target_value(&self.task.id(), target);
-            self.targets
-                .tag_instance(&host.instance, &target_tag(self.task.plan, target), &value)
-                .await
-                .sorted()?;
-        }
+        let id = self.task.id();
+        let tag = |target: &&TargetPlan| (target_tag(self.task.plan, target), target_value(&id, target));
+        let tags: Vec<(String, String)> = registered.iter().map(tag).collect();
+        self.targets.tag_instance(&host.instance, &tags).await.sorted()?;
         for target in registered {
             self.targets
                 .deregister(&target.target_group, &[target_id(target)])
@@ -234,12 +231,12 @@ where
 
     async fn try_await_healthy(&self, host: &HostPlan, direction: Direction) -> Effect<StepOutcome> {
         self.healthy_for_long(host, direction).await?;
-        for target in &host.targets {
-            self.targets
-                .untag_instance(&host.instance, &target_tag(self.task.plan, target))
-                .await
-                .sorted()?;
-        }
+        let tag = |target| target_tag(self.task.plan, target);
+        let keys: Vec<String> = host.targets.iter().map(tag).collect();
+        self.targets
+            .untag_instance(&host.instance, &keys)
+            .await
+            .sorted()?;
         Ok(StepOutcome::done())
     }
 

@@ -89,25 +89,37 @@ async fn tags_come_and_go() {
     );
 
     let Instance { id, address, .. } = &fleet.instances[0];
-    aws.tag_instance(id, "drawgate:targets", "x").await.unwrap();
+    let tags = [("drawgate:one", "x"), ("drawgate:other", "y")].map(|(k, v)| (k.to_owned(), v.to_owned()));
+    aws.tag_instance(id, &tags).await.unwrap();
     let instance = aws
         .instances_by_ids(std::slice::from_ref(id))
         .await
         .unwrap()
         .remove(0);
-    assert_eq!(instance.tags["drawgate:targets"], "x");
+    assert_eq!(
+        (
+            instance.tags["drawgate:one"].as_str(),
+            instance.tags["drawgate:other"].as_str()
+        ),
+        ("x", "y")
+    );
     assert_eq!(
         (&instance.private_addresses[0], instance.state.as_str()),
         (address, "running")
     );
     assert!(instance.launched_at.is_some());
-    aws.untag_instance(id, "drawgate:targets").await.unwrap();
+    aws.untag_instance(id, &[]).await.unwrap();
+    aws.untag_instance(id, &tags.map(|(key, _)| key)).await.unwrap();
     let instance = aws
         .instances_by_ids(std::slice::from_ref(id))
         .await
         .unwrap()
         .remove(0);
-    assert!(!instance.tags.contains_key("drawgate:targets"));
+    let ours = |key: &&String| key.starts_with("drawgate:");
+    assert_eq!(instance.tags.keys().find(ours), None);
+    assert!(!instance.tags.is_empty());
+    let calls = aws.calls();
+    assert_eq!((calls["ec2:CreateTags"], calls["ec2:DeleteTags"]), (1, 1));
 }
 
 #[tokio::test]

@@ -106,12 +106,13 @@ impl TargetPort for Fake {
         })
     }
 
-    async fn tag_instance(&self, _id: &str, key: &str, value: &str) -> Result<(), AwsError> {
-        self.calls.write("tag", &format!("{key} {value}"), || ())
+    async fn tag_instance(&self, _id: &str, tags: &[(String, String)]) -> Result<(), AwsError> {
+        let tags: Vec<String> = tags.iter().map(|(key, value)| format!("{key} {value}")).collect();
+        self.calls.write("tag", &tags.join(" + "), || ())
     }
 
-    async fn untag_instance(&self, _id: &str, key: &str) -> Result<(), AwsError> {
-        self.calls.write("untag", key, || ())
+    async fn untag_instance(&self, _id: &str, keys: &[String]) -> Result<(), AwsError> {
+        self.calls.write("untag", &keys.join(" + "), || ())
     }
 }
 
@@ -219,6 +220,23 @@ async fn a_host_is_tagged_before_it_is_deregistered() {
     assert_eq!(case.fake.calls.take(), writes);
     assert_eq!(case.forward(Phase::Deregister).await, "already_done");
     assert!(case.fake.calls.take().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_call_writes_all_tags_and_one_removes_them() {
+    let case = Case::new(World::new(2, 1).in_two_groups());
+    assert_eq!(case.forward(Phase::Deregister).await, "done");
+    let writes = case.fake.calls.take();
+    let tagged = |write: &&String| write.starts_with("tag ");
+    assert_eq!(writes.iter().filter(tagged).count(), 1, "{writes:?}");
+    assert_eq!(writes[0].matches("drawgate:target:").count(), 2, "{writes:?}");
+    assert_eq!(case.forward(Phase::Register).await, "done");
+    assert_eq!(case.forward(Phase::AwaitHealthy).await, "done");
+    let writes = case.fake.calls.take();
+    assert_eq!(
+        writes[2..],
+        ["untag drawgate:target:web:8080 + drawgate:target:admin:8080"]
+    );
 }
 
 #[tokio::test(start_paused = true)]
