@@ -149,6 +149,21 @@ impl AwsError {
         self.code().is_some_and(|code| NOT_FOUND.contains(&code))
     }
 
+    /// True when AWS refused a call for the sake of a target that does not exist, does not run, or is not in
+    /// the target group.
+    pub fn is_invalid_target(&self) -> bool {
+        self.code() == Some("InvalidTarget")
+    }
+
+    /// True when AWS may have refused a call for the sake of one of several things that it was about: the
+    /// call without that thing may succeed.
+    pub(super) fn may_be_of_one(&self) -> bool {
+        match self {
+            Self::Refused { code, .. } => !self.is_not_found() && !DENIED.contains(&code.as_str()),
+            _ => false,
+        }
+    }
+
     /// AWS's error code, where AWS gave one.
     pub fn code(&self) -> Option<&str> {
         match self {
@@ -179,7 +194,7 @@ impl AwsError {
     }
 }
 
-/// Codes for "this does not exist", as CloudWatch has them.
+/// Codes for "this does not exist", as CloudWatch and Elastic Load Balancing have them.
 const NOT_FOUND: [&str; 3] = [
     "ResourceNotFound",
     "ResourceNotFoundException",

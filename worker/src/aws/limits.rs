@@ -57,6 +57,10 @@ pub const INSTANCES_PER_GROUP_QUERY: usize = 50;
 /// A filter of `DescribeInstances` takes at most 200 values; half of that keeps the request small.
 pub const INSTANCES_PER_QUERY: usize = 100;
 
+/// Most instances that several waiters ask for together: twice the largest fleet, in requests of
+/// [`INSTANCES_PER_QUERY`].
+pub const INSTANCES_TOGETHER: usize = 1000;
+
 /// `DescribeInstances` gives at most 1,000 per page.
 pub const INSTANCES_PER_PAGE: i32 = 1000;
 

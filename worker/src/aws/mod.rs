@@ -15,6 +15,7 @@
 
 mod alarms;
 mod balancer;
+mod batch;
 mod client;
 mod credentials;
 mod error;
@@ -28,6 +29,7 @@ pub mod rates;
 mod registry;
 mod scaling;
 mod secrets;
+mod shared_calls;
 mod shared_poll;
 mod token_bucket;
 
@@ -43,4 +45,5 @@ pub use mute_rules::SeenMuteRule;
 pub use parameters::Parameter;
 pub use scaling::{Group, Member, ScheduledAction, TrafficSource};
 pub use secrets::StoredSecret;
+pub use shared_calls::SharedCalls;
 pub use shared_poll::{Observation, SharedPoll};

@@ -17,8 +17,17 @@ const SIDE_BY_SIDE: usize = 8;
 fn actions() -> Vec<String> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/aws");
     let mut actions = BTreeSet::new();
-    for file in std::fs::read_dir(folder).unwrap() {
-        let text = std::fs::read_to_string(file.unwrap().path()).unwrap();
+    let mut files = vec![folder];
+    while let Some(path) = files.pop() {
+        if path.is_dir() {
+            files.extend(
+                std::fs::read_dir(path)
+                    .unwrap()
+                    .map(|entry| entry.unwrap().path()),
+            );
+            continue;
+        }
+        let text = std::fs::read_to_string(path).unwrap();
         actions.extend(text.split('"').filter(|text| is_action(text)).map(str::to_owned));
     }
     actions.into_iter().collect()

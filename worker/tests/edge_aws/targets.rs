@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use drawgate_lab::lab::Lab;
-use drawgate_worker::aws::{Aws, HealthWatch, TargetId, TargetState};
+use drawgate_worker::aws::{Aws, AwsError, HealthWatch, SharedCalls, TargetId, TargetState};
+use futures_util::future::join_all;
 use tokio::time::{Instant, timeout};
 
 use crate::fixtures::{PATIENCE, fleet};
@@ -81,4 +82,50 @@ async fn waiters_share_the_real_calls() {
     }
     let calls = aws.calls()["elasticloadbalancing:DescribeTargetHealth"];
     assert!((5..=7).contains(&calls), "{calls} calls for 100 looks");
+}
+
+#[tokio::test]
+async fn hosts_of_a_wave_share_their_calls() {
+    let Some(lab) = Lab::enter("hosts_of_a_wave_share_their_calls").await else {
+        return;
+    };
+    let (aws, fleet) = (Aws::connect().await, fleet(&lab, "wave").await);
+    let arn = fleet.target_groups[0].arn.as_str();
+    let target = |id: String| TargetId {
+        id,
+        port: 8080,
+        zone: None,
+    };
+    let targets: Vec<TargetId> = fleet.ids().into_iter().map(target).collect();
+    let registered = async || {
+        let targets = aws.target_health(arn).await.unwrap().into_iter();
+        let there = targets.filter(|target| target.state != TargetState::Draining);
+        there.count()
+    };
+    let shared = SharedCalls::new(aws.clone());
+    let deregister = |target| shared.deregister(arn, target);
+    all_ok(targets.iter().map(deregister)).await;
+    assert_eq!(registered().await, 0);
+    let register = |target| shared.register(arn, target);
+    all_ok(targets.iter().map(register)).await;
+    assert_eq!(registered().await, targets.len());
+    let ids = fleet.ids();
+    all_ok((0..20).map(|_| shared.instances_by_ids(&ids))).await;
+    all_ok((0..20).map(|_| shared.group_by_name("wave"))).await;
+    let calls = aws.calls();
+    for name in [
+        "elasticloadbalancing:DeregisterTargets",
+        "elasticloadbalancing:RegisterTargets",
+        "ec2:DescribeInstances",
+        "autoscaling:DescribeAutoScalingGroups",
+    ] {
+        // The first goes alone, all others together.
+        assert_eq!(calls[name], 2, "{name}");
+    }
+}
+
+async fn all_ok<T>(calls: impl Iterator<Item = impl Future<Output = Result<T, AwsError>>>) {
+    for result in join_all(calls).await {
+        assert!(result.is_ok(), "{:?}", result.err());
+    }
 }

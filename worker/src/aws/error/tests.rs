@@ -141,3 +141,18 @@ fn an_answer_without_a_code_goes_by_its_status() {
     assert_eq!(kind(&read), "unanswered");
     assert_eq!(read.code(), None);
 }
+
+#[test]
+fn only_a_no_that_may_mean_one_of_several_is_of_one() {
+    for code in ["InvalidTarget", "TooManyTargets", "ValidationError"] {
+        assert!(write(400, code).may_be_of_one(), "{code}");
+    }
+    for code in [
+        "TargetGroupNotFound",
+        "AccessDenied",
+        "ExpiredToken",
+        "Throttling",
+    ] {
+        assert!(!write(400, code).may_be_of_one(), "{code}");
+    }
+}
