@@ -38,7 +38,7 @@ pub use balancer::{HealthCheck, Target, TargetGroup, TargetGroupAttributes, Targ
 pub use client::Aws;
 pub use credentials::environment;
 pub use error::{AwsError, Cause};
-pub use health_watch::HealthWatch;
+pub use health_watch::{HealthWatch, Targets};
 pub use instances::Instance;
 pub use limiter::{RateShare, Traffic};
 pub use mute_rules::SeenMuteRule;

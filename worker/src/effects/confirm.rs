@@ -16,6 +16,7 @@ use super::inspect::HOST_LOOK;
 use super::membership::Membership;
 use super::names::GROUP_TAG;
 use super::outcome::{Effect, Sorted, either};
+use super::target_health::SeenTarget;
 use super::task::Task;
 
 /// How many hosts are observed at the same time.
@@ -142,11 +143,15 @@ impl Effects {
             Membership::Gone { why, ended: false } => seen.still = Some(why),
         }
         for target in &host.targets {
-            let state = self.target_health(task).state_of(target, recent).await?;
+            let state = match self.target_health(task).see(target, recent).await? {
+                SeenTarget::InGroup(state) => state.as_str().to_owned(),
+                SeenTarget::Absent => "absent".to_owned(),
+                SeenTarget::GroupGone => ObservedTarget::GROUP_DELETED.to_owned(),
+            };
             seen.targets.push(ObservedTarget {
                 target_group: target.target_group.clone(),
                 port: target.port,
-                state: state.map_or_else(|| "absent".to_owned(), |state| state.as_str().to_owned()),
+                state,
             });
         }
         if seen.member && !task.release.gone.contains(&host.instance) {

@@ -47,7 +47,10 @@ impl<H: HealthPort, M: MembershipPort> TargetHealth<'_, H, M> {
     ) -> Effect<Option<FloorKept>> {
         let task = self.task;
         for target in &host.targets {
-            let all = self.targets_of(&target.target_group, not_before).await?;
+            // A target group that does not exist any more has no floor.
+            let Some(all) = self.targets_of(&target.target_group, not_before).await? else {
+                continue;
+            };
             if floor_kept(task, host, target, &all, direction).is_none() {
                 continue;
             }

@@ -28,7 +28,7 @@ use super::connections::Effects;
 use super::outcome::Effect;
 use super::task::Task;
 use crate::aws::{
-    Alarm, Aws, AwsError, Group, HealthWatch, Instance, Parameter, SeenMuteRule, Target, TargetId,
+    Alarm, Aws, AwsError, Group, HealthWatch, Instance, Parameter, SeenMuteRule, TargetId, Targets,
 };
 
 type Answer<T> = Result<T, AwsError>;
@@ -72,13 +72,14 @@ impl ScalingPort for Aws {
     }
 }
 
-/// The health of targets, by a request that began at or after `not_before`. Reads only.
+/// The health of targets, by a request that began at or after `not_before`; nothing where the target group
+/// does not exist any more. Reads only.
 pub(super) trait HealthPort: Sync {
-    fn targets(&self, arn: &str, not_before: Instant) -> impl Future<Output = Answer<Vec<Target>>> + Send;
+    fn targets(&self, arn: &str, not_before: Instant) -> impl Future<Output = Answer<Targets>> + Send;
 }
 
 impl HealthPort for HealthWatch {
-    async fn targets(&self, arn: &str, not_before: Instant) -> Answer<Vec<Target>> {
+    async fn targets(&self, arn: &str, not_before: Instant) -> Answer<Targets> {
         Ok(self.look(arn, not_before).await?.targets.clone())
     }
 }

@@ -1,4 +1,5 @@
-//! Takes a host out of its target groups, and puts it back.
+//! Takes a host out of its target groups, and puts it back. A target group that was deleted meanwhile is
+//! passed over: there is nothing to take the host out of, and nothing to put it back into.
 //!
 //! ```text
 //!   floor kept? -> tag -> deregister ... drained (unused or absent, and min_drain) ... register -> healthy -> untag
@@ -16,9 +17,10 @@ use super::membership::CONSISTENCY;
 use super::names::{target_tag, target_value};
 use super::outcome::{Effect, Sorted, either, not_yet};
 use super::ports::{HealthPort, HostPort, MembershipPort, TargetPort};
-use super::target_health::{TargetHealth, Unhealthy};
+use super::target_health::{SeenTarget, TargetHealth, Unhealthy};
 use super::task::{LAST_WORDS, Task};
-use crate::aws::{Aws, HealthWatch, TargetId, TargetState};
+use crate::Causes;
+use crate::aws::{Aws, AwsError, HealthWatch, TargetId, TargetState};
 
 /// The load balancer notices the end of a delay by a clock of its own: a look at that very moment would come
 /// a little too early, and cost a whole interval.
@@ -62,11 +64,11 @@ where
         let now = Instant::now();
         let recent = now.checked_sub(self.task.poll()).unwrap_or(now);
         self.floor_allows(host, direction, recent).await?;
-        let registered = self.look_for_registered(host, recent).await?;
-        if registered.is_empty() {
+        let found = self.look_for_registered(host, recent).await?;
+        if found.registered.is_empty() {
             return Ok(StepOutcome::already());
         }
-        self.tag_and_deregister(host, &registered).await?;
+        self.tag_and_deregister(host, &found.registered).await?;
         Ok(StepOutcome::done())
     }
 
@@ -78,9 +80,9 @@ where
         let failure = Failure::new(kept_in(self.task, &kept));
         // A host that an earlier attempt took out in part is not in service, so the floor did not leave it
         // untouched.
-        let registered = self.look_for_registered(host, recent).await?;
+        let found = self.look_for_registered(host, recent).await?;
         Err(StepOutcome::Transient {
-            failure: match registered.len() == host.targets.len() {
+            failure: match found.is_untouched {
                 true => failure.with_obstacle(Obstacle::Floor(kept)),
                 false => failure,
             },
@@ -91,15 +93,19 @@ where
         &self,
         host: &'h HostPlan,
         not_before: Instant,
-    ) -> Effect<Vec<&'h TargetPlan>> {
-        let mut registered = Vec::new();
+    ) -> Effect<FoundTargets<'h>> {
+        let mut found = FoundTargets {
+            registered: Vec::new(),
+            is_untouched: true,
+        };
         for target in &host.targets {
-            let state = self.seen.state_of(target, not_before).await?;
-            if state.is_some_and(|state| state != TargetState::Draining) {
-                registered.push(target);
+            match self.seen.see(target, not_before).await? {
+                SeenTarget::GroupGone => {}
+                SeenTarget::Absent | SeenTarget::InGroup(TargetState::Draining) => found.is_untouched = false,
+                SeenTarget::InGroup(_) => found.registered.push(target),
             }
         }
-        Ok(registered)
+        Ok(found)
     }
 
     /// The tags come first: an operator can register the host again from them when everything else is lost.
@@ -109,10 +115,9 @@ where
         let tags: Vec<(String, String)> = registered.iter().map(tag).collect();
         self.targets.tag_instance(&host.instance, &tags).await.sorted()?;
         for target in registered {
-            self.targets
-                .deregister(&target.target_group, &[target_id(target)])
-                .await
-                .sorted()?;
+            let (arn, id) = (&target.target_group, target_id(target));
+            let result = self.targets.deregister(arn, &[id]).await;
+            passed_over(host, target, result).sorted()?;
         }
         Ok(())
     }
@@ -168,13 +173,16 @@ where
         host: &'h HostPlan,
     ) -> Effect<Option<(&'h TargetPlan, TargetState)>> {
         for target in &host.targets {
-            let state = self.seen.state_of(target, Instant::now()).await?;
-            let drained = |state: &TargetState| match state {
+            let state = match self.seen.see(target, Instant::now()).await? {
+                SeenTarget::GroupGone | SeenTarget::Absent => continue,
+                SeenTarget::InGroup(state) => state,
+            };
+            let drained = match state {
                 TargetState::Unused => true,
                 TargetState::Draining => !target.can_be_healthy(),
                 _ => false,
             };
-            if let Some(state) = state.filter(|state| !drained(state)) {
+            if !drained {
                 return Ok(Some((target, state)));
             }
         }
@@ -217,10 +225,9 @@ where
         // No look before it: registering a registered target changes nothing, and a draining target is not
         // registered.
         for target in &host.targets {
-            self.targets
-                .register(&target.target_group, &[target_id(target)])
-                .await
-                .sorted()?;
+            let (arn, id) = (&target.target_group, target_id(target));
+            let result = self.targets.register(arn, &[id]).await;
+            passed_over(host, target, result).sorted()?;
         }
         Ok(StepOutcome::done())
     }
@@ -302,6 +309,32 @@ where
             "its target is gone again: registered once more"
         );
         self.try_register(host).await.map(drop)
+    }
+}
+
+/// The targets of a host, as looks at its target groups show them.
+struct FoundTargets<'h> {
+    registered: Vec<&'h TargetPlan>,
+    /// Whether no target is out of a group that exists.
+    is_untouched: bool,
+}
+
+/// The result of a call about a target. That the group does not exist any more, or that AWS does not take the
+/// target, is no failure: the host goes on in its other groups, and its health tells what is missing.
+fn passed_over(host: &HostPlan, target: &TargetPlan, result: Result<(), AwsError>) -> Result<(), AwsError> {
+    match result {
+        Err(error) if error.is_not_found() => Ok(()),
+        Err(error) if error.is_invalid_target() => {
+            let (instance, target_group) = (&host.instance, &target.target_group);
+            tracing::warn!(
+                instance,
+                target_group,
+                error = %Causes(&error),
+                "a target that AWS does not take is passed over"
+            );
+            Ok(())
+        }
+        result => result,
     }
 }
 

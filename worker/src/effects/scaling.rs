@@ -267,7 +267,10 @@ impl<S: ScalingPort, H: HealthPort> Suspension<'_, S, H> {
         let mut healthy = true;
         for target in host.targets.iter().filter(|target| target.can_be_healthy()) {
             let look = self.health.targets(&target.target_group, Instant::now());
-            let all = look.await.sorted()?;
+            // In a target group that does not exist any more nobody has to be healthy.
+            let Some(all) = look.await.sorted()? else {
+                continue;
+            };
             healthy &= find(&all, target).is_some_and(|own| own.state == TargetState::Healthy);
         }
         Ok(healthy)

@@ -12,6 +12,7 @@
 //! [`DescribeTargetHealth`]: crate::aws::HealthWatch
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use drawgate_rollout::definition::ServiceDefinition;
@@ -21,7 +22,7 @@ use tokio::time::Instant;
 
 use super::connections::Effects;
 use super::outcome::{Effect, Sorted};
-use crate::aws::{Group, HealthWatch, Instance, Target, TargetGroup};
+use crate::aws::{Group, HealthWatch, Instance, Target, TargetGroup, Targets};
 
 /// How many target groups are asked side by side. The limiter of all calls sets the pace; these hide the round
 /// trips.
@@ -171,7 +172,7 @@ async fn look_at(
     watch: &HealthWatch,
     known: &Known<'_>,
     group: TargetGroup,
-) -> Effect<Option<(TargetGroup, Vec<Target>)>> {
+) -> Effect<Option<(TargetGroup, Arc<[Target]>)>> {
     let now = Instant::now();
     if !known.is_of_fleet(&group) {
         let a_while_ago = now.checked_sub(STRANGER).unwrap_or(now);
@@ -186,15 +187,8 @@ async fn look_at(
     Ok(targets.map(|targets| (group, targets)))
 }
 
-async fn targets_since(
-    watch: &HealthWatch,
-    group: &TargetGroup,
-    not_before: Instant,
-) -> Effect<Option<Vec<Target>>> {
-    match watch.look(&group.arn, not_before).await {
-        Err(error) if error.is_not_found() => Ok(None),
-        seen => Ok(Some(seen.sorted()?.targets.clone())),
-    }
+async fn targets_since(watch: &HealthWatch, group: &TargetGroup, not_before: Instant) -> Effect<Targets> {
+    Ok(watch.look(&group.arn, not_before).await.sorted()?.targets.clone())
 }
 
 /// The targets that are instances of the fleet.

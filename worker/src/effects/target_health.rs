@@ -8,7 +8,7 @@ use super::membership::{Membership, membership};
 use super::outcome::{Effect, Sorted, not_yet};
 use super::ports::{HealthPort, MembershipPort};
 use super::task::Task;
-use crate::aws::{Aws, HealthWatch, Target, TargetState};
+use crate::aws::{Aws, HealthWatch, Target, TargetState, Targets};
 
 /// Why a host does not count as healthy.
 pub(super) struct Unhealthy {
@@ -17,6 +17,16 @@ pub(super) struct Unhealthy {
     /// The target group's ARN.
     pub(super) target_group: String,
     pub(super) why: String,
+}
+
+/// A target, as one look shows it.
+pub(super) enum SeenTarget {
+    /// Registered, or draining still.
+    InGroup(TargetState),
+    /// Not in its group.
+    Absent,
+    /// Its group does not exist any more: there is nothing to take it out of, or to put it back into.
+    GroupGone,
 }
 
 impl Effects {
@@ -38,18 +48,20 @@ pub(super) struct TargetHealth<'a, H, M> {
 
 impl<H: HealthPort, M: MembershipPort> TargetHealth<'_, H, M> {
     /// The targets of a group, by a look that began at or after `not_before`.
-    pub(super) async fn targets_of(&self, arn: &str, not_before: Instant) -> Effect<Vec<Target>> {
+    pub(super) async fn targets_of(&self, arn: &str, not_before: Instant) -> Effect<Targets> {
         self.health.targets(arn, not_before).await.sorted()
     }
 
-    /// The state of a target; `None` where it is not registered.
-    pub(super) async fn state_of(
-        &self,
-        target: &TargetPlan,
-        not_before: Instant,
-    ) -> Effect<Option<TargetState>> {
+    /// A target, by a look that began at or after `not_before`.
+    pub(super) async fn see(&self, target: &TargetPlan, not_before: Instant) -> Effect<SeenTarget> {
         let all = self.targets_of(&target.target_group, not_before).await?;
-        Ok(find(&all, target).map(|own| own.state.clone()))
+        Ok(match all {
+            None => SeenTarget::GroupGone,
+            Some(all) => match find(&all, target) {
+                Some(own) => SeenTarget::InGroup(own.state.clone()),
+                None => SeenTarget::Absent,
+            },
+        })
     }
 
     /// The name of a target's group.
@@ -66,7 +78,9 @@ impl<H: HealthPort, M: MembershipPort> TargetHealth<'_, H, M> {
         not_before: Instant,
     ) -> Effect<Option<Unhealthy>> {
         for target in awaited {
-            let all = self.targets_of(&target.target_group, not_before).await?;
+            let Some(all) = self.targets_of(&target.target_group, not_before).await? else {
+                continue;
+            };
             let name = self.name_of(target);
             match find(&all, target) {
                 Some(own) if own.state == TargetState::Healthy => {}

@@ -40,7 +40,8 @@ async fn a_target_drains_and_comes_back() {
         let mut seen = Vec::new();
         loop {
             let look = watch.look(arn, Instant::now()).await.unwrap();
-            match look.targets.iter().find(|seen| seen.id == target.id) {
+            let targets = look.targets.as_deref().unwrap();
+            match targets.iter().find(|seen| seen.id == target.id) {
                 Some(found) if found.state != TargetState::Unused => seen.push(found.state.clone()),
                 _ => return seen,
             }
@@ -128,4 +129,23 @@ async fn all_ok<T>(calls: impl Iterator<Item = impl Future<Output = Result<T, Aw
     for result in join_all(calls).await {
         assert!(result.is_ok(), "{:?}", result.err());
     }
+}
+
+#[tokio::test]
+async fn a_target_group_that_does_not_exist_is_told_apart() {
+    let Some(lab) = Lab::enter("a_target_group_that_does_not_exist_is_told_apart").await else {
+        return;
+    };
+    let (aws, fleet) = (Aws::connect().await, fleet(&lab, "vanished").await);
+    let arn = format!("{}0", fleet.target_groups[0].arn);
+    let target = TargetId {
+        id: fleet.instances[0].id.clone(),
+        port: 8080,
+        zone: None,
+    };
+    let shared = SharedCalls::new(aws.clone());
+    assert!(shared.register(&arn, &target).await.unwrap_err().is_not_found());
+    assert!(shared.deregister(&arn, &target).await.unwrap_err().is_not_found());
+    let watch = HealthWatch::new(aws.clone(), Duration::from_millis(100));
+    assert_eq!(watch.look(&arn, Instant::now()).await.unwrap().targets, None);
 }

@@ -1,12 +1,14 @@
-use std::collections::BTreeMap;
+mod vanished;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 
 use drawgate_rehearsal::World;
 use drawgate_rollout::{LeftOut, Plan, Release};
 
-use super::super::fakes::{Calls, FAULTS, Old, release, task, told};
+use super::super::fakes::{Calls, FAULTS, Fault, Old, release, task, told};
 use super::*;
-use crate::aws::{AwsError, Group, Instance, Target};
+use crate::aws::{AwsError, Group, Instance, Target, Targets};
 
 /// The targets of a fleet whose instances have no Auto Scaling group, and its hosts.
 #[derive(Default)]
@@ -14,6 +16,8 @@ struct Fake {
     /// The state of each target that is registered, by ARN and id.
     states: Mutex<BTreeMap<(String, String), TargetState>>,
     old: Old<BTreeMap<(String, String), TargetState>>,
+    /// Target groups that were deleted.
+    deleted: Mutex<BTreeSet<String>>,
     /// EC2's state of an instance; `running` where nothing stands here.
     instances: Mutex<BTreeMap<String, String>>,
     /// The state of a target once it is registered.
@@ -45,6 +49,30 @@ impl Fake {
             .insert(id.to_owned(), state.to_owned());
     }
 
+    /// Deletes a target group, with its targets.
+    fn delete(&self, arn: &str) {
+        self.deleted.lock().unwrap().insert(arn.to_owned());
+        self.states.lock().unwrap().retain(|(group, _), _| group != arn);
+    }
+
+    /// Writes to a target group, which has to be there.
+    fn in_group(
+        &self,
+        operation: &'static str,
+        arn: &str,
+        target: &TargetId,
+        state: TargetState,
+    ) -> Result<(), AwsError> {
+        if self.deleted.lock().unwrap().contains(arn) {
+            self.calls
+                .fail_once(operation, Fault::RefusedAs("TargetGroupNotFound"));
+        }
+        self.calls.write(operation, &target.id, || {
+            let key = (arn.to_owned(), target.id.clone());
+            self.states.lock().unwrap().insert(key, state);
+        })
+    }
+
     /// The next looks see the targets as they are now, whatever is written.
     fn answer_old(&self, looks: u32) {
         self.old.answer(self.states.lock().unwrap().clone(), looks);
@@ -53,8 +81,11 @@ impl Fake {
 
 impl HealthPort for &Fake {
     /// As the shared look, waits for its next turn.
-    async fn targets(&self, arn: &str, _not_before: Instant) -> Result<Vec<Target>, AwsError> {
+    async fn targets(&self, arn: &str, _not_before: Instant) -> Result<Targets, AwsError> {
         tokio::time::sleep(Duration::from_secs(1)).await;
+        if self.deleted.lock().unwrap().contains(arn) {
+            return Ok(None);
+        }
         let seen = self.old.or(self.states.lock().unwrap().clone());
         let of_group = seen.into_iter().filter(|((group, _), _)| group == arn);
         let target = |((_, id), state): ((String, String), TargetState)| Target {
@@ -65,7 +96,7 @@ impl HealthPort for &Fake {
             reason: None,
             description: None,
         };
-        Ok(of_group.map(target).collect())
+        Ok(Some(of_group.map(target).collect()))
     }
 }
 
@@ -91,19 +122,17 @@ impl MembershipPort for Fake {
 
 impl TargetPort for Fake {
     async fn register(&self, arn: &str, targets: &[TargetId]) -> Result<(), AwsError> {
-        self.calls.write("register", &targets[0].id, || {
-            let state = self.becomes.lock().unwrap().clone();
-            let key = (arn.to_owned(), targets[0].id.clone());
-            let state = state.unwrap_or(TargetState::Healthy);
-            self.states.lock().unwrap().insert(key, state);
-        })
+        let state = self.becomes.lock().unwrap().clone();
+        self.in_group(
+            "register",
+            arn,
+            &targets[0],
+            state.unwrap_or(TargetState::Healthy),
+        )
     }
 
     async fn deregister(&self, arn: &str, targets: &[TargetId]) -> Result<(), AwsError> {
-        self.calls.write("deregister", &targets[0].id, || {
-            let key = (arn.to_owned(), targets[0].id.clone());
-            self.states.lock().unwrap().insert(key, TargetState::Draining);
-        })
+        self.in_group("deregister", arn, &targets[0], TargetState::Draining)
     }
 
     async fn tag_instance(&self, _id: &str, tags: &[(String, String)]) -> Result<(), AwsError> {

@@ -6,7 +6,7 @@ use drawgate_rollout::Release;
 
 use super::super::fakes::{Calls, FAULTS, Fault, Old, release, task, told};
 use super::*;
-use crate::aws::{AwsError, Member, Target};
+use crate::aws::{AwsError, Member, Target, Targets};
 
 /// One Auto Scaling group.
 struct Fake {
@@ -81,10 +81,10 @@ impl ScalingPort for Fake {
 }
 
 /// Every target of the release, all in one state.
-struct Health(Vec<Target>);
+struct Health(Targets);
 
 impl HealthPort for Health {
-    async fn targets(&self, _arn: &str, _not_before: Instant) -> Result<Vec<Target>, AwsError> {
+    async fn targets(&self, _arn: &str, _not_before: Instant) -> Result<Targets, AwsError> {
         Ok(self.0.clone())
     }
 }
@@ -103,6 +103,7 @@ struct Case {
     release: Release,
     fake: Fake,
     state: TargetState,
+    target_groups_gone: bool,
 }
 
 impl Case {
@@ -141,6 +142,7 @@ impl Case {
             release,
             fake,
             state: TargetState::Healthy,
+            target_groups_gone: false,
         }
     }
 
@@ -188,7 +190,7 @@ impl Case {
         });
         let suspension = Suspension {
             scaling: &self.fake,
-            health: Health(health.collect()),
+            health: Health((!self.target_groups_gone).then(|| health.collect())),
             task: task(&self.release),
         };
         let name = plan.groups[0].name.as_str();
@@ -327,6 +329,16 @@ async fn a_host_whose_targets_are_unhealthy_is_left_to_be_replaced() {
         !writes.iter().any(|write| write.starts_with("set_health")),
         "{writes:?}"
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn in_a_deleted_target_group_nobody_has_to_be_healthy() {
+    let mut case = Case::rolling();
+    case.target_groups_gone = true;
+    let ill = case.fall_ill(0);
+    assert_eq!(case.run("resume").await, "done");
+    let writes = case.fake.calls.take();
+    assert!(writes.contains(&format!("set_health {ill}")), "{writes:?}");
 }
 
 #[tokio::test(start_paused = true)]
