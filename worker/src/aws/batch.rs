@@ -27,8 +27,11 @@ use tokio::sync::Notify;
 pub(crate) struct Batches<T, A, E> {
     most: usize,
     may_be_of_one: fn(&E) -> bool,
-    lines: Mutex<HashMap<String, Arc<Line<T, A, E>>>>,
+    lines: Mutex<Lines<T, A, E>>,
 }
+
+/// The lines, by subject.
+type Lines<T, A, E> = HashMap<String, Arc<Line<T, A, E>>>;
 
 /// The waiters on one subject.
 struct Line<T, A, E> {

@@ -35,6 +35,8 @@ mod token_bucket;
 
 pub use alarms::Alarm;
 pub use balancer::{HealthCheck, Target, TargetGroup, TargetGroupAttributes, TargetId, TargetState};
+#[cfg(test)]
+pub(crate) use batch::Batches;
 pub use client::Aws;
 pub use credentials::environment;
 pub use error::{AwsError, Cause};

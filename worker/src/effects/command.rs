@@ -18,11 +18,12 @@ use drawgate_rollout::{
 };
 use drawgate_schemas::Direction;
 use drawgate_schemas::limits::{TEXT_CHARS, cut};
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, timeout_at};
 
+use super::confirm::look_until;
 use super::connections::Effects;
 use super::hooks::{ROOT, last_of};
-use super::inspect::{HOST_LOOK, address};
+use super::inspect::address;
 use super::outcome::{Effect, Sorted, either, not_yet, refused};
 use super::task::Task;
 use super::verify::http_probe;
@@ -128,7 +129,7 @@ impl Effects {
         else {
             return;
         };
-        match timeout(HOST_LOOK, self.tell(host, command, version)).await {
+        match timeout_at(look_until(task), self.tell(host, command, version)).await {
             Err(_) => seen.unseen = Some("no answer".to_owned()),
             Ok(Ok(told)) => seen.version = Some(told),
             Ok(Err(outcome)) => seen.unseen = outcome.failure().map(|failure| failure.what.clone()),

@@ -8,19 +8,19 @@ use drawgate_rollout::{
     ObservedTarget, Step, StepOutcome, version_name,
 };
 use futures_util::stream::{self, StreamExt, TryStreamExt};
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, timeout_at};
 
 use super::alarms::{TOGETHER, planned};
 use super::connections::Effects;
 use super::inspect::HOST_LOOK;
-use super::membership::Membership;
+use super::membership::{Asked, Membership};
 use super::names::GROUP_TAG;
 use super::outcome::{Effect, Sorted, either};
 use super::target_health::SeenTarget;
-use super::task::Task;
+use super::task::{LAST_WORDS, Task};
 
 /// How many hosts are observed at the same time.
-const SIDE_BY_SIDE: usize = 8;
+pub(super) const SIDE_BY_SIDE: usize = 8;
 
 impl Effects {
     pub(super) async fn confirm(&self, task: Task<'_>) -> StepOutcome {
@@ -74,6 +74,9 @@ impl Effects {
     }
 
     async fn observe_hosts(&self, task: Task<'_>) -> Effect<BTreeMap<String, ObservedHost>> {
+        let instances = task.release.everyone().filter(|host| host.instance != ON_BASTION);
+        let asked: Vec<Asked<'_>> = instances.map(Asked::of).collect();
+        let members = self.memberships(&asked).await?;
         // All hosts use the same moment, so they share one look at each target group. A look younger than the
         // poll interval is reused: it is later than every registering of a host that became healthy.
         let poll = Duration::from_millis(task.plan.definition.roll.poll_interval_ms);
@@ -81,7 +84,7 @@ impl Effects {
         let looks: Vec<_> = task
             .release
             .everyone()
-            .map(|host| self.observe_named(task, host, recent))
+            .map(|host| self.observe_named(task, host, members.get(host.instance.as_str()), recent))
             .collect();
         stream::iter(looks).buffered(SIDE_BY_SIDE).try_collect().await
     }
@@ -126,21 +129,26 @@ impl Effects {
         &self,
         task: Task<'_>,
         host: &HostPlan,
+        membership: Option<&Membership>,
         recent: Instant,
     ) -> Effect<(String, ObservedHost)> {
-        Ok((host.instance.clone(), self.observe(task, host, recent).await?))
+        let seen = self.observe(task, host, membership, recent).await?;
+        Ok((host.instance.clone(), seen))
     }
 
-    async fn observe(&self, task: Task<'_>, host: &HostPlan, recent: Instant) -> Effect<ObservedHost> {
+    /// What stands without a membership is the bastion.
+    async fn observe(
+        &self,
+        task: Task<'_>,
+        host: &HostPlan,
+        membership: Option<&Membership>,
+        recent: Instant,
+    ) -> Effect<ObservedHost> {
         let mut seen = ObservedHost::default();
-        let membership = match host.instance.as_str() {
-            ON_BASTION => Membership::InService,
-            id => self.membership(id, host.group.as_deref()).await?,
-        };
         match membership {
-            Membership::InService | Membership::Awaited(_) => seen.member = true,
-            Membership::Gone { ended: true, .. } => {}
-            Membership::Gone { why, ended: false } => seen.still = Some(why),
+            None | Some(Membership::InService | Membership::Awaited(_)) => seen.member = true,
+            Some(Membership::Gone { ended: true, .. }) => {}
+            Some(Membership::Gone { why, ended: false }) => seen.still = Some(why.clone()),
         }
         for target in &host.targets {
             let state = match self.target_health(task).see(target, recent).await? {
@@ -164,7 +172,7 @@ impl Effects {
         let Some(wanted) = task.plan.definition.container() else {
             return self.observe_version(task, host, seen).await;
         };
-        match timeout(HOST_LOOK, self.host(host).container(&wanted.name)).await {
+        match timeout_at(look_until(task), self.host(host).container(&wanted.name)).await {
             Err(_) => seen.unseen = Some("no answer".to_owned()),
             Ok(Err(error)) => seen.unseen = Some(super::outcome::chain(&error)),
             Ok(Ok(None)) => {}
@@ -190,4 +198,10 @@ impl Effects {
             .await
             .ok()
     }
+}
+
+/// Until when a host is looked at. However many hosts are away, the result is told before the deadline.
+pub(super) fn look_until(task: Task<'_>) -> Instant {
+    let last = task.deadline.checked_sub(LAST_WORDS).unwrap_or(task.deadline);
+    last.min(Instant::now() + HOST_LOOK)
 }

@@ -12,7 +12,7 @@ use drawgate_schemas::ReleaseId;
 use super::login_cache::Logins;
 use super::outcome::Effect;
 use super::sources::{Credentials, Definitions};
-use crate::aws::{Aws, HealthWatch, Instance};
+use crate::aws::{Aws, HealthWatch, Instance, SharedCalls};
 use crate::descriptors;
 use crate::host::{Host, Hosts};
 
@@ -20,6 +20,8 @@ use crate::host::{Host, Hosts};
 #[derive(Clone)]
 pub struct Effects {
     pub(super) aws: Aws,
+    /// The calls that hosts of a wave make together.
+    pub(super) shared: SharedCalls,
     pub(super) hosts: Hosts,
     pub(super) credentials: Arc<dyn Credentials>,
     pub(super) definitions: Arc<dyn Definitions>,
@@ -38,6 +40,7 @@ impl Effects {
         definitions: Arc<dyn Definitions>,
     ) -> Self {
         Self {
+            shared: SharedCalls::new(aws.clone()),
             aws,
             hosts,
             credentials,

@@ -1,13 +1,16 @@
 //! The floor of a target group: whether a host may be taken out of service.
 
-use drawgate_rollout::{Failure, FloorKept, HostPlan, Obstacle, StepOutcome, TargetPlan};
+use std::borrow::Cow;
+use std::collections::{BTreeSet, HashSet};
+
+use drawgate_rollout::{Failure, FloorKept, HostPlan, Obstacle, Release, StepOutcome, TargetPlan};
 use drawgate_schemas::Direction;
 use tokio::time::{Instant, sleep_until};
 
-use super::membership::{CONSISTENCY, Membership, membership};
+use super::membership::{Asked, CONSISTENCY, Membership, memberships};
 use super::outcome::{Effect, either};
 use super::ports::{HealthPort, MembershipPort};
-use super::target_health::{TargetHealth, find};
+use super::target_health::TargetHealth;
 use super::task::{LAST_WORDS, Task};
 use crate::aws::{Target, TargetState};
 
@@ -46,20 +49,25 @@ impl<H: HealthPort, M: MembershipPort> TargetHealth<'_, H, M> {
         not_before: Instant,
     ) -> Effect<Option<FloorKept>> {
         let task = self.task;
+        // With those who have left: the step that drops a terminated host may be still to come, and such a
+        // host does not count as missing.
+        let mut release = Cow::Borrowed(task.release);
+        let mut judged = BTreeSet::new();
         for target in &host.targets {
             // A target group that does not exist any more has no floor.
             let Some(all) = self.targets_of(&target.target_group, not_before).await? else {
                 continue;
             };
-            if floor_kept(task, host, target, &all, direction).is_none() {
+            let floor_kept = |release: &Release| {
+                let task = Task { release, ..task };
+                floor_kept(task, host, target, &all, direction)
+            };
+            if floor_kept(&release).is_none() {
                 continue;
             }
-            // A terminated host does not count as missing: the step that drops it may be still to come.
-            let mut release = task.release.clone();
-            let left = Box::pin(self.left(host, target, &all)).await?;
-            release.gone.extend(left);
-            let release = &release;
-            if let Some(kept) = floor_kept(Task { release, ..task }, host, target, &all, direction) {
+            let left = Box::pin(self.left(host, target, &all, &mut judged)).await?;
+            release.to_mut().gone.extend(left);
+            if let Some(kept) = floor_kept(&release) {
                 return Ok(Some(kept));
             }
         }
@@ -67,20 +75,27 @@ impl<H: HealthPort, M: MembershipPort> TargetHealth<'_, H, M> {
     }
 
     /// Other hosts that are unhealthy in this target group because they have left the fleet, which the
-    /// release does not know yet.
-    async fn left(&self, host: &HostPlan, target: &TargetPlan, all: &[Target]) -> Effect<Vec<String>> {
-        let mut left = Vec::new();
+    /// release does not know yet; none of those that were judged before.
+    async fn left(
+        &self,
+        host: &HostPlan,
+        target: &TargetPlan,
+        all: &[Target],
+        judged: &mut BTreeSet<String>,
+    ) -> Effect<Vec<String>> {
         let release = self.task.release;
+        let arn = &target.target_group;
+        let healthy = healthy_in(all);
         let others = release.hosts().filter(|other| other.instance != host.instance);
-        let known = |other: &&HostPlan| release.gone.contains(&other.instance);
-        let missed = |other: &&HostPlan| is_missed(other, &target.target_group, all);
-        for other in others.filter(|other| missed(other) && !known(other)) {
-            let seen = membership(self.members, &other.instance, other.group.as_deref()).await?;
-            if matches!(seen, Membership::Gone { .. }) {
-                left.push(other.instance.clone());
-            }
-        }
-        Ok(left)
+        let unknown = others.filter(|other| !release.gone.contains(&other.instance));
+        let missed = unknown.filter(|other| is_missed(other, arn, &healthy));
+        let asked: Vec<Asked<'_>> = missed
+            .filter(|other| judged.insert(other.instance.clone()))
+            .map(Asked::of)
+            .collect();
+        let seen = memberships(self.members, &asked).await?.into_iter();
+        let left = seen.filter(|(_, membership)| matches!(membership, Membership::Gone { .. }));
+        Ok(left.map(|(instance, _)| instance.to_owned()).collect())
     }
 }
 
@@ -98,8 +113,8 @@ fn floor_kept(
     all: &[Target],
     direction: Direction,
 ) -> Option<FloorKept> {
-    let healthy = |of: &TargetPlan| find(all, of).is_some_and(|own| own.state == TargetState::Healthy);
-    if !healthy(target) {
+    let all_healthy = healthy_in(all);
+    if !all_healthy.contains(&place(target)) {
         return None;
     }
     let (release, arn) = (task.release, &target.target_group);
@@ -113,21 +128,16 @@ fn floor_kept(
         .hosts()
         .filter(|other| other.instance != host.instance && is_out(other) && in_group(other))
         .collect();
+    // A host that was left out does not answer: it is not reckoned with, whatever its target says.
     let left_out: Vec<&HostPlan> = release.left_out().map(|left_out| &left_out.host).collect();
-    let of_any = |hosts: &[&HostPlan], seen: &Target| {
-        let mut targets = hosts.iter().flat_map(|other| &other.targets);
-        targets.any(|of| of.target_group == *arn && of.id == seen.id && of.port == seen.port)
-    };
-    let serving = || {
-        all.iter()
-            .filter(|seen| seen.state == TargetState::Healthy)
-            .filter(|seen| !of_any(&out, seen) && !of_any(&left_out, seen))
-    };
+    let mut elsewhere = places(&out, arn);
+    elsewhere.extend(places(&left_out, arn));
+    let serving: HashSet<Place<'_>> = all_healthy.difference(&elsewhere).copied().collect();
     let kept = |healthy: usize, floor: u32, zone: Option<&str>| {
         let is_sick = |other: &&HostPlan| {
             let there = other.instance != host.instance && !release.gone.contains(&other.instance);
             let in_zone = zone.is_none_or(|zone| other.zone == zone);
-            there && in_zone && !release.is_out(other) && is_missed(other, arn, all)
+            there && in_zone && is_missed(other, arn, &all_healthy) && !release.is_out(other)
         };
         (healthy <= floor as usize).then(|| FloorKept {
             target_group: arn.clone(),
@@ -141,7 +151,7 @@ fn floor_kept(
                 .collect(),
         })
     };
-    let all_serving = serving().count();
+    let all_serving = serving.len();
     let floor = match direction {
         Direction::Forward => release.floor(arn),
         Direction::Back => release.floor_on_rollback(arn, count(all_serving), count(out.len())),
@@ -151,7 +161,7 @@ fn floor_kept(
     }
     group.zone_floors.get(&host.zone)?;
     let in_zone: Vec<&HostPlan> = release.hosts().filter(|other| other.zone == host.zone).collect();
-    let serving_in_zone = serving().filter(|seen| of_any(&in_zone, seen)).count();
+    let serving_in_zone = serving.intersection(&places(&in_zone, arn)).count();
     let out_in_zone = out.iter().filter(|other| other.zone == host.zone).count();
     let floor = match direction {
         Direction::Forward => release.zone_floor(arn, &host.zone),
@@ -165,11 +175,23 @@ fn floor_kept(
         .flatten()
 }
 
+/// A target within its group: id and port.
+type Place<'a> = (&'a str, u16);
+
+fn place(target: &TargetPlan) -> Place<'_> {
+    (&target.id, target.port)
+}
+
+/// The healthy targets. A set, because every host of a fleet is looked up in it.
+fn healthy_in(all: &[Target]) -> HashSet<Place<'_>> {
+    let healthy = all.iter().filter(|seen| seen.state == TargetState::Healthy);
+    healthy.map(|seen| (seen.id.as_str(), seen.port)).collect()
+}
+
 /// Whether a host has a target in this group that could be healthy and is not.
-fn is_missed(host: &HostPlan, arn: &str, all: &[Target]) -> bool {
+fn is_missed(host: &HostPlan, arn: &str, healthy: &HashSet<Place<'_>>) -> bool {
     let mut targets = host.targets.iter().filter(|of| of.target_group == *arn);
-    let healthy = |of: &TargetPlan| find(all, of).is_some_and(|seen| seen.state == TargetState::Healthy);
-    targets.any(|of| of.can_be_healthy() && !healthy(of))
+    targets.any(|of| of.can_be_healthy() && !healthy.contains(&place(of)))
 }
 
 /// The message about a floor that keeps a host in service.
@@ -181,4 +203,10 @@ pub(super) fn kept_in(task: Task<'_>, kept: &FloorKept) -> String {
 
 fn count(number: usize) -> u32 {
     u32::try_from(number).unwrap_or(u32::MAX)
+}
+
+/// The targets that these hosts have in a group.
+fn places<'a>(hosts: &[&'a HostPlan], arn: &str) -> HashSet<Place<'a>> {
+    let targets = hosts.iter().flat_map(|host| &host.targets);
+    targets.filter(|of| of.target_group == arn).map(place).collect()
 }

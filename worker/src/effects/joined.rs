@@ -1,16 +1,19 @@
 //! Hosts that joined while the fleet was rolled: those that run the desired version already are up to date,
 //! the others are rolled too, and those still on their way in are awaited.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use drawgate_rollout::definition::FleetSelector;
 use drawgate_rollout::{Evidence, HostView, Newcomer, StepOutcome, Stranger, is_awaited, newcomer};
+use futures_util::future::ready;
+use futures_util::stream::{self, StreamExt};
 use jiff::Timestamp;
-use tokio::time::{sleep, timeout};
+use tokio::time::{sleep, timeout_at};
 
+use super::confirm::{SIDE_BY_SIDE, look_until};
 use super::connections::Effects;
-use super::inspect::{HOST_LOOK, host_snapshot};
-use super::membership::{CONSISTENCY, Membership};
+use super::inspect::host_snapshot;
+use super::membership::{Asked, CONSISTENCY, Membership};
 use super::outcome::{Effect, Sorted, either, not_yet};
 use super::target_groups::{Known, Registrations};
 use super::task::Task;
@@ -78,9 +81,8 @@ impl Effects {
 
     async fn look_for_newcomers(&self, task: Task<'_>) -> Effect<Found> {
         let mut found = Found::default();
-        for instance in self.unknown_instances(task).await? {
-            let group = self.group_of(task, &instance).await?;
-            match self.membership(&instance.id, group.as_deref()).await? {
+        for (instance, group, membership) in self.unknown_members(task).await? {
+            match membership {
                 // Standby, warm or on its way out: the release does not touch it.
                 Membership::Gone { .. } => {}
                 // It was left out when the release began: nobody waits for it.
@@ -136,6 +138,27 @@ impl Effects {
         Ok(self.target_groups_of(definition, &known).await?.registrations)
     }
 
+    /// Instances that this release does not know yet, each with its group and its membership in it.
+    async fn unknown_members(&self, task: Task<'_>) -> Effect<Vec<(Instance, Option<String>, Membership)>> {
+        let instances = self.unknown_instances(task).await?;
+        let groups = self.groups_of(task, &instances).await?;
+        let group_of = |instance: &Instance| groups.get(&instance.id).map(String::as_str);
+        let asked: Vec<Asked<'_>> = instances
+            .iter()
+            .map(|instance| Asked {
+                instance: &instance.id,
+                group: group_of(instance),
+            })
+            .collect();
+        let mut memberships = self.memberships(&asked).await?;
+        let of = |instance: &Instance| {
+            let membership = memberships.remove(instance.id.as_str())?;
+            let group = group_of(instance).map(str::to_owned);
+            Some((instance.clone(), group, membership))
+        };
+        Ok(instances.iter().filter_map(of).collect())
+    }
+
     /// Instances of the fleet, in any state, that this release does not know yet. A deleted group has none.
     async fn unknown_instances(&self, task: Task<'_>) -> Effect<Vec<Instance>> {
         let known: BTreeSet<&str> = task
@@ -169,25 +192,34 @@ impl Effects {
 
     /// Members at the end that this release neither rolled nor found up to date.
     pub(super) async fn strangers(&self, task: Task<'_>) -> Effect<Vec<(String, Stranger)>> {
-        let mut strangers = Vec::new();
-        for instance in self.unknown_instances(task).await? {
-            let group = self.group_of(task, &instance).await?;
-            let stranger = match self.membership(&instance.id, group.as_deref()).await? {
-                Membership::Gone { .. } => continue,
-                Membership::Awaited(state) => Stranger::Booting {
-                    state,
-                    by_itself: !is_awaited(instance.launched_at, task.release),
-                },
-                Membership::InService => self.what_serves(task, &instance).await,
-            };
-            strangers.push((instance.id, stranger));
-        }
-        Ok(strangers)
+        let members = self.unknown_members(task).await?.into_iter();
+        let looks: Vec<_> = members
+            .map(|(instance, _, membership)| self.stranger(task, instance, membership))
+            .collect();
+        let strangers = stream::iter(looks).buffered(SIDE_BY_SIDE);
+        Ok(strangers.filter_map(ready).collect().await)
+    }
+
+    async fn stranger(
+        &self,
+        task: Task<'_>,
+        instance: Instance,
+        membership: Membership,
+    ) -> Option<(String, Stranger)> {
+        let stranger = match membership {
+            Membership::Gone { .. } => return None,
+            Membership::Awaited(state) => Stranger::Booting {
+                state,
+                by_itself: !is_awaited(instance.launched_at, task.release),
+            },
+            Membership::InService => self.what_serves(task, &instance).await,
+        };
+        Some((instance.id, stranger))
     }
 
     async fn what_serves(&self, task: Task<'_>, instance: &Instance) -> Stranger {
         let view = self.view(instance, &task.plan.definition);
-        let seen = timeout(HOST_LOOK, view).await.ok();
+        let seen = timeout_at(look_until(task), view).await.ok();
         if let Some(HostView::Answered { version, .. }) = seen {
             return Stranger::Serves {
                 version,
@@ -213,15 +245,12 @@ impl Effects {
         }
     }
 
-    async fn group_of(&self, task: Task<'_>, instance: &Instance) -> Effect<Option<String>> {
+    /// The Auto Scaling group of each instance that has one, by instance id.
+    async fn groups_of(&self, task: Task<'_>, instances: &[Instance]) -> Effect<BTreeMap<String, String>> {
+        let ids: Vec<String> = instances.iter().map(|instance| instance.id.clone()).collect();
         if let FleetSelector::AutoScalingGroup(name) = &task.plan.definition.fleet {
-            return Ok(Some(name.clone()));
+            return Ok(ids.into_iter().map(|id| (id, name.clone())).collect());
         }
-        let groups = self
-            .aws
-            .groups_of_instances(std::slice::from_ref(&instance.id))
-            .await
-            .sorted()?;
-        Ok(groups.into_values().next())
+        self.aws.groups_of_instances(&ids).await.sorted()
     }
 }

@@ -1,7 +1,9 @@
 //! Whether an instance is a member of its fleet, read right before it is registered.
 
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
+use drawgate_rollout::HostPlan;
 use tokio::time::sleep;
 
 use super::connections::Effects;
@@ -23,6 +25,13 @@ pub(super) enum Membership {
     },
 }
 
+impl Membership {
+    /// That of an instance which EC2 does not know any more.
+    fn terminated() -> Self {
+        judged("terminated", None)
+    }
+}
+
 /// AWS's answers may be older than the last change (Amazon EC2 API Reference, "Eventual consistency"). Before
 /// a host is dropped, the evidence for it is looked at twice, this far apart.
 pub(super) const CONSISTENCY: Duration = Duration::from_secs(3);
@@ -30,7 +39,12 @@ pub(super) const CONSISTENCY: Duration = Duration::from_secs(3);
 impl Effects {
     /// The membership of an instance. "Gone" is believed only at the second look.
     pub(super) async fn membership(&self, instance: &str, group: Option<&str>) -> Effect<Membership> {
-        membership(&self.aws, instance, group).await
+        membership(&self.shared, instance, group).await
+    }
+
+    /// The memberships of these instances. "Gone" is believed only at the second look, one for all of them.
+    pub(super) async fn memberships<'a>(&self, asked: &[Asked<'a>]) -> Effect<BTreeMap<&'a str, Membership>> {
+        memberships(&self.shared, asked).await
     }
 }
 
@@ -40,58 +54,101 @@ pub(super) async fn membership(
     instance: &str,
     group: Option<&str>,
 ) -> Effect<Membership> {
-    match look_at(members, instance, group).await? {
-        Membership::Gone { .. } => {
-            sleep(CONSISTENCY).await;
-            look_at(members, instance, group).await
+    let mut seen = memberships(members, &[Asked { instance, group }]).await?;
+    Ok(seen.remove(instance).unwrap_or_else(Membership::terminated))
+}
+
+/// An instance, and the Auto Scaling group that it is to be a member of.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Asked<'a> {
+    pub(super) instance: &'a str,
+    pub(super) group: Option<&'a str>,
+}
+
+impl<'a> Asked<'a> {
+    pub(super) fn of(host: &'a HostPlan) -> Self {
+        Self {
+            instance: &host.instance,
+            group: host.group.as_deref(),
         }
-        there => Ok(there),
     }
 }
 
+/// The memberships of these instances, by a few calls however many they are. "Gone" is believed only at the
+/// second look, which is one for all of them.
+pub(super) async fn memberships<'a>(
+    members: &impl MembershipPort,
+    asked: &[Asked<'a>],
+) -> Effect<BTreeMap<&'a str, Membership>> {
+    let mut seen = look_at(members, asked).await?;
+    let is_gone = |asked: &Asked<'_>| matches!(seen.get(asked.instance), Some(Membership::Gone { .. }));
+    let gone: Vec<Asked<'a>> = asked.iter().copied().filter(is_gone).collect();
+    if !gone.is_empty() {
+        sleep(CONSISTENCY).await;
+        seen.extend(look_at(members, &gone).await?);
+    }
+    Ok(seen)
+}
+
 /// While `HealthCheck` is suspended a group goes on listing dead instances as `InService`, so EC2 and the
-/// group are both asked.
-async fn look_at(members: &impl MembershipPort, instance: &str, group: Option<&str>) -> Effect<Membership> {
-    let seen = members.instances_by_ids(&[instance.to_owned()]).await.sorted()?;
-    let state = seen
-        .first()
-        .map_or("terminated", |instance| instance.state.as_str());
+/// groups are both asked.
+async fn look_at<'a>(
+    members: &impl MembershipPort,
+    asked: &[Asked<'a>],
+) -> Effect<BTreeMap<&'a str, Membership>> {
+    if asked.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let ids: Vec<String> = asked.iter().map(|asked| asked.instance.to_owned()).collect();
+    let found = members.instances_by_ids(&ids).await.sorted()?;
+    let states: HashMap<&str, &str> = found
+        .iter()
+        .map(|instance| (instance.id.as_str(), instance.state.as_str()))
+        .collect();
+    let state_of = |asked: &Asked<'_>| states.get(asked.instance).copied().unwrap_or("terminated");
+    let running = asked.iter().filter(|asked| state_of(asked) == "running");
+    let names: BTreeSet<&str> = running.filter_map(|asked| asked.group).collect();
+    let mut lifecycles = HashMap::new();
+    for name in names {
+        let group = members.group_by_name(name).await.sorted()?;
+        let listed = group.map(|group| group.members).unwrap_or_default().into_iter();
+        lifecycles.extend(listed.map(|member| ((name, member.id), member.lifecycle)));
+    }
+    let judge = |asked: &Asked<'a>| {
+        let listed = asked
+            .group
+            .map(|group| (group, lifecycles.get(&(group, asked.instance.to_owned()))));
+        let listed = listed.map(|(group, lifecycle)| (group, lifecycle.map(String::as_str)));
+        (asked.instance, judged(state_of(asked), listed))
+    };
+    Ok(asked.iter().map(judge).collect())
+}
+
+/// The membership of an instance with this state in EC2, and with this lifecycle state in its group, where it
+/// is to be in one.
+fn judged(state: &str, listed: Option<(&str, Option<&str>)>) -> Membership {
     match state {
         "running" => {}
-        "pending" => return Ok(Membership::Awaited(state.to_owned())),
+        "pending" => return Membership::Awaited(state.to_owned()),
         other => {
-            let ended = matches!(other, "shutting-down" | "terminated");
-            return Ok(Membership::Gone {
+            return Membership::Gone {
                 why: format!("{other} in EC2"),
-                ended,
-            });
+                ended: matches!(other, "shutting-down" | "terminated"),
+            };
         }
     }
-    let Some(group) = group else {
-        return Ok(Membership::InService);
-    };
-    let listed = members
-        .group_by_name(group)
-        .await
-        .sorted()?
-        .map(|group| group.members)
-        .unwrap_or_default();
-    let lifecycle = listed
-        .into_iter()
-        .find(|member| member.id == instance)
-        .map(|member| member.lifecycle);
-    Ok(match lifecycle.as_deref() {
-        Some("InService") => Membership::InService,
-        Some(pending) if pending.starts_with("Pending") => {
+    match listed {
+        None | Some((_, Some("InService"))) => Membership::InService,
+        Some((group, Some(pending))) if pending.starts_with("Pending") => {
             Membership::Awaited(format!("{pending} in {group}"))
         }
-        Some(other) => Membership::Gone {
+        Some((group, Some(other))) => Membership::Gone {
             why: format!("{other} in {group}"),
             ended: other.starts_with("Terminat"),
         },
-        None => Membership::Gone {
+        Some((group, None)) => Membership::Gone {
             why: format!("no longer a member of {group}"),
             ended: false,
         },
-    })
+    }
 }

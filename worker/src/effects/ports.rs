@@ -28,7 +28,8 @@ use super::connections::Effects;
 use super::outcome::Effect;
 use super::task::Task;
 use crate::aws::{
-    Alarm, Aws, AwsError, Group, HealthWatch, Instance, Parameter, SeenMuteRule, TargetId, Targets,
+    Alarm, Aws, AwsError, Group, HealthWatch, Instance, Parameter, SeenMuteRule, SharedCalls, TargetId,
+    Targets,
 };
 
 type Answer<T> = Result<T, AwsError>;
@@ -90,40 +91,40 @@ pub(super) trait MembershipPort: Sync {
     fn group_by_name(&self, name: &str) -> impl Future<Output = Answer<Option<Group>>> + Send;
 }
 
-impl MembershipPort for Aws {
+impl MembershipPort for SharedCalls {
     async fn instances_by_ids(&self, ids: &[String]) -> Answer<Vec<Instance>> {
-        Aws::instances_by_ids(self, ids).await
+        SharedCalls::instances_by_ids(self, ids).await
     }
 
     async fn group_by_name(&self, name: &str) -> Answer<Option<Group>> {
-        Aws::group_by_name(self, name).await
+        SharedCalls::group_by_name(self, name).await
     }
 }
 
 /// The registrations of targets, and the tags of instances that remember them. Writes only: [`HealthPort`]
 /// has the reads.
 pub(super) trait TargetPort: Sync {
-    fn register(&self, arn: &str, targets: &[TargetId]) -> impl Future<Output = Answer<()>> + Send;
-    fn deregister(&self, arn: &str, targets: &[TargetId]) -> impl Future<Output = Answer<()>> + Send;
+    fn register(&self, arn: &str, target: &TargetId) -> impl Future<Output = Answer<()>> + Send;
+    fn deregister(&self, arn: &str, target: &TargetId) -> impl Future<Output = Answer<()>> + Send;
     fn tag_instance(&self, id: &str, tags: &[(String, String)]) -> impl Future<Output = Answer<()>> + Send;
     fn untag_instance(&self, id: &str, keys: &[String]) -> impl Future<Output = Answer<()>> + Send;
 }
 
-impl TargetPort for Aws {
-    async fn register(&self, arn: &str, targets: &[TargetId]) -> Answer<()> {
-        Aws::register(self, arn, targets).await
+impl TargetPort for SharedCalls {
+    async fn register(&self, arn: &str, target: &TargetId) -> Answer<()> {
+        SharedCalls::register(self, arn, target).await
     }
 
-    async fn deregister(&self, arn: &str, targets: &[TargetId]) -> Answer<()> {
-        Aws::deregister(self, arn, targets).await
+    async fn deregister(&self, arn: &str, target: &TargetId) -> Answer<()> {
+        SharedCalls::deregister(self, arn, target).await
     }
 
     async fn tag_instance(&self, id: &str, tags: &[(String, String)]) -> Answer<()> {
-        Aws::tag_instance(self, id, tags).await
+        SharedCalls::tag_instance(self, id, tags).await
     }
 
     async fn untag_instance(&self, id: &str, keys: &[String]) -> Answer<()> {
-        Aws::untag_instance(self, id, keys).await
+        SharedCalls::untag_instance(self, id, keys).await
     }
 }
 

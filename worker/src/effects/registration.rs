@@ -20,7 +20,7 @@ use super::ports::{HealthPort, HostPort, MembershipPort, TargetPort};
 use super::target_health::{SeenTarget, TargetHealth, Unhealthy};
 use super::task::{LAST_WORDS, Task};
 use crate::Causes;
-use crate::aws::{Aws, AwsError, HealthWatch, TargetId, TargetState};
+use crate::aws::{AwsError, HealthWatch, SharedCalls, TargetId, TargetState};
 
 /// The load balancer notices the end of a delay by a clock of its own: a look at that very moment would come
 /// a little too early, and cost a whole interval.
@@ -31,9 +31,12 @@ const CHECK_NOTICED: Duration = Duration::from_millis(50);
 
 impl Effects {
     /// The steps on the registrations of one release's hosts.
-    pub(super) fn registration<'a>(&'a self, task: Task<'a>) -> Registration<'a, Aws, HealthWatch, Self> {
+    pub(super) fn registration<'a>(
+        &'a self,
+        task: Task<'a>,
+    ) -> Registration<'a, SharedCalls, HealthWatch, Self> {
         Registration {
-            targets: &self.aws,
+            targets: &self.shared,
             seen: self.target_health(task),
             on_host: self,
             task,
@@ -116,7 +119,7 @@ where
         self.targets.tag_instance(&host.instance, &tags).await.sorted()?;
         for target in registered {
             let (arn, id) = (&target.target_group, target_id(target));
-            let result = self.targets.deregister(arn, &[id]).await;
+            let result = self.targets.deregister(arn, &id).await;
             passed_over(host, target, result).sorted()?;
         }
         Ok(())
@@ -226,7 +229,7 @@ where
         // registered.
         for target in &host.targets {
             let (arn, id) = (&target.target_group, target_id(target));
-            let result = self.targets.register(arn, &[id]).await;
+            let result = self.targets.register(arn, &id).await;
             passed_over(host, target, result).sorted()?;
         }
         Ok(StepOutcome::done())

@@ -8,7 +8,7 @@ use super::membership::{Membership, membership};
 use super::outcome::{Effect, Sorted, not_yet};
 use super::ports::{HealthPort, MembershipPort};
 use super::task::Task;
-use crate::aws::{Aws, HealthWatch, Target, TargetState, Targets};
+use crate::aws::{HealthWatch, SharedCalls, Target, TargetState, Targets};
 
 /// Why a host does not count as healthy.
 pub(super) struct Unhealthy {
@@ -30,10 +30,10 @@ pub(super) enum SeenTarget {
 }
 
 impl Effects {
-    pub(super) fn target_health<'a>(&'a self, task: Task<'a>) -> TargetHealth<'a, HealthWatch, Aws> {
+    pub(super) fn target_health<'a>(&'a self, task: Task<'a>) -> TargetHealth<'a, HealthWatch, SharedCalls> {
         TargetHealth {
             health: self.watch(&task.plan.definition),
-            members: &self.aws,
+            members: &self.shared,
             task,
         }
     }

@@ -1,4 +1,5 @@
 mod vanished;
+mod wave;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
@@ -8,7 +9,7 @@ use drawgate_rollout::{LeftOut, Plan, Release};
 
 use super::super::fakes::{Calls, FAULTS, Fault, Old, release, task, told};
 use super::*;
-use crate::aws::{AwsError, Group, Instance, Target, Targets};
+use crate::aws::{AwsError, Group, Instance, Member, Target, Targets};
 
 /// The targets of a fleet whose instances have no Auto Scaling group, and its hosts.
 #[derive(Default)]
@@ -18,6 +19,8 @@ struct Fake {
     old: Old<BTreeMap<(String, String), TargetState>>,
     /// Target groups that were deleted.
     deleted: Mutex<BTreeSet<String>>,
+    /// An Auto Scaling group, where the hosts are in one.
+    group: Mutex<Option<Group>>,
     /// EC2's state of an instance; `running` where nothing stands here.
     instances: Mutex<BTreeMap<String, String>>,
     /// The state of a target once it is registered.
@@ -116,23 +119,18 @@ impl MembershipPort for Fake {
     }
 
     async fn group_by_name(&self, _name: &str) -> Result<Option<Group>, AwsError> {
-        Ok(None)
+        Ok(self.group.lock().unwrap().clone())
     }
 }
 
 impl TargetPort for Fake {
-    async fn register(&self, arn: &str, targets: &[TargetId]) -> Result<(), AwsError> {
+    async fn register(&self, arn: &str, target: &TargetId) -> Result<(), AwsError> {
         let state = self.becomes.lock().unwrap().clone();
-        self.in_group(
-            "register",
-            arn,
-            &targets[0],
-            state.unwrap_or(TargetState::Healthy),
-        )
+        self.in_group("register", arn, target, state.unwrap_or(TargetState::Healthy))
     }
 
-    async fn deregister(&self, arn: &str, targets: &[TargetId]) -> Result<(), AwsError> {
-        self.in_group("deregister", arn, &targets[0], TargetState::Draining)
+    async fn deregister(&self, arn: &str, target: &TargetId) -> Result<(), AwsError> {
+        self.in_group("deregister", arn, target, TargetState::Draining)
     }
 
     async fn tag_instance(&self, _id: &str, tags: &[(String, String)]) -> Result<(), AwsError> {
