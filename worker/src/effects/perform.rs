@@ -133,7 +133,7 @@ impl Effects {
             (Phase::SetRestartPolicy, direction) => {
                 Box::pin(self.set_restart_policy(task, host, *direction)).await
             }
-            (Phase::Register, _) => Box::pin(registration.register(host)).await,
+            (Phase::Register, direction) => Box::pin(registration.register(host, *direction)).await,
             (Phase::AwaitHealthy, direction) => Box::pin(registration.await_healthy(host, *direction)).await,
         }
     }

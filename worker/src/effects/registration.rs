@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use drawgate_rollout::{Evidence, Failure, HostPlan, Obstacle, Phase, Step, StepOutcome, TargetPlan};
 use drawgate_schemas::Direction;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout};
 
 use super::connections::Effects;
 use super::floor::kept_in;
@@ -219,20 +219,51 @@ where
         format!("still draining in {group} past its deadline; {open}")
     }
 
-    pub(super) async fn register(&self, host: &HostPlan) -> StepOutcome {
-        either(self.try_register(host).await)
+    pub(super) async fn register(&self, host: &HostPlan, direction: Direction) -> StepOutcome {
+        either(self.try_register(host, direction).await)
     }
 
-    async fn try_register(&self, host: &HostPlan) -> Effect<StepOutcome> {
+    async fn try_register(&self, host: &HostPlan, direction: Direction) -> Effect<StepOutcome> {
         self.seen.must_be_member(host).await?;
-        // No look before it: registering a registered target changes nothing, and a draining target is not
-        // registered.
-        for target in &host.targets {
+        let registered = self.registered_before(host, direction).await;
+        let targets = host.targets.iter();
+        let missing: Vec<&TargetPlan> = targets.filter(|target| !registered.contains(target)).collect();
+        self.register_all(host, &missing).await?;
+        Ok(StepOutcome::done())
+    }
+
+    /// The targets that an earlier attempt registered, as far as that can be seen. A first attempt looks at
+    /// nothing: registering a registered target changes nothing, and a draining target is not registered.
+    async fn registered_before<'h>(&self, host: &'h HostPlan, direction: Direction) -> Vec<&'h TargetPlan> {
+        let step = Step::on_host(&host.instance, direction, Phase::Register);
+        let state = self.task.release.steps.get(&step);
+        if state.is_none_or(|state| state.attempts < 2) {
+            return Vec::new();
+        }
+        // All hosts of a wave share the look, and a call to register costs more. Where it shows nothing in
+        // time, all are registered once more.
+        let look = self.look_for_registered(host, Instant::now());
+        let found = timeout(2 * self.task.poll(), look).await;
+        found
+            .ok()
+            .and_then(Result::ok)
+            .map_or_else(Vec::new, |found| found.registered)
+    }
+
+    /// Registers these targets of a host. A definite failure in one target group keeps the host out of no
+    /// other.
+    async fn register_all(&self, host: &HostPlan, targets: &[&TargetPlan]) -> Effect<()> {
+        let mut first_failure = Ok(());
+        for target in targets {
             let (arn, id) = (&target.target_group, target_id(target));
             let result = self.targets.register(arn, &id).await;
-            passed_over(host, target, result).sorted()?;
+            match passed_over(host, target, result).sorted() {
+                // What may have happened is looked at before anything else is done.
+                Err(unknown @ StepOutcome::Unknown { .. }) => return Err(unknown),
+                result => first_failure = first_failure.and(result),
+            }
         }
-        Ok(StepOutcome::done())
+        first_failure
     }
 
     pub(super) async fn await_healthy(&self, host: &HostPlan, direction: Direction) -> StepOutcome {
@@ -311,7 +342,9 @@ where
             instance = host.instance,
             "its target is gone again: registered once more"
         );
-        self.try_register(host).await.map(drop)
+        self.seen.must_be_member(host).await?;
+        let all: Vec<&TargetPlan> = host.targets.iter().collect();
+        self.register_all(host, &all).await
     }
 }
 

@@ -220,7 +220,7 @@ impl Case {
         match phase {
             Phase::Deregister => registration.deregister(self.host(), direction).await,
             Phase::Drain => registration.drain(self.host(), direction).await,
-            Phase::Register => registration.register(self.host()).await,
+            Phase::Register => registration.register(self.host(), direction).await,
             _ => registration.await_healthy(self.host(), direction).await,
         }
     }
@@ -264,6 +264,25 @@ async fn one_call_writes_all_tags_and_one_removes_them() {
         writes[2..],
         ["untag drawgate:target:web:8080 + drawgate:target:admin:8080"]
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_group_that_is_throttled_keeps_a_host_out_of_no_other() {
+    let mut case = Case::new(World::new(2, 1).in_two_groups());
+    for target in &case.host().targets {
+        case.fake.set(target, None);
+    }
+    case.fake.calls.fail_once("register", Fault::Throttled);
+    let said = case.forward(Phase::Register).await;
+    assert!(said.starts_with("transient: "), "{said}");
+    assert_eq!(case.fake.calls.take().len(), 2);
+    assert_eq!(case.fake.of(case.target()), None);
+    // The next attempt registers what is missing, and nothing else.
+    let step = Step::on_host(&case.host().instance.clone(), Direction::Forward, Phase::Register);
+    case.release.steps.get_mut(&step).unwrap().attempts = 2;
+    assert_eq!(case.forward(Phase::Register).await, "done");
+    assert_eq!(case.fake.calls.take().len(), 1);
+    assert_eq!(case.fake.of(case.target()), Some(TargetState::Healthy));
 }
 
 #[tokio::test(start_paused = true)]
