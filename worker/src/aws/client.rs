@@ -217,8 +217,9 @@ impl ClassifyRetry for OnlyThrottled {
                 kind: RetryKind::ThrottlingError,
                 ..
             }) => {
-                // The strategy asks once for each attempt, the last one included. No interceptor could tell:
-                // an operation's error has a type of its own there.
+                // This is asked for every attempt, also for the last one, and more than once: by the retry
+                // strategy and by the check for poisoned connections. No interceptor could tell, because an
+                // operation's error has a type of its own there.
                 let _ = ADMITTED.try_with(Admission::throttled);
                 RetryAction::NoActionIndicated
             }

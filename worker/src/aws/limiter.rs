@@ -74,6 +74,7 @@ impl Limiter {
             action,
             taken: Vec::with_capacity(2),
             attempts: Cell::new(0),
+            last_throttled: Cell::new(0),
         };
         // The account's last: who waits for the action's own token keeps no other action from the account's.
         for drawn in [Some(own), account].into_iter().flatten() {
@@ -148,6 +149,8 @@ pub(super) struct Admission {
     /// The buckets with a token taken, the action's own first.
     taken: Vec<Arc<TokenBucket>>,
     attempts: Cell<u32>,
+    /// Which attempt was the last that is known as throttled, counted from 1.
+    last_throttled: Cell<u32>,
 }
 
 impl Admission {
@@ -164,10 +167,13 @@ impl Admission {
         });
     }
 
-    /// The attempt was throttled. AWS does not say for want of which token. The action's own bucket slows
-    /// down, because every call passes one: where the account's is the empty one, each action slows as it
-    /// finds out.
+    /// The attempt was throttled; to hear it twice changes nothing. AWS does not say for want of which token.
+    /// The action's own bucket slows down, because every call passes one: where the account's is the empty
+    /// one, each action slows as it finds out.
     pub(super) fn throttled(&self) {
+        if self.last_throttled.replace(self.attempts.get()) == self.attempts.get() {
+            return;
+        }
         self.taken.iter().for_each(|bucket| bucket.give_back());
         if let Some(own) = self.taken.first() {
             own.slow_down();
@@ -304,6 +310,7 @@ mod tests {
         for admission in &storm {
             (0..5).for_each(|_| {
                 admission.attempt();
+                admission.throttled();
                 admission.throttled();
             });
         }

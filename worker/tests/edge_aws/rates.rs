@@ -79,11 +79,11 @@ async fn the_table_of_rates_is_the_labs() {
 
 /// Asks for a target group's health so many times, from several tasks, while others take half of each bucket;
 /// gives what the lab saw of it, and how many calls failed.
-async fn storm(lab: &Lab, share: RateShare, calls: usize) -> (Requests, usize) {
+async fn storm(lab: &Lab, name: &str, share: RateShare, calls: usize) -> (Requests, usize) {
     let environment = aws_config::defaults(BehaviorVersion::latest());
     let (aws, fleet) = (
         Aws::connect_with(environment, share).await,
-        fleet(lab, "storm").await,
+        fleet(lab, name).await,
     );
     lab.limit_rates(0.5).await;
     let tasks: Vec<_> = (0..SIDE_BY_SIDE)
@@ -114,7 +114,7 @@ async fn a_storm_within_the_share_is_hardly_throttled() {
     let Some(lab) = Lab::enter("a_storm_within_the_share_is_hardly_throttled").await else {
         return;
     };
-    let (seen, failed) = storm(&lab, RateShare::thousandths(500), 200).await;
+    let (seen, failed) = storm(&lab, "within", RateShare::thousandths(500), 200).await;
     assert_eq!(failed, 0, "{seen:?}");
     assert!(seen.throttled * 50 < seen.all, "{seen:?}");
 }
@@ -125,7 +125,7 @@ async fn a_storm_beyond_the_share_gets_through_all_the_same() {
     let Some(lab) = Lab::enter("a_storm_beyond_the_share_gets_through_all_the_same").await else {
         return;
     };
-    let (seen, failed) = storm(&lab, RateShare::ALL, 96).await;
+    let (seen, failed) = storm(&lab, "beyond", RateShare::ALL, 96).await;
     assert_eq!(failed, 0, "{seen:?}");
     assert!(seen.throttled > 0, "{seen:?}");
 }
