@@ -193,8 +193,9 @@ impl Intercept for NoteAttempt {
     }
 }
 
-/// Lets the SDK repeat only throttled calls, which AWS has not begun; the caller repeats everything else.
-/// Without this, a step of many calls would begin anew for each throttled call.
+/// Lets the SDK repeat only throttled calls, which AWS has not begun, and when the limiter says so; the
+/// caller repeats everything else. Without this, a step of many calls would begin anew for each throttled
+/// call.
 #[derive(Debug)]
 struct OnlyThrottled;
 
@@ -220,8 +221,10 @@ impl ClassifyRetry for OnlyThrottled {
                 // This is asked for every attempt, also for the last one, and more than once: by the retry
                 // strategy and by the check for poisoned connections. No interceptor could tell, because an
                 // operation's error has a type of its own there.
-                let _ = ADMITTED.try_with(Admission::throttled);
-                RetryAction::NoActionIndicated
+                let wait = ADMITTED.try_with(Admission::throttled);
+                wait.map_or(RetryAction::NoActionIndicated, |wait| {
+                    RetryAction::retryable_error_with_explicit_delay(RetryKind::ThrottlingError, wait)
+                })
             }
             _ => RetryAction::RetryForbidden,
         }

@@ -3,8 +3,8 @@
 //! ```text
 //! call -> a token of its action's bucket -> one of its service's, if there is one -> SDK -> AWS
 //!           first come, first served                                                  |
-//!         attempt repeated by the SDK: charged, without waiting  <--------------------+
-//!         attempt throttled: its tokens come back, as AWS took none; the bucket slows down
+//!         attempt throttled: the bucket slows down, and says when to repeat it  <-----+
+//!           with the same tokens, as AWS took none; no new call gets one before
 //! ```
 //!
 //! Without it a storm of calls would be throttled, and would throttle everybody else in the account. All
@@ -74,7 +74,7 @@ impl Limiter {
             action,
             taken: Vec::with_capacity(2),
             attempts: Cell::new(0),
-            last_throttled: Cell::new(0),
+            throttled: Cell::default(),
         };
         // The account's last: who waits for the action's own token keeps no other action from the account's.
         for drawn in [Some(own), account].into_iter().flatten() {
@@ -141,7 +141,8 @@ impl Drop for Waiting<'_> {
     }
 }
 
-/// The tokens of one call. A call of which nothing was sent gives them back.
+/// The tokens of one call. They are its own until AWS has taken them: an attempt that is throttled is
+/// repeated with the same ones, and a call of which AWS took nothing gives them back.
 #[derive(Debug)]
 pub(super) struct Admission {
     limiter: Arc<Limiter>,
@@ -149,16 +150,16 @@ pub(super) struct Admission {
     /// The buckets with a token taken, the action's own first.
     taken: Vec<Arc<TokenBucket>>,
     attempts: Cell<u32>,
-    /// Which attempt was the last that is known as throttled, counted from 1.
-    last_throttled: Cell<u32>,
+    /// Which attempt was the last that is known as throttled, counted from 1, and when to repeat it.
+    throttled: Cell<(u32, Duration)>,
 }
 
 impl Admission {
-    /// An attempt is handed to the HTTP client. The first is paid for; others are charged.
+    /// An attempt is handed to the HTTP client. The tokens are for one that AWS takes; others are charged.
     pub(super) fn attempt(&self) {
         let before = self.attempts.get();
         self.attempts.set(before.saturating_add(1));
-        if before > 0 {
+        if before > self.throttled.get().0 {
             self.taken.iter().for_each(|bucket| bucket.charge());
         }
         self.limiter.note(self.action, |traffic| {
@@ -167,18 +168,18 @@ impl Admission {
         });
     }
 
-    /// The attempt was throttled; to hear it twice changes nothing. AWS does not say for want of which token.
-    /// The action's own bucket slows down, because every call passes one: where the account's is the empty
-    /// one, each action slows as it finds out.
-    pub(super) fn throttled(&self) {
-        if self.last_throttled.replace(self.attempts.get()) == self.attempts.get() {
-            return;
-        }
-        self.taken.iter().for_each(|bucket| bucket.give_back());
-        if let Some(own) = self.taken.first() {
-            own.slow_down();
-        }
+    /// The attempt was throttled; gives how long to wait before the next. To hear it twice changes nothing.
+    /// AWS does not say for want of which token. The action's own bucket slows down, because every call
+    /// passes one: where the account's is the empty one, each action slows as it finds out.
+    pub(super) fn throttled(&self) -> Duration {
+        let (known, wait) = self.throttled.get();
+        let Some(own) = self.taken.first().filter(|_| known < self.attempts.get()) else {
+            return wait;
+        };
+        let wait = own.slow_down(known == 0);
+        self.throttled.set((self.attempts.get(), wait));
         self.limiter.note(self.action, |traffic| traffic.throttled += 1);
+        wait
     }
 
     /// Whether an attempt was handed to the HTTP client.
@@ -189,7 +190,12 @@ impl Admission {
 
 impl Drop for Admission {
     fn drop(&mut self) {
-        if !self.is_sent() {
+        let (throttled, _) = self.throttled.get();
+        if let Some(own) = self.taken.first().filter(|_| throttled > 0) {
+            own.settle();
+        }
+        // Nothing was sent, or the last attempt was throttled.
+        if throttled == self.attempts.get() {
             self.taken.iter().for_each(|bucket| bucket.give_back());
         }
     }
@@ -310,15 +316,37 @@ mod tests {
         for admission in &storm {
             (0..5).for_each(|_| {
                 admission.attempt();
-                admission.throttled();
-                admission.throttled();
+                assert_eq!(admission.throttled(), admission.throttled());
             });
         }
+        drop(storm);
         // Empty, without a debt, at a pace of 0.7 that grows.
         about(call(&limiter, HEALTH, 1).await, 0.143);
         // The account's bucket goes on as it was, less one token.
         assert!(call(&limiter, REGISTER, 20).await.abs() < f64::EPSILON);
         assert_eq!(limiter.traffic()[HEALTH].throttled, 100);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn throttled_calls_are_repeated_one_by_one_before_new_ones() {
+        let limiter = Limiter::new(RateShare::ALL);
+        let storm = futures_util::future::join_all((0..20).map(|_| limiter.admit(HEALTH))).await;
+        let waits: Vec<_> = storm
+            .iter()
+            .map(|admission| {
+                admission.attempt();
+                admission.throttled().as_secs_f64()
+            })
+            .collect();
+        // At a pace of 0.7, and within the bound of a pause.
+        about(waits[0], 1.0 / 7.0);
+        about(waits[1], 2.0 / 7.0);
+        about(waits[19], 2.0);
+        for admission in &storm {
+            admission.attempt();
+        }
+        // The tokens of those twenty come first: 21 of a pace that grows.
+        about(call(&limiter, HEALTH, 1).await, 2.81);
     }
 
     /// AWS with half of its tokens for others, and a call that is repeated as the SDK does.

@@ -14,8 +14,8 @@ pub const OPERATION_TIMEOUT: Duration = Duration::from_secs(20);
 /// fails for its caller, who begins the step anew.
 pub const THROTTLED_ATTEMPTS: u32 = 5;
 
-/// Longest pause before the second attempt; the SDK doubles it for each further one and takes a random part
-/// of it. AWS refills its buckets each second.
+/// Longest pause before the second attempt that the SDK chooses by itself; it doubles it for each further one
+/// and takes a random part of it. The limiter asks for a longer one while others are to be repeated before.
 pub const THROTTLED_BACKOFF: Duration = Duration::from_millis(250);
 
 /// Longest pause between two attempts: five attempts stay within [`OPERATION_TIMEOUT`].

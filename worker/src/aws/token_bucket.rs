@@ -9,7 +9,9 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
 
-use super::limits::{RECOVERY, SLOWED_EVERY, SLOWED_TO, SLOWEST, WAIT_TOLD, WAIT_TOLD_EVERY};
+use super::limits::{
+    RECOVERY, SLOWED_EVERY, SLOWED_TO, SLOWEST, THROTTLED_BACKOFF_MAX, WAIT_TOLD, WAIT_TOLD_EVERY,
+};
 
 /// Fractions of a token do not add up to a whole one in binary.
 const ONE: f64 = 1.0 - 1e-6;
@@ -35,6 +37,8 @@ impl TokenBucket {
                 pace: 1.0,
                 at: Instant::now(),
                 slowed_at: None,
+                owed: 0.0,
+                last_repeat: Instant::now(),
                 told_at: None,
             }),
         }
@@ -64,9 +68,17 @@ impl TokenBucket {
         self.level().add(1.0, Instant::now());
     }
 
-    /// An attempt was throttled: nothing is left, and less comes.
-    pub(super) fn slow_down(&self) {
-        self.level().slow_down(Instant::now());
+    /// An attempt was throttled: nothing is left, and less comes. Gives how long its call is to wait before
+    /// it repeats it. `first` says that it is the call's first such attempt: from then on the bucket owes it
+    /// a token, until [`settle`](Self::settle).
+    pub(super) fn slow_down(&self, first: bool) -> Duration {
+        self.level().slow_down(first, Instant::now())
+    }
+
+    /// A call that had a throttled attempt has ended.
+    pub(super) fn settle(&self) {
+        let mut level = self.level();
+        level.owed = (level.owed - 1.0).max(0.0);
     }
 
     /// Whether to tell of a wait: it was long, and no other was told lately.
@@ -96,6 +108,10 @@ struct Level {
     pace: f64,
     at: Instant,
     slowed_at: Option<Instant>,
+    /// How many calls have a token of ours that AWS did not take: their next attempt needs one of AWS's.
+    owed: f64,
+    /// When the last of them was told to repeat.
+    last_repeat: Instant,
     told_at: Option<Instant>,
 }
 
@@ -115,13 +131,18 @@ impl Level {
         self.tokens = (self.tokens + tokens).min(self.size);
     }
 
-    fn slow_down(&mut self, now: Instant) {
+    fn slow_down(&mut self, first: bool, now: Instant) -> Duration {
         self.fill(now);
-        self.tokens = self.tokens.min(0.0);
+        self.owed += f64::from(u8::from(first));
+        self.tokens = self.tokens.min(-self.owed);
         if self.slowed_at.is_none_or(|at| now - at >= SLOWED_EVERY) {
             self.pace = (self.pace * SLOWED_TO).max(SLOWEST);
             self.slowed_at = Some(now);
         }
+        let apart = Duration::from_secs_f64(1.0 / (self.refill_per_s * self.pace));
+        let due = self.last_repeat.max(now) + apart;
+        self.last_repeat = due.min(now + THROTTLED_BACKOFF_MAX);
+        self.last_repeat - now
     }
 
     fn fill(&mut self, now: Instant) {
@@ -263,7 +284,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_throttled_attempt_empties_and_slows_and_time_heals() {
         let bucket = bucket(40.0, 10.0);
-        bucket.slow_down();
+        bucket.slow_down(false);
         // The pace is 0.7 and grows by a thirtieth each second.
         let second = 10.0 * (0.7 + 0.5 / 30.0);
         about(time_of(&bucket, 7).await, 7.0 / second);
@@ -277,7 +298,7 @@ mod tests {
     async fn a_wait_is_reckoned_across_the_recovery() {
         for debt in [0.5, 10.0, 100.0, 1000.0] {
             let bucket = bucket(40.0, 10.0);
-            bucket.slow_down();
+            bucket.slow_down(false);
             let wait = {
                 let mut level = bucket.level();
                 level.tokens = -debt;
@@ -294,12 +315,12 @@ mod tests {
     async fn a_storm_of_throttling_slows_once_a_second_and_to_a_tenth() {
         let bucket = bucket(40.0, 10.0);
         for _ in 0..50 {
-            bucket.slow_down();
+            bucket.slow_down(false);
         }
         about(bucket.level().pace, 0.7);
         for _ in 0..20 {
             advance(Duration::from_secs(1)).await;
-            bucket.slow_down();
+            bucket.slow_down(false);
         }
         about(bucket.level().pace, 0.1);
         advance(RECOVERY).await;
