@@ -76,7 +76,7 @@ shared: lab build
 
 shared-alarms: lab build
 	@$(LAB) env DRAWGATE_SHARED_ROUNDS=$(ROUNDS) $(if $(SEED),DRAWGATE_SHARED_SEED=$(SEED)) \
-		$(CARGO_TEST) --test shared trap_07_alarms_that_two_services_share -- --nocapture
+		$(CARGO_TEST) --test shared trap_38_alarms_that_two_services_share -- --nocapture
 
 crash-matrix: lab build
 	@DRAWGATE_CRASH_MATRIX=runbooks/crash-matrix.md $(TIMED) "killed at every kind of record" $(LAB) \

@@ -266,7 +266,7 @@ fn overlapped(events: &Events, ids: [ReleaseId; 2]) -> bool {
 /// `DRAWGATE_SHARED_ROUNDS` (3) rounds with delays from `DRAWGATE_SHARED_SEED`. `make shared-alarms` runs a
 /// hundred.
 #[tokio::test]
-async fn trap_07_alarms_that_two_services_share_are_as_before() {
+async fn trap_38_alarms_that_two_services_share_are_as_before() {
     let rounds = number("DRAWGATE_SHARED_ROUNDS").unwrap_or(3);
     let mut random = random::seeded_by("DRAWGATE_SHARED_SEED");
     let scene = Scene::begin().await;

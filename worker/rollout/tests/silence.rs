@@ -148,7 +148,7 @@ fn search(releases: usize, crashes: u32, rule: Rule) -> Result<usize, (&'static 
 }
 
 #[test]
-fn whoever_comes_and_leaves_the_last_one_out_enables() {
+fn trap_38_whoever_comes_and_leaves_the_last_enables() {
     let two = search(2, 3, Leave::next).unwrap();
     let three = search(3, 1, Leave::next).unwrap();
     assert!(two > 1_000 && three > 20_000, "{two} and {three} states");

@@ -34,8 +34,8 @@ async fn trap_10_a_parameter_is_written_read_and_deleted() {
 }
 
 #[tokio::test]
-async fn a_parameter_made_anew_too_soon_is_made_later() {
-    let Some(lab) = Lab::enter("a_parameter_made_anew_too_soon_is_made_later").await else {
+async fn trap_42_a_parameter_made_anew_too_soon_is_made_later() {
+    let Some(lab) = Lab::enter("trap_42_a_parameter_made_anew_too_soon_is_made_later").await else {
         return;
     };
     let (aws, name) = (Aws::connect().await, "/drawgate/lease/staging/anew");

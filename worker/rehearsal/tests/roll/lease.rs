@@ -142,7 +142,7 @@ fn trap_08_no_answer_about_the_lease_stops_no_rollback() {
 /// Parameter Store takes a parameter's name again only some 30 s after its deletion: both the lease and the
 /// desired version are written by one release soon after the one before deleted them.
 #[test]
-fn a_name_that_is_free_after_thirty_seconds_is_waited_for() {
+fn trap_42_a_name_free_after_thirty_seconds_is_waited_for() {
     let took_ms = |world: World| {
         let sim = Sim::new(world);
         let before = sim.now;

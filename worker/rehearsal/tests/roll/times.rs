@@ -76,7 +76,7 @@ fn costs_s(plan: &Plan) -> Vec<(String, u64)> {
 }
 
 #[test]
-fn one_check_makes_a_new_target_of_an_alb_healthy() {
+fn trap_40_one_check_makes_a_new_alb_target_healthy() {
     // Five checks of 30 s for each host would be 78 minutes, more than max_roll.
     let expected_ms = takes_as_long_as_planned(checked_as_by_default(24));
     assert!(
@@ -131,7 +131,7 @@ fn trap_12_an_nlb_drains_and_registers_in_minutes() {
 }
 
 #[test]
-fn a_target_of_an_nlb_is_not_given_up_while_it_registers() {
+fn trap_40_an_nlb_target_is_not_given_up_too_early() {
     let attempt = |world: World| {
         let sim = Sim::new(world).finish();
         attempt_ms(&forward(1, Phase::AwaitHealthy), sim.release())

@@ -55,7 +55,7 @@ fn owner(known: &Known<'_>, group: &TargetGroup, id: &str) -> Option<String> {
 }
 
 #[test]
-fn groups_of_the_vpc_are_asked_unless_the_file_names_some() {
+fn trap_33_the_vpc_is_asked_unless_the_file_names_groups() {
     let instances = [instance("i-1", HERE)];
     let (own, attached) = (
         group("by-hand", HERE, "instance"),
@@ -82,7 +82,7 @@ fn a_name_that_no_group_has_is_told() {
 }
 
 #[test]
-fn an_address_in_another_vpc_is_another_machine() {
+fn trap_35_an_address_in_another_vpc_is_another_machine() {
     let instances = [instance("i-1", HERE)];
     let known_here = known(&instances, &["peered"], None);
     let ours = group("ours", HERE, "ip");
