@@ -156,71 +156,36 @@ fn split(patterns: &[String]) -> (Vec<String>, BTreeSet<String>) {
     (names.into_iter().collect(), prefixes)
 }
 
-fn metric_alarm(alarm: types::MetricAlarm) -> Option<Alarm> {
-    let actions = [
-        alarm.alarm_actions,
-        alarm.ok_actions,
-        alarm.insufficient_data_actions,
-    ];
-    let actions = every_action(actions);
-    Some(Alarm {
-        name: alarm.alarm_name?,
-        arn: alarm.alarm_arn.unwrap_or_default(),
-        actions_enabled: alarm.actions_enabled.unwrap_or_default(),
-        state: alarm
-            .state_value
-            .map(|state| state.as_str().to_owned())
-            .unwrap_or_default(),
-        since: alarm.state_transitioned_timestamp.as_ref().and_then(timestamp),
-        reason: alarm.state_reason.unwrap_or_default(),
-        scaling_policy_only: only_scaling_policies(&actions),
-        actions,
-    })
+/// Reads an alarm of one kind: the kinds differ only in their types.
+macro_rules! reads {
+    ($name:ident, $kind:ty) => {
+        fn $name(alarm: $kind) -> Option<Alarm> {
+            let actions = every_action([
+                alarm.alarm_actions,
+                alarm.ok_actions,
+                alarm.insufficient_data_actions,
+            ]);
+            let state = alarm.state_value.map(|state| state.as_str().to_owned());
+            Some(Alarm {
+                name: alarm.alarm_name?,
+                arn: alarm.alarm_arn.unwrap_or_default(),
+                actions_enabled: alarm.actions_enabled.unwrap_or_default(),
+                state: state.unwrap_or_default(),
+                since: alarm
+                    .state_transitioned_timestamp
+                    .as_ref()
+                    .and_then(timestamp),
+                reason: alarm.state_reason.unwrap_or_default(),
+                scaling_policy_only: only_scaling_policies(&actions),
+                actions,
+            })
+        }
+    };
 }
 
-fn composite_alarm(alarm: types::CompositeAlarm) -> Option<Alarm> {
-    let actions = [
-        alarm.alarm_actions,
-        alarm.ok_actions,
-        alarm.insufficient_data_actions,
-    ];
-    let actions = every_action(actions);
-    Some(Alarm {
-        name: alarm.alarm_name?,
-        arn: alarm.alarm_arn.unwrap_or_default(),
-        actions_enabled: alarm.actions_enabled.unwrap_or_default(),
-        state: alarm
-            .state_value
-            .map(|state| state.as_str().to_owned())
-            .unwrap_or_default(),
-        since: alarm.state_transitioned_timestamp.as_ref().and_then(timestamp),
-        reason: alarm.state_reason.unwrap_or_default(),
-        scaling_policy_only: only_scaling_policies(&actions),
-        actions,
-    })
-}
-
-fn log_alarm(alarm: types::LogAlarm) -> Option<Alarm> {
-    let actions = [
-        alarm.alarm_actions,
-        alarm.ok_actions,
-        alarm.insufficient_data_actions,
-    ];
-    let actions = every_action(actions);
-    Some(Alarm {
-        name: alarm.alarm_name?,
-        arn: alarm.alarm_arn.unwrap_or_default(),
-        actions_enabled: alarm.actions_enabled.unwrap_or_default(),
-        state: alarm
-            .state_value
-            .map(|state| state.as_str().to_owned())
-            .unwrap_or_default(),
-        since: alarm.state_transitioned_timestamp.as_ref().and_then(timestamp),
-        reason: alarm.state_reason.unwrap_or_default(),
-        scaling_policy_only: only_scaling_policies(&actions),
-        actions,
-    })
-}
+reads!(metric_alarm, types::MetricAlarm);
+reads!(composite_alarm, types::CompositeAlarm);
+reads!(log_alarm, types::LogAlarm);
 
 fn every_action(lists: [Option<Vec<String>>; 3]) -> Vec<String> {
     let distinct: BTreeSet<String> = lists.into_iter().flatten().flatten().collect();
