@@ -71,7 +71,7 @@ pub(super) const SERVICE: Sections = &[
         key("healthy_timeout", Duration(at::HEALTHY_TIMEOUT), Ms(at::HEALTHY_TIMEOUT_DEFAULT_MS), r#""10m""#,
             "The longest wait for a registered host to become healthy."),
         key("poll_interval", Duration(at::POLL_INTERVAL), Ms(at::POLL_INTERVAL_DEFAULT_MS), r#""2s""#,
-            "The time between two looks at the health of targets."),
+            "The least time between two looks at the health of targets."),
         key("pull_concurrency", Number(at::PULL_CONCURRENCY), Count(at::PULL_CONCURRENCY_DEFAULT as u64), "8",
             "The hosts that pull the image at once."),
         key("pull_timeout", Duration(at::PULL_TIMEOUT), Ms(at::PULL_TIMEOUT_DEFAULT_MS), r#""20m""#,

@@ -5,6 +5,8 @@
 //!   floor kept? -> tag -> deregister ... drained (unused or absent, and min_drain) ... register -> healthy -> untag
 //! ```
 
+mod pace;
+
 use std::time::Duration;
 
 use drawgate_rollout::{Evidence, Failure, HostPlan, Obstacle, Phase, Step, StepOutcome, TargetPlan};
@@ -21,13 +23,11 @@ use super::target_health::{SeenTarget, TargetHealth, Unhealthy};
 use super::task::{LAST_WORDS, Task};
 use crate::Causes;
 use crate::aws::{AwsError, HealthWatch, SharedCalls, TargetId, TargetState};
+use pace::Pace;
 
 /// The load balancer notices the end of a delay by a clock of its own: a look at that very moment would come
 /// a little too early, and cost a whole interval.
 const DRAIN_NOTICED: Duration = Duration::from_millis(40);
-
-/// The same for the load balancer's health checks, which also wait for answers.
-const CHECK_NOTICED: Duration = Duration::from_millis(50);
 
 impl Effects {
     /// The steps on the registrations of one release's hosts.
@@ -290,15 +290,12 @@ where
             .iter()
             .filter(|target| is_awaited(target, direction))
             .collect();
-        let min_healthy = Duration::from_millis(task.plan.min_healthy_ms(host));
-        let poll = task.poll();
+        let pace = Pace::of(task, host, &awaited);
+        let last = task.deadline.checked_sub(LAST_WORDS + task.poll());
         let mut healthy_since: Option<Instant> = None;
         let (mut restarts, mut absent_since) = (None, None);
-        // The first look comes after a poll interval: no target is healthy the moment it is registered. The
-        // load balancer checks at whole seconds from then on, so looks at the same moments would each come a
-        // little too early.
         if !awaited.is_empty() {
-            sleep_until(Instant::now() + poll + CHECK_NOTICED).await;
+            sleep_until(pace.first()).await;
         }
         loop {
             let look_at = Instant::now();
@@ -309,21 +306,39 @@ where
             self.register_again(host, unhealthy.as_ref(), &mut absent_since)
                 .await?;
             match unhealthy {
-                None if look_at.duration_since(*healthy_since.get_or_insert(look_at)) >= min_healthy => {
-                    return Ok(());
-                }
+                None if pace.is_settled(*healthy_since.get_or_insert(look_at), look_at) => return Ok(()),
                 None => {}
                 Some(_) => healthy_since = None,
             }
-            if Instant::now() + LAST_WORDS + poll >= task.deadline {
+            let last = last.filter(|last| Instant::now() < *last);
+            let Some(last) = last else {
                 return Err(StepOutcome::Transient {
                     failure: not_settled(unhealthy),
                 });
-            }
-            let soonest =
-                healthy_since.map_or(look_at + poll, |since| (since + min_healthy).min(look_at + poll));
-            sleep_until(soonest).await;
+            };
+            let next = pace.next(look_at, healthy_since).min(last);
+            self.serves_until(next, host, direction, &mut restarts).await?;
         }
+    }
+
+    /// Sleeps until the next look at the host's targets. Its container is looked at more often: a container that
+    /// ends is noticed within a poll interval.
+    async fn serves_until(
+        &self,
+        next: Instant,
+        host: &HostPlan,
+        direction: Direction,
+        restarts: &mut Option<u64>,
+    ) -> Effect<()> {
+        let poll = self.task.poll();
+        while Instant::now() + poll < next {
+            sleep_until(Instant::now() + poll).await;
+            self.on_host
+                .still_serves(self.task, host, direction, restarts)
+                .await?;
+        }
+        sleep_until(next).await;
+        Ok(())
     }
 
     /// A deregistering whose call timed out may take effect after the registering. A target that is missing

@@ -27,6 +27,8 @@ struct Fake {
     becomes: Mutex<Option<TargetState>>,
     open: Mutex<Option<u64>>,
     ended: Mutex<bool>,
+    /// How often the targets of a group were looked at.
+    looks: Mutex<u32>,
     calls: Calls,
 }
 
@@ -86,6 +88,7 @@ impl HealthPort for &Fake {
     /// As the shared look, waits for its next turn.
     async fn targets(&self, arn: &str, _not_before: Instant) -> Result<Targets, AwsError> {
         tokio::time::sleep(Duration::from_secs(1)).await;
+        *self.looks.lock().unwrap() += 1;
         if self.deleted.lock().unwrap().contains(arn) {
             return Ok(None);
         }
@@ -456,6 +459,41 @@ async fn a_host_is_healthy_for_one_further_check_before_it_counts() {
     let took = begun.elapsed();
     assert!(
         took >= Duration::from_secs(30) && took < Duration::from_secs(35),
+        "{took:?}"
+    );
+}
+
+/// One look that finds it healthy, and one after the further check.
+#[tokio::test(start_paused = true)]
+async fn a_host_that_stays_healthy_costs_two_looks() {
+    let mut case = Case::two();
+    case.change_plan(|plan| {
+        for group in plan.target_groups.values_mut() {
+            group.check_interval_s = 30;
+        }
+    });
+    assert_eq!(case.forward(Phase::AwaitHealthy).await, "done");
+    assert_eq!(*case.fake.looks.lock().unwrap(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_container_that_ends_between_two_looks_is_noticed() {
+    let mut case = Case::two();
+    case.change_plan(|plan| {
+        for group in plan.target_groups.values_mut() {
+            group.check_interval_s = 30;
+        }
+    });
+    let begun = Instant::now();
+    let ends = async {
+        tokio::time::sleep(Duration::from_secs(10)).await;
+        *case.fake.ended.lock().unwrap() = true;
+    };
+    let (said, ()) = tokio::join!(case.forward(Phase::AwaitHealthy), ends);
+    assert_eq!(said, "refused: the container ended");
+    let took = begun.elapsed();
+    assert!(
+        took < Duration::from_secs(10) + 2 * task(&case.release).poll(),
         "{took:?}"
     );
 }
