@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use drawgate_rollout::{
-    AlarmPlan, Evidence, HostPlan, LABEL_RELEASE, ON_BASTION, Observation, ObservedGroup, ObservedHost,
-    ObservedTarget, Step, StepOutcome, version_name,
+    AlarmPlan, Evidence, GroupPlan, HostPlan, LABEL_RELEASE, ON_BASTION, Observation, ObservedGroup,
+    ObservedHost, ObservedTarget, Step, StepOutcome, Stranger, version_name,
 };
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use tokio::time::{Instant, timeout_at};
@@ -13,14 +13,22 @@ use tokio::time::{Instant, timeout_at};
 use super::alarms::{TOGETHER, planned};
 use super::connections::Effects;
 use super::inspect::HOST_LOOK;
-use super::membership::{Asked, Membership};
+use super::joined::fleets_group;
+use super::membership::{Asked, Membership, SeenGroups};
 use super::names::GROUP_TAG;
-use super::outcome::{Effect, Sorted, either};
+use super::outcome::{Effect, either};
 use super::target_health::SeenTarget;
 use super::task::{LAST_WORDS, Task};
 
 /// How many hosts are observed at the same time.
 pub(super) const SIDE_BY_SIDE: usize = 8;
+
+/// The groups, the hosts, and the members that the release does not know.
+type ObservedFleet = (
+    BTreeMap<String, ObservedGroup>,
+    BTreeMap<String, ObservedHost>,
+    Vec<(String, Stranger)>,
+);
 
 impl Effects {
     pub(super) async fn confirm(&self, task: Task<'_>) -> StepOutcome {
@@ -29,12 +37,10 @@ impl Effects {
 
     async fn try_confirm(&self, task: Task<'_>) -> Effect<StepOutcome> {
         // Boxed, because the SDK's futures are large.
-        let (groups, alarms, hosts, desired, strangers, tag_digest) = tokio::try_join!(
-            Box::pin(self.observe_groups(task)),
+        let ((groups, hosts, strangers), alarms, desired, tag_digest) = tokio::try_join!(
+            Box::pin(self.observe_fleet(task)),
             Box::pin(self.observe_alarms(task)),
-            Box::pin(self.observe_hosts(task)),
             Box::pin(self.observe_parameter(task)),
-            Box::pin(self.strangers(task)),
             Box::pin(async { Ok(self.tag_digest(task).await) }),
         )?;
         let observation = Observation {
@@ -52,31 +58,28 @@ impl Effects {
         })
     }
 
-    async fn observe_groups(&self, task: Task<'_>) -> Effect<BTreeMap<String, ObservedGroup>> {
-        let mut groups = BTreeMap::new();
-        for plan in &task.plan.groups {
-            // A deleted group has nothing suspended: it counts as released.
-            let group = self.aws.group_by_name(&plan.name).await.sorted()?;
-            let observed = group.map_or_else(ObservedGroup::default, |group| ObservedGroup {
-                suspended: group.suspended_names(),
-                held_by_us: group
-                    .tags
-                    .get(GROUP_TAG)
-                    .is_some_and(|tag| tag.starts_with(&task.id())),
-                held_by_other: group
-                    .tags
-                    .get(GROUP_TAG)
-                    .is_some_and(|tag| !tag.starts_with(&task.id())),
-            });
-            groups.insert(plan.name.clone(), observed);
-        }
-        Ok(groups)
+    /// Observes the Auto Scaling groups, the hosts, and members that the release does not know, by one look at
+    /// each group.
+    async fn observe_fleet(&self, task: Task<'_>) -> Effect<ObservedFleet> {
+        let planned = task.plan.groups.iter().map(|group| group.name.as_str());
+        let of_hosts = task.release.everyone().filter_map(|host| host.group.as_deref());
+        let names = planned.chain(of_hosts).chain(fleets_group(task)).collect();
+        let seen = self.see_groups(names).await?;
+        let (hosts, strangers) = tokio::try_join!(
+            Box::pin(self.observe_hosts(task, &seen)),
+            Box::pin(self.strangers(task, &seen)),
+        )?;
+        Ok((observe_groups(task, &seen), hosts, strangers))
     }
 
-    async fn observe_hosts(&self, task: Task<'_>) -> Effect<BTreeMap<String, ObservedHost>> {
+    async fn observe_hosts(
+        &self,
+        task: Task<'_>,
+        seen: &SeenGroups,
+    ) -> Effect<BTreeMap<String, ObservedHost>> {
         let instances = task.release.everyone().filter(|host| host.instance != ON_BASTION);
         let asked: Vec<Asked<'_>> = instances.map(Asked::of).collect();
-        let members = self.memberships(&asked).await?;
+        let members = self.memberships_in(seen, &asked).await?;
         // All hosts use the same moment, so they share one look at each target group. A look younger than the
         // poll interval is reused: it is later than every registering of a host that became healthy.
         let poll = Duration::from_millis(task.plan.definition.roll.poll_interval_ms);
@@ -198,6 +201,24 @@ impl Effects {
             .await
             .ok()
     }
+}
+
+fn observe_groups(task: Task<'_>, seen: &SeenGroups) -> BTreeMap<String, ObservedGroup> {
+    let id = task.id();
+    let observe = |plan: &GroupPlan| {
+        // A deleted group has nothing suspended: it counts as released.
+        let group = seen.get(&plan.name).and_then(Option::as_ref);
+        let observed = group.map_or_else(ObservedGroup::default, |group| {
+            let tag = group.tags.get(GROUP_TAG);
+            ObservedGroup {
+                suspended: group.suspended_names(),
+                held_by_us: tag.is_some_and(|tag| tag.starts_with(&id)),
+                held_by_other: tag.is_some_and(|tag| !tag.starts_with(&id)),
+            }
+        });
+        (plan.name.clone(), observed)
+    };
+    task.plan.groups.iter().map(observe).collect()
 }
 
 /// Until when a host is looked at. However many hosts are away, the result is told before the deadline.

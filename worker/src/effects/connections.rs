@@ -11,6 +11,7 @@ use drawgate_schemas::ReleaseId;
 
 use super::login_cache::Logins;
 use super::outcome::Effect;
+use super::platforms::Platforms;
 use super::sources::{Credentials, Definitions};
 use crate::aws::{Aws, HealthWatch, Instance, SharedCalls};
 use crate::descriptors;
@@ -27,6 +28,7 @@ pub struct Effects {
     pub(super) definitions: Arc<dyn Definitions>,
     watches: Arc<Mutex<HashMap<Duration, HealthWatch>>>,
     pub(super) logins: Arc<Logins>,
+    pub(super) platforms: Arc<Platforms>,
     /// Hosts in use by each release under way, by instance id: their connections stay open.
     in_use: Arc<Mutex<HashMap<ReleaseId, BTreeSet<String>>>>,
 }
@@ -47,6 +49,7 @@ impl Effects {
             definitions,
             watches: Arc::default(),
             logins: Arc::default(),
+            platforms: Arc::default(),
             in_use: Arc::default(),
         }
     }

@@ -130,17 +130,23 @@ impl Effects {
 
     /// The instances of a fleet, in any state.
     pub(super) async fn fleet_instances(&self, fleet: &FleetSelector) -> Effect<Vec<Instance>> {
+        Ok(self.fleet_as_listed(fleet).await?.0)
+    }
+
+    /// The same with the Auto Scaling group that lists them, where the fleet is one.
+    async fn fleet_as_listed(&self, fleet: &FleetSelector) -> Effect<(Vec<Instance>, Option<Group>)> {
         match fleet {
             FleetSelector::AutoScalingGroup(name) => {
                 let group = self.group(name).await?;
-                let ids: Vec<String> = group.members.into_iter().map(|member| member.id).collect();
-                if ids.is_empty() {
-                    return Ok(Vec::new());
-                }
-                self.aws.instances_by_ids(&ids).await.sorted()
+                let ids: Vec<String> = group.members.iter().map(|member| member.id.clone()).collect();
+                let instances = match ids.is_empty() {
+                    true => Vec::new(),
+                    false => self.aws.instances_by_ids(&ids).await.sorted()?,
+                };
+                Ok((instances, Some(group)))
             }
-            FleetSelector::Tags(tags) => self.aws.instances_by_tags(tags).await.sorted(),
-            FleetSelector::Bastion => Ok(Vec::new()),
+            FleetSelector::Tags(tags) => Ok((self.aws.instances_by_tags(tags).await.sorted()?, None)),
+            FleetSelector::Bastion => Ok((Vec::new(), None)),
         }
     }
 }
@@ -167,12 +173,12 @@ pub async fn snapshot(
     effects: &Effects,
     definition: &ServiceDefinition,
 ) -> Result<FleetSnapshot, StepOutcome> {
-    let instances = effects.fleet_instances(&definition.fleet).await?;
+    let (instances, listed_by) = effects.fleet_as_listed(&definition.fleet).await?;
     effects.fits(&instances)?;
     // AWS and the hosts are asked at the same time: opening the SSH connections takes longest. Boxed, because
     // the SDK's futures are large and four of them side by side do not fit on a stack.
-    let ((groups, found), (alarms, watched), views) = tokio::try_join!(
-        Box::pin(groups_of(effects, definition, &instances)),
+    let ((groups, found, snapshots), (alarms, watched), views) = tokio::try_join!(
+        Box::pin(groups_of(effects, definition, &instances, listed_by)),
         Box::pin(alarms_of(effects, definition)),
         Box::pin(async { Ok(effects.views(definition, &instances).await) }),
     )?;
@@ -188,14 +194,6 @@ pub async fn snapshot(
     let mut hosts: Vec<HostSnapshot> = hosts.collect();
     if definition.runs_on_bastion() {
         hosts.push(effects.on_bastion(definition).await);
-    }
-    let mut snapshots = Vec::new();
-    for group in &groups {
-        let refresh = effects.aws.refresh_running(&group.name).await.sorted()?;
-        let scheduled = Box::pin(effects.aws.scheduled_actions(&group.name))
-            .await
-            .sorted()?;
-        snapshots.push(group_snapshot(group, refresh, scheduled));
     }
     Ok(FleetSnapshot {
         groups: snapshots,
@@ -257,25 +255,52 @@ fn alarm_snapshot(alarm: Alarm) -> AlarmSnapshot {
     }
 }
 
-/// The Auto Scaling groups and the target groups of these instances.
+/// The Auto Scaling groups and the target groups of these instances, and the snapshots of the former. The group
+/// that lists the whole fleet is read once.
 async fn groups_of(
     effects: &Effects,
     definition: &ServiceDefinition,
     instances: &[Instance],
-) -> Effect<(Vec<Group>, Found)> {
-    let ids: Vec<String> = instances.iter().map(|instance| instance.id.clone()).collect();
-    if ids.is_empty() {
+    listed_by: Option<Group>,
+) -> Effect<(Vec<Group>, Found, Vec<GroupSnapshot>)> {
+    if instances.is_empty() {
         return Ok(Default::default());
     }
+    let groups = match listed_by {
+        Some(group) => vec![group],
+        None => groups_by_instance(effects, instances).await?,
+    };
+    let known = Known::of(definition, instances, &groups);
+    let (found, snapshots) = tokio::try_join!(
+        Box::pin(effects.target_groups_of(definition, &known)),
+        Box::pin(group_snapshots(effects, &groups)),
+    )?;
+    Ok((groups, found, snapshots))
+}
+
+/// The Auto Scaling groups that say that they have these instances.
+async fn groups_by_instance(effects: &Effects, instances: &[Instance]) -> Effect<Vec<Group>> {
+    let ids: Vec<String> = instances.iter().map(|instance| instance.id.clone()).collect();
     let by_instance = effects.aws.groups_of_instances(&ids).await.sorted()?;
     let names: BTreeSet<String> = by_instance.into_values().collect();
     let mut groups = Vec::new();
     for name in names {
         groups.push(effects.group(&name).await?);
     }
-    let known = Known::of(definition, instances, &groups);
-    let found = Box::pin(effects.target_groups_of(definition, &known)).await?;
-    Ok((groups, found))
+    Ok(groups)
+}
+
+async fn group_snapshots(effects: &Effects, groups: &[Group]) -> Effect<Vec<GroupSnapshot>> {
+    let mut snapshots = Vec::new();
+    for group in groups {
+        let (refresh, scheduled) = tokio::try_join!(
+            Box::pin(effects.aws.refresh_running(&group.name)),
+            Box::pin(effects.aws.scheduled_actions(&group.name)),
+        )
+        .sorted()?;
+        snapshots.push(group_snapshot(group, refresh, scheduled));
+    }
+    Ok(snapshots)
 }
 
 fn group_snapshot(
@@ -418,8 +443,9 @@ impl Effects {
         definition: &ServiceDefinition,
     ) -> Result<HostView, HostError> {
         let host = self.hosts.host(instance, address);
-        let facts = host.probe().await?;
-        let containers = host.containers(true).await?;
+        let (facts, containers) = tokio::join!(host.probe(), host.containers(true));
+        // The probe's error says what is wrong with the host.
+        let (facts, containers) = (facts?, containers?);
         let outside = match definition.container() {
             Some(wanted) => super::outside_docker::look(&host, &facts, wanted, &containers).await?,
             None => OutsideDocker::default(),

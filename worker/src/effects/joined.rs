@@ -13,7 +13,7 @@ use tokio::time::{sleep, timeout_at};
 use super::confirm::{SIDE_BY_SIDE, look_until};
 use super::connections::Effects;
 use super::inspect::host_snapshot;
-use super::membership::{Asked, CONSISTENCY, Membership};
+use super::membership::{Asked, CONSISTENCY, Membership, SeenGroups};
 use super::outcome::{Effect, Sorted, either, not_yet};
 use super::target_groups::{Known, Registrations};
 use super::task::Task;
@@ -81,7 +81,8 @@ impl Effects {
 
     async fn look_for_newcomers(&self, task: Task<'_>) -> Effect<Found> {
         let mut found = Found::default();
-        for (instance, group, membership) in self.unknown_members(task).await? {
+        let groups = self.see_groups(fleets_group(task).into_iter().collect()).await?;
+        for (instance, group, membership) in self.unknown_members(task, &groups).await? {
             match membership {
                 // Standby, warm or on its way out: the release does not touch it.
                 Membership::Gone { .. } => {}
@@ -138,9 +139,14 @@ impl Effects {
         Ok(self.target_groups_of(definition, &known).await?.registrations)
     }
 
-    /// Instances that this release does not know yet, each with its group and its membership in it.
-    async fn unknown_members(&self, task: Task<'_>) -> Effect<Vec<(Instance, Option<String>, Membership)>> {
-        let instances = self.unknown_instances(task).await?;
+    /// Instances that this release does not know yet, each with its group and its membership in it. The fleet's
+    /// Auto Scaling group is among those that the step has seen.
+    async fn unknown_members(
+        &self,
+        task: Task<'_>,
+        seen: &SeenGroups,
+    ) -> Effect<Vec<(Instance, Option<String>, Membership)>> {
+        let instances = self.unknown_instances(task, seen).await?;
         let groups = self.groups_of(task, &instances).await?;
         let group_of = |instance: &Instance| groups.get(&instance.id).map(String::as_str);
         let asked: Vec<Asked<'_>> = instances
@@ -150,7 +156,7 @@ impl Effects {
                 group: group_of(instance),
             })
             .collect();
-        let mut memberships = self.memberships(&asked).await?;
+        let mut memberships = self.memberships_in(seen, &asked).await?;
         let of = |instance: &Instance| {
             let membership = memberships.remove(instance.id.as_str())?;
             let group = group_of(instance).map(str::to_owned);
@@ -160,7 +166,7 @@ impl Effects {
     }
 
     /// Instances of the fleet, in any state, that this release does not know yet. A deleted group has none.
-    async fn unknown_instances(&self, task: Task<'_>) -> Effect<Vec<Instance>> {
+    async fn unknown_instances(&self, task: Task<'_>, seen: &SeenGroups) -> Effect<Vec<Instance>> {
         let known: BTreeSet<&str> = task
             .release
             .everyone()
@@ -169,13 +175,9 @@ impl Effects {
         let strange = |id: &String| !known.contains(id.as_str());
         match &task.plan.definition.fleet {
             FleetSelector::AutoScalingGroup(name) => {
-                let group = self.aws.group_by_name(name).await.sorted()?;
-                let members = group.map(|group| group.members).unwrap_or_default();
-                let ids: Vec<String> = members
-                    .into_iter()
-                    .map(|member| member.id)
-                    .filter(strange)
-                    .collect();
+                let group = seen.get(name).and_then(Option::as_ref);
+                let members = group.into_iter().flat_map(|group| &group.members);
+                let ids: Vec<String> = members.map(|member| member.id.clone()).filter(strange).collect();
                 if ids.is_empty() {
                     return Ok(Vec::new());
                 }
@@ -191,8 +193,12 @@ impl Effects {
     }
 
     /// Members at the end that this release neither rolled nor found up to date.
-    pub(super) async fn strangers(&self, task: Task<'_>) -> Effect<Vec<(String, Stranger)>> {
-        let members = self.unknown_members(task).await?.into_iter();
+    pub(super) async fn strangers(
+        &self,
+        task: Task<'_>,
+        seen: &SeenGroups,
+    ) -> Effect<Vec<(String, Stranger)>> {
+        let members = self.unknown_members(task, seen).await?.into_iter();
         let looks: Vec<_> = members
             .map(|(instance, _, membership)| self.stranger(task, instance, membership))
             .collect();
@@ -252,5 +258,13 @@ impl Effects {
             return Ok(ids.into_iter().map(|id| (id, name.clone())).collect());
         }
         self.aws.groups_of_instances(&ids).await.sorted()
+    }
+}
+
+/// The Auto Scaling group that is the fleet, where one is.
+pub(super) fn fleets_group(task: Task<'_>) -> Option<&str> {
+    match &task.plan.definition.fleet {
+        FleetSelector::AutoScalingGroup(name) => Some(name),
+        FleetSelector::Tags(_) | FleetSelector::Bastion => None,
     }
 }

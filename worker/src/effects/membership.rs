@@ -9,6 +9,7 @@ use tokio::time::sleep;
 use super::connections::Effects;
 use super::outcome::{Effect, Sorted};
 use super::ports::MembershipPort;
+use crate::aws::Group;
 
 /// Whether an instance is a member, and how it is leaving or arriving.
 pub(super) enum Membership {
@@ -42,11 +43,24 @@ impl Effects {
         membership(&self.shared, instance, group).await
     }
 
-    /// The memberships of these instances. "Gone" is believed only at the second look, one for all of them.
-    pub(super) async fn memberships<'a>(&self, asked: &[Asked<'a>]) -> Effect<BTreeMap<&'a str, Membership>> {
-        memberships(&self.shared, asked).await
+    /// The memberships of these instances in groups that this step has looked at. "Gone" is believed only at the
+    /// second look, one for all of them, which asks for the groups again.
+    pub(super) async fn memberships_in<'a>(
+        &self,
+        groups: &SeenGroups,
+        asked: &[Asked<'a>],
+    ) -> Effect<BTreeMap<&'a str, Membership>> {
+        memberships_in(&self.shared, groups, asked).await
+    }
+
+    /// Looks at these Auto Scaling groups, each once.
+    pub(super) async fn see_groups(&self, names: BTreeSet<&str>) -> Effect<SeenGroups> {
+        see_groups(&self.shared, names, &SeenGroups::new()).await
     }
 }
+
+/// Auto Scaling groups as one look showed them, by name; `None` for a group that does not exist.
+pub(super) type SeenGroups = BTreeMap<String, Option<Group>>;
 
 /// The membership of an instance. "Gone" is believed only at the second look.
 pub(super) async fn membership(
@@ -80,48 +94,72 @@ pub(super) async fn memberships<'a>(
     members: &impl MembershipPort,
     asked: &[Asked<'a>],
 ) -> Effect<BTreeMap<&'a str, Membership>> {
-    let mut seen = look_at(members, asked).await?;
+    memberships_in(members, &SeenGroups::new(), asked).await
+}
+
+/// The same; the first look takes these groups as they were seen.
+async fn memberships_in<'a>(
+    members: &impl MembershipPort,
+    groups: &SeenGroups,
+    asked: &[Asked<'a>],
+) -> Effect<BTreeMap<&'a str, Membership>> {
+    let mut seen = look_at(members, groups, asked).await?;
     let is_gone = |asked: &Asked<'_>| matches!(seen.get(asked.instance), Some(Membership::Gone { .. }));
     let gone: Vec<Asked<'a>> = asked.iter().copied().filter(is_gone).collect();
     if !gone.is_empty() {
         sleep(CONSISTENCY).await;
-        seen.extend(look_at(members, &gone).await?);
+        seen.extend(look_at(members, &SeenGroups::new(), &gone).await?);
     }
     Ok(seen)
 }
 
 /// While `HealthCheck` is suspended a group goes on listing dead instances as `InService`, so EC2 and the
-/// groups are both asked.
+/// groups are both asked, side by side.
 async fn look_at<'a>(
     members: &impl MembershipPort,
+    groups: &SeenGroups,
     asked: &[Asked<'a>],
 ) -> Effect<BTreeMap<&'a str, Membership>> {
     if asked.is_empty() {
         return Ok(BTreeMap::new());
     }
     let ids: Vec<String> = asked.iter().map(|asked| asked.instance.to_owned()).collect();
-    let found = members.instances_by_ids(&ids).await.sorted()?;
+    let names = asked.iter().filter_map(|asked| asked.group).collect();
+    let (found, seen) = tokio::try_join!(
+        async { members.instances_by_ids(&ids).await.sorted() },
+        see_groups(members, names, groups),
+    )?;
     let states: HashMap<&str, &str> = found
         .iter()
         .map(|instance| (instance.id.as_str(), instance.state.as_str()))
         .collect();
-    let state_of = |asked: &Asked<'_>| states.get(asked.instance).copied().unwrap_or("terminated");
-    let running = asked.iter().filter(|asked| state_of(asked) == "running");
-    let names: BTreeSet<&str> = running.filter_map(|asked| asked.group).collect();
     let mut lifecycles = HashMap::new();
-    for name in names {
-        let group = members.group_by_name(name).await.sorted()?;
-        let listed = group.map(|group| group.members).unwrap_or_default().into_iter();
-        lifecycles.extend(listed.map(|member| ((name, member.id), member.lifecycle)));
+    for (name, group) in seen.iter().chain(groups) {
+        let listed = group.iter().flat_map(|group| &group.members);
+        lifecycles
+            .extend(listed.map(|member| ((name.as_str(), member.id.as_str()), member.lifecycle.as_str())));
     }
     let judge = |asked: &Asked<'a>| {
+        let state = states.get(asked.instance).copied().unwrap_or("terminated");
         let listed = asked
             .group
-            .map(|group| (group, lifecycles.get(&(group, asked.instance.to_owned()))));
-        let listed = listed.map(|(group, lifecycle)| (group, lifecycle.map(String::as_str)));
-        (asked.instance, judged(state_of(asked), listed))
+            .map(|group| (group, lifecycles.get(&(group, asked.instance)).copied()));
+        (asked.instance, judged(state, listed))
     };
     Ok(asked.iter().map(judge).collect())
+}
+
+/// Looks at those of these groups that were not seen yet.
+async fn see_groups(
+    members: &impl MembershipPort,
+    names: BTreeSet<&str>,
+    seen: &SeenGroups,
+) -> Effect<SeenGroups> {
+    let mut groups = SeenGroups::new();
+    for name in names.into_iter().filter(|name| !seen.contains_key(*name)) {
+        groups.insert(name.to_owned(), members.group_by_name(name).await.sorted()?);
+    }
+    Ok(groups)
 }
 
 /// The membership of an instance with this state in EC2, and with this lifecycle state in its group, where it

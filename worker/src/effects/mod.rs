@@ -27,6 +27,7 @@ mod names;
 mod outcome;
 mod outside_docker;
 mod perform;
+mod platforms;
 mod ports;
 mod registration;
 mod scaling;

@@ -73,8 +73,8 @@ impl Effects {
     fn connect_ahead(&self, hosts: &[Host]) {
         let hosts = hosts.to_vec();
         tokio::spawn(async move {
-            let looks: Vec<_> = hosts.iter().map(Host::probe).collect();
-            stream::iter(looks)
+            let connections: Vec<_> = hosts.iter().map(Host::connect_ahead).collect();
+            stream::iter(connections)
                 .buffer_unordered(CONNECTED_AHEAD)
                 .for_each(|_| async {})
                 .await;
@@ -90,8 +90,11 @@ impl Effects {
     ) -> Effect<Digest> {
         let known = self.at_registry(release, hosts, image).await?;
         let said = &known.digest;
-        said.parse()
-            .or_else(|_| refused(format!("the registry says digest {said:?}")))
+        let digest = said
+            .parse()
+            .or_else(|_| refused(format!("the registry says digest {said:?}")))?;
+        self.platforms.note(&digest, known.platforms);
+        Ok(digest)
     }
 
     /// Platforms of the desired image. Empty where they cannot be had: the pull will tell.
@@ -101,6 +104,9 @@ impl Effects {
         digest: &Digest,
         hosts: &[Host],
     ) -> Vec<String> {
+        if let Some(platforms) = self.platforms.of(digest) {
+            return platforms;
+        }
         let pinned = format!("{}@{digest}", request.image.repository()).parse();
         let Ok(pinned) = pinned else { return Vec::new() };
         let known = self.at_registry(request.id, hosts, &pinned).await;

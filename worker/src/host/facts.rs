@@ -33,11 +33,18 @@ pub struct HostFacts {
     pub ssh_latency_ms: f64,
 }
 
+/// What is done while this host is connected to, in errors. The connection is made for the look that follows.
+const OPERATION: &str = "looking at the host";
+
 impl Host {
+    /// Opens the connection and the engine's socket ahead of the look that will use them.
+    pub async fn connect_ahead(&self) -> Result<(), HostError> {
+        self.engine(OPERATION).await.map(drop)
+    }
+
     /// Looks at the host by SSH, by a forwarded socket and by its engine. The error says which of them
     /// failed, and what to do.
     pub async fn probe(&self) -> Result<HostFacts, HostError> {
-        const OPERATION: &str = "looking at the host";
         let link = self.link(OPERATION).await?;
         match self.look(OPERATION, &link).await {
             Err(HostError::Unreachable {
@@ -58,20 +65,18 @@ impl Host {
         let latency = link.master.round_trip().await;
         let latency =
             latency.map_err(|error| self.unreachable(operation, Stage::Ssh, None, Arc::new(error)))?;
-        let version = self
-            .ask(
+        let (version, info) = tokio::try_join!(
+            self.ask(
                 operation,
                 Effect::Read,
                 |docker| async move { docker.version().await },
-            )
-            .await?;
-        let info = self
-            .ask(
+            ),
+            self.ask(
                 operation,
                 Effect::Read,
                 |docker| async move { docker.info().await },
-            )
-            .await?;
+            ),
+        )?;
         let root = info.docker_root_dir.unwrap_or_default();
         Ok(HostFacts {
             platform: platform(version.os, version.arch),
