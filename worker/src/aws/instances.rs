@@ -79,14 +79,14 @@ impl Aws {
         self.write("ec2:CreateTags", request.send()).await.map(drop)
     }
 
-    /// Removes the tags of an instance that have these keys, whatever their values. A tag that is not there
+    /// Removes the tags of these instances that have these keys, whatever their values. A tag that is not there
     /// is no error. Without any key nothing is sent: AWS would remove every tag.
-    pub async fn untag_instance(&self, id: &str, keys: &[String]) -> Result<(), AwsError> {
-        if keys.is_empty() {
+    pub async fn untag_instances(&self, ids: &[String], keys: &[String]) -> Result<(), AwsError> {
+        if ids.is_empty() || keys.is_empty() {
             return Ok(());
         }
         let tag = |key: &String| types::Tag::builder().key(key).build();
-        let request = self.ec2.delete_tags().resources(id);
+        let request = self.ec2.delete_tags().set_resources(Some(ids.to_vec()));
         let request = request.set_tags(Some(keys.iter().map(tag).collect()));
         self.write("ec2:DeleteTags", request.send()).await.map(drop)
     }

@@ -70,6 +70,10 @@ pub const TARGET_GROUPS_PER_PAGE: i32 = 400;
 /// Most targets in one `RegisterTargets` or `DeregisterTargets`, far below what the API takes.
 pub const TARGETS_PER_CALL: usize = 100;
 
+/// Most instances in one `DeleteTags`, which takes 1,000 resources; a call that AWS refuses for one of them is
+/// made again in halves.
+pub const UNTAGGED_PER_CALL: usize = 100;
+
 /// `DescribeAlarms`, `DisableAlarmActions` and `EnableAlarmActions` take at most 100 alarms.
 pub const ALARMS_PER_CALL: usize = 100;
 

@@ -26,6 +26,8 @@ struct Waiting {
     registering: Batches<TargetId, (), AwsError>,
     /// By target group.
     deregistering: Batches<TargetId, (), AwsError>,
+    /// By the keys of the tags: instances.
+    untagging: Batches<String, (), AwsError>,
     /// One subject: every instance.
     instances: Batches<String, Vec<Instance>, AwsError>,
     /// By Auto Scaling group; there is nothing else to say in a call.
@@ -40,6 +42,7 @@ impl SharedCalls {
         let waiting = Waiting {
             registering: Batches::new(limits::TARGETS_PER_CALL, AwsError::may_be_of_one),
             deregistering: Batches::new(limits::TARGETS_PER_CALL, AwsError::may_be_of_one),
+            untagging: Batches::new(limits::UNTAGGED_PER_CALL, AwsError::may_be_of_one),
             instances: Batches::new(limits::INSTANCES_TOGETHER, of_all),
             groups: Batches::new(1, of_all),
         };
@@ -79,13 +82,18 @@ impl SharedCalls {
         self.waiting.groups.join(name, [()], call).await
     }
 
-    /// Sets tags of an instance: no other host's call can carry them.
+    /// Sets tags of an instance. No other host's call can carry them: each value names its target.
     pub async fn tag_instance(&self, id: &str, tags: &[(String, String)]) -> Result<(), AwsError> {
         self.aws.tag_instance(id, tags).await
     }
 
-    /// Removes tags of an instance.
+    /// Removes tags of an instance, in one call with those that others remove by the same keys at the same
+    /// moment.
     pub async fn untag_instance(&self, id: &str, keys: &[String]) -> Result<(), AwsError> {
-        self.aws.untag_instance(id, keys).await
+        // No key of a tag has a line feed.
+        let subject = keys.join("\n");
+        let call = |ids: Vec<String>| async move { self.aws.untag_instances(&ids, keys).await };
+        let untagging = &self.waiting.untagging;
+        untagging.join(&subject, [id.to_owned()], call).await
     }
 }

@@ -108,8 +108,10 @@ async fn tags_come_and_go() {
         (address, "running")
     );
     assert!(instance.launched_at.is_some());
-    aws.untag_instance(id, &[]).await.unwrap();
-    aws.untag_instance(id, &tags.map(|(key, _)| key)).await.unwrap();
+    aws.untag_instances(&[id.to_owned()], &[]).await.unwrap();
+    aws.untag_instances(&[id.to_owned()], &tags.map(|(key, _)| key))
+        .await
+        .unwrap();
     let instance = aws
         .instances_by_ids(std::slice::from_ref(id))
         .await
