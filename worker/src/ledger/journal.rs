@@ -23,6 +23,13 @@ pub struct OpenRelease {
     pub begun: bool,
 }
 
+/// An entry of a journal, with the events that report it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Reported {
+    pub entry: Entry,
+    pub events: Vec<StatusEvent>,
+}
+
 impl Ledger {
     /// Releases that have not ended, in the order of acceptance.
     ///
@@ -148,13 +155,10 @@ impl Ledger {
             .collect()
     }
 
-    /// Appends the journal's next entry with the events that report it. With `ended`, also ends the release
-    /// and frees its locks. Everything is written or nothing. Refused when the lease's epoch is over, even if
-    /// the lease itself seems valid.
+    /// Appends the journal's next entry with the events that report it, as [`Ledger::append_all`] does.
     ///
     /// # Errors
-    /// [`LedgerError::LostLease`] and [`LedgerError::NotNext`] mean that another process is at work: stop
-    /// acting.
+    /// As [`Ledger::append_all`].
     pub async fn append(
         &self,
         lease: &Lease,
@@ -163,24 +167,30 @@ impl Ledger {
         events: &[StatusEvent],
         ended: Option<Outcome>,
     ) -> Result<(), LedgerError> {
-        self.append_before(None, lease, id, entry, events, ended).await
+        let reported = Reported {
+            entry: entry.clone(),
+            events: events.to_vec(),
+        };
+        self.append_all(None, lease, id, &[reported], ended).await
     }
 
-    /// [`Ledger::append`] for an entry that is valid only until `moment`, however long the wait for the
-    /// ledger takes.
+    /// Appends the journal's next entries, each with the events that report it. With `ended`, also ends the
+    /// release and frees its locks. Everything is written or nothing. Refused when the lease's epoch is over,
+    /// even if the lease itself seems valid; and after `moment`, where the entries are valid until then only,
+    /// however long the wait for the ledger takes.
     ///
     /// # Errors
-    /// As [`Ledger::append`]; [`LedgerError::TooLate`] when the moment has passed. Nothing was written then.
-    pub async fn append_before(
+    /// [`LedgerError::LostLease`] and [`LedgerError::NotNext`] mean that another process is at work: stop
+    /// acting. [`LedgerError::TooLate`] when the moment has passed.
+    pub async fn append_all(
         &self,
         moment: Option<Timestamp>,
         lease: &Lease,
         id: ReleaseId,
-        entry: &Entry,
-        events: &[StatusEvent],
+        entries: &[Reported],
         ended: Option<Outcome>,
     ) -> Result<(), LedgerError> {
-        let appended = self.try_append(moment, lease, id, entry, events, ended).await;
+        let appended = self.try_append(moment, lease, id, entries, ended).await;
         self.spending(appended)
     }
 
@@ -189,8 +199,7 @@ impl Ledger {
         moment: Option<Timestamp>,
         lease: &Lease,
         id: ReleaseId,
-        entry: &Entry,
-        events: &[StatusEvent],
+        entries: &[Reported],
         ended: Option<Outcome>,
     ) -> Result<(), LedgerError> {
         let mut write = self.write("append to a journal").await?;
@@ -200,20 +209,22 @@ impl Ledger {
         let connection = write.connection()?;
         lease::check(connection, lease).await?;
         check_release(connection, lease, id).await?;
-        check_next(connection, id, entry.n).await?;
-        insert(connection, id, lease.epoch(), entry).await?;
-        keep_digest(connection, id, entry).await?;
-        outbox::insert_all(connection, events).await?;
+        check_next(connection, id, entries).await?;
+        for Reported { entry, events } in entries {
+            insert(connection, id, lease.epoch(), entry).await?;
+            keep_digest(connection, id, entry).await?;
+            outbox::insert_all(connection, events).await?;
+        }
         let mut freed = false;
-        if let Some(outcome) = ended {
-            end(connection, id, outcome, entry.at).await?;
+        if let (Some(outcome), Some(last)) = (ended, entries.last()) {
+            end(connection, id, outcome, last.entry.at).await?;
             freed = locks::free(connection, id).await?;
         }
         write.commit().await?;
         if freed {
             self.inner.freed.send_replace(());
         }
-        if !events.is_empty() {
+        if entries.iter().any(|reported| !reported.events.is_empty()) {
             self.inner.wake.notify_one();
         }
         Ok(())
@@ -270,22 +281,24 @@ fn read_other(row: &SqliteRow) -> Result<Other, LedgerError> {
     })
 }
 
+/// Checks that these entries follow the journal's last one, and each other.
 async fn check_next(
     connection: &mut SqliteConnection,
     release: ReleaseId,
-    n: u64,
+    entries: &[Reported],
 ) -> Result<(), LedgerError> {
     let last: Option<i64> = sqlx::query_scalar("SELECT MAX(n) FROM journal WHERE release_id = $1")
         .bind(release.to_string())
         .fetch_one(connection)
         .await
         .map_err(LedgerError::database("read the journal's end"))?;
-    let next = last.map_or(0, from_db) + 1;
-    if n == next {
-        Ok(())
-    } else {
-        Err(LedgerError::NotNext { release, n, next })
+    let numbers = entries.iter().map(|reported| reported.entry.n);
+    for (n, next) in numbers.zip(last.map_or(0, from_db) + 1..) {
+        if n != next {
+            return Err(LedgerError::NotNext { release, n, next });
+        }
     }
+    Ok(())
 }
 
 /// Stores the resolved digest, for the question in which environments it has succeeded.

@@ -30,7 +30,7 @@ mod store;
 
 pub use accept::{Accept, Leap};
 pub use error::LedgerError;
-pub use journal::OpenRelease;
+pub use journal::{OpenRelease, Reported};
 pub use lanes::{LaneName, LaneRow, LastRow};
 pub use lease::{Acquired, Lease};
 pub use locks::{Lock, LockNote, Locking};

@@ -1,25 +1,27 @@
 //! Drives one release: does what its machine says, and tells the machine the result.
 
+mod writing;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use drawgate_rollout::{Action, Entry, Illegal, Judged, Machine, Record, Release, Step, StepOutcome};
+use drawgate_rollout::{Action, Illegal, Judged, Machine, Release, Step, StepOutcome};
 use drawgate_schemas::{Outcome, ReleaseId};
 use jiff::Timestamp;
 use tokio::sync::{mpsc, watch};
 use tokio::task::{AbortHandle, JoinError, JoinSet};
 use tokio::time::{Instant, sleep, sleep_until};
 
+use super::admission;
 use super::context::Context;
 use super::control::{Given, Taken};
 use super::lane_lease::LaneLease;
-use super::limits::{LAST_STEPS, LEASE_LEFT, LEDGER_RETRY};
+use super::limits::{LAST_STEPS, LEDGER_RETRY};
 use super::perform::{Performance, perform};
 use super::queue::Place;
-use super::{admission, journal_log};
 use crate::clock::RollClock;
-use crate::ledger::{Lease, LedgerError, LockNote};
+use crate::ledger::{Lease, LedgerError, LockNote, Reported};
 
 /// How the driving of a release ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,11 +65,23 @@ impl From<DriveError> for Halt {
     }
 }
 
+/// A step whose intent is being written.
+struct Ready {
+    step: Step,
+    deadline: Timestamp,
+    release: Arc<Release>,
+}
+
 pub(super) struct Driver {
     context: Arc<Context>,
     lane: LaneLease,
     place: Place,
     machine: Machine,
+    /// Entries that the machine counts on, and that are not in the ledger yet: an outcome and the intents that
+    /// follow from it are written in one transaction, because each costs a write to the disk.
+    unwritten: Vec<Reported>,
+    /// Steps that begin as soon as their intents are in the ledger.
+    ready: Vec<Ready>,
     running: JoinSet<(Step, StepOutcome)>,
     /// How to abort a step under way.
     under_way: BTreeMap<Step, AbortHandle>,
@@ -112,6 +126,8 @@ impl Driver {
             stop: context.stop.clone(),
             commands: context.commands.listen(id),
             machine: Machine::new(release),
+            unwritten: Vec::new(),
+            ready: Vec::new(),
             running: JoinSet::new(),
             under_way: BTreeMap::new(),
             note: None,
@@ -144,19 +160,36 @@ impl Driver {
             self.see_what_has_changed();
             match self.machine.next(self.clock.now()) {
                 Action::Append(record) => self.append_next(record).await?,
-                Action::Perform { step, deadline } => self.perform(step, deadline)?,
-                Action::Drop(step) => self.drop_step(&step),
-                Action::LookAtQueue => self.look_at_queue().await,
-                Action::LookAt(other) => self.look_at(other).await,
-                Action::Wait(waits) => {
-                    self.tell_others(waits.ready);
-                    self.wait(waits.until).await?;
+                Action::Perform { step, deadline } => self.make_ready(step, deadline),
+                action => {
+                    self.write_entries().await?;
+                    self.begin_what_is_ready()?;
+                    if let Some(outcome) = self.follow(action).await? {
+                        return Ok(outcome);
+                    }
                 }
-                Action::Ended(outcome) => return Ok(outcome),
-                Action::Stopped => return Err(Halt::Stopped),
-                Action::Stuck => return Err(DriveError::Idle(self.id()).into()),
             }
         }
+    }
+
+    /// Does what the machine says; gives the outcome at the release's end.
+    async fn follow(&mut self, action: Action) -> Result<Option<Outcome>, Halt> {
+        match action {
+            Action::Append(_) | Action::Perform { .. } => {}
+            Action::Drop(step) => self.drop_step(&step),
+            Action::LookAtQueue => self.look_at_queue().await,
+            Action::LookAt(other) => self.look_at(other).await,
+            // Nothing was begun, and so nothing would end the wait.
+            Action::Wait(_) if self.has_lapsed() => {}
+            Action::Wait(waits) => {
+                self.tell_others(waits.ready);
+                self.wait(waits.until).await?;
+            }
+            Action::Ended(outcome) => return Ok(Some(outcome)),
+            Action::Stopped => return Err(Halt::Stopped),
+            Action::Stuck => return Err(DriveError::Idle(self.id()).into()),
+        }
+        Ok(None)
     }
 
     fn id(&self) -> ReleaseId {
@@ -170,16 +203,24 @@ impl Driver {
             self.stops_at = Some(Instant::now() + LAST_STEPS);
             self.machine.stop();
         }
-        let lapses = self.lane.lease().map_or(self.lapses, |lease| lease.lapses());
-        if std::mem::replace(&mut self.lapses, lapses) != lapses {
+        if self.has_lapsed() {
+            self.lapses = self.lane.lease().map_or(self.lapses, |lease| lease.lapses());
             tracing::warn!(release = %self.id(), "the lane's lease had run out: everything is looked at again");
             self.machine.lapsed();
+            self.ready.clear();
         }
         if self.machine.release().is_queued() {
             // The release may wait for days, so the clock follows every adjustment of the machine's clock
             // while it is queued, and none afterwards.
             self.clock = RollClock::set(self.clock.now());
         }
+    }
+
+    /// Whether the lease has lapsed, and the machine does not know it yet.
+    fn has_lapsed(&self) -> bool {
+        self.lane
+            .lease()
+            .is_some_and(|lease| lease.lapses() != self.lapses)
     }
 
     async fn look_at_queue(&mut self) {
@@ -237,7 +278,7 @@ impl Driver {
             Judged::Known => Taken::Yes,
             _ if expires_at <= Timestamp::now() => too_late(),
             Judged::Refused(why) => Taken::No(why),
-            Judged::Take(record) => match self.append_before(record, Some(expires_at)).await? {
+            Judged::Take(record) => match self.append_before(record, expires_at).await? {
                 true => Taken::Yes,
                 false => too_late(),
             },
@@ -266,16 +307,43 @@ impl Driver {
         }
     }
 
-    /// Starts the effect of a step whose intent is written.
-    fn perform(&mut self, step: Step, deadline: Timestamp) -> Result<(), Halt> {
+    /// Lets a step begin once its intent is written. It sees the release as of its own intent, and not those of
+    /// the steps that begin with it: of hosts that go out together, the floor may allow the first alone.
+    fn make_ready(&mut self, step: Step, deadline: Timestamp) {
+        let release = Arc::new(self.machine.release().clone());
+        self.ready.push(Ready {
+            step,
+            deadline,
+            release,
+        });
+    }
+
+    /// Starts the effects of the steps whose intents are written.
+    fn begin_what_is_ready(&mut self) -> Result<(), Halt> {
+        let ready = std::mem::take(&mut self.ready);
+        if ready.is_empty() || self.has_lapsed() {
+            // After a lapse everything is looked at again, these steps too.
+            return Ok(());
+        }
         let Some(lease) = self.lane.lease() else {
             return Err(Halt::LostLane);
         };
-        let release = self.machine.release();
+        for step in ready {
+            self.begin(step, Arc::clone(&lease));
+        }
+        Ok(())
+    }
+
+    fn begin(&mut self, ready: Ready, lease: Arc<Lease>) {
+        let Ready {
+            step,
+            deadline,
+            release,
+        } = ready;
         tracing::debug!(release = %release.request.id, %step, "performing");
         let performance = Performance {
             context: Arc::clone(&self.context),
-            release: Arc::new(release.clone()),
+            release,
             lease,
             note: self.note.clone(),
             deadline: instant_of(Some(deadline), self.clock.now()),
@@ -286,93 +354,6 @@ impl Driver {
             .running
             .spawn(async move { (step.clone(), perform(performance, &step).await) });
         self.under_way.insert(begun, handle);
-        Ok(())
-    }
-
-    /// Writes the machine's record. A release begins only if its queue is unchanged since the last look. The
-    /// intent of a step is written only while the lease lasts for its effect.
-    async fn append_next(&mut self, record: Record) -> Result<(), Halt> {
-        match &record {
-            Record::Started if !self.place.claim() => {
-                self.machine.queue_changed();
-                return Ok(());
-            }
-            Record::Intent { step } => {
-                self.safe_lease().await?;
-                if matches!(step, Step::Inspect | Step::DetectJoined) {
-                    self.note = self.context.ledger.lock_note(self.id()).await.ok();
-                }
-            }
-            _ => {}
-        }
-        self.append_before(record, None).await.map(drop)
-    }
-
-    /// Waits for a lease that lasts for the next effect.
-    async fn safe_lease(&mut self) -> Result<Arc<Lease>, Halt> {
-        loop {
-            match self.lane.lease() {
-                None => return Err(Halt::LostLane),
-                Some(lease) if lease.remaining() > LEASE_LEFT => return Ok(lease),
-                Some(_) => {}
-            }
-            tokio::select! {
-                () = self.lane.changed() => {}
-                _ = self.stop.changed() => return Err(Halt::Stopped),
-            }
-        }
-    }
-
-    /// Writes a record with its events in one transaction. Waits while the ledger is unavailable. False when
-    /// `moment` passed before the record was written.
-    async fn append_before(&mut self, record: Record, moment: Option<Timestamp>) -> Result<bool, Halt> {
-        let id = self.id();
-        let entry = Entry {
-            n: self.machine.release().last_entry + 1,
-            at: self.clock.now(),
-            record,
-        };
-        let illegal = |source| DriveError::Journal { release: id, source };
-        let mut next = self.machine.release().clone();
-        next.apply(&entry).map_err(illegal)?;
-        let events = crate::events::of_entry(&next, &entry, self.last_event, &self.context.worker);
-        journal_log::log(id, &entry);
-        let ended = next.ended.as_ref().map(|ended| ended.outcome);
-        let mut tried = false;
-        loop {
-            let Some(lease) = self.lane.lease() else {
-                return Err(Halt::LostLane);
-            };
-            let ledger = &self.context.ledger;
-            match ledger
-                .append_before(moment, &lease, id, &entry, &events, ended)
-                .await
-            {
-                Ok(()) => break,
-                Err(error) if error.is_lost_lease() => return Err(Halt::LostLane),
-                Err(error) if error.is_unavailable() => {
-                    let causes = crate::error_chain(&error);
-                    tracing::error!(release = %id, error = causes, "the ledger is away: nothing is done until it is back");
-                    tried = true;
-                    sleep(LEDGER_RETRY).await;
-                }
-                // An earlier try had written the entry, although the disk reported a failure.
-                Err(_) if tried && self.is_last(&entry).await => break,
-                Err(LedgerError::TooLate) => return Ok(false),
-                Err(error) => return Err(DriveError::from(error).into()),
-            }
-            if *self.stop.borrow() {
-                return Err(Halt::Stopped);
-            }
-        }
-        self.last_event += events.len() as u64;
-        self.machine.written(&entry).map_err(illegal)?;
-        Ok(true)
-    }
-
-    async fn is_last(&self, entry: &Entry) -> bool {
-        let journal = self.context.ledger.journal(self.id()).await;
-        journal.is_ok_and(|journal| journal.last() == Some(entry))
     }
 }
 

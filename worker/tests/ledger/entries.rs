@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use drawgate_rollout::Record;
 use drawgate_schemas::Outcome;
-use drawgate_worker::ledger::LedgerError;
+use drawgate_worker::ledger::{LedgerError, Reported};
 
 use crate::fixtures::{accept, entry, event, lease, open, place, request};
 
@@ -74,6 +74,34 @@ async fn a_failed_append_leaves_nothing() {
             .await
             .unwrap();
     }
+}
+
+/// Entries of one transaction follow each other, and are written all or not at all.
+#[tokio::test]
+async fn entries_written_together_are_all_there_or_none() {
+    let place = place();
+    let ledger = open(&place.path).await;
+    let request = request();
+    accept(&ledger, &request).await;
+    let lease = lease(&ledger).await;
+    let reported = |n| Reported {
+        entry: entry(n, Record::TakenOver),
+        events: vec![event(&request, n)],
+    };
+    let write = |numbers: [u64; 3]| {
+        let entries = numbers.map(reported);
+        let (ledger, lease) = (&ledger, &lease);
+        async move { ledger.append_all(None, lease, request.id, &entries, None).await }
+    };
+    let error = write([2, 3, 5]).await.unwrap_err();
+    assert!(
+        matches!(error, LedgerError::NotNext { n: 5, next: 4, .. }),
+        "{error}"
+    );
+    assert_eq!(ledger.journal(request.id).await.unwrap().len(), 1);
+    write([2, 3, 4]).await.unwrap();
+    assert_eq!(ledger.journal(request.id).await.unwrap().len(), 4);
+    assert_eq!(ledger.events(request.id, 0, 10).await.unwrap().0.len(), 4);
 }
 
 #[tokio::test]
