@@ -16,6 +16,11 @@ pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
 /// 60 s.
 pub const HEARTBEAT_S: u16 = 15;
 
+/// Largest frame where the URL names none. The library keeps room for 64 of them at each of three connections,
+/// and touches all of it: with the broker's default of 128 KiB that is half of the worker's memory. Bodies are
+/// split into frames; a message whose headers do not fit loses its headers, and no honest sender's come near.
+pub const FRAME_BYTES: u32 = 16 * 1024;
+
 /// Longest wait for an answer to a declaration, a consumer or a close.
 pub const CALL_TIMEOUT: Duration = Duration::from_secs(15);
 

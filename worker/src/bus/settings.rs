@@ -58,6 +58,7 @@ impl BusSettings {
             uri.authority.userinfo.password = text.lines().next().unwrap_or_default().to_owned();
         }
         uri.query.heartbeat.get_or_insert(limits::HEARTBEAT_S);
+        uri.query.frame_max.get_or_insert(limits::FRAME_BYTES);
         uri.query
             .connection_timeout
             .get_or_insert(u64::try_from(limits::CONNECT_TIMEOUT.as_millis()).unwrap_or(u64::MAX));
@@ -92,6 +93,13 @@ mod tests {
         std::fs::write(file.path(), "newer\n").unwrap();
         assert_eq!(with_file.uri().unwrap().authority.userinfo.password, "newer");
         assert_eq!(with_file.uri().unwrap().vhost, "/");
+    }
+
+    #[test]
+    fn frames_are_small_unless_the_url_says_otherwise() {
+        let frame_max = |url| settings(url).uri().unwrap().query.frame_max;
+        assert_eq!(frame_max("amqp://broker"), Some(limits::FRAME_BYTES));
+        assert_eq!(frame_max("amqp://broker/%2f?frame_max=131072"), Some(131_072));
     }
 
     #[test]
