@@ -56,6 +56,14 @@ impl Worker {
         self.process.id().expect("a process that runs")
     }
 
+    /// The memory that the process has now, in KiB.
+    pub fn rss_kb(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let number = line.and_then(|line| line.split_whitespace().next()?.parse().ok());
+        number.expect("VmRSS of a process that runs")
+    }
+
     /// The exit status, when the worker has ended by itself.
     pub fn has_ended(&mut self) -> Option<ExitStatus> {
         self.process.try_wait().unwrap()
