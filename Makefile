@@ -10,14 +10,15 @@
 # contract  each step of a roll in the lab and in the model, in every situation that can be made; about half an hour (ONLY=…)
 # bench  one roll, measured against the floor that load balancer and Docker impose
 # bench-status  `drawgate status` with 1,000 lanes and 100,000 releases in the ledger
-# bench-scale  one roll of a large fleet, and what it costs (HOSTS=200, up to 500)
+# bench-scale  one roll of a large fleet in a crowded region, and what it costs (HOSTS=200, up to 500; SHARE=, GROUPS=, ALARMS=, SILENCED=, OTHERS=)
+# bench-scale-growth  the same with 10, 50, 100, 200 and 500 hosts, and how calls and processor time grow
 # bench-peer  the same as bench, and then Ansible with the classic playbook on the same fleet (installs Ansible under target/)
 # membership  an instance launched, and one terminated, at each phase of a roll; every phase, where `make test` takes a few
 # orders  a release paused, approved and cancelled at each moment of its way; every moment, where `make test` takes a few
 # asyncapi  schemas/asyncapi.yaml, read by the AsyncAPI project's own parser (needs Node; installs it under target/)
 # deny   licences, sources and bans of the dependencies (needs cargo-deny)
 
-.PHONY: demo test fmt lint build unit e2e fleets shared shared-alarms crash-matrix faults explore contract bench bench-peer bench-scale bench-status membership orders asyncapi deny lab
+.PHONY: demo test fmt lint build unit e2e fleets shared shared-alarms crash-matrix faults explore contract bench bench-peer bench-scale bench-scale-growth bench-status membership orders asyncapi deny lab
 .NOTPARALLEL:
 
 LAB := infra/lab/lab run --quiet --
@@ -104,9 +105,15 @@ bench-status: lab
 	@$(LAB) target/release/bench_status
 
 HOSTS ?= 200
+# Without a knob the bench has its own value.
+SCALE := $(foreach knob,SHARE OTHERS GROUPS ALARMS SILENCED,$(if $($(knob)),DRAWGATE_SCALE_$(knob)=$($(knob))))
 bench-scale: lab
 	@$(TIMED) "build" cargo build --locked --release --workspace --bins
-	@DRAWGATE_LAB_HOSTS=$(HOSTS) $(LAB) target/release/bench_scale
+	@DRAWGATE_LAB_HOSTS=$(HOSTS) $(LAB) env $(SCALE) target/release/bench_scale
+
+bench-scale-growth: lab
+	@$(TIMED) "build" cargo build --locked --release --workspace --bins
+	@env $(SCALE) tests/scale-growth target/release/bench_scale 10 50 100 200 500
 
 bench-peer: lab
 	@$(TIMED) "build" cargo build --locked --release --workspace --bins

@@ -64,6 +64,16 @@ impl Events {
             .collect()
     }
 
+    /// The last event of one release so far.
+    pub fn last(&self, id: ReleaseId) -> Option<StatusEvent> {
+        let heard = self.heard.borrow();
+        heard
+            .iter()
+            .rev()
+            .find(|event| event.release == Some(id))
+            .cloned()
+    }
+
     /// Waits for the first event, past or future, for which `find` gives something.
     pub async fn find<T>(&self, what: &str, find: impl Fn(&StatusEvent) -> Option<T>) -> T {
         let mut heard = self.heard.clone();

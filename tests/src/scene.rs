@@ -90,6 +90,14 @@ impl Scene {
         std::fs::write(self.folder().join("worker.toml"), text).unwrap();
     }
 
+    /// Sets the worker's share of AWS's request rates, which is all of them otherwise.
+    pub fn share(&self, share: f64) {
+        let file = self.folder().join("worker.toml");
+        let text = std::fs::read_to_string(&file).unwrap();
+        let shared = text.replace("[aws]\nshare = 1.0", &format!("[aws]\nshare = {share:?}"));
+        std::fs::write(file, shared).unwrap();
+    }
+
     /// Writes a service's file.
     pub fn serve(&self, service: &Service) {
         std::fs::write(

@@ -22,6 +22,8 @@ class Bucket:
     refill_per_s: float
     tokens: float
     at: float
+    # Requests that took a token of it.
+    admitted: int = 0
 
     def fill(self, now):
         """By the moment, where AWS adds a second's tokens at a time: the same in the long run, and no test waits longer."""
@@ -62,6 +64,7 @@ class Throttling:
             admitted = all(bucket.tokens >= ONE for bucket in drawn)
             for bucket in drawn:
                 bucket.tokens -= admitted
+                bucket.admitted += admitted
             self.calls[call.region, call.action] += 1
             self.throttled[call.region, call.action] += not admitted
             return admitted
@@ -82,7 +85,7 @@ class Throttling:
             return {
                 "on": self.on, "others": self.others,
                 "buckets": [{"region": region, "service": service, "bucket": name, "tokens": round(bucket.tokens, 3),
-                             "size": bucket.size, "refill_per_s": bucket.refill_per_s, "source": bucket.rate.source}
+                             "admitted": bucket.admitted, "size": bucket.size, "refill_per_s": bucket.refill_per_s, "source": bucket.rate.source}
                             for (region, service, name), bucket in sorted(self.buckets.items(), key=lambda item: item[0])],
                 "actions": [{"region": region, "action": action, "calls": count,
                              "throttled": self.throttled[region, action]}

@@ -10,7 +10,8 @@
 
 use std::time::Instant;
 
-use drawgate_tests::{Scene, Service};
+use drawgate_tests::Rolling;
+use drawgate_tests::lab::TWO;
 use serde_json::json;
 use tokio::process::Command;
 
@@ -21,14 +22,10 @@ const FILL: &str = include_str!("bench_status.py");
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
-    let scene = Scene::begin().await;
-    scene.serve(&Service::of("search"));
-    scene.fleet_on_v1("search", &["h1", "h2"]).await;
-    scene.lab.image("search", "v2", "v2", "ok").await;
-    let worker = scene.worker().await;
-    let events = scene.events().await;
-    let id = scene.publish("search", "v2", &[]).await;
-    events.end(id).await;
+    let roll = Rolling::of("search").on(&TWO).image("v2").begin().await;
+    let id = roll.publish("v2").await;
+    roll.events.end(id).await;
+    let scene = &roll.scene;
     let filled = Command::new("python3")
         .args(["-c", FILL])
         .arg(scene.folder().join("ledger.sqlite"))
@@ -59,5 +56,5 @@ async fn main() {
         "show_ms_median": one[RUNS / 2],
     });
     println!("{line}");
-    scene.end(worker).await;
+    roll.end().await;
 }

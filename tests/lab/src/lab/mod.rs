@@ -14,5 +14,5 @@ mod world;
 pub use api::Lab;
 pub use boot::Boot;
 pub use fleet::{Fleet, HOSTS, Instance, TWO, TargetGroup, hosts};
-pub use rates::{Bucket, Requests};
+pub use rates::{Bucket, Rates, Requests};
 pub use world::Crowd;
