@@ -6,7 +6,13 @@
 //! order of calls. An alarm that is off and carries no tag was switched off by somebody else, and stays off.
 //!
 //! A tag is one call for one alarm, so calls go side by side, and what AWS throttles is tried again without the
-//! rest.
+//! rest. Looks at tags are what CloudWatch admits the fewest of (10 a second, where it takes 20 tags), so many alarms
+//! are left a hundred at a time and a few hundreds abreast, in such a way that looks never wait for anything else:
+//!
+//! ```text
+//!   first hundred    look | mark, enable | ..... look | untag
+//!   second hundred          look ....... | mark, enable |    look | untag
+//! ```
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -15,6 +21,7 @@ use drawgate_rollout::{
     AlarmPlan, Evidence, Holders, Leave, SILENCED_TAG, StepOutcome, silenced_tag, silenced_value,
 };
 use futures_util::stream::{self, StreamExt};
+use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep};
 
 use super::connections::Effects;
@@ -27,6 +34,9 @@ use crate::aws::{Alarm, Aws, AwsError};
 /// How many alarms are worked on together: as many as one call takes that is not about tags. What is done to
 /// them is done before the next ones, so that a worker that dies leaves few alarms half-way.
 pub(super) const TOGETHER: usize = 100;
+
+/// How many times [`TOGETHER`] are left at once: while one is looked at, another one is marked and a third one untagged.
+const ABREAST: usize = 3;
 
 /// How many calls are made side by side: at 200 ms a call, twice what CloudWatch allows in a second.
 const SIDE_BY_SIDE: usize = 8;
@@ -44,10 +54,7 @@ type Tags = BTreeMap<String, String>;
 impl Effects {
     /// The steps on the alarms of one release.
     pub(super) fn silencing<'a>(&'a self, task: Task<'a>) -> Silencing<'a, Aws> {
-        Silencing {
-            alarms: &self.aws,
-            task,
-        }
+        Silencing::of(&self.aws, task)
     }
 }
 
@@ -55,6 +62,18 @@ impl Effects {
 pub(super) struct Silencing<'a, A> {
     alarms: &'a A,
     task: Task<'a>,
+    /// The turn to look at tags. Looks that share their bucket all end late, looks in turn end one after another.
+    looks: Mutex<()>,
+}
+
+impl<'a, A> Silencing<'a, A> {
+    fn of(alarms: &'a A, task: Task<'a>) -> Self {
+        Self {
+            alarms,
+            task,
+            looks: Mutex::default(),
+        }
+    }
 }
 
 /// An alarm that carries this release's tag, as it was seen.
@@ -77,6 +96,15 @@ struct Left<'p> {
     to_others: Vec<String>,
     /// An alarm that is not as it should be yet.
     unfinished: Option<String>,
+}
+
+impl Left<'_> {
+    fn add(&mut self, more: Self) {
+        self.enabled |= more.enabled;
+        self.shared.extend(more.shared);
+        self.to_others.extend(more.to_others);
+        self.unfinished = self.unfinished.take().or(more.unfinished);
+    }
 }
 
 impl<A: ActionPort> Silencing<'_, A> {
@@ -126,9 +154,18 @@ impl<A: ActionPort> Silencing<'_, A> {
     }
 
     async fn try_unsilence(&self) -> Effect<StepOutcome> {
+        let hundreds: Vec<_> = self
+            .task
+            .plan
+            .alarms
+            .chunks(TOGETHER)
+            .map(|alarms| self.leave(alarms))
+            .collect();
+        // One that fails keeps no other one half-way.
+        let parts: Vec<Effect<Left<'_>>> = stream::iter(hundreds).buffered(ABREAST).collect().await;
         let mut left = Left::default();
-        for alarms in self.task.plan.alarms.chunks(TOGETHER) {
-            self.leave(alarms, &mut left).await?;
+        for part in parts {
+            left.add(part?);
         }
         self.leave_shared(&mut left).await?;
         if let Some(what) = left.unfinished {
@@ -144,12 +181,13 @@ impl<A: ActionPort> Silencing<'_, A> {
     }
 
     /// Leaves those of these alarms that nobody else silences, and begins to leave the others.
-    async fn leave<'p>(&self, alarms: &'p [AlarmPlan], left: &mut Left<'p>) -> Effect<()> {
+    async fn leave<'p>(&self, alarms: &'p [AlarmPlan]) -> Effect<Left<'p>> {
+        let mut left = Left::default();
         let id = self.task.id();
         let is_shared = |seen: &Seen<'_>| seen.holders.has_others(&id);
         let all: Vec<&AlarmPlan> = alarms.iter().collect();
         let seen = self.look(&all, false).await?;
-        self.change(&seen, left).await?;
+        self.change(&seen, &mut left).await?;
         let (shared, alone): (Vec<_>, Vec<_>) = seen.into_iter().partition(is_shared);
         left.shared.extend(shared.iter().map(|seen| seen.alarm));
         let (settled, changed): (Vec<_>, Vec<_>) = alone
@@ -160,16 +198,14 @@ impl<A: ActionPort> Silencing<'_, A> {
         let changed: Vec<&AlarmPlan> = changed.iter().map(|seen| seen.alarm).collect();
         let (shared, alone): (Vec<_>, Vec<_>) =
             self.look(&changed, true).await?.into_iter().partition(is_shared);
-        self.change(&shared, left).await?;
+        self.change(&shared, &mut left).await?;
         left.shared.extend(shared.iter().map(|seen| seen.alarm));
         let (settled, unfinished): (Vec<_>, Vec<_>) = alone
             .into_iter()
             .partition(|seen| self.next(seen) == Leave::Untag);
         self.untag(&settled).await?;
-        if let Some(seen) = unfinished.first() {
-            left.unfinished = Some(still(seen));
-        }
-        Ok(())
+        left.unfinished = unfinished.first().map(still);
+        Ok(left)
     }
 
     /// Leaves the alarms that others silence too. Two releases that leave at the same moment each see the
@@ -230,7 +266,11 @@ impl<A: ActionPort> Silencing<'_, A> {
     async fn look<'p>(&self, alarms: &[&'p AlarmPlan], marked: bool) -> Effect<Vec<Seen<'p>>> {
         let id = self.task.id();
         let mut seen = Vec::new();
-        for (alarm, tags) in self.tags(alarms).await? {
+        let tags = {
+            let _turn = self.looks.lock().await;
+            self.tags(alarms).await?
+        };
+        for (alarm, tags) in tags {
             let mut holders = holders(&tags);
             if holders.has(&id) {
                 if marked {

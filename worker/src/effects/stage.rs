@@ -68,10 +68,10 @@ impl Effects {
         Ok(hosts)
     }
 
-    /// Opens the connections that the inspection needs a moment later. Failures are ignored: the inspection
-    /// reports them.
+    /// Opens the connections that the inspection needs a moment later, as many as are kept until then. Failures are
+    /// ignored: the inspection reports them.
     fn connect_ahead(&self, hosts: &[Host]) {
-        let hosts = hosts.to_vec();
+        let hosts: Vec<Host> = hosts.iter().take(self.hosts.kept()).cloned().collect();
         tokio::spawn(async move {
             let connections: Vec<_> = hosts.iter().map(Host::connect_ahead).collect();
             stream::iter(connections)

@@ -32,10 +32,7 @@ impl Case {
     }
 
     fn silencing(&self) -> Silencing<'_, CloudWatch> {
-        Silencing {
-            alarms: &self.alarms,
-            task: task(&self.release),
-        }
+        Silencing::of(&self.alarms, task(&self.release))
     }
 
     async fn run(&self, step: &str) -> String {
@@ -251,6 +248,84 @@ async fn three_thousand_alarms_take_no_call_twice() {
     assert_eq!(calls.len(), 6_030);
 }
 
+/// CloudWatch at half of its rates: each kind of call has a pace of its own.
+struct Paced<'a> {
+    alarms: &'a CloudWatch,
+    looks: tokio::sync::Mutex<()>,
+    tags: tokio::sync::Mutex<()>,
+    untags: tokio::sync::Mutex<()>,
+}
+
+impl<'a> Paced<'a> {
+    fn of(alarms: &'a CloudWatch) -> Self {
+        let free = || tokio::sync::Mutex::new(());
+        Self {
+            alarms,
+            looks: free(),
+            tags: free(),
+            untags: free(),
+        }
+    }
+}
+
+async fn pace(bucket: &tokio::sync::Mutex<()>, per_s: u64) {
+    let _turn = bucket.lock().await;
+    sleep(Duration::from_millis(1_000 / per_s)).await;
+}
+
+impl AlarmPort for Paced<'_> {
+    async fn alarms_matching(&self, names: &[String]) -> Result<Vec<Alarm>, AwsError> {
+        self.alarms.alarms_matching(names).await
+    }
+}
+
+impl ActionPort for Paced<'_> {
+    async fn alarm_tags(&self, arn: &str) -> Result<Tags, AwsError> {
+        pace(&self.looks, 5).await;
+        self.alarms.alarm_tags(arn).await
+    }
+
+    async fn tag_alarm(&self, arn: &str, key: &str, value: &str) -> Result<(), AwsError> {
+        pace(&self.tags, 10).await;
+        self.alarms.tag_alarm(arn, key, value).await
+    }
+
+    async fn untag_alarm(&self, arn: &str, keys: &[String]) -> Result<(), AwsError> {
+        pace(&self.untags, 10).await;
+        self.alarms.untag_alarm(arn, keys).await
+    }
+
+    async fn disable_actions(&self, names: &[String]) -> Result<(), AwsError> {
+        self.alarms.disable_actions(names).await
+    }
+
+    async fn enable_actions(&self, names: &[String]) -> Result<(), AwsError> {
+        self.alarms.enable_actions(names).await
+    }
+}
+
+/// Six hundred looks take two minutes at that pace. What is done between them and after them is done meanwhile, but for
+/// the last alarms.
+#[tokio::test(start_paused = true)]
+async fn looks_at_many_alarms_wait_for_nothing_else() {
+    let names: Vec<String> = (0..300).map(|number| format!("web-{number}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let release = release_with_alarms(World::new(2, 1), &names);
+    let alarms = CloudWatch::with(&names);
+    assert_eq!(
+        told(&Silencing::of(&alarms, task(&release)).silence().await),
+        "done"
+    );
+    let paced = Paced::of(&alarms);
+    let begun = Instant::now();
+    let mut task = task(&release);
+    task.deadline = begun + Duration::from_secs(600);
+    assert_eq!(told(&Silencing::of(&paced, task).unsilence().await), "done");
+    let took = begun.elapsed().as_secs();
+    assert!((120..140).contains(&took), "{took} s");
+    assert!(names.iter().all(|name| alarms.is_enabled(name)));
+}
+
 /// The calls of one worker. Each comes a little later than it might, and after so many of them the worker is
 /// dead.
 struct Worker<'a> {
@@ -322,10 +397,7 @@ async fn comes_and_goes(release: &Release, alarms: &CloudWatch, seed: u64) {
                 random: std::sync::Mutex::new(Random::new(random.below(u64::MAX))),
                 calls_left: std::sync::Mutex::new(dies_after),
             };
-            let silencing = Silencing {
-                alarms: &worker,
-                task: task(release),
-            };
+            let silencing = Silencing::of(&worker, task(release));
             let performed = async {
                 match step {
                     "silence" => silencing.silence().await,
