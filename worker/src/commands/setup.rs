@@ -72,6 +72,7 @@ fn host_settings(settings: &WorkerSettings) -> HostSettings {
         docker_socket: ssh.docker_socket.clone(),
         runtime_dir: ssh.runtime_dir.clone().unwrap_or(usual.runtime_dir),
         docker_timeout: usual.docker_timeout,
+        connections: usual.connections,
     }
 }
 

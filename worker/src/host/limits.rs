@@ -22,6 +22,11 @@ pub const FORWARD_TIMEOUT: Duration = Duration::from_secs(5);
 /// `df`.
 pub const COMMAND_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// Connections that are kept while nobody uses them and more are needed. A connection takes three descriptors, and its
+/// ssh process a few megabytes of the bastion: of a hundred both can be spared, and a roll of so many hosts connects to
+/// each once. A larger fleet connects to a host for each look and for its turn, 0.1 s each.
+pub const CONNECTIONS: usize = 100;
+
 /// Commands at once on one host: sshd allows 10 sessions per connection, and the lifeline is one of them.
 pub const COMMANDS_AT_ONCE: usize = 4;
 

@@ -1,4 +1,8 @@
 //! The connections to all hosts: at most one per host, shared by everything the worker does there.
+//!
+//! A large fleet has more hosts than there are connections. A host that is needed next gets one in place of the host that
+//! was used the longest ago, so that a host's connection ends some time after its turn. A connection in use never ends so:
+//! a wave that is larger than the pool is connected to as a whole.
 
 use std::collections::{BTreeSet, HashMap};
 use std::io;
@@ -43,6 +47,8 @@ struct Slot {
 #[derive(Debug, Default)]
 struct SlotState {
     link: Option<Arc<Link>>,
+    /// When the connection was last asked for.
+    used_at: Option<Instant>,
     /// The last failure to connect; all requests that waited for that attempt get it.
     failed: Option<(Instant, HostError)>,
 }
@@ -112,6 +118,11 @@ impl Hosts {
             .join(format!("drawgate.{name}.lock"))
     }
 
+    /// How many connections are kept that nobody uses.
+    pub fn kept(&self) -> usize {
+        self.shared.settings.connections
+    }
+
     /// SSH connections made so far, to all hosts.
     pub fn connections(&self) -> u64 {
         self.shared.connections.load(Ordering::Relaxed)
@@ -147,6 +158,42 @@ impl Hosts {
     }
 }
 
+impl Shared {
+    /// Ends the connections that were used the longest ago, as many as are too many with the one that is about to be
+    /// made, and of them only those that nobody uses.
+    async fn make_room(&self) {
+        let surplus = self.surplus();
+        join_all(surplus.iter().map(|link| link.master.close())).await;
+    }
+
+    /// Takes those connections out of their slots.
+    fn surplus(&self) -> Vec<Arc<Link>> {
+        let slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut open = 0;
+        let mut idle = Vec::new();
+        for slot in slots.values() {
+            // Whoever has the state is connecting, or takes the connection at this very moment.
+            let state = slot.state.try_lock();
+            let is_open = state.as_ref().map_or(true, |state| state.link.is_some());
+            open += usize::from(is_open);
+            // Whoever uses a connection has a handle of it, and gets it with the state locked.
+            let is_idle = |state: &SlotState| {
+                state
+                    .link
+                    .as_ref()
+                    .is_some_and(|link| Arc::strong_count(link) == 1)
+            };
+            idle.extend(state.ok().filter(|state| is_idle(state)));
+        }
+        idle.sort_by_key(|state| state.used_at);
+        let surplus = open.saturating_sub(self.settings.connections);
+        idle.iter_mut()
+            .take(surplus)
+            .filter_map(|state| state.link.take())
+            .collect()
+    }
+}
+
 impl Slot {
     async fn close(&self) {
         if let Some(link) = self.state.lock().await.link.take() {
@@ -178,6 +225,7 @@ impl Host {
     pub(super) async fn link(&self, operation: &'static str) -> Result<Arc<Link>, HostError> {
         let asked = Instant::now();
         let mut state = self.slot.state.lock().await;
+        state.used_at = Some(asked);
         if let Some(link) = state.link.as_ref().filter(|link| link.master.is_alive()) {
             return Ok(Arc::clone(link));
         }
@@ -188,6 +236,7 @@ impl Host {
         {
             return Err(error.clone());
         }
+        self.shared.make_room().await;
         match self.connect(operation).await {
             Ok(link) => {
                 state.failed = None;

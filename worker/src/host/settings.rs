@@ -32,6 +32,8 @@ pub struct HostSettings {
     /// Parent of the private directory for sockets: a short path on a local disk, `/run/drawgate` or the
     /// like.
     pub runtime_dir: PathBuf,
+    /// Connections beyond this number are ended while nobody uses them.
+    pub connections: usize,
 }
 
 impl Default for HostSettings {
@@ -50,6 +52,7 @@ impl Default for HostSettings {
             // as lost.
             docker_timeout: Duration::from_secs(60),
             runtime_dir: std::env::temp_dir(),
+            connections: super::limits::CONNECTIONS,
         }
     }
 }

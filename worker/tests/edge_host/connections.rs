@@ -1,14 +1,15 @@
 //! One connection for each host, replaced when it ends, and gone with its worker.
 
+use std::collections::BTreeMap;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use drawgate_lab::lab::Lab;
-use drawgate_worker::host::{HostSettings, Hosts};
+use drawgate_worker::host::{HostProgram, HostRan, HostSettings, Hosts};
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::processes::{kill_hard, masters};
-use crate::reach::{H1, PATIENCE, hosts};
+use crate::reach::{H1, H2, H3, PATIENCE, hosts, settings};
 use crate::service::run;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -126,4 +127,48 @@ async fn a_killed_worker_leaves_no_ssh_behind() {
     };
     timeout(PATIENCE, ends).await.unwrap();
     eprintln!("the master ended {:?} after its worker", begun.elapsed());
+}
+
+/// The pool is smaller than the fleet: whoever is needed next gets the connection of the host that was used the longest
+/// ago, and one in use stays.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_host_connects_in_place_of_the_one_longest_unused() {
+    let Some(lab) = Lab::enter("a_host_connects_in_place_of_the_one_longest_unused").await else {
+        return;
+    };
+    let settings = HostSettings {
+        connections: 2,
+        ..settings(&lab)
+    };
+    let hosts = Hosts::new(settings).unwrap();
+    let use_of = |id: &'static str, address| {
+        let host = hosts.host(id, address);
+        async move { host.probe().await.unwrap() }
+    };
+    use_of("i-one", H1).await;
+    use_of("i-two", H2).await;
+    use_of("i-one", H1).await;
+    use_of("i-three", H3).await;
+    let open = ["i-one", "i-two", "i-three"].map(|id| masters(id).len());
+    assert_eq!((open, hosts.connections()), ([1, 0, 1], 3));
+
+    let one = hosts.host("i-one", H1);
+    let (words, nothing) = (["sleep", "3"].map(str::to_owned), BTreeMap::new());
+    let busy = one.run_program(HostProgram {
+        words: &words,
+        env: &nothing,
+        directory: None,
+        limit: PATIENCE,
+        lock: None,
+    });
+    let others = async {
+        sleep(Duration::from_millis(500)).await;
+        use_of("i-two", H2).await;
+        use_of("i-three", H3).await;
+        ["i-one", "i-two", "i-three"].map(|id| masters(id).len())
+    };
+    let (ended, open) = tokio::join!(busy, others);
+    assert!(matches!(ended.unwrap(), HostRan::Ended(_)));
+    assert_eq!(open, [1, 0, 1], "the host in use keeps its connection");
+    hosts.close().await;
 }
