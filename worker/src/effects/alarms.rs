@@ -90,8 +90,9 @@ struct Seen<'p> {
 struct Left<'p> {
     /// Whether the actions of any alarm were enabled.
     enabled: bool,
-    /// Alarms that others silence too: they are looked at once more, when AWS's answers must agree.
-    shared: Vec<&'p AlarmPlan>,
+    /// Alarms that others silence too, or that are not seen as they should be: they are looked at once more, when AWS's
+    /// answers must agree.
+    again: Vec<&'p AlarmPlan>,
     /// Alarms that were left to other releases, which silence them still.
     to_others: Vec<String>,
     /// An alarm that is not as it should be yet.
@@ -101,9 +102,8 @@ struct Left<'p> {
 impl Left<'_> {
     fn add(&mut self, more: Self) {
         self.enabled |= more.enabled;
-        self.shared.extend(more.shared);
+        self.again.extend(more.again);
         self.to_others.extend(more.to_others);
-        self.unfinished = self.unfinished.take().or(more.unfinished);
     }
 }
 
@@ -120,10 +120,19 @@ impl<A: ActionPort> Silencing<'_, A> {
         if !tagged {
             return Ok(StepOutcome::already());
         }
-        match planned(self.alarms, self.task, |alarm| alarm.actions_enabled)
-            .await?
-            .first()
-        {
+        self.confirm_silence().await
+    }
+
+    /// Looks whether all actions are off, and once more where they seem not to be: the step over again would look at
+    /// the tags of every alarm that is off by now, because of one answer that is older than the writes.
+    async fn confirm_silence(&self) -> Effect<StepOutcome> {
+        let are_on = || planned(self.alarms, self.task, |alarm| alarm.actions_enabled);
+        let mut on = are_on().await?;
+        if !on.is_empty() && Instant::now() + CONSISTENCY + LAST_WORDS < self.task.deadline {
+            sleep(CONSISTENCY).await;
+            on = are_on().await?;
+        }
+        match on.first() {
             Some(alarm) => not_yet(format!("actions of {} are still on", alarm.name)),
             None => Ok(StepOutcome::done()),
         }
@@ -167,7 +176,7 @@ impl<A: ActionPort> Silencing<'_, A> {
         for part in parts {
             left.add(part?);
         }
-        self.leave_shared(&mut left).await?;
+        self.leave_again(&mut left).await?;
         if let Some(what) = left.unfinished {
             return not_yet(what);
         }
@@ -189,7 +198,7 @@ impl<A: ActionPort> Silencing<'_, A> {
         let seen = self.look(&all, false).await?;
         self.change(&seen, &mut left).await?;
         let (shared, alone): (Vec<_>, Vec<_>) = seen.into_iter().partition(is_shared);
-        left.shared.extend(shared.iter().map(|seen| seen.alarm));
+        left.again.extend(shared.iter().map(|seen| seen.alarm));
         let (settled, changed): (Vec<_>, Vec<_>) = alone
             .into_iter()
             .partition(|seen| self.next(seen) == Leave::Untag);
@@ -199,26 +208,26 @@ impl<A: ActionPort> Silencing<'_, A> {
         let (shared, alone): (Vec<_>, Vec<_>) =
             self.look(&changed, true).await?.into_iter().partition(is_shared);
         self.change(&shared, &mut left).await?;
-        left.shared.extend(shared.iter().map(|seen| seen.alarm));
+        left.again.extend(shared.iter().map(|seen| seen.alarm));
         let (settled, unfinished): (Vec<_>, Vec<_>) = alone
             .into_iter()
             .partition(|seen| self.next(seen) == Leave::Untag);
         self.untag(&settled).await?;
-        left.unfinished = unfinished.first().map(still);
+        left.again.extend(unfinished.iter().map(|seen| seen.alarm));
         Ok(left)
     }
 
-    /// Leaves the alarms that others silence too. Two releases that leave at the same moment each see the
-    /// other's mark by the time of the look, so that neither leaves the alarm to the other.
-    async fn leave_shared<'p>(&self, left: &mut Left<'p>) -> Effect<()> {
-        let mut unfinished = None;
+    /// Leaves the alarms that others silence too, and those whose answers were older than the writes. Two
+    /// releases that leave at the same moment each see the other's mark by the time of the look, so that
+    /// neither leaves the alarm to the other.
+    async fn leave_again<'p>(&self, left: &mut Left<'p>) -> Effect<()> {
         for _ in 0..LOOKS {
-            if left.shared.is_empty() {
+            if left.again.is_empty() {
                 return Ok(());
             }
             sleep(CONSISTENCY).await;
-            unfinished = None;
-            for alarms in std::mem::take(&mut left.shared).chunks(TOGETHER) {
+            left.unfinished = None;
+            for alarms in std::mem::take(&mut left.again).chunks(TOGETHER) {
                 let seen = self.look(alarms, false).await?;
                 let (settled, changed): (Vec<_>, Vec<_>) =
                     seen.into_iter().partition(|seen| self.next(seen) == Leave::Untag);
@@ -227,11 +236,10 @@ impl<A: ActionPort> Silencing<'_, A> {
                 left.to_others
                     .extend(to_others.map(|seen| seen.alarm.name.clone()));
                 self.change(&changed, left).await?;
-                unfinished = unfinished.or_else(|| changed.first().map(still));
-                left.shared.extend(changed.iter().map(|seen| seen.alarm));
+                left.unfinished = left.unfinished.take().or_else(|| changed.first().map(still));
+                left.again.extend(changed.iter().map(|seen| seen.alarm));
             }
         }
-        left.unfinished = left.unfinished.take().or(unfinished);
         Ok(())
     }
 
