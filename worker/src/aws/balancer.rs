@@ -6,7 +6,11 @@ use serde::{Deserialize, Serialize};
 
 use super::client::Aws;
 use super::error::AwsError;
+use super::limiter::Admission;
 use super::limits;
+
+pub(super) const REGISTER: &str = "elasticloadbalancing:RegisterTargets";
+pub(super) const DEREGISTER: &str = "elasticloadbalancing:DeregisterTargets";
 
 /// A target group, without its attributes, which cost a call for each group.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -257,10 +261,20 @@ impl Aws {
 
     /// Registers targets. A registered target stays registered.
     pub async fn register(&self, arn: &str, targets: &[TargetId]) -> Result<(), AwsError> {
+        self.register_admitted(arn, targets, None).await
+    }
+
+    /// The same with the admission of its first call.
+    pub(super) async fn register_admitted(
+        &self,
+        arn: &str,
+        targets: &[TargetId],
+        mut admission: Option<Admission>,
+    ) -> Result<(), AwsError> {
         for chunk in targets.chunks(limits::TARGETS_PER_CALL) {
             let request = self.elbv2.register_targets().target_group_arn(arn);
             let request = request.set_targets(Some(chunk.iter().map(target_description).collect()));
-            self.write("elasticloadbalancing:RegisterTargets", request.send())
+            self.write_admitted(REGISTER, admission.take(), request.send())
                 .await?;
         }
         Ok(())
@@ -268,10 +282,20 @@ impl Aws {
 
     /// Deregisters targets, each with its port: without a port, AWS deregisters every port of that id.
     pub async fn deregister(&self, arn: &str, targets: &[TargetId]) -> Result<(), AwsError> {
+        self.deregister_admitted(arn, targets, None).await
+    }
+
+    /// The same with the admission of its first call.
+    pub(super) async fn deregister_admitted(
+        &self,
+        arn: &str,
+        targets: &[TargetId],
+        mut admission: Option<Admission>,
+    ) -> Result<(), AwsError> {
         for chunk in targets.chunks(limits::TARGETS_PER_CALL) {
             let request = self.elbv2.deregister_targets().target_group_arn(arn);
             let request = request.set_targets(Some(chunk.iter().map(target_description).collect()));
-            self.write("elasticloadbalancing:DeregisterTargets", request.send())
+            self.write_admitted(DEREGISTER, admission.take(), request.send())
                 .await?;
         }
         Ok(())

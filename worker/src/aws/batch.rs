@@ -7,6 +7,9 @@
 //!                      +- refused: [b], [c] halved until the one that AWS means stands alone
 //! ```
 //!
+//! A call that has to be admitted first takes what has come by then: the longer AWS's rates make it wait, the more it
+//! carries.
+//!
 //! A waiter's call always begins after the waiter came, so that a read answers as of then.
 //!
 //! One of the waiters makes the call, within its own future; nothing runs when no waiter is left. When that
@@ -91,6 +94,25 @@ where
         C: Fn(Vec<T>) -> F,
         F: Future<Output = Result<A, E>>,
     {
+        let call = |items, _: Option<()>| call(items);
+        self.join_admitted(subject, items, || std::future::ready(()), call)
+            .await
+    }
+
+    /// The same where calls wait to be admitted. What they carry is taken after that; only the calls of a call that is
+    /// made anew in parts have to be admitted by themselves.
+    pub(crate) async fn join_admitted<P, W, C, F>(
+        &self,
+        subject: &str,
+        items: impl IntoIterator<Item = T>,
+        admit: impl Fn() -> W,
+        call: C,
+    ) -> Result<A, E>
+    where
+        W: Future<Output = P>,
+        C: Fn(Vec<T>, Option<P>) -> F,
+        F: Future<Output = Result<A, E>>,
+    {
         let line = self.line(subject);
         let place = line.enter(items.into_iter().collect());
         // Each round ends with the answer, or this waiter has the turn and makes a call. The queue is taken
@@ -105,15 +127,16 @@ where
                 return answer;
             }
             if turn.is_some() {
-                self.carry(&line, &call).await;
+                let admission = admit().await;
+                self.carry(&line, admission, &call).await;
             }
         }
     }
 
     /// Makes a call for the head of the queue, and tells the waiters.
-    async fn carry<C, F>(&self, line: &Line<T, A, E>, call: &C)
+    async fn carry<P, C, F>(&self, line: &Line<T, A, E>, admission: P, call: &C)
     where
-        C: Fn(Vec<T>) -> F,
+        C: Fn(Vec<T>, Option<P>) -> F,
         F: Future<Output = Result<A, E>>,
     {
         let carried = Carried {
@@ -121,6 +144,7 @@ where
             wishes: line.take(self.most),
         };
         let mut parts = vec![carried.wishes.clone()];
+        let mut admission = Some(admission);
         while let Some(mut part) = parts.pop() {
             part.retain(|wish| !wish.has_left());
             if part.is_empty() {
@@ -128,7 +152,7 @@ where
             }
             let items: BTreeSet<T> = part.iter().flat_map(|wish| &wish.items).cloned().collect();
             // Boxed, because the SDK's futures are large.
-            let made = Box::pin(call(items.into_iter().collect()));
+            let made = Box::pin(call(items.into_iter().collect(), admission.take()));
             let answer = select! {
                 biased;
                 answer = made => Some(answer),

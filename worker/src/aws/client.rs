@@ -124,7 +124,7 @@ impl Aws {
     where
         E: ProvideErrorMetadata + Error + Debug + Send + Sync + 'static,
     {
-        self.call(operation, Effect::Read, request).await
+        self.call(operation, Effect::Read, None, request).await
     }
 
     /// Makes a call that changes something.
@@ -136,19 +136,41 @@ impl Aws {
     where
         E: ProvideErrorMetadata + Error + Debug + Send + Sync + 'static,
     {
-        self.call(operation, Effect::Write, request).await
+        self.call(operation, Effect::Write, None, request).await
+    }
+
+    /// Makes a call that changes something, and that may have been admitted already.
+    pub(super) async fn write_admitted<T, E>(
+        &self,
+        operation: &'static str,
+        admission: Option<Admission>,
+        request: impl Future<Output = Result<T, SdkError<E, HttpResponse>>>,
+    ) -> Result<T, AwsError>
+    where
+        E: ProvideErrorMetadata + Error + Debug + Send + Sync + 'static,
+    {
+        self.call(operation, Effect::Write, admission, request).await
+    }
+
+    /// Waits until a call of this operation may be made.
+    pub(super) async fn admit(&self, operation: &'static str) -> Admission {
+        self.limiter.admit(operation).await
     }
 
     async fn call<T, E>(
         &self,
         operation: &'static str,
         effect: Effect,
+        admission: Option<Admission>,
         request: impl Future<Output = Result<T, SdkError<E, HttpResponse>>>,
     ) -> Result<T, AwsError>
     where
         E: ProvideErrorMetadata + Error + Debug + Send + Sync + 'static,
     {
-        let admission = self.limiter.admit(operation).await;
+        let admission = match admission {
+            Some(admission) => admission,
+            None => self.admit(operation).await,
+        };
         let renewals = self.identities.renewals();
         // The SDK's own time-out begins here: it is for AWS, and the wait before it is ours.
         let (result, sent) = ADMITTED

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::balancer::TargetId;
+use super::balancer::{DEREGISTER, REGISTER, TargetId};
 use super::batch::Batches;
 use super::client::Aws;
 use super::error::AwsError;
@@ -54,16 +54,26 @@ impl SharedCalls {
 
     /// Registers a target, in one call with those that others register in the group at the same moment.
     pub async fn register(&self, arn: &str, target: &TargetId) -> Result<(), AwsError> {
-        let call = |targets: Vec<TargetId>| async move { self.aws.register(arn, &targets).await };
+        let call = |targets: Vec<TargetId>, admission| async move {
+            self.aws.register_admitted(arn, &targets, admission).await
+        };
         let registering = &self.waiting.registering;
-        registering.join(arn, [target.clone()], call).await
+        let admit = || self.aws.admit(REGISTER);
+        registering
+            .join_admitted(arn, [target.clone()], admit, call)
+            .await
     }
 
     /// Deregisters a target, in one call with those that others deregister from the group at the same moment.
     pub async fn deregister(&self, arn: &str, target: &TargetId) -> Result<(), AwsError> {
-        let call = |targets: Vec<TargetId>| async move { self.aws.deregister(arn, &targets).await };
+        let call = |targets: Vec<TargetId>, admission| async move {
+            self.aws.deregister_admitted(arn, &targets, admission).await
+        };
         let deregistering = &self.waiting.deregistering;
-        deregistering.join(arn, [target.clone()], call).await
+        let admit = || self.aws.admit(DEREGISTER);
+        deregistering
+            .join_admitted(arn, [target.clone()], admit, call)
+            .await
     }
 
     /// The instances with these ids that exist, in any state, in one look for all who ask at the same moment.

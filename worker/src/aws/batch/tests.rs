@@ -103,6 +103,41 @@ async fn what_comes_during_a_call_goes_in_the_next() {
     assert_eq!(start.elapsed(), LATENCY * 2);
 }
 
+/// Calls are admitted one a second: while the second one waits, all others come.
+#[tokio::test(start_paused = true)]
+async fn a_call_that_waits_to_be_admitted_takes_what_comes() {
+    let bench = Bench::new(100);
+    let begin = Instant::now();
+    let bucket = Arc::new(tokio::sync::Mutex::new(begin));
+    let ask = |item: u32| {
+        let (bench, bucket) = (bench.clone(), Arc::clone(&bucket));
+        let admit = move || {
+            let bucket = Arc::clone(&bucket);
+            async move {
+                let mut next = bucket.lock().await;
+                tokio::time::sleep_until(*next).await;
+                *next = Instant::now() + Duration::from_secs(1);
+                "admitted"
+            }
+        };
+        let source = Arc::clone(&bench.source);
+        let call = move |items, admission| {
+            assert_eq!(admission, Some("admitted"));
+            Arc::clone(&source).call(items)
+        };
+        let batches = Arc::clone(&bench.batches);
+        tokio::spawn(async move { batches.join_admitted("group", [item], admit, call).await })
+    };
+    let mut joined = Vec::new();
+    for item in 0..10 {
+        joined.push(ask(item));
+        sleep(LATENCY / 2).await;
+    }
+    all_ok(joined).await;
+    assert_eq!(bench.source.begun(), [vec![0], (1..10).collect()]);
+    assert_eq!(begin.elapsed(), Duration::from_secs(1) + LATENCY);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_call_carries_no_more_than_it_may() {
     let bench = Bench::new(20);
