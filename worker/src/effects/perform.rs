@@ -119,22 +119,39 @@ impl Effects {
                 _ => Box::pin(self.clean_up(task, host)).await,
             };
         };
+        if host.instance == ON_BASTION {
+            return Box::pin(self.on_host_in_turn(task, host, *phase, *direction)).await;
+        }
+        // Between its phases, which may be minutes apart, its connection is kept before others.
+        self.host(host).has_turn(true);
+        let outcome = Box::pin(self.on_host_in_turn(task, host, *phase, *direction)).await;
+        if *phase == Phase::AwaitHealthy && outcome.failure().is_none() {
+            self.host(host).has_turn(false);
+        }
+        outcome
+    }
+
+    async fn on_host_in_turn(
+        &self,
+        task: Task<'_>,
+        host: &HostPlan,
+        phase: Phase,
+        direction: Direction,
+    ) -> StepOutcome {
         if let (Phase::Swap, Some(command)) = (phase, task.plan.definition.command()) {
-            return Box::pin(self.run_swap(task, host, command, *direction)).await;
+            return Box::pin(self.run_swap(task, host, command, direction)).await;
         }
         let registration = self.registration(task);
         match (phase, direction) {
             (Phase::Create, _) => Box::pin(self.create(task, host)).await,
-            (Phase::Deregister, direction) => Box::pin(registration.deregister(host, *direction)).await,
-            (Phase::Drain, direction) => Box::pin(registration.drain(host, *direction)).await,
+            (Phase::Deregister, _) => Box::pin(registration.deregister(host, direction)).await,
+            (Phase::Drain, _) => Box::pin(registration.drain(host, direction)).await,
             (Phase::Swap, Direction::Forward) => Box::pin(self.swap_forward(task, host)).await,
             (Phase::Swap, Direction::Back) => Box::pin(self.swap_back(task, host)).await,
-            (Phase::Verify, direction) => Box::pin(self.verify(task, host, *direction)).await,
-            (Phase::SetRestartPolicy, direction) => {
-                Box::pin(self.set_restart_policy(task, host, *direction)).await
-            }
-            (Phase::Register, direction) => Box::pin(registration.register(host, *direction)).await,
-            (Phase::AwaitHealthy, direction) => Box::pin(registration.await_healthy(host, *direction)).await,
+            (Phase::Verify, _) => Box::pin(self.verify(task, host, direction)).await,
+            (Phase::SetRestartPolicy, _) => Box::pin(self.set_restart_policy(task, host, direction)).await,
+            (Phase::Register, _) => Box::pin(registration.register(host, direction)).await,
+            (Phase::AwaitHealthy, _) => Box::pin(registration.await_healthy(host, direction)).await,
         }
     }
 }

@@ -22,10 +22,13 @@ pub const FORWARD_TIMEOUT: Duration = Duration::from_secs(5);
 /// `df`.
 pub const COMMAND_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Connections that are kept while nobody uses them and more are needed. A connection takes three descriptors, and its
-/// ssh process a few megabytes of the bastion: of a hundred both can be spared, and a roll of so many hosts connects to
-/// each once. A larger fleet connects to a host for each look and for its turn, 0.1 s each.
-pub const CONNECTIONS: usize = 100;
+/// Connections that are kept while nobody uses them and more are needed. A connection takes three descriptors and an ssh
+/// process of some megabytes, so that this many stay below 700 descriptors with all else that a worker has open. A roll
+/// of as many hosts connects to each once; a larger one connects to the others again for each look, 0.1 s each.
+pub const CONNECTIONS: usize = 180;
+
+/// A host that was used this lately is about to be used again: a look at it has several requests.
+pub const USED_LATELY: Duration = Duration::from_secs(2);
 
 /// Commands at once on one host: sshd allows 10 sessions per connection, and the lifeline is one of them.
 pub const COMMANDS_AT_ONCE: usize = 4;

@@ -1,13 +1,15 @@
 //! The connections to all hosts: at most one per host, shared by everything the worker does there.
 //!
-//! A large fleet has more hosts than there are connections. A host that is needed next gets one in place of the host that
-//! was used the longest ago, so that a host's connection ends some time after its turn. A connection in use never ends so:
-//! a wave that is larger than the pool is connected to as a whole.
+//! A large fleet has more hosts than there are connections. A host that is needed next gets one in place of another host:
+//! first of one whose turn to be rolled is over or has not come, and among these of the one used last, because hosts are
+//! looked at in their order, so that it is needed again the latest; then of one whose turn it is, used the longest ago.
+//! A connection in use never ends so: a wave that is larger than the pool is connected to as a whole.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeSet, HashMap};
 use std::io;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bollard::Docker;
@@ -41,6 +43,8 @@ pub(super) struct Shared {
 struct Slot {
     id: String,
     address: String,
+    /// Whether the host is being rolled.
+    has_turn: AtomicBool,
     state: tokio::sync::Mutex<SlotState>,
 }
 
@@ -101,6 +105,7 @@ impl Hosts {
                 Arc::new(Slot {
                     id,
                     address,
+                    has_turn: AtomicBool::new(false),
                     state: tokio::sync::Mutex::default(),
                 })
             });
@@ -159,8 +164,7 @@ impl Hosts {
 }
 
 impl Shared {
-    /// Ends the connections that were used the longest ago, as many as are too many with the one that is about to be
-    /// made, and of them only those that nobody uses.
+    /// Ends as many connections as are too many with the one that is about to be made.
     async fn make_room(&self) {
         let surplus = self.surplus();
         join_all(surplus.iter().map(|link| link.master.close())).await;
@@ -173,24 +177,40 @@ impl Shared {
         let mut idle = Vec::new();
         for slot in slots.values() {
             // Whoever has the state is connecting, or takes the connection at this very moment.
-            let state = slot.state.try_lock();
-            let is_open = state.as_ref().map_or(true, |state| state.link.is_some());
-            open += usize::from(is_open);
-            // Whoever uses a connection has a handle of it, and gets it with the state locked.
-            let is_idle = |state: &SlotState| {
-                state
-                    .link
-                    .as_ref()
-                    .is_some_and(|link| Arc::strong_count(link) == 1)
+            let Ok(state) = slot.state.try_lock() else {
+                open += 1;
+                continue;
             };
-            idle.extend(state.ok().filter(|state| is_idle(state)));
+            open += usize::from(state.link.is_some());
+            // Whoever uses a connection has a handle of it, and gets it with the state locked.
+            if state
+                .link
+                .as_ref()
+                .is_some_and(|link| Arc::strong_count(link) == 1)
+            {
+                idle.push((slot.has_turn.load(Ordering::Relaxed), state));
+            }
         }
-        idle.sort_by_key(|state| state.used_at);
+        let now = Instant::now();
+        idle.sort_by_key(|(has_turn, state)| end_order(*has_turn, state.used_at, now));
         let surplus = open.saturating_sub(self.settings.connections);
         idle.iter_mut()
             .take(surplus)
-            .filter_map(|state| state.link.take())
+            .filter_map(|(_, state)| state.link.take())
             .collect()
+    }
+}
+
+/// Sorts connections that nobody uses by which ends first.
+fn end_order(
+    has_turn: bool,
+    used_at: Option<Instant>,
+    now: Instant,
+) -> (bool, Option<Reverse<Instant>>, Option<Instant>) {
+    let is_between_requests = used_at.is_some_and(|at| now.duration_since(at) < limits::USED_LATELY);
+    match has_turn || is_between_requests {
+        false => (false, used_at.map(Reverse), None),
+        true => (true, None, used_at),
     }
 }
 
@@ -209,6 +229,11 @@ impl Host {
 
     pub fn address(&self) -> &str {
         &self.slot.address
+    }
+
+    /// Says whether the host is being rolled: its connection is kept as long as others can be spared.
+    pub fn has_turn(&self, has_turn: bool) {
+        self.slot.has_turn.store(has_turn, Ordering::Relaxed);
     }
 
     /// Ends this host's connection, if there is one. Later use connects anew.
@@ -313,6 +338,8 @@ fn is_plain(name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]
@@ -328,6 +355,31 @@ mod tests {
             Hosts::new(settings).unwrap_err().kind(),
             io::ErrorKind::InvalidInput
         );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_host_that_is_needed_the_latest_ends_first() {
+        let begin = Instant::now();
+        let now = begin + Duration::from_secs(60);
+        // Name, whether it has its turn, and when it was used.
+        let mut hosts = [
+            ("looked at early", false, 1),
+            ("rolled, long idle", true, 2),
+            ("looked at late", false, 3),
+            ("rolled, used lately", true, 58),
+            ("being looked at", false, 59),
+        ];
+        hosts.sort_by_key(|&(_, has_turn, used_s)| {
+            end_order(has_turn, Some(begin + Duration::from_secs(used_s)), now)
+        });
+        let expected = [
+            "looked at late",
+            "looked at early",
+            "rolled, long idle",
+            "rolled, used lately",
+            "being looked at",
+        ];
+        assert_eq!(hosts.map(|(name, ..)| name), expected);
     }
 
     #[test]
