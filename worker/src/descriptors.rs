@@ -16,9 +16,10 @@ const RAISED_TO: u64 = 65_536;
 /// nothing was seen with 28.
 const BASE: u64 = 192;
 
-/// Descriptors for each host: two pipes and a handle of its ssh process for as long as a release lasts, and
-/// as many for the work on it at one moment, a command or requests to its engine. A look at 60 hosts was seen
-/// with 195, a roll of three at once with 45.
+/// Descriptors for each host: two pipes and a handle of its ssh process, and as many for the work on it at one
+/// moment, a command or requests to its engine. A look at 60 hosts was seen with 195, a roll of three at once
+/// with 45. Beyond the connections that are kept, hosts need as many only while all of them are worked on at once,
+/// as those of a wave are.
 const PER_HOST: u64 = 6;
 
 /// The error for a fleet that does not fit.

@@ -129,11 +129,10 @@ async fn a_killed_worker_leaves_no_ssh_behind() {
     eprintln!("the master ended {:?} after its worker", begun.elapsed());
 }
 
-/// The pool is smaller than the fleet: whoever is needed next gets the connection of the host that was used the longest
-/// ago, and one in use stays.
+/// Two connections for three hosts: whoever is needed next gets the connection of a host that nobody uses.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_host_connects_in_place_of_the_one_longest_unused() {
-    let Some(lab) = Lab::enter("a_host_connects_in_place_of_the_one_longest_unused").await else {
+async fn trap_41_a_host_gets_the_connection_of_an_idle_one() {
+    let Some(lab) = Lab::enter("trap_41_a_host_gets_the_connection_of_an_idle_one").await else {
         return;
     };
     let settings = HostSettings {
