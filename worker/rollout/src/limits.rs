@@ -24,6 +24,13 @@ pub const UNSILENCE_ALARM_MS: u64 = 4 * 200 + 2 * 100 + 50;
 /// What one alarm adds to the last look: its tags are looked at where its actions are off.
 pub const LOOK_AT_ALARM_MS: u64 = 200;
 
+/// Hosts that the last look sees within the time of its calls, eight at a time.
+pub const LOOKED_AT_IN_CALLS: usize = 100;
+
+/// What each further host adds to the last look: beyond the connections that are kept, a host is connected to first,
+/// which takes 0.2 s, and seconds on a bastion that is busy with it.
+pub const LOOK_AT_HOST_MS: u64 = 200;
+
 /// What one mute rule adds to an attempt that writes or deletes mute rules: one `PutAlarmMuteRule` or
 /// `DeleteAlarmMuteRule`, of three a second, and up to six `GetAlarmMuteRule`, of twenty a second; half of both.
 pub const MUTE_RULE_MS: u64 = 700 + 6 * 100;

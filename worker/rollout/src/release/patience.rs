@@ -5,7 +5,8 @@ use crate::fleet::{HostPlan, Plan};
 use crate::journal::{Attempt, Patience, Step};
 use crate::limits::{
     AWAIT_HEALTHY_MS, BOOT_PATIENCE_MS, CALL_MS, HOOK_MARGIN_MS, INSPECT_MS, LOCK_ATTEMPT_MS,
-    LOCK_PATIENCE_MS, LOOK_AT_ALARM_MS, PATIENCE_MS, RESTORE_PATIENCE_MS, WATCH_MS,
+    LOCK_PATIENCE_MS, LOOK_AT_ALARM_MS, LOOK_AT_HOST_MS, LOOKED_AT_IN_CALLS, PATIENCE_MS,
+    RESTORE_PATIENCE_MS, WATCH_MS,
 };
 
 /// How long one performance of a step may take.
@@ -37,7 +38,10 @@ fn planned_attempt_ms(attempt: Attempt, plan: &Plan, host: Option<&HostPlan>) ->
         Attempt::Silence => 2 * CALL_MS + plan.silence_ms(),
         Attempt::Unmute => definition.alarms.settle_ms + 2 * CALL_MS + plan.unsilence_ms(),
         // The last look is at every host too.
-        Attempt::Look => 2 * CALL_MS + plan.alarms.len() as u64 * LOOK_AT_ALARM_MS,
+        Attempt::Look => {
+            let further = plan.hosts.len().saturating_sub(LOOKED_AT_IN_CALLS);
+            2 * CALL_MS + plan.alarms.len() as u64 * LOOK_AT_ALARM_MS + further as u64 * LOOK_AT_HOST_MS
+        }
         // The watch ends by itself after its time, and is patient for so long again where it cannot read the
         // alarms then.
         Attempt::Watch => WATCH_MS + PATIENCE_MS + CALL_MS,
