@@ -2,7 +2,7 @@
 //!
 //! A large fleet has more hosts than there are connections. A host that is needed next gets one in place of another host:
 //! first of one whose turn to be rolled is over or has not come, and among these of the one used last, because hosts are
-//! looked at in their order, so that it is needed again the latest; then of one whose turn it is, used the longest ago.
+//! looked at in their order, so that it is needed again the latest; then of one that is being rolled, used the longest ago.
 //! A connection in use never ends so: a wave that is larger than the pool is connected to as a whole.
 
 use std::cmp::Reverse;
