@@ -140,6 +140,18 @@ fn trap_40_an_nlb_target_is_not_given_up_too_early() {
     assert_eq!(attempt(behind_an_nlb(2)), at_an_alb_ms + 300_000);
 }
 
+/// Five hundred hosts of 0.2 s each, beyond the time that any fleet has.
+#[test]
+fn the_last_look_at_a_large_fleet_has_time_for_each_host() {
+    let sim = Sim::new(World::new(2, 1)).finish();
+    let mut release = sim.release().clone();
+    let mut plan = release.plan.as_deref().unwrap().clone();
+    plan.hosts = vec![plan.hosts[0].clone(); 600];
+    release.plan = Some(plan.into());
+    let small_ms = attempt_ms(&Step::Confirm, sim.release());
+    assert_eq!(attempt_ms(&Step::Confirm, &release), small_ms + 100_000);
+}
+
 #[test]
 fn trap_09_pulls_do_not_count_toward_max_roll() {
     let mut world = World::new(12, 1);
