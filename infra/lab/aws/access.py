@@ -238,8 +238,14 @@ class Permissions:
                            iam.missing(statements, action, arn, keys))
 
 
+# One result for each action: its own decision is the strictest, and each resource has one of its own (IAM API Reference,
+# "EvaluationResult").
 RESULT = """<member><EvalActionName>{action}</EvalActionName><EvalResourceName>{arn}</EvalResourceName>\
-<EvalDecision>{decision}</EvalDecision><MatchedStatements/><MissingContextValues>{missing}</MissingContextValues></member>"""
+<EvalDecision>{decision}</EvalDecision><MatchedStatements/><MissingContextValues>{missing}</MissingContextValues>\
+<ResourceSpecificResults>{each}</ResourceSpecificResults></member>"""
+OF_RESOURCE = """<member><EvalResourceName>{arn}</EvalResourceName><EvalResourceDecision>{decision}</EvalResourceDecision>\
+<MatchedStatements/><MissingContextValues>{missing}</MissingContextValues></member>"""
+STRICTEST = (iam.EXPLICIT_DENY, iam.IMPLICIT_DENY, iam.ALLOWED)
 ANSWER = """<SimulatePrincipalPolicyResponse xmlns="https://iam.amazonaws.com/doc/2010-05-08/">\
 <SimulatePrincipalPolicyResult><IsTruncated>false</IsTruncated><EvaluationResults>{results}</EvaluationResults>\
 </SimulatePrincipalPolicyResult><ResponseMetadata><RequestId>lab</RequestId></ResponseMetadata>\
@@ -247,10 +253,25 @@ ANSWER = """<SimulatePrincipalPolicyResponse xmlns="https://iam.amazonaws.com/do
 
 
 def as_xml(results):
-    shown = (RESULT.format(action=html.escape(action), arn=html.escape(arn), decision=decision,
-                           missing="".join(f"<member>{html.escape(key)}</member>" for key in missing))
-             for action, arn, decision, missing in results)
-    return ANSWER.format(results="".join(shown)).encode()
+    by_action = {}
+    for action, arn, decision, missing in results:
+        by_action.setdefault(action, []).append((arn, decision, missing))
+    return ANSWER.format(results="".join(_result(*each) for each in by_action.items())).encode()
+
+
+def _result(action, on):
+    arns = {arn for arn, _decision, _missing in on}
+    each = "" if arns == {"*"} else "".join(
+        OF_RESOURCE.format(arn=html.escape(arn), decision=decision, missing=_members(missing))
+        for arn, decision, missing in on)
+    strictest = min((decision for _arn, decision, _missing in on), key=STRICTEST.index)
+    missing = sorted({key for _arn, _decision, missing in on for key in missing})
+    return RESULT.format(action=html.escape(action), arn=html.escape(on[0][0] if len(arns) == 1 else "*"),
+                         decision=strictest, missing=_members(missing), each=each)
+
+
+def _members(texts):
+    return "".join(f"<member>{html.escape(text)}</member>" for text in texts)
 
 
 def install():

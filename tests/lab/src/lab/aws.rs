@@ -17,7 +17,7 @@ impl Lab {
     /// The AWS calls so far that change something.
     pub async fn writes(&self) -> Vec<Value> {
         let log = self.get("calls/log").await;
-        let reads = [":Describe", ":List", ":Get"];
+        let reads = [":Describe", ":List", ":Get", ":Simulate"];
         let is_write = |call: &&Value| {
             let action = call["action"].as_str().unwrap();
             !reads.iter().any(|read| action.contains(read))
