@@ -51,20 +51,21 @@ pub use estimate::{Cost, Estimate, HostEstimate};
 pub use events::{about, events_of};
 pub use failure::{Failure, FloorKept, Obstacle};
 pub use fleet::{
-    AlarmPlan, AlarmSnapshot, ContainerBefore, ContainerSnapshot, DesiredPlan, DesiredSnapshot,
-    FleetSnapshot, GroupPlan, GroupSnapshot, HealthThreshold, Healthcheck, Holders, HostPlan, HostSnapshot,
-    HostView, ImageHealthcheck, ImageSnapshot, LABEL_RELEASE, LABEL_VERSION, Leave, LeftOut,
-    ListenerSnapshot, MemberSnapshot, MuteRule, ON_BASTION, Observation, ObservedGroup, ObservedHost,
-    ObservedParameter, ObservedTarget, OutsideDocker, Plan, SILENCED_TAG, ScheduledAction, SecretSnapshot,
-    Stranger, TargetGroupPlan, TargetGroupSnapshot, TargetPlan, TargetSnapshot, WatchPlan, silenced_tag,
-    silenced_value, version_name,
+    Account, AlarmPlan, AlarmSnapshot, Answer, ContainerBefore, ContainerSnapshot, Context, Denial,
+    DesiredPlan, DesiredSnapshot, FleetSnapshot, GROUP_TAG, GroupPlan, GroupSnapshot, HealthThreshold,
+    Healthcheck, Holders, HostPlan, HostSnapshot, HostView, ImageHealthcheck, ImageSnapshot, LABEL_RELEASE,
+    LABEL_VERSION, Leave, LeftOut, ListenerSnapshot, MemberSnapshot, Missing, MuteRule, Need, ON_BASTION,
+    Observation, ObservedGroup, ObservedHost, ObservedParameter, ObservedTarget, OutsideDocker, Permissions,
+    Plan, Resource, ResourceKind, SILENCED_TAG, ScheduledAction, SecretSnapshot, Stranger, TARGET_TAG_PREFIX,
+    TargetGroupPlan, TargetGroupSnapshot, TargetPlan, TargetSnapshot, Trial, Unproved, WatchPlan, Write,
+    silenced_tag, silenced_value, suspension, target_tag, target_value, version_name,
 };
 pub use journal::{
     About, Attempt, Calls, Cause, Entry, Evidence, Fleet, Moment, OnRollback, OnShutdown, Patience, Phase,
     Properties, Reaches, Record, Sees, Step, StepEvents, StepOutcome, Way,
 };
 pub use machine::{Action, Judged, Machine, Waits};
-pub use preflight::{Awaited, Finding, Severity, host_plan, plan, refused_healthcheck};
+pub use preflight::{Awaited, Finding, Severity, denied, host_plan, plan, refused_healthcheck};
 pub use queue::{Other, Policies, QueueView, Queued, Rival, leaps, next};
 pub use recovery::{LeftContainers, Marks};
 pub use release::{

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_cloudwatch::types::{self, AlarmType};
+use drawgate_rollout::Write;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -50,19 +51,16 @@ impl Aws {
 
     /// Sets a tag of an alarm.
     pub async fn tag_alarm(&self, arn: &str, key: &str, value: &str) -> Result<(), AwsError> {
-        const OPERATION: &str = "cloudwatch:TagResource";
         let tag = types::Tag::builder().key(key).value(value).build();
         let request = self.cloudwatch.tag_resource().resource_arn(arn).tags(tag);
-        self.write(OPERATION, request.send()).await.map(drop)
+        self.write(Write::TagAlarm, request.send()).await.map(drop)
     }
 
     /// Removes tags of an alarm. A tag that is not there is no error.
     pub async fn untag_alarm(&self, arn: &str, keys: &[String]) -> Result<(), AwsError> {
         let request = self.cloudwatch.untag_resource().resource_arn(arn);
         let request = request.set_tag_keys(Some(keys.to_vec()));
-        self.write("cloudwatch:UntagResource", request.send())
-            .await
-            .map(drop)
+        self.write(Write::UntagAlarm, request.send()).await.map(drop)
     }
 
     /// The tags of an alarm, by key; none where the alarm does not exist.
@@ -83,8 +81,7 @@ impl Aws {
                 .cloudwatch
                 .disable_alarm_actions()
                 .set_alarm_names(Some(chunk.to_vec()));
-            self.write("cloudwatch:DisableAlarmActions", request.send())
-                .await?;
+            self.write(Write::DisableActions, request.send()).await?;
         }
         Ok(())
     }
@@ -96,8 +93,7 @@ impl Aws {
                 .cloudwatch
                 .enable_alarm_actions()
                 .set_alarm_names(Some(chunk.to_vec()));
-            self.write("cloudwatch:EnableAlarmActions", request.send())
-                .await?;
+            self.write(Write::EnableActions, request.send()).await?;
         }
         Ok(())
     }

@@ -1,16 +1,13 @@
 //! Target groups and the targets in them.
 
 use aws_sdk_elasticloadbalancingv2::types;
-use drawgate_rollout::HealthThreshold;
+use drawgate_rollout::{HealthThreshold, Write};
 use serde::{Deserialize, Serialize};
 
 use super::client::Aws;
 use super::error::AwsError;
 use super::limiter::Admission;
 use super::limits;
-
-pub(super) const REGISTER: &str = "elasticloadbalancing:RegisterTargets";
-pub(super) const DEREGISTER: &str = "elasticloadbalancing:DeregisterTargets";
 
 /// A target group, without its attributes, which cost a call for each group.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -274,7 +271,7 @@ impl Aws {
         for chunk in targets.chunks(limits::TARGETS_PER_CALL) {
             let request = self.elbv2.register_targets().target_group_arn(arn);
             let request = request.set_targets(Some(chunk.iter().map(target_description).collect()));
-            self.write_admitted(REGISTER, admission.take(), request.send())
+            self.write_admitted(Write::Register, admission.take(), request.send())
                 .await?;
         }
         Ok(())
@@ -295,7 +292,7 @@ impl Aws {
         for chunk in targets.chunks(limits::TARGETS_PER_CALL) {
             let request = self.elbv2.deregister_targets().target_group_arn(arn);
             let request = request.set_targets(Some(chunk.iter().map(target_description).collect()));
-            self.write_admitted(DEREGISTER, admission.take(), request.send())
+            self.write_admitted(Write::Deregister, admission.take(), request.send())
                 .await?;
         }
         Ok(())

@@ -19,6 +19,7 @@ use aws_smithy_runtime_api::client::retries::classifiers::{
     ClassifyRetry, RetryAction, RetryClassifierPriority, RetryReason,
 };
 use aws_smithy_types::retry::ErrorKind as RetryKind;
+use drawgate_rollout::Write;
 
 use super::credentials::{self, Identities};
 use super::error::{self, AwsError, Cause, Effect};
@@ -35,6 +36,8 @@ pub struct Aws {
     pub(super) ssm: aws_sdk_ssm::Client,
     pub(super) ecr: aws_sdk_ecr::Client,
     pub(super) secretsmanager: aws_sdk_secretsmanager::Client,
+    pub(super) iam: aws_sdk_iam::Client,
+    pub(super) sts: aws_sdk_sts::Client,
     identities: Identities,
     limiter: Arc<Limiter>,
 }
@@ -95,6 +98,8 @@ impl Aws {
             ssm: client!(aws_sdk_ssm, &shared, &quota),
             ecr: client!(aws_sdk_ecr, &shared, &quota),
             secretsmanager: client!(aws_sdk_secretsmanager, &shared, &quota),
+            iam: client!(aws_sdk_iam, &shared, &quota),
+            sts: client!(aws_sdk_sts, &shared, &quota),
             identities,
             limiter: Limiter::new(share),
         }
@@ -127,29 +132,30 @@ impl Aws {
         self.call(operation, Effect::Read, None, request).await
     }
 
-    /// Makes a call that changes something.
+    /// Makes a call that changes something. Only writes of the core's table can be made, so that preflight
+    /// knows the permissions of them all.
     pub(super) async fn write<T, E>(
         &self,
-        operation: &'static str,
+        write: Write,
         request: impl Future<Output = Result<T, SdkError<E, HttpResponse>>>,
     ) -> Result<T, AwsError>
     where
         E: ProvideErrorMetadata + Error + Debug + Send + Sync + 'static,
     {
-        self.call(operation, Effect::Write, None, request).await
+        self.call(write.action(), Effect::Write, None, request).await
     }
 
     /// Makes a call that changes something, and that may have been admitted already.
     pub(super) async fn write_admitted<T, E>(
         &self,
-        operation: &'static str,
+        write: Write,
         admission: Option<Admission>,
         request: impl Future<Output = Result<T, SdkError<E, HttpResponse>>>,
     ) -> Result<T, AwsError>
     where
         E: ProvideErrorMetadata + Error + Debug + Send + Sync + 'static,
     {
-        self.call(operation, Effect::Write, admission, request).await
+        self.call(write.action(), Effect::Write, admission, request).await
     }
 
     /// Waits until a call of this operation may be made.

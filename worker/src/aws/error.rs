@@ -149,6 +149,16 @@ impl AwsError {
         self.code().is_some_and(|code| NOT_FOUND.contains(&code))
     }
 
+    /// True when AWS refused the call because the caller is not allowed to make it.
+    pub fn is_denied(&self) -> bool {
+        self.code().is_some_and(|code| DENIED.contains(&code))
+    }
+
+    /// True when the call was a dry run, and AWS would have made it.
+    pub fn is_dry_run(&self) -> bool {
+        self.code() == Some("DryRunOperation")
+    }
+
     /// True when AWS refused a call for the sake of a target that does not exist, does not run, or is not in
     /// the target group.
     pub fn is_invalid_target(&self) -> bool {
@@ -159,7 +169,7 @@ impl AwsError {
     /// call without that thing may succeed.
     pub(super) fn may_be_of_one(&self) -> bool {
         match self {
-            Self::Refused { code, .. } => !self.is_not_found() && !DENIED.contains(&code.as_str()),
+            Self::Refused { .. } => !self.is_not_found() && !self.is_denied(),
             _ => false,
         }
     }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_ec2::types;
+use drawgate_rollout::Write;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -76,7 +77,7 @@ impl Aws {
         let tag = |(key, value): &(String, String)| types::Tag::builder().key(key).value(value).build();
         let request = self.ec2.create_tags().resources(id);
         let request = request.set_tags(Some(tags.iter().map(tag).collect()));
-        self.write("ec2:CreateTags", request.send()).await.map(drop)
+        self.write(Write::TagInstance, request.send()).await.map(drop)
     }
 
     /// Removes the tags of these instances that have these keys, whatever their values. A tag that is not there
@@ -88,7 +89,37 @@ impl Aws {
         let tag = |key: &String| types::Tag::builder().key(key).build();
         let request = self.ec2.delete_tags().set_resources(Some(ids.to_vec()));
         let request = request.set_tags(Some(keys.iter().map(tag).collect()));
-        self.write("ec2:DeleteTags", request.send()).await.map(drop)
+        self.write(Write::UntagInstance, request.send()).await.map(drop)
+    }
+
+    /// Asks whether tags of these keys could be set on these instances, or removed. Changes nothing, and ends
+    /// in an error in either case ([`AwsError::is_dry_run`] where they could).
+    pub async fn try_tagging(&self, write: Write, ids: &[String], tags: &[(String, String)]) -> AwsError {
+        let tag = |(key, value): &(String, String)| types::Tag::builder().key(key).value(value).build();
+        let key = |(key, _): &(String, String)| types::Tag::builder().key(key).build();
+        let answer = match write {
+            Write::UntagInstance => {
+                let request = self.ec2.delete_tags().dry_run(true);
+                let request = request.set_resources(Some(ids.to_vec()));
+                let request = request.set_tags(Some(tags.iter().map(key).collect()));
+                Box::pin(self.read(write.action(), request.send()))
+                    .await
+                    .map(drop)
+            }
+            _ => {
+                let request = self.ec2.create_tags().dry_run(true);
+                let request = request.set_resources(Some(ids.to_vec()));
+                let request = request.set_tags(Some(tags.iter().map(tag).collect()));
+                Box::pin(self.read(write.action(), request.send()))
+                    .await
+                    .map(drop)
+            }
+        };
+        let reason = "a dry run ended as if it had been none";
+        answer.err().unwrap_or(AwsError::Invalid {
+            operation: write.action(),
+            reason,
+        })
     }
 
     async fn instances(&self, filters: Vec<types::Filter>) -> Result<Vec<Instance>, AwsError> {

@@ -67,6 +67,12 @@ pub const INSTANCES_PER_PAGE: i32 = 1000;
 /// `DescribeTargetGroups` gives at most 400 per page.
 pub const TARGET_GROUPS_PER_PAGE: i32 = 400;
 
+/// `SimulatePrincipalPolicy` gives at most 1,000 results per page.
+pub const SIMULATED_PER_PAGE: i32 = 1000;
+
+/// `DescribeTags` of Elastic Load Balancing takes at most 20 ARNs.
+pub const TAGGED_PER_CALL: usize = 20;
+
 /// Most targets in one `RegisterTargets` or `DeregisterTargets`, far below what the API takes.
 pub const TARGETS_PER_CALL: usize = 100;
 

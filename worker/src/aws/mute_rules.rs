@@ -2,6 +2,7 @@
 //! CloudWatch User Guide, "Alarm Mute Rules").
 
 use aws_sdk_cloudwatch::types::{AlarmMuteRuleStatus, MuteTargets, Rule, Schedule};
+use drawgate_rollout::Write;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use jiff::{RoundMode, SignedDuration, Timestamp, TimestampRound, Unit};
@@ -33,10 +34,9 @@ impl Aws {
         from: Timestamp,
         until: Timestamp,
     ) -> Result<(), AwsError> {
-        const OPERATION: &str = "cloudwatch:PutAlarmMuteRule";
         let Some(window) = Window::of(from, until) else {
             return Err(AwsError::Invalid {
-                operation: OPERATION,
+                operation: Write::PutMuteRule.action(),
                 reason: "its window ends before it begins",
             });
         };
@@ -56,7 +56,7 @@ impl Aws {
             .rule(Rule::builder().schedule(schedule).build())
             .mute_targets(targets)
             .expire_date(aws_smithy_types::DateTime::from_secs(window.until().as_second()));
-        self.write(OPERATION, request.send()).await.map(drop)
+        self.write(Write::PutMuteRule, request.send()).await.map(drop)
     }
 
     /// The rule of that name, if it exists.
@@ -82,9 +82,7 @@ impl Aws {
             .cloudwatch
             .delete_alarm_mute_rule()
             .alarm_mute_rule_name(name);
-        self.write("cloudwatch:DeleteAlarmMuteRule", request.send())
-            .await
-            .map(drop)
+        self.write(Write::DeleteMuteRule, request.send()).await.map(drop)
     }
 }
 

@@ -1,6 +1,7 @@
 //! Parameter Store: short texts that a fresh host can read.
 
 use aws_sdk_ssm::types::{ParameterTier, ParameterType};
+use drawgate_rollout::Write;
 use jiff::Timestamp;
 
 use super::client::{Aws, timestamp};
@@ -17,7 +18,6 @@ pub struct Parameter {
 }
 
 const GET: &str = "ssm:GetParameter";
-const DELETE: &str = "ssm:DeleteParameter";
 
 impl Aws {
     /// The parameter of that name, if it exists.
@@ -48,7 +48,7 @@ impl Aws {
             // "PutParameter").
             .tier(ParameterTier::IntelligentTiering)
             .overwrite(true);
-        Box::pin(self.write("ssm:PutParameter", request.send()))
+        Box::pin(self.write(Write::PutParameter, request.send()))
             .await
             .map(drop)
     }
@@ -63,7 +63,7 @@ impl Aws {
             .value(value)
             .r#type(ParameterType::String)
             .overwrite(false);
-        match Box::pin(self.write("ssm:PutParameter", request.send())).await {
+        match Box::pin(self.write(Write::PutParameter, request.send())).await {
             Err(AwsError::Refused { code, .. }) if code == EXISTS => Ok(false),
             answer => answer.map(|_| true),
         }
@@ -72,7 +72,7 @@ impl Aws {
     /// Deletes a parameter. A missing parameter is no error.
     pub async fn delete_parameter(&self, name: &str) -> Result<(), AwsError> {
         let request = self.ssm.delete_parameter().name(name);
-        match Box::pin(self.write(DELETE, request.send())).await {
+        match Box::pin(self.write(Write::DeleteParameter, request.send())).await {
             Err(AwsError::Refused { code, .. }) if code == NOT_FOUND => Ok(()),
             answer => answer.map(drop),
         }

@@ -85,6 +85,7 @@ const CLOUDWATCH: &str = "AWS General Reference, Amazon CloudWatch endpoints and
 const SSM: &str = "AWS General Reference, AWS Systems Manager endpoints and quotas";
 const SECRETS_2025: &str =
     "What's New with AWS, March 2025, Secrets Manager increases its limits of requests per second";
+const STS: &str = "IAM User Guide, IAM and AWS STS quotas";
 const ECR: &str = "Amazon ECR User Guide, Amazon ECR service quotas";
 const ASSUMPTION: &str = "assumption: AWS publishes no figure";
 /// That all its actions draw on one bucket is documented (Amazon EC2 Auto Scaling API Reference, "API request
@@ -111,6 +112,7 @@ const RATES: &[Rate] = &[
     // The default throughput, not the higher one that can be bought.
     rate("ssm", Scope::Shared, "GetParameter GetParameters GetParametersByPath", 40, 40, SSM),
     rate("ssm", Scope::Each, "PutParameter DeleteParameter", 3, 3, SSM),
+    rate("sts", Scope::Shared, "GetCallerIdentity", 600, 600, STS),
     rate("secretsmanager", Scope::Each, "GetSecretValue", 10_000, 10_000, SECRETS_2025),
     rate("ecr", Scope::Each, "GetAuthorizationToken", 500, 500, ECR),
 ];

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_autoscaling::types;
+use drawgate_rollout::Write;
 use drawgate_rollout::definition::Process;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -126,20 +127,18 @@ impl Aws {
 
     /// Suspends exactly these processes. Refuses an empty list, which AWS would read as all of them.
     pub async fn suspend(&self, name: &str, processes: &[Process]) -> Result<(), AwsError> {
-        const OPERATION: &str = "autoscaling:SuspendProcesses";
-        let names = process_names(OPERATION, processes)?;
+        let names = process_names(Write::Suspend, processes)?;
         let request = self.autoscaling.suspend_processes().auto_scaling_group_name(name);
         let request = request.set_scaling_processes(Some(names));
-        self.write(OPERATION, request.send()).await.map(drop)
+        self.write(Write::Suspend, request.send()).await.map(drop)
     }
 
     /// Resumes exactly these processes. Refuses an empty list, which AWS would read as all of them.
     pub async fn resume(&self, name: &str, processes: &[Process]) -> Result<(), AwsError> {
-        const OPERATION: &str = "autoscaling:ResumeProcesses";
-        let names = process_names(OPERATION, processes)?;
+        let names = process_names(Write::Resume, processes)?;
         let request = self.autoscaling.resume_processes().auto_scaling_group_name(name);
         let request = request.set_scaling_processes(Some(names));
-        self.write(OPERATION, request.send()).await.map(drop)
+        self.write(Write::Resume, request.send()).await.map(drop)
     }
 
     /// Sets a tag of the group itself; instances launched later do not get it.
@@ -149,17 +148,13 @@ impl Aws {
             .propagate_at_launch(false)
             .build();
         let request = self.autoscaling.create_or_update_tags().tags(tag);
-        self.write("autoscaling:CreateOrUpdateTags", request.send())
-            .await
-            .map(drop)
+        self.write(Write::TagGroup, request.send()).await.map(drop)
     }
 
     /// Removes a tag of the group. A tag that is not there is no error.
     pub async fn untag_group(&self, name: &str, key: &str) -> Result<(), AwsError> {
         let request = self.autoscaling.delete_tags().tags(group_tag(name, key).build());
-        self.write("autoscaling:DeleteTags", request.send())
-            .await
-            .map(drop)
+        self.write(Write::UntagGroup, request.send()).await.map(drop)
     }
 
     /// Tells the group that an instance is healthy, whatever the grace period says.
@@ -168,7 +163,7 @@ impl Aws {
         let request = request
             .health_status("Healthy")
             .should_respect_grace_period(false);
-        self.write("autoscaling:SetInstanceHealth", request.send())
+        self.write(Write::SetInstanceHealth, request.send())
             .await
             .map(drop)
     }
@@ -213,10 +208,13 @@ impl Aws {
 }
 
 /// The API's names of these processes; refuses the empty list, which would mean every process.
-fn process_names(operation: &'static str, processes: &[Process]) -> Result<Vec<String>, AwsError> {
+fn process_names(write: Write, processes: &[Process]) -> Result<Vec<String>, AwsError> {
     if processes.is_empty() {
         let reason = "an empty list of processes means all of them";
-        return Err(AwsError::Invalid { operation, reason });
+        return Err(AwsError::Invalid {
+            operation: write.action(),
+            reason,
+        });
     }
     Ok(processes
         .iter()
@@ -336,7 +334,7 @@ mod tests {
 
     #[test]
     fn trap_01_an_empty_list_of_processes_is_never_sent() {
-        let error = process_names("autoscaling:ResumeProcesses", &[]).unwrap_err();
+        let error = process_names(Write::Resume, &[]).unwrap_err();
         assert!(error.is_refused(), "{error:?}");
         assert!(
             error.to_string().contains("autoscaling:ResumeProcesses"),
@@ -346,7 +344,7 @@ mod tests {
 
     #[test]
     fn processes_go_by_the_names_of_the_api() {
-        let names = process_names("autoscaling:SuspendProcesses", &Process::DEFAULT).unwrap();
+        let names = process_names(Write::Suspend, &Process::DEFAULT).unwrap();
         assert_eq!(names[0], "AZRebalance");
         assert_eq!(names.len(), 6);
     }

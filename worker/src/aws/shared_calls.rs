@@ -4,7 +4,9 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::balancer::{DEREGISTER, REGISTER, TargetId};
+use drawgate_rollout::Write;
+
+use super::balancer::TargetId;
 use super::batch::Batches;
 use super::client::Aws;
 use super::error::AwsError;
@@ -58,7 +60,7 @@ impl SharedCalls {
             self.aws.register_admitted(arn, &targets, admission).await
         };
         let registering = &self.waiting.registering;
-        let admit = || self.aws.admit(REGISTER);
+        let admit = || self.aws.admit(Write::Register.action());
         registering
             .join_admitted(arn, [target.clone()], admit, call)
             .await
@@ -70,7 +72,7 @@ impl SharedCalls {
             self.aws.deregister_admitted(arn, &targets, admission).await
         };
         let deregistering = &self.waiting.deregistering;
-        let admit = || self.aws.admit(DEREGISTER);
+        let admit = || self.aws.admit(Write::Deregister.action());
         deregistering
             .join_admitted(arn, [target.clone()], admit, call)
             .await

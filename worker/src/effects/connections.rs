@@ -11,6 +11,7 @@ use drawgate_schemas::ReleaseId;
 
 use super::login_cache::Logins;
 use super::outcome::Effect;
+use super::permissions::Known;
 use super::platforms::Platforms;
 use super::sources::{Credentials, Definitions};
 use crate::aws::{Aws, HealthWatch, Instance, SharedCalls};
@@ -29,6 +30,8 @@ pub struct Effects {
     watches: Arc<Mutex<HashMap<Duration, HealthWatch>>>,
     pub(super) logins: Arc<Logins>,
     pub(super) platforms: Arc<Platforms>,
+    /// What IAM said a moment ago.
+    pub(super) known: Known,
     /// Hosts in use by each release under way, by instance id: their connections stay open.
     in_use: Arc<Mutex<HashMap<ReleaseId, BTreeSet<String>>>>,
 }
@@ -50,6 +53,7 @@ impl Effects {
             watches: Arc::default(),
             logins: Arc::default(),
             platforms: Arc::default(),
+            known: Known::default(),
             in_use: Arc::default(),
         }
     }

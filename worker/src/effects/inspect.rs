@@ -98,7 +98,13 @@ impl Effects {
                 .await;
         }
         (snapshot.image.lifecycle, snapshot.image.lifecycle_unread) = lifecycle;
-        let inspection = plan(request, digest, &definition, &snapshot);
+        let inspection = match plan(request, digest, &definition, &snapshot) {
+            Ok(planned) => {
+                snapshot.permissions = Some(Box::pin(self.permissions(&planned, request.id)).await);
+                plan(request, digest, &definition, &snapshot)
+            }
+            refused => refused,
+        };
         Ok((snapshot, inspection))
     }
 
@@ -208,6 +214,7 @@ pub async fn snapshot(
         desired: None,
         secrets: BTreeMap::new(),
         unknown_host_keys: None,
+        permissions: None,
     })
 }
 
@@ -319,6 +326,7 @@ fn group_snapshot(
         .map(|source| format!("the VPC Lattice target group {}", source.identifier));
     GroupSnapshot {
         name: group.name.clone(),
+        arn: group.arn.clone(),
         suspended: group.suspended_names(),
         suspension_tag: group.tags.get(GROUP_TAG).cloned(),
         refresh,

@@ -27,6 +27,7 @@ mod names;
 mod outcome;
 mod outside_docker;
 mod perform;
+mod permissions;
 mod platforms;
 mod ports;
 mod registration;

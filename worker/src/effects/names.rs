@@ -4,12 +4,11 @@
 use std::collections::BTreeMap;
 
 use drawgate_rollout::definition::{Process, ServiceDefinition, VerifyDefinition};
-use drawgate_rollout::{LABEL_RELEASE, LABEL_VERSION, Plan, TargetPlan};
+pub(super) use drawgate_rollout::{GROUP_TAG, TARGET_TAG_PREFIX, suspension, target_tag, target_value};
+use drawgate_rollout::{LABEL_RELEASE, LABEL_VERSION};
 use drawgate_schemas::Digest;
 use drawgate_schemas::ReleaseId;
 
-/// Tag of an Auto Scaling group: the release, and the processes that it has suspended.
-pub(super) const GROUP_TAG: &str = "drawgate:suspended";
 /// Label of the one-off container of `[before]`: the release. Not [`LABEL_RELEASE`], which marks the
 /// service's container.
 pub(super) const LABEL_BEFORE: &str = "drawgate.before";
@@ -28,20 +27,6 @@ pub(super) const LABEL_RESTART_BEFORE: &str = "drawgate.restart_before";
 /// again.
 pub(super) const LABEL_VERIFY: &str = "drawgate.verify";
 
-/// Value of [`GROUP_TAG`]: the processes that are suspended, then those resumed for a while so that sick
-/// hosts are replaced. Tag values take no comma, hence the plus.
-pub(super) fn suspension(release: &str, suspended: &[Process], let_run: &[Process]) -> String {
-    let names = |processes: &[Process]| {
-        let names: Vec<&str> = processes.iter().map(|process| process.as_str()).collect();
-        names.join("+")
-    };
-    match (suspended.is_empty(), let_run.is_empty()) {
-        (_, true) => format!("{release} {}", names(suspended)),
-        (true, false) => format!("{release} - {}", names(let_run)),
-        (false, false) => format!("{release} {} {}", names(suspended), names(let_run)),
-    }
-}
-
 /// What a value of [`GROUP_TAG`] says: the release, the suspended processes, and those resumed for a while.
 pub(super) fn suspended_by(tag: &str) -> Option<(&str, Vec<Process>, Vec<Process>)> {
     let mut words = tag.split(' ');
@@ -52,24 +37,6 @@ pub(super) fn suspended_by(tag: &str) -> Option<(&str, Vec<Process>, Vec<Process
         named(suspended),
         words.next().map_or_else(Vec::new, named),
     ))
-}
-
-/// Prefix of the tags that an instance carries for its targets.
-pub(super) const TARGET_TAG_PREFIX: &str = "drawgate:target:";
-
-/// Key of an instance's tag for one of its targets: one tag each, because a value has at most 256 characters.
-pub(super) fn target_tag(plan: &Plan, target: &TargetPlan) -> String {
-    let name = plan
-        .target_groups
-        .get(&target.target_group)
-        .map_or("", |group| group.name.as_str());
-    format!("{TARGET_TAG_PREFIX}{name}:{}", target.port)
-}
-
-/// Value of an instance's tag for one of its targets.
-pub(super) fn target_value(release: &str, target: &TargetPlan) -> String {
-    let zone = target.zone.as_deref().unwrap_or("-");
-    format!("{release} {} {} {zone}", target.id, target.port)
 }
 
 /// Name of the one-off container of a hook, `before` or `after`.

@@ -65,6 +65,7 @@ impl Effects {
             Step::Unsilence if plan.mutes() => Box::pin(self.muting(task).unmute()).await,
             Step::Unsilence => Box::pin(self.silencing(task).unsilence()).await,
             Step::Canary => Box::pin(self.canary(task)).await,
+            Step::ProvePermissions => Box::pin(self.prove_permissions(task)).await,
             Step::ReserveDesired => Box::pin(self.desired_version(task).reserve()).await,
             Step::PublishDesired => Box::pin(self.desired_version(task).publish()).await,
             Step::RestoreDesired => Box::pin(self.desired_version(task).restore()).await,

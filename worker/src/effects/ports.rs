@@ -10,6 +10,8 @@
 //! | [`ActionPort`]     | an alarm's tags | an alarm's tags, whether its actions are on |
 //! | [`MutePort`]       | a mute rule | a mute rule |
 //! | [`ParameterPort`]  | a parameter | a parameter |
+//! | [`PolicyPort`]     | the caller, its policies, tags that these name | |
+//! | [`TrialPort`]      | a member of a group | calls that change nothing |
 //! | [`HostPort`]       | connections and container of a host | |
 //!
 //! A step that goes through a port can make no other call, and runs in a unit test on a fake of its port.
@@ -18,8 +20,8 @@
 
 use std::collections::BTreeMap;
 
-use drawgate_rollout::HostPlan;
 use drawgate_rollout::definition::Process;
+use drawgate_rollout::{HostPlan, ResourceKind, Write};
 use drawgate_schemas::Direction;
 use jiff::Timestamp;
 use tokio::time::Instant;
@@ -28,8 +30,8 @@ use super::connections::Effects;
 use super::outcome::Effect;
 use super::task::Task;
 use crate::aws::{
-    Alarm, Aws, AwsError, Group, HealthWatch, Instance, Parameter, SeenMuteRule, SharedCalls, TargetId,
-    Targets,
+    Alarm, Aws, AwsError, Group, HealthWatch, Instance, Parameter, Question, SeenMuteRule, SharedCalls,
+    Simulated, TargetId, Targets,
 };
 
 type Answer<T> = Result<T, AwsError>;
@@ -235,6 +237,136 @@ impl ParameterPort for Aws {
 
     async fn delete_parameter(&self, name: &str) -> Answer<()> {
         Box::pin(Aws::delete_parameter(self, name)).await
+    }
+}
+
+/// The caller's policies, and the tags by which these tell things apart. Reads only.
+pub(super) trait PolicyPort: Sync {
+    fn caller(&self) -> impl Future<Output = Answer<String>> + Send;
+    fn role_arn(&self, name: &str) -> impl Future<Output = Answer<String>> + Send;
+    fn simulate(
+        &self,
+        principal: &str,
+        question: &Question,
+    ) -> impl Future<Output = Answer<Vec<Simulated>>> + Send;
+
+    /// Tags of things of one kind, by ARN; `named` are names and ARNs. What is not there is left out.
+    fn tags(
+        &self,
+        kind: ResourceKind,
+        named: &[(String, String)],
+    ) -> impl Future<Output = Answer<TagsByArn>> + Send;
+}
+
+/// Tags by key, by the ARN of what carries them.
+pub(super) type TagsByArn = BTreeMap<String, BTreeMap<String, String>>;
+
+impl PolicyPort for Aws {
+    async fn caller(&self) -> Answer<String> {
+        Aws::caller(self).await
+    }
+
+    async fn role_arn(&self, name: &str) -> Answer<String> {
+        Aws::role_arn(self, name).await
+    }
+
+    async fn simulate(&self, principal: &str, question: &Question) -> Answer<Vec<Simulated>> {
+        Aws::simulate(self, principal, question).await
+    }
+
+    async fn tags(&self, kind: ResourceKind, named: &[(String, String)]) -> Answer<TagsByArn> {
+        let mut found = TagsByArn::new();
+        match kind {
+            ResourceKind::Instance => {
+                let ids: Vec<String> = named.iter().map(|(id, _)| id.clone()).collect();
+                let mut instances = Box::pin(Aws::instances_by_ids(self, &ids)).await?;
+                for (id, arn) in named {
+                    let instance = instances.iter_mut().find(|instance| instance.id == *id);
+                    found.extend(instance.map(|one| (arn.clone(), std::mem::take(&mut one.tags))));
+                }
+            }
+            ResourceKind::Group => {
+                for (name, arn) in named {
+                    let group = Box::pin(Aws::group_by_name(self, name)).await?;
+                    found.extend(group.map(|group| (arn.clone(), group.tags)));
+                }
+            }
+            ResourceKind::TargetGroup => {
+                let arns: Vec<String> = named.iter().map(|(_, arn)| arn.clone()).collect();
+                found = Aws::target_group_tags(self, &arns).await?;
+            }
+            ResourceKind::Alarm => {
+                for (_, arn) in named {
+                    found.insert(arn.clone(), Box::pin(Aws::alarm_tags(self, arn)).await?);
+                }
+            }
+            // Nobody reads the tags of these.
+            ResourceKind::MuteRule | ResourceKind::Parameter => {}
+        }
+        Ok(found)
+    }
+}
+
+/// Calls that change nothing, made to see whether they are allowed.
+pub(super) trait TrialPort: Sync {
+    // Reads.
+    /// A member of a group that is in service and healthy.
+    fn healthy_member(&self, group: &str) -> impl Future<Output = Answer<Option<String>>> + Send;
+
+    // Writes.
+    fn try_tagging(
+        &self,
+        write: Write,
+        ids: &[String],
+        tags: &[(String, String)],
+    ) -> impl Future<Output = AwsError> + Send;
+    fn register(&self, arn: &str, targets: &[TargetId]) -> impl Future<Output = Answer<()>> + Send;
+    fn deregister(&self, arn: &str, targets: &[TargetId]) -> impl Future<Output = Answer<()>> + Send;
+    fn resume(&self, name: &str, processes: &[Process]) -> impl Future<Output = Answer<()>> + Send;
+    fn set_instance_health_healthy(&self, id: &str) -> impl Future<Output = Answer<()>> + Send;
+    fn untag_group(&self, name: &str, key: &str) -> impl Future<Output = Answer<()>> + Send;
+    fn untag_alarm(&self, arn: &str, keys: &[String]) -> impl Future<Output = Answer<()>> + Send;
+    fn delete_mute_rule(&self, name: &str) -> impl Future<Output = Answer<()>> + Send;
+}
+
+impl TrialPort for Aws {
+    async fn healthy_member(&self, group: &str) -> Answer<Option<String>> {
+        let group = Box::pin(Aws::group_by_name(self, group)).await?;
+        let mut members = group.into_iter().flat_map(|group| group.members);
+        let healthy = members.find(|member| member.lifecycle == "InService" && member.health == "Healthy");
+        Ok(healthy.map(|member| member.id))
+    }
+
+    async fn try_tagging(&self, write: Write, ids: &[String], tags: &[(String, String)]) -> AwsError {
+        Aws::try_tagging(self, write, ids, tags).await
+    }
+
+    async fn register(&self, arn: &str, targets: &[TargetId]) -> Answer<()> {
+        Box::pin(Aws::register(self, arn, targets)).await
+    }
+
+    async fn deregister(&self, arn: &str, targets: &[TargetId]) -> Answer<()> {
+        Box::pin(Aws::deregister(self, arn, targets)).await
+    }
+
+    async fn resume(&self, name: &str, processes: &[Process]) -> Answer<()> {
+        Box::pin(Aws::resume(self, name, processes)).await
+    }
+
+    async fn set_instance_health_healthy(&self, id: &str) -> Answer<()> {
+        Box::pin(Aws::set_instance_health_healthy(self, id)).await
+    }
+
+    async fn untag_group(&self, name: &str, key: &str) -> Answer<()> {
+        Box::pin(Aws::untag_group(self, name, key)).await
+    }
+
+    async fn untag_alarm(&self, arn: &str, keys: &[String]) -> Answer<()> {
+        Box::pin(Aws::untag_alarm(self, arn, keys)).await
+    }
+
+    async fn delete_mute_rule(&self, name: &str) -> Answer<()> {
+        Box::pin(Aws::delete_mute_rule(self, name)).await
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 /// Version of the records that this worker writes, and the newest it reads. Raise it when an `Entry` changes
 /// so that the previous version could not fold it. Older entries stay readable (fixtures of them are checked
 /// in).
-pub const RECORD_VERSION: i64 = 8;
+pub const RECORD_VERSION: i64 = 9;
 
 /// Length of a lane's lease, unless `worker.toml` sets another. The lane of a killed process is free at once,
 /// through its file lock.

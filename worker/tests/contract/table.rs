@@ -13,6 +13,7 @@ pub(crate) const ONE_CALL: &str = "it is one call: there is no half of it";
 pub(crate) const NO_AWS: &str = "it reads nothing of AWS";
 const DRIVERS: &str = "the driver takes locks, in the ledger: worker/tests/ledger/locks.rs";
 const NO_STEP: &str = "a control command: it is never performed";
+const SIMULATED: &str = "IAM says everything of the lab's caller: nothing is left to try";
 
 /// A line of the table: a step in one of its variants.
 #[derive(Debug, Clone, PartialEq)]
@@ -37,6 +38,7 @@ impl Line {
 pub(crate) fn row(line: &Line) -> Row {
     match &line.step {
         Step::Control => Row::never(NO_STEP),
+        Step::ProvePermissions => Row::never(SIMULATED),
         Step::Lock => Row::never(DRIVERS),
         Step::Resolve => fleet::resolve(),
         Step::Inspect => fleet::inspect(),
@@ -177,7 +179,7 @@ pub(crate) fn rollback() -> Vec<Step> {
 /// Every line of the table, in the order of a release.
 pub(crate) fn lines() -> Vec<Line> {
     let plain = |step: Step| Line { step, mutes: false };
-    let mut lines = vec![plain(Step::Control)];
+    let mut lines = vec![plain(Step::Control), plain(Step::ProvePermissions)];
     lines.extend(way_forward().into_iter().map(plain));
     let back = host(Phase::Create, Direction::Back);
     for line in std::iter::once(back).chain(rollback()).map(plain) {

@@ -7,6 +7,7 @@ mod fixtures;
 mod groups;
 mod pages;
 mod parameters;
+mod policy;
 mod rates;
 mod registries;
 mod targets;

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use aws_config::BehaviorVersion;
 use drawgate_lab::lab::{Lab, Requests};
+use drawgate_rollout::Write;
 use drawgate_worker::aws::{Aws, RateShare, rates};
 
 use crate::fixtures::fleet;
@@ -13,10 +14,10 @@ const HEALTH: &str = "elasticloadbalancing:DescribeTargetHealth";
 /// Steps that call at the same time.
 const SIDE_BY_SIDE: usize = 8;
 
-/// Every action that the worker's sources name in full.
-fn actions() -> Vec<String> {
+/// Every action that the worker's sources name in full, and those of the core's table of writes.
+pub(crate) fn actions() -> Vec<String> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/aws");
-    let mut actions = BTreeSet::new();
+    let mut actions: BTreeSet<String> = Write::ALL.iter().map(|write| write.action().to_owned()).collect();
     let mut files = vec![folder];
     while let Some(path) = files.pop() {
         if path.is_dir() {

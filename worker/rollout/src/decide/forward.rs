@@ -21,6 +21,7 @@ impl Agenda<'_> {
         self.obey_control_commands()?;
         self.lock_joined()?;
         self.stage_images_and_take_lease(plan)?;
+        self.prove_permissions(plan)?;
         self.reserve_desired_version(plan)?;
         self.run_before_hook(plan)?;
         self.suspend_scaling(plan)?;
@@ -68,6 +69,14 @@ impl Agenda<'_> {
     pub(super) fn unless_leased_to_another(&self) -> Part {
         match &self.release.leased_to_another {
             Some(another) => self.begin_rollback(Step::TakeLease, another.clone()),
+            None => Part::Continue(()),
+        }
+    }
+
+    /// Tries what IAM could not say, once the fleet is this release's: another worker may be rolling it before.
+    fn prove_permissions(&self, plan: &Plan) -> Part {
+        match plan.permissions.to_try().next() {
+            Some(_) => self.must(&[Step::ProvePermissions], 1),
             None => Part::Continue(()),
         }
     }

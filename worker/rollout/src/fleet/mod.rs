@@ -4,9 +4,11 @@ mod desired;
 mod healthcheck;
 mod locks;
 mod mute;
+mod permissions;
 pub(crate) mod plan;
 mod silence;
 mod snapshot;
+mod tags;
 mod threshold;
 mod values;
 
@@ -14,6 +16,10 @@ pub use desired::{DesiredPlan, DesiredSnapshot};
 pub use healthcheck::{Healthcheck, ImageHealthcheck};
 pub(crate) use locks::{instance_lock, target_group_lock};
 pub use mute::MuteRule;
+pub use permissions::{
+    Account, Answer, Context, Denial, Missing, Need, Permissions, Resource, ResourceKind, Trial, Unproved,
+    Write,
+};
 pub use plan::{
     AlarmPlan, GroupPlan, HostPlan, LeftOut, ON_BASTION, Plan, TargetGroupPlan, TargetPlan, WatchPlan,
 };
@@ -24,4 +30,5 @@ pub use snapshot::{
     ObservedGroup, ObservedHost, ObservedParameter, ObservedTarget, OutsideDocker, ScheduledAction,
     SecretSnapshot, Stranger, TargetGroupSnapshot, TargetSnapshot, version_name,
 };
+pub use tags::{GROUP_TAG, TARGET_TAG_PREFIX, suspension, target_tag, target_value};
 pub use threshold::HealthThreshold;

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::desired::DesiredPlan;
 use super::healthcheck::Healthcheck;
+use super::permissions::Permissions;
 use super::snapshot::{ContainerBefore, HostSnapshot, HostView, ScheduledAction};
 use super::threshold::HealthThreshold;
 use crate::definition::{Probe, Process, ServiceDefinition};
@@ -48,6 +49,9 @@ pub struct Plan {
     /// The version of each secret, by environment variable. The values are in no plan.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub secrets: BTreeMap<String, String>,
+    /// What is known of the permissions that it may need; nothing in plans of earlier versions.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub permissions: Permissions,
     /// What preflight saw and let pass.
     pub warnings: Vec<String>,
 }
@@ -182,6 +186,9 @@ impl TargetPlan {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GroupPlan {
     pub name: String,
+    /// Its ARN; empty in plans of earlier versions.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub arn: String,
     /// Processes that were suspended when it was seen: not ours, left alone.
     pub suspended_before: Vec<String>,
     /// Processes to suspend: the configured ones less those that were suspended already. May be empty.

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::desired::DesiredSnapshot;
 use super::healthcheck::ImageHealthcheck;
+use super::permissions::Permissions;
 use super::threshold::HealthThreshold;
 use crate::definition::RestartPolicy;
 
@@ -46,6 +47,9 @@ pub struct FleetSnapshot {
     /// Why the worker could not log in to an instance that it had never logged in to, if so.
     #[serde(default)]
     pub unknown_host_keys: Option<String>,
+    /// What is known of the permissions that the release may need; `None` where nobody has asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub permissions: Option<Permissions>,
 }
 
 /// The image that is released, as its registry has it.
@@ -71,6 +75,8 @@ pub struct ImageSnapshot {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GroupSnapshot {
     pub name: String,
+    #[serde(default)]
+    pub arn: String,
     pub suspended: BTreeSet<String>,
     /// The suspension tag, if a release left one.
     pub suspension_tag: Option<String>,

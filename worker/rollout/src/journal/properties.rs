@@ -283,6 +283,8 @@ impl Step {
                    Reads,   Ledger,   One,     Nobody,   Forward,  A::Lock,    P::Lock,    Drop,   dropped,   Passes),
             Self::TakeLease => row(Release, "take the fleet's lease", StepEvents::Setbacks,
                    Reads,   Ledger,   One,     Nobody,   Forward,  A::Calls,   P::Usual,   Drop,   goes_on,   Passes),
+            Self::ProvePermissions => row(Release, "prove the permissions", StepEvents::Setbacks,
+                   Reads,   Aws,      One,     Nobody,   Forward,  A::Calls,   P::Usual,   Drop,   goes_on,   Passes),
             Self::Stage { instance } => row(Instance(instance), "pull the image", StepEvents::Pulled,
                    Reads,   Host,     One,     Nobody,   Forward,  A::Pull,    P::Attempt, Drop,   goes_on,   Passes),
             Self::CreateBefore { instance } => row(Instance(instance), "create the container of [before]", StepEvents::Setbacks,

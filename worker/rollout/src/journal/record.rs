@@ -209,6 +209,11 @@ pub enum Evidence {
         /// since.
         fresh: bool,
     },
+    /// The permissions were tried.
+    Tried {
+        /// What a call could not prove either, a line each.
+        unproved: Vec<String>,
+    },
     /// Another worker, with another ledger, has the fleet's lease.
     LeasedToAnother {
         /// Which worker, since when, and the way out.

@@ -21,6 +21,8 @@ pub enum Step {
     /// Take the fleet's lease, which lies outside the ledger because another worker may not know this ledger
     /// at all. Each worker that takes the release over takes the lease again.
     TakeLease,
+    /// Prove by calls that change nothing what IAM could not say of the release's permissions.
+    ProvePermissions,
     /// Pull the image on one host.
     Stage {
         /// The EC2 instance's id.

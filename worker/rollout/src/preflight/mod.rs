@@ -10,6 +10,7 @@ mod finding;
 mod healthcheck;
 mod host;
 mod members;
+mod permissions;
 mod registry;
 mod scaling;
 mod secrets;
@@ -30,6 +31,7 @@ use crate::fleet::{FleetSnapshot, HostPlan, LeftOut, Plan};
 pub use finding::{Awaited, Finding, Severity};
 pub use healthcheck::refused_healthcheck;
 pub use host::host_plan;
+pub use permissions::denied;
 
 impl RollPolicy {
     /// This policy for a fleet of `hosts` hosts, made more careful by a request's options.
@@ -109,6 +111,9 @@ pub fn plan(
     let secrets = secret_versions(&definition, snapshot, &mut findings);
     let desired = desired_plan(&definition, snapshot, &mut findings);
     launching(snapshot, &mut findings);
+    if let Some(permissions) = &snapshot.permissions {
+        permissions::judge(permissions, &mut findings);
+    }
     let mut findings = judged(findings, &definition)?;
     let mut plan = Plan {
         image: request.image.clone(),
@@ -124,6 +129,7 @@ pub fn plan(
         desired,
         healthcheck,
         secrets,
+        permissions: snapshot.permissions.clone().unwrap_or_default(),
         warnings: Vec::new(),
     };
     time::judge(&mut plan, snapshot, &mut findings);

@@ -15,6 +15,7 @@ pub(super) fn group_plan(
     let ours = |process: &Process| !group.suspended.contains(process.as_str());
     GroupPlan {
         name: group.name.clone(),
+        arn: group.arn.clone(),
         suspend: definition.suspend.iter().copied().filter(ours).collect(),
         suspended_before: group.suspended.iter().cloned().collect(),
         scheduled: Vec::new(),

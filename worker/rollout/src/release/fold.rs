@@ -434,6 +434,7 @@ impl Release {
             Evidence::Published { at } => self.published_at = Some(*at),
             Evidence::Nothing
             | Evidence::Stopped
+            | Evidence::Tried { .. }
             | Evidence::Muted { .. }
             | Evidence::Unsilenced { .. }
             | Evidence::Unmuted { .. }

@@ -3,7 +3,7 @@
 use drawgate_schemas::{Command, Note, NoteKind};
 
 use crate::fleet::{AlarmPlan, GroupPlan, Observation, Plan, Stranger};
-use crate::journal::Step;
+use crate::journal::{Evidence, Step};
 use crate::mends;
 use crate::release::Release;
 
@@ -26,6 +26,7 @@ pub(super) fn notes(release: &Release, plan: &Plan, seen: Option<&Observation>) 
     plan.warnings
         .iter()
         .filter(|text| !rolled_after_all(text))
+        .chain(not_proved(release))
         .map(|text| NoteKind::Warning { text: text.clone() }.alone())
         .chain(suspended)
         .chain(switched_off_by_others(plan, seen))
@@ -34,6 +35,17 @@ pub(super) fn notes(release: &Release, plan: &Plan, seen: Option<&Observation>) 
         .chain(lease_left(release, plan))
         .chain(missed)
         .collect()
+}
+
+/// Permissions that no call could prove before the first host.
+fn not_proved(release: &Release) -> impl Iterator<Item = &String> {
+    let tried = release.steps.get(&Step::ProvePermissions);
+    let evidence = tried.and_then(|state| state.last.as_ref()?.evidence());
+    let lines = match evidence {
+        Some(Evidence::Tried { unproved }) => unproved.as_slice(),
+        _ => &[],
+    };
+    lines.iter()
 }
 
 /// Members that joined after the last look for them, where no desired version is published for them: scaling

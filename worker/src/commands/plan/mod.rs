@@ -79,7 +79,9 @@ pub(super) async fn look(
     request: &ReleaseRequest,
     digest: &Digest,
 ) -> Result<FleetSnapshot, CommandError> {
-    let (fleet, _) = effects.plan(request, Some(digest)).await.map_err(failed)?;
+    let (mut fleet, _) = effects.plan(request, Some(digest)).await.map_err(failed)?;
+    // A copy of the fleet needs nobody's permission.
+    fleet.permissions = None;
     Ok(fleet)
 }
 

@@ -4,7 +4,7 @@ use std::fmt::{self, Write as _};
 
 use drawgate_rollout::definition::{CommandPlace, OnFailure, Place, Swap};
 use drawgate_rollout::{
-    Approval, Cost, Estimate, Finding, FleetSnapshot, HostSnapshot, HostView, Plan, Severity,
+    Approval, Cost, Estimate, Finding, FleetSnapshot, HostSnapshot, HostView, Permissions, Plan, Severity,
 };
 use drawgate_schemas::limits::cut;
 use drawgate_schemas::{Digest, Environment, ReleaseRequest, Service};
@@ -36,6 +36,10 @@ pub(in crate::commands) struct Report {
     estimate: Option<Estimate>,
     #[serde(skip_serializing_if = "Option::is_none")]
     plan: Option<Plan>,
+    /// What is known of the permissions that the release may need; nothing where preflight refuses it for
+    /// other reasons.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    permissions: Option<Permissions>,
     /// The snapshot of the fleet.
     fleet: FleetSnapshot,
 }
@@ -62,6 +66,7 @@ impl Report {
             findings,
             estimate,
             plan,
+            permissions: fleet.permissions.clone(),
             fleet,
         }
     }
@@ -84,6 +89,9 @@ impl fmt::Display for Report {
             time(f, plan, estimate)?;
         } else {
             findings(f, &self.findings)?;
+        }
+        if let Some(known) = &self.permissions {
+            permissions(f, known)?;
         }
         f.write_str("nothing was touched\n")
     }
@@ -343,6 +351,22 @@ fn findings(f: &mut fmt::Formatter<'_>, findings: &[Finding]) -> fmt::Result {
         }
     }
     Ok(())
+}
+
+/// Counts what is known of the permissions; what is missing is a finding, and what is not proved a note.
+fn permissions(f: &mut fmt::Formatter<'_>, known: &Permissions) -> fmt::Result {
+    let counts = match (known.missing.len(), known.unproved.len()) {
+        (0, 0) => format!("{} proved", known.proved),
+        (missing, unproved) => format!(
+            "{} proved, {missing} missing, {unproved} not simulated",
+            known.proved
+        ),
+    };
+    let whose = known
+        .principal
+        .as_deref()
+        .map_or_else(String::new, |who| format!(" ({who})"));
+    wrapped(f, "", &format!("permissions: {counts}{whose}"), 13)
 }
 
 fn step(f: &mut fmt::Formatter<'_>, at_ms: Option<u64>, text: &str) -> fmt::Result {

@@ -186,6 +186,7 @@ impl World {
                 done_or_already(ours)
             }
             _ if self.left(step) => without_host(step),
+            Step::ProvePermissions => done(Evidence::Tried { unproved: Vec::new() }),
             Step::ReserveDesired => self.reserve(release),
             Step::PublishDesired => self.publish(release),
             Step::RestoreDesired => self.unpublish(release),

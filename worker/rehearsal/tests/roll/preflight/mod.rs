@@ -5,6 +5,7 @@ mod balance;
 mod docker;
 mod fleet;
 mod options;
+mod permissions;
 mod scaling;
 
 use drawgate_rollout::definition::Process;
