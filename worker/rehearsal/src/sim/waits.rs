@@ -34,7 +34,8 @@ impl Sim {
             .flights
             .iter()
             .all(|(_, step)| matches!(step, Step::Watch | Step::Renew));
-        let idle = wake.is_none() || wake == self.release().paused_until();
+        // A queued release rests from the moment it is paused, and may have its own end to wake for.
+        let idle = wake.is_none() || wake == self.release().paused_until() || self.release().is_queued();
         let at = limits::after(*since, self.rests_ms.filter(|_| rests && idle)?);
         Some(at.max(self.now))
     }

@@ -3,10 +3,12 @@
 
 use std::collections::BTreeSet;
 
-use drawgate_rollout::{Approval, Record};
+use drawgate_rollout::{Approval, Record, limits};
 use drawgate_schemas::{Control, ControlCommand, Digest, Event, Outcome, ReleaseRequest};
 
-use crate::driver::Sim;
+use drawgate_rehearsal::time::start;
+
+use crate::driver::{Sim, by_ben};
 use crate::world::{World, digest, request};
 
 const HOUR_MS: u64 = 3_600_000;
@@ -142,6 +144,34 @@ fn rejected_it_ends_untouched_and_nobody_approves_it_any_more() {
     assert_eq!(sim.outcome(), Outcome::Rejected);
     assert_eq!(sim.not_taken, ["it was rejected by eve already"]);
     assert!(sim.world.performed.iter().all(|step| step.reads()));
+}
+
+/// A paused release, and how it ends: rejected, cancelled, expired, or approved by nobody.
+#[test]
+fn a_pause_holds_no_release_that_can_begin_no_more() {
+    let paused = |then: &[ControlCommand]| {
+        let mut sim = sim(1, &[by_ben(Control::Pause)]);
+        sim.commands
+            .extend(then.iter().map(|command| (4, command.clone())));
+        sim
+    };
+    let ended = |sim: Sim| {
+        let sim = sim.finish();
+        let after_s = limits::between_ms(start(), sim.now) / 1_000;
+        (sim.outcome(), after_s, sim.ended().summary.clone())
+    };
+    let (outcome, after_s, why) = ended(paused(&[answer(Control::Reject, "eve", None)]));
+    assert_eq!((outcome, after_s), (Outcome::Rejected, 1), "{why}");
+    let (outcome, after_s, why) = ended(paused(&[by_ben(Control::Cancel)]));
+    assert_eq!((outcome, after_s), (Outcome::Cancelled, 1), "{why}");
+    let mut request = request();
+    request.expires_at = Some(limits::after(start(), 600_000));
+    let mut expires = Sim::accepted(paused(&[]).world, accepted(request, "ben", Some(approval(1))));
+    expires.commands = paused(&[]).commands;
+    let (outcome, after_s, why) = ended(expires);
+    assert_eq!((outcome, after_s), (Outcome::Rejected, 600), "{why}");
+    let (outcome, after_s, why) = ended(paused(&[]));
+    assert_eq!((outcome, after_s), (Outcome::Rejected, HOUR_MS / 1_000), "{why}");
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! Admission: what a release waits for before it begins, and how it ends without having begun.
 
+use jiff::Timestamp;
+
 use super::decision::Decision;
 use super::{Agenda, Part, end_untouched};
 use crate::journal::{Record, Step};
@@ -14,9 +16,41 @@ impl Agenda<'_> {
     /// begins.
     pub(super) fn wait_in_queue(&self) -> Part {
         self.unless_superseded()?;
-        self.obey_control_commands()?;
+        self.unless_over()?;
+        self.while_paused()?;
         self.may_begin()?;
         self.await_slot()
+    }
+
+    /// Ends the release, paused or not, where no command can avert its end any more: it was rejected, it has
+    /// expired, or it was not approved in time. A rejected release takes no `resume`, so that a pause would
+    /// hold it until the pause itself is over. What may pass by itself (a freeze, a place in the queue, a
+    /// digest that is still to succeed elsewhere) ends no paused release.
+    fn unless_over(&self) -> Part {
+        // The tag is resolved first, as in `unless_superseded`; a cancelled release ends as cancelled.
+        if self.release.cancelled.is_some() || self.any_running(|_| true) {
+            return Part::Continue(());
+        }
+        self.unless_rejected()?;
+        self.unless_expired()?;
+        self.unless_approved_too_late()
+    }
+
+    /// Obeys the control commands. A pause lasts no longer than the release can wait.
+    fn while_paused(&self) -> Part {
+        let Part::Break(mut decisions) = self.obey_control_commands() else {
+            return Part::Continue(());
+        };
+        let over_at = self.over_at().filter(|at| *at > self.now);
+        decisions.extend(over_at.map(Decision::WakeAt));
+        Part::Break(decisions)
+    }
+
+    /// When the release ends by itself if it has not begun by then.
+    fn over_at(&self) -> Option<Timestamp> {
+        let approval = self.release.awaited_approval().map(|awaited| awaited.until);
+        let all = [self.release.request.expires_at, approval];
+        all.into_iter().flatten().min()
     }
 
     /// Checks all that stands before the beginning, apart from other releases of the target.
@@ -86,20 +120,28 @@ impl Agenda<'_> {
         }
     }
 
+    fn unless_rejected(&self) -> Part {
+        match &self.release.rejected {
+            Some(rejected) => end_untouched(report::rejected(rejected)),
+            None => Part::Continue(()),
+        }
+    }
+
+    fn unless_approved_too_late(&self) -> Part {
+        match self.release.awaited_approval() {
+            Some(awaited) if awaited.until <= self.now => end_untouched(report::not_approved(&awaited)),
+            _ => Part::Continue(()),
+        }
+    }
+
     /// Waits for the approval, and ends a release that was rejected or that was not approved in time.
     fn await_approval(&self) -> Part {
-        if let Some(rejected) = &self.release.rejected {
-            return end_untouched(report::rejected(rejected));
+        self.unless_rejected()?;
+        self.unless_approved_too_late()?;
+        match self.release.awaited_approval() {
+            Some(_) => Part::Break(self.over_at().map(Decision::WakeAt).into_iter().collect()),
+            None => Part::Continue(()),
         }
-        let Some(awaited) = self.release.awaited_approval() else {
-            return Part::Continue(());
-        };
-        if awaited.until <= self.now {
-            return end_untouched(report::not_approved(&awaited));
-        }
-        let expires = self.release.request.expires_at;
-        let until = expires.map_or(awaited.until, |expires| expires.min(awaited.until));
-        Part::Break(vec![Decision::WakeAt(until)])
     }
 
     /// Ends a release whose digest has not succeeded in the environment that this one requires.
