@@ -1,9 +1,11 @@
-//! A host whose application hangs by itself while the fleet is rolled: EC2 says `running`, its engine
-//! answers, and the load balancer says `unhealthy`. The fleet has four hosts, rolled one at a time; the first
-//! to the fourth are numbered in the order of the roll.
+//! A host that is not well while the fleet is rolled: EC2 says `running`, and the load balancer says `unhealthy`, or
+//! its container restarts. Where it runs the new version and its engine answers, it speaks against the version;
+//! otherwise it is sick by itself. The fleet has four hosts, rolled one at a time; the first to the fourth are
+//! numbered in the order of the roll.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 use drawgate_schemas::{Direction, Event, HostPhase, HostSick, Outcome, ReleaseId, SickAnswer};
+use drawgate_tests::lab::TWO;
 use drawgate_tests::scene::fleet_spec;
 use drawgate_tests::{Fleet, Rolling, Service};
 use serde_json::{Value, json};
@@ -49,6 +51,24 @@ impl Rolled {
         let host = &self.roll.fleet.in_order()[n - 1].host;
         let kill = format!("docker kill --signal={signal} search");
         self.roll.scene.lab.on_host(host, &kill).await;
+    }
+
+    /// Signals a whole host: its application, and its engine.
+    async fn signal_host(&self, n: usize, signal: &str) {
+        let host = &self.roll.fleet.in_order()[n - 1].host;
+        // An engine that hangs signals no container.
+        if signal == "STOP" {
+            self.signal(n, signal).await;
+        }
+        self.roll.scene.lab.signal_on(host, "dockerd", signal).await;
+        if signal == "CONT" {
+            self.signal(n, signal).await;
+        }
+    }
+
+    /// Asserts that the release was rolled back because this host speaks against the version.
+    async fn speaks_against(&self, n: usize, words: &str) {
+        speaks_against(&self.roll, self.id, &self.instance(n), words).await;
     }
 
     /// The event that tells what the release does about a sick host.
@@ -105,6 +125,23 @@ fn service(sick_wait: &str) -> Service {
     service
 }
 
+async fn speaks_against(roll: &Rolling, id: ReleaseId, instance: &str, words: &str) {
+    let ended = roll.judge(id, Outcome::RolledBack).await;
+    let summary = format!("{instance}: {words}");
+    assert!(ended.summary.starts_with(&summary), "{}", ended.summary);
+    let turned = roll.events.kind(id, "rolling_back").await.event;
+    let Event::RollingBack {
+        reason,
+        instance: Some(named),
+    } = &turned
+    else {
+        panic!("{turned:?}");
+    };
+    assert!(named == instance && reason.starts_with(words), "{turned:?}");
+    assert!(ended.hint.unwrap().contains("--logs"));
+    roll.assert_containers_as_before().await;
+}
+
 /// Makes Auto Scaling ignore the load balancer, so that it does not replace a host that hangs.
 fn not_replaced(spec: &mut Value) {
     spec["health_check_type"] = json!("EC2");
@@ -129,14 +166,45 @@ async fn trap_34_one_that_hangs_before_its_turn_is_rolled_next() {
     rolled.roll.end().await;
 }
 
-/// (b) A host hangs after it was rolled, while another is out, and gets well. Until then no host is taken
+/// A host hangs after it was rolled, while another is out: its check fails with the new version, so nothing more is
+/// begun, and the release is rolled back.
+#[tokio::test]
+async fn trap_34_a_rolled_host_that_fails_its_check_rolls_back() {
+    let rolled = Rolled::begin(service("1m"), not_replaced).await;
+    rolled.drains(2).await;
+    rolled.signal(1, "STOP").await;
+    rolled.speaks_against(1, "fails its check in search-8080: ").await;
+    let through = rolled.through();
+    assert!(!through.contains(&rolled.instance(4)), "{through:?}");
+    rolled.all_on(&rolled.roll.scene.image("search", "v1")).await;
+    rolled.roll.end().await;
+}
+
+/// A container ends while the fleet bakes, and its engine restarts it: it serves again at once, and speaks against
+/// the version all the same.
+#[tokio::test]
+async fn trap_34_a_container_that_restarts_in_the_bake_rolls_back() {
+    let mut service = Service::of("search");
+    service.alarms = "bake = \"1m\"".to_owned();
+    let roll = Rolling::with(service).on(&TWO).image("v2").begin().await;
+    let id = roll.publish("v2").await;
+    roll.events.kind(id, "baking").await;
+    let first = &roll.fleet.in_order()[0];
+    let ends = "docker exec search /bin/busybox kill 1";
+    roll.scene.lab.on_host(&first.host, ends).await;
+    let words = "the container has restarted once since the host's turn";
+    speaks_against(&roll, id, &first.id, words).await;
+    roll.end().await;
+}
+
+/// (b) A host hangs as a whole after it was rolled, while another is out, and gets well. Until then no host is taken
 /// out, and the processes that replace sick hosts run. The host that was out is marked unhealthy meanwhile;
 /// it is not terminated.
 #[tokio::test]
 async fn trap_34_one_that_hangs_after_its_turn_is_waited_for() {
     let rolled = Rolled::begin(service("1m"), not_replaced).await;
     rolled.drains(2).await;
-    rolled.signal(1, "STOP").await;
+    rolled.signal_host(1, "STOP").await;
     let marked = rolled.instance(2);
     let unhealthy = [
         "autoscaling",
@@ -164,7 +232,7 @@ async fn trap_34_one_that_hangs_after_its_turn_is_waited_for() {
     let through = rolled.through();
     let all = [1, 2, 3].map(|n| rolled.instance(n));
     assert!(all.starts_with(&through) && through.len() >= 2, "{through:?}");
-    rolled.signal(1, "CONT").await;
+    rolled.signal_host(1, "CONT").await;
     rolled.roll.events.kind(rolled.id, "sick_wait_over").await;
     rolled.ends(Outcome::Succeeded).await;
     rolled.all_on(&rolled.v2()).await;
@@ -190,7 +258,7 @@ fn assert_suspended_when_taken_out(log: &Value) {
     assert_eq!(resumed, 2, "in the wait, and at the end");
 }
 
-/// (c) A host hangs after it was rolled, while another is out, and Auto Scaling terminates it: the roll goes
+/// (c) A host hangs as a whole after it was rolled, while another is out, and Auto Scaling terminates it: the roll goes
 /// on without it. Launch is suspended by a person here, so no replacement comes.
 #[tokio::test]
 async fn trap_34_one_that_hangs_is_replaced_while_it_is_waited_for() {
@@ -199,10 +267,12 @@ async fn trap_34_one_that_hangs_is_replaced_while_it_is_waited_for() {
     })
     .await;
     rolled.drains(2).await;
-    rolled.signal(1, "STOP").await;
+    rolled.signal_host(1, "STOP").await;
     let sick = rolled.told().await;
     rolled.told_of(&sick, 1);
     rolled.roll.events.kind(rolled.id, "sick_wait_over").await;
+    let host = &rolled.roll.fleet.in_order()[0].host;
+    rolled.roll.scene.lab.try_signal_on(host, "dockerd", "CONT").await;
     let Rolled { roll, id } = rolled;
     roll.judge_telling(id, Outcome::Succeeded).await;
     roll.scene.lab.all_targets(&roll.fleet, "healthy").await;
@@ -217,11 +287,13 @@ async fn trap_34_one_that_hangs_is_replaced_while_it_is_waited_for() {
     roll.end().await;
 }
 
-/// A host hangs after it was rolled, and nobody cures it: the release rolls back, and names the sick host.
-/// The rollback cures it here.
+/// A host hangs after it was rolled, hosts are not watched, and nobody cures it: the release rolls back, and names
+/// the sick host. The rollback cures it here.
 #[tokio::test]
 async fn trap_34_past_sick_wait_the_release_is_rolled_back() {
-    let rolled = Rolled::begin(service("2s"), not_replaced).await;
+    let mut service = service("2s");
+    service.roll += "\nwatch_hosts = false";
+    let rolled = Rolled::begin(service, not_replaced).await;
     rolled.drains(2).await;
     rolled.signal(1, "STOP").await;
     let ended = rolled.ends(Outcome::RolledBack).await;

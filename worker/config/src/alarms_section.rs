@@ -75,11 +75,7 @@ pub(super) fn read(mut table: Table<'_, '_>, problems: &mut Problems<'_>) -> Ala
     let allow_firing = table
         .take_old("allow_firing")
         .and_then(|field| allow_firing(&field, problems));
-    if let Some(field) = bake
-        .as_ref()
-        .or(watch_interval.as_ref())
-        .filter(|_| watch.is_none())
-    {
+    if let Some(field) = watch_interval.as_ref().filter(|_| watch.is_none()) {
         problems
             .warning(field.span.clone(), "nothing is watched")
             .hint("name the alarms that show that a version is bad: watch = [\"search-api-5xx\"]");

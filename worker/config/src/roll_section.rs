@@ -24,6 +24,7 @@ impl Default for Roll {
             max_roll_ms: drawgate_rollout::limits::MAX_ROLL_DEFAULT_MS,
             max_pause_ms: drawgate_rollout::limits::MAX_PAUSE_DEFAULT_MS,
             sick_wait_ms: drawgate_rollout::limits::SICK_WAIT_DEFAULT_MS,
+            watch_hosts: true,
             allow_missed_actions: false,
             allow_outage: false,
             min_healthy_time_ms: at::MIN_HEALTHY_TIME_DEFAULT_MS,
@@ -56,15 +57,16 @@ pub(super) fn read(mut table: Table<'_, '_>, problems: &mut Problems<'_>) -> Rol
     let max_unavailable = table
         .take("max_unavailable")
         .and_then(|field| max_unavailable(&field, problems));
-    let mut flag = |key| {
+    let mut flag = |key, default| {
         table
             .take(key)
             .and_then(|field| field.flag(problems))
-            .unwrap_or(false)
+            .unwrap_or(default)
     };
-    let allow_outage = flag("allow_outage");
-    let zone_by_zone = flag("zone_by_zone");
-    let allow_missed_actions = flag("allow_missed_actions");
+    let allow_outage = flag("allow_outage", default.allow_outage);
+    let zone_by_zone = flag("zone_by_zone", default.zone_by_zone);
+    let allow_missed_actions = flag("allow_missed_actions", default.allow_missed_actions);
+    let watch_hosts = flag("watch_hosts", default.watch_hosts);
     let failure_budget = table
         .take("failure_budget")
         .and_then(|field| field.count(problems));
@@ -89,6 +91,7 @@ pub(super) fn read(mut table: Table<'_, '_>, problems: &mut Problems<'_>) -> Rol
         max_roll_ms: duration("max_roll", default.max_roll_ms),
         max_pause_ms: duration("max_pause", default.max_pause_ms),
         sick_wait_ms: duration("sick_wait", default.sick_wait_ms),
+        watch_hosts,
         allow_missed_actions,
         allow_outage,
         min_healthy_time_ms: duration("min_healthy_time", default.min_healthy_time_ms),

@@ -52,6 +52,9 @@ pub(super) const SERVICE: Sections = &[
             "The longest pause that `drawgate pause` may ask for; past it the release is rolled back."),
         key("sick_wait", Duration(at::SICK_WAIT), Ms(core::SICK_WAIT_DEFAULT_MS), r#""5m""#,
             "The longest wait for a host that is sick by itself; past it the release is rolled back."),
+        key("watch_hosts", Flag, Toml("true"), "false",
+            "Whether hosts are watched after their own turn, until the end of the bake: one that runs the new version \
+             and fails its check, or whose container restarts, rolls the release back."),
         key("allow_missed_actions", Flag, Toml("false"), "true",
             "Whether scheduled actions of the group may fall into the suspension, which Auto Scaling does not \
              make up for."),
@@ -197,7 +200,7 @@ pub(super) const SERVICE: Sections = &[
         key("watch_interval", Duration(at::WATCH_INTERVAL), Ms(at::WATCH_INTERVAL_DEFAULT_MS), r#""30s""#,
             "The time between two looks at them."),
         key("bake", Duration(at::WATCHED_BAKE), Ms(0), r#""5m""#,
-            "How long the roll watches them at its end before it counts as good."),
+            "How long the roll watches these alarms and its hosts at its end before it counts as good."),
     ] },
     Section { name: "preflight", meaning: "What a release waits for before it touches anything, and what it lets pass.",
         keys: &[

@@ -6,7 +6,9 @@
 
 use std::fmt;
 
-use drawgate_rollout::{Decision, Phase, QueueView, Queued, Record, Release, Step, conclude, decide};
+use drawgate_rollout::{
+    Decision, Phase, QueueView, Queued, Record, Release, Step, StepOutcome, conclude, decide,
+};
 use drawgate_schemas::Direction;
 use jiff::Timestamp;
 
@@ -75,6 +77,12 @@ pub enum Mutant {
     ReplacesBeforeMarking,
     /// Leaves on the group a tag that names processes as suspended which run while sick hosts are waited for.
     LeavesTheTagInTheWait,
+    /// Rolls back because of a host that is sick by itself: it runs the version of before, or does not answer at all.
+    TakesBystandersForEvidence,
+    /// Goes on although a host that was rolled speaks against the version.
+    GoesOnAfterEvidence,
+    /// Watches no host after its turn.
+    ForgetsRolledHosts,
     /// Begins a release in a freeze.
     BeginsInAFreeze,
     /// Begins a release while another one is ahead of it in the queue.
@@ -89,7 +97,7 @@ pub enum Mutant {
 
 impl Mutant {
     /// The mistakes that the search of a roll has to find.
-    pub const OF_A_ROLL: [Self; 31] = [
+    pub const OF_A_ROLL: [Self; 34] = [
         Self::ForgetsOneProcess,
         Self::ResumesEverything,
         Self::ActsBeforeTheIntent,
@@ -121,6 +129,9 @@ impl Mutant {
         Self::ForgetsToSuspendAgain,
         Self::ReplacesBeforeMarking,
         Self::LeavesTheTagInTheWait,
+        Self::TakesBystandersForEvidence,
+        Self::GoesOnAfterEvidence,
+        Self::ForgetsRolledHosts,
     ];
 
     /// The mistakes that the search of a queue has to find.
@@ -183,6 +194,19 @@ impl Mutant {
             Self::IgnoresTheCanary => {
                 if let Some(plan) = &mut seen.plan {
                     plan.definition.roll.canary = None;
+                }
+            }
+            Self::ForgetsRolledHosts => {
+                if let Some(plan) = &mut seen.plan {
+                    plan.definition.roll.watch_hosts = false;
+                }
+            }
+            Self::GoesOnAfterEvidence => {
+                let refused = |outcome: &StepOutcome| matches!(outcome, StepOutcome::Refused { .. });
+                if let Some(state) = seen.steps.get_mut(&Step::WatchHosts)
+                    && state.last.as_ref().is_some_and(refused)
+                {
+                    state.last = Some(StepOutcome::done());
                 }
             }
             Self::GoesOnWithoutTheLease => seen.leased_to_another = None,

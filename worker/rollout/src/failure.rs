@@ -65,7 +65,7 @@ impl Failure {
     }
 }
 
-/// What a load balancer says that keeps a step from being done, as data: `decide` goes by it, and not by the
+/// What a load balancer or a host says that keeps a step from being done, as data: `decide` goes by it, and not by the
 /// words beside it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "obstacle", rename_all = "snake_case")]
@@ -76,6 +76,11 @@ pub enum Obstacle {
     Unhealthy {
         /// The target group's ARN.
         target_group: String,
+    },
+    /// The host runs the new version, its turn is over, and it speaks against the version.
+    AgainstVersion {
+        /// The EC2 instance's id.
+        instance: String,
     },
 }
 

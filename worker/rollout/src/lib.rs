@@ -69,8 +69,8 @@ pub use preflight::{Awaited, Finding, Severity, denied, host_plan, plan, refused
 pub use queue::{Other, Policies, QueueView, Queued, Rival, leaps, next};
 pub use recovery::{LeftContainers, Marks};
 pub use release::{
-    Illegal, Newcomer, PreflightRefused, Release, SickWait, Stage, StepState, StepStatus, attempt_ms,
-    is_awaited, newcomer, patience_ms,
+    EngineSeen, FailedCheck, HostSeen, Illegal, Newcomer, PreflightRefused, Release, Runs, SickWait, Stage,
+    StepState, StepStatus, Verdict, attempt_ms, failed_check, is_awaited, newcomer, patience_ms,
 };
 pub use report::conclude;
 pub use share::Share;

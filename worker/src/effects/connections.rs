@@ -34,6 +34,8 @@ pub struct Effects {
     pub(super) known: Known,
     /// Hosts in use by each release under way, by instance id: their connections stay open.
     in_use: Arc<Mutex<HashMap<ReleaseId, BTreeSet<String>>>>,
+    /// Releases as their drivers last told them, for steps that last while others end.
+    followed: Arc<Mutex<HashMap<ReleaseId, Arc<Release>>>>,
 }
 
 impl Effects {
@@ -55,6 +57,7 @@ impl Effects {
             platforms: Arc::default(),
             known: Known::default(),
             in_use: Arc::default(),
+            followed: Arc::default(),
         }
     }
 
@@ -68,9 +71,26 @@ impl Effects {
         self.hosts.connections()
     }
 
+    /// Takes in a release as it stands. A watch that is under way sees the hosts whose turn has ended since.
+    pub fn follow(&self, release: Release) {
+        let mut followed = self.followed.lock().unwrap_or_else(PoisonError::into_inner);
+        followed.insert(release.request.id, Arc::new(release));
+    }
+
+    fn unfollow(&self, release: ReleaseId) {
+        let mut followed = self.followed.lock().unwrap_or_else(PoisonError::into_inner);
+        followed.remove(&release);
+    }
+
+    pub(super) fn followed_release(&self, release: ReleaseId) -> Option<Arc<Release>> {
+        let followed = self.followed.lock().unwrap_or_else(PoisonError::into_inner);
+        followed.get(&release).cloned()
+    }
+
     /// Closes the connections of a release that this worker no longer drives: those to every host it looked
     /// at, except hosts that other releases under way use.
     pub async fn leave(&self, release: ReleaseId) {
+        self.unfollow(release);
         let in_use: BTreeSet<String> = {
             let mut in_use = self.in_use.lock().unwrap_or_else(PoisonError::into_inner);
             in_use.remove(&release);

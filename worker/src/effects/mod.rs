@@ -10,11 +10,13 @@ mod confirm;
 mod connections;
 mod container;
 mod desired;
+mod engine_seen;
 #[cfg(test)]
 mod fakes;
 mod floor;
 mod healthcheck;
 mod hooks;
+mod hosts_watch;
 mod inspect;
 mod joined;
 mod lease;

@@ -72,6 +72,7 @@ impl Effects {
             Step::DetectJoined => Box::pin(self.detect_joined(task)).await,
             Step::Renew => Box::pin(self.muting(task).mute()).await,
             Step::Watch => Box::pin(self.watch_alarms(task)).await,
+            Step::WatchHosts => Box::pin(self.hosts_watch(task).watch()).await,
             Step::Bake => Box::pin(self.bake(task)).await,
             Step::RunAfter => Box::pin(self.after(task)).await,
             Step::Confirm => Box::pin(self.confirm(task)).await,

@@ -13,6 +13,7 @@
 //! | [`PolicyPort`]     | the caller, its policies, tags that these name | |
 //! | [`TrialPort`]      | a member of a group | calls that change nothing |
 //! | [`HostPort`]       | connections and container of a host | |
+//! | [`WatchedHostPort`] | a watched host's container, and its last lines | |
 //!
 //! A step that goes through a port can make no other call, and runs in a unit test on a fake of its port.
 //! The implementations delegate, and decide nothing. They box the larger futures of the SDK, so that the
@@ -21,12 +22,13 @@
 use std::collections::BTreeMap;
 
 use drawgate_rollout::definition::Process;
-use drawgate_rollout::{HostPlan, ResourceKind, Write};
+use drawgate_rollout::{EngineSeen, HostPlan, ResourceKind, Write};
 use drawgate_schemas::Direction;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::connections::Effects;
+use super::hosts_watch::Followed;
 use super::outcome::Effect;
 use super::task::Task;
 use crate::aws::{
@@ -400,4 +402,16 @@ impl HostPort for Effects {
     ) -> Effect<()> {
         Effects::still_serves(self, task, host, direction, restarts).await
     }
+}
+
+/// A host whose turn is over, over SSH. Reads only, and leaves no connection open that it has opened.
+pub(super) trait WatchedHostPort: Sync {
+    /// The release as it stands, where its driver has told more of it than the step's own copy says.
+    fn followed(&self, task: &Task<'_>) -> Followed;
+
+    /// What its instance and its engine say; an answer that does not come in time is one of the answers.
+    fn engine_of(&self, task: Task<'_>, host: &HostPlan) -> impl Future<Output = EngineSeen> + Send;
+
+    /// The last lines of the release's container there, or none where they cannot be had.
+    fn last_lines(&self, task: Task<'_>, host: &HostPlan) -> impl Future<Output = Vec<String>> + Send;
 }

@@ -185,7 +185,7 @@ impl Effects {
     }
 
     /// The container's last lines, or none where they cannot be had: the failure is told without them too.
-    async fn logs(&self, host: &HostPlan, container: &ContainerInfo) -> Vec<String> {
+    pub(super) async fn logs(&self, host: &HostPlan, container: &ContainerInfo) -> Vec<String> {
         self.host(host)
             .logs(&container.id, LOG_LINES)
             .await

@@ -1,5 +1,5 @@
 //! Watched alarms: their state is read again and again while the release rolls forward, and once more at the
-//! end of the bake.
+//! end of the bake, where the watched hosts are looked at once more too.
 
 use std::time::Duration;
 
@@ -58,7 +58,10 @@ impl Effects {
             .map_or(0, |until| between_ms(now, until));
         sleep(Duration::from_millis(left_ms)).await;
         match self.look_at_watched(task).await {
-            Sight::Quiet => StepOutcome::done(),
+            Sight::Quiet => match Box::pin(self.hosts_watch(task).last_look()).await {
+                Some(failure) => StepOutcome::Refused { failure },
+                None => StepOutcome::done(),
+            },
             Sight::Fires(failure) => StepOutcome::Refused { failure },
             Sight::Blind(failure) => StepOutcome::Transient { failure },
         }

@@ -139,6 +139,16 @@ impl Hosts {
         slots.keys().filter(|(id, _)| !ids.contains(id.as_str())).count()
     }
 
+    /// Whether there is a connection to this host, or one is just being made.
+    pub fn is_open(&self, instance_id: &str) -> bool {
+        let slots = self.shared.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut of_host = slots.iter().filter(|((id, _), _)| id == instance_id);
+        of_host.any(|(_, slot)| match slot.state.try_lock() {
+            Ok(state) => state.link.is_some(),
+            Err(_) => true,
+        })
+    }
+
     /// Ends the connections to the hosts for which `which` is true, and forgets those hosts. A host in use at
     /// this very moment is left as it is; later use of the others connects anew.
     pub async fn close_those(&self, which: impl Fn(&str) -> bool) {

@@ -445,6 +445,7 @@ fn definition(repository: &str, setup: Setup) -> ServiceDefinition {
     roll.healthy_timeout_ms = 30_000;
     roll.poll_interval_ms = 200;
     roll.min_disk_free_bytes = 1 << 20;
+    roll.watch_hosts = true;
     if let Swap::Container(container) = &mut definition.swap {
         container.name = NAME.to_owned();
         container.ports[0].container = 8080;

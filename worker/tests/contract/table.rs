@@ -61,6 +61,7 @@ pub(crate) fn row(line: &Line) -> Row {
         Step::Unsilence => alarms::unsilence(line.mutes),
         Step::Renew => alarms::renew(),
         Step::Watch => alarms::watch(),
+        Step::WatchHosts => targets::watch(),
         Step::Bake => alarms::bake(),
         Step::ReserveDesired => desired::reserve(),
         Step::PublishDesired => desired::publish(),
@@ -130,6 +131,7 @@ pub(crate) fn way_forward() -> Vec<Step> {
         Step::AwaitFloor,
         Step::SuspendAgain { group: group() },
         Step::Watch,
+        Step::WatchHosts,
         Step::PublishDesired,
         Step::DetectJoined,
         Step::Bake,
@@ -155,6 +157,7 @@ pub(crate) fn way_to_publish() -> Vec<Step> {
                 | Step::AwaitFloor
                 | Step::SuspendAgain { .. }
                 | Step::Watch
+                | Step::WatchHosts
         )
     };
     let way = way_forward().into_iter().filter(|step| !left_out(step));

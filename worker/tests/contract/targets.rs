@@ -10,7 +10,7 @@ use crate::bench::{Bench, FIRST, GROUP, SECOND, TARGET_GROUPS};
 use crate::cell::Cell::{After, Cut, Never, Old};
 use crate::cell::Row;
 use crate::cell::Seen::{Before, Through};
-use crate::cell::Silence::{Lost, Unheard};
+use crate::cell::Silence::{Engine, Lost, Unheard};
 use crate::change::Change as Any;
 use crate::hosts;
 use crate::outside::Query;
@@ -221,6 +221,22 @@ pub(crate) fn await_healthy() -> Row {
         .stale([Old(vec![Change::FallsIll(SECOND).into()], HEALTH, 2, Before)]);
     row.waits_for_sick = true;
     row
+}
+
+pub(crate) fn watch() -> Row {
+    Row::after(table::rolled())
+        .half([Never(table::READS_ONLY)])
+        .gone([
+            After(vec![hosts::Change::Terminated(FIRST).into()]),
+            After(vec![hosts::Change::Removed(Direction::Forward).into()]),
+            After(vec![Change::FallsIll(FIRST).into()]),
+            After(vec![Change::FallsIll(SECOND).into()]),
+        ])
+        .unknown([
+            Cut(vec![], Lost(HEALTH), UnknownNotDone),
+            Cut(vec![], Engine, UnknownNotDone),
+        ])
+        .stale([Old(vec![Change::FallsIll(FIRST).into()], HEALTH, 9, Before)])
 }
 
 pub(crate) fn canary() -> Row {

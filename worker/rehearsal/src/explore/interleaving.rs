@@ -43,6 +43,10 @@ pub enum Interleaving {
     /// The application of an instance hangs: the engine answers, EC2 says `running`, and the load balancer
     /// says `unhealthy`.
     FallsIll(String),
+    /// An instance hangs as a whole: its engine does not answer to whoever watches it, either.
+    Hangs(String),
+    /// The engine of an instance restarts the new version's container.
+    Restarts(String),
     /// The application of a sick instance answers again.
     GetsWell(String),
     /// The watched alarm fires.
@@ -89,6 +93,8 @@ impl Interleaving {
             Self::Terminated(_) => "an instance is terminated",
             Self::Launched => "an instance is launched",
             Self::FallsIll(_) => "a host falls ill by itself",
+            Self::Hangs(_) => "a host hangs as a whole",
+            Self::Restarts(_) => "a container restarts after its host's turn",
             Self::GetsWell(_) => "a host gets well by itself",
             Self::AlarmFires => "a watched alarm fires",
             Self::OtherSilences => "another service silences the same alarm",
@@ -112,6 +118,8 @@ impl Interleaving {
             | Self::Terminated(_)
             | Self::Launched
             | Self::FallsIll(_)
+            | Self::Hangs(_)
+            | Self::Restarts(_)
             | Self::GetsWell(_)
             | Self::AlarmFires
             | Self::OtherSilences
@@ -143,7 +151,7 @@ impl Interleaving {
             Self::Faulty(UnknownDone),
             Self::Launched,
         ];
-        if !matches!(step, Step::Watch | Step::Lock) {
+        if !matches!(step, Step::Watch | Step::WatchHosts | Step::Lock) {
             all.extend([Self::Faulty(Refused), Self::RefusedForEver]);
         }
         if sim.world.extents(step).contains(&Extent::Half) {
@@ -152,7 +160,9 @@ impl Interleaving {
         if step.properties().reaches == Reaches::Aws {
             all.push(Self::Late);
         }
-        if step.properties().reaches == Reaches::Fleet && sim.previous.is_some() {
+        // The watch over hosts looks twice, further apart than answers are old.
+        let may_be_old = step.properties().reaches == Reaches::Fleet && *step != Step::WatchHosts;
+        if may_be_old && sim.previous.is_some() {
             all.push(Self::Stale);
         }
         if !sim.world.definition.alarms.watch.is_empty() && sim.world.firing.is_empty() {
@@ -171,6 +181,29 @@ impl Interleaving {
             false => Self::FallsIll(instance.clone()),
             true => Self::GetsWell(instance.clone()),
         }));
+        all.extend(Self::of_watched_hosts(sim, step));
+        all
+    }
+
+    /// What may happen to hosts under a watch, at any moment of it.
+    fn of_watched_hosts(sim: &Sim, step: &Step) -> Vec<Self> {
+        if !sim.flights.iter().any(|(_, other)| *other == Step::WatchHosts) {
+            return Vec::new();
+        }
+        let watched = sim.release().watched_hosts().map(|host| &host.instance);
+        let there = watched.filter_map(|instance| Some((instance, sim.world.hosts.get(instance)?)));
+        let mut all = Vec::new();
+        for (instance, host) in there.filter(|(_, host)| host.member && !host.targetless) {
+            all.push(Self::Restarts(instance.clone()));
+            match host.sick {
+                false => all.push(Self::Hangs(instance.clone())),
+                true if !sees_health(step, instance) => all.push(Self::GetsWell(instance.clone())),
+                true => {}
+            }
+            if !host.sick && !sees_health(step, instance) {
+                all.push(Self::FallsIll(instance.clone()));
+            }
+        }
         all
     }
 
@@ -240,6 +273,15 @@ impl Interleaving {
                 // An operator is needed at the end if the host is still sick then.
                 harm.stuck = true;
                 sim.world.falls_ill(instance);
+            }
+            Self::Hangs(instance) => {
+                harm.failed = true;
+                harm.stuck = true;
+                sim.world.hangs(instance);
+            }
+            Self::Restarts(instance) => {
+                harm.failed = true;
+                sim.world.restarts(instance);
             }
             Self::GetsWell(instance) => {
                 let late = sim.release().stage() == Stage::Restoring;

@@ -251,6 +251,7 @@ pub fn fleets() -> Vec<(String, World)> {
     let mut fleets = Vec::new();
     let two = || World::new(2, 1).by_people();
     fleets.push(("watched alarm".to_owned(), two().watched(30_000)));
+    fleets.push(("watched hosts".to_owned(), two().watching_hosts(30_000)));
     fleets.push(("shared alarm".to_owned(), two().sharing_alarms()));
     fleets.push(("lease".to_owned(), two().with_lease()));
     fleets.push(("desired version".to_owned(), two().publishing(Some("main-41"))));

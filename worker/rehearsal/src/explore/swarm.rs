@@ -47,6 +47,7 @@ pub fn fleet(seed: u64) -> World {
     }
     world.definition.roll.zone_by_zone = number(3) == 0;
     world.definition.roll.failure_budget = number(3);
+    world.definition.roll.watch_hosts = number(2) == 0;
     world
 }
 

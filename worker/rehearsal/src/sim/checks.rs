@@ -1,12 +1,13 @@
 //! Rules of a roll, checked while it goes on and at its end, beside those that the oracle checks on the
 //! fleet.
 
-use drawgate_rollout::{Entry, Phase, Record, Step};
-use drawgate_schemas::Event;
+use drawgate_rollout::{Entry, HostPlan, Obstacle, Phase, Record, Step, StepOutcome, StepStatus, limits};
+use drawgate_schemas::{Direction, Event};
 
 use super::Sim;
 use crate::check::ensure;
 use crate::oracle;
+use crate::world::Host;
 
 /// After so many entries a roll is said to go round in circles, whatever its fleet: a calm roll writes 20
 /// entries, and some more that grow with its time.
@@ -27,7 +28,8 @@ impl Sim {
 
     /// Checks that a paused release begins only steps that bring hosts which are out back into service.
     pub(super) fn check_paused(&self, step: &Step) -> Result<(), String> {
-        if self.release().paused.is_none() || matches!(step, Step::Watch | Step::Renew | Step::TakeLease) {
+        if self.release().paused.is_none() || step.watches() || matches!(step, Step::Renew | Step::TakeLease)
+        {
             return Ok(());
         }
         let host = step.instance().and_then(|instance| self.release().host(instance));
@@ -47,7 +49,72 @@ impl Sim {
             let watches = self.flights.iter().any(|(_, other)| *other == Step::Watch);
             ensure(watches, || format!("{step} begins unwatched"))?;
         }
-        Ok(())
+        self.check_hosts_watched(step)
+    }
+
+    /// Checks the same of the hosts that are through: the watch over them is under way, or broken off for a moment.
+    fn check_hosts_watched(&self, step: &Step) -> Result<(), String> {
+        let release = self.release();
+        let touches = release.leads_forward() && !step.reads() && !step.restores();
+        let through = |host: &HostPlan| release.is_through(&host.instance, Direction::Forward);
+        let left = |host: &HostPlan| release.gone.contains(&host.instance);
+        let mut hosts = release.hosts();
+        if !self.world.definition.roll.watch_hosts
+            || !touches
+            || !hosts.any(|host| through(host) && !left(host))
+        {
+            return Ok(());
+        }
+        let watches = self.flights.iter().any(|(_, other)| *other == Step::WatchHosts);
+        let broken_off = matches!(
+            release.step_status(&Step::WatchHosts, self.now),
+            StepStatus::Again { .. }
+        );
+        ensure(watches || broken_off, || {
+            format!("{step} begins while no host is watched")
+        })
+    }
+
+    /// The first host that speaks against the version, as the world has it: the release does not work on it, and has
+    /// brought the new version into service there.
+    pub(super) fn evidence(&self) -> Option<&str> {
+        let release = self.release();
+        if !self.world.definition.roll.watch_hosts || !release.leads_forward() {
+            return None;
+        }
+        let through = |instance: &str| {
+            let booted = release.up_to_date.iter().any(|host| host.instance == instance);
+            booted || release.is_through(instance, Direction::Forward)
+        };
+        let mut hosts = self.world.hosts.iter();
+        let found = hosts.find(|(instance, host)| host.speaks_against_new() && through(instance));
+        found.map(|(instance, _)| instance.as_str())
+    }
+
+    /// Checks that nothing is begun on the way forward, and nothing restored, once a host has spoken against the
+    /// version for as long as the watch needs to see it twice.
+    pub(super) fn check_evidence(&self, step: &Step) -> Result<(), String> {
+        let Some((instance, since)) = &self.evidence_since else {
+            return Ok(());
+        };
+        let forward = self.release().leads_forward() && !step.reads();
+        let seen = limits::after(*since, limits::SICK_AFTER_MS) < self.now;
+        ensure(!(forward && seen), || {
+            format!("{step} begins although {instance} speaks against the version since {since}")
+        })
+    }
+
+    /// Checks that the watch over hosts, or the look at the end of the bake, names a host that really speaks against
+    /// the version, and no bystander.
+    pub(super) fn check_bystanders(&self, step: &Step, outcome: &StepOutcome) -> Result<(), String> {
+        let obstacle = outcome.failure().and_then(|failure| failure.obstacle.as_deref());
+        let Some(Obstacle::AgainstVersion { instance }) = obstacle else {
+            return Ok(());
+        };
+        let host = self.world.hosts.get(instance);
+        ensure(host.is_some_and(Host::speaks_against_new), || {
+            format!("{step} takes {instance} for evidence, which is {host:?}")
+        })
     }
 
     /// Checks that no host is worked on while alarms that the plan mutes may act.

@@ -38,7 +38,7 @@ impl Sim {
         self.now = limits::after(self.now, away_ms);
         self.kill_at = None;
         self.world.noted = None;
-        (self.waits, self.acted) = (None, None);
+        (self.waits, self.acted, self.evidence_since) = (None, None, None);
         self.take_over()?;
         if self.mutant == Some(Mutant::TakesOpenForDone) {
             let open = self.machine.release_mut().steps.values_mut();

@@ -34,11 +34,15 @@ impl Sim {
             format!("{step} beside {beside:?} on one host")
         })?;
         self.check_watched(step)?;
+        self.check_evidence(step)?;
         self.check_paused(step)?;
         let outlasted = self.world.other.as_ref().is_some_and(|other| other.outlasts > 0);
         self.check_muted(step)?;
         let takes_ms = match step {
             Step::Watch if self.world.firing.is_empty() => limits::WATCH_MS,
+            Step::WatchHosts if self.evidence().is_none() => limits::WATCH_MS,
+            // Two looks.
+            Step::WatchHosts => limits::SICK_AFTER_MS,
             Step::Bake => self.world.definition.alarms.bake_ms.max(1_000),
             // This step looks until something changes, or its time is over.
             Step::AwaitFloor => limits::between_ms(self.now, deadline).saturating_sub(1_000),
@@ -48,6 +52,9 @@ impl Sim {
         };
         self.flights
             .push((limits::after(self.now, takes_ms), step.clone()));
+        if *step == Step::WatchHosts {
+            self.note_evidence();
+        }
         Ok(())
     }
 
@@ -98,6 +105,12 @@ impl Sim {
             self.mark_plan(&outcome);
         }
         self.wake_watch();
+        if step == Step::WatchHosts && !matches!(outcome, StepOutcome::Refused { .. }) {
+            // It was broken off, and looks twice again.
+            self.evidence_since = None;
+        }
+        self.note_evidence();
+        self.check_bystanders(&step, &outcome)?;
         oracle::always(&self.before, &self.world, self.machine.release())?;
         self.machine.finished(step, outcome);
         self.write_what_is_known()
@@ -115,6 +128,25 @@ impl Sim {
         for (ends, step) in &mut self.flights {
             if *step == Step::Watch && !self.world.firing.is_empty() {
                 *ends = next_look.min(*ends);
+            }
+        }
+    }
+
+    /// Brings the end of a watch over hosts under way forward to its second look at a host that speaks against the
+    /// version, and notes since when there is such a host.
+    fn note_evidence(&mut self) {
+        let instance = self.evidence().map(str::to_owned);
+        let known = self.evidence_since.take();
+        self.evidence_since = known.filter(|(known, _)| Some(known) == instance.as_ref());
+        let watches = self.flights.iter().any(|(_, step)| *step == Step::WatchHosts);
+        let (Some(instance), true) = (instance, watches) else {
+            return;
+        };
+        let (_, since) = self.evidence_since.get_or_insert((instance, self.now));
+        let second_look = limits::after(*since, limits::SICK_AFTER_MS).max(self.now);
+        for (ends, step) in &mut self.flights {
+            if *step == Step::WatchHosts {
+                *ends = second_look.min(*ends);
             }
         }
     }

@@ -85,6 +85,8 @@ pub struct Sim {
     pub(crate) late: Option<Box<(Release, Step)>>,
     /// The fleet before its last change, in searches, where a step may still see it.
     pub(crate) previous: Option<Arc<World>>,
+    /// The host that speaks against the version, and since when.
+    evidence_since: Option<(String, Timestamp)>,
     /// A hash of the outcome of the last `Inspect`: two rolls with one mark have the same plan.
     pub(crate) plan_mark: u64,
     /// Whether journal and events are kept.

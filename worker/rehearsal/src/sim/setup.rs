@@ -61,6 +61,7 @@ impl Sim {
             waits: None,
             late: None,
             previous: None,
+            evidence_since: None,
             plan_mark: 0,
             keeps: true,
             told,

@@ -33,7 +33,7 @@ impl Sim {
         let rests = self
             .flights
             .iter()
-            .all(|(_, step)| matches!(step, Step::Watch | Step::Renew));
+            .all(|(_, step)| step.watches() || *step == Step::Renew);
         // A queued release rests from the moment it is paused, and may have its own end to wake for.
         let idle = wake.is_none() || wake == self.release().paused_until() || self.release().is_queued();
         let at = limits::after(*since, self.rests_ms.filter(|_| rests && idle)?);

@@ -41,6 +41,11 @@ pub struct Host {
     pub targetless: bool,
     /// Whether the application does not answer, whichever container runs.
     pub sick: bool,
+    /// Whether its engine does not answer to whoever watches it. A step that needs the engine comes much later, and
+    /// finds it answering.
+    pub hangs: bool,
+    /// How often the engine has restarted the new version's container since the host's turn.
+    pub restarts: u32,
     /// Whether the new version cures the sickness.
     pub healed_by_new: bool,
     /// The container of the earlier version.
@@ -110,6 +115,14 @@ impl Host {
         self.member && self.running() == 1 && !sick
     }
 
+    /// Whether a host on the new version speaks against it, as the world has it: whoever asks its engine learns that
+    /// its container restarted, or runs while the load balancer finds it unhealthy.
+    pub(crate) fn speaks_against_new(&self) -> bool {
+        let runs_new = self.named == Some(Which::New) && self.new.as_ref().is_some_and(|new| new.running);
+        let fails = self.sick && !self.healed_by_new && self.registered() && !self.targetless;
+        self.member && runs_new && !self.hangs && (self.restarts > 0 || fails)
+    }
+
     pub(in crate::world) fn named(&self) -> Option<(Which, &Container)> {
         match self.named? {
             Which::Old => self.old.as_ref().map(|container| (Which::Old, container)),
@@ -142,6 +155,8 @@ pub fn fresh_host() -> Host {
         second: None,
         targetless: false,
         sick: false,
+        hangs: false,
+        restarts: 0,
         healed_by_new: false,
         old: Some(old_container()),
         new: None,

@@ -365,10 +365,26 @@ impl World {
         }
     }
 
+    /// Makes an instance hang as a whole: the load balancer says `unhealthy`, and its engine does not answer.
+    pub fn hangs(&mut self, instance: &str) {
+        self.falls_ill(instance);
+        if let Some(host) = self.hosts.get_mut(instance) {
+            host.hangs = true;
+        }
+    }
+
+    /// Lets the engine restart the container of the new version, which serves again at once.
+    pub fn restarts(&mut self, instance: &str) {
+        if let Some(host) = self.hosts.get_mut(instance) {
+            host.restarts += 1;
+        }
+    }
+
     /// Makes a sick instance well; `late` when no host is worked on any more.
     pub fn gets_well(&mut self, instance: &str, late: bool) {
         if let Some(host) = self.hosts.get_mut(instance) {
             host.sick = false;
+            host.hangs = false;
             host.well_late = late;
         }
     }
@@ -456,6 +472,14 @@ impl World {
     pub fn watched(mut self, bake_ms: u64) -> Self {
         self.definition.alarms.watch = vec![ALARM.to_owned()];
         self.definition.alarms.watch_interval_ms = 10_000;
+        self.definition.alarms.bake_ms = bake_ms;
+        self
+    }
+
+    /// Makes the release watch hosts whose turn is over, and bake for so long.
+    #[must_use]
+    pub fn watching_hosts(mut self, bake_ms: u64) -> Self {
+        self.definition.roll.watch_hosts = true;
         self.definition.alarms.bake_ms = bake_ms;
         self
     }

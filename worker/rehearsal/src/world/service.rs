@@ -17,6 +17,8 @@ pub fn definition() -> ServiceDefinition {
             failure_budget: 0,
             max_roll_ms: 3_600_000,
             sick_wait_ms: 300_000,
+            // As watched alarms, watched hosts are there where a fleet asks for them.
+            watch_hosts: false,
             allow_missed_actions: false,
             allow_outage: false,
             min_healthy_time_ms: 2_000,

@@ -27,6 +27,7 @@ mod recovery;
 mod roll;
 mod starting;
 mod times;
+mod watched;
 
 use drawgate_rehearsal::{sim as driver, world};
 use drawgate_rollout::{Phase, Step};

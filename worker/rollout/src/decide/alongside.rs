@@ -1,12 +1,14 @@
 //! What runs alongside the steps of a roll: the watch over alarms, from the first touch until the roll
-//! forward has ended; and the renewal of mute rules (`mute.rs`).
+//! forward has ended; the watch over hosts, from the end of the first host's turn; and the renewal of mute rules
+//! (`mute.rs`).
 //!
 //! ```text
 //!   forward:   images | scaling  alarms  hosts …  joined  bake |
-//!   watch:            |=====quiet=|=====quiet=|====stopped=====|
+//!   alarms:           |=====quiet=|=====quiet=|====stopped=====|
+//!   hosts:                           |===well====|==stopped====|
 //! ```
 //!
-//! A watch is one step that lasts for minutes; it begins anew while no alarm fires. It only reads, so it can
+//! A watch is one step that lasts for minutes; it begins anew while nothing is seen. It only reads, so it can
 //! be stopped at any moment: the core then records its outcome itself, and the driver drops the performance.
 
 use super::decision::Decision;
@@ -40,8 +42,15 @@ impl Agenda<'_> {
             .plan
             .as_ref()
             .is_some_and(|plan| !plan.watched.is_empty());
-        if touched && watched && self.release.leads_forward() && !decisions.iter().any(closes) {
-            all.extend(self.watch());
+        if touched && self.release.leads_forward() && !decisions.iter().any(closes) {
+            let alarms = watched.then_some(Step::Watch);
+            let hosts = self.release.watched_hosts().next().map(|_| Step::WatchHosts);
+            all.extend(
+                alarms
+                    .into_iter()
+                    .chain(hosts)
+                    .filter_map(|step| self.watch(step)),
+            );
         }
         all
     }
@@ -53,21 +62,21 @@ impl Agenda<'_> {
         broken_off && self.release.leads_forward()
     }
 
-    fn watch(&self) -> Option<Decision> {
-        match self.step_status(&Step::Watch) {
+    fn watch(&self, step: Step) -> Option<Decision> {
+        match self.step_status(&step) {
             StepStatus::Running | StepStatus::Failed(_) => None,
             StepStatus::Again { at } if at > self.now => Some(Decision::WakeAt(at)),
             StepStatus::Fresh | StepStatus::Done | StepStatus::Again { .. } => Some(Decision::Perform {
-                step: Step::Watch,
                 // Past max_roll the watch goes on, because what is under way then still has to be watched.
-                deadline: after(self.now, patience::attempt_ms(&Step::Watch, self.release)),
+                deadline: after(self.now, patience::attempt_ms(&step, self.release)),
+                step,
             }),
         }
     }
 
-    /// Records the end of a step under way that is no longer needed (`OnRollback`): the watch, when the roll
-    /// forward has ended; during rollback also the waits that only read; and, where an alarm caused the
-    /// rollback, the waits for the load balancer.
+    /// Records the end of a step under way that is no longer needed (`OnRollback`): the watches, when the roll
+    /// forward has ended; during rollback also the waits that only read; and, where a watch caused the rollback,
+    /// the waits for the load balancer.
     pub(super) fn stop_what_nobody_needs(&self) -> Part {
         let mut open = self
             .release
@@ -95,7 +104,7 @@ impl Agenda<'_> {
             OnRollback::StopAlways => Some(read()),
             OnRollback::Stop => cause.map(|_| read()),
             OnRollback::Drop => cause.map(|_| unknown()),
-            OnRollback::DropForAlarm => cause.filter(|cause| cause.step == Step::Watch).map(|_| unknown()),
+            OnRollback::DropForAlarm => cause.filter(|cause| cause.step.watches()).map(|_| unknown()),
         }
     }
 }

@@ -17,7 +17,7 @@ impl Agenda<'_> {
         let Some(plan) = &self.release.plan else {
             return Part::Continue(());
         };
-        self.unless_an_alarm_fires()?;
+        self.unless_a_watch_failed()?;
         self.obey_control_commands()?;
         self.lock_joined()?;
         self.stage_images_and_take_lease(plan)?;
@@ -34,13 +34,15 @@ impl Agenda<'_> {
         self.restore()
     }
 
-    /// Rolls the release back, as after any step, when the watch has failed: an alarm fired, or could not be
-    /// read.
-    fn unless_an_alarm_fires(&self) -> Part {
-        match self.step_status(&Step::Watch) {
-            StepStatus::Failed(_) => self.must(&[Step::Watch], 1),
-            _ => Part::Continue(()),
+    /// Rolls the release back, as after any step, when a watch has failed: an alarm fired, or could not be read;
+    /// or a host whose turn is over speaks against the version.
+    fn unless_a_watch_failed(&self) -> Part {
+        for watch in [Step::Watch, Step::WatchHosts] {
+            if let StepStatus::Failed(_) = self.step_status(&watch) {
+                return self.must(&[watch], 1);
+            }
         }
+        Part::Continue(())
     }
 
     /// Locks members that joined before anything is done to them.

@@ -30,6 +30,10 @@ pub struct RollPolicy {
     /// past it the release is rolled back. 0 rolls back at once.
     #[serde(default = "sick_wait_default_ms")]
     pub sick_wait_ms: u64,
+    /// Whether hosts are watched after their own turn, until the end of the bake: one that speaks against the
+    /// version rolls the release back.
+    #[serde(default = "yes", skip_serializing_if = "is_yes")]
+    pub watch_hosts: bool,
     /// Whether scheduled actions of the group may fall into the suspension. Auto Scaling does not make up for
     /// them.
     #[serde(default)]
@@ -99,6 +103,10 @@ fn nlb_registration_default_ms() -> u64 {
     crate::limits::NLB_REGISTRATION_DEFAULT_MS
 }
 
+fn yes() -> bool {
+    true
+}
+
 // A default is not written, so that journals of before are written as they were read.
 
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
@@ -109,4 +117,9 @@ fn is_nlb_min_drain_default(ms: &u64) -> bool {
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
 fn is_nlb_registration_default(ms: &u64) -> bool {
     *ms == nlb_registration_default_ms()
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_yes(is: &bool) -> bool {
+    *is
 }

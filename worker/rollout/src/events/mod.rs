@@ -76,7 +76,7 @@ pub fn events_of(release: &Release, entry: &Entry) -> Vec<Event> {
             .into_iter()
             .chain(std::iter::once(Event::RollingBack {
                 reason: reason(cause),
-                instance: cause.step.instance().map(str::to_owned),
+                instance: cause.instance().map(str::to_owned),
             }))
             .collect(),
         Record::Ended { ended } => vec![Event::Ended(ended.clone())],
@@ -133,6 +133,7 @@ fn sick_for_too_long(release: &Release, cause: &Cause) -> Option<Event> {
 fn reason(cause: &Cause) -> String {
     let what = &cause.failure.what;
     match &cause.step {
+        _ if cause.is_of_watched_host() => what.clone(),
         Step::Host {
             phase: Phase::Verify, ..
         } if cause.attempts > 1 => {

@@ -131,7 +131,7 @@ pub enum Attempt {
     Unmute,
     /// A few calls, and a look at each alarm.
     Look,
-    /// One watch over alarms.
+    /// One watch over alarms or hosts.
     Watch,
     /// `[alarms] bake`.
     Bake,
@@ -200,7 +200,7 @@ pub enum OnRollback {
     StopAlways,
     /// A rollback drops it; its last call may be on its way.
     Drop,
-    /// A rollback because of an alarm drops it, because the bad version serves until then.
+    /// A rollback because of an alarm or of a watched host drops it, because the bad version serves until then.
     DropForAlarm,
 }
 
@@ -318,6 +318,8 @@ impl Step {
                    Changes, Aws,      One,     Nobody,   Restores, A::Silence, P::Restore, Finish, goes_on,   Counts),
             Self::Watch => row(Release, "watched alarms", StepEvents::Setbacks,
                    Reads,   Alarms,   One,     Nobody,   Forward,  A::Watch,   P::Attempt, Drop,   Always,    Counts),
+            Self::WatchHosts => row(Release, "watched hosts", StepEvents::Nothing,
+                   Reads,   State,    One,     Everyone, Forward,  A::Watch,   P::Ever,    Drop,   Always,    Passes),
             Self::Bake => row(Release, "bake", StepEvents::Bake,
                    Reads,   Alarms,   One,     Nobody,   Forward,  A::Bake,    P::Bake,    Drop,   Stop,      Counts),
             Self::Resume { group } => row(Group(group), "resume processes", StepEvents::Resumed,
@@ -375,6 +377,11 @@ impl Step {
     /// Whether the service's file sets its bound: drain and health in the roll forward, and `[before]`.
     pub fn is_bounded_wait(&self) -> bool {
         self.properties().patience == Patience::InFile
+    }
+
+    /// Whether the step watches, alongside others, for what speaks against the version.
+    pub fn watches(&self) -> bool {
+        matches!(self, Self::Watch | Self::WatchHosts)
     }
 
     /// Whether the step waits for a load balancer: for the drain, or for health.

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::step::Step;
 use crate::definition::Approval;
-use crate::failure::{Failure, FloorKept};
+use crate::failure::{Failure, FloorKept, Obstacle};
 use crate::fleet::{HostPlan, Observation, Plan};
 use crate::preflight::Awaited;
 
@@ -296,4 +296,22 @@ pub struct Cause {
     pub failure: Failure,
     /// How often it was tried.
     pub attempts: u32,
+}
+
+impl Cause {
+    /// The host that failed: that of the step, or the one that speaks against the version.
+    pub fn instance(&self) -> Option<&str> {
+        match self.failure.obstacle.as_deref() {
+            Some(Obstacle::AgainstVersion { instance }) => Some(instance),
+            _ => self.step.instance(),
+        }
+    }
+
+    /// Whether a host whose turn was over speaks against the version.
+    pub fn is_of_watched_host(&self) -> bool {
+        matches!(
+            self.failure.obstacle.as_deref(),
+            Some(Obstacle::AgainstVersion { .. })
+        )
+    }
 }

@@ -91,7 +91,11 @@ pub enum Step {
     /// Read the watched alarms again and again; an alarm that goes into ALARM ends the step. Goes on
     /// alongside other steps. Reads only.
     Watch,
-    /// Wait until the bake is over, then read the watched alarms once more. Reads only.
+    /// Look at the hosts whose turn is over again and again; one that speaks against the version ends the step.
+    /// Goes on alongside other steps, from the first such host to the end of the bake. Reads only.
+    WatchHosts,
+    /// Wait until the bake is over, then read the watched alarms and look at the watched hosts once more. Reads
+    /// only.
     Bake,
     /// Resume the processes that we suspended, in the order that terminates no instance; untag the group.
     Resume {

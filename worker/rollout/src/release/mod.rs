@@ -3,6 +3,7 @@
 mod approval;
 mod awaited;
 pub(crate) mod control;
+mod evidence;
 mod floor;
 mod fold;
 mod hosts;
@@ -13,7 +14,9 @@ pub(crate) mod patience;
 mod sick;
 mod stage;
 mod step_status;
+mod watched;
 
+pub use evidence::{EngineSeen, FailedCheck, HostSeen, Runs, Verdict, failed_check};
 pub use fold::{Illegal, PreflightRefused, Release, SickWait, StepState};
 pub use newcomer::{Newcomer, is_awaited, newcomer};
 pub use patience::{attempt_ms, patience_ms};

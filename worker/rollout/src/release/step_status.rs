@@ -37,6 +37,9 @@ impl Release {
             StepOutcome::Done { .. } | StepOutcome::AlreadyDone { .. } => StepStatus::Done,
             StepOutcome::Refused { failure } => self.after_refusal(step, state, failure),
             _ if *step == Step::Watch => self.after_blindness(state, last, now),
+            _ if *step == Step::WatchHosts => StepStatus::Again {
+                at: watched_again_at(state),
+            },
             StepOutcome::Transient { failure } | StepOutcome::Unknown { failure } => {
                 self.after_setback(step, state, failure, now)
             }
@@ -171,5 +174,14 @@ impl Release {
         let state = self.steps.get(&Step::Bake)?;
         let plan = self.plan.as_ref()?;
         Some(after(state.patient_from, plan.definition.alarms.bake_ms))
+    }
+}
+
+/// When a watch over hosts that was broken off begins anew: at once after a takeover, because nothing goes on
+/// unwatched. It is never given up, because a host that cannot be seen says nothing against the version.
+fn watched_again_at(state: &StepState) -> Timestamp {
+    match state.last_at == state.patient_from {
+        true => state.last_at,
+        false => after(state.last_at, limits::BACKOFF_LAST_MS),
     }
 }

@@ -11,8 +11,9 @@ use crate::release::Release;
 /// Why the release was rolled back, for a person.
 pub(super) fn why(cause: &Cause) -> String {
     let what = &cause.failure.what;
-    match cause.step {
-        Step::Control => what.clone(),
+    match (&cause.step, cause.instance()) {
+        (Step::Control, _) => what.clone(),
+        (_, Some(instance)) if cause.is_of_watched_host() => format!("{instance}: {what}"),
         _ => format!("{}: {what}", cause.step),
     }
 }

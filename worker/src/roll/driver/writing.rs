@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use drawgate_rollout::{Entry, Record, Step};
+use drawgate_rollout::{Entry, Phase, Record, Step};
+use drawgate_schemas::Direction;
 use jiff::Timestamp;
 use tokio::time::sleep;
 
@@ -75,7 +76,11 @@ impl Driver {
         self.last_event += events.len() as u64;
         self.machine
             .written(entry)
-            .map_err(|source| DriveError::Journal { release, source }.into())
+            .map_err(|source| DriveError::Journal { release, source })?;
+        if ends_a_turn(&entry.record) {
+            self.context.effects.follow(self.machine.release().clone());
+        }
+        Ok(())
     }
 
     /// Writes what is not in the ledger yet.
@@ -138,4 +143,20 @@ impl Driver {
         let journal = self.context.ledger.journal(self.id()).await;
         journal.is_ok_and(|journal| journal.last() == entry)
     }
+}
+
+/// Whether another host may be watched from this record on.
+fn ends_a_turn(record: &Record) -> bool {
+    let Record::Outcome { step, .. } = record else {
+        return false;
+    };
+    let in_service = matches!(
+        step,
+        Step::Host {
+            direction: Direction::Forward,
+            phase: Phase::AwaitHealthy,
+            ..
+        }
+    );
+    in_service || *step == Step::DetectJoined
 }

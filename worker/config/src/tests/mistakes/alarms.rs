@@ -71,11 +71,11 @@ wach = []
 }
 
 #[test]
-fn a_bake_that_watches_nothing() {
-    insta::assert_snapshot!(checked_service("[alarms]\nbake = \"5m\"\n"), @r#"
-    warning: services/api.toml:7:8: nothing is watched
-      7 | bake = "5m"
-        |        ^^^^
+fn an_interval_that_watches_nothing() {
+    insta::assert_snapshot!(checked_service("[alarms]\nwatch_interval = \"5s\"\n"), @r#"
+    warning: services/api.toml:7:18: nothing is watched
+      7 | watch_interval = "5s"
+        |                  ^^^^
       hint: name the alarms that show that a version is bad: watch = ["search-api-5xx"]
 
     worker.toml: ok, 1 warning

@@ -95,6 +95,15 @@ impl World {
         }
     }
 
+    /// At the end of the bake the engines of the watched hosts are asked too.
+    pub(super) fn look_at_end_of_bake(&self, release: &Release) -> StepOutcome {
+        let quiet = self.look_at_watched(release);
+        match quiet.failure() {
+            Some(_) => quiet,
+            None => self.look_at_hosts(release, true),
+        }
+    }
+
     pub(super) fn look_at_watched(&self, release: &Release) -> StepOutcome {
         let fires = |alarm: &&WatchPlan| self.firing.contains(&alarm.name) && alarm.fires("ALARM", None);
         let watched = &release.plan.as_ref().unwrap().watched;

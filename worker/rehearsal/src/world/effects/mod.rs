@@ -9,6 +9,7 @@ mod hosts;
 mod locks;
 mod scaling;
 mod targets;
+mod watched;
 mod words;
 
 use drawgate_rollout::{Calls, Evidence, Failure, Phase, Release, Step, StepOutcome};
@@ -208,7 +209,9 @@ impl World {
             Step::Unsilence => self.unsilence(release),
             Step::Resume { group } => self.resume(release, group),
             Step::DetectJoined => self.detect_joined(release),
-            Step::Watch | Step::Bake => self.look_at_watched(release),
+            Step::Watch => self.look_at_watched(release),
+            Step::WatchHosts => self.look_at_hosts(release, false),
+            Step::Bake => self.look_at_end_of_bake(release),
             Step::Confirm => self.confirm(release),
             Step::CleanUp { instance } => self.clean_up(release, instance),
             Step::Host {
