@@ -76,6 +76,15 @@ impl<'a, A> Silencing<'a, A> {
     }
 }
 
+/// What has come of silencing some alarms.
+struct Silenced<'p> {
+    /// Whether there were any to tag.
+    tagged: bool,
+    /// Alarms that are off, and that nobody has tagged: a person switched them off since the release was
+    /// planned, or the answer is older than the end of the release before. A second look tells.
+    off_by_nobody: Vec<&'p AlarmPlan>,
+}
+
 /// An alarm that carries this release's tag, as it was seen.
 struct Seen<'p> {
     alarm: &'p AlarmPlan,
@@ -114,8 +123,18 @@ impl<A: ActionPort> Silencing<'_, A> {
 
     async fn try_silence(&self) -> Effect<StepOutcome> {
         let mut tagged = false;
-        for alarms in self.task.plan.alarms.chunks(TOGETHER) {
-            tagged |= self.silence_these(alarms).await?;
+        let mut off_by_nobody = Vec::new();
+        let planned_alarms: Vec<&AlarmPlan> = self.task.plan.alarms.iter().collect();
+        for alarms in planned_alarms.chunks(TOGETHER) {
+            let silenced = self.silence_these(alarms).await?;
+            tagged |= silenced.tagged;
+            off_by_nobody.extend(silenced.off_by_nobody);
+        }
+        if !off_by_nobody.is_empty() {
+            sleep(CONSISTENCY).await;
+            for alarms in off_by_nobody.chunks(TOGETHER) {
+                tagged |= self.silence_these(alarms).await?.tagged;
+            }
         }
         if !tagged {
             return Ok(StepOutcome::already());
@@ -138,24 +157,33 @@ impl<A: ActionPort> Silencing<'_, A> {
         }
     }
 
-    /// Tags and disables those of these alarms that are on, and tags those that other releases have disabled.
-    /// Says whether there were any.
-    async fn silence_these(&self, alarms: &[AlarmPlan]) -> Effect<bool> {
+    /// Tags and disables those of these alarms that are on, and those that other releases have disabled: they
+    /// may have enabled them since the answer.
+    async fn silence_these<'p>(&self, alarms: &[&'p AlarmPlan]) -> Effect<Silenced<'p>> {
         let id = self.task.id();
-        let actions = self.actions(alarms.iter()).await?;
+        let actions = self.actions(alarms.iter().copied()).await?;
         let are = |on: bool| {
-            let all = alarms.iter();
+            let all = alarms.iter().copied();
             all.filter(|alarm| actions.get(&alarm.name) == Some(&on))
                 .collect::<Vec<_>>()
         };
-        let (on, off) = (are(true), are(false));
-        let shared = self.tags(&off).await?.into_iter();
-        let shared = shared.filter(|(_, tags)| holders(tags).needs_tag(&id, false));
-        let to_tag: Vec<&AlarmPlan> = on.iter().copied().chain(shared.map(|(alarm, _)| alarm)).collect();
+        let (mut to_tag, off) = (are(true), are(false));
+        let mut off_by_nobody = Vec::new();
+        for (alarm, tags) in self.tags(&off).await? {
+            let holders = holders(&tags);
+            if holders.is_empty() {
+                off_by_nobody.push(alarm);
+            } else if holders.needs_tag(&id, false) {
+                to_tag.push(alarm);
+            }
+        }
         // The tag comes first: whoever finds the alarm off can tell from it who will enable it again.
         self.tag(&to_tag, false).await?;
-        self.alarms.disable_actions(&names(&on)).await.sorted()?;
-        Ok(!to_tag.is_empty())
+        self.alarms.disable_actions(&names(&to_tag)).await.sorted()?;
+        Ok(Silenced {
+            tagged: !to_tag.is_empty(),
+            off_by_nobody,
+        })
     }
 
     pub(super) async fn unsilence(&self) -> StepOutcome {

@@ -2,11 +2,15 @@
 //! good, restored on rollback. A value that somebody else wrote there meanwhile is not overwritten.
 
 use drawgate_rollout::definition::ServiceDefinition;
-use drawgate_rollout::{DesiredPlan, DesiredSnapshot, Evidence, Failure, ObservedParameter, StepOutcome};
+use drawgate_rollout::{
+    DesiredPlan, DesiredSnapshot, Evidence, Failure, ObservedParameter, Step, StepOutcome,
+};
 use drawgate_schemas::{Digest, ReleaseRequest};
 use jiff::Timestamp;
+use tokio::time::sleep;
 
 use super::connections::Effects;
+use super::membership::CONSISTENCY;
 use super::outcome::{Effect, Sorted, either, not_yet, refused};
 use super::ports::ParameterPort;
 use super::task::Task;
@@ -114,9 +118,17 @@ impl<P: ParameterPort> DesiredVersion<'_, P> {
     async fn try_restore(&self) -> Effect<StepOutcome> {
         let planned = self.planned()?;
         let name = &planned.parameter;
-        if !self.value().await?.is_some_and(|seen| planned.is_ours(&seen)) {
-            // The parameter has its earlier value, or one that somebody else wrote since: that one stays.
-            return Ok(StepOutcome::already());
+        if !self.has_ours(planned).await? {
+            // An answer may be older than the publishing. What was reserved alone is seen at the last look, and
+            // the way back does not wait for it.
+            let was_published = self.task.release.begun(&Step::PublishDesired);
+            if was_published {
+                sleep(CONSISTENCY).await;
+            }
+            if !was_published || !self.has_ours(planned).await? {
+                // The parameter has its earlier value, or one that somebody else wrote since: that one stays.
+                return Ok(StepOutcome::already());
+            }
         }
         match &planned.before {
             Some(before) => self.put(before).await?,
@@ -140,6 +152,11 @@ impl<P: ParameterPort> DesiredVersion<'_, P> {
         self.parameters.parameter(name).await.sorted()
     }
 
+    /// Whether the parameter has a value that this release wrote.
+    async fn has_ours(&self, planned: &DesiredPlan) -> Effect<bool> {
+        Ok(self.value().await?.is_some_and(|seen| planned.is_ours(&seen)))
+    }
+
     async fn value(&self) -> Effect<Option<String>> {
         Ok(self.look().await?.map(|seen| seen.value))
     }
@@ -151,10 +168,15 @@ impl<P: ParameterPort> DesiredVersion<'_, P> {
 
     /// The parameter. Refuses unless it has its earlier value or one that this release wrote.
     async fn writable(&self, planned: &DesiredPlan) -> Effect<Option<Parameter>> {
+        // "Changed" is believed only at the second look: the first may be older than the plan's.
         let seen = self.look().await?;
-        let value = seen.as_ref().map(|seen| seen.value.as_str());
-        if value == planned.before.as_deref() || value.is_some_and(|value| planned.is_ours(value)) {
+        if is_as_planned(planned, seen.as_ref()) {
             return Ok(seen);
+        }
+        sleep(CONSISTENCY).await;
+        let again = self.look().await?;
+        if is_as_planned(planned, again.as_ref()) {
+            return Ok(again);
         }
         let failure = Failure::new(format!(
             "{} was changed by somebody else since this release was planned",
@@ -164,6 +186,12 @@ impl<P: ParameterPort> DesiredVersion<'_, P> {
             failure: failure.with_hint("see who publishes there; one release at a time may"),
         })
     }
+}
+
+/// Whether the parameter has its earlier value, or one that this release wrote.
+fn is_as_planned(planned: &DesiredPlan, seen: Option<&Parameter>) -> bool {
+    let value = seen.map(|seen| seen.value.as_str());
+    value == planned.before.as_deref() || value.is_some_and(|value| planned.is_ours(value))
 }
 
 fn published(seen: &Parameter) -> Evidence {

@@ -8,13 +8,17 @@
 //! | another release's of our own ledger  | replaced: that release has ended, because the lane is ours |
 //! | of another ledger                    | left alone: a person knows whether its owner lives         |
 //! | something that cannot be read        | refused                                                    |
+//!
+//! An answer of Parameter Store may be older than the last change, so that the lease is not this release's is
+//! believed only at the second look. Whether there is one at all is never asked for: its creation says it.
 
 use drawgate_rollout::{Evidence, Failure, Release, Step, StepOutcome};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
 use super::connections::Effects;
+use super::membership::CONSISTENCY;
 use super::outcome::{Effect, Sorted, either, not_yet, refused, within};
 use super::ports::ParameterPort;
 use crate::aws::AwsError;
@@ -110,7 +114,12 @@ impl<'a, P: ParameterPort> Lease<'a, P> {
             Err(later @ AwsError::Throttled { .. }) => Err(later).sorted(),
             Err(error) => return Err(error).sorted(),
         };
-        match self.look().await? {
+        let holder = match self.look().await? {
+            Holder::Nobody => return by_nobody,
+            Holder::ThisRelease => return Ok(StepOutcome::already()),
+            Holder::Ended(_) | Holder::Another(_) | Holder::Unreadable => self.look_again().await?,
+        };
+        match holder {
             Holder::Nobody => by_nobody,
             Holder::ThisRelease => Ok(StepOutcome::already()),
             Holder::Ended(other) => self.replace(&other, &text).await,
@@ -120,11 +129,19 @@ impl<'a, P: ParameterPort> Lease<'a, P> {
     }
 
     async fn give_back(&self) -> Effect<StepOutcome> {
-        let Holder::ThisRelease = self.look().await? else {
+        let is_ours = matches!(self.look().await?, Holder::ThisRelease)
+            || matches!(self.look_again().await?, Holder::ThisRelease);
+        if !is_ours {
             return Ok(StepOutcome::already());
-        };
+        }
         self.parameters.delete_parameter(self.name).await.sorted()?;
         Ok(StepOutcome::done())
+    }
+
+    /// A look that cannot be older than what was changed before the first one.
+    async fn look_again(&self) -> Effect<Holder> {
+        sleep(CONSISTENCY).await;
+        self.look().await
     }
 
     async fn look(&self) -> Effect<Holder> {

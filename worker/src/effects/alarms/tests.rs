@@ -162,6 +162,23 @@ async fn a_half_silenced_set_is_completed() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn trap_14_an_alarm_that_looks_off_still_is_silenced() {
+    for (nth, left_by_another) in [(0, false), (0, true), (1, false)] {
+        let case = Case::new();
+        if left_by_another {
+            // Its tag is seen still, and its enabling is not.
+            case.alarms.tag("web-5xx", ANOTHER, "staging.ingest leaving");
+        }
+        case.alarms.answer_off(nth);
+        assert_eq!(case.run("silence").await, "done", "{nth}, {left_by_another}");
+        for name in NAMES {
+            let is_silent = case.has_tag(name) && !case.alarms.is_enabled(name);
+            assert!(is_silent, "{name}: {nth}, {left_by_another}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_answer_older_than_the_write_is_asked_for_once_more() {
     let case = Case::new();
     case.alarms.answer_old(2);

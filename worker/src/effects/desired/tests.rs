@@ -47,7 +47,7 @@ impl Case {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn reserving_keeps_the_earlier_value_and_shows_the_permission() {
     let case = Case::new(Some("main-41"));
     assert_eq!(case.run("reserve").await, "done");
@@ -57,7 +57,7 @@ async fn reserving_keeps_the_earlier_value_and_shows_the_permission() {
     assert_eq!(case.value().as_deref(), Some("main-41"));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_first_value_is_reserved_by_a_placeholder_then_deleted() {
     let case = Case::new(None);
     assert_eq!(case.run("reserve").await, "done");
@@ -67,7 +67,7 @@ async fn a_first_value_is_reserved_by_a_placeholder_then_deleted() {
     assert_eq!(case.run("restore").await, "already_done");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn publishing_is_done_once_and_taken_back() {
     for before in [None, Some("main-41")] {
         let case = Case::new(before);
@@ -82,7 +82,7 @@ async fn publishing_is_done_once_and_taken_back() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_value_of_somebody_else_is_not_overwritten() {
     let case = Case::new(Some("main-41"));
     case.parameters.set(case.name(), "by hand");
@@ -97,7 +97,19 @@ async fn a_value_of_somebody_else_is_not_overwritten() {
     assert!(case.parameters.calls.take().is_empty());
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
+async fn trap_14_one_old_answer_is_no_definite_no() {
+    let case = Case::new(Some("main-41"));
+    for step in ["reserve", "publish"] {
+        case.parameters.answer_old(Some("main-40"), 1);
+        assert_eq!(case.run(step).await, "done", "{step}");
+    }
+    case.parameters.answer_old(Some("main-41"), 1);
+    assert_eq!(case.run("restore").await, "done");
+    assert_eq!(case.value().as_deref(), Some("main-41"));
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_answer_older_than_the_write_is_transient() {
     let case = Case::new(Some("main-41"));
     case.parameters.answer_old(Some("main-41"), 2);
@@ -115,7 +127,7 @@ async fn an_answer_older_than_the_write_is_transient() {
     );
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_write_that_fails_says_what_is_known_of_it() {
     for (fault, kind) in FAULTS {
         let case = Case::new(None);
@@ -133,7 +145,7 @@ async fn a_write_that_fails_says_what_is_known_of_it() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_release_that_publishes_nothing_is_refused() {
     let release = release(World::new(2, 1));
     let desired = DesiredVersion {

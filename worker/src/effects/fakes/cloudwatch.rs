@@ -91,6 +91,15 @@ impl CloudWatch {
         self.old.answer(self.all(), looks);
     }
 
+    /// The nth of the next looks, counted from 0, sees all actions off, as a release had them that has ended.
+    pub(in crate::effects) fn answer_off(&self, nth: u32) {
+        let mut old = self.all();
+        for alarm in &mut old {
+            alarm.actions_enabled = false;
+        }
+        self.old.answer_nth(old, nth);
+    }
+
     fn all(&self) -> Vec<Alarm> {
         self.alarms.lock().unwrap().values().cloned().collect()
     }

@@ -64,7 +64,7 @@ impl Case {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_lease_is_taken_once_and_given_back_once() {
     let case = Case::new();
     assert_eq!(case.take().await, "done");
@@ -75,7 +75,7 @@ async fn a_lease_is_taken_once_and_given_back_once() {
     assert_eq!(case.give_back().await, "already_done");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn what_an_ended_release_of_ours_left_is_replaced() {
     let case = Case::held_by("ours", "an-earlier-release");
     assert_eq!(case.give_back().await, "already_done");
@@ -85,7 +85,7 @@ async fn what_an_ended_release_of_ours_left_is_replaced() {
     assert_eq!(case.holder().worker, "bastion-1");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_lease_of_another_ledger_is_left_alone() {
     let case = Case::held_by("theirs", "their-release");
     let outcome = case.run(&Step::TakeLease).await;
@@ -102,14 +102,14 @@ async fn a_lease_of_another_ledger_is_left_alone() {
     assert_eq!(case.holder().ledger, "theirs");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn the_same_release_of_another_ledger_is_another_holder() {
     let case = Case::held_by("theirs", &Case::new().id());
     assert_eq!(case.give_back().await, "already_done");
     assert_eq!(case.holder().ledger, "theirs");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn what_is_no_lease_is_refused_and_kept() {
     let case = Case::new();
     case.parameters.set(NAME, "a note of somebody's");
@@ -125,7 +125,35 @@ async fn what_is_no_lease_is_refused_and_kept() {
     );
 }
 
-#[tokio::test]
+/// Whose lease an old answer shows, and whose it is now.
+#[tokio::test(start_paused = true)]
+async fn trap_14_an_old_answer_decides_on_no_lease() {
+    let theirs = serde_json::to_string(&Case::held_by("theirs", "their-release").holder()).unwrap();
+    let ended = serde_json::to_string(&Case::held_by("ours", "an-earlier-release").holder()).unwrap();
+
+    let own = Case::new();
+    assert_eq!(own.take().await, "done");
+    for old in [None, Some(&theirs), Some(&ended)] {
+        own.parameters.answer_old(old.map(String::as_str), 1);
+        assert_eq!(own.give_back().await, "done", "it had {old:?} before");
+        assert_eq!(own.parameters.value(NAME), None);
+        assert_eq!(own.take().await, "done");
+    }
+
+    // A lease that an ended release of this ledger left may have become another's since.
+    let taken = Case::held_by("theirs", "their-release");
+    taken.parameters.answer_old(Some(&ended), 1);
+    let outcome = taken.run(&Step::TakeLease).await;
+    let is_left = matches!(outcome.evidence(), Some(Evidence::LeasedToAnother { .. }));
+    assert!(is_left && taken.holder().ledger == "theirs", "{outcome:?}");
+
+    let given_back = Case::held_by("ours", "an-earlier-release");
+    given_back.parameters.answer_old(Some(&theirs), 1);
+    assert_eq!(given_back.take().await, "done");
+    assert_eq!(given_back.holder().release, given_back.id());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_lease_given_back_at_that_moment_is_tried_again() {
     let case = Case::held_by("theirs", "their-release");
     case.parameters.answer_old(None, 1);
@@ -136,7 +164,7 @@ async fn a_lease_given_back_at_that_moment_is_tried_again() {
     );
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn who_loses_a_race_hears_the_holder_whatever_the_code() {
     let theirs = Case::held_by("theirs", "their-release");
     theirs.parameters.calls.fail_once("create", Fault::Throttled);
@@ -163,7 +191,7 @@ async fn who_loses_a_race_hears_the_holder_whatever_the_code() {
     assert_eq!(own.take().await, "already_done");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_write_that_fails_says_what_is_known_of_it() {
     for (fault, kind) in FAULTS {
         let case = Case::new();
