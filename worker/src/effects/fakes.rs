@@ -4,6 +4,7 @@ mod cloudwatch;
 mod parameters;
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::{Arc, Mutex};
 
 use drawgate_rehearsal::World;
@@ -89,9 +90,9 @@ impl Calls {
     }
 }
 
-/// An answer from before the last writes, and how many of the next looks get it.
+/// An answer from before the last writes, and which of the next looks get it.
 #[derive(Debug)]
-pub(super) struct Old<T>(Mutex<Option<(T, u32)>>);
+pub(super) struct Old<T>(Mutex<Option<(T, Range<u32>)>>);
 
 impl<T> Default for Old<T> {
     fn default() -> Self {
@@ -100,16 +101,27 @@ impl<T> Default for Old<T> {
 }
 
 impl<T: Clone> Old<T> {
+    /// The next looks get it.
     pub(super) fn answer(&self, old: T, looks: u32) {
+        self.answer_these(old, 0..looks);
+    }
+
+    /// The nth of the next looks gets it, counted from 0.
+    pub(super) fn answer_nth(&self, old: T, nth: u32) {
+        self.answer_these(old, nth..nth + 1);
+    }
+
+    fn answer_these(&self, old: T, looks: Range<u32>) {
         *self.0.lock().unwrap() = Some((old, looks));
     }
 
     /// What the next look sees where this is true now.
     pub(super) fn or(&self, now: T) -> T {
         match self.0.lock().unwrap().as_mut() {
-            Some((old, left @ 1..)) => {
-                *left -= 1;
-                old.clone()
+            Some((old, looks)) if looks.end > 0 => {
+                let is_old = looks.start == 0;
+                *looks = looks.start.saturating_sub(1)..looks.end - 1;
+                if is_old { old.clone() } else { now }
             }
             _ => now,
         }

@@ -292,7 +292,7 @@ async fn groups_by_instance(effects: &Effects, instances: &[Instance]) -> Effect
     let names: BTreeSet<String> = by_instance.into_values().collect();
     let mut groups = Vec::new();
     for name in names {
-        groups.push(effects.group(&name).await?);
+        groups.push(effects.group_at_rest(&name).await?);
     }
     Ok(groups)
 }

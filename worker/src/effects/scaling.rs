@@ -3,11 +3,29 @@
 //!
 //! `ResumeProcesses` and `SuspendProcesses` without a list act on *every* process (Amazon EC2 Auto Scaling
 //! API Reference); no empty list is ever sent.
+//!
+//! Auto Scaling's answers may be older than the last change, so no one answer decides what cannot be taken back:
+//!
+//! | an answer says                        | and what comes of it                                             |
+//! |---------------------------------------|------------------------------------------------------------------|
+//! | nobody's tag, or this release's       | believed                                                         |
+//! | another's tag, or that there is no group | believed only at a second look                                |
+//! | this process is suspended             | not asked for: it is suspended again, which changes nothing      |
+//! | this release's processes run          | believed only at a second look                                   |
+//! | this member is healthy                | believed where a second look, or the time, says the same         |
+//!
+//! That a call succeeded is believed without a look: it could only be contradicted by an answer that is older.
+
+mod looks;
+
+use std::collections::BTreeSet;
+use std::time::Duration;
 
 use drawgate_rollout::definition::Process;
 use drawgate_rollout::{GroupPlan, HostPlan, Step, StepOutcome};
 use tokio::time::{Instant, sleep};
 
+use self::looks::{Ours, TaggedBy, believed, existing, is_suspended, unhealthy, without};
 use super::connections::Effects;
 use super::membership::CONSISTENCY;
 use super::names::{GROUP_TAG, suspension};
@@ -16,6 +34,9 @@ use super::ports::{HealthPort, ScalingPort};
 use super::target_health::find;
 use super::task::Task;
 use crate::aws::{Aws, Group, HealthWatch, TargetState};
+
+/// Pause between two looks for a tag that was written just now: most answers are not much older than a moment.
+const LOOK_FOR_TAG_AGAIN: Duration = Duration::from_millis(500);
 
 impl Effects {
     /// The steps on the scaling of one release's groups.
@@ -30,6 +51,13 @@ impl Effects {
     /// The group. Refuses if it does not exist.
     pub(super) async fn group(&self, name: &str) -> Effect<Group> {
         existing(&self.aws, name).await
+    }
+
+    /// The group as preflight judges it. A suspension tag is believed only at the second look: the release that
+    /// left it may have ended just before, and what it had suspended would pass for suspended by a person.
+    pub(super) async fn group_at_rest(&self, name: &str) -> Effect<Group> {
+        let is_at_rest = |group: &Group| !group.tags.contains_key(GROUP_TAG);
+        believed(&self.aws, name, is_at_rest).await
     }
 }
 
@@ -47,13 +75,17 @@ impl<S: ScalingPort, H: HealthPort> Suspension<'_, S, H> {
 
     async fn try_suspend(&self, name: &str) -> Effect<StepOutcome> {
         let plan = group_plan(self.task, name)?;
-        let group = self.claim(plan).await?;
-        let missing = without(&plan.suspend, |process| is_suspended(&group, process));
-        if missing.is_empty() {
-            return Ok(StepOutcome::already());
-        }
-        self.scaling.suspend(name, &missing).await.sorted()?;
-        self.confirm_suspended(name, &plan.suspend).await
+        let before = self.claim(plan).await?;
+        // All of them, whichever look suspended: what an earlier release had suspended may look so still.
+        self.scaling.suspend(name, &plan.suspend).await.sorted()?;
+        let mut planned = plan.suspend.iter();
+        let was_done =
+            before.tags.contains_key(GROUP_TAG) && planned.all(|each| is_suspended(&before, *each));
+        Ok(if was_done {
+            StepOutcome::already()
+        } else {
+            StepOutcome::done()
+        })
     }
 
     pub(super) async fn resume(&self, name: &str) -> StepOutcome {
@@ -62,15 +94,14 @@ impl<S: ScalingPort, H: HealthPort> Suspension<'_, S, H> {
 
     async fn try_resume(&self, name: &str) -> Effect<StepOutcome> {
         let plan = group_plan(self.task, name)?;
-        let Some(ours) = self.look_for_ours(plan).await? else {
+        let Some(found) = self.look_for_ours(plan).await? else {
             return Ok(StepOutcome::already());
         };
-        self.resume_in_order(name, &ours).await?;
-        let seen = self.confirm_resumed(name, &plan.suspend).await?;
-        if seen.tags.contains_key(GROUP_TAG) {
+        self.resume_in_order(plan, &found).await?;
+        if found.is_tagged {
             self.scaling.untag_group(name, GROUP_TAG).await.sorted()?;
         }
-        Ok(if ours.is_empty() {
+        Ok(if found.suspended.is_empty() {
             StepOutcome::already()
         } else {
             StepOutcome::done()
@@ -84,13 +115,12 @@ impl<S: ScalingPort, H: HealthPort> Suspension<'_, S, H> {
     async fn try_let_replace(&self, name: &str) -> Effect<StepOutcome> {
         let plan = group_plan(self.task, name)?;
         let both: Vec<Process> = plan.replaces().collect();
-        self.must_be_ours(name).await?;
-        self.resume_replacing(name, &both).await?;
+        let seen = self.must_be_ours(name).await?;
+        self.resume_replacing(plan, &both, unhealthy(&seen)).await?;
         // The tag is written last: until then it names more processes than are suspended.
         let suspended = without(&plan.suspend, |process| both.contains(&process));
         let tag = suspension(&self.task.id(), &suspended, &both);
         self.scaling.tag_group(name, GROUP_TAG, &tag).await.sorted()?;
-        self.confirm_resumed(name, &both).await?;
         Ok(StepOutcome::done())
     }
 
@@ -107,8 +137,9 @@ impl<S: ScalingPort, H: HealthPort> Suspension<'_, S, H> {
         self.scaling.suspend(name, &both).await.sorted()?;
         if may_resume_late(self.task, name) {
             sleep(CONSISTENCY).await;
+            self.confirm_suspended(name, &both).await?;
         }
-        self.confirm_suspended(name, &both).await
+        Ok(StepOutcome::done())
     }
 
     /// Looks at the group and tags it unless it is tagged; gives the group as it was before. Refuses a group
@@ -116,70 +147,88 @@ impl<S: ScalingPort, H: HealthPort> Suspension<'_, S, H> {
     async fn claim(&self, plan: &GroupPlan) -> Effect<Group> {
         let name = &plan.name;
         let tag = suspension(&self.task.id(), &plan.suspend, &[]);
-        let group = existing(self.scaling, name).await?;
-        match group.tags.get(GROUP_TAG) {
-            Some(other) if *other != tag => {
-                return refused(format!(
-                    "{name} carries the suspension tag of another release: {other}"
-                ));
-            }
-            Some(_) => return Ok(group),
-            None => {}
+        let others = |group: &Group| group.tags.get(GROUP_TAG).filter(|seen| **seen != tag).cloned();
+        let before = believed(self.scaling, name, |group| others(group).is_none()).await?;
+        if let Some(other) = others(&before) {
+            return refused(format!(
+                "{name} carries the suspension tag of another release: {other}"
+            ));
+        }
+        if before.tags.contains_key(GROUP_TAG) {
+            return Ok(before);
         }
         // The tag comes first: an operator can restore the group from it when everything else is lost.
         self.scaling.tag_group(name, GROUP_TAG, &tag).await.sorted()?;
         // Two targets may share a group, and the last to write the tag has the group. An answer without a tag
         // is older than the tag, and says nothing of another release.
-        match existing(self.scaling, name).await?.tags.get(GROUP_TAG) {
-            Some(seen) if *seen == tag => Ok(group),
-            Some(_) => refused(format!("{name} was taken by another release at the same moment")),
-            None => not_yet(format!("{name} does not show its suspension tag yet")),
+        let until = Instant::now() + CONSISTENCY;
+        loop {
+            let seen = believed(self.scaling, name, |group| others(group).is_none()).await?;
+            if others(&seen).is_some() {
+                return refused(format!("{name} was taken by another release at the same moment"));
+            }
+            if seen.tags.contains_key(GROUP_TAG) {
+                return Ok(before);
+            }
+            if Instant::now() >= until {
+                return not_yet(format!("{name} does not show its suspension tag yet"));
+            }
+            sleep(LOOK_FOR_TAG_AGAIN).await;
         }
     }
 
-    async fn confirm_suspended(&self, name: &str, processes: &[Process]) -> Effect<StepOutcome> {
+    async fn confirm_suspended(&self, name: &str, processes: &[Process]) -> Effect<()> {
         let seen = existing(self.scaling, name).await?;
         match without(processes, |process| is_suspended(&seen, process)).first() {
             Some(process) => not_yet(format!("{} of {name} is not suspended yet", process.as_str())),
-            None => Ok(StepOutcome::done()),
+            None => Ok(()),
         }
     }
 
-    /// The processes of a group that this release has suspended; `None` where nothing is this release's to
-    /// resume.
-    async fn look_for_ours(&self, plan: &GroupPlan) -> Effect<Option<Vec<Process>>> {
+    /// What this release has suspended in a group; `None` where nothing is this release's to resume.
+    async fn look_for_ours(&self, plan: &GroupPlan) -> Effect<Option<Ours>> {
         let name = &plan.name;
-        let Some(group) = self.scaling.group_by_name(name).await.sorted()? else {
+        let first = self.scaling.group_by_name(name).await.sorted()?;
+        if let Some(group) = &first {
+            let ours = Ours::seen_in(&[group], plan);
+            if self.tagged_by(group) == TaggedBy::ThisRelease && ours.suspended == plan.suspend {
+                return Ok(Some(ours));
+            }
+        }
+        // Everything else is believed only at the second look: the first may be older than the suspending, or
+        // than the end of the release before.
+        sleep(CONSISTENCY).await;
+        let Some(again) = self.scaling.group_by_name(name).await.sorted()? else {
             // The group was deleted meanwhile: nothing of it can be left suspended.
             return Ok(None);
         };
-        let tag = group.tags.get(GROUP_TAG);
-        if tag.is_some_and(|tag| !tag.starts_with(&self.task.id())) {
+        if self.tagged_by(&again) == TaggedBy::Another {
             // Another release has the group, and this one was refused: that release resumes what is
             // suspended.
             return Ok(None);
         }
-        let ours = without(&plan.suspend, |process| !is_suspended(&group, process));
-        if ours.len() == plan.suspend.len() {
-            return Ok(Some(ours));
+        let both: Vec<&Group> = first.iter().chain([&again]).collect();
+        Ok(Some(Ours::seen_in(&both, plan)))
+    }
+
+    fn tagged_by(&self, group: &Group) -> TaggedBy {
+        match group.tags.get(GROUP_TAG) {
+            None => TaggedBy::Nobody,
+            Some(tag) if tag.starts_with(&self.task.id()) => TaggedBy::ThisRelease,
+            Some(_) => TaggedBy::Another,
         }
-        // "Resumed already" is believed only at the second look: the first may be older than the suspending.
-        sleep(CONSISTENCY).await;
-        let again = existing(self.scaling, name).await?;
-        Ok(Some(without(&plan.suspend, |process| {
-            !is_suspended(&group, process) && !is_suspended(&again, process)
-        })))
     }
 
     /// Resumes HealthCheck first; then marks healthy the hosts that were marked unhealthy while this release
     /// had them out; then resumes ReplaceUnhealthy, which would terminate those hosts otherwise; then the
     /// rest.
-    async fn resume_in_order(&self, name: &str, ours: &[Process]) -> Effect<()> {
+    async fn resume_in_order(&self, plan: &GroupPlan, found: &Ours) -> Effect<()> {
+        let (name, ours) = (&plan.name, &found.suspended);
         let first = without(ours, |process| process != Process::HealthCheck);
         self.resume_these(name, &first).await?;
         // An error that delays ReplaceUnhealthy must not leave the other processes suspended.
         let marked = match ours.contains(&Process::ReplaceUnhealthy) {
-            true => self.mark_healthy(name).await.map(drop),
+            true => self.mark_healthy(plan, found.unhealthy.clone()).await.map(drop),
             false => Ok(()),
         };
         if marked.is_ok() && ours.contains(&Process::ReplaceUnhealthy) {
@@ -194,42 +243,41 @@ impl<S: ScalingPort, H: HealthPort> Suspension<'_, S, H> {
 
     /// As at the end, hosts are marked healthy between HealthCheck and ReplaceUnhealthy; all other processes
     /// stay suspended.
-    async fn resume_replacing(&self, name: &str, both: &[Process]) -> Effect<()> {
+    async fn resume_replacing(
+        &self,
+        plan: &GroupPlan,
+        both: &[Process],
+        seen_unhealthy: BTreeSet<String>,
+    ) -> Effect<()> {
+        let name = &plan.name;
         let first = without(both, |process| process != Process::HealthCheck);
         self.resume_these(name, &first).await?;
         if !both.contains(&Process::ReplaceUnhealthy) {
             return Ok(());
         }
-        let marked = self.mark_healthy(name).await?;
-        let seen = existing(self.scaling, name).await?;
-        let is_marked = |id: &String| {
-            let mut members = seen.members.iter();
-            members.any(|member| member.id == *id && member.health == "Unhealthy")
-        };
-        if let Some(id) = marked.iter().find(|id| is_marked(id)) {
-            return not_yet(format!(
-                "{id} is healthy, and {name} has it marked Unhealthy still"
-            ));
+        let marked = self.mark_healthy(plan, seen_unhealthy).await?;
+        if !marked.is_empty() {
+            let still = unhealthy(&existing(self.scaling, name).await?);
+            if let Some(id) = marked.intersection(&still).next() {
+                return not_yet(format!(
+                    "{id} is healthy, and {name} has it marked Unhealthy still"
+                ));
+            }
         }
         self.resume_these(name, &[Process::ReplaceUnhealthy]).await
     }
 
-    async fn confirm_resumed(&self, name: &str, processes: &[Process]) -> Effect<Group> {
-        let seen = existing(self.scaling, name).await?;
-        match processes.iter().find(|process| is_suspended(&seen, **process)) {
-            Some(process) => not_yet(format!("{} of {name} is still suspended", process.as_str())),
-            None => Ok(seen),
+    /// The group. Refuses one that does not carry this release's tag.
+    async fn must_be_ours(&self, name: &str) -> Effect<Group> {
+        let is_ours = |group: &Group| self.tagged_by(group) == TaggedBy::ThisRelease;
+        let group = believed(self.scaling, name, is_ours).await?;
+        if is_ours(&group) {
+            return Ok(group);
         }
-    }
-
-    async fn must_be_ours(&self, name: &str) -> Effect<()> {
-        let group = existing(self.scaling, name).await?;
-        match group.tags.get(GROUP_TAG) {
-            Some(tag) if tag.starts_with(&self.task.id()) => Ok(()),
-            tag => refused(format!(
-                "{name} does not carry this release's suspension tag, but {tag:?}"
-            )),
-        }
+        let tag = group.tags.get(GROUP_TAG);
+        refused(format!(
+            "{name} does not carry this release's suspension tag, but {tag:?}"
+        ))
     }
 
     async fn resume_these(&self, name: &str, processes: &[Process]) -> Effect<()> {
@@ -242,22 +290,25 @@ impl<S: ScalingPort, H: HealthPort> Suspension<'_, S, H> {
     /// Marks healthy only hosts that this release took out and that are healthy in all their target groups
     /// now: any other unhealthy host has a reason, and Auto Scaling must replace it.
     ///
-    /// Gives the hosts that it marked.
-    async fn mark_healthy(&self, name: &str) -> Effect<Vec<String>> {
+    /// `seen`: those that earlier looks had as unhealthy; each look may be too old to have all. Gives the hosts
+    /// that it marked.
+    async fn mark_healthy(&self, plan: &GroupPlan, seen: BTreeSet<String>) -> Effect<BTreeSet<String>> {
+        // While HealthCheck is suspended nobody is marked. Where this release left it running, a mark may be
+        // younger than an answer.
+        if runs_throughout(plan, Process::HealthCheck) {
+            sleep(CONSISTENCY).await;
+        }
         let release = self.task.release;
-        let mut marked = Vec::new();
-        let group = existing(self.scaling, name).await?;
-        for member in group.members.iter().filter(|member| member.health == "Unhealthy") {
-            let host = release.host(&member.id);
+        let mut marked = BTreeSet::new();
+        let group = existing(self.scaling, &plan.name).await?;
+        for id in seen.into_iter().chain(unhealthy(&group)).collect::<BTreeSet<_>>() {
+            let host = release.host(&id);
             let Some(host) = host.filter(|host| release.touched(&host.instance)) else {
                 continue;
             };
             if self.is_healthy(host).await? {
-                self.scaling
-                    .set_instance_health_healthy(&member.id)
-                    .await
-                    .sorted()?;
-                marked.push(member.id.clone());
+                self.scaling.set_instance_health_healthy(&id).await.sorted()?;
+                marked.insert(id);
             }
         }
         Ok(marked)
@@ -277,14 +328,6 @@ impl<S: ScalingPort, H: HealthPort> Suspension<'_, S, H> {
     }
 }
 
-/// The group. Refuses if it does not exist.
-async fn existing(scaling: &impl ScalingPort, name: &str) -> Effect<Group> {
-    match scaling.group_by_name(name).await.sorted()? {
-        Some(group) => Ok(group),
-        None => refused(format!("the Auto Scaling group {name} does not exist")),
-    }
-}
-
 fn group_plan<'a>(task: Task<'a>, name: &str) -> Effect<&'a GroupPlan> {
     match task.plan.groups.iter().find(|group| group.name == name) {
         Some(group) if !group.suspend.is_empty() => Ok(group),
@@ -301,16 +344,10 @@ fn may_resume_late(task: Task<'_>, name: &str) -> bool {
     state.is_some_and(|state| state.attempts > 1 || !task.release.done(&let_replace))
 }
 
-fn is_suspended(group: &Group, process: Process) -> bool {
-    group.suspended.contains_key(process.as_str())
-}
-
-fn without(processes: &[Process], drop: impl Fn(Process) -> bool) -> Vec<Process> {
-    processes
-        .iter()
-        .copied()
-        .filter(|process| !drop(*process))
-        .collect()
+/// Whether a process goes on during the roll: it is not suspended by this release, nor was it before.
+fn runs_throughout(plan: &GroupPlan, process: Process) -> bool {
+    let mut before = plan.suspended_before.iter();
+    !plan.suspend.contains(&process) && !before.any(|name| name == process.as_str())
 }
 
 #[cfg(test)]
