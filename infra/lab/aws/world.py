@@ -1,6 +1,6 @@
 """How hard the lab's AWS is: one setting of all its properties, and single ones for a test.
 
-    LAB_AWS=hard|kind  -> what a property is at the start, and after each reset
+    LAB_AWS=hard|kind  -> what a property is at the start, and after each reset; hard unless it says otherwise
     POST /lab/world    -> some of them for one test
 
 Waits are AWS's own, scaled down; request rates are never scaled. README.md says of each property what AWS does, where
@@ -12,6 +12,7 @@ import math
 from collections.abc import Callable
 
 SETTINGS = ("kind", "hard")
+DEFAULT = "hard"
 
 
 def _switch(value):
@@ -72,15 +73,15 @@ PROPERTIES = {each.name: each for each in (
 
 
 def asked_for(environment):
-    """The setting that the lab was started with. A misspelt word would leave the world kind unnoticed."""
-    setting = environment.get("LAB_AWS") or "kind"
+    """The setting that the lab was started with. A misspelt word would have the world harder or kinder unnoticed."""
+    setting = environment.get("LAB_AWS") or DEFAULT
     if setting not in SETTINGS:
         raise SystemExit(f"LAB_AWS must be one of {', '.join(SETTINGS)}, and is {setting}")
     return setting
 
 
 class World:
-    def __init__(self, setting="kind"):
+    def __init__(self, setting):
         self.setting_at_start = setting
         self.reset()
 

@@ -111,7 +111,7 @@ impl Bench {
     pub(crate) async fn begin(outside: &Arc<Outside>, setup: Setup) -> Self {
         outside.clear_faults().await;
         outside.wake().await;
-        outside.lab.post("reset", json!({})).await;
+        outside.lab.reset().await;
         let fleet = fleet(outside, setup).await;
         let repository = format!("{}/{NAME}", outside.lab.registry());
         let v2 = outside.lab.image(NAME, "v2", "v2", "ok").await;
