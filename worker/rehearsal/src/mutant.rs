@@ -5,9 +5,10 @@
 //! released.
 
 use std::fmt;
+use std::sync::Arc;
 
 use drawgate_rollout::{
-    Decision, Phase, QueueView, Queued, Record, Release, Step, StepOutcome, conclude, decide,
+    Decision, Phase, QueueView, Queued, Record, Release, Step, StepOutcome, StepState, conclude, decide,
 };
 use drawgate_schemas::Direction;
 use jiff::Timestamp;
@@ -188,30 +189,30 @@ impl Mutant {
         match self {
             Self::IgnoresTheFloor => {
                 if let Some(plan) = &mut seen.plan {
-                    plan.definition.roll.max_unavailable = 99.into();
+                    Arc::make_mut(plan).definition.roll.max_unavailable = 99.into();
                 }
             }
             Self::IgnoresTheCanary => {
                 if let Some(plan) = &mut seen.plan {
-                    plan.definition.roll.canary = None;
+                    Arc::make_mut(plan).definition.roll.canary = None;
                 }
             }
             Self::ForgetsRolledHosts => {
                 if let Some(plan) = &mut seen.plan {
-                    plan.definition.roll.watch_hosts = false;
+                    Arc::make_mut(plan).definition.roll.watch_hosts = false;
                 }
             }
             Self::GoesOnAfterEvidence => {
                 let refused = |outcome: &StepOutcome| matches!(outcome, StepOutcome::Refused { .. });
-                if let Some(state) = seen.steps.get_mut(&Step::WatchHosts)
-                    && state.last.as_ref().is_some_and(refused)
-                {
-                    state.last = Some(StepOutcome::done());
-                }
+                seen.steps.change(&Step::WatchHosts, |state| {
+                    if state.last.as_ref().is_some_and(refused) {
+                        state.last = Some(StepOutcome::done());
+                    }
+                });
             }
             Self::GoesOnWithoutTheLease => seen.leased_to_another = None,
             Self::StopsAtASickHost => {
-                for (step, state) in &mut seen.steps {
+                let sees_no_sickness = |step: &Step, state: &mut StepState| {
                     let settles = matches!(
                         step,
                         Step::Host {
@@ -220,7 +221,8 @@ impl Mutant {
                         }
                     );
                     state.obstacle = state.obstacle.take().filter(|_| !settles);
-                }
+                };
+                seen.change_steps(|steps| steps.change_all(sees_no_sickness));
             }
             Self::WorksWhilePaused => seen.paused = None,
             Self::BeginsUnapproved => seen.approval = None,

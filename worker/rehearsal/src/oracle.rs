@@ -4,6 +4,7 @@
 use drawgate_rollout::{Plan, Release, Step, limits};
 use drawgate_schemas::{Direction, LeftoverKind, NoteKind, Outcome};
 
+use crate::abreast::abreast;
 use crate::check::ensure;
 use crate::world::{Container, Host, LeaseOwner, VALUE, Which, World};
 
@@ -42,20 +43,25 @@ pub fn always(before: &World, world: &World, release: &Release) -> Result<(), St
     canary_first(before, world, release, plan)?;
     let mut out = Vec::new();
     let mut lost_by_fate = 0;
+    let mut newcomer = None;
+    let mut originals = before.hosts.iter().peekable();
     for (instance, host) in &world.hosts {
-        let was = was(before, instance);
+        let known = abreast(&mut originals, instance);
+        let was = match known {
+            Some(was) => was,
+            None => newcomer.get_or_insert_with(|| before.newcomer()),
+        };
         ensure(host.running() <= 1, || {
             format!("two containers run on {instance}: {}", context())
         })?;
-        let serves = host.registered() && (host.running() == 1 || !ran(&was));
-        let counted = before.hosts.contains_key(instance)
-            || plan.hosts.iter().any(|planned| planned.instance == *instance);
+        let serves = host.registered() && (host.running() == 1 || !ran(was));
+        let counted = known.is_some() || plan.hosts.iter().any(|planned| planned.instance == *instance);
         if !host.member || (counted && host.sick) {
             lost_by_fate += usize::from(counted && was.healthy());
         } else if was.healthy() && !serves {
             out.push(world.zone(instance));
         }
-        if host.member && host.registered_somewhere() && ran(&was) {
+        if host.member && host.registered_somewhere() && ran(was) {
             ensure(host.running() == 1, || {
                 format!("{instance} is registered and runs nothing: {}", context())
             })?;

@@ -70,7 +70,8 @@ pub use queue::{Other, Policies, QueueView, Queued, Rival, leaps, next};
 pub use recovery::{LeftContainers, Marks};
 pub use release::{
     EngineSeen, FailedCheck, HostSeen, Illegal, Newcomer, PreflightRefused, Release, Runs, SickWait, Stage,
-    StepState, StepStatus, Verdict, attempt_ms, failed_check, is_awaited, newcomer, patience_ms,
+    StepState, StepStatus, Steps, Verdict, attempt_ms, failed_check, is_awaited, lookups, newcomer,
+    patience_ms,
 };
 pub use report::conclude;
 pub use share::Share;

@@ -93,7 +93,7 @@ impl Machine {
     /// The loop of a release that was just accepted, or that no process has driven since its last entry. A
     /// release that was under way is taken over first.
     pub fn new(release: Release) -> Self {
-        let open = release.steps.values().any(|state| state.last.is_none());
+        let open = release.steps.under_way().next().is_some();
         let was_under_way = release.ended.is_none() && (open || release.started_at.is_some());
         Self {
             release,

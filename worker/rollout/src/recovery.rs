@@ -10,6 +10,7 @@
 //! From there on `decide` treats the release like any other whose worker was killed during rollback.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use drawgate_schemas::{Command, Direction, Leftover, LeftoverKind, ReleaseId, ReleaseRequest};
 use jiff::Timestamp;
@@ -400,7 +401,7 @@ impl Marks {
             done(
                 Step::Inspect,
                 Evidence::PreflightPassed {
-                    plan: Box::new(plan.clone()),
+                    plan: Arc::new(plan.clone()),
                 },
             ),
         ];

@@ -2,6 +2,7 @@
 //! see.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use drawgate_rollout::definition::{CommandDefinition, FleetSelector, ServiceDefinition};
@@ -35,7 +36,7 @@ impl Effects {
     async fn try_inspect(&self, release: &Release) -> Effect<StepOutcome> {
         let (seen, inspection) = self.look(&release.request, release.digest.as_ref()).await?;
         let evidence = match inspection {
-            Ok(plan) => Evidence::PreflightPassed { plan: Box::new(plan) },
+            Ok(plan) => Evidence::PreflightPassed { plan: Arc::new(plan) },
             Err(findings) => Evidence::PreflightRefused {
                 touches: seen.touches(),
                 failure: Box::new(findings_failure(&findings)),

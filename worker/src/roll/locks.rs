@@ -22,7 +22,7 @@ pub(super) async fn lock(
     let mut before: Option<Lock> = None;
     loop {
         let mut freed = ledger.freed_locks();
-        match ledger.lock(lease, release.request.id, &names).await {
+        match ledger.lock(lease, release.request.id, names).await {
             Ok(Locking::Ours { frees }) => {
                 let holds = |note: &LockNote| names.is_subset(&note.ours) || note.frees == frees;
                 let fresh = note.is_some_and(holds);

@@ -97,7 +97,7 @@ fn release(hash: &mut Hash, release: &Release, now: Timestamp) -> fmt::Result {
     if let Some(cause) = &release.rolling_back {
         write!(hash, "back{:?}", cause.step)?;
     }
-    for (step, state) in &release.steps {
+    for (step, state) in release.steps.iter() {
         write!(hash, "{step:?}")?;
         step_state(hash, step, state, now)?;
     }

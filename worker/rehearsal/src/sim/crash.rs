@@ -1,6 +1,6 @@
 //! The death of the worker, and the takeover by the next one.
 
-use drawgate_rollout::{Machine, Release, StepOutcome, limits};
+use drawgate_rollout::{Machine, Release, Step, StepOutcome, StepState, limits};
 
 use super::{Halt, Sim};
 use crate::mutant::Mutant;
@@ -41,10 +41,13 @@ impl Sim {
         (self.waits, self.acted, self.evidence_since) = (None, None, None);
         self.take_over()?;
         if self.mutant == Some(Mutant::TakesOpenForDone) {
-            let open = self.machine.release_mut().steps.values_mut();
-            for state in open.filter(|state| matches!(state.last, Some(StepOutcome::Unknown { .. }))) {
-                state.last = Some(StepOutcome::done());
-            }
+            let takes_for_done = |_: &Step, state: &mut StepState| {
+                if matches!(state.last, Some(StepOutcome::Unknown { .. })) {
+                    state.last = Some(StepOutcome::done());
+                }
+            };
+            let release = self.machine.release_mut();
+            release.change_steps(|steps| steps.change_all(takes_for_done));
         }
         Ok(())
     }

@@ -110,6 +110,28 @@ impl Host {
         self.is_well() && self.registered()
     }
 
+    /// The state of this host's target in a target group, in the API's words; `seen` is the host as it was at
+    /// first.
+    pub(in crate::world) fn state_in(&self, seen: &HostSnapshot, target_group: &str) -> &'static str {
+        let mut targets = seen.targets.iter();
+        let Some(place) = targets.position(|target| target.target_group == target_group) else {
+            return "absent";
+        };
+        let target = if place == 0 {
+            Some(self.target)
+        } else {
+            self.second
+        };
+        match target.unwrap_or(Target::Absent) {
+            Target::Absent => "absent",
+            Target::Draining => "draining",
+            // No listener or no zone sends this registered target anything.
+            Target::Registered if seen.targets[place].state == "unused" => "unused",
+            Target::Registered if self.is_well() => "healthy",
+            Target::Registered => "unhealthy",
+        }
+    }
+
     pub(in crate::world) fn is_well(&self) -> bool {
         let sick = self.sick && !(self.healed_by_new && self.new.as_ref().is_some_and(|new| new.running));
         self.member && self.running() == 1 && !sick

@@ -102,6 +102,8 @@ pub struct World {
     pub made_up: bool,
     /// The fleet as it was at first. Instances that are in it and not among `hosts` are not the service's.
     pub fleet: Arc<FleetSnapshot>,
+    /// The place of each instance in that fleet, to find it without looking at all others.
+    pub places: Arc<BTreeMap<String, usize>>,
     /// The fleet's Auto Scaling groups.
     pub groups: BTreeMap<String, Scaling>,
     /// Alarms by name, and whether their actions are on.
@@ -165,6 +167,10 @@ pub struct World {
     pub broken: Vec<String>,
     /// The performed steps, in order.
     pub performed: Vec<Step>,
+}
+
+fn instances(fleet: &FleetSnapshot) -> impl Iterator<Item = String> {
+    fleet.hosts.iter().map(|host| host.instance.clone())
 }
 
 /// An Auto Scaling group.
@@ -234,6 +240,7 @@ impl World {
                 .collect(),
             parameter,
             made_up: false,
+            places: Arc::new(instances(&fleet).zip(0..).collect()),
             fleet: Arc::new(fleet),
             alarm_tags: BTreeSet::new(),
             alarms_of_others,

@@ -6,10 +6,12 @@ use drawgate_rollout::definition::Process;
 use drawgate_rollout::{
     AlarmSnapshot, ContainerSnapshot, Evidence, FleetSnapshot, HostPlan, HostSnapshot, HostView,
     LABEL_RELEASE, LeftContainers, Marks, MemberSnapshot, Observation, ObservedGroup, ObservedHost,
-    ObservedParameter, ObservedTarget, Plan, Release, StepOutcome, Stranger,
+    ObservedParameter, ObservedTarget, Plan, Release, StepOutcome, Stranger, TargetSnapshot,
 };
 
 use drawgate_schemas::ReleaseId;
+
+use crate::abreast::abreast;
 
 use super::effects::done;
 use super::*;
@@ -292,15 +294,24 @@ impl World {
     }
 
     fn was_there(&self, instance: &str) -> bool {
-        self.fleet.hosts.iter().any(|host| host.instance == instance)
+        self.first_of(instance).is_some()
+    }
+
+    /// The instance as it was at first, where it was there then.
+    fn first_of(&self, instance: &str) -> Option<&HostSnapshot> {
+        let is_it = |host: &&HostSnapshot| host.instance == instance;
+        let place = self.places.get(instance);
+        let known = place.and_then(|place| self.fleet.hosts.get(*place)).filter(is_it);
+        // A test may have put others into the fleet.
+        known.or_else(|| self.fleet.hosts.iter().find(is_it))
     }
 
     /// The original state of an instance; an instance that joined is like the first of the others.
     fn kin(&self, instance: &str) -> Option<HostSnapshot> {
-        let mut hosts = self.fleet.hosts.iter();
-        if let Some(host) = hosts.clone().find(|host| host.instance == instance) {
+        if let Some(host) = self.first_of(instance) {
             return Some(host.clone());
         }
+        let mut hosts = self.fleet.hosts.iter();
         let mut host = hosts
             .find(|host| self.hosts.contains_key(&host.instance))?
             .clone();
@@ -318,13 +329,13 @@ impl World {
 
     fn seen_first(&self, instance: &str) -> Option<&HostSnapshot> {
         let mut hosts = self.fleet.hosts.iter();
-        let itself = hosts.clone().find(|host| host.instance == instance);
+        let itself = self.first_of(instance);
         itself.or_else(|| hosts.find(|host| self.hosts.contains_key(&host.instance)))
     }
 
     /// The zone of an instance. Instances that join with an even number are in the second zone.
     pub fn zone(&self, instance: &str) -> String {
-        let known = self.fleet.hosts.iter().find(|host| host.instance == instance);
+        let known = self.first_of(instance);
         let even = instance
             .trim_start_matches("i-")
             .parse()
@@ -366,51 +377,38 @@ impl World {
 
     /// The state of a host's target in a target group, in the API's words.
     pub fn state_in(&self, instance: &str, target_group: &str) -> String {
-        let (Some(host), Some(seen)) = (self.hosts.get(instance), self.seen_first(instance)) else {
-            return "absent".to_owned();
-        };
-        let mut targets = seen.targets.iter();
-        let Some(place) = targets.position(|target| target.target_group == target_group) else {
-            return "absent".to_owned();
-        };
-        let target = if place == 0 {
-            Some(host.target)
-        } else {
-            host.second
-        };
-        let state = match target.unwrap_or(Target::Absent) {
-            Target::Absent => "absent",
-            Target::Draining => "draining",
-            // No listener or no zone sends this registered target anything.
-            Target::Registered if seen.targets[place].state == "unused" => "unused",
-            Target::Registered if host.is_well() => "healthy",
-            Target::Registered => "unhealthy",
+        let state = match (self.hosts.get(instance), self.seen_first(instance)) {
+            (Some(host), Some(seen)) => host.state_in(seen, target_group),
+            _ => "absent",
         };
         state.to_owned()
     }
 
+    /// Every host with its original state.
+    fn with_first(&self) -> impl Iterator<Item = (&String, &Host, &HostSnapshot)> {
+        let mut places = self.places.iter().peekable();
+        self.hosts.iter().filter_map(move |(instance, host)| {
+            let place = abreast(&mut places, instance);
+            let seen = place.and_then(|place| self.fleet.hosts.get(*place));
+            let seen = seen.filter(|seen| seen.instance == *instance);
+            Some((instance, host, seen.or_else(|| self.seen_first(instance))?))
+        })
+    }
+
     /// The number of healthy targets of a target group, those of other services included.
     pub fn healthy_in(&self, target_group: &str) -> u32 {
-        let group = self
-            .fleet
-            .target_groups
-            .iter()
-            .find(|group| group.arn == target_group);
-        let ours = |host: &&HostSnapshot| self.hosts.contains_key(&host.instance);
-        let before = self
-            .fleet
-            .hosts
-            .iter()
-            .filter(ours)
-            .flat_map(|host| &host.targets);
-        let before = before.filter(|target| target.target_group == target_group && target.state == "healthy");
-        let others = group
-            .map_or(0, |group| group.healthy as usize)
-            .saturating_sub(before.count());
-        let now = self
-            .hosts
-            .keys()
-            .filter(|instance| self.state_in(instance, target_group) == "healthy");
-        u32::try_from(others + now.count()).unwrap_or(u32::MAX)
+        let mut groups = self.fleet.target_groups.iter();
+        let group = groups.find(|group| group.arn == target_group);
+        let (mut before, mut now) = (0, 0);
+        for (instance, host, seen) in self.with_first() {
+            let was_healthy =
+                |target: &&TargetSnapshot| target.target_group == target_group && target.state == "healthy";
+            if seen.instance == *instance {
+                before += seen.targets.iter().filter(was_healthy).count();
+            }
+            now += usize::from(host.state_in(seen, target_group) == "healthy");
+        }
+        let all = group.map_or(0, |group| group.healthy as usize);
+        u32::try_from(all.saturating_sub(before) + now).unwrap_or(u32::MAX)
     }
 }

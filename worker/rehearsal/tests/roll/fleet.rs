@@ -1,5 +1,7 @@
 //! The fleet changes while it is rolled: instances leave, others join, and the worker itself is away.
 
+use std::sync::Arc;
+
 use drawgate_rehearsal::time::start;
 use drawgate_rollout::{ObservedTarget, Phase, Step, conclude, limits};
 use drawgate_schemas::{Control, Event, HostPhase, LeftoverKind, Outcome, SickAnswer};
@@ -257,7 +259,7 @@ fn trap_34_past_sick_wait_all_is_rolled_back_naming_the_sick() {
 fn trap_34_without_a_wait_it_is_rolled_back_at_once() {
     let mut sim = ill_after_its_turn();
     if let Some(plan) = &mut sim.machine.release_mut().plan {
-        plan.definition.roll.sick_wait_ms = 0;
+        Arc::make_mut(plan).definition.roll.sick_wait_ms = 0;
     }
     sim.run().unwrap();
     sim.check_end().unwrap();

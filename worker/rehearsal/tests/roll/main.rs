@@ -25,6 +25,7 @@ mod machine;
 mod preflight;
 mod recovery;
 mod roll;
+mod scale;
 mod starting;
 mod times;
 mod watched;

@@ -78,12 +78,8 @@ impl Agenda<'_> {
     /// forward has ended; during rollback also the waits that only read; and, where a watch caused the rollback,
     /// the waits for the load balancer.
     pub(super) fn stop_what_nobody_needs(&self) -> Part {
-        let mut open = self
-            .release
-            .steps
-            .iter()
-            .filter(|(_, state)| state.last.is_none());
-        let stopped = open.find_map(|(step, _)| Some((step.clone(), self.stopped(step)?)));
+        let mut open = self.release.steps.under_way();
+        let stopped = open.find_map(|step| Some((step.clone(), self.stopped(step)?)));
         match stopped {
             Some((step, outcome)) => Part::Break(vec![Decision::Append(Record::Outcome { step, outcome })]),
             None => Part::Continue(()),

@@ -11,6 +11,7 @@ use crate::journal::{Cause, Record, Step};
 use crate::limits::after;
 use crate::release::StepStatus;
 use crate::release::patience;
+use crate::release::roster::{Ahead, HostStatus};
 
 /// What is still to be done of a list of steps.
 #[derive(Default)]
@@ -23,6 +24,11 @@ pub(super) struct Todo {
 }
 
 impl Todo {
+    /// Waits for a step that is under way.
+    pub(super) fn wait(&mut self) {
+        self.waiting = true;
+    }
+
     pub(super) fn add(&mut self, agenda: &Agenda<'_>, step: Step) {
         let step_status = agenda.step_status(&step);
         if matches!(step_status, StepStatus::Fresh | StepStatus::Again { .. }) {
@@ -30,7 +36,7 @@ impl Todo {
         }
         match step_status {
             StepStatus::Done => {}
-            StepStatus::Running => self.waiting = true,
+            StepStatus::Running => self.wait(),
             StepStatus::Fresh => self.decisions.push(agenda.perform(step)),
             StepStatus::Again { at } if at <= agenda.now => self.decisions.push(agenda.perform(step)),
             StepStatus::Again { at } => self.decisions.push(Decision::WakeAt(at)),
@@ -84,19 +90,39 @@ impl Agenda<'_> {
         todo
     }
 
+    /// The same step on each host where it is still to be done. Of those on which it was never begun, as many as
+    /// may begin at once are enough.
+    pub(super) fn next_on_hosts(
+        &self,
+        limit: usize,
+        ahead: impl Fn(HostStatus) -> Ahead,
+        step: impl Fn(String) -> Step,
+    ) -> Vec<Step> {
+        let mut room = limit.max(1);
+        let is_next = |(_, status): &(&HostPlan, HostStatus)| match ahead(*status) {
+            Ahead::Nothing => false,
+            Ahead::UnderWay | Ahead::Again => true,
+            Ahead::Fresh => {
+                let begins = room > 0;
+                room = room.saturating_sub(1);
+                begins
+            }
+        };
+        let next = self.release.members().filter(is_next);
+        next.map(|(host, _)| step(host.instance.clone())).collect()
+    }
+
     pub(super) fn step_status(&self, step: &Step) -> StepStatus<'_> {
         self.release.step_status(step, self.now)
     }
 
     pub(super) fn any_running(&self, which: impl Fn(&Step) -> bool) -> bool {
-        let mut steps = self.release.steps.iter();
-        steps.any(|(step, state)| state.last.is_none() && which(step))
+        self.release.steps.under_way().any(which)
     }
 
     /// The hosts that are still members of the fleet.
     pub(super) fn members(&self) -> impl Iterator<Item = &HostPlan> {
-        let gone = |host: &&HostPlan| self.release.gone.contains(&host.instance);
-        self.release.hosts().filter(move |host| !gone(host))
+        self.release.members().map(|(host, _)| host)
     }
 
     pub(super) fn or_begin_rollback(&self, todo: Todo) -> Part {

@@ -52,15 +52,14 @@ impl Agenda<'_> {
 
     /// Asks for the lease during the pulls, which touch nothing: so it costs no time.
     fn stage_images_and_take_lease(&self, plan: &Plan) -> Part {
-        let stage = self.members().map(|host| Step::Stage {
-            instance: host.instance.clone(),
-        });
+        let limit = plan.definition.roll.pull_concurrency as usize;
+        let stage = |instance: String| Step::Stage { instance };
         let stage: Vec<Step> = match &plan.definition.swap {
-            Swap::Container(_) => stage.collect(),
+            Swap::Container(_) => self.next_on_hosts(limit, |status| status.pull, stage),
             // The service's own programs fetch what they need.
             Swap::Command(_) => Vec::new(),
         };
-        let mut todo = self.todo(&stage, plan.definition.roll.pull_concurrency as usize);
+        let mut todo = self.todo(&stage, limit);
         if plan.definition.lease_parameter.is_some() {
             todo.add(self, Step::TakeLease);
         }
@@ -97,8 +96,8 @@ impl Agenda<'_> {
 
     /// Runs `[before]` once per release, on one host, before scaling, alarms or hosts are touched.
     fn run_before_hook(&self, plan: &Plan) -> Part {
-        let host = self.release.before_host();
-        let Some(instance) = host.filter(|_| plan.definition.before.is_some()) else {
+        let before = plan.definition.before.as_ref();
+        let Some(instance) = before.and_then(|_| self.release.before_host()) else {
             return Part::Continue(());
         };
         let instance = instance.to_owned();

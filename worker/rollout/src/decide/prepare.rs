@@ -4,7 +4,7 @@
 use super::decision::Decision;
 use super::{Agenda, Part, end_untouched};
 use crate::failure::Failure;
-use crate::fleet::{HostPlan, Plan};
+use crate::fleet::Plan;
 use crate::journal::Step;
 use crate::limits;
 use crate::release::Release;
@@ -72,7 +72,7 @@ impl Agenda<'_> {
     /// Brings hosts that are out back into service before a paused roll rests, because a host that is out
     /// serves nobody.
     fn bring_back_those_out(&self) -> Part {
-        let out: Vec<&HostPlan> = self.members().filter(|host| self.release.is_out(host)).collect();
+        let out = self.out();
         if self.release.leased && !out.is_empty() {
             // A worker that took the release over does not know yet whether it still has the fleet.
             self.must(&[Step::TakeLease], 1)?;

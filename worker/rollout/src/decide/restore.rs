@@ -1,14 +1,11 @@
 //! Restores everything that was changed beside the hosts, and takes the last look.
 
-use drawgate_schemas::Direction;
-
 use super::decision::Decision;
 use super::{Agenda, Part};
-use crate::fleet::{HostPlan, Plan};
-use crate::journal::{Phase, Step};
+use crate::fleet::Plan;
+use crate::journal::Step;
 use crate::limits::{self, after};
 use crate::release::StepStatus;
-use crate::release::path;
 use crate::report;
 
 impl Agenda<'_> {
@@ -66,11 +63,9 @@ impl Agenda<'_> {
     }
 
     fn tidy_hosts(&self, plan: &Plan) -> Part {
-        let needs_it = |host: &&HostPlan| self.was_created(host) || self.had_before_hook(host);
-        let clean_up = self.members().filter(needs_it).map(|host| Step::CleanUp {
-            instance: host.instance.clone(),
-        });
-        self.try_all(&clean_up.collect::<Vec<_>>(), limit(plan))
+        let clean_up = |instance: String| Step::CleanUp { instance };
+        let clean_up = self.next_on_hosts(limit(plan), |status| status.clean_up, clean_up);
+        self.try_all(&clean_up, limit(plan))
     }
 
     fn confirm(&self, plan: &Plan) -> Part {
@@ -124,28 +119,6 @@ impl Agenda<'_> {
             again
         } else {
             vec![self.perform(Step::Confirm)]
-        })
-    }
-
-    /// Whether a container was created on a host, or may have been.
-    fn was_created(&self, host: &HostPlan) -> bool {
-        let creates = |step: &Step| {
-            matches!(
-                step,
-                Step::Host {
-                    phase: Phase::Create,
-                    ..
-                }
-            )
-        };
-        path::steps(self.release, host, Direction::Forward)
-            .filter(creates)
-            .any(|create| self.release.begun(&create) || self.release.retried.contains(&host.instance))
-    }
-
-    fn had_before_hook(&self, host: &HostPlan) -> bool {
-        self.release.begun(&Step::CreateBefore {
-            instance: host.instance.clone(),
         })
     }
 }

@@ -3,13 +3,13 @@
 use drawgate_schemas::Direction;
 
 use super::attempts::Todo;
-use super::hosts::may_join;
+use super::hosts::{Member, may_join};
 use super::{Agenda, Part};
 use crate::fleet::{HostPlan, Plan};
 use crate::journal::Step;
 use crate::limits;
 use crate::release::StepStatus;
-use crate::release::path;
+use crate::release::roster::Ahead;
 
 impl Agenda<'_> {
     /// The whole rollback. A step that fails for good stops no other: the receipt names what was not brought
@@ -47,8 +47,7 @@ impl Agenda<'_> {
     /// Suspends scaling again before a host is taken out, so that sick hosts are not replaced then. Where
     /// scaling cannot be suspended, the rollback goes on, because it is worth more than waiting.
     fn suspend_scaling_again(&self, plan: &Plan) -> Part {
-        let goes = |host: &HostPlan| self.next_step(host, Direction::Back).is_some();
-        if !self.touched().any(goes) {
+        if self.touched().all(|(_, status)| status.back == Ahead::Nothing) {
             return Part::Continue(());
         }
         let mut again = plan.for_each_group(|group| Step::SuspendAgain { group });
@@ -65,13 +64,22 @@ impl Agenda<'_> {
             todo.add(self, Step::RestoreDesired);
         }
         let mut out = self.out_with_a_place();
-        let mut hosts: Vec<&HostPlan> = self.touched().collect();
-        hosts.sort_by_key(|host| (!path::is_out(self.release, host), self.is_known_sick(host)));
-        for host in hosts {
+        let at_once = plan.at_once() as usize;
+        let goes = |(_, status): &Member<'_>| status.back != Ahead::Nothing;
+        let mut hosts: Vec<Member<'_>> = self.touched().filter(goes).collect();
+        hosts.sort_by_key(|(host, status)| (!status.is_out, self.is_known_sick(host)));
+        for (host, status) in hosts {
+            if status.back == Ahead::Fresh && !status.is_out && out.len() >= at_once {
+                continue;
+            }
+            if status.back == Ahead::UnderWay && status.is_out {
+                todo.wait();
+                continue;
+            }
             let Some(step) = self.next_step(host, Direction::Back) else {
                 continue;
             };
-            if !path::is_out(self.release, host) {
+            if !status.is_out {
                 // A host that the floor keeps in service does not count as out while it waits, or when it has
                 // waited in vain.
                 let waits = match self.step_status(&step) {
@@ -89,8 +97,8 @@ impl Agenda<'_> {
         todo.or_go_on()
     }
 
-    fn touched(&self) -> impl Iterator<Item = &HostPlan> {
-        self.members().filter(|host| self.release.touched(&host.instance))
+    fn touched(&self) -> impl Iterator<Item = Member<'_>> {
+        self.release.members().filter(|(_, status)| status.is_touched)
     }
 
     /// The hosts that are out and count toward `max_unavailable`. A host that is sick with the previous
@@ -98,12 +106,13 @@ impl Agenda<'_> {
     /// says anything against the version.
     fn out_with_a_place(&self) -> Vec<&HostPlan> {
         let mut passed_over = limits::SICK_DURING_ROLLBACK;
-        let mut out: Vec<&HostPlan> = self.touched().collect();
+        let out = self.touched().filter(|(_, status)| status.is_out);
+        let mut out: Vec<&HostPlan> = out.map(|(host, _)| host).collect();
         out.retain(|host| {
             let was_sick = self.release.rolled_next.contains(&host.instance) || self.is_known_sick(host);
             let passes = self.release.is_sick_on_its_rollback(host) && (was_sick || passed_over > 0);
             passed_over -= usize::from(passes && !was_sick);
-            path::is_out(self.release, host) && !passes
+            !passes
         });
         out
     }

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use super::decision::Decision;
+use super::hosts::Member;
 use super::{Agenda, Part};
 use crate::failure::{FloorKept, Obstacle};
 use crate::fleet::{HostPlan, Plan};
@@ -13,28 +14,32 @@ use crate::release::{SickWait, StepStatus};
 
 impl Agenda<'_> {
     /// Hosts that turned unhealthy by themselves before they were rolled.
-    fn rolled_next(&self) -> impl Iterator<Item = &HostPlan> {
-        self.members()
-            .filter(|host| self.release.rolled_next.contains(&host.instance))
+    fn rolled_next(&self) -> impl Iterator<Item = Member<'_>> {
+        let members = self.release.members();
+        members.filter(|(host, _)| self.release.rolled_next.contains(&host.instance))
     }
 
     /// Puts sick hosts first. They do not count among the canary, because taking them out costs nothing.
-    pub(super) fn begin_with_sick<'w>(&'w self, wave: &mut Vec<&'w HostPlan>) {
-        wave.retain(|host| !self.release.rolled_next.contains(&host.instance));
+    pub(super) fn begin_with_sick<'w>(&'w self, wave: &mut Vec<Member<'w>>) {
+        if self.release.rolled_next.is_empty() {
+            return;
+        }
+        wave.retain(|(host, _)| !self.release.rolled_next.contains(&host.instance));
         wave.splice(0..0, self.rolled_next());
     }
 
     /// Deals with sick hosts that keep the next host in service: rolls them next, waits for them, or rolls
     /// back.
-    pub(super) fn answer_sick_hosts(&self, plan: &Plan, wave: &[&HostPlan]) -> Part {
+    pub(super) fn answer_sick_hosts(&self, plan: &Plan, wave: &[Member<'_>]) -> Part {
         if let Some(wait) = &self.release.sick_wait {
             return self.wait_for_sick(wait);
         }
-        let kept = |host: &&HostPlan| {
+        let kept = |(host, _): &Member<'_>| {
             let kept = self.release.kept_for_long(&host.instance)?;
             Some((host.instance.clone(), kept.clone()))
         };
-        let Some((instance, kept)) = wave.iter().find_map(kept) else {
+        let mut waiting = wave.iter().filter(|(_, status)| status.is_kept);
+        let Some((instance, kept)) = waiting.find_map(kept) else {
             return Part::Continue(());
         };
         let untouched = |host: &&HostPlan| {

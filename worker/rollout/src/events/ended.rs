@@ -10,6 +10,7 @@ use crate::fleet::{DesiredPlan, GroupPlan, HostPlan, Plan};
 use crate::journal::{Evidence, Step, StepEvents, StepOutcome};
 use crate::limits::between_ms;
 use crate::release::Release;
+use crate::release::roster::Ahead;
 
 pub(super) fn ended_step(release: &Release, step: &Step, outcome: &StepOutcome) -> Vec<Event> {
     let Some(evidence) = outcome.evidence() else {
@@ -126,6 +127,10 @@ fn started(plan: &Plan) -> Started {
 /// Told once, when the last of the plan's hosts has the image.
 fn staged(release: &Release) -> Option<Event> {
     let plan = release.plan.as_ref()?;
+    // Asked after every pull, and all of them are there once.
+    if release.members().any(|(_, status)| status.pull != Ahead::Nothing) {
+        return None;
+    }
     let took = |host: &HostPlan| {
         let step = Step::Stage {
             instance: host.instance.clone(),

@@ -2,10 +2,10 @@
 
 use drawgate_schemas::{Direction, Hook, HookProgress, HookState, HostPhase, HostProgress};
 
-use crate::fleet::HostPlan;
 use crate::journal::{Evidence, Step};
 use crate::limits::between_ms;
 use crate::release::Release;
+use crate::release::roster::HostStatus;
 
 pub(super) fn progress(
     release: &Release,
@@ -13,15 +13,11 @@ pub(super) fn progress(
     direction: Direction,
     phase: HostPhase,
 ) -> HostProgress {
-    let members = || {
-        release
-            .hosts()
-            .filter(|host| !release.gone.contains(&host.instance))
-    };
-    let through = |host: &&HostPlan| release.is_through(&host.instance, direction);
+    let members = || release.members().map(|(_, status)| status);
+    let through = |status: &HostStatus| status.is_through(direction);
     let total = match direction {
         Direction::Forward => members().count(),
-        Direction::Back => members().filter(|host| release.touched(&host.instance)).count(),
+        Direction::Back => members().filter(|status| status.is_touched).count(),
     };
     HostProgress {
         instance: instance.to_owned(),

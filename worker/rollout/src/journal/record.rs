@@ -1,6 +1,7 @@
 //! The journal: what a release's history is made of.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use drawgate_schemas::{Blocker, ControlCommand, Digest, Ended, ReleaseRequest};
 use jiff::Timestamp;
@@ -183,13 +184,15 @@ pub enum Evidence {
     },
     /// The plan, in journals that were written before releases took locks.
     Planned {
-        plan: Box<Plan>,
+        #[serde(with = "shared")]
+        plan: Arc<Plan>,
     },
     /// Preflight passed: the fleet can be rolled as it was seen. That is certain once everything in the plan
     /// is locked.
     #[serde(alias = "fit")]
     PreflightPassed {
-        plan: Box<Plan>,
+        #[serde(with = "shared")]
+        plan: Arc<Plan>,
     },
     /// Preflight refused the fleet as it was seen. That is certain once everything in it is locked: another
     /// release may just be rolling it.
@@ -313,5 +316,22 @@ impl Cause {
             self.failure.obstacle.as_deref(),
             Some(Obstacle::AgainstVersion { .. })
         )
+    }
+}
+
+/// A value that a release and its steps share: serialized as the value alone.
+mod shared {
+    use std::sync::Arc;
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub(super) fn serialize<T: Serialize, S: Serializer>(shared: &Arc<T>, to: S) -> Result<S::Ok, S::Error> {
+        shared.as_ref().serialize(to)
+    }
+
+    pub(super) fn deserialize<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+        from: D,
+    ) -> Result<Arc<T>, D::Error> {
+        T::deserialize(from).map(Arc::new)
     }
 }

@@ -87,7 +87,7 @@ impl Release {
         if let Some(awaited_since) = &mut self.awaited_since {
             *awaited_since = after(*awaited_since, between_ms(since, at));
         }
-        for state in self.steps.values_mut() {
+        self.steps.change_all(|_, state| {
             let waits = matches!(
                 state.last,
                 Some(StepOutcome::Transient { .. } | StepOutcome::Unknown { .. })
@@ -95,7 +95,7 @@ impl Release {
             if waits {
                 state.patient_from = at;
             }
-        }
+        });
     }
 
     /// When the pause becomes too long; `None` without a pause.

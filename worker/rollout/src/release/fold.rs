@@ -2,6 +2,7 @@
 //! follow.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use drawgate_schemas::{Blocker, ControlCommand, Digest, Ended, ReleaseRequest};
 use jiff::Timestamp;
@@ -11,6 +12,9 @@ use crate::failure::{Failure, FloorKept, Obstacle};
 use crate::fleet::{HostPlan, Observation, Plan};
 use crate::journal::{Cause, Entry, Evidence, Record, Step, StepOutcome};
 use crate::preflight::Awaited;
+
+use super::roster::Roster;
+use super::steps::Steps;
 
 /// One release, as its journal tells it.
 #[derive(Debug, Clone, PartialEq)]
@@ -34,7 +38,7 @@ pub struct Release {
     /// The digest behind the tag, once it is known.
     pub digest: Option<Digest>,
     /// The plan, once it is made.
-    pub plan: Option<Box<Plan>>,
+    pub plan: Option<Arc<Plan>>,
     /// Why preflight refused the fleet as it was seen, while that stands.
     pub not_ready: Option<PreflightRefused>,
     /// Since when hosts on their way in or out are waited for, where there were such.
@@ -55,7 +59,7 @@ pub struct Release {
     /// Instances that left the fleet meanwhile.
     pub gone: BTreeSet<String>,
     /// Every step that was ever begun.
-    pub steps: BTreeMap<Step, StepState>,
+    pub steps: Steps,
     /// How often the fleet was looked over for members that joined.
     pub detections: u32,
     /// Whether the fleet's lease was asked for, and so may be ours.
@@ -89,6 +93,8 @@ pub struct Release {
     pub ended: Option<Ended>,
     /// Number of the last entry.
     pub last_entry: u64,
+    /// The hosts by their id, and where each stands.
+    pub(super) roster: Roster,
 }
 
 /// A fleet that preflight refused as it was seen.
@@ -196,7 +202,7 @@ impl Release {
             up_to_date: Vec::new(),
             published_at: None,
             gone: BTreeSet::new(),
-            steps: BTreeMap::new(),
+            steps: Steps::default(),
             detections: 0,
             leased: false,
             leased_to_another: None,
@@ -214,6 +220,7 @@ impl Release {
             looks_at_end: 0,
             ended: None,
             last_entry: 1,
+            roster: Roster::default(),
         })
     }
 
@@ -292,6 +299,7 @@ impl Release {
             Record::Ended { ended } => self.ended = Some(ended.as_ref().clone()),
         }
         self.last_entry = entry.n;
+        self.follow(&entry.record);
         Ok(())
     }
 
@@ -322,7 +330,7 @@ impl Release {
         }
         self.retried.insert(instance.to_owned());
         self.steps
-            .retain(|step, _| !matches!(step, Step::Host { instance: of, .. } if of == instance));
+            .retain(|step| !matches!(step, Step::Host { instance: of, .. } if of == instance));
         Ok(())
     }
 
@@ -332,7 +340,7 @@ impl Release {
             self.rolls_since = Some(entry.at);
             self.paused_before_ms = self.paused_in_all_ms(entry.at);
         }
-        match self.steps.get_mut(step) {
+        match self.steps.get(step) {
             None => {
                 let state = StepState {
                     begun_at: entry.at,
@@ -353,34 +361,35 @@ impl Release {
                     why: format!("{step} is under way"),
                 });
             }
-            Some(state) => {
-                state.attempts += 1;
-                state.last_at = entry.at;
-                state.last = None;
+            Some(_) => {
+                self.steps.change(step, |state| {
+                    state.attempts += 1;
+                    state.last_at = entry.at;
+                    state.last = None;
+                });
             }
         }
         Ok(())
     }
 
     fn conclude_step(&mut self, step: &Step, outcome: &StepOutcome, entry: &Entry) -> Result<(), Illegal> {
-        match self.steps.get_mut(step) {
-            Some(state) if state.last.is_none() => {
-                state.last_at = entry.at;
-                state.refusals += u32::from(matches!(outcome, StepOutcome::Refused { .. }));
-                state.last = Some(outcome.clone());
-                state.meet(outcome, entry.at);
-                if *step == Step::Watch && outcome.evidence().is_some() {
-                    // The watch could see until now: its blindness is reckoned from here.
-                    state.patient_from = entry.at;
-                }
-            }
-            _ => {
-                return Err(Illegal {
-                    n: entry.n,
-                    why: format!("{step} has an outcome without an intent"),
-                });
-            }
+        let is_under_way = |state: &StepState| state.last.is_none();
+        if !self.steps.get(step).is_some_and(is_under_way) {
+            return Err(Illegal {
+                n: entry.n,
+                why: format!("{step} has an outcome without an intent"),
+            });
         }
+        self.steps.change(step, |state| {
+            state.last_at = entry.at;
+            state.refusals += u32::from(matches!(outcome, StepOutcome::Refused { .. }));
+            state.last = Some(outcome.clone());
+            state.meet(outcome, entry.at);
+            if *step == Step::Watch && outcome.evidence().is_some() {
+                // The watch could see until now: its blindness is reckoned from here.
+                state.patient_from = entry.at;
+            }
+        });
         if let Some(evidence) = outcome.evidence() {
             self.learn(step, evidence, entry.at);
         }
@@ -473,7 +482,7 @@ impl Release {
         }
         self.wait_for_sick_anew(at);
         self.wait_for_hosts_anew(at);
-        for state in self.steps.values_mut() {
+        self.steps.change_all(|_, state| {
             state.patient_from = at;
             if state.last.is_none() {
                 let failure = Failure::new("the worker stopped while this was under way");
@@ -482,6 +491,13 @@ impl Release {
                 state.last = Some(unknown);
                 state.last_at = at;
             }
-        }
+        });
+    }
+
+    /// Changes the steps without an entry, to make a mistake or a test's beginning.
+    #[doc(hidden)]
+    pub fn change_steps(&mut self, change: impl FnOnce(&mut Steps)) {
+        change(&mut self.steps);
+        self.look_at_all();
     }
 }

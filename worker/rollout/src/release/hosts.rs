@@ -3,17 +3,12 @@
 use super::fold::Release;
 use crate::definition::placeholders::Values;
 use crate::fleet::{HostPlan, LeftOut};
-use crate::journal::Step;
 
 impl Release {
     /// Where `[before]` runs, or ran: on the first host that takes requests, because its image and its
     /// network work; once begun there, nowhere else.
     pub fn before_host(&self) -> Option<&str> {
-        let begun = self.steps.keys().find_map(|step| match step {
-            Step::CreateBefore { instance } => Some(instance.as_str()),
-            _ => None,
-        });
-        begun.or_else(|| self.any_host())
+        self.roster.before.as_deref().or_else(|| self.any_host())
     }
 
     /// A member that serves, or else any member, for a program that runs on one of them.
@@ -61,10 +56,5 @@ impl Release {
     /// Whether this instance is left as it is, because it did not answer.
     pub fn is_left_out(&self, instance: &str) -> bool {
         self.left_out().any(|left_out| left_out.host.instance == instance)
-    }
-
-    /// A host of that id.
-    pub fn host(&self, instance: &str) -> Option<&HostPlan> {
-        self.hosts().find(|host| host.instance == instance)
     }
 }

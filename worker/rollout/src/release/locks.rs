@@ -8,7 +8,11 @@ use crate::fleet::{ON_BASTION, instance_lock, target_group_lock};
 impl Release {
     /// The locks that it needs: for the plan and every host that joined, or for a fleet that preflight has
     /// refused so far.
-    pub fn touches(&self) -> BTreeSet<String> {
+    pub fn touches(&self) -> &BTreeSet<String> {
+        &self.roster.locks
+    }
+
+    pub(super) fn locks(&self) -> BTreeSet<String> {
         let hosts = self.hosts().flat_map(|host| {
             let targets = host
                 .targets

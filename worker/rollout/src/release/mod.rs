@@ -11,9 +11,11 @@ mod locks;
 mod newcomer;
 pub(crate) mod path;
 pub(crate) mod patience;
+pub(crate) mod roster;
 mod sick;
 mod stage;
 mod step_status;
+mod steps;
 mod watched;
 
 pub use evidence::{EngineSeen, FailedCheck, HostSeen, Runs, Verdict, failed_check};
@@ -22,3 +24,4 @@ pub use newcomer::{Newcomer, is_awaited, newcomer};
 pub use patience::{attempt_ms, patience_ms};
 pub use stage::Stage;
 pub use step_status::StepStatus;
+pub use steps::{Steps, lookups};

@@ -119,8 +119,12 @@ impl Release {
             .as_ref()
             .and_then(|plan| plan.definition.before.as_ref())
             .is_some_and(|before| !before.reversible);
-        let mut steps = self.steps.keys();
-        irreversible && steps.any(|step| matches!(step, Step::RunBefore { .. }) && self.done(step))
+        let ran_to_its_end = |instance: &String| {
+            self.done(&Step::RunBefore {
+                instance: instance.clone(),
+            })
+        };
+        irreversible && self.roster.before.as_ref().is_some_and(ran_to_its_end)
     }
 
     /// Whether a host keeps the new version during rollback: it serves with that version, and nothing undoes

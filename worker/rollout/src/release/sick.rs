@@ -69,6 +69,8 @@ impl Release {
     pub(crate) fn kept_for_long(&self, instance: &str) -> Option<&FloorKept> {
         let deregister = Step::on_host(instance, Direction::Forward, Phase::Deregister);
         let state = self.steps.get(&deregister)?;
+        // First of all, because hardly any host is kept, and what follows looks at every step.
+        let kept = state.kept()?;
         let of_another = |step: &Step| matches!(step, Step::Host { instance: of, .. } if of != instance);
         let others = self.steps.iter().filter(|(step, _)| of_another(step));
         // A host that the floor keeps in service itself came no further.
@@ -78,7 +80,7 @@ impl Release {
             .chain(state.kept_since)
             .max()?;
         let long = between_ms(since, state.last_at) >= limits::SICK_AFTER_MS;
-        state.kept().filter(|_| long)
+        long.then_some(kept)
     }
 
     /// Whether a host is back in service with the previous version, as far as we can bring it, and does not
@@ -103,7 +105,7 @@ impl Release {
 
     pub(crate) fn begin_sick_wait(&mut self, wait: SickWait) {
         // The steps of an earlier wait would pass for this one's.
-        self.steps.retain(|step, _| {
+        self.steps.retain(|step| {
             !matches!(
                 step,
                 Step::LetReplace { .. } | Step::AwaitFloor | Step::SuspendAgain { .. }

@@ -37,7 +37,7 @@ impl Release {
             Stage::Ended
         } else if self.lost_to_another().is_some() {
             Stage::TakenOver
-        } else if self.steps.keys().any(Step::closes) {
+        } else if self.steps.close() {
             Stage::Restoring
         } else if self.is_rolling_back() {
             Stage::RollingBack

@@ -166,7 +166,7 @@ impl Release {
 
     /// Whether anything that could be left behind was changed, or may have been.
     pub fn changed_anything(&self) -> bool {
-        self.steps.keys().any(|step| !step.reads())
+        self.steps.change_anything()
     }
 
     /// When the bake is over, if it has begun. After a takeover an unfinished bake begins anew.

@@ -159,16 +159,11 @@ fn without_container_ms(release: &Release, instance: &str) -> Option<u64> {
 
 fn phase_times(release: &Release, instance: &str) -> Vec<PhaseTime> {
     let mut times = Vec::new();
-    for (step, state) in &release.steps {
-        let Step::Host {
-            instance: of,
-            direction,
-            phase,
-        } = step
-        else {
+    for (step, state) in release.steps.of(instance) {
+        let Step::Host { direction, phase, .. } = step else {
             continue;
         };
-        if let Some(shown) = phase.shown_as().filter(|_| of == instance) {
+        if let Some(shown) = phase.shown_as() {
             let took_ms = between_ms(state.begun_at, state.last_at);
             times.push(PhaseTime {
                 direction: *direction,

@@ -15,7 +15,7 @@ impl Case {
     fn new() -> Self {
         let mut release = release_with_alarms(World::new(2, 1).muted(), &NAMES);
         // The release is about to unmute: its wait has not begun.
-        release.steps.remove(&Step::Unsilence);
+        release.change_steps(|steps| steps.remove(&Step::Unsilence));
         Self {
             release,
             alarms: CloudWatch::with(&NAMES),

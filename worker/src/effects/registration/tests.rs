@@ -2,7 +2,7 @@ mod vanished;
 mod wave;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use drawgate_rehearsal::World;
 use drawgate_rollout::{LeftOut, Plan, Release};
@@ -193,7 +193,7 @@ impl Case {
     }
 
     fn change_plan(&mut self, act: impl FnOnce(&mut Plan)) {
-        act(self.release.plan.as_deref_mut().unwrap());
+        act(Arc::make_mut(self.release.plan.as_mut().unwrap()));
     }
 
     fn plan(&self) -> &Plan {
@@ -282,7 +282,9 @@ async fn a_group_that_is_throttled_keeps_a_host_out_of_no_other() {
     assert_eq!(case.fake.of(case.target()), None);
     // The next attempt registers what is missing, and nothing else.
     let step = Step::on_host(&case.host().instance.clone(), Direction::Forward, Phase::Register);
-    case.release.steps.get_mut(&step).unwrap().attempts = 2;
+    case.release.change_steps(|steps| {
+        steps.change(&step, |state| state.attempts = 2);
+    });
     assert_eq!(case.forward(Phase::Register).await, "done");
     assert_eq!(case.fake.calls.take().len(), 1);
     assert_eq!(case.fake.of(case.target()), Some(TargetState::Healthy));

@@ -20,7 +20,7 @@ impl World {
             self.other_ends();
         }
         match planned {
-            Ok(plan) => done(Evidence::PreflightPassed { plan: Box::new(plan) }),
+            Ok(plan) => done(Evidence::PreflightPassed { plan: Arc::new(plan) }),
             Err(findings) => {
                 let lines: Vec<String> = findings.iter().map(Finding::line).collect();
                 done(Evidence::PreflightRefused {

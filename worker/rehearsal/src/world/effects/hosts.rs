@@ -23,11 +23,7 @@ impl World {
         if !matches!(phase, Phase::Create | Phase::Deregister) {
             self.host(instance).disturbed = true;
         }
-        if self
-            .performed
-            .iter()
-            .any(|step| matches!(step, Step::Resume { .. }))
-        {
+        if self.has_resumed() {
             self.broken
                 .push(format!("{instance} is worked on after scaling was resumed"));
         }

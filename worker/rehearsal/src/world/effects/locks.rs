@@ -32,7 +32,7 @@ impl World {
             .noted
             .as_ref()
             .is_some_and(|(locked, frees)| wanted.is_subset(locked) || *frees == self.frees);
-        self.locked.extend(wanted);
+        self.locked.extend(wanted.iter().cloned());
         done(Evidence::Locked { fresh })
     }
 
@@ -53,7 +53,7 @@ impl World {
         };
         let missing = |name: &String| !self.locked.contains(name) && !untouched(name);
         if self.other.is_some()
-            || release.touches().iter().any(missing)
+            || (!release.touches().is_subset(&self.locked) && release.touches().iter().any(missing))
             || instance.iter().any(|name| !self.locked.contains(name))
         {
             self.broken.push(format!("{step} without its locks"));

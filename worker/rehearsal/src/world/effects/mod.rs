@@ -98,6 +98,9 @@ impl World {
                 host.member = false;
             }
         }
+        if self.arrivals.is_empty() {
+            return;
+        }
         let arrived: Vec<String> = self
             .arrivals
             .iter()
@@ -168,7 +171,7 @@ impl World {
     }
 
     fn effect(&mut self, release: &Release, step: &Step) -> StepOutcome {
-        let again = self.performed.contains(step);
+        let again = matches!(step, Step::Stage { .. }) && self.performed.contains(step);
         self.performed.push(step.clone());
         self.check_locks(release, step);
         self.check_lease(release, step);

@@ -1,5 +1,6 @@
 //! Taking targets out of service, and registering them again.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use drawgate_rollout::{Evidence, Failure, FloorKept, HostPlan, Obstacle, Release, StepOutcome, TargetPlan};
@@ -11,25 +12,26 @@ use crate::world::*;
 impl World {
     /// The floor that keeps this host in service, if one does.
     pub(super) fn kept(&self, release: &Release, instance: &str, direction: Direction) -> Option<FloorKept> {
-        let mut seen = release.clone();
-        let left = release.hosts().filter(|host| !self.hosts[&host.instance].member);
-        seen.gone.extend(left.map(|host| host.instance.clone()));
-        let seen = &seen;
+        let mut seen = Cow::Borrowed(release);
+        if self.hosts.values().any(|host| !host.member) {
+            let left = release.hosts().filter(|host| !self.hosts[&host.instance].member);
+            let left = left.map(|host| host.instance.clone());
+            seen.to_mut().gone.extend(left);
+        }
+        let seen = &*seen;
         let groups = seen.plan.iter().flat_map(|plan| plan.target_groups.keys());
         groups
             .filter(|group| self.state_in(instance, group) == "healthy")
             .find_map(|group| {
                 let others = || seen.hosts().filter(|host| host.instance != instance);
                 let is_healthy = |host: &HostPlan| self.state_in(&host.instance, group) == "healthy";
-                let settling = others()
-                    .filter(|host| seen.comes_back(host) && is_healthy(host))
-                    .count();
                 let unsure = seen.left_out();
                 let unsure = unsure.filter(|left_out| is_healthy(&left_out.host));
                 let all_healthy = self.healthy_in(group).saturating_sub(number(unsure.count()));
                 let (healthy, floor) = match direction {
                     Direction::Back if self.mutant != Some(Mutant::KeepsTheFloorOfTheStart) => {
-                        let healthy = all_healthy.saturating_sub(number(settling));
+                        let settling = others().filter(|host| seen.comes_back(host) && is_healthy(host));
+                        let healthy = all_healthy.saturating_sub(number(settling.count()));
                         let out = others().filter(|host| seen.comes_back(host)).count();
                         (healthy, seen.floor_on_rollback(group, healthy, number(out)))
                     }
