@@ -7,6 +7,7 @@
 # crash-matrix  the worker killed at every kind of journal record, forward and back; writes runbooks/crash-matrix.md
 # faults  broker, hosts, engines, registry, AWS, disk and clock fail in mid-roll, one after another; about ten minutes (ONLY=…)
 # explore  every way that a roll of one to three hosts can go, with two things that come between; larger fleets, and two releases in one queue, by chance (SEED=…, RUNS=…)
+# rehearse-scale  how long a rehearsal of 100, 200, 400 and 500 hosts takes (SIZES="100 300")
 # contract  each step of a roll in the lab and in the model, in every situation that can be made; about half an hour (ONLY=…)
 # bench  one roll, measured against the floor that load balancer and Docker impose
 # bench-status  `drawgate status` with 1,000 lanes and 100,000 releases in the ledger
@@ -18,7 +19,7 @@
 # asyncapi  schemas/asyncapi.yaml, read by the AsyncAPI project's own parser (needs Node; installs it under target/)
 # deny   licences, sources and bans of the dependencies (needs cargo-deny)
 
-.PHONY: demo test fmt lint build unit e2e fleets shared shared-alarms crash-matrix faults explore contract bench bench-peer bench-scale bench-scale-growth bench-status membership orders asyncapi deny lab
+.PHONY: demo test fmt lint build unit e2e fleets shared shared-alarms crash-matrix faults explore rehearse-scale contract bench bench-peer bench-scale bench-scale-growth bench-status membership orders asyncapi deny lab
 .NOTPARALLEL:
 
 LAB := infra/lab/lab run --quiet --
@@ -91,6 +92,11 @@ faults: lab build
 explore:
 	@cargo build --locked --release --quiet -p drawgate-rehearsal
 	@target/release/explore $(if $(SEED),--seed $(SEED)) $(if $(RUNS),--runs $(RUNS))
+
+# In a release build, as the worker's own `rehearse`; the fleets are made up.
+rehearse-scale:
+	@cargo build --locked --release --quiet -p drawgate-rehearsal
+	@target/release/rehearse_scale $(SIZES)
 
 contract: lab build
 	@DRAWGATE_CONTRACT='$(or $(ONLY),all)' $(TIMED) "every step in every situation" $(LAB) \
