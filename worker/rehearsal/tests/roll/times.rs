@@ -2,7 +2,7 @@
 
 use drawgate_rollout::definition::Canary;
 use drawgate_rollout::{
-    HostPlan, HostView, LABEL_RELEASE, Phase, Plan, Record, Step, attempt_ms, limits, plan,
+    HostPlan, HostView, LABEL_RELEASE, Phase, Plan, Record, Share, Step, attempt_ms, limits, plan,
 };
 use drawgate_schemas::{Control, Outcome};
 
@@ -83,6 +83,34 @@ fn trap_40_one_check_makes_a_new_alb_target_healthy() {
         (30 * MINUTE_MS..=36 * MINUTE_MS).contains(&expected_ms),
         "{expected_ms}"
     );
+}
+
+/// One at a time and a quarter at once, with a canary and a bake, behind a Network Load Balancer: the plan's time is
+/// within a fifth of the roll's, with AWS's own values.
+#[test]
+fn a_plan_says_how_long_its_roll_takes() {
+    let a_quarter_out = |mut world: World| {
+        world.definition.roll.max_unavailable = Share::Percent(25);
+        world
+    };
+    let with_a_canary = |world: World| {
+        let mut world = world.watched(15 * MINUTE_MS);
+        world.definition.roll.canary = Some(Canary {
+            instances: 1,
+            bake_ms: 10 * MINUTE_MS,
+        });
+        world
+    };
+    for world in [
+        checked_as_by_default(2),
+        a_quarter_out(checked_as_by_default(24)),
+        with_a_canary(checked_as_by_default(12)),
+        with_a_canary(a_quarter_out(checked_as_by_default(24))),
+        a_quarter_out(behind_an_nlb(12)),
+        with_a_canary(a_quarter_out(behind_an_nlb(12))),
+    ] {
+        takes_as_long_as_planned(world);
+    }
 }
 
 #[test]
