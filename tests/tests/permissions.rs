@@ -2,10 +2,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 use drawgate_schemas::{Ended, Outcome};
-use drawgate_tests::Rolling;
 use drawgate_tests::lab::TWO;
 use drawgate_tests::oracle::Look;
 use drawgate_tests::programs::repository;
+use drawgate_tests::{Prepared, Rolling};
 use serde_json::{Value, json};
 
 const CALLER: &str = "arn:aws:iam::123456789012:user/lab";
@@ -133,8 +133,7 @@ async fn the_example_policy_rolls() {
 /// `plan` simulates, and changes nothing: it says what is missing, and what it could not find out.
 #[tokio::test]
 async fn plan_says_what_is_missing_and_what_it_could_not_prove() {
-    let prepared = Rolling::of("search").on(&TWO).image("v2").prepare().await;
-    let scene = &prepared.scene;
+    let Prepared { scene, .. } = Rolling::of("search").on(&TWO).image("v2").prepare().await;
     let before = Look::at(&scene.lab).await;
     let image = scene.image("search", "v2");
     let arguments = [
