@@ -220,7 +220,11 @@ async fn max_unavailable_two() {
     roll.end().await;
 }
 
-/// A request may ask for more care than the file does, and gets it.
+/// The most calls of a roll of three hosts, one at a time, with one target group and two alarms. It polls ten
+/// times as often as by default.
+const MOST_CALLS: u64 = 80;
+
+/// A request may ask for more care than the file does, and gets it; and a roll asks AWS for no more than it needs.
 #[tokio::test]
 async fn options_make_a_roll_more_careful() {
     let roll = Rolling::with(Service::of("search").at_once(2))
@@ -228,10 +232,15 @@ async fn options_make_a_roll_more_careful() {
         .begin()
         .await;
 
+    roll.scene.lab.post("calls/reset", json!({})).await;
+
     let id = roll
         .publish_with_options("v2", &["--max-unavailable", "1", "--min-drain", "2s"])
         .await;
+    roll.events.end(id).await;
+    let calls = roll.scene.lab.calls().await;
     let ended = roll.judge(id, Outcome::Succeeded).await;
+    assert!(calls.values().sum::<u64>() <= MOST_CALLS, "{calls:#?}");
 
     assert_eq!(roll.most_out().await, 1);
     for host in ended.receipt.unwrap().hosts {

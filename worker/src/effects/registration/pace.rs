@@ -83,13 +83,13 @@ mod tests {
         }
     }
 
-    /// The seconds after the beginning at which looks come until `end`, for a target that is healthy after
+    /// The milliseconds after the beginning at which looks come until `end`, for a target that is healthy after
     /// `healthy`.
-    fn looks(pace: &Pace, healthy: Duration, end: Duration) -> Vec<f32> {
+    fn looks(pace: &Pace, healthy: Duration, end: Duration) -> Vec<u128> {
         let (mut looks, mut healthy_since) = (Vec::new(), None);
         let mut look_at = pace.first();
         while look_at - pace.begun <= end {
-            looks.push((look_at - pace.begun).as_secs_f32());
+            looks.push((look_at - pace.begun).as_millis());
             if look_at - pace.begun >= healthy {
                 let since = *healthy_since.get_or_insert(look_at);
                 if pace.is_settled(since, look_at) {
@@ -107,12 +107,12 @@ mod tests {
         let looks = looks(&pace, Duration::MAX, 300 * SECOND);
         assert_eq!(
             looks[..4],
-            [2.05, 4.05, 6.05, 8.05],
+            [2050, 4050, 6050, 8050],
             "at first by the poll interval"
         );
         for pair in looks.windows(2).skip(4) {
             let late = pair[1] - pair[0];
-            assert!(late <= pair[0] / 4.0 + 0.01 && late <= 7.51, "{looks:?}");
+            assert!(late <= pair[0] / 4 + 1 && late <= 7500, "{looks:?}");
         }
         assert!(
             looks.len() < 50,
@@ -124,13 +124,13 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_healthy_host_is_looked_at_once_a_check_and_at_the_end() {
         let minute = pace(30 * SECOND, 30 * SECOND);
-        assert_eq!(looks(&minute, SECOND, 300 * SECOND), [2.05, 32.05]);
+        assert_eq!(looks(&minute, SECOND, 300 * SECOND), [2050, 32_050]);
         let checks_often = pace(5 * SECOND, 12 * SECOND);
         assert_eq!(
             looks(&checks_often, SECOND, 60 * SECOND),
-            [2.05, 7.05, 12.05, 14.05]
+            [2050, 7050, 12_050, 14_050]
         );
         let without_checks = pace(Duration::ZERO, Duration::ZERO);
-        assert_eq!(looks(&without_checks, SECOND, 60 * SECOND), [2.05]);
+        assert_eq!(looks(&without_checks, SECOND, 60 * SECOND), [2050]);
     }
 }
