@@ -21,6 +21,7 @@ pub mod explore;
 pub mod lane;
 mod mutant;
 pub mod oracle;
+pub mod pair;
 mod random;
 mod script;
 pub mod sim;

@@ -84,6 +84,28 @@ pub enum Mutant {
     GoesOnAfterEvidence,
     /// Watches no host after its turn.
     ForgetsRolledHosts,
+    /// Believes a first look that shows processes suspended, which the release before has resumed since.
+    BelievesAStaleSuspension,
+    /// Refuses a group because of a tag that the release before has removed since.
+    RefusesOnAStaleTag,
+    /// Enables the actions of an alarm although a release has come since the look.
+    BelievesAStaleHolder,
+    /// Takes throttling for a definite no.
+    TakesThrottlingForRefusal,
+    /// Begins a throttled step from its beginning each time.
+    LosesWhatWasDone,
+    /// Takes it for a definite no that a name is not free again yet.
+    TakesTooManyUpdatesForRefusal,
+    /// Takes expired credentials for a definite no.
+    GivesUpOnExpiredCredentials,
+    /// Registers a host in no group when one of its groups was deleted.
+    StopsAtADeletedGroup,
+    /// Waits for the health of targets whose group was deleted.
+    WaitsForADeletedGroup,
+    /// Takes a new target, which is `initial`, for a healthy one.
+    TakesInitialForHealthy,
+    /// Takes alarms for muted whose rule begins with the next minute.
+    BelievesInARuleToCome,
     /// Begins a release in a freeze.
     BeginsInAFreeze,
     /// Begins a release while another one is ahead of it in the queue.
@@ -134,6 +156,23 @@ impl Mutant {
         Self::GoesOnAfterEvidence,
         Self::ForgetsRolledHosts,
     ];
+
+    /// The mistakes about AWS that the search of a roll has to find, in the fleets of [`crate::explore::aws_fleets`].
+    pub const OF_AWS: [Self; 10] = [
+        Self::BelievesAStaleSuspension,
+        Self::RefusesOnAStaleTag,
+        Self::TakesThrottlingForRefusal,
+        Self::LosesWhatWasDone,
+        Self::TakesTooManyUpdatesForRefusal,
+        Self::GivesUpOnExpiredCredentials,
+        Self::StopsAtADeletedGroup,
+        Self::WaitsForADeletedGroup,
+        Self::TakesInitialForHealthy,
+        Self::BelievesInARuleToCome,
+    ];
+
+    /// The mistakes that the search of two services which share alarms has to find.
+    pub const OF_SHARED_ALARMS: [Self; 1] = [Self::BelievesAStaleHolder];
 
     /// The mistakes that the search of a queue has to find.
     pub const OF_A_QUEUE: [Self; 5] = [

@@ -6,7 +6,7 @@ use drawgate_schemas::{Direction, LeftoverKind, NoteKind, Outcome};
 
 use crate::abreast::abreast;
 use crate::check::ensure;
-use crate::world::{Container, Host, LeaseOwner, VALUE, Which, World};
+use crate::world::{Container, Host, LeaseOwner, Target, VALUE, Which, World};
 
 /// The original state of a host: as at the start, or, of an instance that joined, as every newcomer is.
 fn was(before: &World, instance: &str) -> Host {
@@ -54,7 +54,7 @@ pub fn always(before: &World, world: &World, release: &Release) -> Result<(), St
         ensure(host.running() <= 1, || {
             format!("two containers run on {instance}: {}", context())
         })?;
-        let serves = host.registered() && (host.running() == 1 || !ran(was));
+        let serves = host.registered() && !host.initial && (host.running() == 1 || !ran(was));
         let counted = known.is_some() || plan.hosts.iter().any(|planned| planned.instance == *instance);
         if !host.member || (counted && host.sick) {
             lost_by_fate += usize::from(counted && was.healthy());
@@ -74,7 +74,8 @@ pub fn always(before: &World, world: &World, release: &Release) -> Result<(), St
     ensure(one_zone || !plan.definition.roll.zone_by_zone, || {
         format!("out in two zones: {}", context())
     })?;
-    for (arn, target_group) in &plan.target_groups {
+    let there = |group: &(&String, _)| !world.aws.deleted.contains(group.0);
+    for (arn, target_group) in plan.target_groups.iter().filter(there) {
         for (zone_name, floor) in &target_group.zone_floors {
             let of_zone = world
                 .hosts
@@ -164,7 +165,10 @@ pub fn differences(before: &World, world: &World, on_new: bool) -> Vec<String> {
         let was = was(before, instance);
         differs(
             format!("{instance} is {:?}", host.targets().collect::<Vec<_>>()),
-            (host.target, host.second) != (was.target, was.second),
+            !host
+                .targets()
+                .zip(was.targets())
+                .all(|(now, was)| now == was || now == Target::GroupGone),
         );
         let unhealthy = was.healthy() && !host.healthy() && !host.sick;
         differs(format!("{instance} is not healthy"), unhealthy);

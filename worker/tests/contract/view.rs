@@ -336,6 +336,7 @@ pub(crate) fn state_in(state: &Value, arn: &str, instance: &str) -> String {
 fn target(target: Target) -> &'static str {
     match target {
         Target::Absent => "absent",
+        Target::GroupGone => "group deleted",
         Target::Draining => "draining",
         Target::Registered => "registered",
     }

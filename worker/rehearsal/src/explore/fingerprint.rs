@@ -9,12 +9,12 @@
 use std::fmt::{self, Write as _};
 use std::hash::{DefaultHasher, Hasher as _};
 
-use drawgate_rollout::{Evidence, Moment, Release, Step, StepOutcome, StepState, limits};
+use drawgate_rollout::{Attempt, Evidence, Moment, Release, Step, StepOutcome, StepState, limits};
 use jiff::Timestamp;
 
 use super::interleaving::Harm;
 use crate::sim::Sim;
-use crate::world::World;
+use crate::world::{Aws, World};
 
 /// A hasher that `write!` can write text into.
 struct Hash(DefaultHasher);
@@ -27,12 +27,24 @@ impl fmt::Write for Hash {
 }
 
 /// The fingerprint of a state, together with the harm so far and the number of interleavings that may still
-/// come.
-pub(super) fn fingerprint(sim: &Sim, harm: Harm, left: u8) -> u64 {
+/// come; `old_answers`: whether looks may still show what was before the last change.
+pub(super) fn fingerprint(sim: &Sim, harm: Harm, left: u8, old_answers: bool) -> u64 {
     let mut hash = Hash(DefaultHasher::new());
     // Writing into a hasher never fails.
     let _ = write(&mut hash, sim, harm, left);
+    if old_answers {
+        let _ = before(&mut hash, &sim.world.aws);
+    }
     hash.0.finish()
+}
+
+/// What a look shows that is older than the last change.
+fn before(hash: &mut Hash, aws: &Aws) -> fmt::Result {
+    write!(
+        hash,
+        "{:?}{:?}{:?}{:?}",
+        aws.groups_before, aws.alarms_before, aws.targets_before, aws.parameter_before,
+    )
 }
 
 fn write(hash: &mut Hash, sim: &Sim, harm: Harm, left: u8) -> fmt::Result {
@@ -147,7 +159,12 @@ fn step_state(hash: &mut Hash, step: &Step, state: &StepState, now: Timestamp) -
                 state.refusals,
                 since(now, state.patient_from).max(-i128::from(limits::RESTORE_PATIENCE_MS)),
                 since(now, state.last_at).max(-i128::from(limits::BACKOFF_LAST_MS)),
-            )
+            )?;
+            match step.properties().attempt {
+                // What is left of such a wait is reckoned from its first intent.
+                Attempt::Drain | Attempt::Canary => write!(hash, "{}", since(now, state.begun_at)),
+                _ => Ok(()),
+            }
         }
     }
 }
@@ -182,5 +199,20 @@ fn world(hash: &mut Hash, world: &World, now: Timestamp) -> fmt::Result {
         world.performed.contains(&Step::Canary),
         world.performed.contains(&Step::DetectJoined),
         world.performed.contains(&Step::Confirm),
-    )
+    )?;
+    aws(hash, &world.aws, now)
+}
+
+fn aws(hash: &mut Hash, aws: &Aws, now: Timestamp) -> fmt::Result {
+    write!(hash, "{:?}", aws.deleted)?;
+    let moments = [aws.expired_until, aws.creates_from, aws.mutes_from];
+    for (which, until) in moments.into_iter().enumerate() {
+        if let Some(until) = until.filter(|until| *until > now) {
+            write!(hash, "until{which}{}", since(now, until))?;
+        }
+    }
+    for (instance, until) in &aws.initial {
+        write!(hash, "initial{instance}{}", since(now, *until))?;
+    }
+    Ok(())
 }

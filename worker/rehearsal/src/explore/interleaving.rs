@@ -55,6 +55,18 @@ pub enum Interleaving {
     OtherSilences,
     /// That release ends, and leaves the alarm.
     OtherUnsilences,
+    /// The first look of the step shows what was before the last change.
+    StaleLook,
+    /// AWS throttles this step so many times in a row, each time after its first calls.
+    Throttled(usize),
+    /// Somebody deletes this target group.
+    GroupDeleted(String),
+    /// The credentials of the worker expire; others come a while later.
+    CredentialsExpire,
+    /// The parameter that the step creates was deleted just now.
+    NameNotFree,
+    /// The running minute ends before the mute rule is made: the rule begins with the next one.
+    MinuteEnds,
 }
 
 impl fmt::Display for Interleaving {
@@ -86,6 +98,14 @@ impl Interleaving {
             Self::Paused => "paused, and resumed",
             Self::PausedForEver => "paused for ever",
             Self::Faulty(Fault::Refused | Fault::RefusedHalf) => "a step is refused once",
+            Self::StaleLook | Self::Faulty(Fault::Unconfirmed | Fault::UnconfirmedHalf) => {
+                "a look is older than the last change"
+            }
+            Self::Throttled(_) => "AWS throttles in bursts",
+            Self::GroupDeleted(_) => "a target group is deleted",
+            Self::CredentialsExpire => "the credentials expire",
+            Self::NameNotFree => "a parameter's name is not free yet",
+            Self::MinuteEnds => "a mute rule begins with the next minute",
             Self::Faulty(_) => "a step fails, or its answer is lost",
             Self::RefusedForEver => "a step is refused for ever",
             Self::Late => "a call takes effect late",
@@ -123,7 +143,13 @@ impl Interleaving {
             | Self::GetsWell(_)
             | Self::AlarmFires
             | Self::OtherSilences
-            | Self::OtherUnsilences => ends,
+            | Self::OtherUnsilences
+            | Self::StaleLook
+            | Self::Throttled(_)
+            | Self::GroupDeleted(_)
+            | Self::CredentialsExpire
+            | Self::NameNotFree
+            | Self::MinuteEnds => ends,
         }
     }
 
@@ -292,6 +318,18 @@ impl Interleaving {
                 let watched = sim.world.watched_alarm().unwrap_or_default();
                 sim.world.fires.push((step, watched));
             }
+            Self::StaleLook => {
+                return sim
+                    .land_as(index, |world, release, step| {
+                        world.perform_on_a_stale_look(release, step)
+                    })
+                    .map(|()| true);
+            }
+            Self::Throttled(burst) => sim.world.faults.push((step, Fault::Throttled, *burst)),
+            Self::GroupDeleted(arn) => sim.world.delete_group(arn),
+            Self::CredentialsExpire => sim.world.credentials_expire(),
+            Self::NameNotFree => sim.world.names_are_deleted(),
+            Self::MinuteEnds => sim.world.minute_ends(),
             Self::OtherSilences => sim.world.other_silences(),
             Self::OtherUnsilences => sim.world.other_unsilences(),
             _ => {}

@@ -10,7 +10,9 @@
 //! The search visits states that go on alike only once, and still counts all the executions that such a state
 //! stands for. The same bounds give the same search on any machine.
 
+mod aws;
 mod fingerprint;
+mod fleets;
 mod interleaving;
 mod outcomes;
 pub mod swarm;
@@ -21,6 +23,7 @@ use drawgate_rollout::limits;
 use drawgate_schemas::Outcome;
 
 use self::fingerprint::fingerprint;
+pub use self::fleets::{aws_fleets, fleets};
 pub(crate) use self::interleaving::Harm;
 pub use self::interleaving::Interleaving;
 pub use self::outcomes::Outcomes;
@@ -39,11 +42,39 @@ pub struct Violation {
     pub between: Vec<(u64, Interleaving)>,
 }
 
+/// What may come between in one execution.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bounds {
+    /// At most so many interleavings.
+    pub most: u8,
+    /// What of that AWS may bring.
+    pub of_aws: OfAws,
+}
+
+/// What AWS may bring of the interleavings of an execution.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OfAws {
+    /// One, and nothing else comes between then.
+    Alone,
+    /// Any of them.
+    Any,
+}
+
+impl Bounds {
+    /// At most so many interleavings; what AWS brings comes alone.
+    pub fn at_most(most: u8) -> Self {
+        let of_aws = OfAws::Alone;
+        Self { most, of_aws }
+    }
+}
+
 /// The state of the search from one fleet.
 struct Explorer {
+    bounds: Bounds,
     known: HashMap<u64, Outcomes>,
     /// Outcomes by the family of the first interleaving.
     after: BTreeMap<&'static str, Outcomes>,
+    states_after: BTreeMap<&'static str, u64>,
     between: Vec<(u64, Interleaving)>,
 }
 
@@ -54,6 +85,8 @@ pub struct Found {
     pub ends: Outcomes,
     /// The same executions by the family of their first interleaving.
     pub after: BTreeMap<&'static str, Outcomes>,
+    /// The states that each such family was the first to come to.
+    pub states_after: BTreeMap<&'static str, u64>,
     /// Different states on these executions, each taken where a step has just ended.
     pub states: u64,
     /// The first violation, if there is one: it ends the search.
@@ -62,17 +95,25 @@ pub struct Found {
 
 /// Searches everything that may become of a roll of this fleet, with at most `most` interleavings.
 pub fn explore(world: &World, most: u8, mutant: Option<Mutant>) -> Found {
+    explore_within(world, Bounds::at_most(most), mutant)
+}
+
+/// Searches everything that may become of a roll of this fleet within these bounds.
+pub fn explore_within(world: &World, bounds: Bounds, mutant: Option<Mutant>) -> Found {
     let mut explorer = Explorer {
+        bounds,
         known: HashMap::new(),
         after: BTreeMap::new(),
+        states_after: BTreeMap::new(),
         between: Vec::new(),
     };
     let mut sim = Sim::new(world.clone());
     sim.forgets(mutant);
-    let result = explorer.visit(sim, Harm::default(), most);
+    let result = explorer.visit(sim, Harm::default(), bounds.most);
     Found {
         ends: result.clone().unwrap_or_default(),
         after: explorer.after,
+        states_after: explorer.states_after,
         states: explorer.known.len() as u64,
         violation: result.err().map(|what| Violation {
             what,
@@ -119,7 +160,7 @@ fn again(sim: &mut Sim, between: &[(u64, Interleaving)]) -> Result<Harm, String>
     }
 }
 
-fn broken<T>(result: Result<T, Halt>) -> Result<T, String> {
+pub(crate) fn broken<T>(result: Result<T, Halt>) -> Result<T, String> {
     result.map_err(|halt| match halt {
         Halt::Killed => "killed without having been told to".to_owned(),
         Halt::Broken(violation) => violation,
@@ -148,7 +189,7 @@ impl Explorer {
                         branches += self.branch_at_an_end(&sim, index, harm, left)?;
                     }
                     broken(sim.land(index))?;
-                    let mark = fingerprint(&sim, harm, left);
+                    let mark = self.fingerprint(&sim, harm, left);
                     if let Some(executions) = self.known.get(&mark) {
                         break *executions;
                     }
@@ -162,6 +203,15 @@ impl Explorer {
             self.known.insert(mark, executions - before);
         }
         Ok(executions)
+    }
+
+    /// Whether AWS may bring the next interleaving, where so many may still come.
+    fn aws_may_come(&self, left: u8) -> bool {
+        left > 0 && (self.bounds.of_aws == OfAws::Any || left == self.bounds.most)
+    }
+
+    fn fingerprint(&self, sim: &Sim, harm: Harm, left: u8) -> u64 {
+        fingerprint(sim, harm, left, self.aws_may_come(left))
     }
 
     fn branch_after_an_entry(&mut self, sim: &Sim, harm: Harm, left: u8) -> Result<Outcomes, String> {
@@ -188,7 +238,11 @@ impl Explorer {
         let Some((_, step)) = sim.flights.get(index) else {
             return Ok(executions);
         };
-        for between in Interleaving::at_the_end_of(sim, step) {
+        let mut all = Interleaving::at_the_end_of(sim, step);
+        if self.aws_may_come(left) {
+            all.extend(Interleaving::of_aws_at_the_end_of(sim, step));
+        }
+        for between in all {
             let (mut branch, mut harm) = (sim.clone(), harm);
             self.between.push((sim.release().last_entry, between.clone()));
             if broken(between.comes_at(&mut branch, index, &mut harm))? {
@@ -200,15 +254,18 @@ impl Explorer {
     }
 
     fn branch(&mut self, between: &Interleaving, sim: Sim, harm: Harm, left: u8) -> Result<Outcomes, String> {
-        let ends = self.known_or_visit(sim, harm, left - 1)?;
+        let alone = self.bounds.of_aws == OfAws::Alone && between.is_of_aws();
+        let known = self.known.len();
+        let ends = self.known_or_visit(sim, harm, if alone { 0 } else { left - 1 })?;
         if self.between.len() == 1 {
             *self.after.entry(between.family()).or_default() += ends;
+            *self.states_after.entry(between.family()).or_default() += (self.known.len() - known) as u64;
         }
         Ok(ends)
     }
 
     fn known_or_visit(&mut self, sim: Sim, harm: Harm, left: u8) -> Result<Outcomes, String> {
-        let mark = fingerprint(&sim, harm, left);
+        let mark = self.fingerprint(&sim, harm, left);
         if let Some(executions) = self.known.get(&mark) {
             return Ok(*executions);
         }
@@ -219,7 +276,7 @@ impl Explorer {
 }
 
 /// Judges the end: the rules that always hold, and whether these interleavings allow this outcome.
-fn judge(sim: &Sim, harm: Harm) -> Result<(), String> {
+pub(crate) fn judge(sim: &Sim, harm: Harm) -> Result<(), String> {
     sim.check_end()?;
     let ended = sim.ended();
     let is_member = |instance: &String| sim.world.hosts.get(instance).is_some_and(|host| host.member);
@@ -242,39 +299,4 @@ fn judge(sim: &Sim, harm: Harm) -> Result<(), String> {
         !overdue && took_ms <= roll.max_roll_ms + roll.max_pause_ms,
         || format!("took {took_ms} ms, which fingerprints leave out"),
     )
-}
-
-/// The fleets that the search starts from, each with its name: one to three instances, one or two out at
-/// once, with and without a canary, in one target group or two; and fleets with features that only some
-/// services use.
-pub fn fleets() -> Vec<(String, World)> {
-    let mut fleets = Vec::new();
-    let two = || World::new(2, 1).by_people();
-    fleets.push(("watched alarm".to_owned(), two().watched(30_000)));
-    fleets.push(("watched hosts".to_owned(), two().watching_hosts(30_000)));
-    fleets.push(("shared alarm".to_owned(), two().sharing_alarms()));
-    fleets.push(("lease".to_owned(), two().with_lease()));
-    fleets.push(("desired version".to_owned(), two().publishing(Some("main-41"))));
-    fleets.push(("migration".to_owned(), two().with_before(true)));
-    fleets.push(("command".to_owned(), two().commanded()));
-    for hosts in 1..=3_usize {
-        for out in 1..=2_u32 {
-            for canary in [false, true] {
-                for two in [false, true] {
-                    let mut world = World::new(hosts, out).by_people();
-                    if canary {
-                        world = world.with_canary();
-                    }
-                    if two {
-                        world = world.in_two_groups();
-                    }
-                    let canary = if canary { ", canary" } else { "" };
-                    let groups = if two { 2 } else { 1 };
-                    let name = format!("{hosts} hosts, {out} out{canary}, {groups} target groups");
-                    fleets.push((name, world));
-                }
-            }
-        }
-    }
-    fleets
 }

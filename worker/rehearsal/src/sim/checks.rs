@@ -121,7 +121,8 @@ impl Sim {
     pub(super) fn check_muted(&self, step: &Step) -> Result<(), String> {
         let mutes = self.release().plan.as_ref().is_some_and(|plan| plan.mutes());
         if let (Step::Host { phase, .. }, true) = (step, mutes && self.world.faults.is_empty()) {
-            let muted = self.world.muted_until.is_some_and(|until| until > self.now);
+            let begun = self.world.aws.mutes_from.is_none_or(|from| from <= self.now);
+            let muted = begun && self.world.muted_until.is_some_and(|until| until > self.now);
             ensure(muted || *phase == Phase::Create, || {
                 format!("{step} begins with alarms unmuted")
             })?;

@@ -36,6 +36,7 @@ impl Sim {
             oracle::always(&self.before, &self.world, self.machine.release())?;
         }
         self.now = limits::after(self.now, away_ms);
+        self.world.answers_agree();
         self.kill_at = None;
         self.world.noted = None;
         (self.waits, self.acted, self.evidence_since) = (None, None, None);

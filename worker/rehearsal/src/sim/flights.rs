@@ -43,7 +43,13 @@ impl Sim {
             Step::WatchHosts if self.evidence().is_none() => limits::WATCH_MS,
             // Two looks.
             Step::WatchHosts => limits::SICK_AFTER_MS,
-            Step::Bake => self.world.definition.alarms.bake_ms.max(1_000),
+            // A later attempt waits for what is left of it.
+            Step::Bake => {
+                let until = self.release().bakes_until();
+                let bake_ms = self.world.definition.alarms.bake_ms;
+                let left_ms = until.map_or(bake_ms, |until| limits::between_ms(self.now, until));
+                left_ms.max(1_000)
+            }
             // This step looks until something changes, or its time is over.
             Step::AwaitFloor => limits::between_ms(self.now, deadline).saturating_sub(1_000),
             // The second attempt waits for the lock as long as it may.
@@ -93,6 +99,9 @@ impl Sim {
         let mut outcome = perform(&mut self.world, self.machine.release(), &step);
         if let Some(late) = late {
             self.world.perform_unheard(&late.0, &late.1, Extent::Whole);
+        }
+        if let Some(previous) = self.previous.as_ref().filter(|_| !step.reads()) {
+            self.world.remember(previous);
         }
         if let (Some(Mutant::TakesUnknownForFailed), StepOutcome::Unknown { failure }) =
             (self.mutant, &outcome)

@@ -1,8 +1,9 @@
 //! How long a step takes in virtual time.
 
-use drawgate_rollout::{HostPlan, Phase, Plan, Step};
+use drawgate_rollout::{HostPlan, Phase, Plan, Step, limits};
 
 use super::Sim;
+use crate::mutant::Mutant;
 
 /// Time for a pull. On a real host nobody knows it beforehand.
 const PULL_MS: u64 = 20_000;
@@ -18,7 +19,7 @@ const FIRST_CHECKS: u64 = 37;
 impl Sim {
     /// The time that a step takes. Steps of hosts with a higher number take a little longer, so that no two of
     /// those that are out together end at the same moment.
-    pub(super) fn takes_ms(&self, step: &Step) -> u64 {
+    pub(crate) fn takes_ms(&self, step: &Step) -> u64 {
         let n = step.instance().map_or(0, |instance| self.world.number(instance));
         let host = || {
             let plan = self.release().plan.as_deref()?;
@@ -28,12 +29,17 @@ impl Sim {
             Step::Stage { .. } => PULL_MS,
             Step::Canary => {
                 let canary = self.world.definition.roll.canary;
-                canary.map_or(0, |canary| canary.bake_ms)
+                self.left_of(canary.map_or(0, |canary| canary.bake_ms), step)
             }
             Step::Lock => 200,
             Step::Host {
                 phase: Phase::Drain, ..
-            } => host().map_or(0, |(plan, host)| plan.drain_ms(host)),
+            } => self.left_of(host().map_or(0, |(plan, host)| plan.drain_ms(host)), step),
+            // A worker that takes `initial` for healthy does not wait.
+            Step::Host {
+                phase: Phase::AwaitHealthy,
+                ..
+            } if self.mutant == Some(Mutant::TakesInitialForHealthy) => 1_000,
             // The step waits for a sick host as long as it may.
             Step::Host {
                 instance,
@@ -52,6 +58,13 @@ impl Sim {
             _ => 1_000,
         };
         base.max(100) + 137 * (n % OUT_TOGETHER)
+    }
+
+    /// What is left of a wait that begins with the first attempt at a step, at a later attempt.
+    fn left_of(&self, wait_ms: u64, step: &Step) -> u64 {
+        let state = self.release().steps.get(step);
+        let waited_ms = state.map_or(0, |state| limits::between_ms(state.begun_at, self.now));
+        wait_ms.saturating_sub(waited_ms)
     }
 
     /// How long host number `n` takes to settle, by the load balancer's own clock and not by the plan's

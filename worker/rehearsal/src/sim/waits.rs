@@ -9,7 +9,7 @@ use crate::check::ensure;
 use crate::time::start;
 
 impl Sim {
-    pub(super) fn look_at_queue(&mut self) {
+    pub(crate) fn look_at_queue(&mut self) {
         let mut queue = self.queue.clone();
         queue.at = self.now;
         if self.slot_at() <= self.now {

@@ -1,5 +1,7 @@
 //! One instance, and its containers.
 
+use drawgate_rollout::ObservedTarget;
+
 use super::*;
 
 #[derive(Debug, Clone, PartialEq)]
@@ -20,6 +22,8 @@ pub enum Target {
     Draining,
     /// In the target group.
     Registered,
+    /// The target group was deleted.
+    GroupGone,
 }
 
 /// Which container has the service's name.
@@ -39,6 +43,8 @@ pub struct Host {
     pub second: Option<Target>,
     /// Whether the host is in no target group at all, as the hosts of some services are.
     pub targetless: bool,
+    /// Whether the load balancer says `initial` of the targets: it has not checked them yet.
+    pub initial: bool,
     /// Whether the application does not answer, whichever container runs.
     pub sick: bool,
     /// Whether its engine does not answer to whoever watches it. A step that needs the engine comes much later, and
@@ -89,7 +95,8 @@ impl Host {
 
     /// Whether the host is registered in each of its target groups.
     pub fn registered(&self) -> bool {
-        self.targets().all(|target| target == Target::Registered)
+        self.targets()
+            .all(|target| matches!(target, Target::Registered | Target::GroupGone))
     }
 
     /// Whether the host is registered in any target group.
@@ -101,13 +108,17 @@ impl Host {
         if self.targetless {
             return;
         }
-        self.target = target;
-        self.second = self.second.map(|_| target);
+        for own in std::iter::once(&mut self.target).chain(&mut self.second) {
+            if *own != Target::GroupGone {
+                *own = target;
+            }
+        }
+        self.initial &= target == Target::Registered;
     }
 
     /// Whether the load balancer sends the host requests.
     pub fn healthy(&self) -> bool {
-        self.is_well() && self.registered()
+        self.is_well() && self.registered() && !self.initial
     }
 
     /// The state of this host's target in a target group, in the API's words; `seen` is the host as it was at
@@ -124,9 +135,11 @@ impl Host {
         };
         match target.unwrap_or(Target::Absent) {
             Target::Absent => "absent",
+            Target::GroupGone => ObservedTarget::GROUP_DELETED,
             Target::Draining => "draining",
             // No listener or no zone sends this registered target anything.
             Target::Registered if seen.targets[place].state == "unused" => "unused",
+            Target::Registered if self.initial => "initial",
             Target::Registered if self.is_well() => "healthy",
             Target::Registered => "unhealthy",
         }
@@ -176,6 +189,7 @@ pub fn fresh_host() -> Host {
         target: Target::Registered,
         second: None,
         targetless: false,
+        initial: false,
         sick: false,
         hangs: false,
         restarts: 0,

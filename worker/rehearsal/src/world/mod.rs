@@ -1,6 +1,7 @@
 //! A small fleet in virtual time. `perform` does to it what the worker's effects do to a real one: each
 //! looks, acts, confirms, and may be repeated. Faults stand in for AWS, Docker and SSH on a bad day.
 
+mod aws;
 mod effects;
 mod fixtures;
 mod host;
@@ -19,12 +20,14 @@ use drawgate_rollout::definition::{
     Surroundings, Swap, VerifyDefinition, VersionDefinition,
 };
 use drawgate_rollout::{
-    DesiredSnapshot, FleetSnapshot, GroupSnapshot, HostSnapshot, HostView, ON_BASTION, Release, Step,
+    DesiredSnapshot, FleetSnapshot, GroupSnapshot, HostSnapshot, HostView, ON_BASTION, Phase, Release, Step,
     Supersede,
 };
 use drawgate_schemas::{Direction, ReleaseRequest};
 use jiff::Timestamp;
 
+pub use aws::{Aws, SeenAlarm};
+pub(crate) use aws::{calls_aws, is_a_watch};
 pub use host::{Container, Host, Target, Which, fresh_host, old_container};
 pub use names::{
     ALARM, GROUP, NAME, PARAMETER, REPOSITORY, SECOND_GROUP, TARGET_GROUP, VALUE, digest, id, request,
@@ -65,6 +68,8 @@ pub enum Fault {
     RefusedHalf,
     /// The instance is gone.
     Gone,
+    /// AWS takes the first calls and throttles the next one; what is done stays done.
+    Throttled,
 }
 
 /// How far an effect came.
@@ -161,6 +166,8 @@ pub struct World {
     pub before_runs: u32,
     /// The exit code of `[before]`.
     pub before_code: i64,
+    /// The state of AWS beside the fleet.
+    pub aws: Aws,
     /// The mistake made on purpose.
     pub mutant: Option<Mutant>,
     /// Rules that a performed step broke.
@@ -266,6 +273,7 @@ impl World {
             one_off: None,
             before_runs: 0,
             before_code: 0,
+            aws: Aws::default(),
             mutant: None,
             broken: Vec::new(),
             performed: Vec::new(),
@@ -504,18 +512,22 @@ impl World {
 
     /// A release of another service silences the alarm, as `rollout::fleet::silence` says.
     pub fn other_silences(&mut self) {
+        let previous = self.clone();
         let held = self.alarm_tags.contains(ALARM);
         if self.alarms.get(ALARM) == Some(&true) || held {
             self.alarms.insert(ALARM.to_owned(), false);
             self.alarms_of_others.insert(ALARM.to_owned());
         }
+        self.remember_alarms(&previous);
     }
 
     /// That release leaves the alarm: it enables its actions, unless this release has tagged the alarm.
     pub fn other_unsilences(&mut self) {
+        let previous = self.clone();
         if self.alarms_of_others.remove(ALARM) && !self.alarm_tags.contains(ALARM) {
             self.alarms.insert(ALARM.to_owned(), true);
         }
+        self.remember_alarms(&previous);
     }
 
     /// Makes the release use a mute rule, so that the alarms' actions stay on.

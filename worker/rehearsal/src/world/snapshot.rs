@@ -253,7 +253,11 @@ impl World {
         }
         for host in &mut seen.hosts {
             self.see_host(host);
+            host.targets
+                .retain(|target| !self.aws.deleted.contains(&target.target_group));
         }
+        seen.target_groups
+            .retain(|group| !self.aws.deleted.contains(&group.arn));
         for group in &mut seen.target_groups {
             group.healthy = self.healthy_in(&group.arn);
         }
@@ -384,6 +388,15 @@ impl World {
         state.to_owned()
     }
 
+    /// The target groups that a host was in at first, in order.
+    pub(super) fn arns_of(&self, instance: &str) -> Vec<String> {
+        let targets = self
+            .seen_first(instance)
+            .into_iter()
+            .flat_map(|seen| &seen.targets);
+        targets.map(|target| target.target_group.clone()).collect()
+    }
+
     /// Every host with its original state.
     fn with_first(&self) -> impl Iterator<Item = (&String, &Host, &HostSnapshot)> {
         let mut places = self.places.iter().peekable();
@@ -397,6 +410,9 @@ impl World {
 
     /// The number of healthy targets of a target group, those of other services included.
     pub fn healthy_in(&self, target_group: &str) -> u32 {
+        if self.aws.deleted.contains(target_group) {
+            return 0;
+        }
         let mut groups = self.fleet.target_groups.iter();
         let group = groups.find(|group| group.arn == target_group);
         let (mut before, mut now) = (0, 0);

@@ -1,6 +1,8 @@
 //! Alarms: silencing them, and watching them.
 
-use drawgate_rollout::{Evidence, Failure, Release, StepOutcome, WatchPlan, limits};
+use std::collections::BTreeSet;
+
+use drawgate_rollout::{AlarmPlan, Evidence, Failure, Release, StepOutcome, WatchPlan, limits};
 
 use super::words::{done, done_or_already, refused};
 use crate::world::*;
@@ -11,19 +13,27 @@ impl World {
         if plan.mutes() {
             return self.mute(release);
         }
+        let seen_on = self.planned_alarms(release, true);
         let tagged = self.tag_alarms(release);
-        for alarm in self.planned_alarms(release, true) {
+        for alarm in seen_on {
             self.alarms.insert(alarm, false);
         }
-        done_or_already(tagged)
+        let mut planned = release.plan.iter().flat_map(|plan| &plan.alarms);
+        let is_on = |alarm: &&AlarmPlan| self.alarms.get(&alarm.name) == Some(&true);
+        match planned.find(is_on).filter(|_| tagged) {
+            Some(alarm) => StepOutcome::Transient {
+                failure: Failure::new(format!("actions of {} are still on", alarm.name)),
+            },
+            None => done_or_already(tagged),
+        }
     }
 
     /// Tags the alarms of the plan that are on, and those that are off because another release silences them.
     /// Says whether there were any.
     pub(super) fn tag_alarms(&mut self, release: &Release) -> bool {
         let off = self.planned_alarms(release, false).into_iter();
-        let shared =
-            off.filter(|alarm| self.alarms_of_others.contains(alarm) && !self.alarm_tags.contains(alarm));
+        let is_shared = |seen: SeenAlarm| seen.of_others && !seen.ours;
+        let shared = off.filter(|alarm| self.look_at_alarm(alarm).is_some_and(is_shared));
         let all: Vec<String> = self
             .planned_alarms(release, true)
             .into_iter()
@@ -34,14 +44,14 @@ impl World {
         tagged
     }
 
-    pub(super) fn mutes(&self) -> bool {
+    pub(in crate::world) fn mutes(&self) -> bool {
         self.definition.alarms.by == SilenceBy::MuteRule
     }
 
-    /// The alarms of the plan that exist and whose actions are on (`on`), or off.
+    /// The alarms of the plan that exist and whose actions the first look shows on (`on`), or off.
     pub(super) fn planned_alarms(&self, release: &Release, on: bool) -> Vec<String> {
         let planned = release.plan.iter().flat_map(|plan| &plan.alarms);
-        let is_so = |name: &&String| self.alarms.get(*name) == Some(&on);
+        let is_so = |name: &&String| self.look_at_alarm(name).is_some_and(|seen| seen.on == on);
         planned.map(|alarm| &alarm.name).filter(is_so).cloned().collect()
     }
 
@@ -51,6 +61,12 @@ impl World {
         let mut planned = release.plan.iter().flat_map(|plan| &plan.alarms);
         if planned.any(|alarm| self.alarms.contains_key(&alarm.name)) {
             self.muted_until = Some(until);
+            let waits = self.mutant != Some(Mutant::BelievesInARuleToCome);
+            if self.aws.mutes_from.is_some_and(|from| self.now < from) && waits {
+                return StepOutcome::Transient {
+                    failure: Failure::new("the mute rule is not active yet"),
+                };
+            }
         }
         done(Evidence::Muted { until })
     }
@@ -64,7 +80,14 @@ impl World {
             return done(Evidence::Unmuted { firing });
         }
         let off = self.planned_alarms(release, false);
-        let held = std::mem::take(&mut self.alarm_tags);
+        let tags = std::mem::take(&mut self.alarm_tags);
+        let is_seen = |alarm: &String| match self.aws.alarms_before.get(alarm) {
+            Some(before) if self.aws.is_stale => before.ours,
+            _ => true,
+        };
+        // An alarm whose tag the look does not show yet is passed over: the last look of all finds it.
+        let (held, unseen): (BTreeSet<String>, BTreeSet<String>) = tags.into_iter().partition(is_seen);
+        self.alarm_tags = unseen;
         let (shared, ours): (Vec<String>, Vec<String>) =
             held.into_iter().partition(|alarm| self.is_left_to_others(alarm));
         let enabled = ours.iter().any(|alarm| off.contains(alarm));
@@ -90,6 +113,11 @@ impl World {
             Some(Mutant::LeavesOffAsLastOut) => {
                 let mut first = self.fleet.alarms.iter();
                 first.any(|seen| seen.name == alarm && !seen.actions_enabled)
+            }
+            // The look after the change finds a release that came meanwhile.
+            Some(Mutant::BelievesAStaleHolder) => {
+                let seen = self.look_at_alarm(alarm);
+                seen.is_some_and(|seen| seen.of_others)
             }
             _ => self.alarms_of_others.contains(alarm),
         }

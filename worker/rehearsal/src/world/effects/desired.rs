@@ -20,6 +20,9 @@ impl World {
         if self.is_foreign(&planned) {
             return refused("changed by somebody else");
         }
+        if let (None, Some(later)) = (&self.parameter, self.too_soon_to_create()) {
+            return later;
+        }
         self.parameter = Some(planned.reserved().to_owned());
         StepOutcome::done()
     }
@@ -50,7 +53,9 @@ impl World {
     pub(super) fn unpublish(&mut self, release: &Release) -> StepOutcome {
         let planned = wanted(release);
         let is_ours = |seen: &String| planned.is_ours(seen);
-        if !self.parameter.as_ref().is_some_and(is_ours) {
+        let before = self.aws.parameter_before.as_ref().filter(|_| self.aws.is_stale);
+        let seen = before.unwrap_or(&self.parameter);
+        if !seen.as_ref().is_some_and(is_ours) {
             return StepOutcome::already();
         }
         if self.mutant != Some(Mutant::ForgetsToUnpublish) {

@@ -8,7 +8,15 @@ use crate::world::*;
 
 impl World {
     pub(super) fn inspect(&mut self, release: &Release) -> StepOutcome {
-        let snapshot = self.snapshot();
+        let mut snapshot = self.snapshot();
+        // Another release's tag is believed at a second look.
+        if self.mutant == Some(Mutant::RefusesOnAStaleTag) {
+            for group in &mut snapshot.groups {
+                if let Some(before) = self.stale_group(&group.name) {
+                    group.suspension_tag.clone_from(&before.tag);
+                }
+            }
+        }
         let there = self.hosts.keys().cloned().collect::<Vec<_>>();
         for instance in there {
             self.is_pending(&instance);

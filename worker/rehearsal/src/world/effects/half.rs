@@ -60,7 +60,12 @@ impl World {
                 instance,
                 phase: Phase::Register,
                 ..
-            } if self.in_two(instance) => self.host(instance).target = Target::Registered,
+            } if self.in_two(instance) => {
+                let host = self.host(instance);
+                if host.target != Target::GroupGone {
+                    host.target = Target::Registered;
+                }
+            }
             Step::Host {
                 instance,
                 phase: Phase::Swap,

@@ -67,7 +67,8 @@ impl World {
     pub(super) fn swap(&mut self, planned: &HostPlan, direction: Direction) -> StepOutcome {
         let commanded = self.definition.command().is_some();
         let host = self.hosts.get_mut(&planned.instance).unwrap();
-        if host.targets().any(|target| target != Target::Absent) {
+        let is_out = |target| matches!(target, Target::Absent | Target::GroupGone);
+        if !host.targets().all(is_out) {
             self.broken.push(format!(
                 "{} swapped while it is {:?}",
                 planned.instance,

@@ -61,6 +61,9 @@ impl World {
     }
 
     pub(super) fn take_lease(&mut self) -> StepOutcome {
+        if let (None, Some(later)) = (self.lease_owner, self.too_soon_to_create()) {
+            return later;
+        }
         match self.lease_owner.replace(LeaseOwner::Us) {
             None => StepOutcome::done(),
             Some(LeaseOwner::Us) => StepOutcome::already(),

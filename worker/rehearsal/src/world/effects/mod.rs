@@ -25,7 +25,8 @@ impl World {
             .faults
             .iter_mut()
             .find(|(faulty, _, times)| faulty == step && *times > 0)?;
-        *times = times.saturating_sub(1);
+        let begins_anew = *fault == Fault::Throttled && self.mutant == Some(Mutant::LosesWhatWasDone);
+        *times = times.saturating_sub(usize::from(!begins_anew));
         Some(*fault)
     }
 
@@ -39,6 +40,10 @@ impl World {
         }
         let fires = self.fires.iter().filter(|(at, _)| at == step);
         self.firing.extend(fires.map(|(_, alarm)| alarm.clone()));
+        self.end_initial();
+        if let Some(expired) = self.without_credentials(step) {
+            return expired;
+        }
         let failure = || Failure::new("fault");
         match self.fault(step) {
             None => self.effect(release, step),
@@ -68,6 +73,14 @@ impl World {
                 self.half(release, step);
                 StepOutcome::Transient { failure: failure() }
             }
+            Some(Fault::Throttled) => {
+                self.half(release, step);
+                let failure = Failure::new("ThrottlingException");
+                match self.mutant {
+                    Some(Mutant::TakesThrottlingForRefusal) => StepOutcome::Refused { failure },
+                    _ => StepOutcome::Transient { failure },
+                }
+            }
             Some(Fault::Gone) => {
                 if let Some(host) = step.instance().and_then(|instance| self.hosts.get_mut(instance)) {
                     host.member = false;
@@ -79,6 +92,14 @@ impl World {
                 }
             }
         }
+    }
+
+    /// Performs a step whose first look shows what was before the last change.
+    pub(crate) fn perform_on_a_stale_look(&mut self, release: &Release, step: &Step) -> StepOutcome {
+        self.aws.is_stale = true;
+        let outcome = self.perform(release, step);
+        self.aws.is_stale = false;
+        outcome
     }
 
     /// Performs a step as far as `extent`; its worker has died and does not hear the outcome.
@@ -119,9 +140,10 @@ impl World {
                     like.clone()
                 }
             };
-            let host = self.hosts.entry(instance).or_insert_with(booted);
+            let host = self.hosts.entry(instance.clone()).or_insert_with(booted);
             host.joined_late = late && !host.disturbed;
             host.joined_unseen = unseen && !host.disturbed;
+            self.drop_deleted(&instance);
         }
     }
 

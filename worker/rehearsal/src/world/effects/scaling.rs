@@ -9,6 +9,9 @@ use crate::world::*;
 
 impl World {
     pub(super) fn suspend(&mut self, release: &Release, name: &str) -> StepOutcome {
+        if let Some(believed) = self.believes_the_first_look(release, name) {
+            return believed;
+        }
         let group = match self.own_group(release, name) {
             Ok(group) => group,
             Err(refused) => return refused,
@@ -21,6 +24,24 @@ impl World {
             StepOutcome::already()
         } else {
             StepOutcome::done()
+        }
+    }
+
+    /// What comes of a suspending that believes its first look. Another release's tag, and processes that are
+    /// suspended already, are believed only at a second look, once AWS's answers agree.
+    fn believes_the_first_look(&mut self, release: &Release, name: &str) -> Option<StepOutcome> {
+        let seen = self.stale_group(name)?;
+        match self.mutant? {
+            Mutant::RefusesOnAStaleTag if seen.is_held_by_other(release) => {
+                Some(refused("carries another release's tag"))
+            }
+            Mutant::BelievesAStaleSuspension
+                if ours(release, name).all(|ours| seen.suspended.contains(&ours)) =>
+            {
+                self.group(name).tag = Some(release.request.id.to_string());
+                Some(StepOutcome::already())
+            }
+            _ => None,
         }
     }
 

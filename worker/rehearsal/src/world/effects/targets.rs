@@ -21,6 +21,7 @@ impl World {
         let seen = &*seen;
         let groups = seen.plan.iter().flat_map(|plan| plan.target_groups.keys());
         groups
+            .filter(|group| !self.aws.deleted.contains(*group))
             .filter(|group| self.state_in(instance, group) == "healthy")
             .find_map(|group| {
                 let others = || seen.hosts().filter(|host| host.instance != instance);
@@ -76,9 +77,16 @@ impl World {
         }
         self.check_suspended(release, instance);
         let serving = self.serving(release);
+        let before = self
+            .aws
+            .targets_before
+            .get(instance)
+            .filter(|_| self.aws.is_stale);
+        let seen_out = before.is_some_and(|targets| !targets.contains(&Target::Registered));
         let host = self.host(instance);
         host.disturbed = true;
-        if !host.registered_somewhere() {
+        // A target that an old answer shows deregistered is found by the drain, which looks twice.
+        if !host.registered_somewhere() || seen_out {
             return StepOutcome::already();
         }
         host.tagged = true;
@@ -142,7 +150,14 @@ impl World {
         if mutant == Some(Mutant::RegistersWithoutThePort) {
             return StepOutcome::done();
         }
-        host.set_targets(Target::Registered);
+        let gone = host.targets().any(|target| target == Target::GroupGone);
+        if gone && mutant == Some(Mutant::StopsAtADeletedGroup) {
+            return refused("the target group does not exist");
+        }
+        if !host.registered() {
+            self.begin_initial(instance);
+        }
+        self.host(instance).set_targets(Target::Registered);
         StepOutcome::done()
     }
 
@@ -158,16 +173,27 @@ impl World {
         if is_container && (direction == Direction::Forward || ran_before(planned)) && !serves {
             return refused("the container ended, or is gone");
         }
-        let awaited = match direction {
-            Direction::Forward => planned.targets.iter().any(TargetPlan::can_be_healthy),
-            Direction::Back => planned.targets.iter().any(TargetPlan::was_healthy),
-        };
+        let waits_for_all = self.mutant == Some(Mutant::WaitsForADeletedGroup);
+        let targets = planned.targets.iter();
+        let there = |target: &&TargetPlan| waits_for_all || !self.aws.deleted.contains(&target.target_group);
+        let mut awaited = targets.filter(there).filter(|target| match direction {
+            Direction::Forward => target.can_be_healthy(),
+            Direction::Back => target.was_healthy(),
+        });
+        let awaited = awaited.next().is_some();
+        let host = self.host(&planned.instance);
         if awaited && !host.registered() {
             // A late deregistering took effect after the registering.
             self.register(&planned.instance);
         }
+        let believes_initial = self.mutant == Some(Mutant::TakesInitialForHealthy);
         let host = self.host(&planned.instance);
-        if awaited && !host.healthy() {
+        let all_there = host.targets().all(|target| target != Target::GroupGone);
+        let healthy = match believes_initial {
+            true => host.is_well() && host.registered(),
+            false => host.healthy(),
+        };
+        if awaited && !(healthy && (all_there || !waits_for_all)) {
             let target_group = planned.targets.first().map(|target| target.target_group.clone());
             let failure = Failure::new("unhealthy in web").with_obstacle(Obstacle::Unhealthy {
                 target_group: target_group.unwrap_or_default(),
