@@ -7,6 +7,7 @@
 # crash-matrix  the worker killed at every kind of journal record, forward and back; writes runbooks/crash-matrix.md
 # faults  broker, hosts, engines, registry, AWS, disk and clock fail in mid-roll, one after another; about ten minutes (ONLY=…)
 # explore  every way that a roll of one to three hosts can go, with two things that come between; larger fleets, and two releases in one queue, by chance (SEED=…, RUNS=…)
+# explore-long  the same with two things that come between where AWS brings one of them, and ten times as many runs by chance; about an hour (SEED=…, RUNS=…)
 # rehearse-scale  how long a rehearsal of 100, 200, 400 and 500 hosts takes (SIZES="100 300")
 # contract  each step of a roll in the lab and in the model, in every situation that can be made; about half an hour (ONLY=…)
 # bench  one roll, measured against the floor that load balancer and Docker impose
@@ -19,7 +20,7 @@
 # asyncapi  schemas/asyncapi.yaml, read by the AsyncAPI project's own parser (needs Node; installs it under target/)
 # deny   licences, sources and bans of the dependencies (needs cargo-deny)
 
-.PHONY: demo test fmt lint build unit e2e fleets shared shared-alarms crash-matrix faults explore rehearse-scale contract bench bench-peer bench-scale bench-scale-growth bench-status membership orders asyncapi deny lab
+.PHONY: demo test fmt lint build unit e2e fleets shared shared-alarms crash-matrix faults explore explore-long rehearse-scale contract bench bench-peer bench-scale bench-scale-growth bench-status membership orders asyncapi deny lab
 .NOTPARALLEL:
 
 LAB := infra/lab/lab run --quiet --
@@ -92,6 +93,10 @@ faults: lab build
 explore:
 	@cargo build --locked --release --quiet -p drawgate-rehearsal
 	@target/release/explore $(if $(SEED),--seed $(SEED)) $(if $(RUNS),--runs $(RUNS))
+
+explore-long:
+	@cargo build --locked --release --quiet -p drawgate-rehearsal
+	@target/release/explore --most-of-aws 2 $(if $(SEED),--seed $(SEED)) --runs $(or $(RUNS),200000) --queue-runs 1000000
 
 # In a release build, as the worker's own `rehearse`; the fleets are made up.
 rehearse-scale:
