@@ -58,6 +58,8 @@ pub enum OfAws {
     Alone,
     /// Any of them.
     Any,
+    /// All of them.
+    All,
 }
 
 impl Bounds {
@@ -207,7 +209,7 @@ impl Explorer {
 
     /// Whether AWS may bring the next interleaving, where so many may still come.
     fn aws_may_come(&self, left: u8) -> bool {
-        left > 0 && (self.bounds.of_aws == OfAws::Any || left == self.bounds.most)
+        left > 0 && (self.bounds.of_aws != OfAws::Alone || left == self.bounds.most)
     }
 
     fn fingerprint(&self, sim: &Sim, harm: Harm, left: u8) -> u64 {
@@ -216,6 +218,9 @@ impl Explorer {
 
     fn branch_after_an_entry(&mut self, sim: &Sim, harm: Harm, left: u8) -> Result<Outcomes, String> {
         let mut executions = Outcomes::default();
+        if self.bounds.of_aws == OfAws::All {
+            return Ok(executions);
+        }
         for between in Interleaving::after_an_entry(sim) {
             let (mut branch, mut harm) = (sim.clone(), harm);
             self.between.push((sim.release().last_entry, between.clone()));
@@ -238,7 +243,10 @@ impl Explorer {
         let Some((_, step)) = sim.flights.get(index) else {
             return Ok(executions);
         };
-        let mut all = Interleaving::at_the_end_of(sim, step);
+        let mut all = match self.bounds.of_aws {
+            OfAws::All => Vec::new(),
+            OfAws::Alone | OfAws::Any => Interleaving::at_the_end_of(sim, step),
+        };
         if self.aws_may_come(left) {
             all.extend(Interleaving::of_aws_at_the_end_of(sim, step));
         }

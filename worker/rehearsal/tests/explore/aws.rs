@@ -4,21 +4,21 @@
 use drawgate_rehearsal::explore::{Bounds, OfAws, aws_fleets, explore_within, swarm};
 use drawgate_rehearsal::{Mutant, World, pair};
 
+/// `make explore` lets all else come between in these fleets too.
 const ONE: Bounds = Bounds {
     most: 1,
-    of_aws: OfAws::Any,
+    of_aws: OfAws::All,
 };
 
 #[test]
 fn whatever_aws_lets_come_between_a_release_succeeds() {
-    let (mut executions, mut states) = (0, 0);
+    let mut executions = 0;
     for (name, world) in aws_fleets() {
         let found = explore_within(&world, ONE, None);
         assert_eq!(found.violation, None, "{name}");
         executions += found.ends.total();
-        states += found.states;
     }
-    assert_eq!((executions, states), (4_333, 32_838));
+    assert_eq!(executions, 488);
 }
 
 #[test]
