@@ -13,7 +13,6 @@ use tokio::time::{Instant, timeout_at};
 use super::alarms::{TOGETHER, planned};
 use super::connections::Effects;
 use super::inspect::HOST_LOOK;
-use super::joined::fleets_group;
 use super::membership::{Asked, Membership, SeenGroups};
 use super::names::GROUP_TAG;
 use super::outcome::{Effect, either};
@@ -63,7 +62,7 @@ impl Effects {
     async fn observe_fleet(&self, task: Task<'_>) -> Effect<ObservedFleet> {
         let planned = task.plan.groups.iter().map(|group| group.name.as_str());
         let of_hosts = task.release.everyone().filter_map(|host| host.group.as_deref());
-        let names = planned.chain(of_hosts).chain(fleets_group(task)).collect();
+        let names = planned.chain(of_hosts).chain(task.fleets_group()).collect();
         let seen = self.see_groups(names).await?;
         let (hosts, strangers) = tokio::try_join!(
             Box::pin(self.observe_hosts(task, &seen)),

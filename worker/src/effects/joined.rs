@@ -81,7 +81,7 @@ impl Effects {
 
     async fn look_for_newcomers(&self, task: Task<'_>) -> Effect<Found> {
         let mut found = Found::default();
-        let groups = self.see_groups(fleets_group(task).into_iter().collect()).await?;
+        let groups = self.see_groups(task.fleets_group().into_iter().collect()).await?;
         for (instance, group, membership) in self.unknown_members(task, &groups).await? {
             match membership {
                 // Standby, warm or on its way out: the release does not touch it.
@@ -258,13 +258,5 @@ impl Effects {
             return Ok(ids.into_iter().map(|id| (id, name.clone())).collect());
         }
         self.aws.groups_of_instances(&ids).await.sorted()
-    }
-}
-
-/// The Auto Scaling group that is the fleet, where one is.
-pub(super) fn fleets_group(task: Task<'_>) -> Option<&str> {
-    match &task.plan.definition.fleet {
-        FleetSelector::AutoScalingGroup(name) => Some(name),
-        FleetSelector::Tags(_) | FleetSelector::Bastion => None,
     }
 }

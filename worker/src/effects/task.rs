@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use drawgate_rollout::definition::ContainerDefinition;
+use drawgate_rollout::definition::{ContainerDefinition, FleetSelector};
 use drawgate_rollout::limits::between_ms;
 use drawgate_rollout::{Plan, Release};
 use drawgate_schemas::Digest;
@@ -24,7 +24,15 @@ pub(super) struct Task<'a> {
     pub(super) clock: RollClock,
 }
 
-impl Task<'_> {
+impl<'a> Task<'a> {
+    /// The Auto Scaling group that is the fleet, where one is.
+    pub(super) fn fleets_group(&self) -> Option<&'a str> {
+        match &self.plan.definition.fleet {
+            FleetSelector::AutoScalingGroup(name) => Some(name),
+            FleetSelector::Tags(_) | FleetSelector::Bastion => None,
+        }
+    }
+
     /// How long ago a moment of the journal is, in milliseconds.
     pub(super) fn since_ms(&self, at: Timestamp) -> u64 {
         between_ms(at, self.clock.now())
