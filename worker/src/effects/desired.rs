@@ -120,7 +120,7 @@ impl<P: ParameterPort> DesiredVersion<'_, P> {
         let name = &planned.parameter;
         if !self.has_ours(planned).await? {
             // An answer may be older than the publishing. What was reserved alone is seen at the last look, and
-            // the way back does not wait for it.
+            // a rollback does not wait for it.
             let was_published = self.task.release.begun(&Step::PublishDesired);
             if was_published {
                 sleep(CONSISTENCY).await;

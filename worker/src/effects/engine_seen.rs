@@ -2,15 +2,15 @@
 //! answers at all.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
-use drawgate_rollout::{EngineSeen, HostPlan};
+use drawgate_rollout::{EngineSeen, HostPlan, Release};
 use jiff::Timestamp;
 use tokio::time::timeout;
 
 use super::connections::Effects;
 use super::container::new_container;
-use super::hosts_watch::Followed;
 use super::outcome::{Effect, Sorted};
 use super::ports::WatchedHostPort;
 use super::task::Task;
@@ -21,7 +21,7 @@ use crate::host::{ContainerInfo, HostProgram};
 const ANSWERS_WITHIN: Duration = Duration::from_secs(10);
 
 impl WatchedHostPort for Effects {
-    fn followed(&self, task: &Task<'_>) -> Followed {
+    fn followed(&self, task: &Task<'_>) -> Option<Arc<Release>> {
         let followed = self.followed_release(task.release.request.id)?;
         Some(followed).filter(|followed| followed.last_entry > task.release.last_entry)
     }

@@ -9,7 +9,6 @@
 //! cannot be seen says nothing: the watch fails by evidence alone.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::Arc;
 use std::time::Duration;
 
 use drawgate_rollout::limits::{CALL_MS, PATIENCE_MS, SICK_AFTER_MS};
@@ -305,9 +304,6 @@ impl Memory {
         next.or_else(|| well().min_by(by_id)).copied()
     }
 }
-
-/// The release as its driver last told it.
-pub(super) type Followed = Option<Arc<Release>>;
 
 #[cfg(test)]
 mod tests;

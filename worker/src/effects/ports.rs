@@ -20,15 +20,15 @@
 //! futures of the steps stay small.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use drawgate_rollout::definition::Process;
-use drawgate_rollout::{EngineSeen, HostPlan, ResourceKind, Write};
+use drawgate_rollout::{EngineSeen, HostPlan, Release, ResourceKind, Write};
 use drawgate_schemas::Direction;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::connections::Effects;
-use super::hosts_watch::Followed;
 use super::outcome::Effect;
 use super::task::Task;
 use crate::aws::{
@@ -407,7 +407,7 @@ impl HostPort for Effects {
 /// A host whose turn is over, over SSH. Reads only, and leaves no connection open that it has opened.
 pub(super) trait WatchedHostPort: Sync {
     /// The release as it stands, where its driver has told more of it than the step's own copy says.
-    fn followed(&self, task: &Task<'_>) -> Followed;
+    fn followed(&self, task: &Task<'_>) -> Option<Arc<Release>>;
 
     /// What its instance and its engine say; an answer that does not come in time is one of the answers.
     fn engine_of(&self, task: Task<'_>, host: &HostPlan) -> impl Future<Output = EngineSeen> + Send;

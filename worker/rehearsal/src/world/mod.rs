@@ -2,6 +2,7 @@
 //! looks, acts, confirms, and may be repeated. Faults stand in for AWS, Docker and SSH on a bad day.
 
 mod aws;
+mod aws_state;
 mod effects;
 mod fixtures;
 mod host;
@@ -26,8 +27,8 @@ use drawgate_rollout::{
 use drawgate_schemas::{Direction, ReleaseRequest};
 use jiff::Timestamp;
 
-pub use aws::{Aws, SeenAlarm};
-pub(crate) use aws::{calls_aws, is_a_watch};
+pub use aws_state::{Aws, Scaling, SeenAlarm};
+pub(crate) use aws_state::{calls_aws, is_a_watch};
 pub use host::{Container, Host, Target, Which, fresh_host, old_container};
 pub use names::{
     ALARM, GROUP, NAME, PARAMETER, REPOSITORY, SECOND_GROUP, TARGET_GROUP, VALUE, digest, id, request,
@@ -178,17 +179,6 @@ pub struct World {
 
 fn instances(fleet: &FleetSnapshot) -> impl Iterator<Item = String> {
     fleet.hosts.iter().map(|host| host.instance.clone())
-}
-
-/// An Auto Scaling group.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Scaling {
-    /// The suspended processes.
-    pub suspended: BTreeSet<String>,
-    /// The release id in the group's tag.
-    pub tag: Option<String>,
-    /// The processes that the tag names as suspended.
-    pub tag_says: BTreeSet<String>,
 }
 
 impl Scaling {

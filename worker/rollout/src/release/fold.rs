@@ -8,13 +8,13 @@ use drawgate_schemas::{Blocker, ControlCommand, Digest, Ended, ReleaseRequest};
 use jiff::Timestamp;
 
 use crate::definition::Approval;
-use crate::failure::{Failure, FloorKept, Obstacle};
+use crate::failure::{Failure, FloorKept};
 use crate::fleet::{HostPlan, Observation, Plan};
 use crate::journal::{Cause, Entry, Evidence, Record, Step, StepOutcome};
 use crate::preflight::Awaited;
 
 use super::roster::Roster;
-use super::steps::Steps;
+use super::steps::{StepState, Steps};
 
 /// One release, as its journal tells it.
 #[derive(Debug, Clone, PartialEq)]
@@ -110,30 +110,6 @@ pub struct PreflightRefused {
     pub at: Timestamp,
     /// Whether the hosts that it waits for are others than at the look before.
     pub is_news: bool,
-}
-
-/// One step, as far as it has come.
-#[derive(Debug, Clone, PartialEq)]
-pub struct StepState {
-    /// Its first intent.
-    pub begun_at: Timestamp,
-    /// The moment from which its patience is reckoned: the first intent, or the takeover by another worker. A
-    /// step must not count as failed because no worker was there to try it.
-    pub patient_from: Timestamp,
-    /// Its last entry.
-    pub last_at: Timestamp,
-    /// Intents so far.
-    pub attempts: u32,
-    /// Definite refusals so far.
-    pub refusals: u32,
-    /// The outcome of the last attempt; `None` while it runs.
-    pub last: Option<StepOutcome>,
-    /// What the load balancer said at the end of the last attempt that ended.
-    pub obstacle: Option<Obstacle>,
-    /// Whether the floor forbade every attempt so far: then none has changed anything.
-    pub always_kept: bool,
-    /// Since when the floor has forbidden every attempt, without a break.
-    pub kept_since: Option<Timestamp>,
 }
 
 /// A wait for sick hosts to become healthy, or to be replaced.

@@ -1,4 +1,4 @@
-//! The hosts of a release by their id, and where each of them stands.
+//! The hosts of a release by their id, and where each of them stands; `host_status.rs` keeps it up.
 //!
 //! Everything here follows from the plan, the members that joined, and the steps. It is kept because `decide` is
 //! asked after every entry, and an entry moves one host: looking hundreds of others up in thousands of steps
@@ -9,19 +9,14 @@ use std::sync::Arc;
 
 use drawgate_schemas::Direction;
 
-use super::fold::Release;
-use super::path;
-use crate::fleet::HostPlan;
-use crate::journal::{Phase, Record, Step};
-
 /// The hosts of a release, and where each stands.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Roster {
-    /// The place of each host in [`Release::hosts`].
-    places: Arc<BTreeMap<String, usize>>,
+    /// The place of each host in the release's order.
+    pub(super) places: Arc<BTreeMap<String, usize>>,
     /// What has to be locked for these hosts.
     pub(super) locks: Arc<BTreeSet<String>>,
-    statuses: Vec<HostStatus>,
+    pub(super) statuses: Vec<HostStatus>,
     /// The host on which `[before]` was begun.
     pub(super) before: Option<String>,
 }
@@ -31,7 +26,7 @@ pub(crate) struct Roster {
 pub(crate) struct HostStatus {
     /// The way forward.
     pub(crate) forward: Ahead,
-    /// The way back.
+    /// The rollback.
     pub(crate) back: Ahead,
     /// Whether it was taken out of service, or may have been.
     pub(crate) is_touched: bool,
@@ -40,7 +35,7 @@ pub(crate) struct HostStatus {
     /// Whether the floor keeps it in service, so that its turn has to wait.
     pub(crate) is_kept: bool,
     /// Whether it serves again, with the new version or with the previous one.
-    is_through: [bool; 2],
+    pub(super) is_through: [bool; 2],
     /// Its pull.
     pub(crate) pull: Ahead,
     /// What is to be removed from it at the end.
@@ -67,139 +62,5 @@ impl HostStatus {
             Direction::Forward => forward,
             Direction::Back => back,
         }
-    }
-}
-
-impl Release {
-    /// A host of that id.
-    pub fn host(&self, instance: &str) -> Option<&HostPlan> {
-        let is_it = |host: &&HostPlan| host.instance == instance;
-        let place = self.roster.places.get(instance);
-        let known = place.and_then(|place| self.host_at(*place)).filter(is_it);
-        known.or_else(|| self.hosts().find(is_it))
-    }
-
-    fn host_at(&self, place: usize) -> Option<&HostPlan> {
-        let planned = self.plan.as_ref().map_or(&[][..], |plan| &plan.hosts);
-        planned
-            .get(place)
-            .or_else(|| self.joined.get(place - planned.len()))
-    }
-
-    /// Every host in the order of the roll, with where it stands.
-    pub(crate) fn statuses(&self) -> impl Iterator<Item = (&HostPlan, HostStatus)> {
-        let known = |place: usize| self.roster.statuses.get(place).copied();
-        let status = move |place, host| known(place).unwrap_or_else(|| self.status(host));
-        let hosts = self.hosts().enumerate();
-        hosts.map(move |(place, host)| (host, status(place, host)))
-    }
-
-    /// The same without those that have left the fleet.
-    pub(crate) fn members(&self) -> impl Iterator<Item = (&HostPlan, HostStatus)> {
-        self.statuses()
-            .filter(|(host, _)| !self.gone.contains(&host.instance))
-    }
-
-    /// Takes in what an entry has changed.
-    pub(super) fn follow(&mut self, record: &Record) {
-        match record {
-            Record::TakenOver | Record::SickWaitOver => self.look_at_all(),
-            // Where it cannot be undone, hosts stay on the new version.
-            Record::Outcome {
-                step: Step::RunBefore { .. },
-                ..
-            } => self.look_at_all(),
-            Record::Outcome {
-                step: Step::Inspect | Step::Lock | Step::DetectJoined,
-                ..
-            } => self.call_the_roll(),
-            Record::Intent { step } | Record::Outcome { step, .. } => {
-                if let Step::CreateBefore { instance } = step {
-                    self.roster.before.get_or_insert_with(|| instance.clone());
-                }
-                self.look_at(step.instance());
-            }
-            Record::RetryLater { cause } => self.look_at(cause.step.instance()),
-            Record::TryAgain { instance } => self.look_at(Some(instance.as_str())),
-            _ => {}
-        }
-    }
-
-    /// Lists the hosts anew, because they may be others than before.
-    fn call_the_roll(&mut self) {
-        let places = self.hosts().map(|host| host.instance.clone()).zip(0..);
-        let places: BTreeMap<String, usize> = places.collect();
-        if places != *self.roster.places {
-            self.roster.places = Arc::new(places);
-        }
-        let locks = self.locks();
-        if locks != *self.roster.locks {
-            self.roster.locks = Arc::new(locks);
-        }
-        self.look_at_all();
-    }
-
-    /// Looks at every host anew.
-    pub(super) fn look_at_all(&mut self) {
-        self.roster.statuses = self.hosts().map(|host| self.status(host)).collect();
-    }
-
-    fn look_at(&mut self, instance: Option<&str>) {
-        let Some(place) = instance.and_then(|instance| self.roster.places.get(instance).copied()) else {
-            return;
-        };
-        let status = self.host_at(place).map(|host| self.status(host));
-        if let (Some(known), Some(status)) = (self.roster.statuses.get_mut(place), status) {
-            *known = status;
-        }
-    }
-
-    fn status(&self, host: &HostPlan) -> HostStatus {
-        let instance = &host.instance;
-        let through = |direction| self.is_through(instance, direction);
-        let way = |direction| {
-            let next = path::steps(self, host, direction).find(|step| !self.done(step));
-            next.map_or(Ahead::Nothing, |step| self.ahead(&step))
-        };
-        let pull = Step::Stage {
-            instance: instance.clone(),
-        };
-        let clean_up = Step::CleanUp {
-            instance: instance.clone(),
-        };
-        HostStatus {
-            forward: way(Direction::Forward),
-            back: way(Direction::Back),
-            is_touched: self.touched(instance),
-            is_out: path::is_out(self, host),
-            is_kept: self.kept_in(instance, Direction::Forward).is_some(),
-            is_through: [through(Direction::Forward), through(Direction::Back)],
-            pull: self.ahead(&pull),
-            clean_up: match self.needs_clean_up(host) {
-                true => self.ahead(&clean_up),
-                false => Ahead::Nothing,
-            },
-        }
-    }
-
-    fn ahead(&self, step: &Step) -> Ahead {
-        match self.steps.get(step) {
-            None => Ahead::Fresh,
-            Some(state) if state.last.is_none() => Ahead::UnderWay,
-            Some(_) if self.done(step) => Ahead::Nothing,
-            Some(_) => Ahead::Again,
-        }
-    }
-
-    /// Whether anything was put on a host that has to be removed at the end, or may have been.
-    fn needs_clean_up(&self, host: &HostPlan) -> bool {
-        let instance = &host.instance;
-        let create = Step::on_host(instance, Direction::Forward, Phase::Create);
-        let created = path::phases(self, host, Direction::Forward).contains(&Phase::Create)
-            && (self.begun(&create) || self.retried.contains(instance));
-        created
-            || self.begun(&Step::CreateBefore {
-                instance: instance.clone(),
-            })
     }
 }

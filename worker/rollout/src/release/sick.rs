@@ -14,8 +14,9 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
-use super::fold::{Release, SickWait, StepState};
+use super::fold::{Release, SickWait};
 use super::path;
+use super::steps::StepState;
 use crate::definition::Process;
 use crate::failure::{Failure, FloorKept, Obstacle};
 use crate::fleet::{GroupPlan, HostPlan};

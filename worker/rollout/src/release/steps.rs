@@ -7,8 +7,34 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Index;
 use std::sync::Arc;
 
-use super::fold::StepState;
-use crate::journal::Step;
+use jiff::Timestamp;
+
+use crate::failure::Obstacle;
+use crate::journal::{Step, StepOutcome};
+
+/// One step, as far as it has come.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StepState {
+    /// Its first intent.
+    pub begun_at: Timestamp,
+    /// The moment from which its patience is reckoned: the first intent, or the takeover by another worker. A
+    /// step must not count as failed because no worker was there to try it.
+    pub patient_from: Timestamp,
+    /// Its last entry.
+    pub last_at: Timestamp,
+    /// Intents so far.
+    pub attempts: u32,
+    /// Definite refusals so far.
+    pub refusals: u32,
+    /// The outcome of the last attempt; `None` while it runs.
+    pub last: Option<StepOutcome>,
+    /// What the load balancer said at the end of the last attempt that ended.
+    pub obstacle: Option<Obstacle>,
+    /// Whether the floor forbade every attempt so far: then none has changed anything.
+    pub always_kept: bool,
+    /// Since when the floor has forbidden every attempt, without a break.
+    pub kept_since: Option<Timestamp>,
+}
 
 /// Every step that was ever begun.
 #[derive(Debug, Clone, Default, PartialEq)]

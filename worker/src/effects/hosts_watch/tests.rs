@@ -1,4 +1,4 @@
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use drawgate_rehearsal::World;
 use drawgate_rollout::TargetPlan;
@@ -77,7 +77,7 @@ impl MembershipPort for Fake {
 }
 
 impl WatchedHostPort for Fake {
-    fn followed(&self, _task: &Task<'_>) -> Followed {
+    fn followed(&self, _task: &Task<'_>) -> Option<Arc<Release>> {
         None
     }
 
@@ -178,7 +178,7 @@ async fn a_host_that_fails_its_check_is_named_with_its_last_lines() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_one_look_shows_and_what_aws_does_not_say_is_no_evidence() {
+async fn what_one_look_shows_or_aws_does_not_say_is_no_evidence() {
     use TargetState::{Healthy, Initial, Unhealthy};
     let hiccup = case().first_is(&[Unhealthy, Healthy, Unhealthy, Initial, Healthy]);
     assert_eq!(told(&hiccup.watch_for(60).await), "done");
@@ -188,7 +188,7 @@ async fn what_one_look_shows_and_what_aws_does_not_say_is_no_evidence() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_host_that_does_not_answer_is_asked_seldom_and_is_no_evidence() {
+async fn a_host_that_does_not_answer_is_asked_seldom() {
     let silent = EngineSeen::Silent("connection refused".to_owned());
     let case = case().first_is(&[TargetState::Unhealthy]).engine_says(silent);
     assert_eq!(told(&case.watch_for(100).await), "done");

@@ -1,0 +1,146 @@
+//! Where each host of a release stands, kept up with each entry.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use drawgate_schemas::Direction;
+
+use super::fold::Release;
+use super::path;
+use super::roster::{Ahead, HostStatus};
+use crate::fleet::HostPlan;
+use crate::journal::{Phase, Record, Step};
+
+impl Release {
+    /// A host of that id.
+    pub fn host(&self, instance: &str) -> Option<&HostPlan> {
+        let is_it = |host: &&HostPlan| host.instance == instance;
+        let place = self.roster.places.get(instance);
+        let known = place.and_then(|place| self.host_at(*place)).filter(is_it);
+        known.or_else(|| self.hosts().find(is_it))
+    }
+
+    fn host_at(&self, place: usize) -> Option<&HostPlan> {
+        let planned = self.plan.as_ref().map_or(&[][..], |plan| &plan.hosts);
+        planned
+            .get(place)
+            .or_else(|| self.joined.get(place - planned.len()))
+    }
+
+    /// Every host in the order of the roll, with where it stands.
+    pub(crate) fn statuses(&self) -> impl Iterator<Item = (&HostPlan, HostStatus)> {
+        let known = |place: usize| self.roster.statuses.get(place).copied();
+        let status = move |place, host| known(place).unwrap_or_else(|| self.status(host));
+        let hosts = self.hosts().enumerate();
+        hosts.map(move |(place, host)| (host, status(place, host)))
+    }
+
+    /// The same without those that have left the fleet.
+    pub(crate) fn members(&self) -> impl Iterator<Item = (&HostPlan, HostStatus)> {
+        self.statuses()
+            .filter(|(host, _)| !self.gone.contains(&host.instance))
+    }
+
+    /// Takes in what an entry has changed.
+    pub(super) fn follow(&mut self, record: &Record) {
+        match record {
+            Record::TakenOver | Record::SickWaitOver => self.look_at_all(),
+            // Where it cannot be undone, hosts stay on the new version.
+            Record::Outcome {
+                step: Step::RunBefore { .. },
+                ..
+            } => self.look_at_all(),
+            Record::Outcome {
+                step: Step::Inspect | Step::Lock | Step::DetectJoined,
+                ..
+            } => self.call_the_roll(),
+            Record::Intent { step } | Record::Outcome { step, .. } => {
+                if let Step::CreateBefore { instance } = step {
+                    self.roster.before.get_or_insert_with(|| instance.clone());
+                }
+                self.look_at(step.instance());
+            }
+            Record::RetryLater { cause } => self.look_at(cause.step.instance()),
+            Record::TryAgain { instance } => self.look_at(Some(instance.as_str())),
+            _ => {}
+        }
+    }
+
+    /// Lists the hosts anew, because they may be others than before.
+    fn call_the_roll(&mut self) {
+        let places = self.hosts().map(|host| host.instance.clone()).zip(0..);
+        let places: BTreeMap<String, usize> = places.collect();
+        if places != *self.roster.places {
+            self.roster.places = Arc::new(places);
+        }
+        let locks = self.locks();
+        if locks != *self.roster.locks {
+            self.roster.locks = Arc::new(locks);
+        }
+        self.look_at_all();
+    }
+
+    /// Looks at every host anew.
+    pub(super) fn look_at_all(&mut self) {
+        self.roster.statuses = self.hosts().map(|host| self.status(host)).collect();
+    }
+
+    fn look_at(&mut self, instance: Option<&str>) {
+        let Some(place) = instance.and_then(|instance| self.roster.places.get(instance).copied()) else {
+            return;
+        };
+        let status = self.host_at(place).map(|host| self.status(host));
+        if let (Some(known), Some(status)) = (self.roster.statuses.get_mut(place), status) {
+            *known = status;
+        }
+    }
+
+    fn status(&self, host: &HostPlan) -> HostStatus {
+        let instance = &host.instance;
+        let through = |direction| self.is_through(instance, direction);
+        let way = |direction| {
+            let next = path::steps(self, host, direction).find(|step| !self.done(step));
+            next.map_or(Ahead::Nothing, |step| self.ahead(&step))
+        };
+        let pull = Step::Stage {
+            instance: instance.clone(),
+        };
+        let clean_up = Step::CleanUp {
+            instance: instance.clone(),
+        };
+        HostStatus {
+            forward: way(Direction::Forward),
+            back: way(Direction::Back),
+            is_touched: self.touched(instance),
+            is_out: path::is_out(self, host),
+            is_kept: self.kept_in(instance, Direction::Forward).is_some(),
+            is_through: [through(Direction::Forward), through(Direction::Back)],
+            pull: self.ahead(&pull),
+            clean_up: match self.needs_clean_up(host) {
+                true => self.ahead(&clean_up),
+                false => Ahead::Nothing,
+            },
+        }
+    }
+
+    fn ahead(&self, step: &Step) -> Ahead {
+        match self.steps.get(step) {
+            None => Ahead::Fresh,
+            Some(state) if state.last.is_none() => Ahead::UnderWay,
+            Some(_) if self.done(step) => Ahead::Nothing,
+            Some(_) => Ahead::Again,
+        }
+    }
+
+    /// Whether anything was put on a host that has to be removed at the end, or may have been.
+    fn needs_clean_up(&self, host: &HostPlan) -> bool {
+        let instance = &host.instance;
+        let create = Step::on_host(instance, Direction::Forward, Phase::Create);
+        let created = path::phases(self, host, Direction::Forward).contains(&Phase::Create)
+            && (self.begun(&create) || self.retried.contains(instance));
+        created
+            || self.begun(&Step::CreateBefore {
+                instance: instance.clone(),
+            })
+    }
+}
