@@ -14,12 +14,16 @@ const AWAY_MS: u64 = 90_000;
 /// Rolls four hosts, watched, until this step has begun.
 fn until(step: &Step) -> Sim {
     let mut sim = Sim::new(World::new(4, 1).watching_hosts(60_000));
+    go_on_until(step, &mut sim);
+    sim
+}
+
+fn go_on_until(step: &Step, sim: &mut Sim) {
     while sim.attempts(step) == 0 {
         sim.kill_at = Some(sim.journal.len() + 1);
         assert!(sim.run().is_err());
     }
     sim.kill_at = None;
-    sim
 }
 
 /// Asserts that the release was rolled back because of that host, and that every host serves as before.
@@ -55,6 +59,19 @@ fn trap_34_a_rolled_host_that_hangs_ends_the_roll() {
     is_rolled_back_by(&sim, "i-1", "fails its check in web");
     assert_eq!(sim.attempts(&Step::AwaitFloor), 0, "nobody waited for it");
     assert!(!sim.world.performed.contains(&forward(3, Phase::Drain)));
+}
+
+/// The floor keeps the second host, registered again, in service: the first one must not wait for it.
+#[test]
+fn trap_34_who_fails_goes_back_before_one_that_serves() {
+    let mut sim = Sim::new(World::new(2, 1).watching_hosts(60_000));
+    go_on_until(&forward(2, Phase::Register), &mut sim);
+    sim.world.falls_ill("i-1");
+    go_on_until(&back(1, Phase::Swap), &mut sim);
+    sim.world.gets_well("i-1", false);
+    let sim = sim.finish();
+    is_rolled_back_by(&sim, "i-1", "fails its check in web");
+    assert_eq!(sim.outcome(), Outcome::RolledBack, "{:?}", sim.ended());
 }
 
 #[test]

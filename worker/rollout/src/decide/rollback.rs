@@ -67,19 +67,21 @@ impl Agenda<'_> {
         let at_once = plan.at_once() as usize;
         let goes = |(_, status): &Member<'_>| status.back != Ahead::Nothing;
         let mut hosts: Vec<Member<'_>> = self.touched().filter(goes).collect();
-        hosts.sort_by_key(|(host, status)| (!status.is_out, self.is_known_sick(host)));
+        let is_out = |(host, status): &Member<'_>| status.is_out && !self.is_kept_back(host);
+        hosts.sort_by_key(|member| (!is_out(member), self.is_known_sick(member.0)));
         for (host, status) in hosts {
-            if status.back == Ahead::Fresh && !status.is_out && out.len() >= at_once {
+            let is_out = is_out(&(host, status));
+            if status.back == Ahead::Fresh && !is_out && out.len() >= at_once {
                 continue;
             }
-            if status.back == Ahead::UnderWay && status.is_out {
+            if status.back == Ahead::UnderWay && is_out {
                 todo.wait();
                 continue;
             }
             let Some(step) = self.next_step(host, Direction::Back) else {
                 continue;
             };
-            if !status.is_out {
+            if !is_out {
                 // A host that the floor keeps in service does not count as out while it waits, or when it has
                 // waited in vain.
                 let waits = match self.step_status(&step) {
@@ -97,6 +99,12 @@ impl Agenda<'_> {
         todo.or_go_on()
     }
 
+    /// Whether the floor keeps a host in service that was registered again when the rollback began. It serves with
+    /// the failed version until another one serves, so that one must not wait for it.
+    fn is_kept_back(&self, host: &HostPlan) -> bool {
+        self.release.kept_in(&host.instance, Direction::Back).is_some()
+    }
+
     fn touched(&self) -> impl Iterator<Item = Member<'_>> {
         self.release.members().filter(|(_, status)| status.is_touched)
     }
@@ -108,6 +116,7 @@ impl Agenda<'_> {
         let mut passed_over = limits::SICK_DURING_ROLLBACK;
         let out = self.touched().filter(|(_, status)| status.is_out);
         let mut out: Vec<&HostPlan> = out.map(|(host, _)| host).collect();
+        out.retain(|host| !self.is_kept_back(host));
         out.retain(|host| {
             let was_sick = self.release.rolled_next.contains(&host.instance) || self.is_known_sick(host);
             let passes = self.release.is_sick_on_its_rollback(host) && (was_sick || passed_over > 0);

@@ -3,8 +3,9 @@
 use drawgate_schemas::Direction;
 use jiff::Timestamp;
 
-use super::fold::{Release, StepState};
+use super::fold::Release;
 use super::patience;
+use super::steps::StepState;
 use crate::failure::Failure;
 use crate::journal::{Patience, Step, StepOutcome};
 use crate::limits::{self, after, backoff_ms};
@@ -106,7 +107,13 @@ impl Release {
                 at: after(state.last_at, limits::kept_again_ms(state.attempts)),
             };
         }
-        let given_up_at = after(state.patient_from, patience::patience_ms(step, self));
+        // What may have happened is looked at once more, however late it is.
+        let may_have_happened = !not_passed && !step.reads() && !step.is_bounded_wait();
+        let looked_at_ms = if may_have_happened { limits::CALL_MS } else { 0 };
+        let given_up_at = after(
+            state.patient_from,
+            patience::patience_ms(step, self).saturating_add(looked_at_ms),
+        );
         // An attempt of a bounded wait ends a little before its time, to tell what it saw last. The time left
         // is too short for another attempt, which would tell less.
         let too_little_ms = match &self.plan {
