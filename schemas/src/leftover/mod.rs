@@ -92,6 +92,15 @@ pub enum LeftoverKind {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         expected: Option<String>,
     },
+    /// A container serves, and would not start with its engine, because its restart policy is not what it was.
+    RestartPolicy {
+        /// The EC2 instance's id.
+        instance: String,
+        /// The container's name.
+        container: String,
+        /// The restart policy that it should have, as `docker update --restart` takes it.
+        expected: String,
+    },
     /// A host left the fleet while it was rolled, out of its target groups, and exists still or is back.
     LeftTheFleet {
         /// The EC2 instance's id.
@@ -251,6 +260,7 @@ impl LeftoverKind {
                 ..
             }
             | Self::Version { instance, .. }
+            | Self::RestartPolicy { instance, .. }
             | Self::LeftTheFleet { instance, .. }
             | Self::BootedTheFailed { instance, .. }
             | Self::MayBootTheFailed { instance, .. }

@@ -84,6 +84,14 @@ impl fmt::Display for LeftoverKind {
                     or_nothing(expected)
                 )
             }
+            Self::RestartPolicy {
+                instance,
+                container,
+                expected,
+            } => write!(
+                f,
+                "{instance}: {container} would not start with its engine, its restart policy was {expected}"
+            ),
             Self::LeftTheFleet { instance, found } => write!(
                 f,
                 "{instance} left the fleet in mid-roll and is {found}: see which version it runs, and register it again"

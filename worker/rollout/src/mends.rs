@@ -2,6 +2,7 @@
 
 use drawgate_schemas::{Command, ReleaseId};
 
+use crate::definition::RestartPolicy;
 use crate::fleet::{SILENCED_TAG, silenced_tag};
 
 /// Registers a target again.
@@ -54,6 +55,11 @@ pub(crate) fn untag_target(instance: &str, target_group: &str, port: u16) -> Com
     Command::anywhere(format!(
         "aws ec2 delete-tags --resources {instance} --tags Key=drawgate:target:{target_group}:{port}"
     ))
+}
+
+/// Gives a container its restart policy back.
+pub(crate) fn set_restart_policy(instance: &str, container: &str, policy: RestartPolicy) -> Command {
+    Command::on(instance, format!("docker update --restart={policy} {container}"))
 }
 
 /// Switches the actions of an alarm on.

@@ -1,15 +1,17 @@
 //! Leftovers: what is not as it should be at the end, each with the command that mends it or says more.
 
-use drawgate_schemas::{Leftover, LeftoverKind, Part};
+use drawgate_schemas::{Direction, Leftover, LeftoverKind, Part};
 
 use super::version::version_before;
-use crate::definition::CommandDefinition;
+use crate::definition::{CommandDefinition, RestartPolicy};
 use crate::fleet::{
-    GroupPlan, HostPlan, Observation, ObservedHost, ObservedTarget, Plan, Stranger, TargetPlan,
+    ContainerBefore, GroupPlan, HostPlan, Observation, ObservedHost, ObservedTarget, Plan, Stranger,
+    TargetPlan,
 };
-use crate::journal::{Step, StepOutcome};
+use crate::journal::{Phase, Step, StepOutcome};
 use crate::mends;
 use crate::release::Release;
+use crate::release::path::phases;
 
 /// Whether an operator would be called for what was seen at the end.
 pub(crate) fn is_anything_left(release: &Release) -> bool {
@@ -365,7 +367,29 @@ fn container_leftovers(
         if !same || (running && !after.running) {
             left.push(version(before.map(|before| before.image.as_str())));
         }
+        left.extend(before.and_then(|before| restart_leftover(host, name, release, before)));
     }
+}
+
+/// A container that goes back without having got its restart policy serves until its host reboots.
+fn restart_leftover(
+    host: &HostPlan,
+    name: &str,
+    release: &Release,
+    before: &ContainerBefore,
+) -> Option<Leftover> {
+    let instance = &host.instance;
+    let gives_back = Step::on_host(instance, Direction::Back, Phase::SetRestartPolicy);
+    let took_it = phases(release, host, Direction::Back).contains(&Phase::SetRestartPolicy);
+    if !took_it || release.done(&gives_back) || before.restart == RestartPolicy::No {
+        return None;
+    }
+    let what = LeftoverKind::RestartPolicy {
+        instance: instance.clone(),
+        container: name.to_owned(),
+        expected: before.restart.to_string(),
+    };
+    Some(what.mended_by(vec![mends::set_restart_policy(instance, name, before.restart)]))
 }
 
 /// Compares the version that the service's own program tells, where its output names the version.
