@@ -92,7 +92,11 @@ impl Sim {
         if self.release().plan.is_some() {
             self.world.now = self.now;
         }
-        let late = self.late.take();
+        let mut late = self.late.take();
+        // After a resume that may come late this step looks once more, and suspends what it finds running.
+        if let Some(resume) = late.take_if(|_| matches!(step, Step::SuspendAgain { .. })) {
+            self.world.perform_unheard(&resume.0, &resume.1, Extent::Whole);
+        }
         if self.previous.is_some() && !step.reads() {
             self.previous = Some(Arc::new(self.world.clone()));
         }
