@@ -1,19 +1,20 @@
 //! The last look: everything that the release touched, as it is now.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use drawgate_rollout::definition::Process;
 use drawgate_rollout::{
     AlarmPlan, Evidence, GroupPlan, HostPlan, LABEL_RELEASE, ON_BASTION, Observation, ObservedGroup,
     ObservedHost, ObservedTarget, Step, StepOutcome, Stranger, version_name,
 };
 use futures_util::stream::{self, StreamExt, TryStreamExt};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, sleep, timeout_at};
 
 use super::alarms::{TOGETHER, planned};
 use super::connections::Effects;
 use super::inspect::HOST_LOOK;
-use super::membership::{Asked, Membership, SeenGroups};
+use super::membership::{Asked, CONSISTENCY, Membership, SeenGroups};
 use super::names::GROUP_TAG;
 use super::outcome::{Effect, either};
 use super::target_health::SeenTarget;
@@ -62,12 +63,19 @@ impl Effects {
     async fn observe_fleet(&self, task: Task<'_>) -> Effect<ObservedFleet> {
         let planned = task.plan.groups.iter().map(|group| group.name.as_str());
         let of_hosts = task.release.everyone().filter_map(|host| host.group.as_deref());
-        let names = planned.chain(of_hosts).chain(task.fleets_group()).collect();
-        let seen = self.see_groups(names).await?;
+        let names: BTreeSet<&str> = planned.chain(of_hosts).chain(task.fleets_group()).collect();
+        let seen = self.see_groups(names.clone()).await?;
         let (hosts, strangers) = tokio::try_join!(
             Box::pin(self.observe_hosts(task, &seen)),
             Box::pin(self.strangers(task, &seen)),
         )?;
+        let groups = observe_groups(task, &seen);
+        if !task.plan.groups.iter().any(|plan| is_suspended(plan, &groups)) {
+            return Ok((groups, hosts, strangers));
+        }
+        // The answer may be older than the call that resumed the group: it is a leftover at a second look only.
+        sleep(CONSISTENCY).await;
+        let seen = self.see_groups(names).await?;
         Ok((observe_groups(task, &seen), hosts, strangers))
     }
 
@@ -218,6 +226,14 @@ fn observe_groups(task: Task<'_>, seen: &SeenGroups) -> BTreeMap<String, Observe
         (plan.name.clone(), observed)
     };
     task.plan.groups.iter().map(observe).collect()
+}
+
+/// Whether a group looks as if this release held it still.
+fn is_suspended(plan: &GroupPlan, groups: &BTreeMap<String, ObservedGroup>) -> bool {
+    groups.get(&plan.name).is_some_and(|group| {
+        let ours = |process: &Process| group.suspended.contains(process.as_str());
+        group.held_by_us || (!group.held_by_other && plan.suspend.iter().any(ours))
+    })
 }
 
 /// Until when a host is looked at. However many hosts are away, the result is told before the deadline.
