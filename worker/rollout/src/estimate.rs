@@ -121,7 +121,8 @@ impl Plan {
 
     fn host_estimate(&self, host: &HostPlan, from_ms: u64) -> HostEstimate {
         let drain_ms = self.drain_ms(host);
-        let healthy_after_ms = self.healthy_after_ms(host);
+        // The next hosts wait for the last of those that are out together.
+        let healthy_after_ms = self.largest(host, |group| group.all_healthy_after_ms(self.out_together()));
         let parts: Vec<Cost> = [
             Cost::of(self.sets_drain(host, drain_ms), drain_ms),
             Cost::of("swap and verification", HOST_MS),
@@ -153,13 +154,15 @@ impl Plan {
     }
 
     fn sets_checks(&self, host: &HostPlan, healthy_after_ms: u64) -> String {
-        let checks = self.slowest(
-            host,
-            "health checks of",
-            healthy_after_ms,
-            TargetGroupPlan::healthy_after_ms,
-        );
+        let checks = self.slowest(host, "health checks of", healthy_after_ms, |group| {
+            group.all_healthy_after_ms(self.out_together())
+        });
         checks.unwrap_or_default()
+    }
+
+    fn out_together(&self) -> u32 {
+        let hosts = u32::try_from(self.hosts.len()).unwrap_or(u32::MAX);
+        self.at_once().min(hosts)
     }
 
     fn sets_settling(&self, host: &HostPlan) -> String {

@@ -101,7 +101,7 @@ fn a_plan_says_how_long_its_roll_takes() {
         });
         world
     };
-    for world in [
+    for mut world in [
         checked_as_by_default(2),
         a_quarter_out(checked_as_by_default(24)),
         with_a_canary(checked_as_by_default(12)),
@@ -109,6 +109,7 @@ fn a_plan_says_how_long_its_roll_takes() {
         a_quarter_out(behind_an_nlb(12)),
         with_a_canary(a_quarter_out(behind_an_nlb(12))),
     ] {
+        world.definition.roll.max_roll_ms = 4 * 60 * MINUTE_MS;
         takes_as_long_as_planned(world);
     }
 }

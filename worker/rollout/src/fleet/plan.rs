@@ -246,13 +246,24 @@ fn is_default<T: Default + PartialEq>(value: &T) -> bool {
 }
 
 impl TargetGroupPlan {
-    /// How long the checks take as a rule until a good target is healthy, in milliseconds. Where one check is
-    /// enough it comes somewhere within the interval, because the load balancer checks by a clock of its own:
-    /// half an interval on the average, which is what a roll of many hosts sees.
+    /// How long the checks take as a rule until a good target is healthy, in milliseconds.
     pub(crate) fn healthy_after_ms(&self) -> u64 {
+        self.all_healthy_after_ms(1)
+    }
+
+    /// How long the checks take as a rule until the last of so many good targets is healthy, in milliseconds.
+    /// Where one check is enough it comes somewhere within the interval, because the load balancer checks each
+    /// target by a clock of its own: after half an interval on the average, and the last of three after three
+    /// quarters.
+    pub(crate) fn all_healthy_after_ms(&self, targets: u32) -> u64 {
         let most_ms = self.healthy_after_s * 1000;
         let one_is_enough = !self.passes_connections && self.check_interval_s > 0;
-        if one_is_enough { most_ms / 2 } else { most_ms }
+        let targets = u64::from(targets);
+        if one_is_enough {
+            most_ms.saturating_mul(targets) / (targets + 1)
+        } else {
+            most_ms
+        }
     }
 }
 
@@ -311,7 +322,7 @@ impl Plan {
     }
 
     /// The largest of a figure in milliseconds among the host's target groups that are in use.
-    fn largest(&self, host: &HostPlan, ms_of: impl Fn(&TargetGroupPlan) -> u64) -> u64 {
+    pub(crate) fn largest(&self, host: &HostPlan, ms_of: impl Fn(&TargetGroupPlan) -> u64) -> u64 {
         self.groups_in_use(host).map(ms_of).max().unwrap_or(0)
     }
 
