@@ -52,7 +52,7 @@ impl Effects {
         };
         let why = match timeout(PATIENCE, Box::pin(inquiry.answers(&needs))).await {
             Ok(Ok(permissions)) => return permissions,
-            Ok(Err(why)) => why,
+            Ok(Err(said)) => said,
             Err(_) => format!("IAM did not answer within {} s", PATIENCE.as_secs()),
         };
         tracing::warn!(why, "the permissions of a release could not be simulated");

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use drawgate_rollout::{Account, Resource, ResourceKind};
 
 use super::super::ports::PolicyPort;
+use crate::Causes;
 
 /// Tags by ARN; `None` where they could not be read.
 pub(super) type Tags = BTreeMap<String, Option<BTreeMap<String, String>>>;
@@ -44,7 +45,9 @@ pub(super) async fn tags_of<P: PolicyPort>(
             .collect();
         match policies.tags(kind, &named).await {
             Ok(found) => tags.extend(found.into_iter().map(|(arn, tags)| (arn, Some(tags)))),
-            Err(error) => tracing::warn!(?kind, %error, "tags that a policy asks for could not be read"),
+            Err(error) => {
+                tracing::warn!(?kind, error = %Causes(&error), "tags that a policy asks for could not be read")
+            }
         }
     }
     tags
