@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn the_slowest_bucket_is_the_floor_and_what_fits_it_costs_no_time() {
+    fn the_slowest_bucket_is_the_floor_and_what_fits_is_free() {
         let rates = Rates {
             admitted: vec![
                 admitted("Describe*", 20.0, 5.0, 120),
