@@ -15,7 +15,7 @@ from world.keys import HOSTS, MODELS
 API_TIMEOUT_S = 30
 # Hosts that are reset at once, each with four removals at once: more would only wait for a processor.
 RESETS_AT_ONCE = 16
-BOOT_TIMEOUT_S = 20
+BOOT_TIMEOUT_S = 60
 RUN_TIMEOUT_S = 60
 
 
