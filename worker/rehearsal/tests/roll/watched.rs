@@ -3,7 +3,7 @@
 use drawgate_rehearsal::World;
 use drawgate_rehearsal::sim::Sim;
 use drawgate_rehearsal::world::{Extent, Fault, Which};
-use drawgate_rollout::{Phase, Step};
+use drawgate_rollout::{Phase, Step, StepStatus};
 use drawgate_schemas::{Event, Outcome};
 
 use crate::{back, forward};
@@ -68,6 +68,28 @@ fn trap_34_who_fails_goes_back_before_one_that_serves() {
     go_on_until(&forward(2, Phase::Register), &mut sim);
     sim.world.falls_ill("i-1");
     go_on_until(&back(1, Phase::Swap), &mut sim);
+    sim.world.gets_well("i-1", false);
+    let sim = sim.finish();
+    is_rolled_back_by(&sim, "i-1", "fails its check in web");
+    assert_eq!(sim.outcome(), Outcome::RolledBack, "{:?}", sim.ended());
+}
+
+/// The first host gets well only when the floor has kept the second one for as long as it is asked.
+#[test]
+fn trap_34_a_host_kept_until_the_last_moment_goes_back_too() {
+    let mut sim = Sim::new(World::new(2, 1).watching_hosts(60_000));
+    go_on_until(&forward(2, Phase::Register), &mut sim);
+    sim.world.falls_ill("i-1");
+    go_on_until(&back(1, Phase::AwaitHealthy), &mut sim);
+    let given_up = |sim: &Sim| {
+        let status = sim.release().step_status(&back(2, Phase::Deregister), sim.now);
+        matches!(status, StepStatus::Failed(_))
+    };
+    while !given_up(&sim) {
+        sim.kill_at = Some(sim.journal.len() + 1);
+        assert!(sim.run().is_err());
+    }
+    sim.kill_at = None;
     sim.world.gets_well("i-1", false);
     let sim = sim.finish();
     is_rolled_back_by(&sim, "i-1", "fails its check in web");

@@ -7,7 +7,8 @@ use super::fold::Release;
 use super::patience;
 use super::steps::StepState;
 use crate::failure::Failure;
-use crate::journal::{Patience, Step, StepOutcome};
+use crate::fleet::HostPlan;
+use crate::journal::{Patience, Phase, Step, StepOutcome};
 use crate::limits::{self, after, backoff_ms};
 
 /// The status of a step, for `decide`.
@@ -110,8 +111,9 @@ impl Release {
         // What may have happened is looked at once more, however late it is.
         let may_have_happened = !not_passed && !step.reads() && !step.is_bounded_wait();
         let looked_at_ms = if may_have_happened { limits::CALL_MS } else { 0 };
+        let patient_from = state.patient_from.max(self.floor_rose_at(step, state));
         let given_up_at = after(
-            state.patient_from,
+            patient_from,
             patience::patience_ms(step, self).saturating_add(looked_at_ms),
         );
         // An attempt of a bounded wait ends a little before its time, to tell what it saw last. The time left
@@ -132,6 +134,32 @@ impl Release {
         StepStatus::Again {
             at: after(state.last_at, pause_ms),
         }
+    }
+
+    /// When the last host came back into service, for a host that the floor keeps from going back: what kept it
+    /// may be over since then.
+    fn floor_rose_at(&self, step: &Step, state: &StepState) -> Timestamp {
+        let back = matches!(
+            step,
+            Step::Host {
+                direction: Direction::Back,
+                ..
+            }
+        );
+        if !back || state.kept().is_none() {
+            return state.patient_from;
+        }
+        let awaits = |host: &HostPlan| {
+            let awaits = Step::on_host(&host.instance, Direction::Back, Phase::AwaitHealthy);
+            self.steps
+                .get(&awaits)
+                .filter(|_| self.done(&awaits))
+                .map(|state| state.last_at)
+        };
+        self.hosts()
+            .filter_map(awaits)
+            .max()
+            .unwrap_or(state.patient_from)
     }
 
     /// The number of attempts and the time between them, for a step that has them in the service's file.
