@@ -9,8 +9,8 @@ use super::*;
 /// Parameter Store takes a parameter of a name again so long after that name was deleted (AWS Systems Manager API
 /// Reference, `DeleteParameter`).
 const NAME_FREE_MS: u64 = 30_000;
-/// How long the credentials of the worker stay expired: shorter than the least patience of a step in a made-up
-/// fleet, `[roll] drain_timeout`.
+/// How long the credentials of the worker stay expired at most. A fleet whose drain may take no longer gets them
+/// back within half of that time.
 const EXPIRED_MS: u64 = 40_000;
 /// How long a Network Load Balancer says `initial` of a new target: "a few minutes" (Elastic Load Balancing,
 /// "Health checks for Network Load Balancer target groups").
@@ -70,7 +70,14 @@ impl World {
 
     /// Lets the credentials of the worker expire; others come after a while.
     pub fn credentials_expire(&mut self) {
-        self.aws.expired_until = Some(limits::after(self.now, EXPIRED_MS));
+        let roll = &self.definition.roll;
+        let patience_ms = roll.drain_timeout_ms.min(roll.healthy_timeout_ms);
+        let expired_ms = if patience_ms > EXPIRED_MS {
+            EXPIRED_MS
+        } else {
+            patience_ms / 2
+        };
+        self.aws.expired_until = Some(limits::after(self.now, expired_ms));
     }
 
     /// Lets somebody delete the parameters that the release is about to create.
