@@ -73,7 +73,7 @@ impl<H: HealthPort, M: MembershipPort, W: WatchedHostPort> HostsWatch<'_, H, M, 
     /// Watches until a host speaks against the version, or until its time is over: then the driver begins it anew.
     pub(super) async fn watch(&self) -> StepOutcome {
         let mut memory = Memory::default();
-        let apart = self.task.poll() * POLLS_APART;
+        let apart = self.apart();
         loop {
             let look_at = Instant::now();
             // The hosts whose turn ended since the watch began are known to the driver.
@@ -89,16 +89,17 @@ impl<H: HealthPort, M: MembershipPort, W: WatchedHostPort> HostsWatch<'_, H, M, 
             if Instant::now() + last >= self.task.deadline {
                 return StepOutcome::done();
             }
-            sleep_until(
-                look_at
-                    + if memory.failing.is_empty() {
-                        apart
-                    } else {
-                        self.task.poll()
-                    },
-            )
-            .await;
+            let pause = match memory.failing.is_empty() {
+                true => apart,
+                false => self.task.poll(),
+            };
+            sleep_until(look_at + pause).await;
         }
+    }
+
+    /// The time between two looks while every host is well.
+    fn apart(&self) -> Duration {
+        self.task.poll() * POLLS_APART
     }
 
     /// Asks every watched host once, at the end of the bake. What is not seen by the deadline is no evidence.
@@ -114,12 +115,12 @@ impl<H: HealthPort, M: MembershipPort, W: WatchedHostPort> HostsWatch<'_, H, M, 
     async fn look(&self, release: &Release, look_at: Instant, memory: &mut Memory) -> Option<Failure> {
         let watched: Vec<&HostPlan> = release.watched_hosts().collect();
         // A look that another step made a moment ago is good enough, except to confirm what an earlier one showed.
-        let recent = look_at.checked_sub(self.task.poll() * POLLS_APART);
+        let recent = look_at.checked_sub(self.apart());
         let not_before = recent.filter(|_| memory.failing.is_empty()).unwrap_or(look_at);
         if let Some(failing) = self.failing(&watched, not_before).await {
             memory.note(failing, look_at);
         }
-        let asked = memory.ask_next(&watched, look_at, self.task.poll() * POLLS_APART);
+        let asked = memory.ask_next(&watched, look_at, self.apart());
         self.first_evidence(release, asked, |instance| {
             if memory.failing.contains_key(instance) {
                 memory.asked.insert(instance.to_owned(), look_at);

@@ -96,14 +96,7 @@ impl Release {
             };
         }
         // The floor alone rolls no release back: `sick.rs` bounds how long the roll waits for it.
-        let forward = matches!(
-            step,
-            Step::Host {
-                direction: Direction::Forward,
-                ..
-            }
-        );
-        if forward && state.kept().is_some() && state.attempts < limits::ATTEMPTS {
+        if goes(step, Direction::Forward) && state.kept().is_some() && state.attempts < limits::ATTEMPTS {
             return StepStatus::Again {
                 at: after(state.last_at, limits::kept_again_ms(state.attempts)),
             };
@@ -139,14 +132,7 @@ impl Release {
     /// When the last host came back into service, for a host that the floor keeps from going back: what kept it
     /// may be over since then.
     fn floor_rose_at(&self, step: &Step, state: &StepState) -> Timestamp {
-        let back = matches!(
-            step,
-            Step::Host {
-                direction: Direction::Back,
-                ..
-            }
-        );
-        if !back || state.kept().is_none() {
+        if !goes(step, Direction::Back) || state.kept().is_none() {
             return state.patient_from;
         }
         let awaits = |host: &HostPlan| {
@@ -210,6 +196,11 @@ impl Release {
         let plan = self.plan.as_ref()?;
         Some(after(state.patient_from, plan.definition.alarms.bake_ms))
     }
+}
+
+/// Whether this is a phase of a host in that direction.
+fn goes(step: &Step, towards: Direction) -> bool {
+    matches!(step, Step::Host { direction, .. } if *direction == towards)
 }
 
 /// When a watch over hosts that was broken off begins anew: at once after a takeover, because nothing goes on
