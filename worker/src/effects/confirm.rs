@@ -192,6 +192,7 @@ impl Effects {
                 seen.container = Some(container.id);
                 seen.image = Some(container.image_reference);
                 seen.running = container.running;
+                seen.restart = Some(container.restart_policy);
             }
         }
     }

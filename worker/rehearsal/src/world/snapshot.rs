@@ -202,6 +202,7 @@ impl World {
                 Which::New => Some(plan.pinned()),
             }),
             running: named.is_some_and(|(_, container)| container.running),
+            restart: named.map(|(_, container)| container.restart),
             release: named.and_then(|(_, container)| container.labels.get(LABEL_RELEASE).cloned()),
             targets: planned
                 .targets

@@ -424,6 +424,9 @@ pub struct ObservedHost {
     pub version: Option<String>,
     /// Whether it runs.
     pub running: bool,
+    /// Its restart policy; journals of v0.3.0 and before have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restart: Option<RestartPolicy>,
     /// Whether a release of ours made it, and which.
     pub release: Option<String>,
     /// Its targets, in the order of the plan.

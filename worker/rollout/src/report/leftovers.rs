@@ -367,21 +367,28 @@ fn container_leftovers(
         if !same || (running && !after.running) {
             left.push(version(before.map(|before| before.image.as_str())));
         }
-        left.extend(before.and_then(|before| restart_leftover(host, name, release, before)));
+        let restart = after.restart.filter(|_| same);
+        left.extend(before.and_then(|before| restart_leftover(host, name, release, before, restart)));
     }
 }
 
-/// A container that goes back without having got its restart policy serves until its host reboots.
+/// A container that goes back without having got its restart policy serves until its host reboots. Where the policy
+/// was not seen, the step that gives it back tells.
 fn restart_leftover(
     host: &HostPlan,
     name: &str,
     release: &Release,
     before: &ContainerBefore,
+    seen: Option<RestartPolicy>,
 ) -> Option<Leftover> {
     let instance = &host.instance;
     let gives_back = Step::on_host(instance, Direction::Back, Phase::SetRestartPolicy);
     let took_it = phases(release, host, Direction::Back).contains(&Phase::SetRestartPolicy);
-    if !took_it || release.done(&gives_back) || before.restart == RestartPolicy::No {
+    let is_as_before = match seen {
+        Some(seen) => seen == before.restart,
+        None => release.done(&gives_back) || before.restart == RestartPolicy::No,
+    };
+    if !took_it || is_as_before {
         return None;
     }
     let what = LeftoverKind::RestartPolicy {
