@@ -8,7 +8,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use drawgate_rollout::{
-    Decision, Phase, QueueView, Queued, Record, Release, Step, StepOutcome, StepState, conclude, decide,
+    Decision, Phase, QueueView, Queued, Record, Release, Step, StepOutcome, conclude, decide,
 };
 use drawgate_schemas::Direction;
 use jiff::Timestamp;
@@ -70,7 +70,7 @@ pub enum Mutant {
     KeepsTheFloorOfTheStart,
     /// Keeps no floor during rollback.
     TakesTheLastHealthy,
-    /// Stops the rollback of all other hosts when one does not become healthy on its earlier version.
+    /// Reckons with a host that cannot go back, so that the floor keeps all others from it.
     StopsAtASickHost,
     /// Leaves the processes that replace hosts running after the wait for sick hosts.
     ForgetsToSuspendAgain,
@@ -250,19 +250,6 @@ impl Mutant {
                 });
             }
             Self::GoesOnWithoutTheLease => seen.leased_to_another = None,
-            Self::StopsAtASickHost => {
-                let sees_no_sickness = |step: &Step, state: &mut StepState| {
-                    let settles = matches!(
-                        step,
-                        Step::Host {
-                            phase: Phase::AwaitHealthy,
-                            ..
-                        }
-                    );
-                    state.obstacle = state.obstacle.take().filter(|_| !settles);
-                };
-                seen.change_steps(|steps| steps.change_all(sees_no_sickness));
-            }
             Self::WorksWhilePaused => seen.paused = None,
             Self::BeginsUnapproved => seen.approval = None,
             Self::IgnoresACancel => seen.cancelled = None,

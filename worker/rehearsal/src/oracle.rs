@@ -1,7 +1,7 @@
 //! The rules that hold in every scenario, checked after every step and at the end. The oracle looks at the
 //! world and not at the journal, and knows nothing of how `decide` comes to its decisions.
 
-use drawgate_rollout::{Plan, Release, Step, limits};
+use drawgate_rollout::{Phase, Plan, Release, Step, StepStatus, limits};
 use drawgate_schemas::{Direction, LeftoverKind, NoteKind, Outcome};
 
 use crate::abreast::abreast;
@@ -59,7 +59,10 @@ pub fn always(before: &World, world: &World, release: &Release) -> Result<(), St
         if !host.member || (counted && host.sick) {
             lost_by_fate += usize::from(counted && was.healthy());
         } else if was.healthy() && !serves {
-            out.push(world.zone(instance));
+            match is_given_up(world, release, instance) {
+                true => lost_by_fate += usize::from(counted),
+                false => out.push(world.zone(instance)),
+            }
         }
         if host.member && host.registered_somewhere() && ran(was) {
             ensure(host.running() == 1, || {
@@ -276,25 +279,14 @@ fn left_as_they_were(before: &World, judged: &mut World, release: &Release) -> R
 /// are members, healthy now, and rolled by this release or known to it; a host that was ill until no host was
 /// worked on any more counts as ill. The check leaves out a fleet that
 /// - stays where it is on purpose, because `[before]` cannot be undone, or because another worker has it;
-/// - has a host on which a step of the rollback was refused until the worker gave up: the receipt names that
-///   host, and it keeps its place among the hosts that may be out;
-/// - has two hosts or more that are back on the earlier version and ill on it, or were until they left, and
-///   were not sick before: the earlier version seems not to work any more, so the hosts that serve stay as
-///   they are;
+/// - has more hosts that cannot go back than may be lost during a rollback, one of a small fleet: a step of their
+///   rollback was refused until the worker gave up, or they are back on the earlier version and ill on it, or were
+///   until they left, and were not sick before. The earlier version seems not to work any more, so the hosts that
+///   serve stay as they are. A single one is named by the receipt, and counts for neither version;
 /// - has a host that started the new version by itself: it has no earlier version to roll back to, and the
 ///   receipt names it.
 fn one_version(world: &World, release: &Release) -> Result<(), String> {
-    let refused = |step: &Step| {
-        let back = matches!(
-            step,
-            Step::Host {
-                direction: Direction::Back,
-                ..
-            }
-        );
-        back && release.was_refused(step)
-    };
-    if release.is_one_way() || release.lost_to_another().is_some() || release.steps.keys().any(refused) {
+    if release.is_one_way() || release.lost_to_another().is_some() {
         return Ok(());
     }
     let ill_on_old = |(instance, host): &(&String, &Host)| {
@@ -311,14 +303,17 @@ fn one_version(world: &World, release: &Release) -> Result<(), String> {
         let waited_for = wait.is_some_and(|wait| wait.kept.sick.contains(instance));
         waited_for || release.rolled_next.contains(instance)
     };
-    let ill = world.hosts.iter().filter(ill_on_old);
-    if ill.filter(|(instance, _)| !was_sick_before(instance)).count() > limits::SICK_DURING_ROLLBACK {
+    let lost = world.hosts.iter();
+    let lost = lost.filter(|host| is_given_up(world, release, host.0) || ill_on_old(host));
+    let lost = lost.filter(|(instance, _)| !was_sick_before(instance)).count();
+    if lost > limits::lost_during_rollback(release.hosts().count()) {
         return Ok(());
     }
     let on = |which: Which| {
         let judged = release.hosts().filter(move |known| {
             let host = world.hosts.get(&known.instance);
             host.is_some_and(|host| host.healthy() && !host.well_late && host.named == Some(which))
+            let host = host.filter(|_| !is_given_up(world, release, &known.instance));
         });
         judged.map(|host| host.instance.as_str()).collect::<Vec<_>>()
     };
@@ -329,6 +324,27 @@ fn one_version(world: &World, release: &Release) -> Result<(), String> {
 }
 
 /// Members that the release could not have rolled, because they joined after it last looked for such. The
+/// Whether a step of a host's rollback was refused, or, where the host does not serve, failed for good. A host that
+/// serves may have failed to go back because the floor keeps it.
+fn is_given_up(world: &World, release: &Release, instance: &str) -> bool {
+    const PHASES: [Phase; 7] = [
+        Phase::Deregister,
+        Phase::Drain,
+        Phase::Swap,
+        Phase::Verify,
+        Phase::SetRestartPolicy,
+        Phase::Register,
+        Phase::AwaitHealthy,
+    ];
+    let serves = world.hosts.get(instance).is_some_and(Host::healthy);
+    let failed = |phase| {
+        let step = Step::on_host(instance, Direction::Back, phase);
+        let failed = matches!(release.step_status(&step, world.now), StepStatus::Failed(_));
+        release.was_refused(&step) || (failed && !serves)
+    };
+    release.is_rolling_back() && PHASES.into_iter().any(failed)
+}
+
 /// receipt has to name them, unless they joined after the last look of all.
 fn named_latecomers(world: &World, release: &Release) -> Vec<String> {
     let receipt = release.ended.as_ref().and_then(|ended| ended.receipt.as_ref());

@@ -132,10 +132,13 @@ pub const SICK_WAIT_DEFAULT_MS: u64 = 10 * 60_000;
 /// How many waits for sick hosts one roll makes: a fleet whose hosts go on falling ill is a person's concern.
 pub const SICK_WAITS: u32 = 20;
 
-/// How many hosts may stay unhealthy with the previous version without keeping others from going back, beside
-/// those that were sick before. One host may be ill by itself; a second one says that the previous version
+/// How many hosts of a fleet may fail to go back without keeping others from it, beside those that were sick
+/// before: one in twenty, and one at least. So many may be ill by themselves; more say that the previous version
 /// does not work any more, and then the hosts that serve stay as they are.
-pub const SICK_DURING_ROLLBACK: usize = 1;
+pub fn lost_during_rollback(hosts: usize) -> usize {
+    const ONE_IN: usize = 20;
+    (hosts / ONE_IN).max(1)
+}
 
 /// How long one wait for sick hosts to become healthy lasts: as with the watch, a wait that hangs is noticed.
 pub const AWAIT_HEALTHY_MS: u64 = 5 * 60_000;

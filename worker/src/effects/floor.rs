@@ -120,9 +120,10 @@ fn floor_kept(
     let (release, arn) = (task.release, &target.target_group);
     let group = task.plan.target_groups.get(arn)?;
     let in_group = |other: &HostPlan| other.targets.iter().any(|of| of.target_group == *arn);
+    let now = task.clock.now();
     let is_out = |other: &HostPlan| match direction {
         Direction::Forward => release.is_out(other),
-        Direction::Back => release.comes_back(other),
+        Direction::Back => release.comes_back(other, now),
     };
     let out: Vec<&HostPlan> = release
         .hosts()

@@ -4,7 +4,7 @@ use drawgate_rollout::{Phase, Step, limits};
 use drawgate_schemas::{Event, LeftoverKind, Outcome, Part};
 
 use crate::driver::Sim;
-use crate::world::{Fault, GROUP, World, id};
+use crate::world::{Fault, GROUP, Which, World, id};
 use crate::{PHASES, back, forward, forward_steps, leftovers, mends, resume, stage, suspend};
 use drawgate_rehearsal::time::start;
 
@@ -200,9 +200,9 @@ fn each_step_back_that_never_succeeds_leaves_the_rest_restored() {
             .with(Step::DetectJoined, Fault::Refused, ALWAYS)
             .with(step.clone(), Fault::Refused, ALWAYS);
         let sim = Sim::new(world).finish();
-        // The last host's `AwaitHealthy` only looks: `Confirm` still sees at the end that everything is
-        // restored.
-        let only_a_look = step == back(3, Phase::AwaitHealthy);
+        // `AwaitHealthy` only looks, and one host that cannot go back keeps no other: `Confirm` sees at the end
+        // that everything is restored.
+        let only_a_look = (1..=3).any(|n| step == back(n, Phase::AwaitHealthy));
         let expected = if only_a_look {
             Outcome::RolledBack
         } else {
@@ -248,18 +248,34 @@ fn a_host_that_cannot_go_back_is_named_and_the_others_go_back() {
 }
 
 #[test]
-fn a_host_that_cannot_go_back_keeps_the_others_when_one_is_out() {
-    let world = World::new(3, 1)
-        .with(forward(3, Phase::Verify), Fault::Refused, ALWAYS)
-        .with(back(3, Phase::Swap), Fault::Refused, ALWAYS);
+fn a_host_that_cannot_go_back_keeps_no_other_when_one_may_be_out() {
+    for fault in [Fault::Refused, Fault::Transient] {
+        let world = World::new(3, 1)
+            .with(forward(3, Phase::Verify), Fault::Refused, ALWAYS)
+            .with(back(3, Phase::Swap), fault, ALWAYS);
+        let sim = Sim::new(world).finish();
+        assert_eq!(sim.outcome(), Outcome::NeedsOperator);
+        let of_others = |left: &LeftoverKind| matches!(left, LeftoverKind::Version { instance, .. } if *instance != id(3));
+        assert!(!leftovers(&sim).iter().any(of_others), "{fault:?}");
+        let back_and_healthy = |n| {
+            let host = &sim.world.hosts[&id(n)];
+            host.healthy() && host.named == Some(Which::Old)
+        };
+        assert!(back_and_healthy(1) && back_and_healthy(2), "{fault:?}");
+    }
+}
+
+/// One says nothing against the previous version, two do: what serves stays as it is.
+#[test]
+fn hosts_that_cannot_go_back_keep_the_others_when_they_are_many() {
+    let mut world = World::new(4, 1).with(forward(4, Phase::Verify), Fault::Refused, ALWAYS);
+    for n in 1..=4 {
+        world = world.with(back(n, Phase::Swap), Fault::Refused, ALWAYS);
+    }
     let sim = Sim::new(world).finish();
     assert_eq!(sim.outcome(), Outcome::NeedsOperator);
-    let left = leftovers(&sim);
-    for n in 1..=3 {
-        let of_it = |left: &LeftoverKind| matches!(left, LeftoverKind::Version { instance, .. } if *instance == id(n));
-        assert!(left.iter().any(of_it), "{left:?}");
-    }
-    assert_eq!(sim.world.hosts.values().filter(|host| host.healthy()).count(), 2);
+    let healthy = sim.world.hosts.values().filter(|host| host.healthy());
+    assert_eq!(healthy.count(), 2);
 }
 
 #[test]
@@ -438,13 +454,15 @@ fn what_cannot_be_retired_stops_nothing() {
 /// gone there is a place, but scaling runs by then: they stay as they are, and the receipt names them.
 #[test]
 fn no_host_is_begun_once_scaling_runs_again() {
-    let world = World::new(3, 1)
-        .with(forward(2, Phase::Verify), Fault::Refused, 1)
-        .with(back(2, Phase::Swap), Fault::Refused, ALWAYS)
-        .with_departure(Step::Unsilence, &id(2));
+    // Two that cannot go back keep the second one, until one of them leaves.
+    let world = World::new(4, 1)
+        .with(forward(3, Phase::Verify), Fault::Refused, 1)
+        .with(back(1, Phase::Swap), Fault::Refused, ALWAYS)
+        .with(back(3, Phase::Swap), Fault::Refused, ALWAYS)
+        .with_departure(Step::Unsilence, &id(3));
     let sim = Sim::new(world).finish();
     assert_eq!(sim.outcome(), Outcome::NeedsOperator);
     let left = leftovers(&sim);
-    assert!(left.iter().any(|left| left.instance() == Some("i-1")), "{left:?}");
-    assert_eq!(sim.attempts(&back(1, Phase::Deregister)), 0);
+    assert!(left.iter().any(|left| left.instance() == Some("i-2")), "{left:?}");
+    assert_eq!(sim.attempts(&back(2, Phase::Deregister)), 0);
 }

@@ -56,8 +56,8 @@ impl Agenda<'_> {
     }
 
     /// Rolls touched hosts back: those that are out first, then the others, at most `max_unavailable` out at
-    /// once. A host that cannot go back stops no other that is out, but still counts among those that are
-    /// out: the floor applies during rollback too.
+    /// once. A host that cannot go back stops no other that is out. Where few are lost so, they keep no other from
+    /// going back either: the floor, which applies during rollback too, is reckoned without them.
     fn roll_hosts_back(&self, plan: &Plan) -> Part {
         let mut todo = Todo::default();
         if self.is_to_be_unpublished() {
@@ -109,17 +109,17 @@ impl Agenda<'_> {
         self.release.members().filter(|(_, status)| status.is_touched)
     }
 
-    /// The hosts that are out and count toward `max_unavailable`. A host that is sick with the previous
-    /// version does not count where it was sick before it was rolled, or where it is the only one: neither
-    /// says anything against the version.
+    /// The hosts that are out and count toward `max_unavailable`. A host that cannot go back does not count where it
+    /// was sick before it was rolled, or where few cannot: neither says anything against the previous version.
     fn out_with_a_place(&self) -> Vec<&HostPlan> {
-        let mut passed_over = limits::SICK_DURING_ROLLBACK;
+        let mut passed_over = limits::lost_during_rollback(self.release.hosts().count());
         let out = self.touched().filter(|(_, status)| status.is_out);
         let mut out: Vec<&HostPlan> = out.map(|(host, _)| host).collect();
         out.retain(|host| !self.is_kept_back(host));
         out.retain(|host| {
             let was_sick = self.release.rolled_next.contains(&host.instance) || self.is_known_sick(host);
-            let passes = self.release.is_sick_on_its_rollback(host) && (was_sick || passed_over > 0);
+            let passes =
+                self.release.is_lost_on_its_rollback(host, self.now) && (was_sick || passed_over > 0);
             passed_over -= usize::from(passes && !was_sick);
             !passes
         });

@@ -1,5 +1,7 @@
 //! How many healthy targets must be left when another host is taken out.
 
+use jiff::Timestamp;
+
 use super::fold::Release;
 use crate::fleet::{HostPlan, Plan};
 
@@ -60,10 +62,10 @@ impl Release {
         floor.max(u32::from(!roll.allow_outage))
     }
 
-    /// Whether a host is out and becoming healthy again. A host that was registered again during rollback and
-    /// did not become healthy does not count: its health is what the load balancer says.
-    pub fn comes_back(&self, host: &HostPlan) -> bool {
-        self.is_out(host) && !self.is_sick_on_its_rollback(host)
+    /// Whether a host is out and becoming healthy again. A host that cannot go back, or was registered again during
+    /// rollback and did not become healthy, does not count: its health is what the load balancer says.
+    pub fn comes_back(&self, host: &HostPlan, now: Timestamp) -> bool {
+        self.is_out(host) && !self.is_lost_on_its_rollback(host, now)
     }
 
     /// What the group's own thresholds ask for of the targets that are still registered; 0 where the plan's

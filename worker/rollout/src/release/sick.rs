@@ -7,8 +7,8 @@
 //!     else, for roll.sick_wait:                       let sick hosts be replaced -> wait for health -> suspend again -> on
 //!     past it                                     --> the release is rolled back, and names who is sick
 //! ```
-//! During rollback the floor counts from what is healthy now (`floor.rs`), and one host that does not become
-//! healthy with the previous version keeps no other from going back.
+//! During rollback the floor counts from what is healthy now (`floor.rs`), and a few hosts that cannot go back, or do
+//! not become healthy with the previous version, keep no other from going back.
 
 use std::collections::BTreeSet;
 
@@ -16,6 +16,7 @@ use jiff::Timestamp;
 
 use super::fold::{Release, SickWait};
 use super::path;
+use super::step_status::StepStatus;
 use super::steps::StepState;
 use crate::definition::Process;
 use crate::failure::{Failure, FloorKept, Obstacle};
@@ -84,13 +85,20 @@ impl Release {
         long.then_some(kept)
     }
 
-    /// Whether a host is back in service with the previous version, as far as we can bring it, and does not
-    /// become healthy.
-    pub fn is_sick_on_its_rollback(&self, host: &HostPlan) -> bool {
+    /// Whether a host that is out is not to be reckoned with: it runs the previous version as far as we can bring it
+    /// there, and does not become healthy, or a step of its rollback has failed for good.
+    pub fn is_lost_on_its_rollback(&self, host: &HostPlan, now: Timestamp) -> bool {
         let settle = Step::on_host(&host.instance, Direction::Back, path::last(self));
         let state = self.steps.get(&settle);
         let met = state.and_then(|state| state.obstacle.as_ref());
-        self.is_out(host) && matches!(met, Some(Obstacle::Unhealthy { .. }))
+        let is_sick = || matches!(met, Some(Obstacle::Unhealthy { .. }));
+        self.is_out(host) && (is_sick() || self.has_failed_to_go_back(host, now))
+    }
+
+    fn has_failed_to_go_back(&self, host: &HostPlan, now: Timestamp) -> bool {
+        let mut ahead = path::steps(self, host, Direction::Back).filter(|step| !self.done(step));
+        let next = ahead.next();
+        next.is_some_and(|step| matches!(self.step_status(&step, now), StepStatus::Failed(_)))
     }
 
     /// Whether the processes that replace hosts may run in a group, because the roll waits for sick hosts.

@@ -31,9 +31,13 @@ impl World {
                 let all_healthy = self.healthy_in(group).saturating_sub(number(unsure.count()));
                 let (healthy, floor) = match direction {
                     Direction::Back if self.mutant != Some(Mutant::KeepsTheFloorOfTheStart) => {
-                        let settling = others().filter(|host| seen.comes_back(host) && is_healthy(host));
+                        let comes_back = |host: &&HostPlan| match self.mutant {
+                            Some(Mutant::StopsAtASickHost) => seen.is_out(host),
+                            _ => seen.comes_back(host, self.now),
+                        };
+                        let settling = others().filter(comes_back).filter(|host| is_healthy(host));
                         let healthy = all_healthy.saturating_sub(number(settling.count()));
-                        let out = others().filter(|host| seen.comes_back(host)).count();
+                        let out = others().filter(comes_back).count();
                         (healthy, seen.floor_on_rollback(group, healthy, number(out)))
                     }
                     _ => (all_healthy, seen.floor(group)),
