@@ -102,6 +102,8 @@ pub enum Mutant {
     StopsAtADeletedGroup,
     /// Waits for the health of targets whose group was deleted.
     WaitsForADeletedGroup,
+    /// Waits for the health of targets whose group no load balancer uses any more.
+    WaitsForAnUnusedGroup,
     /// Takes a new target, which is `initial`, for a healthy one.
     TakesInitialForHealthy,
     /// Takes alarms for muted whose rule begins with the next minute.
@@ -158,7 +160,7 @@ impl Mutant {
     ];
 
     /// The mistakes about AWS that the search of a roll has to find, in the fleets of [`crate::explore::aws_fleets`].
-    pub const OF_AWS: [Self; 10] = [
+    pub const OF_AWS: [Self; 11] = [
         Self::BelievesAStaleSuspension,
         Self::RefusesOnAStaleTag,
         Self::TakesThrottlingForRefusal,
@@ -167,6 +169,7 @@ impl Mutant {
         Self::GivesUpOnExpiredCredentials,
         Self::StopsAtADeletedGroup,
         Self::WaitsForADeletedGroup,
+        Self::WaitsForAnUnusedGroup,
         Self::TakesInitialForHealthy,
         Self::BelievesInARuleToCome,
     ];

@@ -77,8 +77,9 @@ pub fn always(before: &World, world: &World, release: &Release) -> Result<(), St
     ensure(one_zone || !plan.definition.roll.zone_by_zone, || {
         format!("out in two zones: {}", context())
     })?;
-    let there = |group: &(&String, _)| !world.aws.deleted.contains(group.0);
-    for (arn, target_group) in plan.target_groups.iter().filter(there) {
+    let is_used =
+        |group: &(&String, _)| !world.aws.deleted.contains(group.0) && !world.aws.unused.contains(group.0);
+    for (arn, target_group) in plan.target_groups.iter().filter(is_used) {
         for (zone_name, floor) in &target_group.zone_floors {
             let of_zone = world
                 .hosts
@@ -312,8 +313,8 @@ fn one_version(world: &World, release: &Release) -> Result<(), String> {
     let on = |which: Which| {
         let judged = release.hosts().filter(move |known| {
             let host = world.hosts.get(&known.instance);
-            host.is_some_and(|host| host.healthy() && !host.well_late && host.named == Some(which))
             let host = host.filter(|_| !is_given_up(world, release, &known.instance));
+            host.is_some_and(|host| host.healthy() && !host.well_late && host.named == Some(which))
         });
         judged.map(|host| host.instance.as_str()).collect::<Vec<_>>()
     };
@@ -323,7 +324,6 @@ fn one_version(world: &World, release: &Release) -> Result<(), String> {
     })
 }
 
-/// Members that the release could not have rolled, because they joined after it last looked for such. The
 /// Whether a step of a host's rollback was refused, or, where the host does not serve, failed for good. A host that
 /// serves may have failed to go back because the floor keeps it.
 fn is_given_up(world: &World, release: &Release, instance: &str) -> bool {
@@ -345,6 +345,7 @@ fn is_given_up(world: &World, release: &Release, instance: &str) -> bool {
     release.is_rolling_back() && PHASES.into_iter().any(failed)
 }
 
+/// Members that the release could not have rolled, because they joined after it last looked for such. The
 /// receipt has to name them, unless they joined after the last look of all.
 fn named_latecomers(world: &World, release: &Release) -> Vec<String> {
     let receipt = release.ended.as_ref().and_then(|ended| ended.receipt.as_ref());

@@ -114,7 +114,7 @@ pub enum TargetState {
     UnhealthyDraining,
     /// Deregistered; the load balancer waits for its connections.
     Draining,
-    /// Not registered, or registered and without traffic from any load balancer.
+    /// Registered, and no load balancer sends it anything: its group is in no listener, or its zone not enabled.
     Unused,
     /// Health checks are off.
     Unavailable,
@@ -369,17 +369,27 @@ fn target(description: types::TargetHealthDescription) -> Option<Target> {
     let target = description.target?;
     let health = description.target_health;
     let state = health.as_ref().and_then(|health| health.state.as_ref());
+    let reason = health.as_ref().and_then(|health| health.reason.as_ref());
+    let reason = reason.map(|reason| reason.as_str().to_owned());
     Some(Target {
         id: target.id?,
         port: target.port.and_then(|port| u16::try_from(port).ok())?,
         zone: target.availability_zone,
-        state: TargetState::from(state.map(|state| state.as_str().to_owned()).unwrap_or_default()),
-        reason: health
-            .as_ref()
-            .and_then(|health| health.reason.as_ref())
-            .map(|reason| reason.as_str().to_owned()),
+        state: state_of(state.map_or("", |state| state.as_str()), reason.as_deref()),
+        reason,
         description: health.and_then(|health| health.description),
     })
+}
+
+/// The API says `unused` of a target without traffic, and of one that cannot have any: a stopped instance, an
+/// address that may not be used (Elastic Load Balancing API Reference, `TargetHealth`).
+fn state_of(state: &str, reason: Option<&str>) -> TargetState {
+    match (TargetState::from(state.to_owned()), reason) {
+        (TargetState::Unused, Some(reason)) if reason != "Target.NotInUse" => {
+            TargetState::Other(format!("{state} ({reason})"))
+        }
+        (state, _) => state,
+    }
 }
 
 fn target_description(target: &TargetId) -> types::TargetDescription {
@@ -412,6 +422,15 @@ mod tests {
             (sent.id(), sent.port(), sent.availability_zone()),
             (Some("i-1"), Some(8080), None)
         );
+    }
+
+    #[test]
+    fn a_target_that_cannot_have_traffic_is_not_unused() {
+        assert_eq!(state_of("unused", Some("Target.NotInUse")), TargetState::Unused);
+        assert_eq!(state_of("unused", None), TargetState::Unused);
+        let stopped = state_of("unused", Some("Target.InvalidState"));
+        assert_eq!(stopped.as_str(), "unused (Target.InvalidState)");
+        assert_eq!(state_of("healthy", None), TargetState::Healthy);
     }
 
     #[test]

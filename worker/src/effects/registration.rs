@@ -1,5 +1,6 @@
 //! Takes a host out of its target groups, and puts it back. A target group that was deleted meanwhile is
-//! passed over: there is nothing to take the host out of, and nothing to put it back into.
+//! passed over: there is nothing to take the host out of, and nothing to put it back into. Health in a group that
+//! no load balancer uses any more is not awaited.
 //!
 //! ```text
 //!   floor kept? -> tag -> deregister ... drained (unused or absent, and min_drain) ... register -> healthy -> untag
@@ -19,10 +20,10 @@ use super::membership::CONSISTENCY;
 use super::names::{target_tag, target_value};
 use super::outcome::{Effect, Sorted, either, not_yet};
 use super::ports::{HealthPort, HostPort, MembershipPort, TargetPort};
-use super::target_health::{SeenTarget, TargetHealth, Unhealthy};
+use super::target_health::{SeenTarget, TargetHealth, Unhealthy, find};
 use super::task::{LAST_WORDS, Task};
 use crate::Causes;
-use crate::aws::{AwsError, HealthWatch, SharedCalls, TargetId, TargetState};
+use crate::aws::{AwsError, HealthWatch, SharedCalls, Target, TargetId, TargetState};
 use pace::Pace;
 
 /// The load balancer notices the end of a delay by a clock of its own: a look at that very moment would come
@@ -169,24 +170,23 @@ where
         }
     }
 
-    /// The first target that is draining still, or registered again. A group that no load balancer used drains
+    /// The first target that is draining still, or registered again. A group that no load balancer uses drains
     /// nothing, however long it says `draining`.
     async fn first_still_there<'h>(
         &self,
         host: &'h HostPlan,
     ) -> Effect<Option<(&'h TargetPlan, TargetState)>> {
         for target in &host.targets {
-            let state = match self.seen.see(target, Instant::now()).await? {
-                SeenTarget::GroupGone | SeenTarget::Absent => continue,
-                SeenTarget::InGroup(state) => state,
-            };
-            let drained = match state {
+            let all = self.seen.targets_of(&target.target_group, Instant::now()).await?;
+            let Some(all) = all else { continue };
+            let Some(own) = find(&all, target) else { continue };
+            let drained = match own.state {
                 TargetState::Unused => true,
-                TargetState::Draining => !target.can_be_healthy(),
+                TargetState::Draining => !is_in_use(target, &all),
                 _ => false,
             };
             if !drained {
-                return Ok(Some((target, state)));
+                return Ok(Some((target, own.state.clone())));
             }
         }
         Ok(None)
@@ -293,7 +293,7 @@ where
         let pace = Pace::of(task, host, &awaited);
         let last = task.deadline.checked_sub(LAST_WORDS + task.poll());
         let mut healthy_since: Option<Instant> = None;
-        let (mut restarts, mut absent_since) = (None, None);
+        let (mut restarts, mut absent_since, mut unused_since) = (None, None, None);
         if !awaited.is_empty() {
             sleep_until(pace.first()).await;
         }
@@ -305,6 +305,9 @@ where
                 .await?;
             self.register_again(host, unhealthy.as_ref(), &mut absent_since)
                 .await?;
+            let unused = unhealthy.as_ref().is_some_and(|unhealthy| unhealthy.unused);
+            let passed_over = lasts(unused, &mut unused_since);
+            let unhealthy = unhealthy.filter(|_| !passed_over);
             match unhealthy {
                 None if pace.is_settled(*healthy_since.get_or_insert(look_at), look_at) => return Ok(()),
                 None => {}
@@ -403,17 +406,28 @@ fn not_settled(unhealthy: Option<Unhealthy>) -> Failure {
     }
 }
 
-/// Whether the condition has lasted longer than AWS's answers may be old. True once, and again after as long.
-fn for_long(is_so: bool, since: &mut Option<Instant>) -> bool {
+/// Whether the condition has lasted longer than AWS's answers may be old.
+fn lasts(is_so: bool, since: &mut Option<Instant>) -> bool {
     if !is_so {
         *since = None;
-        return false;
     }
-    let long = since.get_or_insert_with(Instant::now).elapsed() >= CONSISTENCY;
+    is_so && since.get_or_insert_with(Instant::now).elapsed() >= CONSISTENCY
+}
+
+/// The same, true once, and again after as long.
+fn for_long(is_so: bool, since: &mut Option<Instant>) -> bool {
+    let long = lasts(is_so, since);
     if long {
         *since = None;
     }
     long
+}
+
+/// Whether a load balancer uses the target's group: it did at the start, or it does by what is seen of the group's
+/// other targets. A group that nobody uses has none but `unused` ones.
+fn is_in_use(target: &TargetPlan, all: &[Target]) -> bool {
+    let uses = |other: &Target| !matches!(other.state, TargetState::Unused | TargetState::Draining);
+    target.can_be_healthy() || all.iter().any(uses)
 }
 
 /// The drain is done as far as the load balancer goes: connections outlast it.

@@ -14,6 +14,8 @@ use crate::aws::{HealthWatch, SharedCalls, Target, TargetState, Targets};
 pub(super) struct Unhealthy {
     /// Whether the target is registered in the target group at all.
     pub(super) registered: bool,
+    /// Whether nothing else is amiss than that no load balancer uses the group any more.
+    pub(super) unused: bool,
     /// The target group's ARN.
     pub(super) target_group: String,
     pub(super) why: String,
@@ -70,13 +72,14 @@ impl<H: HealthPort, M: MembershipPort> TargetHealth<'_, H, M> {
         group.map_or("", |group| group.name.as_str())
     }
 
-    /// The first reason why the host is not healthy yet.
+    /// The first reason why the host is not healthy yet; that a group is not used any more comes last.
     pub(super) async fn first_unhealthy(
         &self,
         host: &HostPlan,
         awaited: &[&TargetPlan],
         not_before: Instant,
     ) -> Effect<Option<Unhealthy>> {
+        let mut first_unused = None;
         for target in awaited {
             let Some(all) = self.targets_of(&target.target_group, not_before).await? else {
                 continue;
@@ -90,11 +93,16 @@ impl<H: HealthPort, M: MembershipPort> TargetHealth<'_, H, M> {
                         .as_deref()
                         .or(own.reason.as_deref())
                         .unwrap_or("no reason given");
-                    return Ok(Some(Unhealthy {
+                    let unhealthy = Unhealthy {
                         registered: true,
+                        unused: own.state == TargetState::Unused,
                         target_group: target.target_group.clone(),
                         why: format!("{} in {name}: {why}", own.state),
-                    }));
+                    };
+                    match unhealthy.unused {
+                        true => _ = first_unused.get_or_insert(unhealthy),
+                        false => return Ok(Some(unhealthy)),
+                    }
                 }
                 _ => {
                     // AWS's answer may be older than the registering, so a missing registration is awaited as
@@ -102,13 +110,14 @@ impl<H: HealthPort, M: MembershipPort> TargetHealth<'_, H, M> {
                     self.must_be_member(host).await?;
                     return Ok(Some(Unhealthy {
                         registered: false,
+                        unused: false,
                         target_group: target.target_group.clone(),
                         why: format!("not registered in {name}"),
                     }));
                 }
             }
         }
-        Ok(None)
+        Ok(first_unused)
     }
 
     /// Returns if the instance is still a member; otherwise ends the step: the host is gone, or cannot be

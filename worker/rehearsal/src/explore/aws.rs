@@ -1,5 +1,5 @@
-//! What AWS lets come between: old answers, throttling in bursts, a target group that is deleted, credentials that
-//! expire, names that are not free yet, a minute that ends. A release has to succeed after any of it: none of it is a
+//! What AWS lets come between: old answers, throttling in bursts, a target group that is deleted or not used any more,
+//! credentials that expire, names that are not free yet, a minute that ends. A release has to succeed after any of it: none of it is a
 //! definite no, and none of it is anybody's will.
 
 use drawgate_rollout::{Phase, Reaches, Step, limits, patience_ms};
@@ -20,6 +20,7 @@ impl Interleaving {
             Self::StaleLook
                 | Self::Throttled(_)
                 | Self::GroupDeleted(_)
+                | Self::GroupUnused(_)
                 | Self::CredentialsExpire
                 | Self::NameNotFree
                 | Self::MinuteEnds
@@ -36,6 +37,8 @@ impl Interleaving {
         }
         if sees_target_groups(step) {
             all.extend(groups(world).map(Self::GroupDeleted));
+            let used = groups(world).filter(|arn| !world.aws.unused.contains(arn));
+            all.extend(used.map(Self::GroupUnused));
         }
         if is_trying_again(sim) {
             return all;

@@ -204,7 +204,7 @@ fn world(hash: &mut Hash, world: &World, now: Timestamp) -> fmt::Result {
 }
 
 fn aws(hash: &mut Hash, aws: &Aws, now: Timestamp) -> fmt::Result {
-    write!(hash, "{:?}", aws.deleted)?;
+    write!(hash, "{:?}{:?}", aws.deleted, aws.unused)?;
     let moments = [aws.expired_until, aws.creates_from, aws.mutes_from];
     for (which, until) in moments.into_iter().enumerate() {
         if let Some(until) = until.filter(|until| *until > now) {

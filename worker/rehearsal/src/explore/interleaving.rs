@@ -61,6 +61,8 @@ pub enum Interleaving {
     Throttled(usize),
     /// Somebody deletes this target group.
     GroupDeleted(String),
+    /// Somebody takes this target group out of its listener.
+    GroupUnused(String),
     /// The credentials of the worker expire; others come a while later.
     CredentialsExpire,
     /// The parameter that the step creates was deleted just now.
@@ -103,6 +105,7 @@ impl Interleaving {
             }
             Self::Throttled(_) => "AWS throttles in bursts",
             Self::GroupDeleted(_) => "a target group is deleted",
+            Self::GroupUnused(_) => "a target group loses its listener",
             Self::CredentialsExpire => "the credentials expire",
             Self::NameNotFree => "a parameter's name is not free yet",
             Self::MinuteEnds => "a mute rule begins with the next minute",
@@ -147,6 +150,7 @@ impl Interleaving {
             | Self::StaleLook
             | Self::Throttled(_)
             | Self::GroupDeleted(_)
+            | Self::GroupUnused(_)
             | Self::CredentialsExpire
             | Self::NameNotFree
             | Self::MinuteEnds => ends,
@@ -327,6 +331,7 @@ impl Interleaving {
             }
             Self::Throttled(burst) => sim.world.faults.push((step, Fault::Throttled, *burst)),
             Self::GroupDeleted(arn) => sim.world.delete_group(arn),
+            Self::GroupUnused(arn) => sim.world.leave_listener(arn),
             Self::CredentialsExpire => sim.world.credentials_expire(),
             Self::NameNotFree => sim.world.names_are_deleted(),
             Self::MinuteEnds => sim.world.minute_ends(),

@@ -52,6 +52,21 @@ impl World {
         }
     }
 
+    /// Takes a target group out of its listener: its targets stay, and no load balancer sends them anything.
+    pub fn leave_listener(&mut self, arn: &str) {
+        self.aws.unused.insert(arn.to_owned());
+        if self.nobody_checks() {
+            self.aws.initial.clear();
+            self.hosts.values_mut().for_each(|host| host.initial = false);
+        }
+    }
+
+    /// Whether no load balancer uses any target group of the fleet.
+    fn nobody_checks(&self) -> bool {
+        let mut groups = self.fleet.target_groups.iter();
+        groups.all(|group| self.aws.unused.contains(&group.arn) || self.aws.deleted.contains(&group.arn))
+    }
+
     /// Takes a host's targets out of the groups that do not exist any more.
     pub(super) fn drop_deleted(&mut self, instance: &str) {
         let arns: Vec<String> = self.arns_of(instance);
@@ -127,7 +142,7 @@ impl World {
 
     /// Makes the targets of a host `initial` for a while, where its load balancer is one that does.
     pub(super) fn begin_initial(&mut self, instance: &str) {
-        if self.aws.initial_ms == 0 {
+        if self.aws.initial_ms == 0 || self.nobody_checks() {
             return;
         }
         self.host(instance).initial = true;

@@ -44,6 +44,8 @@ pub struct Aws {
     pub parameter_before: Option<Option<String>>,
     /// Target groups that somebody has deleted.
     pub deleted: BTreeSet<String>,
+    /// Target groups that somebody has taken out of their listeners.
+    pub unused: BTreeSet<String>,
     /// Until when the credentials of the worker are expired.
     pub expired_until: Option<Timestamp>,
     /// From when on Parameter Store creates the parameters that the release asks for.

@@ -383,10 +383,19 @@ impl World {
     /// The state of a host's target in a target group, in the API's words.
     pub fn state_in(&self, instance: &str, target_group: &str) -> String {
         let state = match (self.hosts.get(instance), self.seen_first(instance)) {
-            (Some(host), Some(seen)) => host.state_in(seen, target_group),
+            (Some(host), Some(seen)) => self.state_of(host, seen, target_group),
             _ => "absent",
         };
         state.to_owned()
+    }
+
+    fn state_of(&self, host: &Host, seen: &HostSnapshot, target_group: &str) -> &'static str {
+        match host.state_in(seen, target_group) {
+            "healthy" | "unhealthy" | "initial" if self.aws.unused.contains(target_group) => {
+                ObservedTarget::UNUSED
+            }
+            state => state,
+        }
     }
 
     /// The target groups that a host was in at first, in order.
@@ -423,7 +432,7 @@ impl World {
             if seen.instance == *instance {
                 before += seen.targets.iter().filter(was_healthy).count();
             }
-            now += usize::from(host.state_in(seen, target_group) == "healthy");
+            now += usize::from(self.state_of(host, seen, target_group) == "healthy");
         }
         let all = group.map_or(0, |group| group.healthy as usize);
         u32::try_from(all.saturating_sub(before) + now).unwrap_or(u32::MAX)

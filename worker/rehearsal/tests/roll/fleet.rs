@@ -364,7 +364,7 @@ fn a_restored_fleet_is_looked_at_again_after_a_takeover() {
 }
 
 #[test]
-fn a_target_group_deleted_in_mid_roll_leaves_nothing_behind() {
+fn a_target_group_that_goes_in_mid_roll_leaves_nothing_behind() {
     let seen_as = |world: World, state: &str| {
         let mut sim = Sim::new(world).finish();
         let release = sim.machine.release_mut();
@@ -381,6 +381,8 @@ fn a_target_group_deleted_in_mid_roll_leaves_nothing_behind() {
         (forward_only(), Outcome::Succeeded),
         (rolled_back(), Outcome::RolledBack),
     ] {
-        assert_eq!(seen_as(world, ObservedTarget::GROUP_DELETED), outcome);
+        for state in [ObservedTarget::GROUP_DELETED, ObservedTarget::UNUSED] {
+            assert_eq!(seen_as(world.clone(), state), outcome);
+        }
     }
 }

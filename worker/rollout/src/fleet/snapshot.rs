@@ -448,6 +448,8 @@ pub struct ObservedTarget {
 impl ObservedTarget {
     /// The state of a target whose target group does not exist any more.
     pub const GROUP_DELETED: &str = "group deleted";
+    /// The state of a registered target that no load balancer sends anything, as the API writes it.
+    pub const UNUSED: &str = "unused";
 }
 
 /// What was seen of a secret.

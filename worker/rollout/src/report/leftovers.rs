@@ -430,9 +430,13 @@ fn target_leftovers(target: &TargetPlan, state: &str, plan: &Plan, left: &mut Ve
     if state == ObservedTarget::GROUP_DELETED {
         return;
     }
-    let was_healthy = target.state_before == "healthy";
     let there = !matches!(state, "absent" | "draining" | "not seen");
-    if (was_healthy && state == "healthy") || (!was_healthy && there) {
+    // Nor is health in a group that no load balancer uses any more for this release to restore.
+    let is_as_before = match target.state_before.as_str() {
+        "healthy" => matches!(state, "healthy" | ObservedTarget::UNUSED),
+        _ => there,
+    };
+    if is_as_before {
         return;
     }
     let (arn, id, port) = (&target.target_group, &target.id, target.port);

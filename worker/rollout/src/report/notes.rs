@@ -2,7 +2,7 @@
 
 use drawgate_schemas::{Command, Note, NoteKind};
 
-use crate::fleet::{AlarmPlan, GroupPlan, Observation, Plan, Stranger};
+use crate::fleet::{AlarmPlan, GroupPlan, Observation, ObservedTarget, Plan, Stranger, TargetGroupPlan};
 use crate::journal::{Evidence, Step};
 use crate::mends;
 use crate::release::Release;
@@ -32,6 +32,7 @@ pub(super) fn notes(release: &Release, plan: &Plan, seen: Option<&Observation>) 
         .chain(switched_off_by_others(plan, seen))
         .chain(silenced_by_others(plan, seen))
         .chain(seen.map_or_else(Vec::new, |seen| joined_too_late(release, plan, seen)))
+        .chain(seen.map_or_else(Vec::new, |seen| groups_not_used_any_more(plan, seen)))
         .chain(lease_left(release, plan))
         .chain(missed)
         .collect()
@@ -84,6 +85,31 @@ fn joined_too_late(release: &Release, plan: &Plan, seen: &Observation) -> Vec<No
         .filter(|(instance, _)| !release.is_left_out(instance))
         .filter_map(told)
         .collect()
+}
+
+/// Target groups that served at the start, and that somebody has deleted or taken out of their listeners since:
+/// nothing comes to the hosts through them.
+fn groups_not_used_any_more(plan: &Plan, seen: &Observation) -> Vec<Note> {
+    let served = |arn: &str| {
+        let mut targets = plan.hosts.iter().flat_map(|host| &host.targets);
+        targets.any(|target| target.target_group == arn && target.was_healthy())
+    };
+    let groups = plan.target_groups.iter().filter(|(arn, _)| served(arn));
+    let note = |(arn, group): (&String, &TargetGroupPlan)| {
+        let targets = seen.hosts.values().flat_map(|host| &host.targets);
+        let mut of_group = targets.filter(|target| target.target_group == *arn);
+        let what = of_group.find_map(|target| match target.state.as_str() {
+            ObservedTarget::GROUP_DELETED => Some("does not exist any more"),
+            ObservedTarget::UNUSED => Some("has targets to which no load balancer sends anything any more"),
+            _ => None,
+        })?;
+        let text = format!(
+            "target group {} {what}: somebody has changed it meanwhile",
+            group.name
+        );
+        Some(NoteKind::Warning { text }.alone())
+    };
+    groups.filter_map(note).collect()
 }
 
 /// A lease that could not be given back stops nobody who has this ledger, but a worker without this ledger

@@ -348,6 +348,8 @@ async fn a_group_that_nobody_uses_drains_nothing() {
     let mut case = Case::new(World::new(2, 1).in_two_groups());
     case.change_plan(|plan| plan.hosts[0].targets[1].state_before = "unused".to_owned());
     let spare = &case.host().targets[1];
+    let of_the_other = &case.plan().hosts[1].targets[1];
+    case.fake.set(of_the_other, Some(TargetState::Unused));
     case.fake.set(case.target(), None);
     case.fake.set(spare, Some(TargetState::Draining));
     assert_eq!(case.forward(Phase::Drain).await, "done");
@@ -358,6 +360,18 @@ async fn a_group_that_nobody_uses_drains_nothing() {
     // It is registered again with the others.
     assert_eq!(case.forward(Phase::Register).await, "done");
     assert_eq!(case.fake.of(spare), Some(TargetState::Healthy));
+}
+
+/// The other target of the group tells that a load balancer uses it now.
+#[tokio::test(start_paused = true)]
+async fn a_spare_group_that_was_taken_into_use_is_drained() {
+    let mut case = Case::new(World::new(2, 1).in_two_groups());
+    case.change_plan(|plan| plan.hosts[0].targets[1].state_before = "unused".to_owned());
+    case.fake.set(case.target(), None);
+    case.fake
+        .set(&case.host().targets[1], Some(TargetState::Draining));
+    let said = case.forward(Phase::Drain).await;
+    assert!(said.starts_with("transient: still draining in admin"), "{said}");
 }
 
 #[tokio::test(start_paused = true)]

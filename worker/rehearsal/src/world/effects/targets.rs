@@ -178,13 +178,16 @@ impl World {
             return refused("the container ended, or is gone");
         }
         let waits_for_all = self.mutant == Some(Mutant::WaitsForADeletedGroup);
-        let targets = planned.targets.iter();
-        let there = |target: &&TargetPlan| waits_for_all || !self.aws.deleted.contains(&target.target_group);
-        let mut awaited = targets.filter(there).filter(|target| match direction {
+        let waits_for_unused = self.mutant == Some(Mutant::WaitsForAnUnusedGroup);
+        let mut targets = planned.targets.iter().filter(|target| match direction {
             Direction::Forward => target.can_be_healthy(),
             Direction::Back => target.was_healthy(),
         });
-        let awaited = awaited.next().is_some();
+        let is_deleted = |target: &TargetPlan| self.aws.deleted.contains(&target.target_group);
+        let is_unused = |target: &TargetPlan| self.aws.unused.contains(&target.target_group);
+        let waits_in_vain = waits_for_unused && targets.clone().any(is_unused);
+        let awaited = targets
+            .any(|target| (waits_for_all || !is_deleted(target)) && (waits_for_unused || !is_unused(target)));
         let host = self.host(&planned.instance);
         if awaited && !host.registered() {
             // A late deregistering took effect after the registering.
@@ -197,7 +200,7 @@ impl World {
             true => host.is_well() && host.registered(),
             false => host.healthy(),
         };
-        if awaited && !(healthy && (all_there || !waits_for_all)) {
+        if awaited && (waits_in_vain || !(healthy && (all_there || !waits_for_all))) {
             let target_group = planned.targets.first().map(|target| target.target_group.clone());
             let failure = Failure::new("unhealthy in web").with_obstacle(Obstacle::Unhealthy {
                 target_group: target_group.unwrap_or_default(),

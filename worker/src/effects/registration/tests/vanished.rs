@@ -1,4 +1,4 @@
-//! Target groups that are deleted while a fleet is rolled, and targets that AWS does not take.
+//! Target groups that are deleted, or not used any more, while a fleet is rolled, and targets that AWS does not take.
 
 use super::*;
 
@@ -109,4 +109,37 @@ async fn a_deleted_group_has_no_floor_and_hides_no_other() {
             "{direction:?}: {outcome:?}"
         );
     }
+}
+
+/// AWS has a group leave its listeners before it can be deleted.
+#[tokio::test(start_paused = true)]
+async fn health_in_a_group_that_lost_its_listener_is_not_awaited() {
+    for direction in WAYS {
+        let case = Case::new(World::new(2, 1).in_two_groups());
+        case.fake.set(case.target(), Some(TargetState::Unused));
+        assert_eq!(told(&case.run(Phase::AwaitHealthy, direction).await), "done");
+        // What is amiss in its other group keeps the host waiting.
+        let other = &case.host().targets[1];
+        case.fake.set(other, Some(TargetState::Unhealthy));
+        let outcome = case.run(Phase::AwaitHealthy, direction).await;
+        let arn = &other.target_group;
+        assert!(
+            matches!(obstacle(&outcome), Some(Obstacle::Unhealthy { target_group }) if target_group == arn),
+            "{direction:?}: {outcome:?}"
+        );
+    }
+}
+
+/// The first looks are older than the listener that the group has again.
+#[tokio::test(start_paused = true)]
+async fn an_old_answer_does_not_make_a_group_unused() {
+    let case = Case::two();
+    case.fake.set(case.target(), Some(TargetState::Unused));
+    case.fake.answer_old(2);
+    case.fake.set(case.target(), Some(TargetState::Unhealthy));
+    let outcome = case.run(Phase::AwaitHealthy, Direction::Forward).await;
+    assert!(
+        matches!(obstacle(&outcome), Some(Obstacle::Unhealthy { .. })),
+        "{outcome:?}"
+    );
 }
