@@ -286,6 +286,20 @@ fn an_alarm_at_the_start_refuses_and_says_the_way_out() {
     }
 }
 
+/// Without a word in the service's file: who is to be silenced may be the reason for the release.
+#[test]
+fn at_the_start_a_watched_alarm_refuses_and_a_silenced_one_does_not() {
+    let silenced = World::new(2, 1);
+    let watched = World::new(2, 1).watched(BAKE_MS);
+    for (mut world, outcome) in [(silenced, Outcome::Succeeded), (watched, Outcome::Failed)] {
+        assert_eq!(world.definition.preflight.firing, Firing::Watched);
+        world.firing.insert(ALARM.to_owned());
+        let sim = Sim::new(world).finish();
+        assert_eq!(sim.outcome(), outcome, "{}", sim.ended().summary);
+        assert!(sim.ended().summary.contains(ALARM) == (outcome == Outcome::Failed));
+    }
+}
+
 #[test]
 fn an_alarm_that_fired_before_counts_once_it_fires_anew() {
     let at = |s: i64| Some(start() + jiff::SignedDuration::from_secs(s));
