@@ -77,6 +77,9 @@ pub enum Obstacle {
         /// The target group's ARN.
         target_group: String,
     },
+    /// AWS does not accept the worker's credentials: nothing was done, and until there are others nothing can be, a
+    /// rollback neither.
+    Credentials,
     /// The host runs the new version, its turn is over, and it speaks against the version.
     AgainstVersion {
         /// The EC2 instance's id.

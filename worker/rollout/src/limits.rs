@@ -53,6 +53,10 @@ pub const PATIENCE_MS: u64 = 120_000;
 /// leave anything behind; after a quarter of an hour a person has to know.
 pub const RESTORE_PATIENCE_MS: u64 = 15 * 60_000;
 
+/// How long a step waits for credentials that AWS accepts: nothing can be done without them, a rollback neither,
+/// which would be as patient.
+pub const CREDENTIALS_MS: u64 = RESTORE_PATIENCE_MS;
+
 /// How long the roll waits for a member that joined in mid-roll, and how long it tries to publish the desired
 /// version: instances boot within minutes, and rolling a finished fleet back because one is slow would help
 /// nobody.

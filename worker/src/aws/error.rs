@@ -139,6 +139,11 @@ impl AwsError {
         )
     }
 
+    /// True when AWS did not accept the credentials of the call.
+    pub fn is_about_credentials(&self) -> bool {
+        matches!(self, Self::NotAccepted { .. })
+    }
+
     /// True when AWS refused the call, or the call was invalid.
     pub fn is_refused(&self) -> bool {
         matches!(self, Self::Refused { .. } | Self::Invalid { .. })

@@ -2,7 +2,7 @@
 
 use std::error::Error;
 
-use drawgate_rollout::{Failure, StepOutcome};
+use drawgate_rollout::{Failure, Obstacle, StepOutcome};
 use tokio::time::{Instant, timeout_at};
 
 use crate::aws::AwsError;
@@ -32,6 +32,9 @@ impl<T> Sorted<T> for Result<T, AwsError> {
             let failure = failure(&error, error.hint());
             match () {
                 () if error.is_unknown() => StepOutcome::Unknown { failure },
+                () if error.is_about_credentials() => StepOutcome::Transient {
+                    failure: failure.with_obstacle(Obstacle::Credentials),
+                },
                 () if error.is_transient() => StepOutcome::Transient { failure },
                 () => StepOutcome::Refused { failure },
             }

@@ -1,7 +1,7 @@
 //! What AWS does beside its calls: answers that are older than the last change, calls that it turns away for a
 //! while, target groups that somebody deletes, and changes that take effect later.
 
-use drawgate_rollout::{Failure, Step, StepOutcome, limits};
+use drawgate_rollout::{Failure, Obstacle, Step, StepOutcome, limits};
 use jiff::Timestamp;
 
 use super::*;
@@ -9,9 +9,8 @@ use super::*;
 /// Parameter Store takes a parameter of a name again so long after that name was deleted (AWS Systems Manager API
 /// Reference, `DeleteParameter`).
 const NAME_FREE_MS: u64 = 30_000;
-/// How long the credentials of the worker stay expired at most. A fleet whose drain may take no longer gets them
-/// back within half of that time.
-const EXPIRED_MS: u64 = 40_000;
+/// How long the credentials of the worker stay expired: longer than a step of the roll forward is tried again.
+const EXPIRED_MS: u64 = 300_000;
 /// How long a Network Load Balancer says `initial` of a new target: "a few minutes" (Elastic Load Balancing,
 /// "Health checks for Network Load Balancer target groups").
 const INITIAL_MS: u64 = 180_000;
@@ -85,14 +84,7 @@ impl World {
 
     /// Lets the credentials of the worker expire; others come after a while.
     pub fn credentials_expire(&mut self) {
-        let roll = &self.definition.roll;
-        let patience_ms = roll.drain_timeout_ms.min(roll.healthy_timeout_ms);
-        let expired_ms = if patience_ms > EXPIRED_MS {
-            EXPIRED_MS
-        } else {
-            patience_ms / 2
-        };
-        self.aws.expired_until = Some(limits::after(self.now, expired_ms));
+        self.aws.expired_until = Some(limits::after(self.now, EXPIRED_MS));
     }
 
     /// Lets somebody delete the parameters that the release is about to create.
@@ -112,6 +104,7 @@ impl World {
             return None;
         }
         let failure = Failure::new("the security token included in the request is expired");
+        let failure = failure.with_obstacle(Obstacle::Credentials);
         Some(match self.mutant {
             Some(Mutant::GivesUpOnExpiredCredentials) => StepOutcome::Refused { failure },
             _ => StepOutcome::Transient { failure },

@@ -205,7 +205,7 @@ impl Agenda<'_> {
         }
         if let (true, Some(state)) = (step.is_bounded_wait(), self.release.steps.get(&step)) {
             // A second attempt gets what the first one left of the bound in the service's file.
-            let patience_ms = patience::patience_ms(&step, self.release);
+            let patience_ms = patience::patience_after_ms(&step, state, self.release);
             deadline = deadline.min(after(state.patient_from, patience_ms));
         }
         Decision::Perform { step, deadline }

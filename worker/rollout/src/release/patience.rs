@@ -1,10 +1,11 @@
 //! How long one attempt of a step may take, and how long the step is tried again.
 
 use super::fold::Release;
+use super::steps::StepState;
 use crate::fleet::{HostPlan, Plan};
 use crate::journal::{Attempt, Patience, Step};
 use crate::limits::{
-    AWAIT_HEALTHY_MS, BOOT_PATIENCE_MS, CALL_MS, HOOK_MARGIN_MS, INSPECT_MS, LOCK_ATTEMPT_MS,
+    AWAIT_HEALTHY_MS, BOOT_PATIENCE_MS, CALL_MS, CREDENTIALS_MS, HOOK_MARGIN_MS, INSPECT_MS, LOCK_ATTEMPT_MS,
     LOCK_PATIENCE_MS, LOOK_AT_ALARM_MS, LOOK_AT_HOST_MS, LOOKED_AT_IN_CALLS, PATIENCE_MS,
     RESTORE_PATIENCE_MS, WATCH_MS,
 };
@@ -93,5 +94,13 @@ pub fn patience_ms(step: &Step, release: &Release) -> u64 {
             plan.longest_registration_ms() + plan.definition.roll.healthy_timeout_ms
         })),
         Patience::Ever => u64::MAX,
+    }
+}
+
+/// The same for a step of which an attempt has failed.
+pub(crate) fn patience_after_ms(step: &Step, state: &StepState, release: &Release) -> u64 {
+    match state.awaits_credentials() {
+        true => patience_ms(step, release).max(CREDENTIALS_MS),
+        false => patience_ms(step, release),
     }
 }

@@ -31,6 +31,10 @@ impl StepState {
     pub(crate) fn meet(&mut self, outcome: &StepOutcome, at: Timestamp) {
         let failure = outcome.failure();
         let obstacle = failure.and_then(|failure| failure.obstacle.as_deref().cloned());
+        // The time without credentials is nobody's fault, and not charged.
+        if self.awaits_credentials() && !matches!(obstacle, Some(Obstacle::Credentials)) {
+            self.patient_from = at;
+        }
         let kept = matches!(obstacle, Some(Obstacle::Floor(_)));
         self.always_kept = kept && (self.attempts == 1 || self.always_kept);
         self.kept_since = self.kept_since.or(Some(at)).filter(|_| kept);
@@ -52,6 +56,11 @@ impl StepState {
         };
         let ended = self.last.is_some();
         (ended && (self.always_kept || self.kept_for_ms() >= limits::SICK_AFTER_MS)).then_some(kept)
+    }
+
+    /// Whether AWS did not accept the worker's credentials at the last attempt.
+    pub(crate) fn awaits_credentials(&self) -> bool {
+        matches!(self.obstacle, Some(Obstacle::Credentials))
     }
 
     fn kept_for_ms(&self) -> u64 {

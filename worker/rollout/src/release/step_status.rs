@@ -105,10 +105,8 @@ impl Release {
         let may_have_happened = !not_passed && !step.reads() && !step.is_bounded_wait();
         let looked_at_ms = if may_have_happened { limits::CALL_MS } else { 0 };
         let patient_from = state.patient_from.max(self.floor_rose_at(step, state));
-        let given_up_at = after(
-            patient_from,
-            patience::patience_ms(step, self).saturating_add(looked_at_ms),
-        );
+        let patience_ms = patience::patience_after_ms(step, state, self);
+        let given_up_at = after(patient_from, patience_ms.saturating_add(looked_at_ms));
         // An attempt of a bounded wait ends a little before its time, to tell what it saw last. The time left
         // is too short for another attempt, which would tell less.
         let too_little_ms = match &self.plan {
