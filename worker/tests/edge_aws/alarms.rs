@@ -4,13 +4,14 @@ use drawgate_lab::lab::Lab;
 use drawgate_worker::aws::Aws;
 use serde_json::json;
 
-use crate::fixtures::fleet;
+use crate::fixtures::{fleet, reads_are_fresh};
 
 #[tokio::test]
 async fn alarms_are_matched_silenced_and_tagged() {
     let Some(lab) = Lab::enter("alarms_are_matched_silenced_and_tagged").await else {
         return;
     };
+    reads_are_fresh(&lab).await;
     let (aws, _fleet) = (Aws::connect().await, fleet(&lab, "alarms").await);
     let found = aws
         .alarms_matching(&["alarms-*".into(), "alarms-5xx".into(), "no-such".into()])
@@ -135,6 +136,7 @@ async fn a_tag_of_an_alarm_is_read_and_of_a_deleted_one_not_found() {
     let Some(lab) = Lab::enter("a_tag_of_an_alarm_is_read_and_of_a_deleted_one_not_found").await else {
         return;
     };
+    reads_are_fresh(&lab).await;
     let (aws, _fleet) = (Aws::connect().await, fleet(&lab, "tagged").await);
     let arn = aws
         .alarms_matching(&["tagged-5xx".into()])

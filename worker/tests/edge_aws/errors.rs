@@ -14,13 +14,14 @@ use drawgate_worker::aws::{Aws, AwsError, RateShare, limits};
 use serde_json::json;
 use tokio::time::Instant;
 
-use crate::fixtures::{connect_to, fleet, suspended};
+use crate::fixtures::{connect_to, fleet, reads_are_fresh, suspended};
 
 #[tokio::test]
 async fn only_a_throttled_call_did_not_happen_and_is_repeated() {
     let Some(lab) = Lab::enter("only_a_throttled_call_did_not_happen_and_is_repeated").await else {
         return;
     };
+    reads_are_fresh(&lab).await;
     let (aws, _fleet) = (Aws::connect().await, fleet(&lab, "throttle").await);
     let attempts = limits::THROTTLED_ATTEMPTS;
     lab.fault("autoscaling:SuspendProcesses", "throttle", attempts)

@@ -28,6 +28,12 @@ pub(crate) async fn fleet(lab: &Lab, name: &str) -> Fleet {
     .await
 }
 
+/// Lets each read show the last change. The adapter hands on what one answer says; that an answer may be old is its
+/// callers' concern, and the effects' tests have it.
+pub(crate) async fn reads_are_fresh(lab: &Lab) {
+    lab.set_world(json!({"stale_s": 0})).await;
+}
+
 /// Connects to another endpoint than the environment's, which all tests of this process share.
 pub(crate) async fn connect_to(endpoint: &str) -> Aws {
     let nobody = Credentials::new("nobody", "secret", None, None, "test");

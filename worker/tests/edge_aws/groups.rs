@@ -7,7 +7,7 @@ use drawgate_rollout::definition::Process;
 use drawgate_worker::aws::Aws;
 use serde_json::json;
 
-use crate::fixtures::{fleet, suspended};
+use crate::fixtures::{fleet, reads_are_fresh, suspended};
 
 #[tokio::test]
 async fn a_group_is_read_whole() {
@@ -47,6 +47,7 @@ async fn exactly_what_was_asked_for_is_suspended_and_resumed() {
     let Some(lab) = Lab::enter("exactly_what_was_asked_for_is_suspended_and_resumed").await else {
         return;
     };
+    reads_are_fresh(&lab).await;
     let (aws, _fleet) = (Aws::connect().await, fleet(&lab, "processes").await);
     aws.suspend("processes", &[Process::AzRebalance, Process::ReplaceUnhealthy])
         .await
@@ -75,6 +76,7 @@ async fn tags_come_and_go() {
     let Some(lab) = Lab::enter("tags_come_and_go").await else {
         return;
     };
+    reads_are_fresh(&lab).await;
     let (aws, fleet) = (Aws::connect().await, fleet(&lab, "tags").await);
     aws.tag_group("tags", "drawgate:suspended", "AZRebalance,Launch")
         .await

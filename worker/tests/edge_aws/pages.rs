@@ -4,11 +4,14 @@ use drawgate_lab::lab::Lab;
 use drawgate_worker::aws::Aws;
 use serde_json::json;
 
+use crate::fixtures::reads_are_fresh;
+
 #[tokio::test]
 async fn listings_are_read_to_their_last_page() {
     let Some(lab) = Lab::enter("listings_are_read_to_their_last_page").await else {
         return;
     };
+    reads_are_fresh(&lab).await;
     let aws = Aws::connect().await;
     let groups: Vec<_> = (0..410)
         .map(|number| json!({"name": format!("page-{number}"), "port": 9000}))
