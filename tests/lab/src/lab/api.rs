@@ -19,7 +19,7 @@ pub struct Lab {
 
 impl Lab {
     /// Waits for exclusive use of the lab, ends all faults, lets the caller do everything, and makes AWS as hard
-    /// as it is for this suite; `None`, with a line on stderr, outside the lab.
+    /// as the lab was started with; `None`, with a line on stderr, outside the lab.
     pub async fn enter(test: &str) -> Option<Self> {
         let Some(lab) = Self::inside().await else {
             eprintln!("skipped: {test} needs the lab: infra/lab/lab run -- cargo test");
@@ -28,7 +28,6 @@ impl Lab {
         lab.delete("fault").await;
         lab.delete("world").await;
         lab.permit_everything().await;
-        lab.spare_suite().await;
         Some(lab)
     }
 
@@ -40,10 +39,9 @@ impl Lab {
         lab
     }
 
-    /// Resets the lab, and makes AWS as hard as it is for this suite.
+    /// Resets the lab, and makes AWS as hard as the lab was started with.
     pub async fn reset(&self) {
         self.post("reset", json!({})).await;
-        self.spare_suite().await;
     }
 
     async fn inside() -> Option<Self> {

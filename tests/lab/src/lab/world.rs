@@ -4,53 +4,7 @@ use serde_json::{Value, json};
 
 use super::api::Lab;
 
-/// The suites whose AWS is kind still. They have not come to their end in the hard world yet; none is known to
-/// need a kind one. The benches are among them until their figures of both worlds stand side by side. All other
-/// suites run in the world that the lab was started with, which is hard.
-const STILL_KIND: [&str; 33] = [
-    "aws_retries",
-    "bad_input",
-    "bench",
-    "bench_scale",
-    "bench_status",
-    "broker_refuses",
-    "chat",
-    "ci_snippets",
-    "clients",
-    "concurrency",
-    "contract",
-    "control",
-    "crash_matrix",
-    "crowded",
-    "dead_letters",
-    "descriptors",
-    "doctor",
-    "edge_aws",
-    "error_logs",
-    "faults",
-    "gates",
-    "leftovers",
-    "membership",
-    "poison",
-    "queueing",
-    "recipes",
-    "rehearse",
-    "restart",
-    "runbooks",
-    "sequences",
-    "service_manager",
-    "shared",
-    "traps",
-];
-
 impl Lab {
-    /// Makes AWS kind where the suite is one of [`STILL_KIND`].
-    pub(super) async fn spare_suite(&self) {
-        if STILL_KIND.contains(&this_suite().as_str()) {
-            self.set_world(json!({"setting": "kind"})).await;
-        }
-    }
-
     /// Sets properties of the lab's AWS until the next reset: single ones, or all by `"setting"`.
     pub async fn set_world(&self, properties: Value) {
         self.post("world", properties).await;
@@ -98,14 +52,6 @@ pub struct Crowd {
     pub target_groups: Vec<String>,
     /// The ids of their VPCs.
     pub vpcs: Vec<String>,
-}
-
-/// The name of the running suite: cargo names its executable after it, and a hash.
-fn this_suite() -> String {
-    let program = std::env::current_exe().unwrap();
-    let name = program.file_name().unwrap().to_string_lossy().into_owned();
-    name.rsplit_once('-')
-        .map_or(name.clone(), |(suite, _)| suite.to_owned())
 }
 
 fn texts(list: &Value) -> Vec<String> {
