@@ -81,6 +81,36 @@ async fn status(scene: &Scene) -> Value {
     serde_json::from_str(&said).unwrap()
 }
 
+/// A release begins the moment the one ahead of it has ended, and AWS may still show the suspension tag of the
+/// latter. An old answer with the tag refuses nothing; a tag that is there refuses.
+#[tokio::test]
+async fn trap_14_an_old_answer_shows_the_tag_of_the_release_ahead() {
+    let roll = Rolling::of("search").on(&TWO).image("v2").begin().await;
+    let lab = &roll.scene.lab;
+    // The old answers of this test are those that it asks for.
+    lab.set_world(json!({"stale_s": 0})).await;
+    let tag = |more: &str| {
+        format!("ResourceId=search-staging,ResourceType=auto-scaling-group,Key=drawgate:suspended{more}")
+    };
+    let set = tag(",Value=01a2-of-the-release-ahead Launch,PropagateAtLaunch=false");
+    lab.aws(&["autoscaling", "create-or-update-tags", "--tags", &set])
+        .await;
+
+    let refused = roll.publish("v2").await;
+    let ended = roll.events.end(refused).await;
+    assert_eq!(ended.outcome, Outcome::Failed, "{}", ended.summary);
+    assert!(ended.summary.contains("suspension tag"), "{}", ended.summary);
+
+    // The first look at the group finds the hosts that resolve the image's tag, the second one is preflight's.
+    lab.fault("autoscaling:DescribeAutoScalingGroups", "stale", 2)
+        .await;
+    lab.aws(&["autoscaling", "delete-tags", "--tags", &tag("")]).await;
+    let id = roll.publish("v2").await;
+    roll.judge(id, Outcome::Succeeded).await;
+    roll.assert_runs("v2").await;
+    roll.end().await;
+}
+
 #[tokio::test]
 async fn two_targets_run_side_by_side() {
     let scene = Scene::begin().await;

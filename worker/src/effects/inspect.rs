@@ -18,6 +18,7 @@ use super::alarms::holders;
 use super::connections::Effects;
 use super::names::GROUP_TAG;
 use super::outcome::{Effect, Sorted, chain, either, refused};
+use super::scaling::is_at_rest;
 use super::target_groups::{Found, Known};
 use crate::aws::{Alarm, Group, Instance, Target, TargetGroup, TargetState};
 use crate::host::{ContainerInfo, Host, HostError};
@@ -264,7 +265,7 @@ fn alarm_snapshot(alarm: Alarm) -> AlarmSnapshot {
 }
 
 /// The Auto Scaling groups and the target groups of these instances, and the snapshots of the former. The group
-/// that lists the whole fleet is read once.
+/// that lists the whole fleet is read once, unless it looks as if a release kept it suspended.
 async fn groups_of(
     effects: &Effects,
     definition: &ServiceDefinition,
@@ -275,7 +276,8 @@ async fn groups_of(
         return Ok(Default::default());
     }
     let groups = match listed_by {
-        Some(group) => vec![group],
+        Some(group) if is_at_rest(&group) => vec![group],
+        Some(group) => vec![effects.group_at_rest(&group.name).await?],
         None => groups_by_instance(effects, instances).await?,
     };
     let known = Known::of(definition, instances, &groups);

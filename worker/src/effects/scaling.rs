@@ -56,9 +56,13 @@ impl Effects {
     /// The group as preflight judges it. A suspension tag is believed only at the second look: the release that
     /// left it may have ended just before, and what it had suspended would pass for suspended by a person.
     pub(super) async fn group_at_rest(&self, name: &str) -> Effect<Group> {
-        let is_at_rest = |group: &Group| !group.tags.contains_key(GROUP_TAG);
         believed(&self.aws, name, is_at_rest).await
     }
+}
+
+/// Whether no release keeps a group's processes suspended, by its tag.
+pub(super) fn is_at_rest(group: &Group) -> bool {
+    !group.tags.contains_key(GROUP_TAG)
 }
 
 /// Suspends the processes of a release's groups, and resumes them.
