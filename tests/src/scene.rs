@@ -220,6 +220,12 @@ impl Scene {
         .unwrap()
     }
 
+    /// Runs `drawgate-worker plan` for a release of this image to staging.
+    pub async fn plan(&self, service: &str, image: &str, more: &[&str]) -> Output {
+        let arguments = plan_arguments(service, image);
+        self.drawgate_worker(&[&arguments[..], more].concat()).await
+    }
+
     /// Runs `drawgate` with these arguments at the test's broker.
     pub async fn drawgate(&self, arguments: &[&str]) -> Output {
         self.drawgate_as("drawgate", arguments).await
@@ -395,6 +401,19 @@ impl Scene {
         })
         .await;
     }
+}
+
+/// The arguments of `drawgate-worker` that plan a release of this image to staging.
+pub fn plan_arguments<'a>(service: &'a str, image: &'a str) -> [&'a str; 7] {
+    [
+        "plan",
+        "--environment",
+        "staging",
+        "--service",
+        service,
+        "--image",
+        image,
+    ]
 }
 
 /// Adds `[orders]` for every login where it is missing, because without it nobody may give control commands.

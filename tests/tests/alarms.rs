@@ -72,16 +72,7 @@ async fn trap_16_an_alarm_fires_at_the_start_and_in_the_bake() {
     );
     assert!(ended.hint.unwrap().contains("firing = \"none\""));
     let image = roll.scene.image("search", "v2");
-    let plan = [
-        "plan",
-        "--environment",
-        "staging",
-        "--service",
-        "search",
-        "--image",
-        &image,
-    ];
-    let output = roll.scene.drawgate_worker(&plan).await;
+    let output = roll.scene.plan("search", &image, &[]).await;
     assert_eq!(output.status.code(), Some(3));
 
     set(&roll.scene, "OK").await;

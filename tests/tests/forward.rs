@@ -159,27 +159,14 @@ async fn plan_reads_only() {
     let v2 = scene.lab.image("search", "v2", "v2", "ok").await;
     let before = Look::at(&scene.lab).await;
     scene.lab.post("calls/reset", json!({})).await;
-    let plan = |image: String| {
-        let arguments = [
-            "plan",
-            "--environment",
-            "staging",
-            "--service",
-            "search",
-            "--image",
-        ]
-        .map(str::to_owned);
-        let arguments = [&arguments[..], &[image]].concat();
-        let scene = &scene;
-        async move {
-            let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-            let output = scene.drawgate_worker(&arguments).await;
-            let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
-            (output.status.code(), said)
-        }
+    let image = scene.image("search", "v2");
+    let plan = || async {
+        let output = scene.plan("search", &image, &[]).await;
+        let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+        (output.status.code(), said)
     };
 
-    let (code, said) = plan(scene.image("search", "v2")).await;
+    let (code, said) = plan().await;
     assert_eq!(code, Some(0), "{said}");
     let named = fleet.instances.iter().all(|instance| said.contains(&instance.id));
     assert!(
@@ -191,7 +178,7 @@ async fn plan_reads_only() {
         .lab
         .post("refresh", json!({"group": "search-staging", "active": true}))
         .await;
-    let (code, said) = plan(scene.image("search", "v2")).await;
+    let (code, said) = plan().await;
     assert_eq!(code, Some(3), "{said}");
     assert!(said.contains("instance refresh"), "{said}");
 

@@ -161,18 +161,8 @@ async fn every_host_serves_when_one_fails_and_none_may_roll_back() {
         .lab
         .on_host(&order[1].host, "touch conf/broken-v2")
         .await;
-    let plan = ready
-        .scene
-        .drawgate_worker(&[
-            "plan",
-            "--environment",
-            "staging",
-            "--service",
-            "search",
-            "--image",
-            &ready.scene.image("search", "v2"),
-        ])
-        .await;
+    let image = ready.scene.image("search", "v2");
+    let plan = ready.scene.plan("search", &image, &[]).await;
     let plan = String::from_utf8_lossy(&plan.stdout)
         .split_whitespace()
         .collect::<Vec<_>>()

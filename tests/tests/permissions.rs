@@ -136,19 +136,8 @@ async fn plan_says_what_is_missing_and_what_it_could_not_prove() {
     let Prepared { scene, .. } = Rolling::of("search").on(&TWO).image("v2").prepare().await;
     let before = Look::at(&scene.lab).await;
     let image = scene.image("search", "v2");
-    let arguments = [
-        "plan",
-        "--environment",
-        "staging",
-        "--service",
-        "search",
-        "--image",
-        &image,
-        "--format",
-        "json",
-    ];
     let plan = || async {
-        let output = scene.drawgate_worker(&arguments).await;
+        let output = scene.plan("search", &image, &["--format", "json"]).await;
         let said: Value = serde_json::from_slice(&output.stdout).unwrap();
         (output.status.code(), said)
     };

@@ -107,16 +107,7 @@ async fn trap_39_a_start_timeout_shorter_than_the_images_is_refused() {
     let roll = ready.start().await;
     let plan = async |tag: &str| {
         let image = roll.scene.image("search", tag);
-        let arguments = [
-            "plan",
-            "--environment",
-            "staging",
-            "--service",
-            "search",
-            "--image",
-            &image,
-        ];
-        let output = roll.scene.drawgate_worker(&arguments).await;
+        let output = roll.scene.plan("search", &image, &[]).await;
         let said = String::from_utf8_lossy(&output.stdout).into_owned();
         let said = said.split_whitespace().collect::<Vec<_>>().join(" ");
         (output.status.code(), said)
