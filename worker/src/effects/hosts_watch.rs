@@ -213,7 +213,7 @@ impl<H: HealthPort, M: MembershipPort, W: WatchedHostPort> HostsWatch<'_, H, M, 
             engine: self.hosts.engine_of(Task { release, ..self.task }, host).await,
             restarts_before: release.restarts_at_turn_end(instance),
         };
-        if let Verdict::Evidence(_) = seen.verdict() {
+        if let Verdict::AgainstVersion(_) = seen.verdict() {
             // Containers end while an instance shuts down, which says nothing against the version.
             match membership(self.seen.members, instance, host.group.as_deref()).await {
                 Ok(Membership::Gone { why, .. }) => seen.engine = EngineSeen::Gone(why),
@@ -222,7 +222,7 @@ impl<H: HealthPort, M: MembershipPort, W: WatchedHostPort> HostsWatch<'_, H, M, 
             }
         }
         match seen.verdict() {
-            Verdict::Evidence(what) => (instance, Some(Err(self.evidence(host, &what).await))),
+            Verdict::AgainstVersion(what) => (instance, Some(Err(self.evidence(host, &what).await))),
             Verdict::Bystander(why) => {
                 tracing::warn!(instance, why, "not well, and no evidence against the version");
                 (instance, Some(Ok(())))

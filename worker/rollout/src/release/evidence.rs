@@ -77,7 +77,7 @@ pub enum EngineSeen {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
     /// It speaks against the version, in these words.
-    Evidence(String),
+    AgainstVersion(String),
     /// It is not well for a reason of its own.
     Bystander(String),
     /// It is well, or nothing is known against it.
@@ -131,7 +131,7 @@ impl HostSeen {
             times => format!("{times} times"),
         };
         let also = self.fails.as_ref().map(|fails| format!("; {}", fails.what()));
-        Verdict::Evidence(format!(
+        Verdict::AgainstVersion(format!(
             "the container has restarted {times} since the host's turn{}",
             also.unwrap_or_default()
         ))
@@ -141,7 +141,7 @@ impl HostSeen {
     fn fails_for_long(&self, meanwhile: &str) -> Verdict {
         match &self.fails {
             Some(fails) if fails.for_ms >= SICK_AFTER_MS => {
-                Verdict::Evidence(format!("{}, {meanwhile}", fails.what()))
+                Verdict::AgainstVersion(format!("{}, {meanwhile}", fails.what()))
             }
             _ => Verdict::Well,
         }
@@ -164,7 +164,7 @@ fn ended(exit_code: Option<i64>, policy: RestartPolicy) -> Verdict {
         return bystander("its container was stopped by somebody");
     }
     let code = exit_code.map_or_else(String::new, |code| format!(" with exit code {code}"));
-    Verdict::Evidence(format!("the container ended{code} after the host's turn"))
+    Verdict::AgainstVersion(format!("the container ended{code} after the host's turn"))
 }
 
 #[cfg(test)]
@@ -176,7 +176,7 @@ mod tests {
     /// What the verdict of a row is.
     #[derive(Debug, PartialEq, Eq)]
     enum Is {
-        Evidence,
+        AgainstVersion,
         Bystander,
         Well,
     }
@@ -225,9 +225,9 @@ mod tests {
             // what it is, version, check, engine, restarts when its turn ended, verdict
             ("healthy", New, None, up(0), 0, Is::Well),
             ("healthy, and nobody asked its engine", New, None, NotAsked, 0, Is::Well),
-            ("hangs", New, unhealthy(LONG), up(0), 0, Is::Evidence),
-            ("answers 500", New, check("unhealthy", Some("Target.ResponseCodeMismatch"), LONG), up(0), 0, Is::Evidence),
-            ("connections drained as well", New, check("unhealthy.draining", None, LONG), up(0), 0, Is::Evidence),
+            ("hangs", New, unhealthy(LONG), up(0), 0, Is::AgainstVersion),
+            ("answers 500", New, check("unhealthy", Some("Target.ResponseCodeMismatch"), LONG), up(0), 0, Is::AgainstVersion),
+            ("connections drained as well", New, check("unhealthy.draining", None, LONG), up(0), 0, Is::AgainstVersion),
             ("failed once, then healthy", New, check("healthy", None, 0), up(0), 0, Is::Well),
             ("seen once, perhaps in an old answer", New, unhealthy(0), up(0), 0, Is::Well),
             ("fails, and nobody asked its engine", New, unhealthy(LONG), NotAsked, 0, Is::Well),
@@ -238,23 +238,23 @@ mod tests {
             ("the load balancer's own trouble", New, check("unhealthy", Some("Elb.InternalError"), LONG), up(0), 0, Is::Well),
             ("a state of tomorrow", New, check("pondering", None, LONG), up(0), 0, Is::Well),
             // A group that vanished, or no target at all, has no check that fails.
-            ("the group vanished, container restarted", New, None, up(1), 0, Is::Evidence),
-            ("restarted, healthy again", New, None, up(1), 0, Is::Evidence),
-            ("restarted twice, and fails", New, unhealthy(0), up(2), 0, Is::Evidence),
+            ("the group vanished, container restarted", New, None, up(1), 0, Is::AgainstVersion),
+            ("restarted, healthy again", New, None, up(1), 0, Is::AgainstVersion),
+            ("restarted twice, and fails", New, unhealthy(0), up(2), 0, Is::AgainstVersion),
             ("restarted in its own turn, and never since", New, None, up(1), 1, Is::Well),
-            ("restarted in its own turn, and hangs now", New, unhealthy(LONG), up(1), 1, Is::Evidence),
-            ("restarted in its own turn, and again", New, None, up(2), 1, Is::Evidence),
+            ("restarted in its own turn, and hangs now", New, unhealthy(LONG), up(1), 1, Is::AgainstVersion),
+            ("restarted in its own turn, and again", New, None, up(2), 1, Is::AgainstVersion),
             ("restarted by a person, who sets the count to 0", New, None, up_by_others(), 1, Is::Bystander),
             ("rebooted, and not healthy yet", New, unhealthy(LONG), up_by_others(), 0, Is::Bystander),
-            ("ended by itself, no policy", New, None, ended(RestartPolicy::No), 0, Is::Evidence),
-            ("ended by itself too often", New, unhealthy(LONG), ended(restart), 0, Is::Evidence),
+            ("ended by itself, no policy", New, None, ended(RestartPolicy::No), 0, Is::AgainstVersion),
+            ("ended by itself too often", New, unhealthy(LONG), ended(restart), 0, Is::AgainstVersion),
             ("stopped by somebody", New, unhealthy(LONG), ended(RestartPolicy::UnlessStopped), 0, Is::Bystander),
             ("stopped by somebody, always", New, unhealthy(LONG), ended(RestartPolicy::Always), 0, Is::Bystander),
             ("another container in its place", New, unhealthy(LONG), Replaced, 0, Is::Bystander),
             ("the engine does not answer", New, unhealthy(LONG), silent(), 0, Is::Bystander),
             ("the engine does not answer, healthy", New, None, silent(), 0, Is::Bystander),
             ("terminated, or stopped", New, unhealthy(LONG), gone(), 0, Is::Bystander),
-            ("own programs, fails", New, unhealthy(LONG), Answers, 0, Is::Evidence),
+            ("own programs, fails", New, unhealthy(LONG), Answers, 0, Is::AgainstVersion),
             ("own programs, fails at one look", New, unhealthy(0), Answers, 0, Is::Well),
             ("own programs, healthy", New, None, Answers, 0, Is::Well),
             ("version of before, hangs", Previous, unhealthy(LONG), up(0), 0, Is::Bystander),
@@ -271,7 +271,7 @@ mod tests {
                 restarts_before,
             };
             let verdict = match seen.verdict() {
-                Verdict::Evidence(_) => Is::Evidence,
+                Verdict::AgainstVersion(_) => Is::AgainstVersion,
                 Verdict::Bystander(_) => Is::Bystander,
                 Verdict::Well => Is::Well,
             };
@@ -288,7 +288,7 @@ mod tests {
             restarts_before: 0,
         };
         let said = |seen: &HostSeen| match seen.verdict() {
-            Verdict::Evidence(what) => what,
+            Verdict::AgainstVersion(what) => what,
             other => panic!("{other:?}"),
         };
         assert_eq!(

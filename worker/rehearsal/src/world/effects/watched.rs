@@ -28,7 +28,7 @@ impl World {
             if takes_bystanders {
                 seen.engine = up(host);
             }
-            if let Verdict::Evidence(what) = seen.verdict() {
+            if let Verdict::AgainstVersion(what) = seen.verdict() {
                 let instance = instance.to_owned();
                 let failure = Failure::new(what).with_obstacle(Obstacle::AgainstVersion { instance });
                 return StepOutcome::Refused { failure };
