@@ -15,7 +15,6 @@
     reason = "a model of what cannot fail: where it does, the model is wrong, and says so at once"
 )]
 
-mod abreast;
 mod check;
 pub mod explore;
 pub mod lane;

@@ -1,12 +1,14 @@
 //! The rules that hold in every scenario, checked after every step and at the end. The oracle looks at the
 //! world and not at the journal, and knows nothing of how `decide` comes to its decisions.
 
+use std::borrow::Cow;
+use std::sync::Arc;
+
 use drawgate_rollout::{Phase, Plan, Release, Step, StepStatus, limits};
 use drawgate_schemas::{Direction, LeftoverKind, NoteKind, Outcome};
 
-use crate::abreast::abreast;
 use crate::check::ensure;
-use crate::world::{Container, Host, LeaseOwner, Target, VALUE, Which, World};
+use crate::world::{Container, Host, LeaseOwner, Tally, Target, VALUE, Which, World};
 
 /// The original state of a host: as at the start, or, of an instance that joined, as every newcomer is.
 fn was(before: &World, instance: &str) -> Host {
@@ -14,16 +16,12 @@ fn was(before: &World, instance: &str) -> Host {
     known.unwrap_or_else(|| before.newcomer())
 }
 
-fn ran(host: &Host) -> bool {
-    host.old.as_ref().is_some_and(|old| old.running)
-}
-
-/// Checks the rules that hold after every entry and every effect.
+/// Checks the rules that hold after every entry and every effect. Those about one host, and what it counts for in
+/// those about the whole fleet, are judged for the hosts that may have changed (`world/tally.rs`).
 ///
 /// # Errors
 /// The rule that does not hold.
-pub fn always(before: &World, world: &World, release: &Release) -> Result<(), String> {
-    let context = || format!("{:#?}\nafter {:?}", world.hosts, world.performed.last());
+pub fn always(before: &Arc<World>, world: &mut World, release: &Release) -> Result<(), String> {
     ensure(world.broken.is_empty(), || world.broken.join("; "))?;
     ensure(world.before_runs <= 1, || {
         format!("[before] ran {} times", world.before_runs)
@@ -31,69 +29,70 @@ pub fn always(before: &World, world: &World, release: &Release) -> Result<(), St
     let acts = |alarm: &&String| world.alarms.get(*alarm) == Some(&true);
     let acting: Vec<&String> = world.alarms_of_others.iter().filter(acts).collect();
     ensure(acting.is_empty(), || {
-        format!(
-            "{acting:?} act while another release silences them: {}",
-            context()
-        )
+        let context = context(world);
+        format!("{acting:?} act while another release silences them: {context}")
     })?;
     let Some(plan) = &release.plan else {
         let untouched = world.hosts.values().all(|host| !host.disturbed);
-        return ensure(untouched, || format!("touched without a plan: {}", context()));
+        return ensure(untouched, || {
+            format!("touched without a plan: {}", context(world))
+        });
     };
     canary_first(before, world, release, plan)?;
-    let mut out = Vec::new();
-    let mut lost_by_fate = 0;
-    let mut newcomer = None;
-    let mut originals = before.hosts.iter().peekable();
-    for (instance, host) in &world.hosts {
-        let known = abreast(&mut originals, instance);
-        let was = match known {
-            Some(was) => was,
-            None => newcomer.get_or_insert_with(|| before.newcomer()),
-        };
-        ensure(host.running() <= 1, || {
-            format!("two containers run on {instance}: {}", context())
-        })?;
-        let serves = host.registered() && !host.initial && (host.running() == 1 || !ran(was));
-        let counted = known.is_some() || plan.hosts.iter().any(|planned| planned.instance == *instance);
-        if !host.member || (counted && host.sick) {
-            lost_by_fate += usize::from(counted && was.healthy());
-        } else if was.healthy() && !serves {
-            match is_given_up(world, release, instance) {
-                true => lost_by_fate += usize::from(counted),
-                false => out.push(world.zone(instance)),
-            }
+    let tally = world.tally(before, plan)?;
+    few_are_out(world, release, plan, &tally)?;
+    floors_are_kept(world, release, plan, &tally)
+}
+
+fn context(world: &World) -> String {
+    format!("{:#?}\nafter {:?}", world.hosts, world.performed.last())
+}
+
+fn few_are_out(world: &World, release: &Release, plan: &Plan, tally: &Tally) -> Result<(), String> {
+    let mut out = Cow::Borrowed(tally.out());
+    if out.values().sum::<usize>() > plan.at_once() as usize || out.len() > 1 {
+        for instance in lost(world, release, tally) {
+            out.to_mut()
+                .entry(world.zone(instance))
+                .and_modify(|hosts| *hosts -= 1);
         }
-        if host.member && host.registered_somewhere() && ran(was) {
-            ensure(host.running() == 1, || {
-                format!("{instance} is registered and runs nothing: {}", context())
-            })?;
-        }
+        out.to_mut().retain(|_, hosts| *hosts > 0);
     }
-    ensure(out.len() <= plan.at_once() as usize, || {
-        format!("{out:?} are out: {}", context())
+    ensure(out.values().sum::<usize>() <= plan.at_once() as usize, || {
+        format!("{out:?} are out: {}", context(world))
     })?;
-    let one_zone = out.iter().all(|zone| Some(zone) == out.first());
-    ensure(one_zone || !plan.definition.roll.zone_by_zone, || {
-        format!("out in two zones: {}", context())
-    })?;
+    ensure(out.len() <= 1 || !plan.definition.roll.zone_by_zone, || {
+        format!("out in two zones: {}", context(world))
+    })
+}
+
+/// The hosts that are out and cannot go back: nobody can bring them into service.
+fn lost<'w>(world: &World, release: &Release, tally: &'w Tally) -> Vec<&'w String> {
+    let out = tally.hosts_out();
+    out.filter(|instance| is_given_up(world, release, instance))
+        .collect()
+}
+
+fn floors_are_kept(world: &World, release: &Release, plan: &Plan, tally: &Tally) -> Result<(), String> {
+    let lost_by_fate = match release.is_rolling_back() {
+        true => tally.lost_by_fate() + lost(world, release, tally).len(),
+        false => tally.lost_by_fate(),
+    };
     let is_used =
         |group: &(&String, _)| !world.aws.deleted.contains(group.0) && !world.aws.unused.contains(group.0);
     for (arn, target_group) in plan.target_groups.iter().filter(is_used) {
         for (zone_name, floor) in &target_group.zone_floors {
-            let of_zone = world
-                .hosts
-                .keys()
-                .filter(|instance| world.zone(instance) == *zone_name);
-            let healthy = of_zone.filter(|instance| world.state_in(instance, arn) == "healthy");
-            let healthy = healthy.count();
+            let healthy = tally.healthy_in(arn, zone_name);
             ensure(healthy + lost_by_fate >= *floor as usize, || {
-                format!("{healthy} healthy in {zone_name}, floor {floor}: {}", context())
+                format!(
+                    "{healthy} healthy in {zone_name}, floor {floor}: {}",
+                    context(world)
+                )
             })?;
         }
         let (healthy, floor) = (world.healthy_in(arn) as usize, target_group.floor as usize);
         ensure(healthy + lost_by_fate >= floor, || {
-            format!("{healthy} healthy, floor {floor}: {}", context())
+            format!("{healthy} healthy, floor {floor}: {}", context(world))
         })?;
     }
     Ok(())
@@ -190,7 +189,7 @@ fn is_on_new(world: &World, host: &Host) -> bool {
     let container = world.definition.container();
     let kept = |new: &Container| container.is_none_or(|wanted| new.restart == wanted.restart);
     let new = host.new.as_ref().is_some_and(|new| new.running && kept(new));
-    new && host.named == Some(Which::New) && !ran(host)
+    new && host.named == Some(Which::New) && !host.ran()
 }
 
 fn is_on_old(host: &Host, was: &Host) -> bool {
@@ -204,7 +203,7 @@ fn half_way(before: &World, world: &World) -> Vec<String> {
     for (instance, host) in &world.hosts {
         let one = |on_new: bool| {
             let mut alone = world.clone();
-            alone.hosts = [(instance.clone(), host.clone())].into();
+            alone.hosts = [(instance.clone(), host.clone())].into_iter().collect();
             // There is one parameter for all hosts: it is checked below.
             alone.definition.wanted_parameter = None;
             alone.parameter.clone_from(&before.parameter);
@@ -242,7 +241,7 @@ pub fn at_end(before: &World, world: &World, release: &Release) -> Result<(), St
     if notes.any(|note| matches!(note.what, NoteKind::LeaseNotGivenBack { .. })) {
         judged.lease_owner = None;
     }
-    judged.hosts.retain(|instance, _| !named.contains(instance));
+    judged.hosts.retain(|instance| !named.contains(instance));
     left_as_they_were(before, &mut judged, release)?;
     let really = differences(before, &judged, ended.outcome == Outcome::Succeeded);
     ensure(really.is_empty(), || {

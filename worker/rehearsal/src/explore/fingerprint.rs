@@ -195,7 +195,7 @@ fn world(hash: &mut Hash, world: &World, now: Timestamp) -> fmt::Result {
         world.arrivals,
         world.departures,
         world.before_runs,
-        world.has_resumed(),
+        world.performed.has_resumed(),
         world.performed.contains(&Step::Canary),
         world.performed.contains(&Step::DetectJoined),
         world.performed.contains(&Step::Confirm),

@@ -1,7 +1,7 @@
 //! Rules of a roll, checked while it goes on and at its end, beside those that the oracle checks on the
 //! fleet.
 
-use drawgate_rollout::{Entry, HostPlan, Obstacle, Phase, Record, Step, StepOutcome, StepStatus, limits};
+use drawgate_rollout::{Entry, Obstacle, Phase, Record, Step, StepOutcome, StepStatus, limits};
 use drawgate_schemas::{Direction, Event};
 
 use super::Sim;
@@ -56,13 +56,9 @@ impl Sim {
     fn check_hosts_watched(&self, step: &Step) -> Result<(), String> {
         let release = self.release();
         let touches = release.leads_forward() && !step.reads() && !step.restores();
-        let through = |host: &HostPlan| release.is_through(&host.instance, Direction::Forward);
-        let left = |host: &HostPlan| release.gone.contains(&host.instance);
-        let mut hosts = release.hosts();
-        if !self.world.definition.roll.watch_hosts
-            || !touches
-            || !hosts.any(|host| through(host) && !left(host))
-        {
+        let mut through = self.through.iter();
+        let there = |instance: &String| !release.gone.contains(instance);
+        if !self.world.definition.roll.watch_hosts || !touches || !through.any(there) {
             return Ok(());
         }
         let watches = self.flights.iter().any(|(_, other)| *other == Step::WatchHosts);
@@ -86,9 +82,10 @@ impl Sim {
             let booted = release.up_to_date.iter().any(|host| host.instance == instance);
             booted || release.is_through(instance, Direction::Forward)
         };
-        let mut hosts = self.world.hosts.iter();
-        let found = hosts.find(|(instance, host)| host.speaks_against_new() && through(instance));
-        found.map(|(instance, _)| instance.as_str())
+        self.world
+            .against_new()
+            .into_iter()
+            .find(|instance| through(instance))
     }
 
     /// Checks that nothing is begun on the way forward, and nothing restored, once a host has spoken against the
@@ -136,6 +133,9 @@ impl Sim {
     /// The rule that does not hold.
     pub fn check_end(&self) -> Result<(), String> {
         oracle::at_end(&self.before, &self.world, self.machine.release())?;
+        if let Some(plan) = &self.release().plan {
+            self.world.check_tally(&self.before, plan)?;
+        }
         let mut steps = self.release().steps.iter();
         let open = steps.find(|(_, state)| state.last.is_none());
         ensure(open.is_none(), || format!("ended while {open:?} was under way"))?;

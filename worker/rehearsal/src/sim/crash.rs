@@ -28,12 +28,12 @@ impl Sim {
         self.world.now = self.now;
         for ((_, step), extent) in std::mem::take(&mut self.flights).iter().zip(extents) {
             self.world.perform_unheard(self.machine.release(), step, *extent);
-            oracle::always(&self.before, &self.world, self.machine.release())?;
+            oracle::always(&self.before, &mut self.world, self.machine.release())?;
         }
         if let Some(late) = self.late.take() {
             // A call that AWS had received before the crash is done by then.
             self.world.perform_unheard(&late.0, &late.1, Extent::Whole);
-            oracle::always(&self.before, &self.world, self.machine.release())?;
+            oracle::always(&self.before, &mut self.world, self.machine.release())?;
         }
         self.now = limits::after(self.now, away_ms);
         self.world.answers_agree();

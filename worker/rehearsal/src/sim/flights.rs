@@ -124,7 +124,7 @@ impl Sim {
         }
         self.note_evidence();
         self.check_bystanders(&step, &outcome)?;
-        oracle::always(&self.before, &self.world, self.machine.release())?;
+        oracle::always(&self.before, &mut self.world, self.machine.release())?;
         self.machine.finished(step, outcome);
         self.write_what_is_known()
     }

@@ -1,7 +1,7 @@
 //! The journal, and the events that its entries bring.
 
-use drawgate_rollout::{Entry, Record, Step, events_of};
-use drawgate_schemas::Event;
+use drawgate_rollout::{Entry, Phase, Record, Step, events_of};
+use drawgate_schemas::{Direction, Event};
 
 use super::{Halt, Sim};
 use crate::mutant::Mutant;
@@ -17,7 +17,7 @@ impl Sim {
         let changes_nothing = self.mutant.is_none() && matches!(record, Record::Intent { .. });
         self.write(record)?;
         if !changes_nothing {
-            oracle::always(&self.before, &self.world, self.machine.release())?;
+            oracle::always(&self.before, &mut self.world, self.machine.release())?;
         }
         if self.kill_at == Some(self.journal.len()) {
             Err(Halt::Killed)
@@ -41,6 +41,7 @@ impl Sim {
         let events = events_of(self.machine.release(), &entry);
         self.numbered += events.len() as u64;
         self.told += events.len() as u64;
+        self.note_through(&entry.record);
         if self.mutant == Some(Mutant::SendsAnEventTwice)
             && matches!(entry.record, Record::RollingBack { .. })
         {
@@ -56,6 +57,27 @@ impl Sim {
             self.journal.push(entry);
         }
         Ok(())
+    }
+
+    /// Notes which hosts are through on the way forward.
+    fn note_through(&mut self, record: &Record) {
+        match record {
+            Record::Outcome {
+                step:
+                    Step::Host {
+                        instance,
+                        direction: Direction::Forward,
+                        phase: Phase::AwaitHealthy,
+                    },
+                outcome,
+            } if outcome.evidence().is_some() => {
+                self.through.insert(instance.clone());
+            }
+            Record::TryAgain { instance } => {
+                self.through.remove(instance);
+            }
+            _ => {}
+        }
     }
 
     pub(super) fn write_what_is_known(&mut self) -> Result<(), Halt> {

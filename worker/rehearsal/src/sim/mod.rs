@@ -10,6 +10,7 @@ mod pace;
 mod setup;
 mod waits;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use drawgate_rollout::{Action, Entry, Machine, QueueView, Record, Release, Step, Waits, decide};
@@ -85,6 +86,8 @@ pub struct Sim {
     pub(crate) late: Option<Box<(Release, Step)>>,
     /// The fleet before its last change, in searches, where a step may still see it.
     pub(crate) previous: Option<Arc<World>>,
+    /// The hosts that are through on the way forward.
+    through: BTreeSet<String>,
     /// The host that speaks against the version, and since when.
     evidence_since: Option<(String, Timestamp)>,
     /// A hash of the outcome of the last `Inspect`: two rolls with one mark have the same plan.

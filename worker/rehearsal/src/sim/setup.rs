@@ -1,5 +1,6 @@
 //! How a simulation begins: from a request, from a record, or from another worker's journal.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use drawgate_rollout::{Entry, Machine, QueueView, Record, Release, events_of};
@@ -61,6 +62,7 @@ impl Sim {
             waits: None,
             late: None,
             previous: None,
+            through: BTreeSet::new(),
             evidence_since: None,
             plan_mark: 0,
             keeps: true,

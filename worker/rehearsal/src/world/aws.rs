@@ -54,10 +54,9 @@ impl World {
     /// Takes a target group out of its listener: its targets stay, and no load balancer sends them anything.
     pub fn leave_listener(&mut self, arn: &str) {
         self.aws.unused.insert(arn.to_owned());
-        if self.nobody_checks() {
-            self.aws.initial.clear();
-            self.hosts.values_mut().for_each(|host| host.initial = false);
-        }
+        let checked = !self.nobody_checks();
+        self.aws.initial.retain(|_, _| checked);
+        self.hosts.values_mut().for_each(|host| host.initial &= checked);
     }
 
     /// Whether no load balancer uses any target group of the fleet.

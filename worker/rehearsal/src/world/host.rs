@@ -87,6 +87,11 @@ impl Host {
             .count()
     }
 
+    /// Whether the earlier version's container runs.
+    pub(crate) fn ran(&self) -> bool {
+        self.old.as_ref().is_some_and(|old| old.running)
+    }
+
     /// The host's targets, one in each target group.
     pub fn targets(&self) -> impl Iterator<Item = Target> {
         let all = std::iter::once(self.target).chain(self.second);

@@ -3,12 +3,16 @@
 
 mod aws;
 mod aws_state;
+mod counting;
 mod effects;
 mod fixtures;
 mod host;
+mod hosts;
 mod names;
+mod performed;
 mod service;
 mod snapshot;
+mod tally;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -30,10 +34,13 @@ use jiff::Timestamp;
 pub use aws_state::{Aws, Scaling, SeenAlarm};
 pub(crate) use aws_state::{calls_aws, is_a_watch};
 pub use host::{Container, Host, Target, Which, fresh_host, old_container};
+pub use hosts::Hosts;
 pub use names::{
     ALARM, GROUP, NAME, PARAMETER, REPOSITORY, SECOND_GROUP, TARGET_GROUP, VALUE, digest, id, request,
 };
+pub use performed::Performed;
 pub use service::definition;
+pub(crate) use tally::Tally;
 
 use self::host::{copy_of, is_rolled};
 
@@ -103,7 +110,7 @@ pub struct Other {
 /// Everything a release may touch.
 #[derive(Debug, Clone, PartialEq)]
 pub struct World {
-    pub hosts: BTreeMap<String, Host>,
+    pub hosts: Hosts,
     /// Whether the fleet is made up: then its ids contain numbers.
     pub made_up: bool,
     /// The fleet as it was at first. Instances that are in it and not among `hosts` are not the service's.
@@ -174,7 +181,7 @@ pub struct World {
     /// Rules that a performed step broke.
     pub broken: Vec<String>,
     /// The performed steps, in order.
-    pub performed: Vec<Step>,
+    pub performed: Performed,
 }
 
 fn instances(fleet: &FleetSnapshot) -> impl Iterator<Item = String> {
@@ -266,7 +273,7 @@ impl World {
             aws: Aws::default(),
             mutant: None,
             broken: Vec::new(),
-            performed: Vec::new(),
+            performed: Performed::default(),
         }
     }
 
@@ -350,12 +357,6 @@ impl World {
         let mut host = like.next().map_or_else(fresh_host, copy_of);
         host.sick = false;
         host
-    }
-
-    /// Whether scaling was resumed.
-    pub(crate) fn has_resumed(&self) -> bool {
-        let mut performed = self.performed.iter();
-        performed.any(|step| matches!(step, Step::Resume { .. }))
     }
 
     /// Makes an instance sick: EC2 says `running`, its engine answers, and the load balancer says

@@ -6,12 +6,10 @@ use drawgate_rollout::definition::Process;
 use drawgate_rollout::{
     AlarmSnapshot, ContainerSnapshot, Evidence, FleetSnapshot, HostPlan, HostSnapshot, HostView,
     LABEL_RELEASE, LeftContainers, Marks, MemberSnapshot, Observation, ObservedGroup, ObservedHost,
-    ObservedParameter, ObservedTarget, Plan, Release, StepOutcome, Stranger, TargetSnapshot,
+    ObservedParameter, ObservedTarget, Plan, Release, StepOutcome, Stranger,
 };
 
 use drawgate_schemas::ReleaseId;
-
-use crate::abreast::abreast;
 
 use super::effects::done;
 use super::*;
@@ -332,7 +330,7 @@ impl World {
         Some(host)
     }
 
-    fn seen_first(&self, instance: &str) -> Option<&HostSnapshot> {
+    pub(super) fn seen_first(&self, instance: &str) -> Option<&HostSnapshot> {
         let mut hosts = self.fleet.hosts.iter();
         let itself = self.first_of(instance);
         itself.or_else(|| hosts.find(|host| self.hosts.contains_key(&host.instance)))
@@ -407,17 +405,6 @@ impl World {
         targets.map(|target| target.target_group.clone()).collect()
     }
 
-    /// Every host with its original state.
-    fn with_first(&self) -> impl Iterator<Item = (&String, &Host, &HostSnapshot)> {
-        let mut places = self.places.iter().peekable();
-        self.hosts.iter().filter_map(move |(instance, host)| {
-            let place = abreast(&mut places, instance);
-            let seen = place.and_then(|place| self.fleet.hosts.get(*place));
-            let seen = seen.filter(|seen| seen.instance == *instance);
-            Some((instance, host, seen.or_else(|| self.seen_first(instance))?))
-        })
-    }
-
     /// The number of healthy targets of a target group, those of other services included.
     pub fn healthy_in(&self, target_group: &str) -> u32 {
         if self.aws.deleted.contains(target_group) {
@@ -425,15 +412,7 @@ impl World {
         }
         let mut groups = self.fleet.target_groups.iter();
         let group = groups.find(|group| group.arn == target_group);
-        let (mut before, mut now) = (0, 0);
-        for (instance, host, seen) in self.with_first() {
-            let was_healthy =
-                |target: &&TargetSnapshot| target.target_group == target_group && target.state == "healthy";
-            if seen.instance == *instance {
-                before += seen.targets.iter().filter(was_healthy).count();
-            }
-            now += usize::from(self.state_of(host, seen, target_group) == "healthy");
-        }
+        let (now, before) = self.healthy_and_at_first(target_group);
         let all = group.map_or(0, |group| group.healthy as usize);
         u32::try_from(all.saturating_sub(before) + now).unwrap_or(u32::MAX)
     }

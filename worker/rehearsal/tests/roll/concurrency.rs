@@ -13,7 +13,7 @@ use drawgate_rehearsal::time::start;
 /// Most hosts that were out at the same time, by the journal.
 fn most_out(sim: &Sim) -> usize {
     let (mut out, mut most) = (0_usize, 0);
-    for step in &sim.world.performed {
+    for step in sim.world.performed.iter() {
         match step {
             Step::Host {
                 phase: Phase::Deregister,

@@ -223,7 +223,7 @@ fn a_request_expired_in_queue_is_rejected_and_touches_nothing() {
             ..World::clone(&sim.before)
         }
     );
-    assert_eq!(sim.world.performed, [Step::Resolve]);
+    assert_eq!(*sim.world.performed, [Step::Resolve]);
     assert!(
         sim.ended().summary.contains("expired at 2026-01-01T00:10:00Z"),
         "{}",

@@ -1,4 +1,4 @@
-//! What a roll of a large fleet costs the core, counted and not timed: `make rehearse-scale` has the times.
+//! What a roll of a large fleet costs the core and a rehearsal, counted and not timed: `make rehearse-scale` has the times.
 
 use drawgate_rollout::{Share, lookups};
 
@@ -7,7 +7,7 @@ use crate::forward;
 use crate::world::{Fault, World};
 use drawgate_rollout::Phase;
 
-/// How many steps are looked at for a hundred entries of a roll.
+/// How many steps and hosts are looked at for a hundred entries of a roll, by the core, the model and the oracle.
 fn looks(world: World) -> u64 {
     let before = lookups::so_far();
     let sim = Sim::new(world).finish();
@@ -35,6 +35,12 @@ fn an_entry_costs_the_same_in_a_large_fleet() {
     assert_the_same(one_at_a_time(25), one_at_a_time(100));
     let a_quarter = |hosts| looks(world(hosts, Share::Percent(25)));
     assert_the_same(a_quarter(25), a_quarter(100));
+}
+
+#[test]
+fn an_entry_costs_the_same_in_a_large_fleet_that_is_watched() {
+    let watched = |hosts| looks(world(hosts, Share::Percent(25)).watching_hosts(60_000));
+    assert_the_same(watched(25), watched(100));
 }
 
 #[test]

@@ -44,7 +44,7 @@ impl Agenda<'_> {
             .is_some_and(|plan| !plan.watched.is_empty());
         if touched && self.release.leads_forward() && !decisions.iter().any(closes) {
             let alarms = watched.then_some(Step::Watch);
-            let hosts = self.release.watched_hosts().next().map(|_| Step::WatchHosts);
+            let hosts = self.release.watches_any_host().then_some(Step::WatchHosts);
             all.extend(
                 alarms
                     .into_iter()

@@ -11,7 +11,7 @@ use crate::journal::{Cause, Record, Step};
 use crate::limits::after;
 use crate::release::StepStatus;
 use crate::release::patience;
-use crate::release::roster::{Ahead, HostStatus};
+use crate::release::turns::{Turn, Way};
 
 /// What is still to be done of a list of steps.
 #[derive(Default)]
@@ -92,24 +92,14 @@ impl Agenda<'_> {
 
     /// The same step on each host where it is still to be done. Of those on which it was never begun, as many as
     /// may begin at once are enough.
-    pub(super) fn next_on_hosts(
-        &self,
-        limit: usize,
-        ahead: impl Fn(HostStatus) -> Ahead,
-        step: impl Fn(String) -> Step,
-    ) -> Vec<Step> {
-        let mut room = limit.max(1);
-        let is_next = |(_, status): &(&HostPlan, HostStatus)| match ahead(*status) {
-            Ahead::Nothing => false,
-            Ahead::UnderWay | Ahead::Again => true,
-            Ahead::Fresh => {
-                let begins = room > 0;
-                room = room.saturating_sub(1);
-                begins
-            }
-        };
-        let next = self.release.members().filter(is_next);
-        next.map(|(host, _)| step(host.instance.clone())).collect()
+    pub(super) fn next_on_hosts(&self, limit: usize, way: &Way, step: impl Fn(String) -> Step) -> Vec<Step> {
+        let mut next: Vec<Turn> = way.due.iter().copied().collect();
+        next.extend(way.waiting.iter().take(limit.max(1)));
+        next.sort_unstable();
+        let hosts = next
+            .into_iter()
+            .filter_map(|(_, place)| self.release.member_at(place));
+        hosts.map(|(host, _)| step(host.instance.clone())).collect()
     }
 
     pub(super) fn step_status(&self, step: &Step) -> StepStatus<'_> {

@@ -55,7 +55,7 @@ impl Agenda<'_> {
         let limit = plan.definition.roll.pull_concurrency as usize;
         let stage = |instance: String| Step::Stage { instance };
         let stage: Vec<Step> = match &plan.definition.swap {
-            Swap::Container(_) => self.next_on_hosts(limit, |status| status.pull, stage),
+            Swap::Container(_) => self.next_on_hosts(limit, &self.release.turns().pull, stage),
             // The service's own programs fetch what they need.
             Swap::Command(_) => Vec::new(),
         };

@@ -4,14 +4,13 @@ use drawgate_schemas::Direction;
 
 use super::attempts::Todo;
 use super::decision::Decision;
+use super::wave::Wave;
 use super::{Agenda, Part};
 use crate::fleet::{HostPlan, Plan};
 use crate::journal::{Record, Step};
 use crate::release::path;
-use crate::release::roster::{Ahead, HostStatus};
-
-/// A host of a wave, and where it stands.
-pub(super) type Member<'r> = (&'r HostPlan, HostStatus);
+use crate::release::standing::{Ahead, Rank};
+use crate::release::turns::{Out, Turn};
 
 impl Agenda<'_> {
     /// Rolls the canary and watches it for a while; then rolls the others.
@@ -22,47 +21,54 @@ impl Agenda<'_> {
             .canary
             .filter(|_| !self.release.done(&Step::Canary));
         if let Some(canary) = canary {
-            let gone = |host: &&HostPlan| self.release.gone.contains(&host.instance);
-            let next = |host: &&HostPlan| self.release.rolled_next.contains(&host.instance);
-            let sick = plan
-                .hosts
-                .iter()
-                .filter(|host| !gone(host) && !next(host) && !host.was_healthy())
-                .count();
-            let others = self.release.members().filter(|(host, _)| !next(host));
-            let mut first: Vec<Member<'_>> = others.take(sick + canary.instances as usize).collect();
-            self.begin_with_sick(&mut first);
-            self.roll_wave(plan, &first)?;
+            let canary = self.canary(plan, canary.instances as usize);
+            self.roll_wave(plan, canary)?;
             self.must(&[Step::Canary], 1)?;
         }
-        let unfinished = |(host, status): &(&HostPlan, HostStatus)| {
-            status.forward != Ahead::Nothing || self.direction_of(host) == Direction::Back
-        };
-        let unfinished = self.release.members().filter(unfinished);
-        let mut all: Vec<Member<'_>> = unfinished.collect();
-        // A host that failed once comes last.
-        all.sort_by_key(|(host, _)| self.release.retried.contains(&host.instance));
-        self.begin_with_sick(&mut all);
-        self.roll_wave(plan, &all)
+        self.roll_wave(
+            plan,
+            Wave::forward(self.release, &self.release.turns().forward, |_| true),
+        )
+    }
+
+    /// The canary, and the sick hosts, which do not count among it.
+    fn canary(&self, plan: &Plan, instances: usize) -> Wave<'_, Turn> {
+        let gone = |host: &&HostPlan| self.release.gone.contains(&host.instance);
+        let next = |host: &&HostPlan| self.release.rolled_next.contains(&host.instance);
+        let sick = plan
+            .hosts
+            .iter()
+            .filter(|host| !gone(host) && !next(host) && !host.was_healthy())
+            .count();
+        let places = self.release.hosts().zip(0..);
+        let first = places.filter(|(host, _)| !gone(host) && !next(host));
+        let last = first.take(sick + instances).last().map(|(_, place)| place);
+        Wave::forward(
+            self.release,
+            &self.release.turns().forward,
+            move |(rank, place)| *rank == Rank::First || last.is_some_and(|last| *place <= last),
+        )
     }
 
     /// Rolls hosts in their order, at most `max_unavailable` out at once, and with `zone_by_zone` never two
     /// zones at once.
-    fn roll_wave(&self, plan: &Plan, wave: &[Member<'_>]) -> Part {
-        self.answer_sick_hosts(plan, wave)?;
+    fn roll_wave(&self, plan: &Plan, mut wave: Wave<'_, Turn>) -> Part {
+        self.answer_sick_hosts(plan, &wave)?;
         let mut todo = Todo::default();
-        let mut out = self.out();
-        let at_once = plan.at_once() as usize;
-        for (host, status) in wave {
+        if wave.is_under_way {
+            todo.wait();
+        }
+        let mut out = self.release.turns().out.clone();
+        while let Some((host, status)) = wave.next(has_room(plan, &out)) {
             let direction = self.direction_of(host);
             let goes_back = direction == Direction::Back;
             // Most hosts wait for their turn: their next step is looked up when it comes.
-            let waits = !status.is_out && (out.len() >= at_once || !may_join(plan, &out, host));
-            if !goes_back && (waits || status.forward == Ahead::Nothing) {
+            let waits = !status.is_out && !may_join(plan, &out, host);
+            if !goes_back && waits {
                 continue;
             }
             if !goes_back && status.forward == Ahead::UnderWay {
-                out.extend(Some(*host).filter(|_| !status.is_out));
+                out.add(&host.zone);
                 todo.wait();
                 continue;
             }
@@ -77,17 +83,11 @@ impl Agenda<'_> {
                 continue;
             }
             if !status.is_out {
-                out.push(host);
+                out.add(&host.zone);
             }
             todo.add(self, step);
         }
         self.or_begin_rollback(todo)
-    }
-
-    /// The hosts that are out of service by our doing.
-    pub(super) fn out(&self) -> Vec<&HostPlan> {
-        let out = self.release.members().filter(|(_, status)| status.is_out);
-        out.map(|(host, _)| host).collect()
     }
 
     /// Performs the next step of each of these hosts, in whichever direction the host goes.
@@ -118,9 +118,13 @@ impl Agenda<'_> {
     }
 }
 
+/// Whether one more host may be out.
+pub(super) fn has_room(plan: &Plan, out: &Out) -> bool {
+    out.count() < plan.at_once() as usize
+}
+
 /// Whether one more host may be out together with these.
-pub(super) fn may_join(plan: &Plan, out: &[&HostPlan], host: &HostPlan) -> bool {
-    let elsewhere = |other: &&HostPlan| other.zone != host.zone;
-    let wrong_zone = plan.definition.roll.zone_by_zone && out.iter().any(elsewhere);
-    out.len() < plan.at_once() as usize && !wrong_zone
+pub(super) fn may_join(plan: &Plan, out: &Out, host: &HostPlan) -> bool {
+    let wrong_zone = plan.definition.roll.zone_by_zone && out.is_elsewhere(&host.zone);
+    has_room(plan, out) && !wrong_zone
 }

@@ -23,6 +23,7 @@ mod queued;
 mod restore;
 mod rollback;
 mod sick;
+mod wave;
 
 use std::ops::ControlFlow;
 

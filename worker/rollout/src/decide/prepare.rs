@@ -72,7 +72,7 @@ impl Agenda<'_> {
     /// Brings hosts that are out back into service before a paused roll rests, because a host that is out
     /// serves nobody.
     fn bring_back_those_out(&self) -> Part {
-        let out = self.out();
+        let out: Vec<_> = self.release.hosts_out().collect();
         if self.release.leased && !out.is_empty() {
             // A worker that took the release over does not know yet whether it still has the fleet.
             self.must(&[Step::TakeLease], 1)?;

@@ -64,7 +64,7 @@ impl Agenda<'_> {
 
     fn tidy_hosts(&self, plan: &Plan) -> Part {
         let clean_up = |instance: String| Step::CleanUp { instance };
-        let clean_up = self.next_on_hosts(limit(plan), |status| status.clean_up, clean_up);
+        let clean_up = self.next_on_hosts(limit(plan), &self.release.turns().clean_up, clean_up);
         self.try_all(&clean_up, limit(plan))
     }
 

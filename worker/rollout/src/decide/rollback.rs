@@ -3,13 +3,14 @@
 use drawgate_schemas::Direction;
 
 use super::attempts::Todo;
-use super::hosts::{Member, may_join};
+use super::hosts::{has_room, may_join};
+use super::wave::Wave;
 use super::{Agenda, Part};
-use crate::fleet::{HostPlan, Plan};
+use crate::fleet::Plan;
 use crate::journal::Step;
 use crate::limits;
 use crate::release::StepStatus;
-use crate::release::roster::Ahead;
+use crate::release::turns::{Out, Turn};
 
 impl Agenda<'_> {
     /// The whole rollback. A step that fails for good stops no other: the receipt names what was not brought
@@ -47,7 +48,7 @@ impl Agenda<'_> {
     /// Suspends scaling again before a host is taken out, so that sick hosts are not replaced then. Where
     /// scaling cannot be suspended, the rollback goes on, because it is worth more than waiting.
     fn suspend_scaling_again(&self, plan: &Plan) -> Part {
-        if self.touched().all(|(_, status)| status.back == Ahead::Nothing) {
+        if self.release.turns().back.is_over() {
             return Part::Continue(());
         }
         let mut again = plan.for_each_group(|group| Step::SuspendAgain { group });
@@ -64,20 +65,12 @@ impl Agenda<'_> {
             todo.add(self, Step::RestoreDesired);
         }
         let mut out = self.out_with_a_place();
-        let at_once = plan.at_once() as usize;
-        let goes = |(_, status): &Member<'_>| status.back != Ahead::Nothing;
-        let mut hosts: Vec<Member<'_>> = self.touched().filter(goes).collect();
-        let is_out = |(host, status): &Member<'_>| status.is_out && !self.is_kept_back(host);
-        hosts.sort_by_key(|member| (!is_out(member), self.is_known_sick(member.0)));
-        for (host, status) in hosts {
-            let is_out = is_out(&(host, status));
-            if status.back == Ahead::Fresh && !is_out && out.len() >= at_once {
-                continue;
-            }
-            if status.back == Ahead::UnderWay && is_out {
-                todo.wait();
-                continue;
-            }
+        let mut wave = self.wave_back();
+        if wave.is_under_way {
+            todo.wait();
+        }
+        while let Some((host, status)) = wave.next(has_room(plan, &out)) {
+            let is_out = status.goes_back_first();
             let Some(step) = self.next_step(host, Direction::Back) else {
                 continue;
             };
@@ -92,37 +85,54 @@ impl Agenda<'_> {
                 if !waits && !may_join(plan, &out, host) {
                     continue;
                 }
-                out.extend(Some(host).filter(|_| !waits));
+                if !waits {
+                    out.add(&host.zone);
+                }
             }
             todo.add(self, step);
         }
         todo.or_go_on()
     }
 
-    /// Whether the floor keeps a host in service that was registered again when the rollback began. It serves with
-    /// the failed version until another one serves, so that one must not wait for it.
-    fn is_kept_back(&self, host: &HostPlan) -> bool {
-        self.release.kept_in(&host.instance, Direction::Back).is_some()
-    }
-
-    fn touched(&self) -> impl Iterator<Item = Member<'_>> {
-        self.release.members().filter(|(_, status)| status.is_touched)
+    /// The hosts that are to go back: those that are out first, and those that are sick by themselves last. A host
+    /// that the floor keeps in service, because it was registered again when the rollback began, is none that is out:
+    /// it serves with the failed version until another one serves, so that one must not wait for it.
+    fn wave_back(&self) -> Wave<'_, (bool, bool, Turn)> {
+        let back = &self.release.turns().back;
+        let of = |turn: &Turn| {
+            let (host, status) = self.release.member_at(turn.1)?;
+            let key = (!status.goes_back_first(), self.is_known_sick(host), *turn);
+            Some((key, (host, status)))
+        };
+        let mut due: Vec<_> = back.due.iter().filter_map(of).collect();
+        due.sort_by_key(|(key, _)| *key);
+        let waiting = back.waiting.iter().filter_map(of);
+        let is_under_way = back.under_way > 0;
+        if self.release.sick_wait.is_none() {
+            return Wave::new(due, Box::new(waiting), is_under_way);
+        }
+        let mut waiting: Vec<_> = waiting.collect();
+        waiting.sort_by_key(|(key, _)| *key);
+        Wave::new(due, Box::new(waiting.into_iter()), is_under_way)
     }
 
     /// The hosts that are out and count toward `max_unavailable`. A host that cannot go back does not count where it
     /// was sick before it was rolled, or where few cannot: neither says anything against the previous version.
-    fn out_with_a_place(&self) -> Vec<&HostPlan> {
+    fn out_with_a_place(&self) -> Out {
+        let turns = self.release.turns();
         let mut passed_over = limits::lost_during_rollback(self.release.hosts().count());
-        let out = self.touched().filter(|(_, status)| status.is_out);
-        let mut out: Vec<&HostPlan> = out.map(|(host, _)| host).collect();
-        out.retain(|host| !self.is_kept_back(host));
-        out.retain(|host| {
+        let mut out = turns.out_back.clone();
+        let stuck = turns
+            .stuck_back
+            .iter()
+            .filter_map(|place| self.release.member_at(*place));
+        for (host, _) in stuck.filter(|(host, _)| self.release.is_lost_on_its_rollback(host, self.now)) {
             let was_sick = self.release.rolled_next.contains(&host.instance) || self.is_known_sick(host);
-            let passes =
-                self.release.is_lost_on_its_rollback(host, self.now) && (was_sick || passed_over > 0);
-            passed_over -= usize::from(passes && !was_sick);
-            !passes
-        });
+            if was_sick || passed_over > 0 {
+                passed_over -= usize::from(!was_sick);
+                out.remove(&host.zone);
+            }
+        }
         out
     }
 }

@@ -4,33 +4,19 @@
 use std::collections::BTreeSet;
 
 use super::decision::Decision;
-use super::hosts::Member;
+use super::wave::Wave;
 use super::{Agenda, Part};
 use crate::failure::{FloorKept, Obstacle};
 use crate::fleet::{HostPlan, Plan};
 use crate::journal::{Record, Step};
 use crate::limits::{self, after};
-use crate::release::{SickWait, StepStatus};
+use crate::release::turns::Turn;
+use crate::release::{Member, SickWait, StepStatus};
 
 impl Agenda<'_> {
-    /// Hosts that turned unhealthy by themselves before they were rolled.
-    fn rolled_next(&self) -> impl Iterator<Item = Member<'_>> {
-        let members = self.release.members();
-        members.filter(|(host, _)| self.release.rolled_next.contains(&host.instance))
-    }
-
-    /// Puts sick hosts first. They do not count among the canary, because taking them out costs nothing.
-    pub(super) fn begin_with_sick<'w>(&'w self, wave: &mut Vec<Member<'w>>) {
-        if self.release.rolled_next.is_empty() {
-            return;
-        }
-        wave.retain(|(host, _)| !self.release.rolled_next.contains(&host.instance));
-        wave.splice(0..0, self.rolled_next());
-    }
-
     /// Deals with sick hosts that keep the next host in service: rolls them next, waits for them, or rolls
     /// back.
-    pub(super) fn answer_sick_hosts(&self, plan: &Plan, wave: &[Member<'_>]) -> Part {
+    pub(super) fn answer_sick_hosts(&self, plan: &Plan, wave: &Wave<'_, Turn>) -> Part {
         if let Some(wait) = &self.release.sick_wait {
             return self.wait_for_sick(wait);
         }
@@ -38,7 +24,7 @@ impl Agenda<'_> {
             let kept = self.release.kept_for_long(&host.instance)?;
             Some((host.instance.clone(), kept.clone()))
         };
-        let mut waiting = wave.iter().filter(|(_, status)| status.is_kept);
+        let mut waiting = wave.due().filter(|(_, status)| status.is_kept);
         let Some((instance, kept)) = waiting.find_map(kept) else {
             return Part::Continue(());
         };

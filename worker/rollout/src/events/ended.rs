@@ -10,7 +10,6 @@ use crate::fleet::{DesiredPlan, GroupPlan, HostPlan, Plan};
 use crate::journal::{Evidence, Step, StepEvents, StepOutcome};
 use crate::limits::between_ms;
 use crate::release::Release;
-use crate::release::roster::Ahead;
 
 pub(super) fn ended_step(release: &Release, step: &Step, outcome: &StepOutcome) -> Vec<Event> {
     let Some(evidence) = outcome.evidence() else {
@@ -128,7 +127,7 @@ fn started(plan: &Plan) -> Started {
 fn staged(release: &Release) -> Option<Event> {
     let plan = release.plan.as_ref()?;
     // Asked after every pull, and all of them are there once.
-    if release.members().any(|(_, status)| status.pull != Ahead::Nothing) {
+    if !release.turns().pull.is_over() {
         return None;
     }
     let took = |host: &HostPlan| {

@@ -5,7 +5,6 @@ use drawgate_schemas::{Direction, Hook, HookProgress, HookState, HostPhase, Host
 use crate::journal::{Evidence, Step};
 use crate::limits::between_ms;
 use crate::release::Release;
-use crate::release::roster::HostStatus;
 
 pub(super) fn progress(
     release: &Release,
@@ -13,17 +12,16 @@ pub(super) fn progress(
     direction: Direction,
     phase: HostPhase,
 ) -> HostProgress {
-    let members = || release.members().map(|(_, status)| status);
-    let through = |status: &HostStatus| status.is_through(direction);
+    let turns = release.turns();
     let total = match direction {
-        Direction::Forward => members().count(),
-        Direction::Back => members().filter(|status| status.is_touched).count(),
+        Direction::Forward => turns.members,
+        Direction::Back => turns.touched,
     };
     HostProgress {
         instance: instance.to_owned(),
         direction,
         phase,
-        done: u32::try_from(members().filter(through).count()).unwrap_or(u32::MAX),
+        done: u32::try_from(turns.through(direction)).unwrap_or(u32::MAX),
         total: u32::try_from(total).unwrap_or(u32::MAX),
         expected_s: None,
         detail: None,

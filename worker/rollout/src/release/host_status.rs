@@ -7,9 +7,15 @@ use drawgate_schemas::Direction;
 
 use super::fold::Release;
 use super::path;
-use super::roster::{Ahead, HostStatus};
+use super::roster::Roster;
+use super::standing::{Ahead, HostStatus, Rank};
+use super::steps::lookups;
+use super::turns::Turns;
 use crate::fleet::HostPlan;
 use crate::journal::{Phase, Record, Step};
+
+/// A host, and where it stands.
+pub(crate) type Member<'r> = (&'r HostPlan, HostStatus);
 
 impl Release {
     /// A host of that id.
@@ -28,15 +34,32 @@ impl Release {
     }
 
     /// Every host in the order of the roll, with where it stands.
-    pub(crate) fn statuses(&self) -> impl Iterator<Item = (&HostPlan, HostStatus)> {
+    pub(crate) fn statuses(&self) -> impl Iterator<Item = Member<'_>> {
         let known = |place: usize| self.roster.statuses.get(place).copied();
         let status = move |place, host| known(place).unwrap_or_else(|| self.status(host));
         let hosts = self.hosts().enumerate();
         hosts.map(move |(place, host)| (host, status(place, host)))
     }
 
+    /// The hosts by what is next of them.
+    pub(crate) fn turns(&self) -> &Turns {
+        &self.roster.turns
+    }
+
+    /// The hosts that are out of service by our doing, in the order of the roll.
+    pub fn hosts_out(&self) -> impl Iterator<Item = &HostPlan> {
+        let out = self.roster.turns.out_places.iter();
+        out.filter_map(|place| self.member_at(*place).map(|(host, _)| host))
+    }
+
+    /// The host in this place, and where it stands.
+    pub(crate) fn member_at(&self, place: usize) -> Option<Member<'_>> {
+        lookups::count();
+        Some((self.host_at(place)?, *self.roster.statuses.get(place)?))
+    }
+
     /// The same without those that have left the fleet.
-    pub(crate) fn members(&self) -> impl Iterator<Item = (&HostPlan, HostStatus)> {
+    pub(crate) fn members(&self) -> impl Iterator<Item = Member<'_>> {
         self.statuses()
             .filter(|(host, _)| !self.gone.contains(&host.instance))
     }
@@ -61,6 +84,11 @@ impl Release {
                 self.look_at(step.instance());
             }
             Record::RetryLater { cause } => self.look_at(cause.step.instance()),
+            Record::RolledNext { instances, .. } => {
+                for instance in instances {
+                    self.look_at(Some(instance.as_str()));
+                }
+            }
             Record::TryAgain { instance } => self.look_at(Some(instance.as_str())),
             _ => {}
         }
@@ -82,17 +110,29 @@ impl Release {
 
     /// Looks at every host anew.
     pub(super) fn look_at_all(&mut self) {
-        self.roster.statuses = self.hosts().map(|host| self.status(host)).collect();
+        let mut turns = Turns::default();
+        let mut statuses = Vec::new();
+        for (host, place) in self.hosts().zip(0..) {
+            let status = self.status(host);
+            turns.change(place, &host.zone, status, true);
+            statuses.push(status);
+        }
+        (self.roster.statuses, self.roster.turns) = (statuses, turns);
     }
 
     fn look_at(&mut self, instance: Option<&str>) {
         let Some(place) = instance.and_then(|instance| self.roster.places.get(instance).copied()) else {
             return;
         };
-        let status = self.host_at(place).map(|host| self.status(host));
-        if let (Some(known), Some(status)) = (self.roster.statuses.get_mut(place), status) {
-            *known = status;
-        }
+        let Some(host) = self.host_at(place) else { return };
+        let (zone, status) = (host.zone.clone(), self.status(host));
+        let Roster { statuses, turns, .. } = &mut self.roster;
+        let Some(known) = statuses.get_mut(place).filter(|known| **known != status) else {
+            return;
+        };
+        turns.change(place, &zone, *known, false);
+        turns.change(place, &zone, status, true);
+        *known = status;
     }
 
     fn status(&self, host: &HostPlan) -> HostStatus {
@@ -108,12 +148,22 @@ impl Release {
         let clean_up = Step::CleanUp {
             instance: instance.clone(),
         };
+        let back = way(Direction::Back);
         HostStatus {
+            is_member: !self.gone.contains(instance),
+            rank: match () {
+                () if self.rolled_next.contains(instance) => Rank::First,
+                () if self.retried.contains(instance) => Rank::Last,
+                () => Rank::InOrder,
+            },
+            is_retried_later: self.to_retry.contains_key(instance),
             forward: way(Direction::Forward),
-            back: way(Direction::Back),
+            back,
             is_touched: self.touched(instance),
             is_out: path::is_out(self, host),
             is_kept: self.kept_in(instance, Direction::Forward).is_some(),
+            is_kept_back: self.kept_in(instance, Direction::Back).is_some(),
+            is_stuck_back: back == Ahead::Again || self.is_sick_on_its_rollback(host),
             is_through: [through(Direction::Forward), through(Direction::Back)],
             pull: self.ahead(&pull),
             clean_up: match self.needs_clean_up(host) {

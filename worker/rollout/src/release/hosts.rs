@@ -1,6 +1,7 @@
 //! The hosts of a release, and where its hooks run.
 
 use super::fold::Release;
+use super::steps::lookups;
 use crate::definition::placeholders::Values;
 use crate::fleet::{HostPlan, LeftOut};
 
@@ -26,6 +27,7 @@ impl Release {
             .iter()
             .flat_map(|plan| plan.hosts.iter())
             .chain(self.joined.iter())
+            .inspect(|_| lookups::count())
     }
 
     /// What placeholders stand for on a host, as far as the request and the plan say.
@@ -38,6 +40,12 @@ impl Release {
     /// Every host of this release: those that are rolled, then those that are up to date and stay untouched.
     pub fn everyone(&self) -> impl Iterator<Item = &HostPlan> {
         self.hosts().chain(self.up_to_date.iter())
+    }
+
+    /// How many there are of [`Release::everyone`].
+    pub fn head_count(&self) -> usize {
+        let planned = self.plan.as_ref().map_or(0, |plan| plan.hosts.len());
+        planned + self.joined.len() + self.up_to_date.len()
     }
 
     /// The hosts that did not answer and are left as they are. One that answers later, when the release looks

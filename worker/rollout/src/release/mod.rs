@@ -12,12 +12,16 @@ mod locks;
 mod newcomer;
 pub(crate) mod path;
 pub(crate) mod patience;
-pub(crate) mod roster;
+mod roster;
 mod sick;
 mod stage;
+pub(crate) mod standing;
 mod step_status;
 mod steps;
+pub(crate) mod turns;
 mod watched;
+
+pub(crate) use host_status::Member;
 
 pub use evidence::{EngineSeen, FailedCheck, HostSeen, Runs, Verdict, failed_check};
 pub use fold::{Illegal, PreflightRefused, Release, SickWait};

@@ -97,11 +97,14 @@ impl Release {
     /// Whether a host that is out is not to be reckoned with: it runs the previous version as far as we can bring it
     /// there, and does not become healthy, or a step of its rollback has failed for good.
     pub fn is_lost_on_its_rollback(&self, host: &HostPlan, now: Timestamp) -> bool {
+        self.is_sick_on_its_rollback(host) || (self.is_out(host) && self.has_failed_to_go_back(host, now))
+    }
+
+    pub(super) fn is_sick_on_its_rollback(&self, host: &HostPlan) -> bool {
         let settle = Step::on_host(&host.instance, Direction::Back, path::last(self));
         let state = self.steps.get(&settle);
         let met = state.and_then(|state| state.obstacle.as_ref());
-        let is_sick = || matches!(met, Some(Obstacle::Unhealthy { .. }));
-        self.is_out(host) && (is_sick() || self.has_failed_to_go_back(host, now))
+        self.is_out(host) && matches!(met, Some(Obstacle::Unhealthy { .. }))
     }
 
     fn has_failed_to_go_back(&self, host: &HostPlan, now: Timestamp) -> bool {

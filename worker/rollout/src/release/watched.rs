@@ -17,12 +17,22 @@ impl Release {
     /// The hosts that are watched: those that run the new version and whose turn is over. A host that booted the
     /// new version by itself is among them.
     pub fn watched_hosts(&self) -> impl Iterator<Item = &HostPlan> {
-        let is_watched = self.plan.as_ref().is_some_and(|plan| {
+        let all = self.may_watch_hosts().then(|| self.everyone());
+        let all = all.into_iter().flatten();
+        all.filter(|host| host.instance != ON_BASTION && self.runs(host) == Runs::New)
+    }
+
+    /// Whether there is such a host.
+    pub(crate) fn watches_any_host(&self) -> bool {
+        let mut booted = self.up_to_date.iter();
+        self.may_watch_hosts() && (self.turns().on_new > 0 || booted.any(|host| self.runs(host) == Runs::New))
+    }
+
+    fn may_watch_hosts(&self) -> bool {
+        self.plan.as_ref().is_some_and(|plan| {
             let definition = &plan.definition;
             definition.roll.watch_hosts && !definition.runs_on_bastion()
-        });
-        let all = is_watched.then(|| self.everyone()).into_iter().flatten();
-        all.filter(|host| host.instance != ON_BASTION && self.runs(host) == Runs::New)
+        })
     }
 
     /// Which version a host runs, as the journal tells it.

@@ -23,7 +23,7 @@ impl World {
         if !matches!(phase, Phase::Create | Phase::Deregister) {
             self.host(instance).disturbed = true;
         }
-        if self.has_resumed() {
+        if self.performed.has_resumed() {
             self.broken
                 .push(format!("{instance} is worked on after scaling was resumed"));
         }

@@ -140,7 +140,7 @@ impl World {
                     like.clone()
                 }
             };
-            let host = self.hosts.entry(instance.clone()).or_insert_with(booted);
+            let host = self.hosts.get_or_insert_with(&instance, booted);
             host.joined_late = late && !host.disturbed;
             host.joined_unseen = unseen && !host.disturbed;
             self.drop_deleted(&instance);
@@ -193,7 +193,7 @@ impl World {
     }
 
     fn effect(&mut self, release: &Release, step: &Step) -> StepOutcome {
-        let again = matches!(step, Step::Stage { .. }) && self.performed.contains(step);
+        let again = matches!(step, Step::Stage { instance } if self.performed.has_pulled(instance));
         self.performed.push(step.clone());
         self.check_locks(release, step);
         self.check_lease(release, step);

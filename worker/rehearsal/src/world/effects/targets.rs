@@ -13,7 +13,7 @@ impl World {
     /// The floor that keeps this host in service, if one does.
     pub(super) fn kept(&self, release: &Release, instance: &str, direction: Direction) -> Option<FloorKept> {
         let mut seen = Cow::Borrowed(release);
-        if self.hosts.values().any(|host| !host.member) {
+        if self.any_left() {
             let left = release.hosts().filter(|host| !self.hosts[&host.instance].member);
             let left = left.map(|host| host.instance.clone());
             seen.to_mut().gone.extend(left);
@@ -24,7 +24,7 @@ impl World {
             .filter(|group| !self.aws.deleted.contains(*group))
             .filter(|group| self.state_in(instance, group) == "healthy")
             .find_map(|group| {
-                let others = || seen.hosts().filter(|host| host.instance != instance);
+                let others_out = || seen.hosts_out().filter(|host| host.instance != instance);
                 let is_healthy = |host: &HostPlan| self.state_in(&host.instance, group) == "healthy";
                 let unsure = seen.left_out();
                 let unsure = unsure.filter(|left_out| is_healthy(&left_out.host));
@@ -35,9 +35,9 @@ impl World {
                             Some(Mutant::StopsAtASickHost) => seen.is_out(host),
                             _ => seen.comes_back(host, self.now),
                         };
-                        let settling = others().filter(comes_back).filter(|host| is_healthy(host));
+                        let settling = others_out().filter(comes_back).filter(|host| is_healthy(host));
                         let healthy = all_healthy.saturating_sub(number(settling.count()));
-                        let out = others().filter(comes_back).count();
+                        let out = others_out().filter(comes_back).count();
                         (healthy, seen.floor_on_rollback(group, healthy, number(out)))
                     }
                     _ => (all_healthy, seen.floor(group)),
