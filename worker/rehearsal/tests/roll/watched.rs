@@ -106,6 +106,18 @@ fn trap_34_a_container_that_restarts_later_ends_the_roll() {
     is_rolled_back_by(&sim.finish(), "i-4", "the container has restarted once");
 }
 
+/// Its last look is taken without a bake too.
+#[test]
+fn trap_34_a_restart_at_the_end_needs_no_bake_to_be_seen() {
+    let mut sim = Sim::new(World::new(4, 1).watching_hosts(0));
+    go_on_until(&Step::DetectJoined, &mut sim);
+    sim.world.restarts("i-4");
+    let sim = sim.finish();
+    is_rolled_back_by(&sim, "i-4", "the container has restarted once");
+    let baking = |event: &Event| matches!(event, Event::Baking { .. });
+    assert!(!sim.events.iter().any(baking), "there was none");
+}
+
 #[test]
 fn trap_34_bystanders_end_no_watched_roll() {
     // i-1 hangs as a whole, and gets well within the wait for it.

@@ -145,8 +145,10 @@ impl Agenda<'_> {
         self.must(&[Step::DetectJoined], 1)
     }
 
+    /// Without a bake its last look is taken all the same, where there is anything to look at.
     fn bake(&self, plan: &Plan) -> Part {
-        match !plan.watched.is_empty() || plan.definition.alarms.bake_ms > 0 {
+        let is_watched = !plan.watched.is_empty() || self.release.watches_any_host();
+        match is_watched || plan.definition.alarms.bake_ms > 0 {
             true => self.must(&[Step::Bake], 1),
             false => Part::Continue(()),
         }
