@@ -80,6 +80,8 @@ impl<'a, A> Silencing<'a, A> {
 struct Silenced<'p> {
     /// Whether there were any to tag.
     tagged: bool,
+    /// Whether other releases had disabled any of them.
+    shared: bool,
     /// Alarms that are off, and that nobody has tagged: a person switched them off since the release was
     /// planned, or the answer is older than the end of the release before. A second look tells.
     off_by_nobody: Vec<&'p AlarmPlan>,
@@ -122,32 +124,41 @@ impl<A: ActionPort> Silencing<'_, A> {
     }
 
     async fn try_silence(&self) -> Effect<StepOutcome> {
-        let mut tagged = false;
+        let (mut tagged, mut shared) = (false, false);
         let mut off_by_nobody = Vec::new();
         let planned_alarms: Vec<&AlarmPlan> = self.task.plan.alarms.iter().collect();
         for alarms in planned_alarms.chunks(TOGETHER) {
             let silenced = self.silence_these(alarms).await?;
             tagged |= silenced.tagged;
+            shared |= silenced.shared;
             off_by_nobody.extend(silenced.off_by_nobody);
         }
         if !off_by_nobody.is_empty() {
             sleep(CONSISTENCY).await;
             for alarms in off_by_nobody.chunks(TOGETHER) {
-                tagged |= self.silence_these(alarms).await?.tagged;
+                let silenced = self.silence_these(alarms).await?;
+                tagged |= silenced.tagged;
+                shared |= silenced.shared;
             }
         }
         if !tagged {
             return Ok(StepOutcome::already());
         }
-        self.confirm_silence().await
+        self.confirm_silence(shared).await
     }
 
     /// Looks whether all actions are off, and once more where they seem not to be: the step over again would look at
-    /// the tags of every alarm that is off by now, because of one answer that is older than the writes.
-    async fn confirm_silence(&self) -> Effect<StepOutcome> {
+    /// the tags of every alarm that is off by now, because of one answer that is older than the writes. An alarm that
+    /// is `shared` was off before, so an old answer has it off too: another release that left it at that moment may
+    /// have enabled it, before it saw this one's tag and disables it again.
+    async fn confirm_silence(&self, shared: bool) -> Effect<StepOutcome> {
         let are_on = || planned(self.alarms, self.task, |alarm| alarm.actions_enabled);
+        let in_time = || Instant::now() + CONSISTENCY + LAST_WORDS < self.task.deadline;
+        if shared && in_time() {
+            sleep(CONSISTENCY).await;
+        }
         let mut on = are_on().await?;
-        if !on.is_empty() && Instant::now() + CONSISTENCY + LAST_WORDS < self.task.deadline {
+        if !on.is_empty() && in_time() {
             sleep(CONSISTENCY).await;
             on = are_on().await?;
         }
@@ -168,12 +179,14 @@ impl<A: ActionPort> Silencing<'_, A> {
                 .collect::<Vec<_>>()
         };
         let (mut to_tag, off) = (are(true), are(false));
+        let mut shared = false;
         let mut off_by_nobody = Vec::new();
         for (alarm, tags) in self.tags(&off).await? {
             let holders = holders(&tags);
             if holders.is_empty() {
                 off_by_nobody.push(alarm);
             } else if holders.needs_tag(&id, false) {
+                shared = true;
                 to_tag.push(alarm);
             }
         }
@@ -182,6 +195,7 @@ impl<A: ActionPort> Silencing<'_, A> {
         self.alarms.disable_actions(&names(&to_tag)).await.sorted()?;
         Ok(Silenced {
             tagged: !to_tag.is_empty(),
+            shared,
             off_by_nobody,
         })
     }

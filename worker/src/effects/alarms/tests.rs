@@ -178,6 +178,29 @@ async fn trap_14_an_alarm_that_looks_off_still_is_silenced() {
     }
 }
 
+/// The other release enables the alarm before it sees this one's tag, and disables it again when it does; an old answer
+/// of the time between has it off.
+#[tokio::test(start_paused = true)]
+async fn trap_14_a_shared_alarm_is_off_when_it_is_said_to_be() {
+    let case = Case::new();
+    case.alarms.tag("web-5xx", ANOTHER, "staging.ingest leaving");
+    case.alarms.set("web-5xx", |alarm| alarm.actions_enabled = false);
+    case.alarms.enabled_by_another();
+    case.alarms.answer_off(1);
+    let other = async {
+        sleep(CONSISTENCY / 2).await;
+        for name in NAMES {
+            case.alarms.set(name, |alarm| alarm.actions_enabled = false);
+        }
+    };
+    let silence = async {
+        let said = case.run("silence").await;
+        (said, case.alarms.is_enabled("web-5xx"))
+    };
+    let ((said, is_on), ()) = tokio::join!(silence, other);
+    assert_eq!((said.as_str(), is_on), ("done", false));
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_answer_older_than_the_write_is_asked_for_once_more() {
     let case = Case::new();

@@ -14,6 +14,8 @@ pub(in crate::effects) struct CloudWatch {
     tags: Mutex<BTreeMap<String, BTreeMap<String, String>>>,
     rules: Mutex<BTreeMap<String, SeenMuteRule>>,
     rules_begin_late: Mutex<bool>,
+    /// Whether another release enables the actions right after they are disabled next.
+    enabled_by_another: Mutex<bool>,
     /// Where rules are refused that begin before this moment.
     no_rule_before: Mutex<Option<Timestamp>>,
     old: Old<Vec<Alarm>>,
@@ -86,6 +88,11 @@ impl CloudWatch {
         *self.no_rule_before.lock().unwrap() = Some(at);
     }
 
+    /// Another release, which leaves the alarms just now, enables their actions right after they are disabled next.
+    pub(in crate::effects) fn enabled_by_another(&self) {
+        *self.enabled_by_another.lock().unwrap() = true;
+    }
+
     /// The next looks see the alarms as they are now, whatever is written.
     pub(in crate::effects) fn answer_old(&self, looks: u32) {
         self.old.answer(self.all(), looks);
@@ -144,8 +151,10 @@ impl ActionPort for CloudWatch {
         if names.is_empty() {
             return Ok(());
         }
-        self.calls
-            .write("disable", &names.join("+"), || self.enable(names, false))
+        self.calls.write("disable", &names.join("+"), || {
+            let by_another = std::mem::take(&mut *self.enabled_by_another.lock().unwrap());
+            self.enable(names, by_another);
+        })
     }
 
     /// As the adapter, makes no call without names.
