@@ -8,7 +8,7 @@ use std::path::Path;
 use drawgate_schemas::Outcome;
 use drawgate_tests::lab::{Fleet, HOSTS};
 use drawgate_tests::programs::program;
-use drawgate_tests::scene::fleet_spec;
+use drawgate_tests::scene::{fleet_spec, plan_arguments};
 use drawgate_tests::wait::until;
 use drawgate_tests::{Scene, Service};
 use serde_json::json;
@@ -140,15 +140,7 @@ async fn trap_41_a_fleet_is_refused_when_beyond_the_file_limit() {
         let done = Command::new("prlimit")
             .arg(format!("--nofile={limit}"))
             .arg(program("drawgate-worker"))
-            .args([
-                "plan",
-                "--environment",
-                "staging",
-                "--service",
-                "search",
-                "--image",
-                &image,
-            ])
+            .args(plan_arguments("search", &image))
             .arg("--config")
             .arg(scene.folder().join("worker.toml"))
             .output()
@@ -163,16 +155,16 @@ async fn trap_41_a_fleet_is_refused_when_beyond_the_file_limit() {
     let (code, said) = plan(256).await;
     assert_eq!(code, Some(1), "{said}");
     assert!(
-        said.contains("60 hosts need 552 open files, and this process may have 256"),
+        said.contains("60 hosts need 375 open files, and this process may have 256"),
         "{said}"
     );
-    assert!(said.contains("prlimit --nofile=552"), "{said}");
+    assert!(said.contains("prlimit --nofile=375"), "{said}");
     assert!(
         !said.contains("os error 24") && !said.contains("Too many"),
         "{said}"
     );
     // With the limit that the refusal names, the worker looks at all of them.
-    let (code, said) = plan(552).await;
+    let (code, said) = plan(375).await;
     assert_eq!(code, Some(0), "{said}");
     let rows = said.split(' ').filter(|word| word.starts_with("i-")).count();
     assert!(rows >= 60, "{said}");

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use drawgate_rollout::definition::ServiceDefinition;
-use drawgate_rollout::{Failure, HostPlan, Release, StepOutcome};
+use drawgate_rollout::{Failure, HostPlan, Release, Share, StepOutcome};
 use drawgate_schemas::ReleaseId;
 
 use super::login_cache::Logins;
@@ -15,7 +15,7 @@ use super::permissions::Known;
 use super::platforms::Platforms;
 use super::sources::{Credentials, Definitions};
 use crate::aws::{Aws, HealthWatch, Instance, SharedCalls};
-use crate::descriptors;
+use crate::descriptors::{self, Wanted};
 use crate::host::{Host, Hosts};
 
 /// Performs a worker's effects; clones share the same connections.
@@ -102,15 +102,21 @@ impl Effects {
     pub(super) fn note_in_use(&self, release: &Release) {
         let mut in_use = self.in_use.lock().unwrap_or_else(PoisonError::into_inner);
         let noted = in_use.entry(release.request.id).or_default();
-        if noted.len() != release.everyone().count() {
+        if noted.len() != release.head_count() {
             *noted = release.everyone().map(|host| host.instance.clone()).collect();
         }
     }
 
-    /// Checks that the file descriptors suffice for connections to these instances besides all others.
-    pub(super) fn fits(&self, instances: &[Instance]) -> Effect<()> {
+    /// Checks that the file descriptors suffice for connections to these instances besides all others, `at_once` of
+    /// them worked on at once.
+    pub(super) fn fits(&self, instances: &[Instance], at_once: Share) -> Effect<()> {
         let ids: BTreeSet<&str> = instances.iter().map(|instance| instance.id.as_str()).collect();
-        descriptors::suffice(ids.len() + self.hosts.others(&ids)).map_err(|error| StepOutcome::Refused {
+        let wanted = Wanted {
+            hosts: ids.len(),
+            at_once: at_once.of(u32::try_from(ids.len()).unwrap_or(u32::MAX)) as usize,
+            others: self.hosts.others(&ids),
+        };
+        descriptors::suffice(wanted).map_err(|error| StepOutcome::Refused {
             failure: Failure::new(error.to_string()).with_hint(error.hint()),
         })
     }

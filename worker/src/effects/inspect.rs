@@ -182,7 +182,7 @@ pub async fn snapshot(
     definition: &ServiceDefinition,
 ) -> Result<FleetSnapshot, StepOutcome> {
     let (instances, listed_by) = effects.fleet_as_listed(&definition.fleet).await?;
-    effects.fits(&instances)?;
+    effects.fits(&instances, definition.roll.max_unavailable)?;
     // AWS and the hosts are asked at the same time: opening the SSH connections takes longest. Boxed, because
     // the SDK's futures are large and four of them side by side do not fit on a stack.
     let ((groups, found, snapshots), (alarms, watched), views) = tokio::try_join!(

@@ -1,7 +1,7 @@
 //! The image: resolves its digest, and pulls it onto every host before anything is touched.
 
 use drawgate_rollout::definition::{FleetSelector, Probe};
-use drawgate_rollout::{Evidence, Failure, HostPlan, Release, StepOutcome, refused_healthcheck};
+use drawgate_rollout::{Evidence, Failure, HostPlan, Release, Share, StepOutcome, refused_healthcheck};
 use drawgate_schemas::{Digest, ImageReference, ReleaseId, ReleaseRequest};
 use futures_util::stream::{self, StreamExt};
 
@@ -55,7 +55,7 @@ impl Effects {
     async fn some_hosts(&self, fleet: &FleetSelector) -> Effect<Vec<Host>> {
         let instances = self.fleet_instances(fleet).await?;
         // The next lines connect to all of them.
-        self.fits(&instances)?;
+        self.fits(&instances, Share::Count(1))?;
         let running = instances.iter().filter(|instance| instance.state == "running");
         let hosts: Vec<Host> = running
             .filter_map(|instance| Some(self.hosts.host(&instance.id, instance.private_addresses.first()?)))
