@@ -5,7 +5,7 @@ use drawgate_rollout::definition::Canary;
 use drawgate_rollout::{Entry, Estimate, Plan, Record};
 
 /// A plan of `hosts` hosts, every other one in zone `b`. Each host drains for 30 s, is swapped and verified
-/// in 5 s, is healthy 10 s later and has to stay so for 10 s: 55 s.
+/// in 2 s, is healthy 10 s later and has to stay so for 10 s: 52 s.
 fn plan(hosts: usize) -> Plan {
     let journal = include_str!("../../rehearsal/tests/journals/0.1.0-first-succeeded.jsonl");
     let mut entries = journal
@@ -53,8 +53,8 @@ fn costs_s(estimate: &Estimate) -> Vec<(&str, u64)> {
 fn one_after_the_other() {
     let plan = plan(3);
     let estimate = plan.estimate();
-    assert_eq!(starts_s(&estimate), [0, 55, 110]);
-    assert_eq!(estimate.expected_ms, 165_000);
+    assert_eq!(starts_s(&estimate), [0, 52, 104]);
+    assert_eq!(estimate.expected_ms, 156_000);
     let group = &plan.target_groups.values().next().unwrap().name;
     assert_eq!(
         costs_s(&estimate),
@@ -62,7 +62,7 @@ fn one_after_the_other() {
             (format!("deregistration delay of {group}").as_str(), 90),
             (format!("health checks of {group}").as_str(), 30),
             ("roll.min_healthy_time", 30),
-            ("swap and verification", 15),
+            ("swap and verification", 6),
         ]
     );
 }
@@ -72,8 +72,8 @@ fn as_many_at_once_as_may_be_out() {
     let mut plan = plan(5);
     plan.definition.roll.max_unavailable = 2.into();
     let estimate = plan.estimate();
-    assert_eq!(starts_s(&estimate), [0, 0, 55, 55, 110]);
-    assert_eq!(estimate.expected_ms, 165_000);
+    assert_eq!(starts_s(&estimate), [0, 0, 52, 52, 104]);
+    assert_eq!(estimate.expected_ms, 156_000);
     // Three hosts follow one another, not five.
     assert_eq!(estimate.costs[0].ms, 90_000);
 }
@@ -84,9 +84,9 @@ fn two_zones_are_never_out_together() {
     plan.definition.roll.max_unavailable = 2.into();
     plan.definition.roll.zone_by_zone = true;
     plan.hosts.sort_by_key(|host| host.zone.clone());
-    assert_eq!(starts_s(&plan.estimate()), [0, 0, 55, 55]);
+    assert_eq!(starts_s(&plan.estimate()), [0, 0, 52, 52]);
     plan.definition.roll.max_unavailable = 3.into();
-    assert_eq!(starts_s(&plan.estimate()), [0, 0, 55, 55]);
+    assert_eq!(starts_s(&plan.estimate()), [0, 0, 52, 52]);
 }
 
 #[test]
@@ -99,9 +99,9 @@ fn after_the_canary_is_watched_and_the_bake_comes_last() {
     });
     plan.definition.alarms.bake_ms = 300_000;
     let estimate = plan.estimate();
-    assert_eq!(starts_s(&estimate), [0, 175, 175]);
-    assert_eq!(estimate.canary_until_ms, Some(175_000));
-    assert_eq!(estimate.expected_ms, (175 + 55 + 300) * 1000);
+    assert_eq!(starts_s(&estimate), [0, 172, 172]);
+    assert_eq!(estimate.canary_until_ms, Some(172_000));
+    assert_eq!(estimate.expected_ms, (172 + 52 + 300) * 1000);
     assert_eq!(
         costs_s(&estimate)[..2],
         [("alarms.bake", 300), ("roll.canary.bake", 120)]
@@ -117,9 +117,9 @@ fn a_host_in_no_target_group_waits_for_no_drain() {
     let estimate = plan.estimate();
     assert_eq!(
         costs_s(&estimate),
-        [("roll.min_healthy_time", 20), ("swap and verification", 10)]
+        [("roll.min_healthy_time", 20), ("swap and verification", 4)]
     );
-    assert_eq!(estimate.expected_ms, 30_000);
+    assert_eq!(estimate.expected_ms, 24_000);
 }
 
 #[test]
@@ -127,5 +127,5 @@ fn the_estimate_has_an_end_where_nothing_is_waited_for() {
     let empty = plan(0).estimate();
     assert_eq!((empty.expected_ms, empty.costs.len()), (0, 0));
     let many = plan(200).estimate();
-    assert_eq!(many.expected_ms, 200 * 55_000);
+    assert_eq!(many.expected_ms, 200 * 52_000);
 }

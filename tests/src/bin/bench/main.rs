@@ -9,7 +9,10 @@
 //! ```
 //! Containers are on the host's network, as many services behind a load balancer are: on Docker's bridge the
 //! engine alone needs several times as long for stop and start, for its firewall rules.
-//! `DRAWGATE_BENCH_BRIDGE=1` measures that.
+//! `DRAWGATE_BENCH_BRIDGE=1` measures that. The lab's AWS is kind, unless `LAB_AWS=hard` says otherwise.
+//!
+//! The time that `drawgate-worker plan` says beforehand stands beside the time from the first touch to the end of the
+//! roll forward, which is what it reckons: pulls and hooks are in neither.
 //!
 //! `make bench-peer` then has the classic Ansible playbook (`tests/peer`) roll the same fleet to the next
 //! version.
@@ -54,12 +57,18 @@ const IDLE_RSS_MB: f64 = 30.0;
 const RESTS: std::time::Duration = std::time::Duration::from_secs(3);
 /// The bound from the issue on the time that a host may be without a serving container.
 const GAP_MS: u64 = 150;
+/// The bound from the issue on how far a plan's time may be off, as a part of the roll's.
+const PLAN_OFF: f64 = 0.2;
 
 /// The result, printed as the last line.
 #[derive(Serialize)]
 struct Result {
     hosts: usize,
     wall_s: f64,
+    /// What `plan` says, and how long it took.
+    planned_s: f64,
+    rolled_s: f64,
+    planned_to_rolled: f64,
     floor_s: f64,
     over_s_per_host: f64,
     gap_ms_max: u64,
@@ -111,6 +120,7 @@ async fn main() -> ExitCode {
     scene.serve(&service);
     let fleet = fleet(&scene, bridge).await;
     scene.lab.image("search", "v2", "v2", "ok").await;
+    let planned_s = planned_s(&scene).await;
     let worker = scene.worker().await;
     let events = scene.events().await;
     let before = Look::at(&scene.lab).await;
@@ -142,11 +152,16 @@ async fn main() -> ExitCode {
     let hosts = times(&fleet, &events.of(id), &transitions, &docker, gap);
     worker.stop().await;
 
+    let journal = scene.journal(id).await;
+    let rolled_s = rolled_s(&journal);
     let floor_s: f64 = hosts.iter().map(HostTime::floor_s).sum();
     let mb = |kb: u64| (kb as f64 / 102.4).round() / 10.0;
     let result = Result {
         hosts: hosts.len(),
         wall_s: rounded(wall_s),
+        planned_s: rounded(planned_s),
+        rolled_s: rounded(rolled_s),
+        planned_to_rolled: rounded(planned_s / rolled_s),
         floor_s: rounded(floor_s),
         over_s_per_host: rounded((wall_s - floor_s) / hosts.len() as f64),
         gap_ms_max: hosts.iter().map(|host| host.gap_ms).max().unwrap_or(0),
@@ -158,7 +173,7 @@ async fn main() -> ExitCode {
         rss_after_mb: mb(rss_after_kb),
     };
     print_times(&hosts, &result, requests.requests);
-    print_steps(&scene.journal(id).await, begun_at);
+    print_steps(&journal, begun_at);
     let good = judge(&result, &log, &fleet);
     let peer = match std::env::var_os("DRAWGATE_BENCH_PEER") {
         Some(ansible) => Some(peer::roll(&scene, &fleet, ansible.as_ref()).await),
@@ -191,6 +206,35 @@ async fn fleet(scene: &Scene, bridge: bool) -> Fleet {
     let fleet = scene.lab.fleet(spec).await;
     scene.lab.all_targets(&fleet, "healthy").await;
     fleet
+}
+
+/// The time that `drawgate-worker plan` says.
+async fn planned_s(scene: &Scene) -> f64 {
+    let image = scene.image("search", "v2");
+    let output = scene.plan("search", &image, &["--format", "json"]).await;
+    let said: Value = serde_json::from_slice(&output.stdout).expect("a plan");
+    said["expected_ms"].as_f64().expect("a time") / 1e3
+}
+
+/// The time from the first touch of a host to the end of the last one's turn.
+fn rolled_s(journal: &[Value]) -> f64 {
+    let of_hosts = journal
+        .iter()
+        .filter(|entry| entry["record"]["step"]["step"] == "host");
+    let mut times = of_hosts.map(at);
+    let first = times.next().expect("a host");
+    times
+        .next_back()
+        .expect("an end")
+        .duration_since(first)
+        .as_secs_f64()
+}
+
+fn at(entry: &Value) -> jiff::Timestamp {
+    entry["at"]
+        .as_str()
+        .and_then(|at| at.parse().ok())
+        .expect("a time")
 }
 
 /// The number of logins that the hosts' sshd have logged.
@@ -273,6 +317,13 @@ fn print_times(hosts: &[HostTime], result: &Result, requests: u64) {
         "\nwall {:.2} s, of it the hosts {took_s:.2} s; floor {:.2} s",
         result.wall_s, result.floor_s
     );
+    println!(
+        "plan said {:.2} s; from the first host's first step to the last one's end {:.2} s: ratio {:.2} (of the wall {:.2})",
+        result.planned_s,
+        result.rolled_s,
+        result.planned_to_rolled,
+        result.planned_s / result.wall_s
+    );
     println!("AWS calls: {}", result.aws_calls_all);
     for (call, count) in &result.aws_calls {
         println!("  {count:>4}  {call}");
@@ -287,12 +338,6 @@ fn print_times(hosts: &[HostTime], result: &Result, requests: u64) {
 /// Prints every step of the journal: when it began, and how long it took, waits for the load balancer
 /// included.
 fn print_steps(journal: &[Value], begun_at: jiff::Timestamp) {
-    let at = |entry: &Value| {
-        entry["at"]
-            .as_str()
-            .and_then(|at| at.parse::<jiff::Timestamp>().ok())
-            .expect("a time")
-    };
     let since =
         |later: jiff::Timestamp, earlier: jiff::Timestamp| later.duration_since(earlier).as_secs_f64();
     println!("steps, with the second they began in and their time:");
@@ -355,6 +400,13 @@ fn judge(result: &Result, log: &Value, fleet: &Fleet) -> bool {
         (
             closest_s >= POLL_INTERVAL_S - ARRIVAL_JITTER_S,
             format!("looks at a target group {closest_s:.3} s apart at least, interval {POLL_INTERVAL_S} s"),
+        ),
+        (
+            (result.planned_to_rolled - 1.0).abs() <= PLAN_OFF,
+            format!(
+                "plan's time is {:.2} of the roll's, at most {PLAN_OFF} off",
+                result.planned_to_rolled
+            ),
         ),
         (scans == 1, format!("scans of target groups: {scans}, 1 per plan")),
         (
