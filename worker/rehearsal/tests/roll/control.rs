@@ -85,7 +85,7 @@ fn cancelled_at_every_moment_and_the_worker_killed_then() {
             }
         }
     }
-    assert_eq!(executions, 608);
+    assert_eq!(executions, 596);
 }
 
 #[test]
@@ -136,7 +136,7 @@ fn paused_at_every_moment_and_the_worker_killed_then() {
             }
         }
     }
-    assert_eq!(executions, 608);
+    assert_eq!(executions, 596);
 }
 
 #[test]

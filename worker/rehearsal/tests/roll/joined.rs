@@ -278,7 +278,7 @@ fn trap_10_killed_at_every_moment_of_a_roll_that_publishes() {
         &publishing(2, 1).with_arrival(forward(1, Phase::Drain), &id(7)),
         Outcome::Succeeded,
     );
-    assert_eq!((forward_way, first, joined), ([71, 109, 172], 109, 150));
+    assert_eq!((forward_way, first, joined), ([84, 132, 195], 132, 173));
 }
 
 #[test]
@@ -294,6 +294,6 @@ fn trap_10_killed_at_every_moment_of_an_unpublishing_rollback() {
             let world = World::new(2, 1).publishing(before);
             explore(&world.with(step, Fault::Refused, usize::MAX), outcome)
         });
-        assert_eq!(executions, [30, 141, 156, 159]);
+        assert_eq!(executions, [30, 164, 179, 182]);
     }
 }

@@ -47,6 +47,14 @@ impl Todo {
         }
     }
 
+    /// Does these steps too, beside the others.
+    pub(super) fn join(&mut self, other: Self) {
+        self.decisions.extend(other.decisions);
+        self.waiting |= other.waiting;
+        self.next = self.next.take().or(other.next);
+        self.failed = self.failed.take().or(other.failed);
+    }
+
     pub(super) fn or_go_on(self) -> Part {
         if self.decisions.is_empty() && !self.waiting {
             Part::Continue(())

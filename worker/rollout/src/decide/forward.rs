@@ -24,8 +24,7 @@ impl Agenda<'_> {
         self.prove_permissions(plan)?;
         self.reserve_desired_version(plan)?;
         self.run_before_hook(plan)?;
-        self.suspend_scaling(plan)?;
-        self.silence_alarms()?;
+        self.suspend_scaling_and_silence_alarms(plan)?;
         self.roll_hosts(plan)?;
         self.publish_desired_version(plan)?;
         self.detect_joined(plan)?;
@@ -110,12 +109,11 @@ impl Agenda<'_> {
         self.must(&[Step::RunBefore { instance }], 1)
     }
 
-    fn suspend_scaling(&self, plan: &Plan) -> Part {
-        self.must(&plan.for_each_group(|group| Step::Suspend { group }), 1)
-    }
-
-    fn silence_alarms(&self) -> Part {
-        self.must(&[Step::Silence], 1)
+    /// Neither rests on the other, and no host is touched before both are done.
+    fn suspend_scaling_and_silence_alarms(&self, plan: &Plan) -> Part {
+        let mut todo = self.todo(&plan.for_each_group(|group| Step::Suspend { group }), 1);
+        todo.add(self, Step::Silence);
+        self.or_begin_rollback(todo)
     }
 
     /// From here on instances that boot start the new version by themselves.

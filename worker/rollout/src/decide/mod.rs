@@ -3,9 +3,9 @@
 //! ```text
 //!   Queued          resolve, approval, blocked by gates, its place in the queue
 //!   Preparing       inspect -> lock -> the plan is good, or the fleet is looked at again
-//!   RollingForward  lease, images -> [before] -> scaling, alarms -> hosts -> joined -> bake -> [after]
+//!   RollingForward  lease, images -> [before] -> scaling | alarms -> hosts -> joined -> bake -> [after]
 //!   RollingBack     desired version -> touched hosts
-//!   Restoring       scaling -> alarms -> hosts tidied up -> confirm -> lease -> the end
+//!   Restoring       scaling -> alarms | hosts tidied up -> confirm -> lease -> the end
 //! ```
 //!
 //! The machine asks `decide` again after every entry of the journal. `decide` begins at the top of its stage

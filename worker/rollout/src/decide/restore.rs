@@ -9,8 +9,8 @@ use crate::release::StepStatus;
 use crate::report;
 
 impl Agenda<'_> {
-    /// Restores everything in turn. A step that fails stops no other: the receipt names what could not be
-    /// restored.
+    /// Restores everything, then takes the last look. A step that fails stops no other: the receipt names what could
+    /// not be restored.
     pub(super) fn restore(&self) -> Part {
         let Some(plan) = &self.release.plan else {
             return Part::Continue(());
@@ -19,8 +19,7 @@ impl Agenda<'_> {
         self.wait_for_running(|step| !step.restores())?;
         self.ask_for_lease_again()?;
         self.resume_scaling(plan)?;
-        self.enable_alarms()?;
-        self.tidy_hosts(plan)?;
+        self.enable_alarms_and_tidy_hosts(plan)?;
         self.confirm(plan)?;
         self.give_lease_back()
     }
@@ -51,21 +50,22 @@ impl Agenda<'_> {
         }
     }
 
+    /// Resumes scaling before any alarm can act: from a suspended group a recovery by marks tells that hosts may
+    /// have to be rolled back, and it does so with the alarms as it finds them.
     fn resume_scaling(&self, plan: &Plan) -> Part {
         self.wait_for_running(|step| matches!(step, Step::SuspendAgain { .. }))?;
         self.try_all(&self.resumes(plan), limit(plan))
     }
 
-    /// Waits for a renewal under way, which would re-create a mute rule that is being deleted.
-    fn enable_alarms(&self) -> Part {
+    /// Enables the alarms and tidies the hosts, neither of which rests on the other. A renewal under way would
+    /// re-create a mute rule that is being deleted.
+    fn enable_alarms_and_tidy_hosts(&self, plan: &Plan) -> Part {
         self.wait_for_running(|step| *step == Step::Renew)?;
-        self.try_all(&self.unsilences(), 1)
-    }
-
-    fn tidy_hosts(&self, plan: &Plan) -> Part {
         let clean_up = |instance: String| Step::CleanUp { instance };
         let clean_up = self.next_on_hosts(limit(plan), &self.release.turns().clean_up, clean_up);
-        self.try_all(&clean_up, limit(plan))
+        let mut todo = self.todo(&self.unsilences(), 1);
+        todo.join(self.todo(&clean_up, limit(plan)));
+        todo.or_go_on()
     }
 
     fn confirm(&self, plan: &Plan) -> Part {
