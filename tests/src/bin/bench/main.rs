@@ -174,6 +174,7 @@ async fn main() -> ExitCode {
     };
     print_times(&hosts, &result, requests.requests);
     print_steps(&journal, begun_at);
+    print_calls(&log, begun_at);
     let good = judge(&result, &log, &fleet);
     let peer = match std::env::var_os("DRAWGATE_BENCH_PEER") {
         Some(ansible) => Some(peer::roll(&scene, &fleet, ansible.as_ref()).await),
@@ -362,6 +363,18 @@ fn print_steps(journal: &[Value], begun_at: jiff::Timestamp) {
             since(at(end), at(entry)) * 1e3,
             words.join(" ")
         );
+    }
+    println!();
+}
+
+/// Prints every AWS call: the second it came in, and what it was about.
+fn print_calls(log: &Value, begun_at: jiff::Timestamp) {
+    println!("AWS calls, with the second they came in:");
+    let begun_s = begun_at.as_microsecond() as f64 / 1e6;
+    for call in log.as_array().expect("a log") {
+        let at_s = call["at"].as_f64().expect("a time") - begun_s;
+        let word = |key: &str| call[key].as_str().unwrap_or_default();
+        println!("  {at_s:>6.2}  {} {}", word("action"), word("target"));
     }
     println!();
 }
