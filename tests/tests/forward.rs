@@ -209,7 +209,7 @@ async fn max_unavailable_two() {
 
 /// The most calls of a roll of three hosts, one at a time, with one target group and two alarms, two of them for its
 /// permissions. It polls ten times as often as by default, and so does the watch over hosts.
-const MOST_CALLS: u64 = 90;
+const MOST_CALLS: u64 = 86;
 
 /// A request may ask for more care than the file does, and gets it; and a roll asks AWS for no more than it needs.
 #[tokio::test]

@@ -93,6 +93,7 @@ struct Seen<'p> {
     holders: Holders,
     /// Whether an earlier worker set the tag.
     tagged_by_earlier_worker: bool,
+    /// Off where nobody looked, because what is next does not depend on it.
     actions_on: bool,
 }
 
@@ -311,8 +312,8 @@ impl<A: ActionPort> Silencing<'_, A> {
         Ok(())
     }
 
-    /// Looks at those of these alarms that carry this release's tag: at the tags first, then at the actions.
-    /// `marked`: the tags were marked as leaving, whatever an older answer says.
+    /// Looks at those of these alarms that carry this release's tag: at the tags first, then at the actions where
+    /// what is next depends on them. `marked`: the tags were marked as leaving, whatever an older answer says.
     async fn look<'p>(&self, alarms: &[&'p AlarmPlan], marked: bool) -> Effect<Vec<Seen<'p>>> {
         let id = self.task.id();
         let mut seen = Vec::new();
@@ -334,13 +335,16 @@ impl<A: ActionPort> Silencing<'_, A> {
                 });
             }
         }
-        let actions = self.actions(seen.iter().map(|seen| seen.alarm)).await?;
+        let is_sure = |seen: &Seen<'_>| Leave::is_sure(&id, &seen.holders);
+        let asked = seen.iter().filter(|seen| !is_sure(seen)).map(|seen| seen.alarm);
+        let actions = self.actions(asked).await?;
         seen.retain_mut(|seen| match actions.get(&seen.alarm.name) {
             Some(on) => {
                 seen.actions_on = *on;
                 true
             }
-            None => false,
+            // One that was asked for, and is not there, is deleted.
+            None => is_sure(seen),
         });
         Ok(seen)
     }

@@ -194,7 +194,10 @@ impl<S: ScalingPort, H: HealthPort> Suspension<'_, S, H> {
         let name = &plan.name;
         let first = self.scaling.group_by_name(name).await.sorted()?;
         if let Some(group) = &first {
-            let ours = Ours::seen_in(&[group], plan);
+            let ours = Ours {
+                is_held: true,
+                ..Ours::seen_in(&[group], plan)
+            };
             if self.tagged_by(group) == TaggedBy::ThisRelease && ours.suspended == plan.suspend {
                 return Ok(Some(ours));
             }
@@ -223,26 +226,28 @@ impl<S: ScalingPort, H: HealthPort> Suspension<'_, S, H> {
         }
     }
 
-    /// Resumes HealthCheck first; then marks healthy the hosts that were marked unhealthy while this release
-    /// had them out; then resumes ReplaceUnhealthy, which would terminate those hosts otherwise; then the
-    /// rest.
+    /// Resumes all but ReplaceUnhealthy first; then marks healthy the hosts that were marked unhealthy while this
+    /// release had them out; then resumes ReplaceUnhealthy, which would terminate those hosts otherwise. An error
+    /// that delays ReplaceUnhealthy leaves no other process suspended. Where two looks show no mark, one call resumes
+    /// all.
     async fn resume_in_order(&self, plan: &GroupPlan, found: &Ours) -> Effect<()> {
         let (name, ours) = (&plan.name, &found.suspended);
-        let first = without(ours, |process| process != Process::HealthCheck);
+        let replaces = ours.contains(&Process::ReplaceUnhealthy);
+        let mut marked = found.unhealthy.clone();
+        if replaces && found.is_held && !runs_throughout(plan, Process::HealthCheck) {
+            // Only a check of a person's own may have marked a host, and only while it was out.
+            marked.extend(unhealthy(&existing(self.scaling, name).await?));
+            if marked.is_empty() {
+                return self.resume_these(name, ours).await;
+            }
+        }
+        let first = without(ours, |process| process == Process::ReplaceUnhealthy);
         self.resume_these(name, &first).await?;
-        // An error that delays ReplaceUnhealthy must not leave the other processes suspended.
-        let marked = match ours.contains(&Process::ReplaceUnhealthy) {
-            true => self.mark_healthy(plan, found.unhealthy.clone()).await.map(drop),
-            false => Ok(()),
-        };
-        if marked.is_ok() && ours.contains(&Process::ReplaceUnhealthy) {
+        if replaces {
+            self.mark_healthy(plan, marked).await?;
             self.resume_these(name, &[Process::ReplaceUnhealthy]).await?;
         }
-        let rest = without(ours, |process| {
-            matches!(process, Process::HealthCheck | Process::ReplaceUnhealthy)
-        });
-        self.resume_these(name, &rest).await?;
-        marked
+        Ok(())
     }
 
     /// As at the end, hosts are marked healthy between HealthCheck and ReplaceUnhealthy; all other processes

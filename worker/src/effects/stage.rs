@@ -1,5 +1,7 @@
 //! The image: resolves its digest, and pulls it onto every host before anything is touched.
 
+use std::collections::BTreeMap;
+
 use drawgate_rollout::definition::{FleetSelector, Probe};
 use drawgate_rollout::{Evidence, Failure, HostPlan, Release, Share, StepOutcome, refused_healthcheck};
 use drawgate_schemas::{Digest, ImageReference, ReleaseId, ReleaseRequest};
@@ -8,6 +10,7 @@ use futures_util::stream::{self, StreamExt};
 use super::connections::Effects;
 use super::outcome::{Effect, Sorted, chain, either, not_yet, refused};
 use super::task::Task;
+use crate::aws::Instance;
 use crate::host::{Host, HostError, RegistryImage};
 
 /// How many connections are opened side by side: sshd refuses some beyond 10 that have not logged in
@@ -17,6 +20,10 @@ const CONNECTED_AHEAD: usize = 8;
 /// How many hosts are asked for a digest before giving up: any engine of the fleet can tell, and one may be
 /// down.
 const ASKED: usize = 3;
+
+/// The tag that Auto Scaling puts on the instances of a group, with its name (Amazon EC2 Auto Scaling User Guide,
+/// "Tag lifecycle").
+const GROUP_NAME_TAG: &str = "aws:autoscaling:groupName";
 
 impl Effects {
     pub(super) async fn resolve(&self, release: &Release) -> StepOutcome {
@@ -53,7 +60,7 @@ impl Effects {
     }
 
     async fn some_hosts(&self, fleet: &FleetSelector) -> Effect<Vec<Host>> {
-        let instances = self.fleet_instances(fleet).await?;
+        let instances = self.some_instances(fleet).await?;
         // The next lines connect to all of them.
         self.fits(&instances, Share::Count(1))?;
         let running = instances.iter().filter(|instance| instance.state == "running");
@@ -66,6 +73,20 @@ impl Effects {
             );
         }
         Ok(hosts)
+    }
+
+    /// Instances of the fleet of which any can be asked what does not depend on it: those of an Auto Scaling group by
+    /// the tag that it puts on them, which takes one call where the group's own list takes two. A group that no
+    /// running instance names is asked itself.
+    async fn some_instances(&self, fleet: &FleetSelector) -> Effect<Vec<Instance>> {
+        if let FleetSelector::AutoScalingGroup(name) = fleet {
+            let tag = BTreeMap::from([(GROUP_NAME_TAG.to_owned(), name.clone())]);
+            let tagged = self.aws.instances_by_tags(&tag).await.sorted()?;
+            if tagged.iter().any(|instance| instance.state == "running") {
+                return Ok(tagged);
+            }
+        }
+        self.fleet_instances(fleet).await
     }
 
     /// Opens the connections that the inspection needs a moment later, as many as are kept until then. Failures are

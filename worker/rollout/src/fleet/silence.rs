@@ -5,7 +5,7 @@
 //!
 //! ```text
 //!   comes:   tag --> disable --> look: off?
-//!   leaves:  look --> mark the tag as leaving, and make the actions as they should be
+//!   leaves:  look --> mark the tag as leaving, and make the actions as they should be (alone: without a look at them)
 //!                 --> look --> as they should be: remove the tag;  otherwise: make them so, and look again
 //! ```
 //! The actions should be on where no other release holds the alarm, and off where one does; a release that is
@@ -119,6 +119,12 @@ pub enum Leave {
 }
 
 impl Leave {
+    /// Whether the tags alone say what a release does that leaves an alarm: one that nobody else has tagged is marked
+    /// and enabled whatever its actions are.
+    pub fn is_sure(release: &str, holders: &Holders) -> bool {
+        holders.0.get(release) == Some(&false) && !holders.has_others(release)
+    }
+
     /// What a release does that leaves an alarm. The tags have to be read before the actions: a release that
     /// comes tags the alarm before it looks at them.
     pub fn next(release: &str, holders: &Holders, actions_on: bool) -> Self {
@@ -126,7 +132,8 @@ impl Leave {
             return Self::Nothing;
         };
         let should_be_on = !holders.held_by_others(release);
-        let switch = Some(should_be_on).filter(|should| *should != actions_on);
+        let is_to_be_made = |should: &bool| *should != actions_on || Self::is_sure(release, holders);
+        let switch = Some(should_be_on).filter(is_to_be_made);
         match (marked, switch) {
             (true, None) => Self::Untag,
             _ => Self::Change {

@@ -52,6 +52,8 @@ pub(super) struct Ours {
     /// Members that are unhealthy by any look.
     pub(super) unhealthy: BTreeSet<String>,
     pub(super) is_tagged: bool,
+    /// Whether one look showed this release's tag and all of its processes suspended.
+    pub(super) is_held: bool,
 }
 
 impl Ours {
@@ -62,6 +64,7 @@ impl Ours {
             }),
             unhealthy: looks.iter().flat_map(|group| unhealthy(group)).collect(),
             is_tagged: looks.iter().any(|group| group.tags.contains_key(GROUP_TAG)),
+            is_held: false,
         }
     }
 }

@@ -177,6 +177,15 @@ impl Case {
         });
     }
 
+    /// Plans the group with HealthCheck running all along.
+    fn leave_health_check(&mut self) {
+        let mut plan = self.release.plan.as_deref().unwrap().clone();
+        plan.groups[0]
+            .suspend
+            .retain(|process| *process != Process::HealthCheck);
+        self.release.plan = Some(plan.into());
+    }
+
     fn fall_ill(&self, n: usize) -> String {
         self.fake
             .set(|group| group.members[n].health = "Unhealthy".to_owned());
@@ -283,17 +292,49 @@ async fn marked_healthy_between_health_check_and_replace_unhealthy() {
     let ill = case.fall_ill(0);
     assert_eq!(case.run("resume").await, "done");
     let writes = case.fake.calls.take();
-    assert_eq!(writes[0], "resume HealthCheck");
-    assert_eq!(writes[1], format!("set_health {ill}"));
-    assert_eq!(writes[2], "resume ReplaceUnhealthy");
-    assert!(
-        writes[3].starts_with("resume ") && writes[4] == format!("untag {GROUP_TAG}"),
-        "{writes:?}"
-    );
-    assert_eq!(writes.len(), 5);
+    let others = without(&case.planned(), |process| process == Process::ReplaceUnhealthy);
+    let expected = [
+        format!("resume {}", listed(&others)),
+        format!("set_health {ill}"),
+        "resume ReplaceUnhealthy".to_owned(),
+        format!("untag {GROUP_TAG}"),
+    ];
+    assert_eq!(writes, expected);
     assert!(case.fake.seen().suspended.is_empty());
     assert_eq!(case.run("resume").await, "already_done");
     assert!(case.fake.calls.take().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_nobody_is_marked_one_call_resumes_all() {
+    let case = Case::rolling();
+    assert_eq!(case.run("resume").await, "done");
+    let writes = [
+        format!("resume {}", listed(&case.planned())),
+        format!("untag {GROUP_TAG}"),
+    ];
+    assert_eq!(case.fake.calls.take(), writes);
+    assert!(case.fake.seen().suspended.is_empty());
+}
+
+/// HealthCheck runs again since an earlier attempt, or was never suspended: a host may be marked at any moment.
+#[tokio::test(start_paused = true)]
+async fn trap_04_where_health_check_runs_replace_unhealthy_is_resumed_last() {
+    let begun_before = Case::rolling();
+    begun_before
+        .fake
+        .set(|group| drop(group.suspended.remove("HealthCheck")));
+    let mut never_suspended = Case::rolling();
+    never_suspended.leave_health_check();
+    for (name, case) in [
+        ("begun before", begun_before),
+        ("never suspended", never_suspended),
+    ] {
+        assert_eq!(case.run("resume").await, "done", "{name}");
+        let writes = case.fake.calls.take();
+        let last = writes.iter().rfind(|write| write.starts_with("resume "));
+        assert_eq!(last.unwrap(), "resume ReplaceUnhealthy", "{name}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

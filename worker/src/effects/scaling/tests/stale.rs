@@ -140,11 +140,7 @@ async fn looks_are_few_and_wait_for_nothing() {
 #[tokio::test(start_paused = true)]
 async fn a_mark_is_waited_for_where_health_check_runs() {
     let mut case = Case::rolling();
-    let mut plan = case.release.plan.as_deref().unwrap().clone();
-    plan.groups[0]
-        .suspend
-        .retain(|process| *process != Process::HealthCheck);
-    case.release.plan = Some(plan.into());
+    case.leave_health_check();
     let begun = Instant::now();
     assert_eq!(case.run("resume").await, "done");
     assert_eq!(begun.elapsed(), CONSISTENCY);
