@@ -1,4 +1,4 @@
-//! The SDK clients, and the one function that every call goes through.
+//! The worker's connection to AWS, and the one function that every call goes through.
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -14,13 +14,13 @@ use aws_sdk_autoscaling::config::http::HttpResponse;
 use aws_sdk_autoscaling::config::interceptors::{BeforeTransmitInterceptorContextRef, InterceptorContext};
 use aws_sdk_autoscaling::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_autoscaling::error::{BoxError, ProvideErrorMetadata, SdkError};
-use aws_smithy_runtime::client::retries::{RetryPartition, TokenBucket};
 use aws_smithy_runtime_api::client::retries::classifiers::{
     ClassifyRetry, RetryAction, RetryClassifierPriority, RetryReason,
 };
 use aws_smithy_types::retry::ErrorKind as RetryKind;
 use drawgate_rollout::Write;
 
+use super::clients::Clients;
 use super::credentials::{self, Identities};
 use super::error::{self, AwsError, Cause, Effect};
 use super::limiter::{Admission, Limiter, RateShare, Traffic};
@@ -29,39 +29,9 @@ use super::limits;
 /// The worker's connection to AWS. Clones share its state.
 #[derive(Debug, Clone)]
 pub struct Aws {
-    pub(super) autoscaling: aws_sdk_autoscaling::Client,
-    pub(super) elbv2: aws_sdk_elasticloadbalancingv2::Client,
-    pub(super) ec2: aws_sdk_ec2::Client,
-    pub(super) cloudwatch: aws_sdk_cloudwatch::Client,
-    pub(super) ssm: aws_sdk_ssm::Client,
-    pub(super) ecr: aws_sdk_ecr::Client,
-    pub(super) secretsmanager: aws_sdk_secretsmanager::Client,
-    pub(super) iam: aws_sdk_iam::Client,
-    pub(super) sts: aws_sdk_sts::Client,
+    pub(super) clients: Arc<Clients>,
     identities: Identities,
     limiter: Arc<Limiter>,
-}
-
-/// Builds the client of one service: the clients differ only in their types.
-macro_rules! client {
-    ($sdk:ident, $shared:expr, $quota:expr) => {
-        $sdk::Client::from_conf(
-            $sdk::config::Builder::from($shared)
-                .interceptor(NoteAttempt)
-                .retry_classifier(OnlyThrottled)
-                .retry_partition(RetryPartition::clone($quota))
-                .build(),
-        )
-    };
-}
-
-/// Gives every call as many repetitions as its own attempts allow. By default the SDK pays for each
-/// repetition from one quota for all clients of a service in the process. Only calls that succeed at once
-/// refill it, time does not: after a hundred repetitions nothing is repeated any more, in any lane.
-fn no_quota() -> RetryPartition {
-    RetryPartition::custom("drawgate")
-        .token_bucket(TokenBucket::unlimited())
-        .build()
 }
 
 impl Aws {
@@ -89,17 +59,8 @@ impl Aws {
             .retry_config(retries)
             .load()
             .await;
-        let quota = no_quota();
         Self {
-            autoscaling: client!(aws_sdk_autoscaling, &shared, &quota),
-            elbv2: client!(aws_sdk_elasticloadbalancingv2, &shared, &quota),
-            ec2: client!(aws_sdk_ec2, &shared, &quota),
-            cloudwatch: client!(aws_sdk_cloudwatch, &shared, &quota),
-            ssm: client!(aws_sdk_ssm, &shared, &quota),
-            ecr: client!(aws_sdk_ecr, &shared, &quota),
-            secretsmanager: client!(aws_sdk_secretsmanager, &shared, &quota),
-            iam: client!(aws_sdk_iam, &shared, &quota),
-            sts: client!(aws_sdk_sts, &shared, &quota),
+            clients: Arc::new(Clients::of(shared)),
             identities,
             limiter: Limiter::new(share),
         }
@@ -202,7 +163,7 @@ tokio::task_local! {
 }
 
 #[derive(Debug)]
-struct NoteAttempt;
+pub(super) struct NoteAttempt;
 
 impl Intercept for NoteAttempt {
     fn name(&self) -> &'static str {
@@ -225,7 +186,7 @@ impl Intercept for NoteAttempt {
 /// caller repeats everything else. Without this, a step of many calls would begin anew for each throttled
 /// call.
 #[derive(Debug)]
-struct OnlyThrottled;
+pub(super) struct OnlyThrottled;
 
 impl ClassifyRetry for OnlyThrottled {
     fn name(&self) -> &'static str {

@@ -17,6 +17,7 @@ mod alarms;
 mod balancer;
 mod batch;
 mod client;
+mod clients;
 mod credentials;
 mod error;
 mod health_watch;

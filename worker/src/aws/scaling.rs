@@ -100,7 +100,7 @@ impl Aws {
     pub async fn group_by_name(&self, name: &str) -> Result<Option<Group>, AwsError> {
         const OPERATION: &str = "autoscaling:DescribeAutoScalingGroups";
         let request = self
-            .autoscaling
+            .autoscaling()
             .describe_auto_scaling_groups()
             .auto_scaling_group_names(name);
         let answer = self.read(OPERATION, request.send()).await?;
@@ -113,7 +113,7 @@ impl Aws {
         const OPERATION: &str = "autoscaling:DescribeAutoScalingInstances";
         let mut groups = BTreeMap::new();
         for chunk in ids.chunks(limits::INSTANCES_PER_GROUP_QUERY) {
-            let request = self.autoscaling.describe_auto_scaling_instances();
+            let request = self.autoscaling().describe_auto_scaling_instances();
             // The answer fits in one page: the chunk has as many ids as a page holds.
             let request = request.set_instance_ids(Some(chunk.to_vec()));
             let answer = self.read(OPERATION, request.send()).await?;
@@ -128,7 +128,10 @@ impl Aws {
     /// Suspends exactly these processes. Refuses an empty list, which AWS would read as all of them.
     pub async fn suspend(&self, name: &str, processes: &[Process]) -> Result<(), AwsError> {
         let names = process_names(Write::Suspend, processes)?;
-        let request = self.autoscaling.suspend_processes().auto_scaling_group_name(name);
+        let request = self
+            .autoscaling()
+            .suspend_processes()
+            .auto_scaling_group_name(name);
         let request = request.set_scaling_processes(Some(names));
         self.write(Write::Suspend, request.send()).await.map(drop)
     }
@@ -136,7 +139,10 @@ impl Aws {
     /// Resumes exactly these processes. Refuses an empty list, which AWS would read as all of them.
     pub async fn resume(&self, name: &str, processes: &[Process]) -> Result<(), AwsError> {
         let names = process_names(Write::Resume, processes)?;
-        let request = self.autoscaling.resume_processes().auto_scaling_group_name(name);
+        let request = self
+            .autoscaling()
+            .resume_processes()
+            .auto_scaling_group_name(name);
         let request = request.set_scaling_processes(Some(names));
         self.write(Write::Resume, request.send()).await.map(drop)
     }
@@ -147,19 +153,22 @@ impl Aws {
             .value(value)
             .propagate_at_launch(false)
             .build();
-        let request = self.autoscaling.create_or_update_tags().tags(tag);
+        let request = self.autoscaling().create_or_update_tags().tags(tag);
         self.write(Write::TagGroup, request.send()).await.map(drop)
     }
 
     /// Removes a tag of the group. A tag that is not there is no error.
     pub async fn untag_group(&self, name: &str, key: &str) -> Result<(), AwsError> {
-        let request = self.autoscaling.delete_tags().tags(group_tag(name, key).build());
+        let request = self
+            .autoscaling()
+            .delete_tags()
+            .tags(group_tag(name, key).build());
         self.write(Write::UntagGroup, request.send()).await.map(drop)
     }
 
     /// Tells the group that an instance is healthy, whatever the grace period says.
     pub async fn set_instance_health_healthy(&self, id: &str) -> Result<(), AwsError> {
-        let request = self.autoscaling.set_instance_health().instance_id(id);
+        let request = self.autoscaling().set_instance_health().instance_id(id);
         let request = request
             .health_status("Healthy")
             .should_respect_grace_period(false);
@@ -171,7 +180,7 @@ impl Aws {
     /// The status of the instance refresh under way, if there is one.
     pub async fn refresh_running(&self, name: &str) -> Result<Option<String>, AwsError> {
         let request = self
-            .autoscaling
+            .autoscaling()
             .describe_instance_refreshes()
             .auto_scaling_group_name(name);
         let request = request.max_records(limits::REFRESHES_LOOKED_AT);
@@ -192,7 +201,7 @@ impl Aws {
         let mut token = None;
         for _ in 0..limits::PAGES {
             let request = self
-                .autoscaling
+                .autoscaling()
                 .describe_scheduled_actions()
                 .auto_scaling_group_name(name);
             let answer = self.read(OPERATION, request.set_next_token(token).send()).await?;
