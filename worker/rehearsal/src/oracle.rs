@@ -2,6 +2,7 @@
 //! world and not at the journal, and knows nothing of how `decide` comes to its decisions.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use drawgate_rollout::{Phase, Plan, Release, Step, StepStatus, limits};
@@ -50,7 +51,8 @@ fn context(world: &World) -> String {
 
 fn few_are_out(world: &World, release: &Release, plan: &Plan, tally: &Tally) -> Result<(), String> {
     let mut out = Cow::Borrowed(tally.out());
-    if out.values().sum::<usize>() > plan.at_once() as usize || out.len() > 1 {
+    let in_one_zone = plan.definition.roll.zone_by_zone;
+    if out.values().sum::<usize>() > plan.at_once() as usize || (in_one_zone && out.len() > 1) {
         for instance in lost(world, release, tally) {
             out.to_mut()
                 .entry(world.zone(instance))
@@ -61,12 +63,13 @@ fn few_are_out(world: &World, release: &Release, plan: &Plan, tally: &Tally) -> 
     ensure(out.values().sum::<usize>() <= plan.at_once() as usize, || {
         format!("{out:?} are out: {}", context(world))
     })?;
-    ensure(out.len() <= 1 || !plan.definition.roll.zone_by_zone, || {
+    ensure(out.len() <= 1 || !in_one_zone, || {
         format!("out in two zones: {}", context(world))
     })
 }
 
-/// The hosts that are out and cannot go back: nobody can bring them into service.
+/// The hosts that are out and cannot go back: nobody can bring them into service. Asked only where a rule would not
+/// hold otherwise, because it goes through the fleet.
 fn lost<'w>(world: &World, release: &Release, tally: &'w Tally) -> Vec<&'w String> {
     let out = tally.hosts_out();
     out.filter(|instance| is_given_up(world, release, instance))
@@ -74,16 +77,17 @@ fn lost<'w>(world: &World, release: &Release, tally: &'w Tally) -> Vec<&'w Strin
 }
 
 fn floors_are_kept(world: &World, release: &Release, plan: &Plan, tally: &Tally) -> Result<(), String> {
-    let lost_by_fate = match release.is_rolling_back() {
-        true => tally.lost_by_fate() + lost(world, release, tally).len(),
-        false => tally.lost_by_fate(),
+    let lost_by_fate = tally.lost_by_fate();
+    let holds = |healthy: usize, floor: usize| {
+        let healthy = healthy + lost_by_fate;
+        healthy >= floor || healthy + lost(world, release, tally).len() >= floor
     };
     let is_used =
         |group: &(&String, _)| !world.aws.deleted.contains(group.0) && !world.aws.unused.contains(group.0);
     for (arn, target_group) in plan.target_groups.iter().filter(is_used) {
         for (zone_name, floor) in &target_group.zone_floors {
             let healthy = tally.healthy_in(arn, zone_name);
-            ensure(healthy + lost_by_fate >= *floor as usize, || {
+            ensure(holds(healthy, *floor as usize), || {
                 format!(
                     "{healthy} healthy in {zone_name}, floor {floor}: {}",
                     context(world)
@@ -91,7 +95,7 @@ fn floors_are_kept(world: &World, release: &Release, plan: &Plan, tally: &Tally)
             })?;
         }
         let (healthy, floor) = (world.healthy_in(arn) as usize, target_group.floor as usize);
-        ensure(healthy + lost_by_fate >= floor, || {
+        ensure(holds(healthy, floor), || {
             format!("{healthy} healthy, floor {floor}: {}", context(world))
         })?;
     }
@@ -335,13 +339,16 @@ fn is_given_up(world: &World, release: &Release, instance: &str) -> bool {
         Phase::Register,
         Phase::AwaitHealthy,
     ];
-    let serves = world.hosts.get(instance).is_some_and(Host::healthy);
+    let host = world.hosts.get(instance).filter(|host| host.disturbed);
+    let Some(host) = host.filter(|_| release.is_rolling_back()) else {
+        return false;
+    };
     let failed = |phase| {
         let step = Step::on_host(instance, Direction::Back, phase);
         let failed = matches!(release.step_status(&step, world.now), StepStatus::Failed(_));
-        release.was_refused(&step) || (failed && !serves)
+        release.was_refused(&step) || (failed && !host.healthy())
     };
-    release.is_rolling_back() && PHASES.into_iter().any(failed)
+    PHASES.into_iter().any(failed)
 }
 
 /// Members that the release could not have rolled, because they joined after it last looked for such. The
@@ -349,8 +356,9 @@ fn is_given_up(world: &World, release: &Release, instance: &str) -> bool {
 fn named_latecomers(world: &World, release: &Release) -> Vec<String> {
     let receipt = release.ended.as_ref().and_then(|ended| ended.receipt.as_ref());
     let notes = receipt.map_or(&[][..], |receipt| &receipt.notes);
+    let known: BTreeSet<&str> = release.everyone().map(|known| known.instance.as_str()).collect();
     let late = world.hosts.iter().filter(|(instance, host)| {
-        let known = release.everyone().any(|known| known.instance == **instance);
+        let known = known.contains(instance.as_str());
         let named = notes.iter().any(|note| match &note.what {
             NoteKind::JoinedLate { instance: named, .. }
             | NoteKind::JoinedLateBooting { instance: named, .. } => named == *instance,

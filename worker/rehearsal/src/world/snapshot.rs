@@ -1,6 +1,6 @@
 //! What a look at the fleet shows: the fleet as it was at first, with everything that has changed since.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use drawgate_rollout::definition::Process;
 use drawgate_rollout::{
@@ -162,11 +162,11 @@ impl World {
     }
 
     fn strangers(&self, release: &Release) -> BTreeMap<String, Stranger> {
-        let known = |instance: &str| release.everyone().any(|host| host.instance == instance);
+        let known: BTreeSet<&str> = release.everyone().map(|host| host.instance.as_str()).collect();
         let strangers = self
             .hosts
             .iter()
-            .filter(|(instance, host)| host.member && !known(instance));
+            .filter(|(instance, host)| host.member && !known.contains(instance.as_str()));
         let seen = strangers.map(|(instance, host)| {
             let stranger = if self.pending.get(instance).is_some_and(|looks| *looks > 0) {
                 Stranger::Booting {

@@ -120,7 +120,7 @@ impl Agenda<'_> {
     /// was sick before it was rolled, or where few cannot: neither says anything against the previous version.
     fn out_with_a_place(&self) -> Out {
         let turns = self.release.turns();
-        let mut passed_over = limits::lost_during_rollback(self.release.hosts().count());
+        let mut passed_over = limits::lost_during_rollback(turns.members);
         let mut out = turns.out_back.clone();
         let stuck = turns
             .stuck_back
