@@ -319,7 +319,7 @@ async fn where_nobody_is_marked_one_call_resumes_all() {
 
 /// HealthCheck runs again since an earlier attempt, or was never suspended: a host may be marked at any moment.
 #[tokio::test(start_paused = true)]
-async fn trap_04_where_health_check_runs_replace_unhealthy_is_resumed_last() {
+async fn trap_04_while_health_check_runs_replacing_comes_last() {
     let begun_before = Case::rolling();
     begun_before
         .fake
