@@ -52,20 +52,29 @@ impl Aws {
     /// Sets a tag of an alarm.
     pub async fn tag_alarm(&self, arn: &str, key: &str, value: &str) -> Result<(), AwsError> {
         let tag = types::Tag::builder().key(key).value(value).build();
-        let request = self.cloudwatch().tag_resource().resource_arn(arn).tags(tag);
+        let request = self
+            .clients
+            .cloudwatch()
+            .tag_resource()
+            .resource_arn(arn)
+            .tags(tag);
         self.write(Write::TagAlarm, request.send()).await.map(drop)
     }
 
     /// Removes tags of an alarm. A tag that is not there is no error.
     pub async fn untag_alarm(&self, arn: &str, keys: &[String]) -> Result<(), AwsError> {
-        let request = self.cloudwatch().untag_resource().resource_arn(arn);
+        let request = self.clients.cloudwatch().untag_resource().resource_arn(arn);
         let request = request.set_tag_keys(Some(keys.to_vec()));
         self.write(Write::UntagAlarm, request.send()).await.map(drop)
     }
 
     /// The tags of an alarm, by key; none where the alarm does not exist.
     pub async fn alarm_tags(&self, arn: &str) -> Result<BTreeMap<String, String>, AwsError> {
-        let request = self.cloudwatch().list_tags_for_resource().resource_arn(arn);
+        let request = self
+            .clients
+            .cloudwatch()
+            .list_tags_for_resource()
+            .resource_arn(arn);
         let answer = match self.read("cloudwatch:ListTagsForResource", request.send()).await {
             Err(error) if error.is_not_found() => return Ok(BTreeMap::new()),
             answer => answer?,
@@ -78,6 +87,7 @@ impl Aws {
     pub async fn disable_actions(&self, names: &[String]) -> Result<(), AwsError> {
         for chunk in names.chunks(limits::ALARMS_PER_CALL) {
             let request = self
+                .clients
                 .cloudwatch()
                 .disable_alarm_actions()
                 .set_alarm_names(Some(chunk.to_vec()));
@@ -90,6 +100,7 @@ impl Aws {
     pub async fn enable_actions(&self, names: &[String]) -> Result<(), AwsError> {
         for chunk in names.chunks(limits::ALARMS_PER_CALL) {
             let request = self
+                .clients
                 .cloudwatch()
                 .enable_alarm_actions()
                 .set_alarm_names(Some(chunk.to_vec()));
@@ -107,7 +118,11 @@ impl Aws {
         const OPERATION: &str = "cloudwatch:DescribeAlarms";
         let mut token = None;
         for _ in 0..limits::PAGES {
-            let request = self.cloudwatch().describe_alarms().set_alarm_names(names.clone());
+            let request = self
+                .clients
+                .cloudwatch()
+                .describe_alarms()
+                .set_alarm_names(names.clone());
             let request = request
                 .set_alarm_name_prefix(prefix.clone())
                 .set_next_token(token);

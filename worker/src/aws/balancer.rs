@@ -187,6 +187,7 @@ impl Aws {
         let mut marker = None;
         for _ in 0..limits::PAGES {
             let request = self
+                .clients
                 .elbv2()
                 .describe_target_groups()
                 .page_size(limits::TARGET_GROUPS_PER_PAGE);
@@ -209,6 +210,7 @@ impl Aws {
     /// A target group's attributes.
     pub async fn attributes(&self, arn: &str) -> Result<TargetGroupAttributes, AwsError> {
         let request = self
+            .clients
             .elbv2()
             .describe_target_group_attributes()
             .target_group_arn(arn);
@@ -225,6 +227,7 @@ impl Aws {
     /// default it does not. (An Application Load Balancer always does.)
     pub async fn balances_across_zones(&self, arn: &str) -> Result<bool, AwsError> {
         let request = self
+            .clients
             .elbv2()
             .describe_load_balancer_attributes()
             .load_balancer_arn(arn);
@@ -244,7 +247,11 @@ impl Aws {
     /// All targets of a group, draining ones included. A Lambda function is left out, because it is no member
     /// of a fleet.
     pub async fn target_health(&self, arn: &str) -> Result<Vec<Target>, AwsError> {
-        let request = self.elbv2().describe_target_health().target_group_arn(arn);
+        let request = self
+            .clients
+            .elbv2()
+            .describe_target_health()
+            .target_group_arn(arn);
         let answer = self
             .read("elasticloadbalancing:DescribeTargetHealth", request.send())
             .await?;
@@ -269,7 +276,7 @@ impl Aws {
         mut admission: Option<Admission>,
     ) -> Result<(), AwsError> {
         for chunk in targets.chunks(limits::TARGETS_PER_CALL) {
-            let request = self.elbv2().register_targets().target_group_arn(arn);
+            let request = self.clients.elbv2().register_targets().target_group_arn(arn);
             let request = request.set_targets(Some(chunk.iter().map(target_description).collect()));
             self.write_admitted(Write::Register, admission.take(), request.send())
                 .await?;
@@ -290,7 +297,7 @@ impl Aws {
         mut admission: Option<Admission>,
     ) -> Result<(), AwsError> {
         for chunk in targets.chunks(limits::TARGETS_PER_CALL) {
-            let request = self.elbv2().deregister_targets().target_group_arn(arn);
+            let request = self.clients.elbv2().deregister_targets().target_group_arn(arn);
             let request = request.set_targets(Some(chunk.iter().map(target_description).collect()));
             self.write_admitted(Write::Deregister, admission.take(), request.send())
                 .await?;

@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 use aws_config::SdkConfig;
 use aws_smithy_runtime::client::retries::{RetryPartition, TokenBucket};
 
-use super::client::{Aws, NoteAttempt, OnlyThrottled};
+use super::attempts::{NoteAttempt, OnlyThrottled};
 
 /// Gives every call as many repetitions as its own attempts allow. By default the SDK pays for each
 /// repetition from one quota for all clients of a service in the process. Only calls that succeed at once
@@ -36,11 +36,9 @@ macro_rules! clients {
                     $($service: OnceLock::new(),)+
                 }
             }
-        }
 
-        impl Aws {
             $(pub(super) fn $service(&self) -> &$sdk::Client {
-                let Clients { shared, quota, $service, .. } = &*self.clients;
+                let Clients { shared, quota, $service, .. } = self;
                 $service.get_or_init(|| {
                     let configured = $sdk::config::Builder::from(shared)
                         .interceptor(NoteAttempt)

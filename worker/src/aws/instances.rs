@@ -75,7 +75,7 @@ impl Aws {
             return Ok(());
         }
         let tag = |(key, value): &(String, String)| types::Tag::builder().key(key).value(value).build();
-        let request = self.ec2().create_tags().resources(id);
+        let request = self.clients.ec2().create_tags().resources(id);
         let request = request.set_tags(Some(tags.iter().map(tag).collect()));
         self.write(Write::TagInstance, request.send()).await.map(drop)
     }
@@ -87,7 +87,7 @@ impl Aws {
             return Ok(());
         }
         let tag = |key: &String| types::Tag::builder().key(key).build();
-        let request = self.ec2().delete_tags().set_resources(Some(ids.to_vec()));
+        let request = self.clients.ec2().delete_tags().set_resources(Some(ids.to_vec()));
         let request = request.set_tags(Some(keys.iter().map(tag).collect()));
         self.write(Write::UntagInstance, request.send()).await.map(drop)
     }
@@ -99,7 +99,7 @@ impl Aws {
         let key = |(key, _): &(String, String)| types::Tag::builder().key(key).build();
         let answer = match write {
             Write::UntagInstance => {
-                let request = self.ec2().delete_tags().dry_run(true);
+                let request = self.clients.ec2().delete_tags().dry_run(true);
                 let request = request.set_resources(Some(ids.to_vec()));
                 let request = request.set_tags(Some(tags.iter().map(key).collect()));
                 Box::pin(self.read(write.action(), request.send()))
@@ -107,7 +107,7 @@ impl Aws {
                     .map(drop)
             }
             _ => {
-                let request = self.ec2().create_tags().dry_run(true);
+                let request = self.clients.ec2().create_tags().dry_run(true);
                 let request = request.set_resources(Some(ids.to_vec()));
                 let request = request.set_tags(Some(tags.iter().map(tag).collect()));
                 Box::pin(self.read(write.action(), request.send()))
@@ -126,7 +126,11 @@ impl Aws {
         let mut instances = Vec::new();
         let mut token = None;
         for _ in 0..limits::PAGES {
-            let request = self.ec2().describe_instances().set_filters(Some(filters.clone()));
+            let request = self
+                .clients
+                .ec2()
+                .describe_instances()
+                .set_filters(Some(filters.clone()));
             let request = request
                 .max_results(limits::INSTANCES_PER_PAGE)
                 .set_next_token(token);

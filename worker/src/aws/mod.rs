@@ -6,7 +6,7 @@
 //!                                  +- Ok(plain struct) | AwsError: Refused, Throttled, NotAccepted, NotSent, Unknown
 //! ```
 //!
-//! The SDK repeats only calls that AWS throttled, which have not happened (`client.rs`). The core decides
+//! The SDK repeats only calls that AWS throttled, which have not happened (`attempts.rs`). The core decides
 //! whether anything else is repeated, because only the core knows whether a call that may have happened has
 //! to be looked for first.
 //!
@@ -14,6 +14,7 @@
 //! request rates that AWS documents (`rates.rs`).
 
 mod alarms;
+mod attempts;
 mod balancer;
 mod batch;
 mod client;

@@ -49,6 +49,7 @@ impl Aws {
             .set_alarm_names(Some(alarms.to_vec()))
             .build();
         let request = self
+            .clients
             .cloudwatch()
             .put_alarm_mute_rule()
             .name(name)
@@ -61,7 +62,11 @@ impl Aws {
 
     /// The rule of that name, if it exists.
     pub async fn mute_rule(&self, name: &str) -> Result<Option<SeenMuteRule>, AwsError> {
-        let request = self.cloudwatch().get_alarm_mute_rule().alarm_mute_rule_name(name);
+        let request = self
+            .clients
+            .cloudwatch()
+            .get_alarm_mute_rule()
+            .alarm_mute_rule_name(name);
         let answer = match self.read("cloudwatch:GetAlarmMuteRule", request.send()).await {
             Err(error) if error.is_not_found() => return Ok(None),
             answer => answer?,
@@ -79,6 +84,7 @@ impl Aws {
     /// are in ALARM.
     pub async fn delete_mute_rule(&self, name: &str) -> Result<(), AwsError> {
         let request = self
+            .clients
             .cloudwatch()
             .delete_alarm_mute_rule()
             .alarm_mute_rule_name(name);

@@ -22,7 +22,7 @@ const GET: &str = "ssm:GetParameter";
 impl Aws {
     /// The parameter of that name, if it exists.
     pub async fn parameter(&self, name: &str) -> Result<Option<Parameter>, AwsError> {
-        let request = self.ssm().get_parameter().name(name);
+        let request = self.clients.ssm().get_parameter().name(name);
         let answer = Box::pin(self.read(GET, request.send())).await;
         let answer = match answer {
             Err(AwsError::Refused { code, .. }) if code == NOT_FOUND => return Ok(None),
@@ -38,6 +38,7 @@ impl Aws {
     /// Writes a text parameter, whether it exists or not.
     pub async fn put_parameter(&self, name: &str, value: &str) -> Result<(), AwsError> {
         let request = self
+            .clients
             .ssm()
             .put_parameter()
             .name(name)
@@ -57,6 +58,7 @@ impl Aws {
     /// exactly one gets `true` (AWS Systems Manager API Reference, "PutParameter", `Overwrite`).
     pub async fn create_parameter(&self, name: &str, value: &str) -> Result<bool, AwsError> {
         let request = self
+            .clients
             .ssm()
             .put_parameter()
             .name(name)
@@ -71,7 +73,7 @@ impl Aws {
 
     /// Deletes a parameter. A missing parameter is no error.
     pub async fn delete_parameter(&self, name: &str) -> Result<(), AwsError> {
-        let request = self.ssm().delete_parameter().name(name);
+        let request = self.clients.ssm().delete_parameter().name(name);
         match Box::pin(self.write(Write::DeleteParameter, request.send())).await {
             Err(AwsError::Refused { code, .. }) if code == NOT_FOUND => Ok(()),
             answer => answer.map(drop),

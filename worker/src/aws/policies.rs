@@ -36,19 +36,19 @@ pub struct Simulated {
 impl Aws {
     /// The ARN of the caller: a user, or a session of a role. Nobody needs a permission to ask for it.
     pub async fn caller(&self) -> Result<String, AwsError> {
-        let request = self.sts().get_caller_identity();
+        let request = self.clients.sts().get_caller_identity();
         let answer = Box::pin(self.read("sts:GetCallerIdentity", request.send())).await?;
         Ok(answer.arn.unwrap_or_default())
     }
 
     /// The Region that calls go to, where one is set.
     pub fn region(&self) -> Option<&str> {
-        self.ssm().config().region().map(AsRef::as_ref)
+        self.clients.ssm().config().region().map(AsRef::as_ref)
     }
 
     /// The ARN of a role, which has the role's path; a session's ARN has not.
     pub async fn role_arn(&self, name: &str) -> Result<String, AwsError> {
-        let request = self.iam().get_role().role_name(name);
+        let request = self.clients.iam().get_role().role_name(name);
         let answer = Box::pin(self.read("iam:GetRole", request.send())).await?;
         Ok(answer.role.map(|role| role.arn).unwrap_or_default())
     }
@@ -63,6 +63,7 @@ impl Aws {
         let mut marker = None;
         for _ in 0..limits::PAGES {
             let request = self
+                .clients
                 .iam()
                 .simulate_principal_policy()
                 .policy_source_arn(principal)
@@ -90,6 +91,7 @@ impl Aws {
         let mut found = BTreeMap::new();
         for chunk in arns.chunks(limits::TAGGED_PER_CALL) {
             let request = self
+                .clients
                 .elbv2()
                 .describe_tags()
                 .set_resource_arns(Some(chunk.to_vec()));

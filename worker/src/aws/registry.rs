@@ -13,7 +13,7 @@ impl Aws {
     /// A login at all ECR registries that the worker may pull from; in `region`, where that is not the worker's own. AWS accepts
     /// it for 12 hours (Amazon ECR API Reference, "GetAuthorizationToken").
     pub async fn registry_login(&self, region: Option<&str>) -> Result<RegistryCredentials, AwsError> {
-        let request = self.ecr().get_authorization_token();
+        let request = self.clients.ecr().get_authorization_token();
         let request = request.customize().config_override(self.in_region(region));
         let answer = Box::pin(self.read(LOGIN, request.send())).await?;
         let token = answer
@@ -38,7 +38,11 @@ impl Aws {
         account: Option<&str>,
         repository: &str,
     ) -> Result<Option<String>, AwsError> {
-        let request = self.ecr().get_lifecycle_policy().repository_name(repository);
+        let request = self
+            .clients
+            .ecr()
+            .get_lifecycle_policy()
+            .repository_name(repository);
         let request = request.set_registry_id(account.map(str::to_owned));
         let request = request.customize().config_override(self.in_region(region));
         match Box::pin(self.read("ecr:GetLifecyclePolicy", request.send())).await {
@@ -49,7 +53,8 @@ impl Aws {
 
     fn in_region(&self, region: Option<&str>) -> aws_sdk_ecr::config::Builder {
         let region = region.map(|region| Region::new(region.to_owned()));
-        aws_sdk_ecr::config::Builder::new().region(region.or_else(|| self.ecr().config().region().cloned()))
+        aws_sdk_ecr::config::Builder::new()
+            .region(region.or_else(|| self.clients.ecr().config().region().cloned()))
     }
 }
 

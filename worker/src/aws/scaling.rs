@@ -100,6 +100,7 @@ impl Aws {
     pub async fn group_by_name(&self, name: &str) -> Result<Option<Group>, AwsError> {
         const OPERATION: &str = "autoscaling:DescribeAutoScalingGroups";
         let request = self
+            .clients
             .autoscaling()
             .describe_auto_scaling_groups()
             .auto_scaling_group_names(name);
@@ -113,7 +114,7 @@ impl Aws {
         const OPERATION: &str = "autoscaling:DescribeAutoScalingInstances";
         let mut groups = BTreeMap::new();
         for chunk in ids.chunks(limits::INSTANCES_PER_GROUP_QUERY) {
-            let request = self.autoscaling().describe_auto_scaling_instances();
+            let request = self.clients.autoscaling().describe_auto_scaling_instances();
             // The answer fits in one page: the chunk has as many ids as a page holds.
             let request = request.set_instance_ids(Some(chunk.to_vec()));
             let answer = self.read(OPERATION, request.send()).await?;
@@ -129,6 +130,7 @@ impl Aws {
     pub async fn suspend(&self, name: &str, processes: &[Process]) -> Result<(), AwsError> {
         let names = process_names(Write::Suspend, processes)?;
         let request = self
+            .clients
             .autoscaling()
             .suspend_processes()
             .auto_scaling_group_name(name);
@@ -140,6 +142,7 @@ impl Aws {
     pub async fn resume(&self, name: &str, processes: &[Process]) -> Result<(), AwsError> {
         let names = process_names(Write::Resume, processes)?;
         let request = self
+            .clients
             .autoscaling()
             .resume_processes()
             .auto_scaling_group_name(name);
@@ -153,13 +156,14 @@ impl Aws {
             .value(value)
             .propagate_at_launch(false)
             .build();
-        let request = self.autoscaling().create_or_update_tags().tags(tag);
+        let request = self.clients.autoscaling().create_or_update_tags().tags(tag);
         self.write(Write::TagGroup, request.send()).await.map(drop)
     }
 
     /// Removes a tag of the group. A tag that is not there is no error.
     pub async fn untag_group(&self, name: &str, key: &str) -> Result<(), AwsError> {
         let request = self
+            .clients
             .autoscaling()
             .delete_tags()
             .tags(group_tag(name, key).build());
@@ -168,7 +172,7 @@ impl Aws {
 
     /// Tells the group that an instance is healthy, whatever the grace period says.
     pub async fn set_instance_health_healthy(&self, id: &str) -> Result<(), AwsError> {
-        let request = self.autoscaling().set_instance_health().instance_id(id);
+        let request = self.clients.autoscaling().set_instance_health().instance_id(id);
         let request = request
             .health_status("Healthy")
             .should_respect_grace_period(false);
@@ -180,6 +184,7 @@ impl Aws {
     /// The status of the instance refresh under way, if there is one.
     pub async fn refresh_running(&self, name: &str) -> Result<Option<String>, AwsError> {
         let request = self
+            .clients
             .autoscaling()
             .describe_instance_refreshes()
             .auto_scaling_group_name(name);
@@ -201,6 +206,7 @@ impl Aws {
         let mut token = None;
         for _ in 0..limits::PAGES {
             let request = self
+                .clients
                 .autoscaling()
                 .describe_scheduled_actions()
                 .auto_scaling_group_name(name);

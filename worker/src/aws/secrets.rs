@@ -29,6 +29,7 @@ impl Aws {
     /// A secret of Secrets Manager: the current version, or the one given.
     pub async fn secret(&self, name: &str, version: Option<&str>) -> Result<StoredSecret, AwsError> {
         let request = self
+            .clients
             .secretsmanager()
             .get_secret_value()
             .secret_id(name)
@@ -53,7 +54,12 @@ impl Aws {
     ) -> Result<StoredSecret, AwsError> {
         // "name:version" (AWS Systems Manager API Reference, "GetParameter").
         let name = version.map_or_else(|| name.to_owned(), |version| format!("{name}:{version}"));
-        let request = self.ssm().get_parameter().name(name).with_decryption(true);
+        let request = self
+            .clients
+            .ssm()
+            .get_parameter()
+            .name(name)
+            .with_decryption(true);
         let answer = Box::pin(self.read(PARAMETER, request.send())).await?;
         let parameter = answer
             .parameter
