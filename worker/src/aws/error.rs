@@ -159,6 +159,11 @@ impl AwsError {
         self.code().is_some_and(|code| DENIED.contains(&code))
     }
 
+    /// True when AWS refused the call because a quota is full.
+    pub fn is_limit(&self) -> bool {
+        self.code().is_some_and(|code| LIMITS.contains(&code))
+    }
+
     /// True when the call was a dry run, and AWS would have made it.
     pub fn is_dry_run(&self) -> bool {
         self.code() == Some("DryRunOperation")
@@ -223,6 +228,9 @@ const DENIED: [&str; 4] = [
     "UnauthorizedOperation",
     "Client.UnauthorizedOperation",
 ];
+
+/// Codes for "no more of these". Each service has its own.
+const LIMITS: [&str; 3] = ["LimitExceeded", "LimitExceededException", "LimitExceededFault"];
 
 /// Codes for credentials that AWS does not accept, each service's own. Sessions are renewed by their provider
 /// or by a person, and keys that were replaced are too; a new key is known to AWS within seconds; and the SDK

@@ -14,7 +14,7 @@ use super::connections::Effects;
 use super::outcome::{Effect, Sorted, either, not_yet};
 use super::ports::MutePort;
 use super::task::{LAST_WORDS, Task};
-use crate::aws::{Alarm, Aws, SeenMuteRule};
+use crate::aws::{Alarm, Aws, AwsError, SeenMuteRule};
 
 const MINUTE_MS: u64 = 60_000;
 
@@ -72,9 +72,9 @@ impl<A: MutePort> Muting<'_, A> {
     }
 
     /// Makes a rule mute until `until`. A rule that is there keeps its beginning, so that its window has no
-    /// gap. A new rule begins with the running minute, or with the next where CloudWatch says that the running
-    /// minute is over. Where it says so of the beginning of a rule that is there, that rule stays as it is,
-    /// and its successor begins with the next minute, before this one ends.
+    /// gap. A new rule begins with the running minute, or with the next where CloudWatch refuses the running
+    /// one, because that is over. Where it refuses the beginning of a rule that is there, that rule stays as it
+    /// is, and its successor begins with the next minute, before this one ends.
     async fn put_off(&self, rule: &MuteRule, until: Timestamp) -> Effect<()> {
         let seen = self.look(rule).await?;
         if seen.mutes_until(until) {
@@ -93,7 +93,7 @@ impl<A: MutePort> Muting<'_, A> {
         };
         let put = self.alarms.put_mute_rule(name, &rule.alarms, from, until).await;
         match put {
-            Err(error) if error.code() == Some("ValidationError") && from < next_minute => {
+            Err(error) if may_be_of_the_past(&error) && from < next_minute => {
                 let name = if last.is_some() { other } else { name };
                 let again = self.alarms.put_mute_rule(name, &rule.alarms, next_minute, until);
                 again.await.sorted()
@@ -192,6 +192,12 @@ impl<A: MutePort> Muting<'_, A> {
             sleep(Duration::from_millis(pause_ms)).await;
         }
     }
+}
+
+/// Whether CloudWatch may have refused a rule because it begins in the past. AWS documents no code for that, so it may
+/// be any but those that say something else.
+fn may_be_of_the_past(error: &AwsError) -> bool {
+    error.is_refused() && !error.is_denied() && !error.is_limit() && !error.is_not_found()
 }
 
 /// The rule, and the successor, that mute the same alarms: each `None` where it does not exist.

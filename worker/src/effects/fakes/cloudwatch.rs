@@ -184,7 +184,7 @@ impl MutePort for CloudWatch {
         if self.no_rule_before.lock().unwrap().is_some_and(refused) {
             return Err(AwsError::Refused {
                 operation: "put",
-                code: "ValidationError".to_owned(),
+                code: "InvalidParameterValue".to_owned(),
                 message: "begins in the past".to_owned(),
             });
         }

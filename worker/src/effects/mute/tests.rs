@@ -89,14 +89,35 @@ async fn an_expired_rule_begins_again_with_the_next_minute() {
 
 #[tokio::test(start_paused = true)]
 async fn a_minute_that_is_over_is_answered_by_the_next() {
-    let case = Case::new();
-    let now = Timestamp::now();
-    case.alarms
-        .calls
-        .fail_once("put", Fault::RefusedAs("ValidationError"));
-    assert_eq!(case.mute().await, "done");
-    assert!(case.seen().from.is_some_and(|from| from > now));
-    assert_eq!(case.alarms.calls.take().len(), 2);
+    for code in [
+        "ValidationError",
+        "ValidationException",
+        "InvalidParameterValue",
+        "anything",
+    ] {
+        let case = Case::new();
+        let now = Timestamp::now();
+        case.alarms.calls.fail_once("put", Fault::RefusedAs(code));
+        assert_eq!(case.mute().await, "done", "{code}");
+        assert!(case.seen().from.is_some_and(|from| from > now), "{code}");
+        assert_eq!(case.alarms.calls.take().len(), 2, "{code}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_that_says_something_else_is_none_of_the_past() {
+    for code in [
+        "AccessDenied",
+        "LimitExceeded",
+        "LimitExceededFault",
+        "ResourceNotFound",
+    ] {
+        let case = Case::new();
+        case.alarms.calls.fail_once("put", Fault::RefusedAs(code));
+        let said = case.mute().await;
+        assert!(said.starts_with("refused: "), "{code}: {said}");
+        assert_eq!(case.alarms.calls.take().len(), 1, "{code}");
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -152,7 +173,11 @@ async fn unmuting_waits_for_a_firing_alarm_and_names_it() {
 async fn a_write_that_fails_says_what_is_known_of_it() {
     for (fault, kind) in FAULTS {
         let case = Case::new();
-        case.alarms.calls.fail_once("put", fault);
+        let no_put = match fault {
+            Fault::Refused => Fault::RefusedAs("AccessDenied"),
+            fault => fault,
+        };
+        case.alarms.calls.fail_once("put", no_put);
         let said = case.mute().await;
         assert!(said.starts_with(kind), "put, {fault:?}: {said}");
         assert_eq!(case.mute().await, "done");
