@@ -215,7 +215,8 @@ impl AwsError {
 }
 
 /// Codes for "this does not exist", as CloudWatch and Elastic Load Balancing have them.
-const NOT_FOUND: [&str; 3] = [
+const NOT_FOUND: [&str; 4] = [
+    "LoadBalancerNotFound",
     "ResourceNotFound",
     "ResourceNotFoundException",
     "TargetGroupNotFound",

@@ -9,7 +9,7 @@ use drawgate_rollout::definition::{CommandDefinition, FleetSelector, ServiceDefi
 use drawgate_rollout::{
     AlarmSnapshot, Awaited, ContainerSnapshot, Evidence, Failure, Finding, FleetSnapshot, GroupSnapshot,
     HostSnapshot, HostView, ImageSnapshot, MemberSnapshot, OutsideDocker, Plan, Release, ScheduledAction,
-    Severity, StepOutcome, TargetGroupSnapshot, TargetSnapshot, plan,
+    Severity, StepOutcome, TargetSnapshot, plan,
 };
 use drawgate_schemas::{Digest, ReleaseRequest};
 use futures_util::stream::{self, StreamExt, TryStreamExt};
@@ -20,7 +20,7 @@ use super::names::GROUP_TAG;
 use super::outcome::{Effect, Sorted, chain, either, refused};
 use super::scaling::is_at_rest;
 use super::target_groups::{Found, Known};
-use crate::aws::{Alarm, Group, Instance, Target, TargetGroup, TargetState};
+use crate::aws::{Alarm, Group, Instance};
 use crate::host::{ContainerInfo, Host, HostError};
 
 /// How many hosts are looked at side by side: quick for a large fleet, and far below sshd's limits.
@@ -361,59 +361,6 @@ fn scheduled_action(action: crate::aws::ScheduledAction) -> Option<ScheduledActi
 }
 
 impl Effects {
-    /// The group with its attributes; `None` where it is gone.
-    pub(super) async fn target_group_snapshot(
-        &self,
-        group: &TargetGroup,
-        targets: &[Target],
-    ) -> Effect<Option<TargetGroupSnapshot>> {
-        let attributes = match self.aws.attributes(&group.arn).await {
-            Err(error) if error.is_not_found() => return Ok(None),
-            attributes => attributes.sorted()?,
-        };
-        let healthy = targets
-            .iter()
-            .filter(|target| target.state.as_str() == "healthy")
-            .count();
-        let registered = targets
-            .iter()
-            .filter(|target| target.state != TargetState::Draining);
-        Ok(Some(TargetGroupSnapshot {
-            arn: group.arn.clone(),
-            name: group.name.clone(),
-            deregistration_delay_s: attributes.deregistration_delay_s.into(),
-            health_check_interval_s: group.health_check.interval_s.into(),
-            healthy_threshold: group.health_check.healthy_threshold.into(),
-            healthy: u32::try_from(healthy).unwrap_or(u32::MAX),
-            zonal: self.is_zonal(group, attributes.cross_zone).await?,
-            slow_start_s: attributes.slow_start_s.into(),
-            keeps_connections: group.passes_connections() && !attributes.ends_connections,
-            passes_connections: group.passes_connections(),
-            registered: u32::try_from(registered.count()).unwrap_or(u32::MAX),
-            dns_failover: attributes.dns_failover,
-            unhealthy_state_routing: attributes.unhealthy_state_routing,
-            has_server_ids: group.has_server_ids(),
-        }))
-    }
-
-    /// Whether a zone's targets serve that zone alone: the target group's own setting decides, or else that
-    /// of its load balancers (Elastic Load Balancing, "Cross-zone load balancing").
-    async fn is_zonal(&self, group: &TargetGroup, cross_zone: Option<bool>) -> Effect<bool> {
-        if let Some(across) = cross_zone {
-            return Ok(!across);
-        }
-        let balancers = group.load_balancers.iter().filter(|_| group.passes_connections());
-        for balancer in balancers {
-            if !Box::pin(self.aws.balances_across_zones(balancer))
-                .await
-                .sorted()?
-            {
-                return Ok(true);
-            }
-        }
-        Ok(false)
-    }
-
     /// What each instance shows over SSH, in the order of the instances.
     pub(super) async fn views(
         &self,

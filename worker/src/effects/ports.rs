@@ -4,6 +4,7 @@
 //! |--------------------|-------|--------|
 //! | [`ScalingPort`]    | a group | its tag, its suspended processes, an instance's health |
 //! | [`HealthPort`]     | the health of targets | |
+//! | [`GroupPort`]      | target groups, their attributes and their load balancers' | |
 //! | [`MembershipPort`] | an instance, a group | |
 //! | [`TargetPort`]     | | registrations of targets, an instance's tags |
 //! | [`AlarmPort`]      | alarms | |
@@ -33,7 +34,7 @@ use super::outcome::Effect;
 use super::task::Task;
 use crate::aws::{
     Alarm, Aws, AwsError, Group, HealthWatch, Instance, Parameter, Question, SeenMuteRule, SharedCalls,
-    Simulated, TargetId, Targets,
+    Simulated, TargetGroup, TargetGroupAttributes, TargetId, Targets,
 };
 
 type Answer<T> = Result<T, AwsError>;
@@ -86,6 +87,27 @@ pub(super) trait HealthPort: Sync {
 impl HealthPort for HealthWatch {
     async fn targets(&self, arn: &str, not_before: Instant) -> Answer<Targets> {
         Ok(self.look(arn, not_before).await?.targets.clone())
+    }
+}
+
+/// Target groups. Reads only: [`HealthPort`] has their targets.
+pub(super) trait GroupPort: Sync {
+    fn target_groups(&self) -> impl Future<Output = Answer<Vec<TargetGroup>>> + Send;
+    fn attributes(&self, arn: &str) -> impl Future<Output = Answer<TargetGroupAttributes>> + Send;
+    fn balances_across_zones(&self, load_balancer: &str) -> impl Future<Output = Answer<bool>> + Send;
+}
+
+impl GroupPort for Aws {
+    async fn target_groups(&self) -> Answer<Vec<TargetGroup>> {
+        Box::pin(Aws::target_groups(self)).await
+    }
+
+    async fn attributes(&self, arn: &str) -> Answer<TargetGroupAttributes> {
+        Box::pin(Aws::attributes(self, arn)).await
+    }
+
+    async fn balances_across_zones(&self, load_balancer: &str) -> Answer<bool> {
+        Box::pin(Aws::balances_across_zones(self, load_balancer)).await
     }
 }
 

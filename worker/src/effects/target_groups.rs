@@ -11,18 +11,21 @@
 //!
 //! [`DescribeTargetHealth`]: crate::aws::HealthWatch
 
+mod attributes;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use drawgate_rollout::definition::ServiceDefinition;
 use drawgate_rollout::{TargetGroupSnapshot, TargetSnapshot};
-use futures_util::stream::{self, StreamExt, TryStreamExt};
+use futures_util::stream::{self, StreamExt};
 use tokio::time::Instant;
 
 use super::connections::Effects;
 use super::outcome::{Effect, Sorted};
-use crate::aws::{Group, HealthWatch, Instance, Target, TargetGroup, Targets};
+use super::ports::{GroupPort, HealthPort};
+use crate::aws::{Group, Instance, Target, TargetGroup};
 
 /// How many target groups are asked side by side. The limiter of all calls sets the pace; these hide the round
 /// trips.
@@ -131,26 +134,40 @@ impl Effects {
         definition: &ServiceDefinition,
         known: &Known<'_>,
     ) -> Effect<Found> {
+        let search = Search {
+            groups: &self.aws,
+            health: self.watch(definition),
+            known,
+        };
+        search.find().await
+    }
+}
+
+/// Looks for the target groups of some instances.
+struct Search<'a, G, H> {
+    groups: &'a G,
+    health: H,
+    known: &'a Known<'a>,
+}
+
+impl<G: GroupPort, H: HealthPort> Search<'_, G, H> {
+    async fn find(&self) -> Effect<Found> {
+        let known = self.known;
         let mut found = Found::default();
         if known.instances.is_empty() {
             return Ok(found);
         }
-        let all = self.aws.target_groups().await.sorted()?;
+        let all = self.groups.target_groups().await.sorted()?;
         found.missing = known.missing(&all);
-        let watch = self.watch(definition);
-        let asked = all
-            .into_iter()
-            .filter(|group| known.is_of_fleet(group) || known.is_possible(group))
-            .map(|group| look_at(&watch, known, group));
-        let asked: Vec<_> = asked.collect();
-        let seen: Vec<_> = stream::iter(asked).buffered(SIDE_BY_SIDE).try_collect().await?;
-        for (group, targets) in seen.into_iter().flatten() {
+        let is_asked = |group: &TargetGroup| known.is_of_fleet(group) || known.is_possible(group);
+        let asked = all.into_iter().filter(is_asked).collect();
+        for (group, targets) in self.ask(asked).await? {
             let ours = ours(known, &group, &targets);
             if ours.is_empty() {
                 found.asked_in_vain += u32::from(!known.is_of_fleet(&group));
                 continue;
             }
-            let Some(snapshot) = self.target_group_snapshot(&group, &targets).await? else {
+            let Some(snapshot) = self.snapshot(&group, &targets).await? else {
                 continue;
             };
             found.target_groups.push(snapshot);
@@ -164,31 +181,35 @@ impl Effects {
         }
         Ok(found)
     }
-}
 
-/// The targets of a group as they are now, or as they were a while ago where none of them is the fleet's. `None`
-/// where the group is gone: groups of others come and go.
-async fn look_at(
-    watch: &HealthWatch,
-    known: &Known<'_>,
-    group: TargetGroup,
-) -> Effect<Option<(TargetGroup, Arc<[Target]>)>> {
-    let now = Instant::now();
-    if !known.is_of_fleet(&group) {
-        let a_while_ago = now.checked_sub(STRANGER).unwrap_or(now);
-        let Some(targets) = targets_since(watch, &group, a_while_ago).await? else {
-            return Ok(None);
-        };
-        if ours(known, &group, &targets).is_empty() {
-            return Ok(Some((group, targets)));
-        }
+    /// The targets of these groups. A group that is throttled keeps no other one from being asked: the answers are
+    /// kept, and the next attempt asks for what is missing.
+    async fn ask(&self, asked: Vec<TargetGroup>) -> Effect<Vec<(TargetGroup, Arc<[Target]>)>> {
+        let looks: Vec<_> = asked
+            .into_iter()
+            .map(|group| self.look_at(group))
+            .collect();
+        let seen: Vec<Effect<_>> = stream::iter(looks).buffered(SIDE_BY_SIDE).collect().await;
+        let seen: Vec<Option<_>> = seen.into_iter().collect::<Effect<_>>()?;
+        Ok(seen.into_iter().flatten().collect())
     }
-    let targets = targets_since(watch, &group, now).await?;
-    Ok(targets.map(|targets| (group, targets)))
-}
 
-async fn targets_since(watch: &HealthWatch, group: &TargetGroup, not_before: Instant) -> Effect<Targets> {
-    Ok(watch.look(&group.arn, not_before).await.sorted()?.targets.clone())
+    /// The targets of a group as they are now, or as they were a while ago where none of them is the fleet's. `None`
+    /// where the group is gone: groups of others come and go.
+    async fn look_at(&self, group: TargetGroup) -> Effect<Option<(TargetGroup, Arc<[Target]>)>> {
+        let now = Instant::now();
+        if !self.known.is_of_fleet(&group) {
+            let a_while_ago = now.checked_sub(STRANGER).unwrap_or(now);
+            let Some(targets) = self.health.targets(&group.arn, a_while_ago).await.sorted()? else {
+                return Ok(None);
+            };
+            if ours(self.known, &group, &targets).is_empty() {
+                return Ok(Some((group, targets)));
+            }
+        }
+        let targets = self.health.targets(&group.arn, now).await.sorted()?;
+        Ok(targets.map(|targets| (group, targets)))
+    }
 }
 
 /// The targets that are instances of the fleet.

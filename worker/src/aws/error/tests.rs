@@ -28,7 +28,7 @@ fn denied_names_the_action_to_allow() {
 
 /// The service's operation, what kind of call it is, what AWS answers, and what may be concluded.
 #[rustfmt::skip]
-const ANSWERS: [(&str, Effect, u16, &str, &str); 48] = [
+const ANSWERS: [(&str, Effect, u16, &str, &str); 49] = [
     // Rates, by the names and statuses of each service.
     ("autoscaling:DescribeAutoScalingGroups", Read, 400, "Throttling", "throttled"),
     ("autoscaling:SuspendProcesses", Write, 400, "ThrottlingException", "throttled"),
@@ -74,6 +74,7 @@ const ANSWERS: [(&str, Effect, u16, &str, &str); 48] = [
     ("ec2:CreateTags", Write, 400, "TagLimitExceeded", "refused"),
     ("ssm:PutParameter", Write, 400, "ParameterLimitExceeded", "refused"),
     ("elasticloadbalancing:RegisterTargets", Write, 400, "TooManyTargets", "refused"),
+    ("elasticloadbalancing:DescribeLoadBalancerAttributes", Read, 400, "LoadBalancerNotFound", "refused"),
     ("ec2:CreateTags", Write, 403, "UnauthorizedOperation", "refused"),
     ("ec2:DescribeInstances", Read, 403, "OptInRequired", "refused"),
     // Perhaps done.

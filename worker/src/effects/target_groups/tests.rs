@@ -1,5 +1,7 @@
 //! Which target groups are asked, and whose their targets are, without a lab.
 
+mod search;
+
 use super::*;
 use crate::aws::HealthCheck;
 
