@@ -261,7 +261,9 @@ impl Marks {
             }
         }
         for alarm in &mut fleet.alarms {
-            alarm.actions_enabled |= self.silenced.contains(&alarm.name);
+            let is_ours = self.silenced.contains(&alarm.name);
+            alarm.actions_enabled |= is_ours;
+            alarm.unasked &= !is_ours;
         }
         for host in &mut fleet.hosts {
             self.host_before(host, definition);

@@ -50,7 +50,7 @@ pub struct Traffic {
 
 /// Admits calls at the rate of the worker's share, and counts what was sent.
 #[derive(Debug)]
-pub(super) struct Limiter {
+pub(crate) struct Limiter {
     share: RateShare,
     /// By service and name, made when first drawn on: a few for each service.
     buckets: Mutex<HashMap<(&'static str, &'static str), Arc<TokenBucket>>>,
@@ -58,7 +58,7 @@ pub(super) struct Limiter {
 }
 
 impl Limiter {
-    pub(super) fn new(share: RateShare) -> Arc<Self> {
+    pub(crate) fn new(share: RateShare) -> Arc<Self> {
         Arc::new(Self {
             share,
             buckets: Mutex::default(),
@@ -67,7 +67,7 @@ impl Limiter {
     }
 
     /// Waits until a call of this action may be made.
-    pub(super) async fn admit(self: &Arc<Self>, action: &'static str) -> Admission {
+    pub(crate) async fn admit(self: &Arc<Self>, action: &'static str) -> Admission {
         let (own, account) = rates::of(action);
         let mut admission = Admission {
             limiter: Arc::clone(self),
@@ -144,7 +144,7 @@ impl Drop for Waiting<'_> {
 /// The tokens of one call. They are its own until AWS has taken them: an attempt that is throttled is
 /// repeated with the same ones, and a call of which AWS took nothing gives them back.
 #[derive(Debug)]
-pub(super) struct Admission {
+pub(crate) struct Admission {
     limiter: Arc<Limiter>,
     action: &'static str,
     /// The buckets with a token taken, the action's own first.
@@ -156,7 +156,7 @@ pub(super) struct Admission {
 
 impl Admission {
     /// An attempt is handed to the HTTP client. The tokens are for one that AWS takes; others are charged.
-    pub(super) fn attempt(&self) {
+    pub(crate) fn attempt(&self) {
         let before = self.attempts.get();
         self.attempts.set(before.saturating_add(1));
         if before > self.throttled.get().0 {

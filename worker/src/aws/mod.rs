@@ -45,6 +45,8 @@ pub use credentials::environment;
 pub use error::{AwsError, Cause};
 pub use health_watch::{HealthWatch, Targets};
 pub use instances::Instance;
+#[cfg(test)]
+pub(crate) use limiter::Limiter;
 pub use limiter::{RateShare, Traffic};
 pub use mute_rules::SeenMuteRule;
 pub use parameters::Parameter;

@@ -14,6 +14,8 @@
 //!   second hundred          look ....... | mark, enable |    look | untag
 //! ```
 
+pub(super) mod seen;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 

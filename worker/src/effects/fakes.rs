@@ -139,6 +139,7 @@ pub(super) fn release_with_alarms(world: World, names: &[&str]) -> Release {
     let alarm = |name: &&str| AlarmPlan {
         name: (*name).to_owned(),
         arn: (*name).to_owned(),
+        off_before: false,
     };
     let mut plan = release.plan.as_deref().unwrap().clone();
     plan.alarms = names.iter().map(alarm).collect();

@@ -7,20 +7,20 @@ use std::time::Duration;
 
 use drawgate_rollout::definition::{CommandDefinition, FleetSelector, ServiceDefinition};
 use drawgate_rollout::{
-    AlarmSnapshot, Awaited, ContainerSnapshot, Evidence, Failure, Finding, FleetSnapshot, GroupSnapshot,
-    HostSnapshot, HostView, ImageSnapshot, MemberSnapshot, OutsideDocker, Plan, Release, ScheduledAction,
-    Severity, StepOutcome, TargetSnapshot, plan,
+    Awaited, ContainerSnapshot, Evidence, Failure, Finding, FleetSnapshot, GroupSnapshot, HostSnapshot,
+    HostView, ImageSnapshot, MemberSnapshot, OutsideDocker, Plan, Release, ScheduledAction, Severity,
+    StepOutcome, TargetSnapshot, plan,
 };
 use drawgate_schemas::{Digest, ReleaseRequest};
-use futures_util::stream::{self, StreamExt, TryStreamExt};
+use futures_util::stream::{self, StreamExt};
 
-use super::alarms::holders;
+use super::alarms::seen::alarms_seen;
 use super::connections::Effects;
 use super::names::GROUP_TAG;
 use super::outcome::{Effect, Sorted, chain, either, refused};
 use super::scaling::is_at_rest;
 use super::target_groups::{Found, Known};
-use crate::aws::{Alarm, Group, Instance};
+use crate::aws::{Group, Instance};
 use crate::host::{ContainerInfo, Host, HostError};
 
 /// How many hosts are looked at side by side: quick for a large fleet, and far below sshd's limits.
@@ -187,7 +187,7 @@ pub async fn snapshot(
     // the SDK's futures are large and four of them side by side do not fit on a stack.
     let ((groups, found, snapshots), (alarms, watched), views) = tokio::try_join!(
         Box::pin(groups_of(effects, definition, &instances, listed_by)),
-        Box::pin(alarms_of(effects, definition)),
+        Box::pin(alarms_seen(&effects.aws, &definition.alarms)),
         Box::pin(async { Ok(effects.views(definition, &instances).await) }),
     )?;
     let group_of = |id: &str| {
@@ -218,50 +218,6 @@ pub async fn snapshot(
         unknown_host_keys: None,
         permissions: None,
     })
-}
-
-/// The alarms to silence, and the alarms to watch.
-async fn alarms_of(
-    effects: &Effects,
-    definition: &ServiceDefinition,
-) -> Effect<(Vec<AlarmSnapshot>, Vec<AlarmSnapshot>)> {
-    let mut lists: Vec<Vec<AlarmSnapshot>> = Vec::new();
-    for patterns in [&definition.alarms.silence, &definition.alarms.watch] {
-        let found = effects.aws.alarms_matching(patterns).await.sorted()?;
-        lists.push(found.into_iter().map(alarm_snapshot).collect());
-    }
-    let watched = lists.pop().unwrap_or_default();
-    let mut silenced = lists.pop().unwrap_or_default();
-    see_who_silences(effects, &mut silenced).await?;
-    Ok((silenced, watched))
-}
-
-/// Sees which of the alarms that are off releases have switched off. Alarms that are on are not asked for: a
-/// region has thousands of them, and each is a call.
-async fn see_who_silences(effects: &Effects, alarms: &mut [AlarmSnapshot]) -> Effect<()> {
-    let off = alarms
-        .iter_mut()
-        .filter(|alarm| !alarm.actions_enabled && !alarm.scales_only);
-    let looks: Vec<_> = off
-        .map(|alarm| async move {
-            let tags = Box::pin(effects.aws.alarm_tags(&alarm.arn)).await.sorted()?;
-            alarm.silenced = !holders(&tags).is_empty();
-            Ok::<(), StepOutcome>(())
-        })
-        .collect();
-    stream::iter(looks).buffered(SIDE_BY_SIDE).try_collect().await
-}
-
-fn alarm_snapshot(alarm: Alarm) -> AlarmSnapshot {
-    AlarmSnapshot {
-        name: alarm.name,
-        arn: alarm.arn,
-        actions_enabled: alarm.actions_enabled,
-        silenced: false,
-        scales_only: alarm.scaling_policy_only,
-        state: alarm.state,
-        since: alarm.since,
-    }
 }
 
 /// The Auto Scaling groups and the target groups of these instances, and the snapshots of the former. The group

@@ -98,7 +98,8 @@ impl Effects {
     }
 
     async fn find_silenced(&self, fleet: &FleetSnapshot, found: &mut Found) -> Effect<()> {
-        let off: Vec<&AlarmSnapshot> = fleet.alarms.iter().filter(|alarm| alarm.silenced).collect();
+        let may_be_silenced = |alarm: &&AlarmSnapshot| alarm.silenced || alarm.unasked;
+        let off: Vec<&AlarmSnapshot> = fleet.alarms.iter().filter(may_be_silenced).collect();
         let looks: Vec<_> = off.iter().map(|alarm| self.aws.alarm_tags(&alarm.arn)).collect();
         let looks: Vec<_> = stream::iter(looks).buffered(SIDE_BY_SIDE).collect().await;
         for (alarm, tags) in off.into_iter().zip(looks) {

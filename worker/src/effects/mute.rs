@@ -239,8 +239,9 @@ impl Windows {
     }
 }
 
+/// An alarm whose actions somebody has switched off does nothing once it is unmuted: nobody waits for it.
 fn is_firing(alarm: &Alarm) -> bool {
-    alarm.state == "ALARM"
+    alarm.state == "ALARM" && alarm.actions_enabled
 }
 
 #[cfg(test)]

@@ -105,6 +105,7 @@ impl World {
             arn: format!("arn:alarm:{name}"),
             actions_enabled: true,
             silenced: false,
+            unasked: false,
             scales_only: false,
             state: "OK".to_owned(),
             since: None,

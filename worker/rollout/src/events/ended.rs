@@ -194,9 +194,12 @@ fn alarms_unsilenced(release: &Release, evidence: &Evidence) -> Vec<Event> {
     on_again.into_iter().chain(still).collect()
 }
 
+/// The alarms whose actions were on, or that other releases were known to silence.
 fn alarms(release: &Release) -> Option<Vec<String>> {
-    let alarms = &release.plan.as_ref()?.alarms;
-    (!alarms.is_empty()).then(|| alarms.iter().map(|alarm| alarm.name.clone()).collect())
+    let planned = release.plan.as_ref()?.alarms.iter();
+    let alarms = planned.filter(|alarm| !alarm.off_before);
+    let names: Vec<String> = alarms.map(|alarm| alarm.name.clone()).collect();
+    (!names.is_empty()).then_some(names)
 }
 
 fn host_ended(release: &Release, step: &Step, evidence: &Evidence) -> Option<Event> {

@@ -271,6 +271,10 @@ impl TargetGroupPlan {
 pub struct AlarmPlan {
     pub name: String,
     pub arn: String,
+    /// Whether its actions were off already, because of other releases or of a person: `Silence` finds out, and leaves
+    /// alone what a person has switched off.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub off_before: bool,
 }
 
 /// One watched alarm.

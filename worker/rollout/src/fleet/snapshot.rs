@@ -285,6 +285,9 @@ pub struct AlarmSnapshot {
     /// Whether releases have switched its actions off, as its tags say (`silence.rs`), and no person.
     #[serde(default)]
     pub silenced: bool,
+    /// Whether its actions are off and nobody has looked at its tags, because too many are off.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unasked: bool,
     /// Whether all its actions are scaling policies: such an alarm is left alone.
     pub scales_only: bool,
     /// `OK`, `ALARM` or `INSUFFICIENT_DATA`.

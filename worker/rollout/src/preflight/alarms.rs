@@ -58,10 +58,10 @@ fn refuses(name: &str, firing: Firing, snapshot: &FleetSnapshot) -> bool {
 }
 
 /// An alarm whose actions a person switched off stays off. One that other releases silence is silenced by this
-/// one too, because they may end first. An alarm that only scales is left alone, because scaling is suspended
-/// anyway.
+/// one too, because they may end first; so is one of which nobody knows yet who switched it off. An alarm that
+/// only scales is left alone, because scaling is suspended anyway.
 fn is_ours_to_silence(alarm: &AlarmSnapshot) -> bool {
-    (alarm.actions_enabled || alarm.silenced) && !alarm.scales_only
+    (alarm.actions_enabled || alarm.silenced || alarm.unasked) && !alarm.scales_only
 }
 
 /// The names of alarms in ALARM. An alarm on the list to silence that is left alone anyway does not count:
@@ -70,7 +70,7 @@ fn is_ours_to_silence(alarm: &AlarmSnapshot) -> bool {
 fn firing(snapshot: &FleetSnapshot, findings: &mut Vec<Finding>) -> Vec<String> {
     let mut names: Vec<String> = Vec::new();
     for alarm in snapshot.alarms.iter().filter(|alarm| alarm.state == ALARM) {
-        if is_ours_to_silence(alarm) {
+        if is_ours_to_silence(alarm) && !alarm.unasked {
             names.push(alarm.name.clone());
         } else if !alarm.scales_only {
             findings.push(Finding::warn(
@@ -106,6 +106,7 @@ impl AlarmPlan {
         Self {
             name: alarm.name.clone(),
             arn: alarm.arn.clone(),
+            off_before: alarm.unasked,
         }
     }
 }

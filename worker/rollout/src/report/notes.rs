@@ -137,6 +137,7 @@ fn switched_off_by_others(plan: &Plan, seen: Option<&Observation>) -> Option<Not
     let alarms: Vec<String> = plan
         .alarms
         .iter()
+        .filter(|alarm| !alarm.off_before)
         .filter(off)
         .map(|alarm| alarm.name.clone())
         .collect();

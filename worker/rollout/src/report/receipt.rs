@@ -44,7 +44,7 @@ pub(super) fn receipt(
             .iter()
             .map(|alarm| AlarmReceipt {
                 alarm: alarm.name.clone(),
-                before: true,
+                before: !alarm.off_before,
                 after: seen.is_some_and(|seen| seen.alarms.get(&alarm.name) == Some(&true)),
             })
             .collect(),

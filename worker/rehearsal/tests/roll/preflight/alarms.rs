@@ -34,6 +34,7 @@ fn alarms_that_are_off_or_only_scale_are_left_alone() {
         arn: format!("arn:{name}"),
         actions_enabled: on,
         silenced: false,
+        unasked: false,
         scales_only,
         state: "OK".to_owned(),
         since: None,
@@ -50,6 +51,24 @@ fn alarms_that_are_off_or_only_scale_are_left_alone() {
             .map(|alarm| alarm.name.as_str())
             .collect::<Vec<_>>(),
         ["a"]
+    );
+}
+
+/// Whoever has switched it off, `Silence` finds out: until then it counts neither as silenced nor as switched off in mid-roll.
+#[test]
+fn an_alarm_that_nobody_has_asked_about_is_planned() {
+    let mut snapshot = three();
+    let alarm = &mut snapshot.alarms[0];
+    (alarm.actions_enabled, alarm.unasked) = (false, true);
+    "ALARM".clone_into(&mut alarm.state);
+    let name = alarm.name.clone();
+    let plan = planned(&snapshot).unwrap();
+    let planned = plan.alarms.iter().find(|alarm| alarm.name == name);
+    assert!(planned.is_some_and(|alarm| alarm.off_before));
+    assert!(
+        plan.warnings
+            .iter()
+            .any(|warning| warning.contains("its actions are off"))
     );
 }
 
