@@ -11,6 +11,10 @@ pub const CALL_MS: u64 = 60_000;
 /// they are asked in ten minutes. Nothing is touched meanwhile.
 pub const INSPECT_MS: u64 = 10 * 60_000;
 
+/// How long such a look is tried again: where other calls of the worker, or other users of the account, take a part
+/// of that rate, ten minutes are not enough, and the next look goes on where the last one was.
+pub const INSPECT_PATIENCE_MS: u64 = 3 * INSPECT_MS;
+
 /// What one alarm adds to an attempt that silences alarms: CloudWatch takes at most 20 `TagResource` and 10
 /// `ListTagsForResource` a second (Amazon CloudWatch User Guide, "CloudWatch service quotas"), and half of that is
 /// ours where `[aws] share` is 0.5. A tag is 100 ms then, and a look at the tags of an alarm that is off 200 ms;

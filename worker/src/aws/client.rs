@@ -6,6 +6,7 @@ use std::fmt::Debug;
 use std::future::Future;
 use std::io::{self, ErrorKind};
 use std::sync::Arc;
+use std::time::Duration;
 
 use aws_config::ConfigLoader;
 use aws_config::retry::RetryConfig;
@@ -112,6 +113,12 @@ impl Aws {
         E: ProvideErrorMetadata + Error + Debug + Send + Sync + 'static,
     {
         self.call(write.action(), Effect::Write, admission, request).await
+    }
+
+    /// How long one call of this operation takes at the worker's share of AWS's rates, where many are made one after
+    /// another.
+    pub fn pace(&self, operation: &'static str) -> Duration {
+        self.limiter.pace(operation)
     }
 
     /// Waits until a call of this operation may be made.

@@ -92,6 +92,15 @@ impl Limiter {
         admission
     }
 
+    /// How long one call of this action takes at the worker's share, where many are made one after another.
+    pub(crate) fn pace(&self, action: &'static str) -> Duration {
+        let RateShare(share) = self.share;
+        let (own, account) = rates::of(action);
+        let refills = [Some(own), account].into_iter().flatten();
+        let slowest = refills.map(|bucket| bucket.refill_per_s).min().unwrap_or(1);
+        Duration::from_secs_f64(1.0 / (f64::from(slowest.max(1)) * share))
+    }
+
     /// What was sent so far, by action.
     pub(super) fn traffic(&self) -> BTreeMap<&'static str, Traffic> {
         self.traffic

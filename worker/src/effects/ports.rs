@@ -22,6 +22,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use drawgate_rollout::definition::Process;
 use drawgate_rollout::{EngineSeen, HostPlan, Release, ResourceKind, Write};
@@ -95,6 +96,9 @@ pub(super) trait GroupPort: Sync {
     fn target_groups(&self) -> impl Future<Output = Answer<Vec<TargetGroup>>> + Send;
     fn attributes(&self, arn: &str) -> impl Future<Output = Answer<TargetGroupAttributes>> + Send;
     fn balances_across_zones(&self, load_balancer: &str) -> impl Future<Output = Answer<bool>> + Send;
+
+    /// How long it takes to ask one more group for its targets.
+    fn pace(&self) -> Duration;
 }
 
 impl GroupPort for Aws {
@@ -108,6 +112,10 @@ impl GroupPort for Aws {
 
     async fn balances_across_zones(&self, load_balancer: &str) -> Answer<bool> {
         Box::pin(Aws::balances_across_zones(self, load_balancer)).await
+    }
+
+    fn pace(&self) -> Duration {
+        Aws::pace(self, "elasticloadbalancing:DescribeTargetHealth")
     }
 }
 

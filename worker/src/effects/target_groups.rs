@@ -31,10 +31,15 @@ use crate::aws::{Group, Instance, Target, TargetGroup};
 /// trips.
 const SIDE_BY_SIDE: usize = 8;
 
-/// How long a group that had no target of the fleet is taken for a stranger. An inspection that begins anew goes
-/// on where it was, and the services of one VPC share the answers; an instance that somebody registers by hand is
-/// found after as long.
+/// How long a group that had no target of the fleet is taken for a stranger, at least. The second look at a fleet,
+/// with everything locked, needs no new answers then, and the services of one VPC share them; an instance that somebody
+/// registers by hand is found after as long.
 const STRANGER: Duration = Duration::from_secs(5 * 60);
+
+/// It is taken for one as long as it takes to ask all groups so many times: an inspection whose time is over before
+/// all are asked goes on where it was, and the core gives it three times in all
+/// ([`drawgate_rollout::limits::INSPECT_PATIENCE_MS`]).
+const STRANGER_LOOKS: u32 = 3;
 
 /// Registrations of every instance, by instance id.
 pub(super) type Registrations = BTreeMap<String, Vec<TargetSnapshot>>;
@@ -185,9 +190,12 @@ impl<G: GroupPort, H: HealthPort> Search<'_, G, H> {
     /// The targets of these groups. A group that is throttled keeps no other one from being asked: the answers are
     /// kept, and the next attempt asks for what is missing.
     async fn ask(&self, asked: Vec<TargetGroup>) -> Effect<Vec<(TargetGroup, Arc<[Target]>)>> {
+        let count = u32::try_from(asked.len()).unwrap_or(u32::MAX);
+        let all_once = self.groups.pace().saturating_mul(count);
+        let stranger = STRANGER.max(all_once.saturating_mul(STRANGER_LOOKS));
         let looks: Vec<_> = asked
             .into_iter()
-            .map(|group| self.look_at(group))
+            .map(|group| self.look_at(group, stranger))
             .collect();
         let seen: Vec<Effect<_>> = stream::iter(looks).buffered(SIDE_BY_SIDE).collect().await;
         let seen: Vec<Option<_>> = seen.into_iter().collect::<Effect<_>>()?;
@@ -196,10 +204,14 @@ impl<G: GroupPort, H: HealthPort> Search<'_, G, H> {
 
     /// The targets of a group as they are now, or as they were a while ago where none of them is the fleet's. `None`
     /// where the group is gone: groups of others come and go.
-    async fn look_at(&self, group: TargetGroup) -> Effect<Option<(TargetGroup, Arc<[Target]>)>> {
+    async fn look_at(
+        &self,
+        group: TargetGroup,
+        stranger: Duration,
+    ) -> Effect<Option<(TargetGroup, Arc<[Target]>)>> {
         let now = Instant::now();
         if !self.known.is_of_fleet(&group) {
-            let a_while_ago = now.checked_sub(STRANGER).unwrap_or(now);
+            let a_while_ago = now.checked_sub(stranger).unwrap_or(now);
             let Some(targets) = self.health.targets(&group.arn, a_while_ago).await.sorted()? else {
                 return Ok(None);
             };

@@ -1,6 +1,8 @@
 //! Hosts on their way in or out when a release begins: it waits for them before it touches anything.
 
-use drawgate_rollout::{Decision, HostView, Severity, Step, decide, limits, plan};
+use drawgate_rollout::{
+    Decision, Failure, HostView, Severity, Step, StepOutcome, attempt_ms, decide, limits, plan,
+};
 use drawgate_schemas::{Control, Event, Outcome};
 
 use crate::crash::explore;
@@ -189,4 +191,27 @@ fn a_young_host_that_does_not_answer_is_waited_for() {
         snapshot.hosts[0].launched_at = Some(snapshot.at - age);
         assert_eq!(severity(&snapshot), expected, "{age_ms}");
     }
+}
+
+/// In a VPC with thousands of target groups one look may not see them all within its time: the next one goes on where it
+/// was.
+#[test]
+fn an_inspection_whose_time_was_over_twice_goes_on() {
+    let mut sim = Sim::new(World::new(2, 1));
+    let mut over = 0;
+    loop {
+        match sim.go().unwrap() {
+            Next::Ended => break,
+            Next::Lands(index) if sim.flights[index].1 == Step::Inspect && over < 2 => {
+                over += 1;
+                sim.now = limits::after(sim.now, attempt_ms(&Step::Inspect, sim.release()));
+                let failure = Failure::new("no answer within its time");
+                let unknown = StepOutcome::Unknown { failure };
+                sim.land_as(index, |_, _, _| unknown).unwrap();
+            }
+            Next::Lands(index) => sim.land(index).unwrap(),
+            Next::Recorded | Next::Slept => {}
+        }
+    }
+    assert_eq!((sim.outcome(), over), (Outcome::Succeeded, 2));
 }

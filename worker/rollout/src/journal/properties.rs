@@ -158,6 +158,8 @@ pub enum Patience {
     Usual,
     /// The same, and at least one whole attempt.
     Attempt,
+    /// As many attempts as a region full of target groups needs.
+    Inspect,
     /// One attempt and no more: its bound stands in the service's file.
     InFile,
     /// The number of attempts stands in `[verify]`.
@@ -278,7 +280,7 @@ impl Step {
             Self::Control => row(Release, "a control command", StepEvents::Nothing,
                    Reads,   Nothing,  One,     Nobody,   Forward,  A::Calls,   P::Usual,   Drop,   goes_on,   Passes),
             Self::Inspect => row(Release, "inspect the fleet", StepEvents::Plan,
-                   Reads,   State,    One,     Everyone, Forward,  A::Inspect, P::Attempt, Drop,   goes_on,   Passes),
+                   Reads,   State,    One,     Everyone, Forward,  A::Inspect, P::Inspect, Drop,   goes_on,   Passes),
             Self::Lock => row(Release, "lock what is shared", StepEvents::Plan,
                    Reads,   Ledger,   One,     Nobody,   Forward,  A::Lock,    P::Lock,    Drop,   dropped,   Passes),
             Self::TakeLease => row(Release, "take the fleet's lease", StepEvents::Setbacks,

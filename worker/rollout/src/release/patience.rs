@@ -5,9 +5,9 @@ use super::steps::StepState;
 use crate::fleet::{HostPlan, Plan};
 use crate::journal::{Attempt, Patience, Step};
 use crate::limits::{
-    AWAIT_HEALTHY_MS, BOOT_PATIENCE_MS, CALL_MS, CREDENTIALS_MS, HOOK_MARGIN_MS, INSPECT_MS, LOCK_ATTEMPT_MS,
-    LOCK_PATIENCE_MS, LOOK_AT_ALARM_MS, LOOK_AT_HOST_MS, LOOKED_AT_IN_CALLS, PATIENCE_MS,
-    RESTORE_PATIENCE_MS, WATCH_MS,
+    AWAIT_HEALTHY_MS, BOOT_PATIENCE_MS, CALL_MS, CREDENTIALS_MS, HOOK_MARGIN_MS, INSPECT_MS,
+    INSPECT_PATIENCE_MS, LOCK_ATTEMPT_MS, LOCK_PATIENCE_MS, LOOK_AT_ALARM_MS, LOOK_AT_HOST_MS,
+    LOOKED_AT_IN_CALLS, PATIENCE_MS, RESTORE_PATIENCE_MS, WATCH_MS,
 };
 
 /// How long one performance of a step may take.
@@ -79,6 +79,7 @@ pub fn patience_ms(step: &Step, release: &Release) -> u64 {
     match step.properties().patience {
         Patience::Usual => PATIENCE_MS,
         Patience::Attempt | Patience::Verify | Patience::After => PATIENCE_MS.max(attempt_ms),
+        Patience::Inspect => INSPECT_PATIENCE_MS,
         Patience::InFile => attempt_ms,
         Patience::Restore => RESTORE_PATIENCE_MS.max(attempt_ms),
         Patience::Unmute => {

@@ -1,10 +1,14 @@
 //! The search for target groups, on a fake of Elastic Load Balancing.
 
+use std::pin::Pin;
 use std::sync::Mutex;
+
+use drawgate_rollout::limits;
+use tokio::time::timeout;
 
 use super::super::super::fakes::told;
 use super::*;
-use crate::aws::{AwsError, TargetGroupAttributes, TargetState, Targets};
+use crate::aws::{AwsError, Limiter, RateShare, SharedPoll, TargetGroupAttributes, TargetState, Targets};
 
 const DESCRIBE: &str = "elasticloadbalancing:DescribeTargetHealth";
 
@@ -21,6 +25,8 @@ struct Balancing {
     /// ARNs of groups whose next look is throttled.
     throttled: Mutex<BTreeSet<String>>,
     asked: Mutex<Vec<String>>,
+    /// The pace of the worker's calls, where they have one.
+    limiter: Option<Arc<Limiter>>,
 }
 
 impl Balancing {
@@ -64,6 +70,9 @@ fn error(code: &str) -> AwsError {
 
 impl HealthPort for &Balancing {
     async fn targets(&self, arn: &str, _not_before: Instant) -> Result<Targets, AwsError> {
+        if let Some(limiter) = &self.limiter {
+            limiter.admit(DESCRIBE).await.attempt();
+        }
         self.asked.lock().unwrap().push(arn.to_owned());
         if self.throttled.lock().unwrap().remove(arn) {
             return Err(error("Throttling"));
@@ -109,6 +118,11 @@ impl GroupPort for Balancing {
             true => Err(error("LoadBalancerNotFound")),
             false => Ok(false),
         }
+    }
+
+    fn pace(&self) -> Duration {
+        let limiter = self.limiter.as_ref();
+        limiter.map_or(Duration::ZERO, |limiter| limiter.pace(DESCRIBE))
     }
 }
 
@@ -178,4 +192,86 @@ async fn a_throttled_group_keeps_no_other_from_being_asked() {
     assert_eq!(asked.len(), 20);
     let found = find(&balancing, &known).await.ok().unwrap();
     assert_eq!(names(&found), ["g19"]);
+}
+
+type Fetched = Pin<Box<dyn Future<Output = Result<Targets, AwsError>> + Send>>;
+type Fetch = Box<dyn Fn(String) -> Fetched + Send + Sync>;
+
+/// The shared look, which keeps the answers.
+struct Kept(SharedPoll<Fetch, Targets>);
+
+impl Kept {
+    fn of(balancing: &Arc<Balancing>) -> Self {
+        let balancing = Arc::clone(balancing);
+        let fetch: Fetch = Box::new(move |arn| {
+            let balancing = Arc::clone(&balancing);
+            Box::pin(async move { (&*balancing).targets(&arn, Instant::now()).await })
+        });
+        Self(SharedPoll::new(fetch, Duration::from_secs(1)))
+    }
+}
+
+impl HealthPort for &Kept {
+    async fn targets(&self, arn: &str, not_before: Instant) -> Result<Targets, AwsError> {
+        Ok(self.0.look(arn, not_before).await?.targets.clone())
+    }
+}
+
+/// So many groups in the fleet's own VPC, of which the last one has its host.
+fn a_full_vpc(groups: usize) -> Arc<Balancing> {
+    let all = (0..groups).map(|number| group(&format!("g{number:04}"), HERE, "instance"));
+    let mut balancing = Balancing::with(all.collect()).register(&format!("g{:04}", groups - 1), "i-1");
+    balancing.limiter = Some(Limiter::new(RateShare::thousandths(500)));
+    Arc::new(balancing)
+}
+
+/// Looks until one look ends within its time, and gives how many were begun.
+async fn looks_until_found(balancing: &Arc<Balancing>, kept: &Kept) -> usize {
+    let instances = [instance("i-1", HERE)];
+    let known = known(&instances, &[], None);
+    let search = Search {
+        groups: &**balancing,
+        health: kept,
+        known: &known,
+    };
+    for looks in 1..=3 {
+        let attempt = Duration::from_millis(limits::INSPECT_MS);
+        match timeout(attempt, search.find()).await {
+            Ok(Ok(found)) => {
+                assert_eq!(found.registrations["i-1"].len(), 1);
+                return looks;
+            }
+            Ok(Err(failed)) => panic!("{failed:?}"),
+            Err(_) => {}
+        }
+    }
+    panic!("three looks did not find it");
+}
+
+/// At half of AWS's rate, of which another lane's roll takes a third.
+#[tokio::test(start_paused = true)]
+async fn trap_33_a_look_at_a_full_vpc_goes_on_where_the_last_one_was() {
+    for (groups, expected) in [(500, 1), (1_500, 1), (3_000, 2)] {
+        let balancing = a_full_vpc(groups);
+        let limiter = balancing.limiter.clone().unwrap();
+        let other_lane = tokio::spawn(async move {
+            loop {
+                limiter.admit(DESCRIBE).await.attempt();
+                tokio::time::sleep(Duration::from_millis(600)).await;
+            }
+        });
+        let kept = Kept::of(&balancing);
+        assert_eq!(looks_until_found(&balancing, &kept).await, expected, "{groups}");
+        // Strangers are asked once; the look that finds the fleet's own group asks it again. Eight were being asked when
+        // the first look's time was over.
+        let asked = balancing.asked().len();
+        assert!(
+            (groups..=groups + 1 + SIDE_BY_SIDE).contains(&asked),
+            "{asked} of {groups}"
+        );
+        // The second look, with everything locked, asks that group alone.
+        assert_eq!(looks_until_found(&balancing, &kept).await, 1);
+        assert_eq!(balancing.asked(), [format!("arn:g{:04}", groups - 1)], "{groups}");
+        other_lane.abort();
+    }
 }
