@@ -52,13 +52,14 @@ pub use events::{about, events_of};
 pub use failure::{Failure, FloorKept, Obstacle};
 pub use fleet::{
     Account, AlarmPlan, AlarmSnapshot, Answer, ContainerBefore, ContainerSnapshot, Context, Denial,
-    DesiredPlan, DesiredSnapshot, FleetSnapshot, GROUP_TAG, GroupPlan, GroupSnapshot, HealthThreshold,
-    Healthcheck, Holders, HostPlan, HostSnapshot, HostView, ImageHealthcheck, ImageSnapshot, LABEL_RELEASE,
-    LABEL_VERSION, Leave, LeftOut, ListenerSnapshot, MemberSnapshot, Missing, MuteRule, Need, ON_BASTION,
-    Observation, ObservedGroup, ObservedHost, ObservedParameter, ObservedTarget, OutsideDocker, Permissions,
-    Plan, Resource, ResourceKind, SILENCED_TAG, ScheduledAction, SecretSnapshot, Stranger, TARGET_TAG_PREFIX,
-    TargetGroupPlan, TargetGroupSnapshot, TargetPlan, TargetSnapshot, Trial, Unproved, WatchPlan, Write,
-    silenced_tag, silenced_value, suspension, target_tag, target_value, version_name,
+    DesiredPlan, DesiredSnapshot, FleetSnapshot, ForeignTarget, GROUP_TAG, GroupPlan, GroupSnapshot,
+    HealthThreshold, Healthcheck, Holders, HostPlan, HostSnapshot, HostView, ImageHealthcheck, ImageSnapshot,
+    LABEL_RELEASE, LABEL_VERSION, Leave, LeftOut, ListenerSnapshot, MemberSnapshot, Missing, MuteRule, Need,
+    ON_BASTION, Observation, ObservedGroup, ObservedHost, ObservedParameter, ObservedTarget,
+    OutsideDocker, Permissions, Plan, Resource, ResourceKind, SILENCED_TAG, ScheduledAction, SecretSnapshot,
+    Stranger, TARGET_TAG_PREFIX, TargetGroupPlan, TargetGroupSnapshot, TargetPlan, TargetSnapshot, Trial,
+    Unproved, WatchPlan, Write, silenced_tag, silenced_value, suspension, target_tag, target_value,
+    version_name,
 };
 pub use journal::{
     About, Attempt, Calls, Cause, Entry, Evidence, Fleet, Moment, OnRollback, OnShutdown, Patience, Phase,

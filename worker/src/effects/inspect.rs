@@ -209,6 +209,8 @@ pub async fn snapshot(
         target_groups: found.target_groups,
         asked_in_vain: found.asked_in_vain,
         missing_target_groups: found.missing,
+        foreign_targets: found.foreign_targets,
+        unasked_foreign: found.unasked_foreign,
         image: ImageSnapshot::default(),
         alarms,
         watched,

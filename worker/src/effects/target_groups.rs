@@ -4,6 +4,8 @@
 //!   of the fleet   those of its Auto Scaling groups, those that the plan has, those that the service's file names
 //!   possible       all others of the instances' VPCs, unless the file names any:
 //!                  an instance that somebody registered by hand is found in no other way
+//!   foreign        those of other VPCs that have addresses as targets, where they are few and the file names none:
+//!                  the fleet may be reached there by peering, and is not rolled then before the file says so
 //!   strangers      the rest; nobody asks for their targets
 //! ```
 //! Only [`DescribeTargetHealth`] says who is in a group, one group a call, from a bucket of 40 calls with 10 more
@@ -18,7 +20,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use drawgate_rollout::definition::ServiceDefinition;
-use drawgate_rollout::{TargetGroupSnapshot, TargetSnapshot};
+use drawgate_rollout::{ForeignTarget, TargetGroupSnapshot, TargetSnapshot};
 use futures_util::stream::{self, StreamExt};
 use tokio::time::Instant;
 
@@ -41,6 +43,14 @@ const STRANGER: Duration = Duration::from_secs(5 * 60);
 /// ([`drawgate_rollout::limits::INSPECT_PATIENCE_MS`]).
 const STRANGER_LOOKS: u32 = 3;
 
+/// Most groups of other VPCs that are asked whether they have an address of the fleet: half of the calls that the
+/// account and region has at once. They are other services' as a rule.
+const FOREIGN: usize = 20;
+
+/// The zone of an address from outside its target group's VPC. Behind an Application Load Balancer such an address has
+/// no other one (Elastic Load Balancing API Reference, `TargetDescription`).
+const FROM_OUTSIDE: &str = "all";
+
 /// Registrations of every instance, by instance id.
 pub(super) type Registrations = BTreeMap<String, Vec<TargetSnapshot>>;
 
@@ -53,6 +63,10 @@ pub(super) struct Found {
     pub(super) asked_in_vain: u32,
     /// Names from the service's file that no group has.
     pub(super) missing: Vec<String>,
+    /// The fleet's addresses in groups of other VPCs that the file does not name.
+    pub(super) foreign_targets: Vec<ForeignTarget>,
+    /// How many groups of other VPCs were not asked, because they are too many.
+    pub(super) unasked_foreign: u32,
 }
 
 /// What is known of a fleet before any target group is asked.
@@ -95,6 +109,40 @@ impl<'a> Known<'a> {
                 .any(|instance| is_in_vpc_of(instance, group))
         };
         self.named.is_none() && holds_instances && in_vpc()
+    }
+
+    /// Whether the fleet may be reached there by its addresses, from another VPC.
+    fn is_foreign(&self, group: &TargetGroup) -> bool {
+        let mut instances = self.instances.iter();
+        self.named.is_none()
+            && group.target_type == "ip"
+            && !instances.any(|instance| is_in_vpc_of(instance, group))
+    }
+
+    /// The fleet's addresses in a group of another VPC, of which nobody has said whose they are there. A zone says that
+    /// an Application Load Balancer's target is within that VPC: another machine's. Behind a Network Load Balancer, an
+    /// address from outside may have a zone too.
+    fn foreign_targets(&self, group: &TargetGroup, targets: &[Target]) -> Vec<ForeignTarget> {
+        if self.named.is_some() {
+            return Vec::new();
+        }
+        let strangers = targets
+            .iter()
+            .filter(|target| self.owner(group, &target.id).is_none());
+        let foreign = strangers.filter_map(|target| {
+            let mut instances = self.instances.iter();
+            let instance = instances.find(|instance| has_address(instance, &target.id))?;
+            let zone = target.zone.as_deref();
+            let from_outside = zone == Some(FROM_OUTSIDE);
+            let is_within = zone.is_some() && !from_outside && !group.passes_connections();
+            (!is_within).then(|| ForeignTarget {
+                target_group: group.name.clone(),
+                address: target.id.clone(),
+                instance: instance.id.clone(),
+                from_outside,
+            })
+        });
+        foreign.collect()
     }
 
     /// The instance behind a target: by its id, or by any of its private addresses. The same address in another
@@ -164,12 +212,23 @@ impl<G: GroupPort, H: HealthPort> Search<'_, G, H> {
         }
         let all = self.groups.target_groups().await.sorted()?;
         found.missing = known.missing(&all);
-        let is_asked = |group: &TargetGroup| known.is_of_fleet(group) || known.is_possible(group);
+        let foreign = all.iter().filter(|group| known.is_foreign(group)).count();
+        let too_many = foreign > FOREIGN;
+        if too_many {
+            found.unasked_foreign = u32::try_from(foreign).unwrap_or(u32::MAX);
+        }
+        let is_asked = |group: &TargetGroup| {
+            let is_possible = known.is_of_fleet(group) || known.is_possible(group);
+            is_possible || (!too_many && known.is_foreign(group))
+        };
         let asked = all.into_iter().filter(is_asked).collect();
         for (group, targets) in self.ask(asked).await? {
+            found
+                .foreign_targets
+                .extend(known.foreign_targets(&group, &targets));
             let ours = ours(known, &group, &targets);
             if ours.is_empty() {
-                found.asked_in_vain += u32::from(!known.is_of_fleet(&group));
+                found.asked_in_vain += u32::from(!known.is_of_fleet(&group) && known.is_possible(&group));
                 continue;
             }
             let Some(snapshot) = self.snapshot(&group, &targets).await? else {

@@ -25,10 +25,10 @@ pub use plan::{
 };
 pub use silence::{Holders, Leave, SILENCED_TAG, silenced_tag, silenced_value};
 pub use snapshot::{
-    AlarmSnapshot, ContainerBefore, ContainerSnapshot, FleetSnapshot, GroupSnapshot, HostSnapshot, HostView,
-    ImageSnapshot, LABEL_RELEASE, LABEL_VERSION, ListenerSnapshot, MemberSnapshot, Observation,
-    ObservedGroup, ObservedHost, ObservedParameter, ObservedTarget, OutsideDocker, ScheduledAction,
-    SecretSnapshot, Stranger, TargetGroupSnapshot, TargetSnapshot, version_name,
+    AlarmSnapshot, ContainerBefore, ContainerSnapshot, FleetSnapshot, ForeignTarget, GroupSnapshot,
+    HostSnapshot, HostView, ImageSnapshot, LABEL_RELEASE, LABEL_VERSION, ListenerSnapshot, MemberSnapshot,
+    Observation, ObservedGroup, ObservedHost, ObservedParameter, ObservedTarget, OutsideDocker,
+    ScheduledAction, SecretSnapshot, Stranger, TargetGroupSnapshot, TargetSnapshot, version_name,
 };
 pub use tags::{GROUP_TAG, TARGET_TAG_PREFIX, suspension, target_tag, target_value};
 pub use threshold::HealthThreshold;

@@ -26,6 +26,13 @@ pub struct FleetSnapshot {
     /// Target groups that the service's file names and that are not there.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub missing_target_groups: Vec<String>,
+    /// Targets with an address of the fleet, in target groups of other VPCs that the service's file does not name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub foreign_targets: Vec<ForeignTarget>,
+    /// How many target groups of other VPCs have addresses as their targets, and were not asked, because they are too
+    /// many.
+    #[serde(default)]
+    pub unasked_foreign: u32,
     /// Every alarm that the service's patterns match.
     pub alarms: Vec<AlarmSnapshot>,
     /// When it was seen.
@@ -274,6 +281,19 @@ pub struct TargetGroupSnapshot {
     /// registered again without it serves nobody.
     #[serde(default)]
     pub has_server_ids: bool,
+}
+
+/// An address of the fleet that is a target in another VPC: of the fleet's own instance, by peering, or of another
+/// machine with the same address.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ForeignTarget {
+    /// The name of the target group.
+    pub target_group: String,
+    pub address: String,
+    /// The instance of the fleet that has the address.
+    pub instance: String,
+    /// Whether it is registered as an address from outside the group's VPC: then it is no machine's there.
+    pub from_outside: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,7 +1,9 @@
 //! How the fleet's target groups were found.
 
+use std::collections::BTreeMap;
+
 use super::finding::Finding;
-use crate::fleet::FleetSnapshot;
+use crate::fleet::{FleetSnapshot, ForeignTarget};
 
 /// More groups asked in vain than this are worth a word: a minute of the account's requests.
 const MANY: u32 = 100;
@@ -21,6 +23,53 @@ pub(super) fn found(snapshot: &FleetSnapshot, findings: &mut Vec<Finding>) {
         let what = format!(
             "{asked} target groups of the VPC were asked in vain for these hosts; with `target_groups` in the \
              service's file none is"
+        );
+        findings.push(Finding::warn("target groups", what));
+    }
+    in_other_vpcs(snapshot, findings);
+}
+
+/// Refuses where the fleet seems to be reached from another VPC and its file does not name that target group: it would be
+/// stopped under its traffic. A target that is registered within the other VPC is another machine with the same address
+/// there, as far as AWS says.
+fn in_other_vpcs(snapshot: &FleetSnapshot, findings: &mut Vec<Finding>) {
+    let mut by_group: BTreeMap<&str, Vec<&ForeignTarget>> = BTreeMap::new();
+    for target in &snapshot.foreign_targets {
+        by_group.entry(&target.target_group).or_default().push(target);
+    }
+    for (group, targets) in by_group {
+        let from_outside = targets.iter().filter(|target| target.from_outside).count();
+        let first = targets
+            .iter()
+            .find(|target| target.from_outside)
+            .or(targets.first());
+        let Some(ForeignTarget {
+            address, instance, ..
+        }) = first
+        else {
+            continue;
+        };
+        if from_outside == 0 {
+            let what = format!(
+                "is of another VPC and has the address of {instance}, {address}, as a target there: it is taken for another \
+                 machine's; where the fleet is reached there, name this target group in `target_groups` of the service's file"
+            );
+            findings.push(Finding::warn(group, what));
+            continue;
+        }
+        let what = format!(
+            "is of another VPC and has {from_outside} of the fleet's addresses as targets from outside that VPC, first \
+             {address} of {instance}"
+        );
+        let hint = "name the fleet's target groups in `target_groups` of the service's file: with this one where the fleet \
+                    is reached there, by peering, and without it where other machines have these addresses";
+        findings.push(Finding::refuse(group, what, hint));
+    }
+    let unasked = snapshot.unasked_foreign;
+    if unasked > 0 {
+        let what = format!(
+            "{unasked} target groups of other VPCs have addresses as their targets and were not asked for these hosts; one \
+             in which the fleet is reached, by peering, has to be named in `target_groups` of the service's file"
         );
         findings.push(Finding::warn("target groups", what));
     }
@@ -59,5 +108,48 @@ mod tests {
         let seen = findings(&asked(MANY + 1));
         assert_eq!(seen[0].severity, Severity::Warn);
         assert!(seen[0].what.contains("target_groups"), "{seen:?}");
+    }
+
+    #[test]
+    fn an_address_from_outside_another_vpc_refuses_unless_the_group_is_named() {
+        let target = |target_group: &str, address: &str, from_outside| ForeignTarget {
+            target_group: target_group.to_owned(),
+            address: address.to_owned(),
+            instance: "i-1".to_owned(),
+            from_outside,
+        };
+        let snapshot = FleetSnapshot {
+            foreign_targets: vec![
+                target("peered", "10.0.0.5", true),
+                target("peered", "10.0.0.6", true),
+                target("stranger", "10.0.0.5", false),
+            ],
+            ..FleetSnapshot::default()
+        };
+        let seen: Vec<_> = findings(&snapshot)
+            .into_iter()
+            .map(|finding| (finding.subject, finding.severity))
+            .collect();
+        assert_eq!(
+            seen,
+            [
+                ("peered".to_owned(), Severity::Refuse),
+                ("stranger".to_owned(), Severity::Warn)
+            ]
+        );
+    }
+
+    #[test]
+    fn groups_of_other_vpcs_that_nobody_asked_are_told() {
+        let snapshot = FleetSnapshot {
+            unasked_foreign: 30,
+            ..FleetSnapshot::default()
+        };
+        let seen = findings(&snapshot);
+        assert_eq!((seen.len(), seen[0].severity), (1, Severity::Warn));
+        assert!(
+            seen[0].what.starts_with("30 target groups of other VPCs"),
+            "{seen:?}"
+        );
     }
 }

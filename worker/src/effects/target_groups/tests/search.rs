@@ -275,3 +275,68 @@ async fn trap_33_a_look_at_a_full_vpc_goes_on_where_the_last_one_was() {
         other_lane.abort();
     }
 }
+
+fn foreign(found: &Found) -> Vec<(&str, bool)> {
+    let targets = found.foreign_targets.iter();
+    targets
+        .map(|target| (target.target_group.as_str(), target.from_outside))
+        .collect()
+}
+
+/// The fleet's address in groups of another VPC: from outside it, as by peering, or within it, another machine's.
+fn with_foreign_groups() -> Balancing {
+    let of = |name: &str, protocol: &str| TargetGroup {
+        protocol: protocol.to_owned(),
+        ..group(name, ELSEWHERE, "ip")
+    };
+    let groups = vec![
+        group("web", HERE, "ip"),
+        of("peered", "HTTP"),
+        of("stranger", "HTTP"),
+        of("either", "TCP"),
+        of("other", "HTTP"),
+    ];
+    Balancing::with(groups)
+        .register_in("web", ADDRESS, Some("us-west-2a"))
+        .register_in("peered", ADDRESS, Some("all"))
+        .register_in("stranger", ADDRESS, Some("us-west-2b"))
+        .register_in("either", ADDRESS, Some("us-west-2b"))
+        .register_in("other", "10.0.0.99", Some("all"))
+}
+
+#[tokio::test]
+async fn trap_35_an_address_from_outside_another_vpc_is_told() {
+    let instances = [instance("i-1", HERE)];
+    let found = find(&with_foreign_groups(), &known(&instances, &[], None)).await;
+    let found = found.ok().unwrap();
+    assert_eq!(names(&found), ["web"]);
+    assert_eq!(foreign(&found), [("peered", true), ("either", false)]);
+    assert_eq!((found.unasked_foreign, found.asked_in_vain), (0, 0));
+}
+
+#[tokio::test]
+async fn trap_35_a_file_that_names_groups_says_whose_addresses_are_whose() {
+    let instances = [instance("i-1", HERE)];
+    let peered = ["web".to_owned(), "peered".to_owned()];
+    for (named, expected) in [(&peered[..], vec!["web", "peered"]), (&peered[..1], vec!["web"])] {
+        let balancing = with_foreign_groups();
+        let found = find(&balancing, &known(&instances, &[], Some(named))).await;
+        let found = found.ok().unwrap();
+        assert_eq!((names(&found), foreign(&found)), (expected, vec![]));
+        let asked: BTreeSet<String> = balancing.asked().into_iter().collect();
+        assert_eq!(asked.len(), named.len());
+    }
+}
+
+#[tokio::test]
+async fn many_groups_of_other_vpcs_are_not_asked_and_told() {
+    let instances = [instance("i-1", HERE)];
+    let mut balancing = with_foreign_groups();
+    let more = (0..FOREIGN).map(|number| group(&format!("f{number}"), ELSEWHERE, "ip"));
+    balancing.groups.extend(more);
+    let found = find(&balancing, &known(&instances, &[], None)).await;
+    let found = found.ok().unwrap();
+    assert_eq!((found.unasked_foreign, foreign(&found)), (24, vec![]));
+    let asked: BTreeSet<String> = balancing.asked().into_iter().collect();
+    assert_eq!(asked.into_iter().collect::<Vec<_>>(), ["arn:web"]);
+}
