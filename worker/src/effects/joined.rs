@@ -15,20 +15,23 @@ use super::connections::Effects;
 use super::inspect::host_snapshot;
 use super::membership::{Asked, CONSISTENCY, Membership, SeenGroups};
 use super::outcome::{Effect, Sorted, either, not_yet};
-use super::target_groups::{Known, Registrations};
+use super::target_groups::{Found, Known};
 use super::task::Task;
 use crate::aws::Instance;
 
+/// An instance, and its Auto Scaling group.
+type Member = (Instance, Option<String>);
+
 /// Members that the release does not know yet, as one look finds them.
 #[derive(Default)]
-struct Found {
-    in_service: Vec<(Instance, Option<String>)>,
+struct Newcomers {
+    in_service: Vec<Member>,
     /// What the release waits for, in words.
     awaited: Option<String>,
     by_themselves: Vec<String>,
 }
 
-impl Found {
+impl Newcomers {
     /// Notes an instance that cannot be judged now. It is awaited, unless it was launched after the desired
     /// version was published: then it starts that version by itself.
     fn put_off(&mut self, task: Task<'_>, instance: &Instance, why: String) {
@@ -79,8 +82,8 @@ impl Effects {
         }
     }
 
-    async fn look_for_newcomers(&self, task: Task<'_>) -> Effect<Found> {
-        let mut found = Found::default();
+    async fn look_for_newcomers(&self, task: Task<'_>) -> Effect<Newcomers> {
+        let mut found = Newcomers::default();
         let groups = self.see_groups(task.fleets_group().into_iter().collect()).await?;
         for (instance, group, membership) in self.unknown_members(task, &groups).await? {
             match membership {
@@ -98,35 +101,36 @@ impl Effects {
         Ok(found)
     }
 
-    async fn judge(
-        &self,
-        task: Task<'_>,
-        joined: &[(Instance, Option<String>)],
-    ) -> Effect<Vec<(Instance, Newcomer)>> {
+    async fn judge(&self, task: Task<'_>, joined: &[Member]) -> Effect<Vec<(Instance, Newcomer)>> {
         if joined.is_empty() {
             return Ok(Vec::new());
         }
         let definition = &task.plan.definition;
         let instances: Vec<Instance> = joined.iter().map(|(instance, _)| instance.clone()).collect();
-        let mut registrations = self.registrations_of(task, &instances, joined).await?;
+        let Found {
+            target_groups,
+            mut registrations,
+            ..
+        } = self.target_groups_of_newcomers(task, &instances, joined).await?;
         let views = self.views(definition, &instances).await;
-        let judge = |((instance, group), view): (&(Instance, Option<String>), _)| {
+        let judge = |((instance, group), view): (&Member, _)| {
             let targets = registrations.remove(&instance.id).unwrap_or_default();
             let seen = host_snapshot(instance, group.clone(), targets, view);
             let age = instance.launched_at.map(|at| Timestamp::now().duration_since(at));
-            (instance.clone(), newcomer(&seen, age, task.release, task.plan))
+            let newcomer = newcomer(&seen, age, &target_groups, task.release, task.plan);
+            (instance.clone(), newcomer)
         };
         Ok(joined.iter().zip(views).map(judge).collect())
     }
 
     /// Where newcomers are registered: in the target groups of the fleet that is rolled, of their Auto Scaling
     /// groups, and those that the service's file names. No other group is asked.
-    async fn registrations_of(
+    async fn target_groups_of_newcomers(
         &self,
         task: Task<'_>,
         instances: &[Instance],
-        joined: &[(Instance, Option<String>)],
-    ) -> Effect<Registrations> {
+        joined: &[Member],
+    ) -> Effect<Found> {
         let names: BTreeSet<&String> = joined.iter().filter_map(|(_, group)| group.as_ref()).collect();
         let mut groups = Vec::new();
         for name in names {
@@ -136,7 +140,7 @@ impl Effects {
         let mut known = Known::of(definition, instances, &groups);
         known.arns.extend(task.plan.target_groups.keys().cloned());
         known.named.get_or_insert_default();
-        Ok(self.target_groups_of(definition, &known).await?.registrations)
+        self.target_groups_of(definition, &known).await
     }
 
     /// Instances that this release does not know yet, each with its group and its membership in it. The fleet's

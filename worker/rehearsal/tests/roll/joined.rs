@@ -1,6 +1,6 @@
 //! Members join and leave at every step of a roll, and the desired version is published and restored.
 
-use drawgate_rollout::{Phase, Step, limits};
+use drawgate_rollout::{Newcomer, Phase, Step, TargetGroupSnapshot, limits, newcomer};
 use drawgate_schemas::{Event, LeftoverKind, Outcome};
 
 use crate::crash::explore;
@@ -296,4 +296,22 @@ fn trap_10_killed_at_every_moment_of_an_unpublishing_rollback() {
         });
         assert_eq!(executions, [30, 164, 179, 182]);
     }
+}
+
+/// It would be registered again without the server id that its registration has.
+#[test]
+fn a_newcomer_in_a_quic_target_group_is_not_rolled() {
+    let sim = Sim::new(World::new(2, 1)).finish();
+    let (release, plan) = (sim.release(), sim.release().plan.as_deref().unwrap());
+    let fleet = World::new(2, 1).snapshot();
+    let mut seen = fleet.hosts[0].clone();
+    seen.instance = id(9);
+    let mut groups = fleet.target_groups;
+    let judged = |groups: &[TargetGroupSnapshot]| newcomer(&seen, None, groups, release, plan);
+    assert!(matches!(judged(&groups), Newcomer::Roll(_)));
+    groups[0].has_server_ids = true;
+    let Newcomer::Await(why) = judged(&groups) else {
+        panic!("it is rolled");
+    };
+    assert!(why.contains("cannot be rolled") && why.contains("QUIC"), "{why}");
 }

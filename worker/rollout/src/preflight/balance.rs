@@ -19,10 +19,7 @@ pub(super) fn target_groups(
     let mut plans = BTreeMap::new();
     for group in snapshot.target_groups.iter().filter(used) {
         if group.has_server_ids {
-            let what = "is a QUIC target group, and its targets would lose their server ids";
-            let hint = "a release takes targets out and registers them again, which it cannot do with their server ids: \
-                        take the fleet out of this target group, or roll it by other means";
-            findings.push(Finding::refuse(&group.name, what, hint));
+            findings.push(server_ids(group));
         }
         let (floor, most_out) = floor(group, hosts, &definition.roll, findings);
         let plan = TargetGroupPlan {
@@ -45,6 +42,14 @@ pub(super) fn target_groups(
         plans.insert(group.arn.clone(), plan);
     }
     plans
+}
+
+/// A target group that no release takes a target out of.
+pub(crate) fn server_ids(group: &TargetGroupSnapshot) -> Finding {
+    let what = "is a QUIC target group, and its targets would lose their server ids";
+    let hint = "a release takes targets out and registers them again, which it cannot do with their server ids: \
+                take the fleet out of this target group, or roll it by other means";
+    Finding::refuse(&group.name, what, hint)
 }
 
 fn is_in(host: &HostPlan, group: &TargetGroupSnapshot) -> bool {

@@ -28,6 +28,7 @@ use self::secrets::secret_versions;
 use crate::definition::{OnFailure, RollPolicy, ServiceDefinition};
 use crate::fleet::{FleetSnapshot, HostPlan, LeftOut, Plan};
 
+pub(crate) use balance::server_ids;
 pub use finding::{Awaited, Finding, Severity};
 pub use healthcheck::refused_healthcheck;
 pub use host::host_plan;

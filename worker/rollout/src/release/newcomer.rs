@@ -3,9 +3,9 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::fold::Release;
-use crate::fleet::{HostPlan, HostSnapshot, HostView, LABEL_RELEASE, Plan};
+use crate::fleet::{HostPlan, HostSnapshot, HostView, LABEL_RELEASE, Plan, TargetGroupSnapshot};
 use crate::limits;
-use crate::preflight::{Finding, Severity, host_plan};
+use crate::preflight::{Finding, Severity, host_plan, server_ids};
 
 /// A read of the parameter may be older than its last write, so an instance that was launched this soon after
 /// the write counts as launched before it.
@@ -24,10 +24,11 @@ pub enum Newcomer {
     LeftOut,
 }
 
-/// What is to become of a member that is in service.
+/// What is to become of a member that is in service. `groups`: the target groups that newcomers are in.
 pub fn newcomer(
     seen: &HostSnapshot,
     age: Option<SignedDuration>,
+    groups: &[TargetGroupSnapshot],
     release: &Release,
     plan: &Plan,
 ) -> Newcomer {
@@ -44,6 +45,11 @@ pub fn newcomer(
         return Newcomer::Await(format!("{id} joined and {missing}"));
     }
     let mut findings = Vec::new();
+    let is_in = |group: &&TargetGroupSnapshot| seen.targets.iter().any(|of| of.target_group == group.arn);
+    if let Some(group) = groups.iter().filter(is_in).find(|group| group.has_server_ids) {
+        let why = server_ids(group).line();
+        return Newcomer::Await(format!("{id} joined, and cannot be rolled: {why}"));
+    }
     match host_plan(seen, &plan.definition, &mut findings) {
         Some(host) => Newcomer::Roll(Box::new(host)),
         None if release.is_left_out(id) => Newcomer::LeftOut,

@@ -66,6 +66,7 @@ impl World {
         let plan = release.plan.as_ref().unwrap();
         let (mut hosts, mut up_to_date, mut awaited) = (Vec::new(), Vec::new(), None);
         let snapshot = self.snapshot();
+        let groups = snapshot.target_groups;
         self.look_at_silent();
         for seen in snapshot.hosts {
             let known = release.everyone().any(|host| host.instance == seen.instance);
@@ -77,7 +78,7 @@ impl World {
                 awaited = Some(format!("{} joined and is Pending", seen.instance));
                 continue;
             }
-            match newcomer(&seen, None, release, plan) {
+            match newcomer(&seen, None, &groups, release, plan) {
                 Newcomer::Roll(host) => hosts.push(*host),
                 Newcomer::UpToDate(host) => up_to_date.push(*host),
                 Newcomer::Await(why) => awaited = Some(why),

@@ -340,3 +340,26 @@ async fn many_groups_of_other_vpcs_are_not_asked_and_told() {
     let asked: BTreeSet<String> = balancing.asked().into_iter().collect();
     assert_eq!(asked.into_iter().collect::<Vec<_>>(), ["arn:web"]);
 }
+
+/// A registration there carries a server id, which a release would lose.
+#[tokio::test]
+async fn a_quic_group_is_known_by_its_protocol() {
+    let instances = [instance("i-1", HERE)];
+    for (protocol, expected) in [
+        ("QUIC", true),
+        ("TCP_QUIC", true),
+        ("TCP", false),
+        ("HTTPS", false),
+    ] {
+        let web = TargetGroup {
+            protocol: protocol.to_owned(),
+            ..group("web", HERE, "instance")
+        };
+        let balancing = Balancing::with(vec![web]).register("web", "i-1");
+        let found = find(&balancing, &known(&instances, &[], None))
+            .await
+            .ok()
+            .unwrap();
+        assert_eq!(found.target_groups[0].has_server_ids, expected, "{protocol}");
+    }
+}
