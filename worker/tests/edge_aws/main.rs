@@ -5,6 +5,7 @@ mod alarms;
 mod errors;
 mod fixtures;
 mod groups;
+mod log_alarms;
 mod pages;
 mod parameters;
 mod policy;
