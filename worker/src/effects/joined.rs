@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use drawgate_rollout::definition::FleetSelector;
-use drawgate_rollout::{Evidence, HostView, Newcomer, StepOutcome, Stranger, is_awaited, newcomer};
+use drawgate_rollout::{Evidence, HostView, Newcomer, Release, StepOutcome, Stranger, is_awaited, newcomer};
 use futures_util::future::ready;
 use futures_util::stream::{self, StreamExt};
 use jiff::Timestamp;
@@ -56,21 +56,23 @@ impl Effects {
             sleep(CONSISTENCY).await;
             found = Box::pin(self.look_for_newcomers(task)).await?;
         }
-        let (mut hosts, mut up_to_date) = (Vec::new(), Vec::new());
-        for (instance, newcomer) in self.judge(task, &found.in_service).await? {
-            match newcomer {
-                Newcomer::Roll(host) => hosts.push(*host),
-                Newcomer::UpToDate(host) => up_to_date.push(*host),
-                Newcomer::Await(why) => found.put_off(task, &instance, why),
-                // It does not answer still, or cannot be rolled: it stays as it is.
-                Newcomer::LeftOut => {}
+        for joined in left_out_last(std::mem::take(&mut found.in_service), task.release) {
+            let (mut hosts, mut up_to_date) = (Vec::new(), Vec::new());
+            for (instance, newcomer) in self.judge(task, &joined).await? {
+                match newcomer {
+                    Newcomer::Roll(host) => hosts.push(*host),
+                    Newcomer::UpToDate(host) => up_to_date.push(*host),
+                    Newcomer::Await(why) => found.put_off(task, &instance, why),
+                    // It does not answer still, or cannot be rolled: it stays as it is.
+                    Newcomer::LeftOut => {}
+                }
             }
-        }
-        // Hosts that are ready do not wait for the others: the fleet is looked at again afterwards.
-        if !hosts.is_empty() || !up_to_date.is_empty() {
-            return Ok(StepOutcome::Done {
-                evidence: Evidence::Joined { hosts, up_to_date },
-            });
+            // Hosts that are ready do not wait for the others: the fleet is looked at again afterwards.
+            if !hosts.is_empty() || !up_to_date.is_empty() {
+                return Ok(StepOutcome::Done {
+                    evidence: Evidence::Joined { hosts, up_to_date },
+                });
+            }
         }
         match found.awaited {
             Some(why) => not_yet(why),
@@ -112,7 +114,8 @@ impl Effects {
             mut registrations,
             ..
         } = self.target_groups_of_newcomers(task, &instances, joined).await?;
-        let views = self.views(definition, &instances).await;
+        let looks = instances.iter().map(|instance| self.view(instance, definition));
+        let views = in_time(task, looks.collect()).await;
         let judge = |((instance, group), view): (&Member, _)| {
             let targets = registrations.remove(&instance.id).unwrap_or_default();
             let seen = host_snapshot(instance, group.clone(), targets, view);
@@ -264,3 +267,31 @@ impl Effects {
         self.aws.groups_of_instances(&ids).await.sorted()
     }
 }
+
+/// Those that were left out come after all others: they were silent when the release began, and may be silent still,
+/// and hosts that joined do not wait for that.
+fn left_out_last(members: Vec<Member>, release: &Release) -> [Vec<Member>; 2] {
+    let is_left_out = |(instance, _): &Member| release.is_left_out(&instance.id);
+    let (left_out, joined) = members.into_iter().partition(is_left_out);
+    [joined, left_out]
+}
+
+/// What hosts show, in their order. One that does not answer within the time of a look, or of the step, is silent: the
+/// others' answers are told in any case.
+async fn in_time(task: Task<'_>, looks: Vec<impl Future<Output = HostView>>) -> Vec<HostView> {
+    let silent = || HostView::Unreachable {
+        why: "does not answer".to_owned(),
+        hint: None,
+    };
+    let looks: Vec<_> = looks
+        .into_iter()
+        .map(|look| async move {
+            let seen = timeout_at(look_until(task), look).await;
+            seen.unwrap_or_else(|_| silent())
+        })
+        .collect();
+    stream::iter(looks).buffered(SIDE_BY_SIDE).collect().await
+}
+
+#[cfg(test)]
+mod tests;

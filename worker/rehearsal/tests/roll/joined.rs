@@ -1,7 +1,10 @@
 //! Members join and leave at every step of a roll, and the desired version is published and restored.
 
-use drawgate_rollout::{Newcomer, Phase, Step, TargetGroupSnapshot, limits, newcomer};
+use drawgate_rollout::{
+    HostView, LeftOut, Newcomer, Phase, Release, Step, TargetGroupSnapshot, limits, newcomer,
+};
 use drawgate_schemas::{Event, LeftoverKind, Outcome};
+use jiff::SignedDuration;
 
 use crate::crash::explore;
 use crate::driver::Sim;
@@ -314,4 +317,26 @@ fn a_newcomer_in_a_quic_target_group_is_not_rolled() {
         panic!("it is rolled");
     };
     assert!(why.contains("cannot be rolled") && why.contains("QUIC"), "{why}");
+}
+
+/// However young it is: it was silent when the release began.
+#[test]
+fn a_host_that_was_left_out_and_is_silent_is_waited_for_by_nobody() {
+    let sim = Sim::new(World::new(2, 1)).finish();
+    let mut release = sim.release().clone();
+    let mut seen = World::new(2, 1).snapshot().hosts.remove(0);
+    seen.view = HostView::Unreachable {
+        why: "does not answer".to_owned(),
+        hint: None,
+    };
+    let judged = |release: &Release| {
+        let age = Some(SignedDuration::from_secs(20));
+        newcomer(&seen, age, &[], release, release.plan.as_deref().unwrap())
+    };
+    assert!(matches!(judged(&release), Newcomer::Await(_)));
+    let mut plan = release.plan.as_deref().unwrap().clone();
+    let (host, why) = (plan.hosts.remove(0), "does not answer".to_owned());
+    plan.left_out.push(LeftOut { host, why });
+    release.plan = Some(plan.into());
+    assert_eq!(judged(&release), Newcomer::LeftOut);
 }

@@ -33,6 +33,9 @@ pub fn newcomer(
     plan: &Plan,
 ) -> Newcomer {
     let id = &seen.instance;
+    if release.is_left_out(id) && matches!(seen.view, HostView::Unreachable { .. }) {
+        return Newcomer::LeftOut;
+    }
     // A container with this release's label was made from its definition. Its host is never rolled, because
     // the container to be replaced is the one that would replace it.
     if runs_label_of(seen, release) {
