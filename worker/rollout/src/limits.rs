@@ -31,9 +31,10 @@ pub const LOOK_AT_ALARM_MS: u64 = 200;
 /// Hosts that the last look sees within the time of its calls, eight at a time.
 pub const LOOKED_AT_IN_CALLS: usize = 100;
 
-/// What each further host adds to the last look: beyond the connections that are kept, a host is connected to first,
-/// which takes 0.2 s, and seconds on a bastion that is busy with it.
-pub const LOOK_AT_HOST_MS: u64 = 200;
+/// What each further host adds to the last look. Beyond the connections that are kept, a host is logged in to first:
+/// that takes seconds through a jump host, through SSM, or from a bastion that is busy with it, and 20 s at most where
+/// nobody answers. Eight at a time, logins of 8 s fit.
+pub const LOOK_AT_HOST_MS: u64 = 1_000;
 
 /// What one mute rule adds to an attempt that writes or deletes mute rules: one `PutAlarmMuteRule` or
 /// `DeleteAlarmMuteRule`, of three a second, and up to six `GetAlarmMuteRule`, of twenty a second; half of both.
