@@ -55,7 +55,7 @@ pub use fleet::{
     DesiredPlan, DesiredSnapshot, FleetSnapshot, ForeignTarget, GROUP_TAG, GroupPlan, GroupSnapshot,
     HealthThreshold, Healthcheck, Holders, HostPlan, HostSnapshot, HostView, ImageHealthcheck, ImageSnapshot,
     LABEL_RELEASE, LABEL_VERSION, Leave, LeftOut, ListenerSnapshot, MemberSnapshot, Missing, MuteRule, Need,
-    ON_BASTION, Observation, ObservedGroup, ObservedHost, ObservedParameter, ObservedTarget,
+    ON_BASTION, Observation, ObservedGroup, ObservedHost, ObservedParameter, ObservedTarget, OtherTarget,
     OutsideDocker, Permissions, Plan, Resource, ResourceKind, SILENCED_TAG, ScheduledAction, SecretSnapshot,
     Stranger, TARGET_TAG_PREFIX, TargetGroupPlan, TargetGroupSnapshot, TargetPlan, TargetSnapshot, Trial,
     Unproved, WatchPlan, Write, silenced_tag, silenced_value, suspension, target_tag, target_value,

@@ -162,7 +162,10 @@ fn floor_kept(
     }
     group.zone_floors.get(&host.zone)?;
     let in_zone: Vec<&HostPlan> = release.hosts().filter(|other| other.zone == host.zone).collect();
-    let serving_in_zone = serving.intersection(&places(&in_zone, arn)).count();
+    let mut places_in_zone = places(&in_zone, arn);
+    let others = group.others.iter().filter(|other| other.zone == host.zone);
+    places_in_zone.extend(others.map(|other| (other.id.as_str(), other.port)));
+    let serving_in_zone = serving.intersection(&places_in_zone).count();
     let out_in_zone = out.iter().filter(|other| other.zone == host.zone).count();
     let floor = match direction {
         Direction::Forward => release.zone_floor(arn, &host.zone),

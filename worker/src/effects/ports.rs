@@ -97,6 +97,9 @@ pub(super) trait GroupPort: Sync {
     fn attributes(&self, arn: &str) -> impl Future<Output = Answer<TargetGroupAttributes>> + Send;
     fn balances_across_zones(&self, load_balancer: &str) -> impl Future<Output = Answer<bool>> + Send;
 
+    /// The zone of each of these instances, by instance id.
+    fn zones(&self, instances: &[String]) -> impl Future<Output = Answer<BTreeMap<String, String>>> + Send;
+
     /// How long it takes to ask one more group for its targets.
     fn pace(&self) -> Duration;
 }
@@ -112,6 +115,13 @@ impl GroupPort for Aws {
 
     async fn balances_across_zones(&self, load_balancer: &str) -> Answer<bool> {
         Box::pin(Aws::balances_across_zones(self, load_balancer)).await
+    }
+
+    async fn zones(&self, instances: &[String]) -> Answer<BTreeMap<String, String>> {
+        let instances = Box::pin(Aws::instances_by_ids(self, instances))
+            .await?
+            .into_iter();
+        Ok(instances.map(|instance| (instance.id, instance.zone)).collect())
     }
 
     fn pace(&self) -> Duration {

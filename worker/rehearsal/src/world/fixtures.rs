@@ -140,5 +140,6 @@ fn target_group(arn: &str, name: &str, healthy: usize) -> TargetGroupSnapshot {
         dns_failover: HealthThreshold::default(),
         unhealthy_state_routing: HealthThreshold::default(),
         has_server_ids: false,
+        others: Vec::new(),
     }
 }

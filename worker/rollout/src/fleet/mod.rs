@@ -27,7 +27,7 @@ pub use silence::{Holders, Leave, SILENCED_TAG, silenced_tag, silenced_value};
 pub use snapshot::{
     AlarmSnapshot, ContainerBefore, ContainerSnapshot, FleetSnapshot, ForeignTarget, GroupSnapshot,
     HostSnapshot, HostView, ImageSnapshot, LABEL_RELEASE, LABEL_VERSION, ListenerSnapshot, MemberSnapshot,
-    Observation, ObservedGroup, ObservedHost, ObservedParameter, ObservedTarget, OutsideDocker,
+    Observation, ObservedGroup, ObservedHost, ObservedParameter, ObservedTarget, OtherTarget, OutsideDocker,
     ScheduledAction, SecretSnapshot, Stranger, TargetGroupSnapshot, TargetSnapshot, version_name,
 };
 pub use tags::{GROUP_TAG, TARGET_TAG_PREFIX, suspension, target_tag, target_value};

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::desired::DesiredPlan;
 use super::healthcheck::Healthcheck;
 use super::permissions::Permissions;
-use super::snapshot::{ContainerBefore, HostSnapshot, HostView, ScheduledAction};
+use super::snapshot::{ContainerBefore, HostSnapshot, HostView, OtherTarget, ScheduledAction};
 use super::threshold::HealthThreshold;
 use crate::definition::{Probe, Process, ServiceDefinition};
 
@@ -222,6 +222,9 @@ pub struct TargetGroupPlan {
     /// balancing is off); empty where they serve all.
     #[serde(default)]
     pub zone_floors: BTreeMap<String, u32>,
+    /// Targets of other services, which keep the floor of their zone too.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub others: Vec<OtherTarget>,
     /// Seconds over which a new target comes to its whole share, 0 for at once.
     #[serde(default)]
     pub slow_start_s: u64,

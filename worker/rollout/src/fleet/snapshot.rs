@@ -281,6 +281,20 @@ pub struct TargetGroupSnapshot {
     /// registered again without it serves nobody.
     #[serde(default)]
     pub has_server_ids: bool,
+    /// Targets of other services, where a zone's targets serve that zone alone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub others: Vec<OtherTarget>,
+}
+
+/// A target of another service, in the zone where it serves.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OtherTarget {
+    /// Instance id or IP address.
+    pub id: String,
+    pub port: u16,
+    pub zone: String,
+    /// Whether it was healthy.
+    pub healthy: bool,
 }
 
 /// An address of the fleet that is a target in another VPC: of the fleet's own instance, by peering, or of another

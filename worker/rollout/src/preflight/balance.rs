@@ -33,6 +33,7 @@ pub(super) fn target_groups(
             passes_connections: group.passes_connections,
             floor,
             zone_floors: zone_floors(group, hosts, &definition.roll, findings),
+            others: group.others.clone(),
             slow_start_s: group.slow_start_s,
             keeps_connections: group.keeps_connections,
             threshold: group.dns_failover.and(group.unhealthy_state_routing),
@@ -104,8 +105,8 @@ fn floor(
     (1, None)
 }
 
-fn count<'h>(hosts: impl Iterator<Item = &'h HostPlan>) -> u32 {
-    u32::try_from(hosts.count()).unwrap_or(u32::MAX)
+fn count<T>(those: impl Iterator<Item = T>) -> u32 {
+    u32::try_from(those.count()).unwrap_or(u32::MAX)
 }
 
 /// With cross-zone balancing off, a zone's share of the traffic goes to that zone's targets alone (Elastic
@@ -131,12 +132,15 @@ fn zone_floors(
                 .iter()
                 .filter(|host| host.zone == zone && is_in(host, group))
         };
-        let healthy = count(of_zone().filter(|host| is_healthy_in(host, group)));
+        // Other services' targets serve the zone too.
+        let others = || group.others.iter().filter(|other| other.zone == zone);
+        let healthy = count(of_zone().filter(|host| is_healthy_in(host, group)))
+            + count(others().filter(|other| other.healthy));
         let most = roll.max_unavailable.of(healthy);
         let mut floor = healthy.saturating_sub(most);
         let at = threshold::Place {
             zone: Some(zone),
-            registered: count(of_zone()),
+            registered: count(of_zone()) + count(others()),
             healthy,
             sick: count(of_zone().filter(|host| is_sick_in(host, group))),
             most,

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
 use drawgate_rehearsal::World;
-use drawgate_rollout::{LeftOut, Plan, Release};
+use drawgate_rollout::{LeftOut, OtherTarget, Plan, Release};
 
 use super::super::fakes::{Calls, FAULTS, Fault, Old, release, task, told};
 use super::*;
@@ -331,6 +331,31 @@ async fn a_host_that_is_left_out_holds_no_floor() {
         matches!(obstacle(&outcome), Some(Obstacle::Floor(kept)) if kept.healthy == 2 && kept.floor == 2),
         "{outcome:?}"
     );
+}
+
+/// Where each zone serves itself: the zone of the first host has another one of the fleet, and a target of another service.
+#[tokio::test(start_paused = true)]
+async fn another_services_target_keeps_the_floor_of_its_zone() {
+    let mut case = Case::new(World::new(4, 1));
+    let (zone, mut other) = (case.host().zone.clone(), case.target().clone());
+    "i-other".clone_into(&mut other.id);
+    case.change_plan(|plan| {
+        let group = plan.target_groups.get_mut(&other.target_group).unwrap();
+        group.zone_floors = BTreeMap::from([(zone.clone(), 2)]);
+        group.others = vec![OtherTarget {
+            id: other.id.clone(),
+            port: other.port,
+            zone: zone.clone(),
+            healthy: true,
+        }];
+    });
+    for (state, expected) in [(TargetState::Healthy, true), (TargetState::Unhealthy, false)] {
+        case.fake.set(&other, Some(state.clone()));
+        let outcome = case.run(Phase::Deregister, Direction::Forward).await;
+        let is_kept = matches!(obstacle(&outcome), Some(Obstacle::Floor(kept)) if kept.zone.is_some());
+        assert_eq!(!is_kept, expected, "{state}: {outcome:?}");
+        case.fake.set(case.target(), Some(TargetState::Healthy));
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,6 +1,8 @@
 //! What the attributes of a target group, and of its load balancers, say about a roll.
 
-use drawgate_rollout::TargetGroupSnapshot;
+use std::collections::{BTreeMap, BTreeSet};
+
+use drawgate_rollout::{OtherTarget, TargetGroupSnapshot};
 
 use super::Search;
 use crate::aws::{Target, TargetGroup, TargetState};
@@ -40,7 +42,37 @@ impl<G: GroupPort, H> Search<'_, G, H> {
             dns_failover: attributes.dns_failover,
             unhealthy_state_routing: attributes.unhealthy_state_routing,
             has_server_ids: group.has_server_ids(),
+            others: match zonal {
+                true => self.others(group, targets).await?,
+                false => Vec::new(),
+            },
         }))
+    }
+
+    /// The registered targets of other services, each in its zone. AWS gives the zone of an address; that of an
+    /// instance is EC2's. An address from outside the VPC has none.
+    async fn others(&self, group: &TargetGroup, targets: &[Target]) -> Effect<Vec<OtherTarget>> {
+        let is_other = |target: &&Target| self.known.owner(group, &target.id).is_none();
+        let others = targets.iter().filter(is_other);
+        let others: Vec<&Target> = others
+            .filter(|target| target.state != TargetState::Draining)
+            .collect();
+        let unknown = others.iter().filter(|target| target.zone.is_none());
+        let ids: BTreeSet<String> = unknown.map(|target| target.id.clone()).collect();
+        let mut zones = BTreeMap::new();
+        if !ids.is_empty() {
+            let ids: Vec<String> = ids.into_iter().collect();
+            zones = self.groups.zones(&ids).await.sorted()?;
+        }
+        let in_zone = others.into_iter().filter_map(|target| {
+            Some(OtherTarget {
+                id: target.id.clone(),
+                port: target.port,
+                zone: target.zone.as_ref().or_else(|| zones.get(&target.id))?.clone(),
+                healthy: target.state == TargetState::Healthy,
+            })
+        });
+        Ok(in_zone.collect())
     }
 
     /// Whether a zone's targets serve that zone alone: the target group's own setting decides, or else that

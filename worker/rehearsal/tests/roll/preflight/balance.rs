@@ -1,6 +1,6 @@
 //! How many healthy targets must stay.
 
-use drawgate_rollout::{HealthThreshold, Phase, plan};
+use drawgate_rollout::{HealthThreshold, OtherTarget, Phase, plan};
 use drawgate_schemas::Outcome;
 
 use super::{planned, refuses, three};
@@ -171,6 +171,34 @@ fn a_threshold_is_for_each_zone_that_serves_itself() {
     snapshot.target_groups[0].unhealthy_state_routing = threshold(2, 0);
     let group = planned(&snapshot).unwrap().target_groups[TARGET_GROUP].clone();
     assert_eq!(group.zone_floors.values().collect::<Vec<_>>(), [&2, &2]);
+}
+
+/// In one zone another service has as many targets as the fleet: half of the zone's are five of ten there.
+#[test]
+fn trap_13_a_zones_floor_counts_the_targets_of_other_services() {
+    let floors = |healthy: bool| {
+        let mut snapshot = World::new(10, 1).snapshot();
+        let zone = snapshot.hosts[0].zone.clone();
+        let other = |n: usize| OtherTarget {
+            id: format!("i-other-{n}"),
+            port: 8080,
+            zone: zone.clone(),
+            healthy,
+        };
+        let group = &mut snapshot.target_groups[0];
+        group.zonal = true;
+        group.unhealthy_state_routing = threshold(0, 50);
+        group.others = (0..5).map(other).collect();
+        planned(&snapshot).map(|plan| plan.target_groups[TARGET_GROUP].zone_floors[&zone])
+    };
+    // Ten healthy ones, less one that may be out.
+    assert_eq!(floors(true).unwrap(), 9);
+    // All five of the fleet's must stay.
+    let findings = floors(false).unwrap_err();
+    assert!(
+        findings[0].what.contains("5 of 10 registered targets"),
+        "{findings:?}"
+    );
 }
 
 #[test]

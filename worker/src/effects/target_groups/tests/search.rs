@@ -120,6 +120,11 @@ impl GroupPort for Balancing {
         }
     }
 
+    async fn zones(&self, instances: &[String]) -> Result<BTreeMap<String, String>, AwsError> {
+        let zone = |id: &String| (id.clone(), "us-west-2c".to_owned());
+        Ok(instances.iter().map(zone).collect())
+    }
+
     fn pace(&self) -> Duration {
         let limiter = self.limiter.as_ref();
         limiter.map_or(Duration::ZERO, |limiter| limiter.pace(DESCRIBE))
@@ -362,4 +367,22 @@ async fn a_quic_group_is_known_by_its_protocol() {
             .unwrap();
         assert_eq!(found.target_groups[0].has_server_ids, expected, "{protocol}");
     }
+}
+
+/// Where each zone serves itself, other services' targets keep their zone's floor too.
+#[tokio::test]
+async fn targets_of_other_services_are_in_their_zones() {
+    let instances = [instance("i-1", HERE)];
+    let balancing = behind_load_balancers(&["web"])
+        .register("web", "i-other")
+        .register_in("web", "10.0.0.99", Some("us-west-2b"));
+    let found = find(&balancing, &known(&instances, &[], None))
+        .await
+        .ok()
+        .unwrap();
+    let others = found.target_groups[0].others.iter();
+    let others: Vec<(&str, &str)> = others
+        .map(|other| (other.id.as_str(), other.zone.as_str()))
+        .collect();
+    assert_eq!(others, [("i-other", "us-west-2c"), ("10.0.0.99", "us-west-2b")]);
 }
