@@ -321,7 +321,7 @@ fn a_newcomer_in_a_quic_target_group_is_not_rolled() {
 
 /// However young it is: it was silent when the release began.
 #[test]
-fn a_host_that_was_left_out_and_is_silent_is_waited_for_by_nobody() {
+fn nobody_waits_for_a_silent_host_that_was_left_out() {
     let sim = Sim::new(World::new(2, 1)).finish();
     let mut release = sim.release().clone();
     let mut seen = World::new(2, 1).snapshot().hosts.remove(0);

@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_from_outside_another_vpc_refuses_unless_the_group_is_named() {
+    fn an_address_from_outside_refuses_until_groups_are_named() {
         let target = |target_group: &str, address: &str, from_outside| ForeignTarget {
             target_group: target_group.to_owned(),
             address: address.to_owned(),

@@ -320,7 +320,7 @@ async fn trap_35_an_address_from_outside_another_vpc_is_told() {
 }
 
 #[tokio::test]
-async fn trap_35_a_file_that_names_groups_says_whose_addresses_are_whose() {
+async fn trap_35_named_groups_say_whose_the_addresses_are() {
     let instances = [instance("i-1", HERE)];
     let peered = ["web".to_owned(), "peered".to_owned()];
     for (named, expected) in [(&peered[..], vec!["web", "peered"]), (&peered[..1], vec!["web"])] {
