@@ -7,7 +7,7 @@ use drawgate_rollout::{Plan, lookups};
 
 use super::World;
 use super::host::Host;
-use super::tally::{Counted, Of, Tally};
+use super::tally::{Counted, Fleet, Of, Tally};
 use crate::check::ensure;
 
 impl World {
@@ -55,7 +55,7 @@ impl World {
 
     fn counted_against(&self, before: &Arc<Self>, plan: &Arc<Plan>) -> Of {
         Of {
-            before: Arc::clone(before),
+            before: Arc::clone(before) as Arc<dyn Fleet>,
             plan: Arc::clone(plan),
             fleet: Arc::clone(&self.fleet),
         }

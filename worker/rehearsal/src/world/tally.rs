@@ -3,12 +3,12 @@
 //! The oracle judges after every entry, and an entry changes one host or none. Going through all others each time
 //! would make a rehearsal's time grow with the square of its hosts.
 
+use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet};
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
 
 use drawgate_rollout::{FleetSnapshot, Plan};
-
-use super::World;
 
 /// How many targets are healthy, by target group and zone.
 type Healthy = BTreeMap<String, BTreeMap<String, usize>>;
@@ -30,11 +30,16 @@ pub(crate) struct Tally {
     healthy_at_first: BTreeMap<String, usize>,
 }
 
+/// A fleet that is held and not looked at. A panic leaves it as it was.
+pub(super) trait Fleet: Any + Send + Sync + UnwindSafe + RefUnwindSafe {}
+
+impl<T: Any + Send + Sync + UnwindSafe + RefUnwindSafe> Fleet for T {}
+
 /// What the hosts are counted against. Another one of these is another tally.
 #[derive(Clone)]
 pub(super) struct Of {
     /// The fleet before the release; held, so that no other one can have its address.
-    pub(super) before: Arc<World>,
+    pub(super) before: Arc<dyn Fleet>,
     pub(super) plan: Arc<Plan>,
     /// The first look at the fleet.
     pub(super) fleet: Arc<FleetSnapshot>,
@@ -42,7 +47,7 @@ pub(super) struct Of {
 
 impl PartialEq for Of {
     fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.before, &other.before)
+        std::ptr::addr_eq(Arc::as_ptr(&self.before), Arc::as_ptr(&other.before))
             && Arc::ptr_eq(&self.plan, &other.plan)
             && Arc::ptr_eq(&self.fleet, &other.fleet)
     }

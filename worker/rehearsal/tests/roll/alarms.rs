@@ -288,7 +288,7 @@ fn an_alarm_at_the_start_refuses_and_says_the_way_out() {
 
 /// Without a word in the service's file: who is to be silenced may be the reason for the release.
 #[test]
-fn at_the_start_a_watched_alarm_refuses_and_a_silenced_one_does_not() {
+fn a_watched_alarm_refuses_at_the_start_and_a_silenced_not() {
     let silenced = World::new(2, 1);
     let watched = World::new(2, 1).watched(BAKE_MS);
     for (mut world, outcome) in [(silenced, Outcome::Succeeded), (watched, Outcome::Failed)] {

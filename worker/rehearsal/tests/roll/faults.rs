@@ -248,7 +248,7 @@ fn a_host_that_cannot_go_back_is_named_and_the_others_go_back() {
 }
 
 #[test]
-fn a_host_that_cannot_go_back_keeps_no_other_when_one_may_be_out() {
+fn one_host_that_cannot_go_back_keeps_no_other() {
     for fault in [Fault::Refused, Fault::Transient] {
         let world = World::new(3, 1)
             .with(forward(3, Phase::Verify), Fault::Refused, ALWAYS)
@@ -267,7 +267,7 @@ fn a_host_that_cannot_go_back_keeps_no_other_when_one_may_be_out() {
 
 /// One says nothing against the previous version, two do: what serves stays as it is.
 #[test]
-fn hosts_that_cannot_go_back_keep_the_others_when_they_are_many() {
+fn many_hosts_that_cannot_go_back_keep_the_others() {
     let mut world = World::new(4, 1).with(forward(4, Phase::Verify), Fault::Refused, ALWAYS);
     for n in 1..=4 {
         world = world.with(back(n, Phase::Swap), Fault::Refused, ALWAYS);
