@@ -56,6 +56,7 @@ class Api:
             ("GET", "/lab/crowd", self.touched_crowd),
             ("POST", "/lab/crowd", self.crowd),
             ("POST", "/lab/target_group/delete", self.delete_target_group),
+            ("POST", "/lab/target_group/leave_listeners", self.leave_listeners),
             ("POST", "/lab/images", self.image),
             ("POST", r"/lab/hosts/(\w+)/stop", self.stop_host),
             ("POST", r"/lab/hosts/(\w+)/start", self.start_host),
@@ -148,6 +149,10 @@ class Api:
     def delete_target_group(self, body):
         with LOCK:
             fleets.delete_target_group(self.lab.balancer, _target_group({"target_group": body["name"]}))
+
+    def leave_listeners(self, body):
+        with LOCK:
+            fleets.leave_listeners(self.lab.balancer, _target_group({"target_group": body["name"]}))
 
     def state(self, _body):
         with LOCK:

@@ -280,8 +280,8 @@ def _move_to(instance, address):
             each["PrivateIpAddress"] = address
 
 
-def delete_target_group(balancer, group):
-    """As one would at AWS, where a listener or rule that forwards to a group keeps it from being deleted."""
+def leave_listeners(balancer, group):
+    """Deletes the listeners and rules that forward to the group: its targets stay, and nothing comes to them."""
     backend = elbv2(group.region_name)
 
     def forwards(actions):
@@ -294,10 +294,17 @@ def delete_target_group(balancer, group):
             for rule in listener.rules.values():
                 if forwards(rule.actions):
                     backend.delete_rule(rule.arn)
-    backend.delete_target_group(group.arn)
+    # moto goes on to say that the group is used.
+    group.load_balancer_arns = []
     if group.listen_port is not None:
         balancer.close(group.listen_port)
         group.listen_port = None
+
+
+def delete_target_group(balancer, group):
+    """As one would at AWS, where a listener or rule that forwards to a group keeps it from being deleted."""
+    leave_listeners(balancer, group)
+    elbv2(group.region_name).delete_target_group(group.arn)
 
 
 def refresh(name, active):

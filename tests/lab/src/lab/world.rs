@@ -39,6 +39,12 @@ impl Lab {
         texts(&self.get("crowd").await["touched"])
     }
 
+    /// Deletes what forwards to a target group: its targets turn `unused`.
+    pub async fn leave_listeners(&self, name: &str) {
+        self.post("target_group/leave_listeners", json!({"name": name}))
+            .await;
+    }
+
     /// Deletes a target group, and before it what forwards to it.
     pub async fn delete_target_group(&self, name: &str) {
         self.post("target_group/delete", json!({"name": name})).await;
