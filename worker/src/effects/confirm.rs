@@ -99,8 +99,21 @@ impl Effects {
         stream::iter(looks).buffered(SIDE_BY_SIDE).try_collect().await
     }
 
-    /// Observes the alarms; the rest of the observation stays empty.
+    /// Observes the alarms; the rest of the observation stays empty. An answer may be older than the calls that ended
+    /// their silence: what looks silenced is believed at a second look.
     async fn observe_alarms(&self, task: Task<'_>) -> Effect<Observation> {
+        let seen = self.look_at_alarms(task).await?;
+        let is_off = |(name, on): (&String, &bool)| !on && !seen.alarms_of_others.contains(name);
+        let is_silenced =
+            !seen.held_alarms.is_empty() || !seen.mute_rules.is_empty() || seen.alarms.iter().any(is_off);
+        if !is_silenced || !task.release.done(&Step::Unsilence) {
+            return Ok(seen);
+        }
+        sleep(CONSISTENCY).await;
+        self.look_at_alarms(task).await
+    }
+
+    async fn look_at_alarms(&self, task: Task<'_>) -> Effect<Observation> {
         let mut seen = Observation::default();
         let there = planned(&self.aws, task, |_| true).await?;
         for plan in &task.plan.alarms {
