@@ -297,7 +297,7 @@ fn one_version(world: &World, release: &Release) -> Result<(), String> {
         let back = host.disturbed && host.named == Some(Which::Old);
         // A host that has left since was ill when the worker decided which hosts may still be rolled back.
         let ill = match host.member {
-            true => host.registered() && host.sick,
+            true => host.registered() && (host.sick || host.well_late),
             false => world.ever_sick.contains(*instance),
         };
         back && ill
