@@ -330,15 +330,6 @@ fn one_version(world: &World, release: &Release) -> Result<(), String> {
 /// Whether a step of a host's rollback was refused, or, where the host does not serve, failed for good. A host that
 /// serves may have failed to go back because the floor keeps it.
 fn is_given_up(world: &World, release: &Release, instance: &str) -> bool {
-    const PHASES: [Phase; 7] = [
-        Phase::Deregister,
-        Phase::Drain,
-        Phase::Swap,
-        Phase::Verify,
-        Phase::SetRestartPolicy,
-        Phase::Register,
-        Phase::AwaitHealthy,
-    ];
     let host = world.hosts.get(instance).filter(|host| host.disturbed);
     let Some(host) = host.filter(|_| release.is_rolling_back()) else {
         return false;
@@ -348,7 +339,7 @@ fn is_given_up(world: &World, release: &Release, instance: &str) -> bool {
         let failed = matches!(release.step_status(&step, world.now), StepStatus::Failed(_));
         release.was_refused(&step) || (failed && !host.healthy())
     };
-    PHASES.into_iter().any(failed)
+    Phase::ALL.into_iter().any(failed)
 }
 
 /// Members that the release could not have rolled, because they joined after it last looked for such. The

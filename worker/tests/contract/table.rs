@@ -83,16 +83,7 @@ fn phase_row(phase: Phase, direction: Direction) -> Row {
     }
 }
 
-const PHASES: [Phase; 8] = [
-    Phase::Create,
-    Phase::Deregister,
-    Phase::Drain,
-    Phase::Swap,
-    Phase::Verify,
-    Phase::SetRestartPolicy,
-    Phase::Register,
-    Phase::AwaitHealthy,
-];
+const PHASES: [Phase; 8] = Phase::ALL;
 
 fn first() -> String {
     FIRST.to_owned()

@@ -90,16 +90,7 @@ fn resume() -> Step {
     }
 }
 
-const PHASES: [Phase; 8] = [
-    Phase::Create,
-    Phase::Deregister,
-    Phase::Drain,
-    Phase::Swap,
-    Phase::Verify,
-    Phase::SetRestartPolicy,
-    Phase::Register,
-    Phase::AwaitHealthy,
-];
+const PHASES: [Phase; 8] = Phase::ALL;
 
 /// Every step of the way forward of a fleet of `n`, after the plan is made and before scaling is resumed.
 fn forward_steps(n: usize) -> Vec<Step> {

@@ -140,6 +140,20 @@ pub enum Phase {
     AwaitHealthy,
 }
 
+impl Phase {
+    /// Every phase, in the order in which a host goes through them.
+    pub const ALL: [Self; 8] = [
+        Self::Create,
+        Self::Deregister,
+        Self::Drain,
+        Self::Swap,
+        Self::Verify,
+        Self::SetRestartPolicy,
+        Self::Register,
+        Self::AwaitHealthy,
+    ];
+}
+
 impl Step {
     /// A phase of a host as a step.
     pub fn on_host(instance: &str, direction: Direction, phase: Phase) -> Self {

@@ -6,16 +6,7 @@ use super::fold::Release;
 use crate::fleet::HostPlan;
 use crate::journal::{Phase, Step};
 
-pub(crate) const FORWARD: [Phase; 8] = [
-    Phase::Create,
-    Phase::Deregister,
-    Phase::Drain,
-    Phase::Swap,
-    Phase::Verify,
-    Phase::SetRestartPolicy,
-    Phase::Register,
-    Phase::AwaitHealthy,
-];
+pub(crate) const FORWARD: [Phase; 8] = Phase::ALL;
 
 /// The same list without `Create`: the old container was kept.
 const BACK: [Phase; 7] = [
